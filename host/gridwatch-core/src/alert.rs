@@ -1,0 +1,214 @@
+//! An alert: findings of one rule about one thing, folded into one record for a person.
+//!
+//! Folding is by (rule, dedup key, period), the period aligned to 1970, so an alert has the same id however often, in what
+//! batches and from which starting point the events are read: replay downstream is harmless. An alert is sent when it
+//! opens, again when its severity rises, and again at 10, 100, 1,000 … findings; each time with its revision.
+
+use crate::directory::{Act, Role};
+use crate::entry::hex;
+use crate::manifest::{Playbook, Severity};
+use crate::state::{ALERTS, StateOp};
+use crate::stub::Stub;
+use crate::time::{UnixMillis, UnixSeconds};
+use crate::windows::LATE_S;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Events an alert shows. It counts all of them.
+pub const MAX_EVIDENCE: usize = 50;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Stable: hash of rule, dedup key and period.
+    pub uid: String,
+    /// 1 when it opens, one more each time it is sent again.
+    pub revision: u32,
+    pub severity: Severity,
+    pub title: String,
+    /// `<module>.<rule>`.
+    pub rule: String,
+    pub rule_title: String,
+    pub condition: String,
+    pub module: ModuleRef,
+    pub dedup_key: String,
+    pub period_start: UnixSeconds,
+    pub period_s: u64,
+    /// Findings folded in so far.
+    pub findings: u64,
+    /// Event time of the oldest and newest evidence.
+    pub first: UnixSeconds,
+    pub last: UnixSeconds,
+    /// When gridwatch first saw the entry that made this revision.
+    pub seen: UnixMillis,
+    pub actor: Actor,
+    /// What the actor did last, newest first, up to the event that made this revision.
+    pub recent: Vec<Act>,
+    pub evidence: Vec<Arc<Stub>>,
+    /// Distinct events cited so far; more than `evidence` shows when that is full.
+    pub evidence_total: u64,
+    pub labels: BTreeMap<String, String>,
+    pub attack: Vec<String>,
+    pub playbook: Playbook,
+    /// What silenced it; kept and stored all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppressed_by: Option<String>,
+}
+
+/// Exactly which code said it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleRef {
+    pub name: String,
+    pub version: String,
+    /// SHA-256 of the component file.
+    pub digest: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    pub id: String,
+    pub name: String,
+    pub email: String,
+    /// When the newest event happened, and the newest role known.
+    pub role_at_event: Role,
+    pub role_now: Role,
+}
+
+impl Alert {
+    /// Id of the alert that a finding of this rule and key at this time belongs to, and the start of its period.
+    pub fn identity(rule: &str, dedup_key: &str, at: UnixSeconds, period_s: u64) -> (String, UnixSeconds) {
+        let start = UnixSeconds(at.0 - at.0 % period_s.max(1));
+        let digest = Sha256::digest(format!("{rule}\n{dedup_key}\n{}\n{period_s}", start.0));
+        (format!("gw-{}", hex(&digest[..16])), start)
+    }
+}
+
+/// Alerts that may still take findings.
+#[derive(Debug, Default)]
+pub struct Folder {
+    open: BTreeMap<String, Alert>,
+    dirty: BTreeSet<String>,
+}
+
+impl Folder {
+    /// Folds a new one-finding alert into the open one of the same id, if any; returns what is to be sent, if anything.
+    pub fn fold(&mut self, new: Alert) -> Option<Alert> {
+        self.dirty.insert(new.uid.clone());
+        let Some(open) = self.open.get_mut(&new.uid) else {
+            self.open.insert(new.uid.clone(), new.clone());
+            return Some(new);
+        };
+        let worse = new.severity > open.severity;
+        open.take_in(new);
+        if !worse && !is_power_of_ten(open.findings) {
+            return None;
+        }
+        open.revision += 1;
+        Some(open.clone())
+    }
+
+    /// Forgets alerts whose period, and the time in which late entries may still join it, is over.
+    pub fn expire(&mut self, newest: UnixSeconds) {
+        let over = |alert: &Alert| alert.period_start.plus(alert.period_s).plus(LATE_S) < newest;
+        let gone: Vec<String> = self.open.values().filter(|a| over(a)).map(|a| a.uid.clone()).collect();
+        for uid in gone {
+            self.open.remove(&uid);
+            self.dirty.insert(uid);
+        }
+    }
+
+    pub fn take_changes(&mut self) -> Vec<StateOp> {
+        let rows = std::mem::take(&mut self.dirty).into_iter().map(|uid| {
+            let key = [&[ALERTS], uid.as_bytes()].concat();
+            self.open.get(&uid).map_or_else(|| StateOp::delete(key.clone()), |a| StateOp::put(key.clone(), a))
+        });
+        rows.collect()
+    }
+
+    pub fn load(&mut self, key: &[u8], value: &[u8]) {
+        if key.first() == Some(&ALERTS)
+            && let Ok(alert) = serde_json::from_slice::<Alert>(value)
+        {
+            self.open.insert(alert.uid.clone(), alert);
+        }
+    }
+}
+
+impl Alert {
+    fn take_in(&mut self, new: Self) {
+        self.findings += new.findings;
+        self.first = self.first.min(new.first);
+        self.last = self.last.max(new.last);
+        if new.severity >= self.severity {
+            (self.severity, self.title) = (new.severity, new.title);
+        }
+        (self.seen, self.actor, self.recent, self.module) = (new.seen, new.actor, new.recent, new.module);
+        self.labels.extend(new.labels);
+        for stub in new.evidence {
+            if self.evidence.iter().any(|known| known.id == stub.id) {
+                continue;
+            }
+            self.evidence_total += 1;
+            if self.evidence.len() < MAX_EVIDENCE {
+                self.evidence.push(stub);
+            }
+        }
+    }
+}
+
+fn is_power_of_ten(n: u64) -> bool {
+    n >= 10 && 10_u64.pow(n.ilog10()) == n
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alert(at: u64, severity: Severity, event: u64) -> Alert {
+        let (uid, period_start) = Alert::identity("m.r", "W1", UnixSeconds(at), 3_600);
+        let stub = Stub { seq: event, id: format!("e{event}"), time: UnixSeconds(at), action: "a".into(),
+            actor_id: "W1".into(), ip_address: String::new(), ua: String::new() };
+        Alert {
+            uid, revision: 1, severity, title: format!("{severity:?}"), rule: "m.r".into(), rule_title: "R".into(),
+            condition: String::new(), module: ModuleRef { name: "m".into(), version: "1.0.0".into(), digest: "d".into() },
+            dedup_key: "W1".into(), period_start, period_s: 3_600, findings: 1, first: UnixSeconds(at),
+            last: UnixSeconds(at), seen: UnixMillis(0), actor: Actor::default(), recent: vec![],
+            evidence: vec![Arc::new(stub)], evidence_total: 1, labels: BTreeMap::new(), attack: vec![],
+            playbook: Playbook::default(), suppressed_by: None,
+        }
+    }
+
+    #[test]
+    fn one_alert_per_rule_key_and_period_that_is_sent_when_it_matters() {
+        let mut folder = Folder::default();
+        let mut sent = Vec::new();
+        for i in 0..120 {
+            let severity = if i == 4 { Severity::High } else { Severity::Low };
+            sent.extend(folder.fold(alert(7_200 + i, severity, i)).map(|a| (a.revision, a.findings)));
+        }
+        assert_eq!(sent, [(1, 1), (2, 5), (3, 10), (4, 100)]);
+        let open = folder.open.values().next().unwrap();
+        assert_eq!((open.severity, open.evidence.len(), open.evidence_total), (Severity::High, MAX_EVIDENCE, 120));
+        assert!(folder.fold(alert(10_800, Severity::Low, 500)).is_some(), "the next period is another alert");
+    }
+
+    #[test]
+    fn an_event_cited_twice_is_counted_once() {
+        let mut folder = Folder::default();
+        folder.fold(alert(1, Severity::Low, 7));
+        folder.fold(alert(1, Severity::Low, 7));
+        assert_eq!(folder.open.values().next().unwrap().evidence_total, 1);
+    }
+
+    #[test]
+    fn open_alerts_survive_a_restart_and_end_after_the_late_allowance() {
+        let mut folder = Folder::default();
+        folder.fold(alert(7_200, Severity::Low, 1));
+        let mut again = Folder::default();
+        folder.take_changes().iter().for_each(|op| again.load(&op.key, op.value.as_deref().unwrap_or_default()));
+        assert_eq!(again.fold(alert(7_300, Severity::Low, 2)), None, "folded, not opened anew");
+        again.expire(UnixSeconds(10_800 + LATE_S + 1));
+        assert!(again.open.is_empty());
+    }
+}

@@ -1,0 +1,327 @@
+//! The pipeline: from events in order to alerts, with everything between them but running the modules.
+//!
+//! ```text
+//! prepare: directory, windows, one table of columns ─► a batch for each module
+//!    (the caller runs the modules: as WASM, or natively in a module's own tests)
+//! conclude: findings checked, evidence joined, folded ─► alerts to send, state rows to save
+//! ```
+//!
+//! What comes out depends on the events and their order alone, never on how they were cut into batches.
+
+use crate::alert::{Actor, Alert, Folder, ModuleRef};
+use crate::batch::{Batch, Scratch, Table};
+use crate::directory::Directory;
+use crate::event::Event;
+use crate::field::{Field, Whose};
+use crate::finding::{Finding, RawFinding};
+use crate::manifest::Manifest;
+use crate::state::{self, StateOp};
+use crate::stub::Stub;
+use crate::time::UnixSeconds;
+use crate::windows::Windows;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A module in service.
+#[derive(Clone, Debug)]
+pub struct Service {
+    pub manifest: Arc<Manifest>,
+    /// SHA-256 of the component, lower-case hexadecimal.
+    pub digest: String,
+    /// Sequence numbers this version answers for. A new version takes over where the old one's range ends.
+    pub serves: Range<u64>,
+}
+
+/// What a module made of its batch.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    pub findings: Vec<RawFinding>,
+    /// Rows it could not get over, each alone.
+    pub dead: Vec<DeadRow>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadRow {
+    pub row: u32,
+    pub reason: String,
+}
+
+/// Something a module did that someone should know of; never a reason to stop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    pub module: String,
+    pub version: String,
+    /// Slack's id of the event, so that it can be found again.
+    pub event_id: String,
+    pub reason: String,
+}
+
+/// A batch of events on its way through the modules.
+#[derive(Debug)]
+pub struct Prepared {
+    /// One per module in service, in order; empty where no event is for it.
+    pub batches: Vec<Batch>,
+    /// For each module, the event of each row.
+    rows: Vec<Vec<u32>>,
+}
+
+/// What a batch of events came to.
+#[derive(Debug, Default)]
+pub struct Concluded {
+    pub alerts: Vec<Alert>,
+    pub faults: Vec<Fault>,
+    /// To be saved in the same commit as the alerts.
+    pub changes: Vec<StateOp>,
+}
+
+#[derive(Debug, Default)]
+pub struct Pipeline {
+    services: Vec<InService>,
+    /// Union of the modules' fields: each is read from an event once.
+    fields: Vec<Field>,
+    windows: Windows,
+    directory: Directory,
+    folder: Folder,
+    scratch: Scratch,
+    /// Event time at which state was last swept.
+    swept: UnixSeconds,
+}
+
+#[derive(Debug)]
+struct InService {
+    service: Service,
+    /// Positions of its fields in the table, and of its windows.
+    columns: Vec<usize>,
+    windows: Vec<usize>,
+}
+
+/// State is swept once for this much event time.
+const SWEEP_S: u64 = 3_600;
+
+impl Pipeline {
+    pub fn new(services: Vec<Service>) -> Self {
+        let mut pipeline = Self::default();
+        services.into_iter().for_each(|service| pipeline.add(service));
+        pipeline
+    }
+
+    /// Puts a module into service. Its windows keep what they have counted if name and spec are the same as before.
+    pub fn add(&mut self, service: Service) {
+        self.windows.declare(&service.manifest);
+        let columns = service.manifest.fields.iter().map(|field| self.column(field)).collect();
+        let windows = self.windows.positions(&service.manifest);
+        self.services.push(InService { service, columns, windows });
+    }
+
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter().map(|s| &s.service)
+    }
+
+    /// Puts a saved state row back; all of them are given once, at start.
+    pub fn load(&mut self, key: &[u8], value: &[u8]) {
+        match key.first() {
+            Some(&state::WINDOWS) => self.windows.load(key, value),
+            Some(&state::DIRECTORY) => self.directory.load(key, value),
+            Some(&state::ALERTS) => self.folder.load(key, value),
+            Some(&state::PIPELINE) => {
+                if let Ok((newest, swept)) = serde_json::from_slice(value) {
+                    self.windows.resume_at(newest);
+                    self.swept = swept;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes in events, in order, and makes each module's batch of them.
+    pub fn prepare(&mut self, events: &[Event]) -> Prepared {
+        let mut table = Table::new(self.fields.len(), events.len());
+        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); self.services.len()];
+        let mut values: Vec<Vec<Vec<u64>>> =
+            self.services.iter().map(|s| vec![Vec::new(); s.windows.len()]).collect();
+        for (at, event) in events.iter().enumerate() {
+            self.directory.learn(event);
+            self.windows.feed(event);
+            self.encode(&mut table, event);
+            for (i, module) in self.services.iter().enumerate() {
+                if module.wants(event) {
+                    rows[i].push(at as u32);
+                    for (column, position) in values[i].iter_mut().zip(&module.windows) {
+                        column.push(self.windows.value(*position, event));
+                    }
+                }
+            }
+        }
+        let batches = self.services.iter().zip(&rows).zip(values).map(|((module, rows), windows)| Batch {
+            windows,
+            ..table.project(rows, &module.columns, &mut self.scratch)
+        });
+        let batches = batches.collect();
+        Prepared { batches, rows }
+    }
+
+    /// Checks and folds what the modules said, one outcome per batch, in the same order.
+    pub fn conclude(&mut self, events: &[Event], prepared: &Prepared, outcomes: Vec<Outcome>) -> Concluded {
+        let mut concluded = Concluded::default();
+        let mut findings = Vec::new();
+        for (i, outcome) in outcomes.into_iter().enumerate() {
+            self.check(i, events, prepared, outcome, &mut findings, &mut concluded.faults);
+        }
+        // In the order of events first, so that batch size can't be seen in what is sent.
+        findings.sort_by_key(|(event, module, _)| (*event, *module));
+        for (event, module, finding) in findings {
+            let alert = self.alert(module, events, &prepared.rows[module], event, finding);
+            concluded.alerts.extend(self.folder.fold(alert));
+        }
+        self.directory.settle();
+        self.sweep();
+        concluded.changes = self.take_changes();
+        concluded
+    }
+
+    /// What the windows weigh: (module, window, keys, hits).
+    pub fn window_sizes(&self) -> Vec<(&str, &str, usize, usize)> {
+        self.windows.sizes()
+    }
+
+    fn column(&mut self, field: &Field) -> usize {
+        self.fields.iter().position(|f| f == field).unwrap_or_else(|| {
+            self.fields.push(field.clone());
+            self.fields.len() - 1
+        })
+    }
+
+    fn encode(&self, table: &mut Table, event: &Event) {
+        table.start_row(event);
+        for (column, field) in self.fields.iter().enumerate() {
+            match field.role_of() {
+                None => table.push(column, &field.text(event)),
+                Some(whose) => table.push(column, self.role(whose, event)),
+            }
+        }
+    }
+
+    fn role(&self, whose: Whose, event: &Event) -> &'static str {
+        let id = match whose {
+            Whose::Actor => event.actor_id(),
+            Whose::Entity if event.entity_type() == "user" => text(event.entity(), "id"),
+            Whose::Entity => "",
+        };
+        if id.is_empty() { "" } else { self.directory.role_at(id, event).name() }
+    }
+
+    fn check(
+        &self,
+        module: usize,
+        events: &[Event],
+        prepared: &Prepared,
+        outcome: Outcome,
+        findings: &mut Vec<(usize, usize, Finding)>,
+        faults: &mut Vec<Fault>,
+    ) {
+        let (manifest, rows) = (&self.services[module].service.manifest, &prepared.rows[module]);
+        let event_of = |row: u32| rows.get(row as usize).map(|at| &events[*at as usize]);
+        let fault = |row, reason: String| Fault {
+            module: manifest.name.clone(),
+            version: manifest.version.to_string(),
+            event_id: event_of(row).map(|e| e.id.clone()).unwrap_or_default(),
+            reason,
+        };
+        faults.extend(outcome.dead.into_iter().map(|dead| fault(dead.row, dead.reason)));
+        for raw in outcome.findings {
+            let row = raw.row;
+            match raw.check(&prepared.batches[module], manifest, |row| events[rows[row] as usize].action.clone()) {
+                Ok(finding) => findings.push((rows[finding.row] as usize, module, finding)),
+                Err(lie) => faults.push(fault(row, lie.to_string())),
+            }
+        }
+    }
+
+    /// The alert that one finding makes by itself.
+    fn alert(&self, module: usize, events: &[Event], rows: &[u32], at: usize, finding: Finding) -> Alert {
+        let (event, in_service) = (&events[at], &self.services[module]);
+        let service = &in_service.service;
+        let rule = &service.manifest.rules[finding.rule];
+        let name = format!("{}.{}", service.manifest.name, rule.id);
+        let (uid, period_start) = Alert::identity(&name, &finding.dedup_key, event.time, rule.fold_s);
+        let mut evidence: Vec<Arc<Stub>> = finding
+            .windows
+            .iter()
+            .flat_map(|w| self.windows.evidence(in_service.windows[*w], event, crate::alert::MAX_EVIDENCE))
+            .chain(finding.evidence.iter().map(|row| Stub::of(&events[rows[*row] as usize])))
+            .chain([Stub::of(event)])
+            .collect();
+        evidence.sort_by_key(|stub| (stub.time, stub.seq));
+        evidence.dedup_by(|a, b| a.seq == b.seq);
+        evidence.drain(..evidence.len().saturating_sub(crate::alert::MAX_EVIDENCE));
+        Alert {
+            uid,
+            revision: 1,
+            severity: finding.severity,
+            title: finding.title,
+            rule: name,
+            rule_title: rule.title.clone(),
+            condition: rule.condition.clone(),
+            module: ModuleRef {
+                name: service.manifest.name.clone(),
+                version: service.manifest.version.to_string(),
+                digest: service.digest.clone(),
+            },
+            dedup_key: finding.dedup_key,
+            period_start,
+            period_s: rule.fold_s,
+            findings: 1,
+            first: evidence.first().map_or(event.time, |s| s.time),
+            last: evidence.last().map_or(event.time, |s| s.time),
+            seen: event.first_seen,
+            actor: self.actor(event),
+            recent: self.directory.recent(event.actor_id(), event),
+            evidence_total: evidence.len() as u64,
+            evidence,
+            labels: finding.labels.into_iter().collect(),
+            attack: rule.attack.clone(),
+            playbook: rule.playbook.clone(),
+            suppressed_by: None,
+        }
+    }
+
+    fn actor(&self, event: &Event) -> Actor {
+        let id = event.actor_id();
+        Actor {
+            id: id.to_owned(),
+            name: text(event.actor(), "name").to_owned(),
+            email: text(event.actor(), "email").to_owned(),
+            role_at_event: self.directory.role_at(id, event),
+            role_now: self.directory.role_now(id, event),
+        }
+    }
+
+    fn sweep(&mut self) {
+        let newest = self.windows.newest();
+        if newest >= self.swept.plus(SWEEP_S) {
+            self.swept = newest;
+            self.windows.expire();
+            self.folder.expire(newest);
+        }
+    }
+
+    fn take_changes(&mut self) -> Vec<StateOp> {
+        let mut changes = self.windows.take_changes();
+        changes.extend(self.directory.take_changes());
+        changes.extend(self.folder.take_changes());
+        changes.push(StateOp::put(vec![state::PIPELINE], &(self.windows.newest(), self.swept)));
+        changes
+    }
+}
+
+impl InService {
+    fn wants(&self, event: &Event) -> bool {
+        self.service.serves.contains(&event.seq) && self.service.manifest.subscribes(&event.action)
+    }
+}
+
+fn text<'v>(object: Option<&'v Value>, name: &str) -> &'v str {
+    object.and_then(|o| o.get(name)).and_then(Value::as_str).unwrap_or_default()
+}

@@ -1,0 +1,196 @@
+//! What time it is at Slack, as far as that can be known from answers and a clock of ours that may step.
+//!
+//! Slack docs, audit logs: a `latest` in the future can be refused with `invalid_range`. Worse is one that is accepted:
+//! the window looks drained, and what happens later inside it lies behind the watermark. So two rules: no `latest` is
+//! ever sent that lies past the last `Date` seen, and only time that Slack's clock had passed (less the settle time)
+//! when a walk began counts as drained.
+//!
+//! Without any `Date` our own clock has to do, corrected by what `invalid_range` teaches.
+
+use crate::time::{UnixMillis, UnixSeconds};
+use serde::{Deserialize, Serialize};
+
+/// A `Date` this far ahead of what is expected needs a second answer that agrees with it.
+const BELIEVED_MS: u64 = 60_000;
+/// Answers without a `Date` in a row before our own clock takes over.
+const DATELESS_ANSWERS: u8 = 3;
+const FIRST_MARGIN_S: u64 = 30;
+/// With a `Date` to hold on to, Slack's range check can differ from it only a little.
+const MAX_MARGIN_WITH_DATE_S: u64 = 900;
+const MAX_MARGIN_S: u64 = 2 * 86_400;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlackClock {
+    /// The highest believed `Date`, and our clock when it came. A lower one is a slow host of Slack's and is ignored.
+    seen: Option<Reading>,
+    /// How far a disbelieved `Date` was ahead of our clock, in milliseconds.
+    doubted_ahead_ms: Option<u64>,
+    dateless: u8,
+    /// Extra distance learned from `invalid_range` answers that the clocks don't explain; shrinks as windows drain.
+    margin_s: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Reading {
+    date: UnixSeconds,
+    wall: UnixMillis,
+}
+
+impl SlackClock {
+    /// Notes the `Date` of an answer (`None`: it had none) that arrived at `wall`.
+    pub(super) fn observe(&mut self, date: Option<UnixSeconds>, wall: UnixMillis) {
+        self.steady(wall);
+        let Some(date) = date else {
+            self.dateless = self.dateless.saturating_add(1);
+            if self.dateless >= DATELESS_ANSWERS {
+                self.seen = None;
+            }
+            return;
+        };
+        self.dateless = 0;
+        let expected = self
+            .seen
+            .map_or(wall, |seen| seen.date.millis().plus(wall.since(seen.wall)));
+        let ahead_ms = date.millis().since(wall);
+        let agrees = self
+            .doubted_ahead_ms
+            .is_some_and(|doubted| doubted.abs_diff(ahead_ms) <= BELIEVED_MS);
+        if date.millis() > expected.plus(BELIEVED_MS) && !agrees {
+            self.doubted_ahead_ms = Some(ahead_ms);
+            return;
+        }
+        self.doubted_ahead_ms = None;
+        let date = self.seen.map_or(date, |seen| seen.date.max(date));
+        self.seen = Some(Reading { date, wall });
+    }
+
+    /// After a step back of our clock the time since the last `Date` is counted from here, so that it goes on growing.
+    pub(super) fn steady(&mut self, wall: UnixMillis) {
+        if let Some(seen) = &mut self.seen {
+            seen.wall = seen.wall.min(wall);
+        }
+    }
+
+    /// Newest second worth asking for. Time passed on our clock counts only up to what settle and margin take off again:
+    /// a clock that leaps forward can use up the settle time, but never reaches past Slack's last `Date`.
+    pub(super) fn newest_safe(&self, wall: UnixMillis, settle_s: u64) -> UnixSeconds {
+        let behind = settle_s.saturating_add(self.margin_s);
+        match self.seen {
+            Some(Reading { date, wall: at }) => {
+                let elapsed_ms = wall.since(at).min(behind.saturating_mul(1000));
+                date.millis().plus(elapsed_ms).seconds().minus(behind)
+            }
+            None => wall.seconds().minus(behind),
+        }
+    }
+
+    /// A moment that Slack's clock has certainly reached, as far as the believed answers go.
+    pub(super) fn reached(&self, wall: UnixMillis) -> UnixSeconds {
+        self.seen.map_or(wall.seconds().minus(self.margin_s), |seen| seen.date)
+    }
+
+    /// A range was refused and the last `Date` doesn't explain why: keep further back.
+    pub(super) fn step_back(&mut self) {
+        let most = if self.seen.is_some() {
+            MAX_MARGIN_WITH_DATE_S
+        } else {
+            MAX_MARGIN_S
+        };
+        self.margin_s = (self.margin_s + self.margin_s / 2).clamp(FIRST_MARGIN_S, most);
+    }
+
+    /// A window drained: come a little closer again.
+    pub(super) fn relax(&mut self) {
+        self.margin_s -= self.margin_s.div_ceil(8);
+    }
+
+    pub fn has_date(&self) -> bool {
+        self.seen.is_some()
+    }
+
+    /// How far our clock is ahead of Slack's, in seconds, when the last `Date` came; negative when it is slow.
+    pub fn ahead_s(&self) -> Option<i64> {
+        let seen = self.seen?;
+        i64::try_from(seen.wall.seconds().0)
+            .ok()?
+            .checked_sub(i64::try_from(seen.date.0).ok()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T: u64 = 1_700_000_000;
+
+    fn at(s: u64) -> UnixMillis {
+        UnixSeconds(s).millis()
+    }
+
+    #[test]
+    fn without_a_date_our_clock_rules() {
+        assert_eq!(SlackClock::default().newest_safe(at(T), 60), UnixSeconds(T - 60));
+    }
+
+    #[test]
+    fn a_leap_forward_never_asks_past_the_last_date() {
+        let mut clock = SlackClock::default();
+        clock.observe(Some(UnixSeconds(T)), at(T));
+        assert_eq!(clock.newest_safe(at(T + 30), 60), UnixSeconds(T - 30));
+        assert_eq!(clock.newest_safe(at(T + 86_400), 60), UnixSeconds(T));
+    }
+
+    #[test]
+    fn a_step_back_neither_moves_back_nor_stalls() {
+        let mut clock = SlackClock::default();
+        clock.observe(Some(UnixSeconds(T)), at(T));
+        clock.steady(at(T - 86_400));
+        assert_eq!(clock.newest_safe(at(T - 86_400), 60), UnixSeconds(T - 60));
+        assert_eq!(clock.newest_safe(at(T - 86_400 + 60), 60), UnixSeconds(T));
+    }
+
+    #[test]
+    fn a_slow_clock_of_ours_is_corrected_by_two_answers_that_agree() {
+        let mut clock = SlackClock::default();
+        clock.observe(Some(UnixSeconds(T)), at(T - 7200));
+        assert!(!clock.has_date());
+        clock.observe(Some(UnixSeconds(T + 5)), at(T - 7195));
+        assert_eq!(clock.reached(at(0)), UnixSeconds(T + 5));
+        assert_eq!(clock.ahead_s(), Some(-7200));
+    }
+
+    #[test]
+    fn one_absurd_date_is_not_believed() {
+        let mut clock = SlackClock::default();
+        clock.observe(Some(UnixSeconds(T)), at(T));
+        clock.observe(Some(UnixSeconds(T + 9000)), at(T + 1));
+        clock.observe(Some(UnixSeconds(T + 2)), at(T + 2));
+        clock.observe(Some(UnixSeconds(T - 500)), at(T + 3));
+        assert_eq!(clock.reached(at(0)), UnixSeconds(T + 2));
+    }
+
+    #[test]
+    fn a_date_after_a_long_sleep_is_believed_at_once() {
+        let mut clock = SlackClock::default();
+        clock.observe(Some(UnixSeconds(T)), at(T));
+        clock.observe(Some(UnixSeconds(T + 9000)), at(T + 9000));
+        assert_eq!(clock.reached(at(0)), UnixSeconds(T + 9000));
+    }
+
+    #[test]
+    fn answers_that_stop_carrying_a_date_hand_over_to_our_clock() {
+        let mut clock = SlackClock::default();
+        clock.observe(Some(UnixSeconds(T)), at(T));
+        (0..3).for_each(|_| clock.observe(None, at(T + 100)));
+        assert_eq!(clock.newest_safe(at(T + 500), 60), UnixSeconds(T + 440));
+    }
+
+    #[test]
+    fn an_unexplained_range_error_steps_back_and_drained_windows_return() {
+        let mut clock = SlackClock::default();
+        (0..60).for_each(|_| clock.step_back());
+        assert_eq!(clock.newest_safe(at(T), 60), UnixSeconds(T - 60 - MAX_MARGIN_S));
+        (0..200).for_each(|_| clock.relax());
+        assert_eq!(clock.newest_safe(at(T), 60), UnixSeconds(T - 60));
+    }
+}

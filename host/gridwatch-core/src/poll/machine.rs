@@ -1,0 +1,736 @@
+//! The state machine: what to do next, and what an outcome changes.
+//!
+//! It can neither send nor save. `next` only chooses; everything that must survive a crash is moved by `apply` and comes
+//! back as a [`Commit`]. A crash between the two repeats one request, which dedup absorbs.
+
+use super::backoff::{Timer, delay_ms};
+use super::budget::BudgetLimits;
+use super::config::PollConfig;
+use super::ledger::{Ledger, LedgerDelta, RangeState, Reading};
+use super::outcome::{Failed, Failure, Outcome, PageReceived, Request};
+use super::planner::{self, Plan};
+use super::problem::Problem;
+use super::state::{Begun, Lane, OpenWindow, Pause, PollState, StateError};
+use super::window::Window;
+use super::{
+    FAILURES_BEFORE_RESTART, MAX_PAGES_PER_WALK, MAX_RETRY_AFTER_MS, MAX_STALLED_PAGES, MAX_WAIT_MS,
+    REFUSALS_BEFORE_GAP, RESTARTS_BEFORE_SPLIT,
+};
+use crate::time::{UnixMillis, UnixSeconds};
+
+/// The time, read once per step by the shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    pub wall: UnixMillis,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    Fetch(Request),
+    /// Call `next` again at `until`: at most [`MAX_WAIT_MS`] away, or [`MAX_RETRY_AFTER_MS`] where Slack asked for it.
+    Wait {
+        until: UnixMillis,
+        why: WaitReason,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitReason {
+    /// All time that may be read has been read.
+    UpToDate,
+    /// Own rate limit.
+    Budget,
+    /// Slack's rate limit.
+    RateLimited,
+    /// After a failure, before the next attempt.
+    Retry { lane: Lane },
+    /// Nobody is let in until an operator acts; tried again all the same.
+    Halted { problem: Problem },
+}
+
+/// To be saved in one atomic batch, together with the page's entries.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    pub state: PollState,
+    pub ledger: LedgerDelta,
+    pub drained: Option<Drained>,
+    /// State changes worth a log line each.
+    pub notes: Vec<Note>,
+}
+
+/// A window walked to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    pub window_no: u64,
+    pub lane: Lane,
+    /// The part that counts as drained: `None` where Slack's clock had not settled any of it.
+    pub window: Option<Window>,
+    pub entries: u64,
+    pub new_entries: u64,
+    pub strays: u64,
+    pub pages: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// The outcome of a request that is no longer current: its entries are welcome, it moves nothing.
+    Stale {
+        window_no: u64,
+    },
+    Opened {
+        window_no: u64,
+        lane: Lane,
+        window: Window,
+    },
+    Restarted {
+        window_no: u64,
+        lane: Lane,
+        why: RestartReason,
+    },
+    Split {
+        lane: Lane,
+        from: Window,
+        to: Window,
+    },
+    /// The window reached past what Slack's clock had settled.
+    ClockAhead {
+        window: Window,
+    },
+    /// Slack has nothing older than this.
+    HistoryEnds {
+        at: UnixSeconds,
+    },
+    /// Slack refuses to show this drained range again.
+    RereadGivenUp {
+        window: Window,
+    },
+    Problem {
+        lane: Option<Lane>,
+        problem: Problem,
+    },
+    Recovered {
+        lane: Option<Lane>,
+        problem: Problem,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestartReason {
+    /// 400 with a cursor: Slack's cursors expire, which is the one thing known to cause it.
+    CursorRefused,
+    SameCursorAgain,
+    NoProgress,
+    TooManyPages,
+    CursorKeepsFailing,
+}
+
+/// Holds the state and all ledger rows in memory; both are small.
+#[derive(Debug)]
+pub struct Machine {
+    config: PollConfig,
+    limits: BudgetLimits,
+    state: PollState,
+    ledger: Ledger,
+    notes: Vec<Note>,
+}
+
+enum Verdict {
+    Drained,
+    Follow(String),
+    Endless(RestartReason),
+}
+
+impl Machine {
+    /// A first start, or a store that is gone.
+    pub fn start(config: PollConfig) -> Self {
+        let state = PollState::new(&config);
+        Self {
+            limits: config.budget_limits(),
+            config,
+            state,
+            ledger: Ledger::default(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// From what was saved. The configuration may have changed in between; `start` no longer matters then.
+    pub fn resume(config: PollConfig, mut state: PollState, ledger: Ledger) -> Result<Self, StateError> {
+        state.check()?;
+        let (limits, settings) = (config.budget_limits(), config.settings());
+        state.budget.resume(&limits);
+        state.span_s = state.span_s.clamp(settings.min_window_s, settings.max_window_s);
+        state.backfilled.span_s = state
+            .backfilled
+            .span_s
+            .clamp(settings.min_window_s, settings.max_window_s);
+        let mut machine = Self {
+            limits,
+            config,
+            state,
+            ledger,
+            notes: Vec::new(),
+        };
+        machine.plan_backfill();
+        Ok(machine)
+    }
+
+    pub fn state(&self) -> &PollState {
+        &self.state
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub fn config(&self) -> &PollConfig {
+        &self.config
+    }
+
+    /// What to do now. Asking twice without applying an outcome asks Slack twice and costs budget twice.
+    pub fn next(&mut self, now: Now) -> Step {
+        self.follow_clock(now.wall);
+        if let Some(pause) = &self.state.pause {
+            let left_ms = pause.timer.left_ms(now.wall);
+            if left_ms > 0 {
+                return Step::Wait {
+                    until: now.wall.plus(left_ms),
+                    why: why_paused(&pause.problem),
+                };
+            }
+        }
+        let (mut wait_ms, mut why) = (MAX_WAIT_MS, WaitReason::UpToDate);
+        for lane in Lane::ALL {
+            match self.ready(lane, now.wall) {
+                Ok(()) => return Step::Fetch(self.send(lane)),
+                Err(Some((lane_ms, lane_why))) if lane_ms < wait_ms => (wait_ms, why) = (lane_ms, lane_why),
+                Err(_) => {}
+            }
+        }
+        Step::Wait {
+            until: now.wall.plus(wait_ms.max(1)),
+            why,
+        }
+    }
+
+    /// What an outcome changes. The result must be saved before `next` is called again.
+    pub fn apply(&mut self, outcome: Outcome) -> Commit {
+        let drained = match outcome {
+            Outcome::Page(page) => {
+                self.follow_clock(page.received_at);
+                self.page(page)
+            }
+            Outcome::Failed(failed) => {
+                self.follow_clock(failed.at);
+                self.failed(failed);
+                None
+            }
+        };
+        Commit {
+            state: self.state.clone(),
+            ledger: self.ledger.take_delta(),
+            drained,
+            notes: std::mem::take(&mut self.notes),
+        }
+    }
+
+    /// Everything that counts time learns of a step back first.
+    fn follow_clock(&mut self, wall: UnixMillis) {
+        self.state.clock.steady(wall);
+        self.state.budget.refill(&self.limits, wall);
+        let lanes = [&mut self.state.live, &mut self.state.reread, &mut self.state.backfill];
+        let retries = lanes.into_iter().filter_map(|lane| lane.retry.as_mut());
+        let pause = self.state.pause.as_mut().map(|pause| &mut pause.timer);
+        retries
+            .chain(pause)
+            .chain(self.state.live_timer.as_mut())
+            .for_each(|timer| timer.steady(wall));
+    }
+
+    /// Whether the lane has something to send now, opening its next window if so; otherwise how long it has to wait.
+    fn ready(&mut self, lane: Lane, wall: UnixMillis) -> Result<(), Option<(u64, WaitReason)>> {
+        let retry_ms = self.state.lane(lane).retry.map_or(0, |timer| timer.left_ms(wall));
+        if retry_ms > 0 {
+            return Err(Some((retry_ms, WaitReason::Retry { lane })));
+        }
+        let plan = match self.state.lane(lane).open {
+            Some(_) => None,
+            None => Some(planner::plan(lane, &self.config, &self.state, &self.ledger, wall)),
+        };
+        match plan {
+            Some(Plan::Nothing) => return Err(None),
+            Some(Plan::WaitMs(ms)) => return Err(Some((ms, WaitReason::UpToDate))),
+            Some(Plan::Open { .. }) | None => {}
+        }
+        let budget_ms = self.state.budget.ready_in_ms(&self.limits, lane);
+        if budget_ms > 0 {
+            return Err(Some((budget_ms, WaitReason::Budget)));
+        }
+        if let Some(Plan::Open { window, fresh_from }) = plan {
+            self.open(lane, window, fresh_from);
+            if lane == Lane::Live {
+                self.state.live_timer = Some(Timer::new(wall, self.config.settings().interval_s * 1000));
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, lane: Lane) -> Request {
+        self.state.budget.take();
+        match &self.state.lane(lane).open {
+            Some(open) => open.request(),
+            None => unreachable!("a lane is ready only with an open window"),
+        }
+    }
+
+    fn open(&mut self, lane: Lane, window: Window, fresh_from: UnixSeconds) {
+        let number = self.state.next_window_no;
+        self.state.next_window_no += 1;
+        self.notes.push(Note::Opened {
+            window_no: number,
+            lane,
+            window,
+        });
+        self.state.lane_mut(lane).open = Some(OpenWindow {
+            number,
+            lane,
+            window,
+            fresh_from,
+            limit: self.config.settings().page_limit,
+            cursor: None,
+            page: 0,
+            entries: 0,
+            strays: 0,
+            new_entries: 0,
+            restarts: 0,
+            stalled: 0,
+            reached: None,
+            begun: None,
+        });
+    }
+
+    fn page(&mut self, received: PageReceived) -> Option<Drained> {
+        let lane = received.request.lane;
+        self.state.clock.observe(received.server_date, received.received_at);
+        self.state.budget.went_through(&self.limits);
+        let begun = self.begun_now(received.received_at);
+        let Some(open) = current(&mut self.state, &received.request) else {
+            self.notes.push(Note::Stale {
+                window_no: received.request.window_no,
+            });
+            return None;
+        };
+        let is_first_page = open.cursor.is_none();
+        if is_first_page {
+            open.begun = Some(begun);
+        }
+        let window = open.window;
+        let verdict = judge(open, &received);
+        self.recovered(lane);
+        if is_first_page {
+            self.mark_open(lane, window);
+        }
+        match verdict {
+            Verdict::Drained => return self.drain(lane),
+            Verdict::Follow(cursor) => {
+                if let Some(open) = &mut self.state.lane_mut(lane).open {
+                    open.cursor = Some(cursor);
+                }
+            }
+            Verdict::Endless(why) => self.restart(lane, why, received.received_at),
+        }
+        None
+    }
+
+    fn begun_now(&self, wall: UnixMillis) -> Begun {
+        let at = self.state.clock.reached(wall);
+        Begun {
+            at,
+            settled: at.minus(self.config.settings().settle_s),
+        }
+    }
+
+    /// The one place where drained time grows.
+    fn drain(&mut self, lane: Lane) -> Option<Drained> {
+        let open = self.state.lane_mut(lane).open.take()?;
+        let begun = open.begun?;
+        let counted = Window::of(open.fresh_from, open.window.latest().min(begun.settled));
+        if open.window.latest() > begun.settled {
+            self.notes.push(Note::ClockAhead { window: open.window });
+        }
+        match lane {
+            Lane::Live => self.drain_live(&open, counted, begun),
+            Lane::Reread => self.record(&open, counted, begun),
+            Lane::Backfill => self.drain_backfill(&open, counted, begun),
+        }
+        Some(Drained {
+            window_no: open.number,
+            lane,
+            window: counted,
+            entries: open.entries,
+            new_entries: open.new_entries,
+            strays: open.strays,
+            pages: open.page,
+        })
+    }
+
+    fn drain_live(&mut self, open: &OpenWindow, counted: Option<Window>, begun: Begun) {
+        self.forget_open(open);
+        self.state.clock.relax();
+        let Some(counted) = counted else { return };
+        self.record(open, Some(counted), begun);
+        self.state.span_s = planner::next_span_s(&self.config, self.state.span_s, open);
+        self.state.watermark = self.state.watermark.max(Some(counted.latest()));
+        if self.state.origin.is_none() {
+            self.state.origin = Some(counted.oldest());
+            self.plan_backfill();
+        }
+    }
+
+    fn drain_backfill(&mut self, open: &OpenWindow, counted: Option<Window>, begun: Begun) {
+        // Backward, so a window cut short at its newer end has drained nothing that adjoins what is there.
+        if let Some(counted) = counted.filter(|counted| *counted == open.window) {
+            self.record(open, Some(counted), begun);
+            self.state.backfilled.low = Some(counted.oldest());
+            self.state.backfilled.span_s = planner::next_span_s(&self.config, self.state.backfilled.span_s, open);
+        }
+    }
+
+    fn record(&mut self, open: &OpenWindow, counted: Option<Window>, begun: Begun) {
+        let Some(window) = counted else { return };
+        let reading = Reading {
+            window,
+            pages: u64::from(open.page),
+            entries: open.new_entries,
+            read_at: begun.at,
+            reread: open.lane == Lane::Reread,
+        };
+        self.ledger.record(&self.config, reading);
+    }
+
+    fn mark_open(&mut self, lane: Lane, window: Window) {
+        let fresh_from = self
+            .state
+            .lane(lane)
+            .open
+            .as_ref()
+            .map_or(window.oldest(), |open| open.fresh_from);
+        match (lane, Window::of(fresh_from, window.latest())) {
+            (Lane::Live | Lane::Backfill, Some(fresh)) => self.ledger.mark(fresh, RangeState::Open),
+            (Lane::Reread, _) | (_, None) => {}
+        }
+    }
+
+    fn forget_open(&mut self, open: &OpenWindow) {
+        let fresh = Window::of(open.fresh_from, open.window.latest());
+        match (open.lane, fresh) {
+            (Lane::Live, Some(fresh)) => self.ledger.forget(fresh),
+            (Lane::Backfill, Some(fresh)) => self.ledger.mark(fresh, RangeState::Planned),
+            (Lane::Reread, _) | (_, None) => {}
+        }
+    }
+
+    fn plan_backfill(&mut self) {
+        let (Some(wanted), Some(origin)) = (self.config.settings().backfill, self.state.origin) else {
+            return;
+        };
+        if let Some(window) = Window::of(wanted, origin.minus(1)).filter(|_| wanted < origin) {
+            self.ledger.mark_uncovered(window, RangeState::Planned);
+        }
+    }
+
+    /// The same window from its first page, later each time, and smaller every few times. It is never left out.
+    fn restart(&mut self, lane: Lane, why: RestartReason, at: UnixMillis) {
+        let Some(open) = &mut self.state.lane_mut(lane).open else {
+            return;
+        };
+        open.restart();
+        let (number, restarts, window) = (open.number, open.restarts, open.window);
+        let smaller = planner::smaller(open).filter(|_| restarts % RESTARTS_BEFORE_SPLIT == 0);
+        self.notes.push(Note::Restarted {
+            window_no: number,
+            lane,
+            why,
+        });
+        self.retry_after(lane, at, delay_ms(number, restarts));
+        if restarts >= RESTARTS_BEFORE_SPLIT {
+            self.lane_problem(lane, Problem::WindowWontFinish);
+        }
+        if let Some(smaller) = smaller {
+            self.split(lane, window, smaller);
+        }
+    }
+
+    fn split(&mut self, lane: Lane, from: Window, to: Window) {
+        let Some(before) = self.state.lane_mut(lane).open.take() else {
+            return;
+        };
+        self.forget_open(&before);
+        self.notes.push(Note::Split { lane, from, to });
+        self.open(lane, to, to.oldest());
+        if let Some(open) = &mut self.state.lane_mut(lane).open {
+            (open.restarts, open.limit, open.new_entries) = (before.restarts, before.limit, before.new_entries);
+        }
+        let span_s = match lane {
+            Lane::Live => &mut self.state.span_s,
+            Lane::Backfill => &mut self.state.backfilled.span_s,
+            Lane::Reread => return,
+        };
+        *span_s = (*span_s / 2).max(self.config.settings().min_window_s);
+    }
+
+    fn failed(&mut self, failed: Failed) {
+        if !matches!(failed.failure, Failure::Network) {
+            self.state.clock.observe(failed.server_date, failed.at);
+        }
+        let (lane, at) = (failed.request.lane, failed.at);
+        if let Failure::RateLimited { retry_after_s } = failed.failure {
+            return self.rate_limited(retry_after_s, at);
+        }
+        if current(&mut self.state, &failed.request).is_none() {
+            self.notes.push(Note::Stale {
+                window_no: failed.request.window_no,
+            });
+            return;
+        }
+        match failed.failure {
+            Failure::RateLimited { retry_after_s } => self.rate_limited(retry_after_s, at),
+            Failure::Unauthorized => self.halt(Problem::TokenRejected, at),
+            Failure::Forbidden { error } => match error.as_deref().map(account_or_refused) {
+                Some(Problem::RateLimited) => self.rate_limited(None, at),
+                Some(problem) => self.halt(problem, at),
+                None => self.halt(Problem::Forbidden, at),
+            },
+            Failure::NotOk { error } | Failure::BadRequest { error } => self.bad_request(lane, error.as_deref(), at),
+            Failure::Server { .. } => self.try_again(lane, Problem::ServerFailing, at),
+            Failure::Network => self.try_again(lane, Problem::Unreachable, at),
+            Failure::Body => self.try_again(lane, Problem::BadBody, at),
+        }
+    }
+
+    /// Slack docs, rate limits: a 429 carries `Retry-After` in seconds. Polling earlier prolongs the refusal.
+    fn rate_limited(&mut self, retry_after_s: Option<u64>, at: UnixMillis) {
+        self.state.budget.refused();
+        self.state.refusals = self.state.refusals.saturating_add(1);
+        let own_ms = delay_ms(self.state.next_window_no, self.state.refusals.saturating_add(2));
+        let wait_ms = retry_after_s
+            .map_or(own_ms, |s| s.saturating_mul(1000))
+            .clamp(1000, MAX_RETRY_AFTER_MS);
+        self.pause(Problem::RateLimited, at, wait_ms);
+    }
+
+    /// An account problem stops all lanes; it is retried slowly because the token may be replaced at any time.
+    fn halt(&mut self, problem: Problem, at: UnixMillis) {
+        let wait_ms = problem.retry_ms();
+        self.pause(problem, at, wait_ms);
+    }
+
+    fn pause(&mut self, problem: Problem, at: UnixMillis, wait_ms: u64) {
+        if self.state.pause.as_ref().is_none_or(|pause| pause.problem != problem) {
+            self.notes.push(Note::Problem {
+                lane: None,
+                problem: problem.clone(),
+            });
+        }
+        self.state.pause = Some(Pause {
+            timer: Timer::new(at, wait_ms),
+            problem,
+        });
+    }
+
+    /// A 400, or a 200 that says `ok: false`. What it means depends on the code, or, where there is none (seen live),
+    /// on whether a cursor was sent.
+    fn bad_request(&mut self, lane: Lane, code: Option<&str>, at: UnixMillis) {
+        let had_cursor = self
+            .state
+            .lane(lane)
+            .open
+            .as_ref()
+            .is_some_and(|open| open.cursor.is_some());
+        match code.and_then(Problem::of_account) {
+            Some(Problem::RateLimited) => return self.rate_limited(None, at),
+            Some(problem) => return self.halt(problem, at),
+            None => {}
+        }
+        match code {
+            Some("invalid_cursor") => self.restart(lane, RestartReason::CursorRefused, at),
+            Some("invalid_range") => self.range_refused(lane, at),
+            // Any other reason could hide behind a cursor too; the next answer without one will tell.
+            _ if had_cursor => self.restart(lane, RestartReason::CursorRefused, at),
+            None => self.range_refused(lane, at),
+            Some(other) => self.halt(Problem::refused(other), at),
+        }
+    }
+
+    /// Slack docs, audit logs: `invalid_range` is for times in the future or before the feature was enabled.
+    fn range_refused(&mut self, lane: Lane, at: UnixMillis) {
+        let failures = self.failed_again(lane);
+        let Some(open) = self.state.lane_mut(lane).open.take() else {
+            return;
+        };
+        self.lane_problem(lane, Problem::RangeRefused);
+        self.retry_after(lane, at, delay_ms(open.number, failures));
+        match lane {
+            Lane::Live => self.live_range_refused(&open, at),
+            Lane::Reread if failures >= REFUSALS_BEFORE_GAP => {
+                self.ledger.settle(open.window);
+                self.notes.push(Note::RereadGivenUp { window: open.window });
+            }
+            Lane::Reread => {}
+            Lane::Backfill => self.backfill_range_refused(&open, failures),
+        }
+    }
+
+    /// The future end is the strict one. With a `Date` that explains it the next plan is right by itself.
+    fn live_range_refused(&mut self, open: &OpenWindow, at: UnixMillis) {
+        self.forget_open(open);
+        let was_ahead = open.window.latest() > self.begun_now(at).settled;
+        if was_ahead {
+            self.notes.push(Note::ClockAhead { window: open.window });
+        }
+        if !(was_ahead && self.state.clock.has_date()) {
+            self.state.clock.step_back();
+        }
+    }
+
+    /// Walking backward meets the beginning of Slack's history: close in on it, then name it.
+    fn backfill_range_refused(&mut self, open: &OpenWindow, failures: u32) {
+        self.forget_open(open);
+        let least_s = self.config.settings().min_window_s;
+        if self.state.backfilled.span_s > least_s {
+            self.state.backfilled.span_s = (self.state.backfilled.span_s / 2).max(least_s);
+        } else if failures >= REFUSALS_BEFORE_GAP {
+            let floor = open.window.latest().plus(1);
+            self.state.backfilled.floor = Some(floor);
+            self.notes.push(Note::HistoryEnds { at: floor });
+            let wanted = self.config.settings().backfill.unwrap_or(open.window.oldest());
+            if let Some(refused) = Window::of(wanted, open.window.latest()) {
+                self.ledger.mark(refused, RangeState::Gap);
+            }
+            self.state.backfill.problem = None;
+        }
+    }
+
+    /// A failure that says nothing about window or cursor: the same request again, later. After several at the same
+    /// cursor the cursor or the size of the page may be the reason.
+    fn try_again(&mut self, lane: Lane, problem: Problem, at: UnixMillis) {
+        let failures = self.failed_again(lane);
+        let is_body = problem == Problem::BadBody;
+        self.lane_problem(lane, problem);
+        let Some(open) = &mut self.state.lane_mut(lane).open else {
+            return;
+        };
+        let number = open.number;
+        let suspicious = failures % FAILURES_BEFORE_RESTART == 0;
+        let had_cursor = open.cursor.is_some();
+        if suspicious && is_body {
+            open.ask_for_smaller_pages();
+        }
+        if suspicious && (had_cursor || is_body) {
+            self.restart(lane, RestartReason::CursorKeepsFailing, at);
+        }
+        self.retry_after(lane, at, delay_ms(number, failures));
+    }
+
+    fn failed_again(&mut self, lane: Lane) -> u32 {
+        let lane = self.state.lane_mut(lane);
+        lane.failures = lane.failures.saturating_add(1);
+        lane.failures
+    }
+
+    fn retry_after(&mut self, lane: Lane, at: UnixMillis, wait_ms: u64) {
+        self.state.lane_mut(lane).retry = Some(Timer::new(at, wait_ms));
+    }
+
+    fn lane_problem(&mut self, lane: Lane, problem: Problem) {
+        if self.state.lane(lane).problem.as_ref() != Some(&problem) {
+            self.notes.push(Note::Problem {
+                lane: Some(lane),
+                problem: problem.clone(),
+            });
+        }
+        self.state.lane_mut(lane).problem = Some(problem);
+    }
+
+    /// A page came through: whatever stood in the way is gone.
+    fn recovered(&mut self, lane: Lane) {
+        self.state.refusals = 0;
+        if let Some(pause) = self.state.pause.take() {
+            self.notes.push(Note::Recovered {
+                lane: None,
+                problem: pause.problem,
+            });
+        }
+        let state = self.state.lane_mut(lane);
+        (state.failures, state.retry) = (0, None);
+        // A window that won't finish still answers its first pages: only draining it clears that.
+        let unfinished = state
+            .open
+            .as_ref()
+            .is_some_and(|open| open.restarts >= RESTARTS_BEFORE_SPLIT);
+        let is_stuck = unfinished && state.problem == Some(Problem::WindowWontFinish);
+        if !is_stuck && let Some(problem) = state.problem.take() {
+            self.notes.push(Note::Recovered {
+                lane: Some(lane),
+                problem,
+            });
+        }
+    }
+}
+
+fn why_paused(problem: &Problem) -> WaitReason {
+    match problem {
+        Problem::RateLimited => WaitReason::RateLimited,
+        problem => WaitReason::Halted {
+            problem: problem.clone(),
+        },
+    }
+}
+
+fn account_or_refused(code: &str) -> Problem {
+    Problem::of_account(code).unwrap_or_else(|| Problem::refused(code))
+}
+
+fn current<'a>(state: &'a mut PollState, request: &Request) -> Option<&'a mut OpenWindow> {
+    state
+        .lane_mut(request.lane)
+        .open
+        .as_mut()
+        .filter(|open| open.is_answered_by(request))
+}
+
+/// Counts the page and decides how the walk goes on.
+fn judge(open: &mut OpenWindow, received: &PageReceived) -> Verdict {
+    let page = &received.page;
+    open.page = open.page.saturating_add(1);
+    open.entries += page.entries;
+    open.new_entries += page.new;
+    open.strays += page.strays;
+    let reaches_back = page
+        .oldest
+        .is_some_and(|oldest| open.reached.is_none_or(|reached| oldest < reached));
+    if reaches_back {
+        open.reached = page.oldest;
+    }
+    open.stalled = if reaches_back {
+        0
+    } else {
+        open.stalled.saturating_add(1)
+    };
+    // A server that ignores `oldest` never says that the window is done (elastic/integrations issue 8163).
+    if page.newest.is_some_and(|newest| newest < open.window.oldest()) {
+        return Verdict::Drained;
+    }
+    // Slack docs, pagination: the end is an empty `next_cursor`; clients have seen it missing and null as well.
+    let Some(next) = received.next_cursor.as_ref().filter(|cursor| !cursor.is_empty()) else {
+        return Verdict::Drained;
+    };
+    if open.cursor.as_ref() == Some(next) {
+        Verdict::Endless(RestartReason::SameCursorAgain)
+    } else if open.page >= MAX_PAGES_PER_WALK {
+        Verdict::Endless(RestartReason::TooManyPages)
+    } else if open.stalled > MAX_STALLED_PAGES {
+        Verdict::Endless(RestartReason::NoProgress)
+    } else {
+        Verdict::Follow(next.clone())
+    }
+}

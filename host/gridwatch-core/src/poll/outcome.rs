@@ -1,0 +1,168 @@
+//! The question to Slack and what came of it.
+
+use super::state::Lane;
+use super::window::Window;
+use crate::time::{UnixMillis, UnixSeconds};
+use std::fmt;
+
+/// One page to fetch. Every parameter goes out with every cursor: Slack's server does not remember `oldest`, and a cursor
+/// without it pages on through all history (elastic/integrations issue 8163).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Names the window and its bounds; changes whenever they do.
+    pub window_no: u64,
+    pub lane: Lane,
+    pub window: Window,
+    pub limit: u32,
+    pub cursor: Option<String>,
+}
+
+impl Request {
+    /// Parameters of `/logs` in plain text; percent-encoding is the client's part (cursors hold `=`, `+` and `/`).
+    pub fn parameters(&self) -> Vec<(&'static str, String)> {
+        let mut parameters = vec![
+            ("oldest", self.window.oldest().0.to_string()),
+            ("latest", self.window.latest().0.to_string()),
+            ("limit", self.limit.to_string()),
+        ];
+        parameters.extend(self.cursor.clone().map(|cursor| ("cursor", cursor)));
+        parameters
+    }
+}
+
+/// Without the cursor's text: it is long, opaque and Slack's.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cursor = if self.cursor.is_some() {
+            "with cursor"
+        } else {
+            "first page"
+        };
+        write!(
+            f,
+            "#{} {} {} limit {} {cursor}",
+            self.window_no, self.lane, self.window, self.limit
+        )
+    }
+}
+
+/// What a page held, after dedup.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PageSummary {
+    pub entries: u64,
+    /// Entries not stored before.
+    pub new: u64,
+    pub newest: Option<UnixSeconds>,
+    pub oldest: Option<UnixSeconds>,
+    /// Entries outside the window asked for. They are stored like all others.
+    pub strays: u64,
+}
+
+impl PageSummary {
+    /// From `(date_create, is_new)` of each entry, in any order.
+    pub fn of(window: Window, entries: impl IntoIterator<Item = (UnixSeconds, bool)>) -> Self {
+        let mut summary = Self::default();
+        for (date, is_new) in entries {
+            summary.entries += 1;
+            summary.new += u64::from(is_new);
+            summary.strays += u64::from(!window.contains(date));
+            summary.newest = summary.newest.max(Some(date));
+            summary.oldest = Some(summary.oldest.map_or(date, |oldest| oldest.min(date)));
+        }
+        summary
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Page(PageReceived),
+    Failed(Failed),
+}
+
+/// A 200 with a readable body and no `ok: false`. Slack's success has no `ok` key at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageReceived {
+    pub request: Request,
+    pub received_at: UnixMillis,
+    /// The `Date` header.
+    pub server_date: Option<UnixSeconds>,
+    pub page: PageSummary,
+    /// `None` and `""` both mean the end; fewer entries than the limit, or none, do not.
+    pub next_cursor: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    pub request: Request,
+    pub at: UnixMillis,
+    /// The `Date` header, where there was an answer.
+    pub server_date: Option<UnixSeconds>,
+    pub failure: Failure,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// 429.
+    RateLimited { retry_after_s: Option<u64> },
+    /// 400. Seen live without a body, so the code may be missing.
+    BadRequest { error: Option<String> },
+    /// 401.
+    Unauthorized,
+    /// 403.
+    Forbidden { error: Option<String> },
+    /// 200 with `ok: false`.
+    NotOk { error: Option<String> },
+    /// 5xx, and any status not listed here.
+    Server { status: u16 },
+    /// No answer: it may still have been counted.
+    Network,
+    /// An answer that ends early or isn't JSON.
+    Body,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_parameter_is_repeated_with_a_cursor_and_times_are_integers() {
+        let window = Window::new(UnixSeconds(1_566_215_192), UnixSeconds(1_566_215_300)).unwrap();
+        let cursor = Some("dGlt+/=".to_owned());
+        let request = Request {
+            window_no: 1,
+            lane: Lane::Live,
+            window,
+            limit: 1000,
+            cursor,
+        };
+        let expected = [
+            ("oldest", "1566215192"),
+            ("latest", "1566215300"),
+            ("limit", "1000"),
+            ("cursor", "dGlt+/="),
+        ];
+        assert_eq!(
+            request.parameters(),
+            expected.map(|(name, value)| (name, value.to_owned()))
+        );
+        assert!(!format!("{request:?}").contains("dGlt"));
+    }
+
+    #[test]
+    fn strays_are_counted_and_order_does_not_matter() {
+        let window = Window::new(UnixSeconds(10), UnixSeconds(20)).unwrap();
+        let dates = [(15, true), (25, true), (9, false), (20, false)];
+        let summary = PageSummary::of(window, dates.map(|(date, new)| (UnixSeconds(date), new)));
+        let (oldest, newest) = (Some(UnixSeconds(9)), Some(UnixSeconds(25)));
+        assert_eq!(
+            summary,
+            PageSummary {
+                entries: 4,
+                new: 2,
+                newest,
+                oldest,
+                strays: 2
+            }
+        );
+    }
+}

@@ -1,0 +1,282 @@
+//! What polling must remember across a restart, in one small record. Ledger rows are records of their own.
+
+use super::backoff::Timer;
+use super::budget::Budget;
+use super::clock::SlackClock;
+use super::config::PollConfig;
+use super::outcome::Request;
+use super::problem::Problem;
+use super::window::Window;
+use crate::time::UnixSeconds;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+const VERSION: u32 = 1;
+/// First length of a window, before anything is known about the traffic.
+const FIRST_SPAN_S: u64 = 3600;
+/// Smallest page asked for after pages that didn't arrive whole.
+const SMALLEST_LIMIT: u32 = 50;
+
+/// In order of precedence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// New time, forward from the watermark. After downtime it catches up here, oldest first.
+    Live,
+    /// Drained time again, for late entries.
+    Reread,
+    /// Time before the start, newest first.
+    Backfill,
+}
+
+impl Lane {
+    pub const ALL: [Self; 3] = [Self::Live, Self::Reread, Self::Backfill];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Reread => "reread",
+            Self::Backfill => "backfill",
+        }
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+/// The window being walked. One record, so that a cursor can't be saved apart from the window it was minted in:
+/// resuming one with other bounds broke demisto/content (pull request 31528).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenWindow {
+    pub number: u64,
+    pub lane: Lane,
+    pub window: Window,
+    /// First second not drained before; what lies before it is overlap.
+    pub fresh_from: UnixSeconds,
+    pub limit: u32,
+    /// Where this walk goes on; `None` is its first page.
+    pub cursor: Option<String>,
+    /// Pages, entries and strays of this walk; new entries of all walks of this window.
+    pub page: u32,
+    pub entries: u64,
+    pub strays: u64,
+    pub new_entries: u64,
+    pub restarts: u32,
+    /// Pages in a row that reached no further back.
+    pub(super) stalled: u32,
+    /// Oldest second this walk has shown.
+    pub(super) reached: Option<UnixSeconds>,
+    /// What Slack's clock said when this walk began.
+    pub(super) begun: Option<Begun>,
+}
+
+/// Fixed by the first page of a walk: entries that appear later are newer than its cursor and never show in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Begun {
+    /// A moment Slack's clock had reached.
+    pub(super) at: UnixSeconds,
+    /// Time after this was too young, or still to come, and doesn't count as drained.
+    pub(super) settled: UnixSeconds,
+}
+
+impl OpenWindow {
+    pub(super) fn request(&self) -> Request {
+        Request {
+            window_no: self.number,
+            lane: self.lane,
+            window: self.window,
+            limit: self.limit,
+            cursor: self.cursor.clone(),
+        }
+    }
+
+    pub(super) fn is_answered_by(&self, request: &Request) -> bool {
+        self.number == request.window_no && self.window == request.window && self.cursor == request.cursor
+    }
+
+    /// Back to the first page of the same window.
+    pub(super) fn restart(&mut self) {
+        self.cursor = None;
+        self.page = 0;
+        self.entries = 0;
+        self.strays = 0;
+        self.stalled = 0;
+        self.reached = None;
+        self.begun = None;
+        self.restarts = self.restarts.saturating_add(1);
+    }
+
+    pub(super) fn ask_for_smaller_pages(&mut self) {
+        self.limit = (self.limit / 2).max(SMALLEST_LIMIT.min(self.limit));
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LaneState {
+    pub(super) open: Option<OpenWindow>,
+    /// Failures since the last page; outlives a window that is given up.
+    pub(super) failures: u32,
+    pub(super) retry: Option<Timer>,
+    pub(super) problem: Option<Problem>,
+}
+
+/// Something that stops all lanes: the quota or the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Pause {
+    pub(super) timer: Timer,
+    pub(super) problem: Problem,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct BackfillState {
+    /// Everything from here up to the origin is drained.
+    pub(super) low: Option<UnixSeconds>,
+    /// Slack refuses what is older than this.
+    pub(super) floor: Option<UnixSeconds>,
+    pub(super) span_s: u64,
+}
+
+/// The record. Fields are private to the poll module: only the machine moves them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollState {
+    version: u32,
+    /// First second ever drained by the live lane.
+    pub(super) origin: Option<UnixSeconds>,
+    /// End of drained live time. Moves only in `Machine::drain`, together with the last entries of the window: Slack pages
+    /// newest first, so moving it earlier would skip what is still on later pages.
+    pub(super) watermark: Option<UnixSeconds>,
+    pub(super) next_window_no: u64,
+    /// Length of the next live window while catching up.
+    pub(super) span_s: u64,
+    pub(super) live: LaneState,
+    pub(super) reread: LaneState,
+    pub(super) backfill: LaneState,
+    pub(super) backfilled: BackfillState,
+    /// Runs out when the next live window is wanted.
+    pub(super) live_timer: Option<Timer>,
+    pub(super) pause: Option<Pause>,
+    /// 429s in a row.
+    pub(super) refusals: u32,
+    pub(super) clock: SlackClock,
+    pub(super) budget: Budget,
+}
+
+/// Why a stored record can't be used. Starting again from an older time is always safe: ids make it harmless.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    #[error("poll state has version {found}, this program reads {VERSION}")]
+    Version { found: u32 },
+    #[error("poll state contradicts itself: {what}")]
+    Contradiction { what: &'static str },
+}
+
+impl PollState {
+    pub(super) fn new(config: &PollConfig) -> Self {
+        let settings = config.settings();
+        let span_s = FIRST_SPAN_S.clamp(settings.min_window_s, settings.max_window_s);
+        Self {
+            version: VERSION,
+            origin: None,
+            watermark: None,
+            next_window_no: 1,
+            span_s,
+            live: LaneState::default(),
+            reread: LaneState::default(),
+            backfill: LaneState::default(),
+            backfilled: BackfillState {
+                span_s,
+                ..BackfillState::default()
+            },
+            live_timer: None,
+            pause: None,
+            refusals: 0,
+            clock: SlackClock::default(),
+            budget: Budget::new(&config.budget_limits()),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), StateError> {
+        let contradiction = |what| Err(StateError::Contradiction { what });
+        if self.version != VERSION {
+            return Err(StateError::Version { found: self.version });
+        }
+        if self.origin.is_some() != self.watermark.is_some() || self.origin > self.watermark {
+            return contradiction("origin and watermark");
+        }
+        for lane in Lane::ALL {
+            let Some(open) = &self.lane(lane).open else { continue };
+            if open.lane != lane || open.number >= self.next_window_no || open.limit == 0 {
+                return contradiction("open window");
+            }
+            if lane == Lane::Live
+                && self
+                    .watermark
+                    .is_some_and(|watermark| open.fresh_from > watermark.plus(1))
+            {
+                return contradiction("open live window leaves time out");
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn lane(&self, lane: Lane) -> &LaneState {
+        match lane {
+            Lane::Live => &self.live,
+            Lane::Reread => &self.reread,
+            Lane::Backfill => &self.backfill,
+        }
+    }
+
+    pub(super) fn lane_mut(&mut self, lane: Lane) -> &mut LaneState {
+        match lane {
+            Lane::Live => &mut self.live,
+            Lane::Reread => &mut self.reread,
+            Lane::Backfill => &mut self.backfill,
+        }
+    }
+
+    /// End of drained live time; `None` until the first window is drained.
+    pub fn watermark(&self) -> Option<UnixSeconds> {
+        self.watermark
+    }
+
+    /// First second ever drained by the live lane.
+    pub fn origin(&self) -> Option<UnixSeconds> {
+        self.origin
+    }
+
+    /// Everything from here up to the origin has been backfilled.
+    pub fn backfilled_to(&self) -> Option<UnixSeconds> {
+        self.backfilled.low
+    }
+
+    pub fn open_window(&self, lane: Lane) -> Option<&OpenWindow> {
+        self.lane(lane).open.as_ref()
+    }
+
+    /// Length of the next live window while catching up, in seconds.
+    pub fn span_s(&self) -> u64 {
+        self.span_s
+    }
+
+    pub fn clock(&self) -> &SlackClock {
+        &self.clock
+    }
+
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// What is wrong at present; `None` as the lane means all of them.
+    pub fn problems(&self) -> impl Iterator<Item = (Option<Lane>, &Problem)> {
+        let everywhere = self.pause.iter().map(|pause| (None, &pause.problem));
+        everywhere.chain(
+            Lane::ALL
+                .into_iter()
+                .filter_map(|lane| Some((Some(lane), self.lane(lane).problem.as_ref()?))),
+        )
+    }
+}

@@ -1,0 +1,34 @@
+//! Rule state as rows: what detection remembers between batches, as key and value bytes.
+//!
+//! The core changes state in memory and says which rows changed; the shell saves those rows in the same atomic batch as
+//! the alerts and the position, and hands all rows back at start. Every part has a prefix of its own.
+
+/// One changed row: `None` deletes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateOp {
+    pub key: Vec<u8>,
+    pub value: Option<Vec<u8>>,
+}
+
+/// Prefix of window rows.
+pub const WINDOWS: u8 = b'w';
+/// Prefix of directory rows.
+pub const DIRECTORY: u8 = b'd';
+/// Prefix of open alerts.
+pub const ALERTS: u8 = b'a';
+/// Prefix of the modules' own key-value rows.
+pub const KV: u8 = b'k';
+/// Prefix of the pipeline's own row.
+pub const PIPELINE: u8 = b'p';
+
+impl StateOp {
+    pub fn put<T: serde::Serialize>(key: Vec<u8>, value: &T) -> Self {
+        // The rows' types are ours: strings, numbers and lists, which always serialise.
+        let value = serde_json::to_vec(value).unwrap_or_default();
+        Self { key, value: Some(value) }
+    }
+
+    pub fn delete(key: Vec<u8>) -> Self {
+        Self { key, value: None }
+    }
+}

@@ -1,0 +1,24 @@
+//! A local stand-in for Slack's Audit Logs API, and a seeded organization to put behind it.
+//!
+//! [`org::generate`] is pure: the same plan gives the same bytes. [`server::Sim::start`] serves them over real HTTP with the
+//! habits of the real API that break pollers: newest first, whole seconds per page, cursors that forget `oldest`, one rate
+//! limit for the whole organization, empty 401s. What the public record leaves open is a [`knobs::Knobs`] field; what goes
+//! wrong on purpose is a [`faults::Fault`].
+//!
+//! It does not stand in for the Web API (apart from the token refresh of `oauth.v2.access`) nor for SCIM, and never compresses.
+
+pub mod clock;
+pub mod faults;
+pub mod knobs;
+pub mod org;
+pub mod server;
+
+mod catalogue;
+mod wire;
+
+pub use catalogue::action_names;
+pub use clock::SimClock;
+pub use faults::{Fault, FaultKind, When};
+pub use knobs::Knobs;
+pub use org::{Org, OrgPlan, SimEntry, Story, generate};
+pub use server::{RequestSeen, RunningSim, Sim, SimConfig, Stats, Truth};

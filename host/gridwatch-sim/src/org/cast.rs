@@ -1,0 +1,351 @@
+//! Who and what the organization consists of before anything happens: people, bots, offices, workspaces, channels, apps.
+//!
+//! Addresses are from ranges set aside for documentation and carrier NAT, mail is under `example`, so none is anybody's.
+
+use super::dice::Dice;
+use super::names;
+use super::{Enterprise, OrgPlan, Role, User, Workspace};
+use crate::wire::object;
+
+/// A person (or bot) with what the generator needs to have them act.
+pub(crate) struct Person {
+    pub(crate) user: User,
+    /// The user object as it stands in an entry.
+    pub(crate) wire: String,
+    /// Index into [`Cast::workspaces`].
+    pub(crate) workspace: usize,
+    /// Index into [`Cast::offices`].
+    pub(crate) office: usize,
+    pub(crate) home_ip: String,
+    pub(crate) desktop_ua: String,
+    pub(crate) mobile_ua: String,
+    /// The session of each device; replaced at each sign-in.
+    pub(crate) desktop_session: u64,
+    pub(crate) mobile_session: u64,
+    /// Epoch seconds of the last failed sign-in, so that ordinary typing errors never look like an attack.
+    pub(crate) last_failure: u64,
+    /// Kept for a story: nothing suspicious happens to them by chance.
+    pub(crate) reserved: bool,
+}
+
+pub(crate) struct Office {
+    pub(crate) utc_offset_hours: i64,
+    pub(crate) egress_ip: String,
+    pub(crate) last_failures: [u64; 3],
+}
+
+pub(crate) struct Channel {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) privacy: &'static str,
+    pub(crate) org_shared: bool,
+    pub(crate) team: String,
+}
+
+pub(crate) struct App {
+    pub(crate) id: String,
+    pub(crate) name: &'static str,
+    pub(crate) scopes: &'static [&'static str],
+    pub(crate) bot_scopes: &'static [&'static str],
+}
+
+pub(crate) struct Cast {
+    pub(crate) enterprise: Enterprise,
+    pub(crate) workspaces: Vec<Workspace>,
+    pub(crate) offices: Vec<Office>,
+    /// Owner first, then IT, then everybody else, then those reserved for stories.
+    pub(crate) people: Vec<Person>,
+    pub(crate) bots: Vec<Person>,
+    pub(crate) channels: Vec<Channel>,
+    pub(crate) apps: Vec<App>,
+    /// Signs users up; acts through its app, without an address or a user agent.
+    pub(crate) provisioner: Person,
+    pub(crate) provisioning_app: App,
+    /// How many of `people`, counted from the second, are IT.
+    pub(crate) it_staff: usize,
+}
+
+/// Room for all stories: no two share a person.
+pub(crate) const RESERVED: usize = 20;
+
+/// Fewest people that make an office; smaller plans are raised to it (by [`RESERVED`] more when they have stories).
+pub(crate) const FEWEST_PEOPLE: usize = 8;
+
+const APPS: &[(&str, &[&str], &[&str])] = &[
+    (
+        "Google Drive",
+        &["links:read", "links:write"],
+        &["commands", "chat:write"],
+    ),
+    ("Zoom", &[], &["commands", "chat:write", "users:read"]),
+    ("Jira Cloud", &[], &["commands", "chat:write", "links:read"]),
+    ("Polly", &[], &["commands", "chat:write"]),
+    ("Giphy", &[], &["commands"]),
+    ("PagerDuty", &[], &["commands", "chat:write", "users:read"]),
+    ("Workday", &[], &["chat:write", "users:read"]),
+    ("Donut", &[], &["chat:write", "channels:read"]),
+];
+
+impl Cast {
+    pub(crate) fn new(plan: &OrgPlan, dice: &mut Dice) -> Self {
+        let reserved = if plan.stories { RESERVED } else { 0 };
+        let count = (plan.users as usize).max(FEWEST_PEOPLE + reserved);
+        let enterprise = Enterprise {
+            id: dice.id("E"),
+            name: "Nordlicht Group".into(),
+            domain: "nordlicht".into(),
+        };
+        let workspaces = workspaces(dice);
+        let offices = offices();
+        let it_staff = (count / 100).clamp(2, 12);
+        let people = (0..count)
+            .map(|i| {
+                let role = match i {
+                    0 => Role::PrimaryOwner,
+                    1 => Role::Owner,
+                    i if i <= it_staff => Role::Admin,
+                    i if i < count - reserved && dice.percent(4) => Role::Guest,
+                    _ => Role::Member,
+                };
+                let mut person = person(dice, i, role, &workspaces, offices.len());
+                person.reserved = i >= count - reserved;
+                person
+            })
+            .collect();
+        let apps: Vec<App> = APPS
+            .iter()
+            .map(|&(name, scopes, bot_scopes)| App {
+                id: dice.id("A"),
+                name,
+                scopes,
+                bot_scopes,
+            })
+            .collect();
+        let bots = apps.iter().take(5).map(|app| bot(dice, app, &workspaces)).collect();
+        let provisioning_app = App {
+            id: dice.id("A"),
+            name: "Okta SCIM Provisioning",
+            scopes: &["admin"],
+            bot_scopes: &[],
+        };
+        let provisioner = service_account(dice, &workspaces);
+        let channels = (0..(count / 2).clamp(24, 400))
+            .map(|i| channel(dice, i, &workspaces))
+            .collect();
+        Self {
+            enterprise,
+            workspaces,
+            offices,
+            people,
+            bots,
+            channels,
+            apps,
+            provisioner,
+            provisioning_app,
+            it_staff,
+        }
+    }
+
+    /// The public directory: people, then bots, then the service account.
+    pub(crate) fn directory(&self) -> Vec<User> {
+        let everyone = self
+            .people
+            .iter()
+            .chain(&self.bots)
+            .chain(std::iter::once(&self.provisioner));
+        everyone.map(|person| person.user.clone()).collect()
+    }
+
+    /// The people that stories are about, in order.
+    pub(crate) fn first_reserved(&self) -> usize {
+        self.people.len() - self.people.iter().filter(|person| person.reserved).count()
+    }
+
+    pub(crate) fn workspace_wire(&self, index: usize) -> String {
+        let workspace = &self.workspaces[index];
+        place_wire(None, &workspace.id, &workspace.name, &workspace.domain)
+    }
+
+    pub(crate) fn enterprise_wire(&self) -> String {
+        place_wire(
+            None,
+            &self.enterprise.id,
+            &self.enterprise.name,
+            &self.enterprise.domain,
+        )
+    }
+
+    /// `context.location` of an act in a workspace.
+    pub(crate) fn workspace_location(&self, index: usize) -> String {
+        let workspace = &self.workspaces[index];
+        place_wire(Some("workspace"), &workspace.id, &workspace.name, &workspace.domain)
+    }
+
+    /// `context.location` of an act on the whole organization.
+    pub(crate) fn enterprise_location(&self) -> String {
+        place_wire(
+            Some("enterprise"),
+            &self.enterprise.id,
+            &self.enterprise.name,
+            &self.enterprise.domain,
+        )
+    }
+}
+
+fn place_wire(kind: Option<&str>, id: &str, name: &str, domain: &str) -> String {
+    object(|place| {
+        if let Some(kind) = kind {
+            place.str("type", kind);
+        }
+        place.str("id", id).str("name", name).str("domain", domain);
+    })
+}
+
+fn workspaces(dice: &mut Dice) -> Vec<Workspace> {
+    let named = [
+        ("Nordlicht HQ", "nordlicht-hq"),
+        ("Engineering", "nordlicht-eng"),
+        ("Sales & Café", "nordlicht-sales"),
+    ];
+    named
+        .iter()
+        .map(|(name, domain)| Workspace {
+            id: dice.id("T"),
+            name: (*name).into(),
+            domain: (*domain).into(),
+        })
+        .collect()
+}
+
+fn offices() -> Vec<Office> {
+    // Berlin, New York, Bengaluru rounded to a full hour, Tokyo; no daylight saving.
+    let zones = [1, -5, 5, 9];
+    (1..)
+        .zip(zones)
+        .map(|(i, utc_offset_hours)| Office {
+            utc_offset_hours,
+            egress_ip: format!("198.51.100.{}", i * 10),
+            last_failures: [0; 3],
+        })
+        .collect()
+}
+
+fn person(dice: &mut Dice, index: usize, role: Role, workspaces: &[Workspace], offices: usize) -> Person {
+    let (name, mailbox) = names::person(dice, index);
+    let workspace = dice.below(workspaces.len() as u64) as usize;
+    let prefix = if dice.percent(60) { "U" } else { "W" };
+    let id = dice.id(prefix);
+    let domain = if role == Role::Guest {
+        "partner.example"
+    } else {
+        "nordlicht.example"
+    };
+    let user = User {
+        id,
+        name,
+        email: format!("{mailbox}@{domain}"),
+        role,
+    };
+    let wire = user_wire(
+        &user,
+        Some(&workspaces[workspace].id),
+        dice.percent(90),
+        !dice.percent(2),
+    );
+    let home_ip = if dice.percent(12) {
+        format!(
+            "2001:db8:{:x}:{:x}::{:x}",
+            index,
+            dice.below(0xffff),
+            dice.between(1, 0xff)
+        )
+    } else {
+        format!(
+            "100.{}.{}.{}",
+            dice.between(64, 127),
+            dice.below(256),
+            dice.between(1, 254)
+        )
+    };
+    Person {
+        user,
+        wire,
+        workspace,
+        office: dice.below(offices as u64) as usize,
+        home_ip,
+        desktop_ua: names::desktop_ua(dice),
+        mobile_ua: names::mobile_ua(dice),
+        desktop_session: session(dice),
+        mobile_session: session(dice),
+        last_failure: 0,
+        reserved: false,
+    }
+}
+
+/// Thirteen or fourteen digits, as seen live.
+pub(crate) fn session(dice: &mut Dice) -> u64 {
+    dice.between(900_000_000_000, 12_999_999_999_999)
+}
+
+fn user_wire(user: &User, team: Option<&str>, with_account_type: bool, with_email: bool) -> String {
+    object(|o| {
+        o.str("id", &user.id).str("name", &user.name);
+        // Both an empty and a missing e-mail and team were seen live.
+        o.str("email", if with_email { &user.email } else { "" });
+        if let Some(team) = team {
+            o.str("team", team);
+        }
+        if with_account_type {
+            o.str("account_type", user.role.account_type());
+        }
+    })
+}
+
+fn bot(dice: &mut Dice, app: &App, workspaces: &[Workspace]) -> Person {
+    let workspace = dice.below(workspaces.len() as u64) as usize;
+    let team = &workspaces[workspace].id;
+    let user = User {
+        id: dice.id("U"),
+        name: app.name.to_lowercase().replace(' ', "_"),
+        email: format!("botuser-{team}-{}@slack-bots.com", app.id),
+        role: Role::Bot,
+    };
+    machine(user, Some(team), workspace, "ApiApp/1.0", dice)
+}
+
+fn service_account(dice: &mut Dice, workspaces: &[Workspace]) -> Person {
+    let user = User {
+        id: dice.id("W"),
+        name: "Okta Provisioning".into(),
+        email: "okta-provisioning@nordlicht.example".into(),
+        role: Role::Admin,
+    };
+    machine(user, Some(&workspaces[0].id), 0, "", dice)
+}
+
+fn machine(user: User, team: Option<&str>, workspace: usize, ua: &str, dice: &mut Dice) -> Person {
+    let wire = user_wire(&user, team, true, true);
+    Person {
+        user,
+        wire,
+        workspace,
+        office: 0,
+        home_ip: String::new(),
+        desktop_ua: ua.into(),
+        mobile_ua: ua.into(),
+        desktop_session: session(dice),
+        mobile_session: session(dice),
+        last_failure: 0,
+        reserved: false,
+    }
+}
+
+fn channel(dice: &mut Dice, index: usize, workspaces: &[Workspace]) -> Channel {
+    Channel {
+        id: dice.id("C"),
+        name: names::channel(dice, index),
+        privacy: if dice.percent(70) { "public" } else { "private" },
+        org_shared: dice.percent(10),
+        team: dice.pick(workspaces).id.clone(),
+    }
+}

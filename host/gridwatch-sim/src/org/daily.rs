@@ -1,0 +1,480 @@
+//! Ordinary days: office hours by time zone, quiet weekends, and nothing that deserves an alert.
+
+use super::cast::{Cast, Person, session};
+use super::dice::Dice;
+use super::entities;
+use super::entry::{Context, Draft, Entity, Session, session_form};
+use super::{OrgPlan, Role, SimEntry, details, names, tail};
+use crate::wire::object;
+
+/// Something that one person does in one go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scene {
+    Download,
+    /// One video played: 19 entries of one file within 38 seconds.
+    Video,
+    Upload,
+    Share,
+    Login,
+    /// A typing error.
+    FailedLogin,
+    Logout,
+    Join,
+    Leave,
+    CreateChannel,
+    Preview,
+    BotPost,
+    InstallApp,
+    Provision,
+    Preference,
+    Anomaly,
+    /// A restart of the client: an act by nobody.
+    Placeholder,
+    Tail,
+}
+
+const SCENES: &[(u64, Scene)] = &[
+    (340, Scene::Download),
+    (3, Scene::Video),
+    (90, Scene::Upload),
+    (70, Scene::Share),
+    (110, Scene::Login),
+    (7, Scene::FailedLogin),
+    (30, Scene::Logout),
+    (75, Scene::Join),
+    (25, Scene::Leave),
+    (14, Scene::CreateChannel),
+    (60, Scene::Preview),
+    (90, Scene::BotPost),
+    (2, Scene::InstallApp),
+    (5, Scene::Provision),
+    (4, Scene::Preference),
+    (2, Scene::Anomaly),
+    (4, Scene::Placeholder),
+    (50, Scene::Tail),
+];
+
+const VIDEO_ENTRIES: u64 = 19;
+const VIDEO_SECS: u64 = 38;
+
+/// No person mistypes a password twice within this time, and no office more than three times within an hour.
+const BETWEEN_TYPING_ERRORS_SECS: u64 = 6 * 3600;
+
+/// Preferences that weaken nothing.
+const QUIET_PREFERENCES: &[&str] = &[
+    "pref.enterprise_default_channels",
+    "pref.emoji_only_admins",
+    "pref.display_real_names",
+    "pref.who_can_create_public_channels",
+    "pref.dnd_start_hour",
+    "pref.msg_edit_window_mins",
+    "pref.allow_huddles",
+];
+
+struct Planned {
+    at: u64,
+    person: usize,
+    scene: Scene,
+}
+
+/// Adds exactly `count` entries of ordinary life.
+pub(crate) fn live(plan: &OrgPlan, cast: &mut Cast, dice: &mut Dice, count: u64, entries: &mut Vec<SimEntry>) {
+    let quiet = tail::quiet();
+    entries.reserve(count as usize);
+    for planned in calendar(plan, cast, dice, count) {
+        play(&planned, cast, dice, &quiet, entries);
+    }
+}
+
+/// What happens when, oldest first: sessions begin and end in the order of time.
+fn calendar(plan: &OrgPlan, cast: &Cast, dice: &mut Dice, count: u64) -> Vec<Planned> {
+    let mut planned = Vec::with_capacity(count as usize);
+    let mut left = count;
+    while left > 0 {
+        let person = dice.below(cast.people.len() as u64) as usize;
+        let mut scene = scene_for(&cast.people[person], dice);
+        let mut at = working_moment(plan, cast.offices[cast.people[person].office].utc_offset_hours, dice);
+        if scene == Scene::Video && (left < VIDEO_ENTRIES || plan.to - plan.from < VIDEO_SECS) {
+            scene = Scene::Download;
+        }
+        if scene == Scene::Video {
+            at = at.min(plan.to - VIDEO_SECS);
+        }
+        left -= if scene == Scene::Video { VIDEO_ENTRIES } else { 1 };
+        planned.push(Planned { at, person, scene });
+    }
+    planned.sort_by_key(|planned| planned.at);
+    planned
+}
+
+/// People kept for a story do nothing that their story could be confused with.
+fn scene_for(person: &Person, dice: &mut Dice) -> Scene {
+    match dice.weighted(SCENES) {
+        Scene::Login | Scene::FailedLogin | Scene::Logout | Scene::Video | Scene::Anomaly if person.reserved => {
+            Scene::Download
+        }
+        Scene::CreateChannel | Scene::Tail if person.user.role == Role::Guest => Scene::Download,
+        scene => scene,
+    }
+}
+
+/// A moment of the period, likelier in the office hours of that zone.
+fn working_moment(plan: &OrgPlan, utc_offset_hours: i64, dice: &mut Dice) -> u64 {
+    /// Chance in a hundred that somebody is at work, by local hour.
+    const BY_HOUR: [u64; 24] = [
+        2, 1, 1, 1, 1, 3, 8, 30, 75, 100, 100, 95, 60, 80, 100, 95, 90, 70, 35, 18, 14, 12, 8, 4,
+    ];
+    const MOST_TRIES: usize = 60;
+    let mut at = plan.from;
+    for _ in 0..MOST_TRIES {
+        at = dice.between(plan.from, plan.to);
+        let local_hours = at as i64 / 3600 + utc_offset_hours;
+        let by_hour = BY_HOUR[local_hours.rem_euclid(24) as usize];
+        // 1 January 1970 was a Thursday.
+        let weekend = matches!((local_hours.div_euclid(24) + 4).rem_euclid(7), 0 | 6);
+        let chance = if weekend { by_hour / 12 + 1 } else { by_hour };
+        if dice.percent(chance) {
+            break;
+        }
+    }
+    at
+}
+
+fn play(
+    planned: &Planned,
+    cast: &mut Cast,
+    dice: &mut Dice,
+    quiet: &[(&'static str, &'static str)],
+    entries: &mut Vec<SimEntry>,
+) {
+    let at = planned.at;
+    let mut scene = planned.scene;
+    if scene == Scene::FailedLogin && !may_mistype(cast, planned.person, at) {
+        scene = Scene::Download;
+    }
+    if scene == Scene::Login {
+        sign_in(&mut cast.people[planned.person], dice);
+    }
+    let cast = &*cast;
+    let person = &cast.people[planned.person];
+    let act = Act { at, cast, person };
+    match scene {
+        Scene::Download => {
+            let file = entities::file(dice);
+            entries.push(act.write("file_downloaded", file, dice));
+        }
+        Scene::Video => act.play_video(dice, entries),
+        Scene::Upload => entries.push(act.upload(dice)),
+        Scene::Share => {
+            let file = entities::file(dice);
+            entries.push(act.write("file_shared", file, dice));
+        }
+        Scene::Login => entries.push(act.login(dice)),
+        Scene::FailedLogin => entries.push(act.bare("user_login_failed", dice)),
+        Scene::Logout => entries.push(act.bare("user_logout", dice)),
+        Scene::Join => entries.push(act.join(dice)),
+        Scene::Leave => entries.push(act.leave(dice)),
+        Scene::CreateChannel => {
+            let channel = dice.pick(&cast.channels);
+            let action = if channel.privacy == "public" {
+                "public_channel_created"
+            } else {
+                "private_channel_created"
+            };
+            entries.push(act.write(action, entities::channel(channel), dice));
+        }
+        Scene::Preview => {
+            let open: Vec<_> = cast
+                .channels
+                .iter()
+                .filter(|channel| channel.privacy == "public")
+                .collect();
+            let channel = dice.pick(if open.is_empty() {
+                return entries.push(act.upload(dice));
+            } else {
+                &open
+            });
+            entries.push(act.write("public_channel_preview", entities::channel(channel), dice));
+        }
+        Scene::BotPost => entries.push(bot_post(at, cast, dice)),
+        Scene::InstallApp => entries.push(install_app(at, cast, dice)),
+        Scene::Provision => entries.push(provision(at, cast, dice)),
+        Scene::Preference => entries.push(preference(at, cast, dice)),
+        Scene::Anomaly => entries.push(act.bare("anomaly", dice)),
+        Scene::Placeholder => entries.push(placeholder(at, cast, dice)),
+        Scene::Tail => {
+            let context = Context::of_person(cast, person, dice);
+            entries.push(tail::entry(*dice.pick(quiet), at, cast, person, context, dice));
+        }
+    }
+}
+
+/// Records a typing error unless it would be one too many.
+fn may_mistype(cast: &mut Cast, person: usize, at: u64) -> bool {
+    let person = &mut cast.people[person];
+    let office = &mut cast.offices[person.office];
+    let oldest = office.last_failures[0];
+    if at < person.last_failure + BETWEEN_TYPING_ERRORS_SECS || at < oldest + 3600 {
+        return false;
+    }
+    person.last_failure = at;
+    office.last_failures.rotate_left(1);
+    office.last_failures[2] = at;
+    true
+}
+
+fn sign_in(person: &mut Person, dice: &mut Dice) {
+    if dice.percent(60) {
+        person.desktop_session = session(dice);
+    } else {
+        person.mobile_session = session(dice);
+    }
+}
+
+/// An act by a person with nothing special about it.
+struct Act<'a> {
+    at: u64,
+    cast: &'a Cast,
+    person: &'a Person,
+}
+
+impl Act<'_> {
+    fn write(&self, action: &str, entity: Entity, dice: &mut Dice) -> SimEntry {
+        let context = Context::of_person(self.cast, self.person, dice);
+        let details = details::of(action, self.at, self.cast, self.person, dice);
+        Draft {
+            at: self.at,
+            action,
+            actor: &self.person.wire,
+            entity,
+            context,
+            details,
+        }
+        .write(dice)
+    }
+
+    /// An act on oneself.
+    fn bare(&self, action: &str, dice: &mut Dice) -> SimEntry {
+        self.write(action, entities::user(self.person), dice)
+    }
+
+    fn login(&self, dice: &mut Dice) -> SimEntry {
+        let context = Context::of_person(self.cast, self.person, dice);
+        let details = dice
+            .percent(70)
+            .then(|| details::of("user_login", self.at, self.cast, self.person, dice))
+            .flatten();
+        let (actor, entity) = (&self.person.wire, entities::user(self.person));
+        Draft {
+            at: self.at,
+            action: "user_login",
+            actor,
+            entity,
+            context,
+            details,
+        }
+        .write(dice)
+    }
+
+    fn upload(&self, dice: &mut Dice) -> SimEntry {
+        let mut context = Context::of_person(self.cast, self.person, dice);
+        if dice.percent(8) {
+            // Seen live: entries of files may lack the user agent and come from the loopback address.
+            context.ua = String::new();
+            context.ip = "127.0.0.1".into();
+            context.session = Session::Null;
+        }
+        let (actor, entity) = (&self.person.wire, entities::file(dice));
+        Draft {
+            at: self.at,
+            action: "file_uploaded",
+            actor,
+            entity,
+            context,
+            details: None,
+        }
+        .write(dice)
+    }
+
+    fn play_video(&self, dice: &mut Dice, entries: &mut Vec<SimEntry>) {
+        let id = dice.id("F");
+        let name = format!("all-hands-{}.mp4", dice.between(1, 60));
+        let entity = entities::named_file(&id, &name, "video/mp4");
+        let context = Context::of_person(self.cast, self.person, dice);
+        for i in 0..VIDEO_ENTRIES {
+            let at = self.at + i * VIDEO_SECS / (VIDEO_ENTRIES - 1);
+            let (actor, entity, context) = (&self.person.wire, entity.clone(), context.clone());
+            entries.push(
+                Draft {
+                    at,
+                    action: "file_downloaded",
+                    actor,
+                    entity,
+                    context,
+                    details: None,
+                }
+                .write(dice),
+            );
+        }
+    }
+
+    /// An invited person's join carries the inviter's address and user agent (documented).
+    fn join(&self, dice: &mut Dice) -> SimEntry {
+        let channel = entities::channel(dice.pick(&self.cast.channels));
+        let inviter = dice.pick(&self.cast.people);
+        let invited = dice.percent(35) && inviter.user.id != self.person.user.id;
+        let context = Context::of_person(self.cast, if invited { inviter } else { self.person }, dice);
+        let details = object(|o| {
+            o.str("type", if invited { "INVITED" } else { "JOINED" });
+            if invited {
+                o.raw("inviter", &inviter.wire);
+            }
+            o.flag("is_workflow", false);
+        });
+        let guest = self.person.user.role == Role::Guest;
+        let action = if guest {
+            "guest_channel_join"
+        } else {
+            "user_channel_join"
+        };
+        let actor = &self.person.wire;
+        Draft {
+            at: self.at,
+            action,
+            actor,
+            entity: channel,
+            context,
+            details: Some(details),
+        }
+        .write(dice)
+    }
+
+    fn leave(&self, dice: &mut Dice) -> SimEntry {
+        let entity = entities::channel(dice.pick(&self.cast.channels));
+        let context = Context::of_person(self.cast, self.person, dice);
+        let details = Some(object(|o| drop(o.str("type", "JOINED").flag("is_workflow", false))));
+        let guest = self.person.user.role == Role::Guest;
+        let action = if guest {
+            "guest_channel_leave"
+        } else {
+            "user_channel_leave"
+        };
+        Draft {
+            at: self.at,
+            action,
+            actor: &self.person.wire,
+            entity,
+            context,
+            details,
+        }
+        .write(dice)
+    }
+}
+
+fn bot_post(at: u64, cast: &Cast, dice: &mut Dice) -> SimEntry {
+    let index = dice.below(cast.bots.len() as u64) as usize;
+    let bot = &cast.bots[index];
+    let context = Context {
+        ua: bot.desktop_ua.clone(),
+        ip: if dice.percent(30) {
+            String::new()
+        } else {
+            format!("192.0.2.{}", 10 + index)
+        },
+        app: Some(entities::app_body(&cast.apps[index], true)),
+        ..Context::server_side(cast.workspace_location(bot.workspace))
+    };
+    let id = dice.id("F");
+    let entity = entities::named_file(&id, "build-report.html", "text/html");
+    Draft {
+        at,
+        action: "file_uploaded",
+        actor: &bot.wire,
+        entity,
+        context,
+        details: None,
+    }
+    .write(dice)
+}
+
+fn it_person<'a>(cast: &'a Cast, dice: &mut Dice) -> &'a Person {
+    &cast.people[1 + dice.below(cast.it_staff as u64) as usize]
+}
+
+/// IT adds an app from the directory that asks for little.
+fn install_app(at: u64, cast: &Cast, dice: &mut Dice) -> SimEntry {
+    let entity = entities::app(dice.pick(&cast.apps));
+    let person = it_person(cast, dice);
+    Act { at, cast, person }.write("app_installed", entity, dice)
+}
+
+/// A joiner arrives through SCIM: no address, no user agent, but the app that did it.
+fn provision(at: u64, cast: &Cast, dice: &mut Dice) -> SimEntry {
+    let number = dice.between(10_000, 99_999) as usize;
+    let (name, mailbox) = names::person(dice, number);
+    let team = &cast.workspaces[0].id;
+    let id = dice.id("U");
+    let body = object(|o| {
+        o.str("id", &id)
+            .str("name", &name)
+            .str("email", &format!("{mailbox}@nordlicht.example"))
+            .str("team", team);
+    });
+    let context = Context {
+        app: Some(entities::app_body(&cast.provisioning_app, true)),
+        ..Context::server_side(cast.enterprise_location())
+    };
+    let entity = Entity { kind: "user", body };
+    Draft {
+        at,
+        action: "user_created",
+        actor: &cast.provisioner.wire,
+        entity,
+        context,
+        details: None,
+    }
+    .write(dice)
+}
+
+fn preference(at: u64, cast: &Cast, dice: &mut Dice) -> SimEntry {
+    let action = *dice.pick(QUIET_PREFERENCES);
+    let person = it_person(cast, dice);
+    let mut context = Context::of_person(cast, person, dice);
+    let entity = if dice.percent(50) {
+        context.location = cast.enterprise_location();
+        entities::enterprise(cast)
+    } else {
+        entities::workspace(cast, person.workspace)
+    };
+    let details = details::of(action, at, cast, person, dice);
+    Draft {
+        at,
+        action,
+        actor: &person.wire,
+        entity,
+        context,
+        details,
+    }
+    .write(dice)
+}
+
+/// Slack itself, with the documented stand-in for an actor.
+fn placeholder(at: u64, cast: &Cast, dice: &mut Dice) -> SimEntry {
+    let actor = r#"{"id":"USLACKUSER","name":"","email":""}"#;
+    let mut context = Context::server_side(cast.enterprise_location());
+    context.session = session_form(0, dice);
+    if matches!(context.session, Session::Number(_) | Session::Text(_)) {
+        context.session = Session::Absent;
+    }
+    let entity = entities::workspace(cast, dice.below(cast.workspaces.len() as u64) as usize);
+    let action = "usergroup_update_enqueued";
+    Draft {
+        at,
+        action,
+        actor,
+        entity,
+        context,
+        details: None,
+    }
+    .write(dice)
+}

@@ -1,0 +1,249 @@
+//! `cargo xtask`: everything that is done to this repository, in one place and the same for people and CI.
+//!
+//! It promises to need nothing but cargo to start with: what building a module takes is found, or fetched and announced
+//! (`toolchain`). It decides nothing about the product; it only calls cargo in the right order.
+
+mod debian;
+mod modules;
+mod process;
+mod toolchain;
+mod workspace;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::toolchain::Choice;
+use crate::workspace::Workspace;
+
+/// Build, try, test and measure gridwatch.
+///
+/// New here? `cargo xtask demo` shows gridwatch at work on a simulated Slack organization, and `cargo xtask test` runs
+/// every test. Both build the WASM modules they need. The first run compiles wasmtime and takes minutes.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+
+    /// Compiler for the modules. Without it: rustup's when it has the wasm32-unknown-unknown target, else Debian's when
+    /// its packages are there, else what is missing gets installed, rustup's first
+    #[arg(long, global = true, value_enum)]
+    toolchain: Option<Choice>,
+
+    /// Workspace to work on; xtask's own unless it is being tried out on another one
+    #[arg(long, global = true, hide = true, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/.."))]
+    root: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Build guest-rules/* into WASM modules: target/modules/<name>-<version>.wasm
+    ///
+    /// A guest is a directory with a Cargo.toml and a module.toml (its manifest). Each becomes one component that carries
+    /// its manifest as a custom section, `gridwatch:manifest`, so that it can be read without running code.
+    Modules {
+        /// Where the modules go [default: target/modules]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+
+        /// Build tests/guests/* as well, into target/test-modules: guests that misbehave, for the tests
+        #[arg(long)]
+        test_guests: bool,
+    },
+
+    /// Run `gridwatch demo` with freshly built modules
+    ///
+    /// What follows is handed to `gridwatch demo`; its own options are shown by `cargo xtask demo -- --help`.
+    Demo {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        args: Vec<OsString>,
+    },
+
+    /// Run every test of the workspace, with freshly built modules
+    ///
+    /// For one test: `cargo xtask test -- NAME`, and with its output: `cargo xtask test -- NAME -- --nocapture`.
+    Test {
+        /// How many seeds each simulation test runs; the tests have a small default of their own
+        #[arg(long, value_name = "N")]
+        seeds: Option<u64>,
+
+        /// Handed to `cargo test`
+        #[arg(last = true, value_name = "ARGS")]
+        args: Vec<OsString>,
+    },
+
+    /// Measure
+    Bench {
+        /// What to measure
+        #[arg(value_enum)]
+        what: Bench,
+
+        /// Handed to `cargo bench`
+        #[arg(last = true, value_name = "ARGS")]
+        args: Vec<OsString>,
+    },
+
+    /// Check the formatting, lint with warnings denied, then test: what a change has to pass
+    Ci,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Bench {
+    /// A call into a module: encoding a batch, crossing the boundary, one event's share of it
+    Abi,
+}
+
+fn main() -> ExitCode {
+    let Err(error) = run(&Cli::parse()) else {
+        return ExitCode::SUCCESS;
+    };
+    eprintln!("error: {error:#}");
+    ExitCode::from(error.downcast_ref::<process::Failed>().map_or(1, |failed| failed.code))
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    let root = cli
+        .root
+        .canonicalize()
+        .with_context(|| format!("looking for the workspace {}", cli.root.display()))?;
+    let repo = Repo {
+        workspace: Workspace::read(&root)?,
+        toolchain: cli.toolchain,
+    };
+    match &cli.task {
+        Task::Modules { out, test_guests } => {
+            let out = out.clone().unwrap_or_else(|| repo.modules());
+            match test_guests {
+                true => repo.build_guests(&[("guest-rules", &out), ("tests/guests", &repo.test_modules())]),
+                false => repo.build_guests(&[("guest-rules", &out)]),
+            }
+        }
+        Task::Demo { args } => repo.demo(args),
+        Task::Test { seeds, args } => repo.test(*seeds, args),
+        Task::Bench { what: Bench::Abi, args } => repo.bench_abi(args),
+        Task::Ci => repo.ci(),
+    }
+}
+
+/// The repository and what was said about how to build it.
+struct Repo {
+    workspace: Workspace,
+    toolchain: Option<Choice>,
+}
+
+impl Repo {
+    fn demo(&self, args: &[OsString]) -> Result<()> {
+        self.build_guests(&[("guest-rules", &self.modules())])?;
+        process::run(self.cargo().args(["build", "-p", "gridwatch"]))?;
+        let gridwatch = self
+            .workspace
+            .target
+            .join("debug")
+            .join(format!("gridwatch{}", std::env::consts::EXE_SUFFIX));
+        process::become_it(
+            Command::new(gridwatch)
+                .arg("demo")
+                .arg("--modules")
+                .arg(self.modules())
+                .args(args),
+        )
+    }
+
+    /// One failing test doesn't hide the others: `--no-fail-fast`.
+    fn test(&self, seeds: Option<u64>, args: &[OsString]) -> Result<()> {
+        let started = now();
+        self.build_modules_and_test_guests()?;
+        let mut cargo = self.cargo();
+        cargo.args(["test", "--workspace", "--no-fail-fast"]).args(args);
+        if let Some(seeds) = seeds {
+            cargo.env("GRIDWATCH_SEEDS", seeds.to_string());
+        }
+        let outcome = process::run(&mut cargo);
+        eprintln!("total time: {} s", started.elapsed().as_secs());
+        outcome
+    }
+
+    /// With the dev profile, whose dependencies are optimised: the bench profile would compile wasmtime a second time.
+    fn bench_abi(&self, args: &[OsString]) -> Result<()> {
+        self.build_modules_and_test_guests()?;
+        let abi = ["bench", "--profile", "dev", "-p", "gridwatch-detect", "--bench", "abi"];
+        process::run(self.cargo().args(abi).args(args))
+    }
+
+    fn ci(&self) -> Result<()> {
+        process::run(self.cargo().args(["fmt", "--all", "--check"]))?;
+        process::run(
+            self.cargo()
+                .args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        )?;
+        self.test(None, &[])
+    }
+
+    fn build_modules_and_test_guests(&self) -> Result<()> {
+        self.build_guests(&[("guest-rules", &self.modules()), ("tests/guests", &self.test_modules())])
+    }
+
+    fn build_guests(&self, from_to: &[(&str, &Path)]) -> Result<()> {
+        modules::build(&self.workspace, self.toolchain, from_to)
+    }
+
+    fn cargo(&self) -> Command {
+        self.workspace.cargo()
+    }
+
+    /// Under the workspace even when `CARGO_TARGET_DIR` is elsewhere: the README and the tests name these paths.
+    fn modules(&self) -> PathBuf {
+        self.workspace.root.join("target/modules")
+    }
+
+    fn test_modules(&self) -> PathBuf {
+        self.workspace.root.join("target/test-modules")
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "measures how long people wait for the tests; nothing depends on it"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_demo_is_for_the_demo() {
+        let cli = Cli::parse_from(["xtask", "--toolchain", "debian", "demo", "--speed", "60", "--help"]);
+        let Task::Demo { args } = cli.task else {
+            panic!("not the demo: {:?}", cli.task)
+        };
+        assert_eq!(args, ["--speed", "60", "--help"]);
+        assert_eq!(cli.toolchain, Some(Choice::Debian));
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_for_cargo_test() {
+        let cli = Cli::parse_from(["xtask", "test", "--seeds", "500", "--", "a_name", "--", "--nocapture"]);
+        let Task::Test { seeds, args } = cli.task else {
+            panic!("not the test: {:?}", cli.task)
+        };
+        assert_eq!(
+            (seeds, args),
+            (Some(500), vec!["a_name".into(), "--".into(), "--nocapture".into()])
+        );
+    }
+}
