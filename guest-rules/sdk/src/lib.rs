@@ -1,1 +1,73 @@
-//! placeholder
+//! gridwatch-sdk: write a detection as a plain function over typed rows.
+//!
+//! A module is a crate with a `module.toml` (its manifest), a two-line `build.rs` and a function:
+//!
+//! ```ignore
+//! gridwatch_sdk::module!(detect);
+//!
+//! fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
+//!     if row.action() == "user_login_failed" && row.window(windows::FAILED_10M) >= config.burst_failures {
+//!         findings.add(
+//!             row.finding(rules::BURST, Severity::Low)
+//!                 .key(row.actor_id())
+//!                 .title(format!("{} failed sign-ins of {}", row.window(windows::FAILED_10M), row.actor_email()))
+//!                 .window(windows::FAILED_10M),
+//!         );
+//!     }
+//! }
+//! ```
+//!
+//! The build script turns the manifest into Rust: an accessor for each declared field (`row.actor_email()`), a constant
+//! for each window and rule, a `Config` with the declared settings. A name that the manifest doesn't declare does not
+//! compile, so what a module reads is what its manifest says it reads.
+//!
+//! The same function runs in three places: as WASM in the host, natively in the module's tests, and in replays. It must
+//! depend on nothing but its row and configuration; counting is the host's business (windows).
+
+pub mod finding;
+pub mod json;
+pub mod kv;
+pub mod log;
+mod lookup;
+pub mod row;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub mod build;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+
+#[cfg(target_arch = "wasm32")]
+pub mod guest;
+
+pub use finding::{Finding, Findings, Severity};
+pub use row::{Batch, Row, Rule, Seen, Text, Window};
+pub use serde;
+
+/// A module's settings, generated from its manifest.
+pub trait Configuration: Default + for<'de> serde::Deserialize<'de> {
+    /// What the host's checks of single values can't say, such as one setting that has to be below another.
+    fn problems(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Declares the crate to be a module whose detection is the given function.
+#[macro_export]
+macro_rules! module {
+    ($detect:ident) => {
+        include!(concat!(env!("OUT_DIR"), "/manifest.rs"));
+
+        #[cfg(target_arch = "wasm32")]
+        $crate::export_module!(Config, $detect);
+
+        #[cfg(test)]
+        mod cases {
+            /// Every file of `cases/`, natively, each with several batch sizes.
+            #[test]
+            fn cases_hold() {
+                let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/cases");
+                $crate::testing::run_cases::<super::Config>(include_str!("../module.toml"), super::$detect, dir);
+            }
+        }
+    };
+}

@@ -3,17 +3,19 @@
 //! Everything here is data in, data out, so that a million simulated hours run in a test and a replay repeats itself
 //! byte for byte. It names neither tokio nor HTTP, neither sled nor wasmtime.
 
-pub mod catalogue;
-pub mod entry;
-pub mod event;
-pub mod time;
-pub mod field;
-pub mod manifest;
-pub mod state;
-pub mod stub;
-pub mod windows;
 pub mod alert;
 pub mod batch;
+pub mod cases;
+pub mod catalogue;
 pub mod directory;
+pub mod entry;
+pub mod event;
+pub mod field;
 pub mod finding;
+pub mod lookup;
+pub mod manifest;
 pub mod pipeline;
+pub mod state;
+pub mod stub;
+pub mod time;
+pub mod windows;

@@ -1,0 +1,153 @@
+//! For build scripts: turns `module.toml` into the constants, accessors and `Config` that a module is written with.
+//!
+//! ```ignore
+//! // build.rs
+//! fn main() {
+//!     gridwatch_sdk::build::manifest();
+//! }
+//! ```
+//!
+//! The build fails on anything wrong with the manifest, an action that Slack doesn't have among it.
+
+use gridwatch_core::manifest::{ConfigKind, Manifest};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Reads `module.toml` beside the build script and writes `$OUT_DIR/manifest.rs`.
+///
+/// Ends the process with the manifest's problems if there are any.
+pub fn manifest() {
+    println!("cargo::rerun-if-changed=module.toml");
+    let problem = match std::fs::read_to_string("module.toml") {
+        Err(e) => format!("module.toml: {e}"),
+        Ok(text) => match Manifest::parse(&text) {
+            Err(e) => e.to_string(),
+            Ok(manifest) => match std::fs::write(Path::new(&out_dir()).join("manifest.rs"), code(&manifest)) {
+                Err(e) => format!("manifest.rs: {e}"),
+                Ok(()) => return,
+            },
+        },
+    };
+    for line in problem.lines() {
+        println!("cargo::error=module.toml: {line}");
+    }
+    std::process::exit(1);
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo tells a build script where to write through the environment"
+)]
+fn out_dir() -> String {
+    std::env::var("OUT_DIR").unwrap_or_else(|_| ".".into())
+}
+
+/// The Rust text for a manifest.
+pub fn code(manifest: &Manifest) -> String {
+    let mut out = String::from("// Generated from module.toml by gridwatch_sdk::build.\n");
+    constants(&mut out, "fields", "Text", manifest.fields.iter().map(|f| f.name()));
+    constants(
+        &mut out,
+        "windows",
+        "Window",
+        manifest.windows.iter().map(|w| w.name.as_str()),
+    );
+    constants(&mut out, "rules", "Rule", manifest.rules.iter().map(|r| r.id.as_str()));
+    accessors(&mut out, manifest);
+    config(&mut out, manifest);
+    out
+}
+
+fn constants<'a>(out: &mut String, module: &str, kind: &str, names: impl Iterator<Item = &'a str>) {
+    let _ = writeln!(out, "#[allow(dead_code)]\npub mod {module} {{");
+    for (at, name) in names.enumerate() {
+        let constant = identifier(name).to_uppercase();
+        let _ = writeln!(
+            out,
+            "    /// `{name}`\n    pub const {constant}: ::gridwatch_sdk::{kind} = ::gridwatch_sdk::{kind}({at});"
+        );
+    }
+    out.push_str("}\n");
+}
+
+/// A method for each declared field, and `detail(name)` for those under `details`.
+fn accessors(out: &mut String, manifest: &Manifest) {
+    let fields = || manifest.fields.iter().enumerate().map(|(at, f)| (at, f.name()));
+    out.push_str("/// The fields that the manifest declares.\n#[allow(dead_code)]\npub trait Fields<'b> {\n");
+    for (_, name) in fields() {
+        let _ = writeln!(
+            out,
+            "    /// `{name}`; \"\" if absent.\n    fn {}(&self) -> &'b str;",
+            identifier(name)
+        );
+    }
+    out.push_str("    /// `details.<name>`; \"\" if absent. Panics on a name the manifest doesn't declare.\n");
+    out.push_str("    fn detail(&self, name: &str) -> &'b str;\n}\n");
+    out.push_str("impl<'b> Fields<'b> for ::gridwatch_sdk::Row<'b> {\n");
+    for (at, name) in fields() {
+        let method = identifier(name);
+        let _ = writeln!(
+            out,
+            "    #[inline]\n    fn {method}(&self) -> &'b str {{ self.text(::gridwatch_sdk::Text({at})) }}"
+        );
+    }
+    out.push_str("    #[inline]\n    fn detail(&self, name: &str) -> &'b str {\n        match name {\n");
+    for (at, name) in fields() {
+        if let Some(name) = name.strip_prefix("details.") {
+            let _ = writeln!(out, "            {name:?} => self.text(::gridwatch_sdk::Text({at})),");
+        }
+    }
+    out.push_str(
+        "            other => panic!(\"details.{other} is not among the manifest's fields\"),\n        }\n    }\n}\n",
+    );
+}
+
+fn config(out: &mut String, manifest: &Manifest) {
+    out.push_str("/// The settings that the manifest declares, with its defaults.\n");
+    out.push_str("#[derive(Clone, Debug, ::gridwatch_sdk::serde::Deserialize)]\n");
+    out.push_str("#[serde(crate = \"::gridwatch_sdk::serde\", deny_unknown_fields)]\npub struct Config {\n");
+    for (name, key) in &manifest.config {
+        let kind = match key.kind {
+            ConfigKind::Integer { .. } => "u64",
+            ConfigKind::Boolean => "bool",
+            ConfigKind::Texts => "Vec<String>",
+        };
+        let _ = writeln!(
+            out,
+            "    /// {}\n    pub {}: {kind},",
+            key.help.replace('\n', " "),
+            identifier(name)
+        );
+    }
+    out.push_str("}\nimpl Default for Config {\n    fn default() -> Self {\n        Self {\n");
+    for (name, key) in &manifest.config {
+        let value = match (key.kind, key.default.as_array()) {
+            (ConfigKind::Texts, Some(items)) => {
+                format!(
+                    "[{}].map(String::from).to_vec()",
+                    items.iter().map(|i| i.to_string()).collect::<Vec<_>>().join(", ")
+                )
+            }
+            _ => key.default.to_string(),
+        };
+        let value = if value == "[].map(String::from).to_vec()" {
+            "Vec::new()".into()
+        } else {
+            value
+        };
+        let _ = writeln!(out, "            {}: {value},", identifier(name));
+    }
+    out.push_str("        }\n    }\n}\n");
+}
+
+fn identifier(name: &str) -> String {
+    name.chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '_'
+            }
+        })
+        .collect()
+}

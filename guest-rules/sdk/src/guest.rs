@@ -1,0 +1,100 @@
+//! The glue between a module's function and the world of `wit/detect.wit`. Exists in WASM only.
+
+#![allow(missing_debug_implementations, unsafe_code, reason = "generated bindings")]
+
+use crate::Configuration;
+use crate::finding::Findings;
+use crate::row::{Batch, Row};
+use std::cell::OnceCell;
+
+pub mod bindings {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "module",
+        pub_export_macro: true,
+        default_bindings_module: "gridwatch_sdk::guest::bindings",
+    });
+}
+
+use bindings::exports::gridwatch::detect::rules as wit;
+
+/// Parses the configuration the host sends and keeps it for the instance's life.
+pub fn configure<C: Configuration>(cell: &OnceCell<C>, json: &str) -> Result<(), Vec<String>> {
+    let config: C = serde_json::from_str(json).map_err(|e| vec![e.to_string()])?;
+    let problems = config.problems();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    cell.set(config).map_err(|_| vec!["configured twice".to_owned()])
+}
+
+pub fn evaluate<C: Configuration>(
+    config: &C,
+    batch: wit::Batch,
+    detect: fn(&Row<'_>, &C, &mut Findings),
+) -> Result<Vec<wit::Finding>, String> {
+    let texts = batch.texts.into_iter().map(|column| column.ids).collect();
+    let windows = batch.windows.into_iter().map(|column| column.values).collect();
+    let batch = Batch::new(
+        batch.seqs,
+        batch.times_ms,
+        texts,
+        windows,
+        batch.dict_offsets,
+        batch.dict_bytes,
+    )?;
+    let mut findings = Findings::default();
+    for row in batch.rows() {
+        detect(&row, config, &mut findings);
+    }
+    let finding = |f: crate::Finding| wit::Finding {
+        row: f.row,
+        rule: f.rule,
+        severity: f.severity as u8,
+        dedup_key: f.key,
+        title: f.title,
+        evidence: f.evidence,
+        windows: f.windows,
+        labels: f
+            .labels
+            .into_iter()
+            .map(|(key, value)| bindings::gridwatch::detect::types::Label { key, value })
+            .collect(),
+    };
+    Ok(findings.list.into_iter().map(finding).collect())
+}
+
+/// Exports a module's function; called by [`crate::module!`].
+#[macro_export]
+macro_rules! export_module {
+    ($config:ty, $detect:path) => {
+        const _: () = {
+            use $crate::guest::bindings::exports::gridwatch::detect::rules;
+
+            struct Module;
+
+            thread_local! {
+                static CONFIG: ::std::cell::OnceCell<$config> = const { ::std::cell::OnceCell::new() };
+            }
+
+            impl rules::Guest for Module {
+                fn configure(
+                    json: ::std::string::String,
+                ) -> ::std::result::Result<(), ::std::vec::Vec<::std::string::String>> {
+                    CONFIG.with(|config| $crate::guest::configure(config, &json))
+                }
+
+                fn evaluate(
+                    rows: rules::Batch,
+                ) -> ::std::result::Result<::std::vec::Vec<rules::Finding>, ::std::string::String> {
+                    CONFIG.with(|config| match config.get() {
+                        Some(config) => $crate::guest::evaluate(config, rows, $detect),
+                        None => Err("evaluate before configure".into()),
+            })
+                }
+            }
+
+            $crate::guest::bindings::export!(Module with_types_in $crate::guest::bindings);
+        };
+    };
+}

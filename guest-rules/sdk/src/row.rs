@@ -1,0 +1,146 @@
+//! A batch of rows, and one row of it, as a detection reads them.
+
+use crate::finding::{Finding, Severity};
+use crate::lookup;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+/// A declared text field, by its position in the manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Text(pub u32);
+
+/// A declared window, by its position in the manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window(pub u32);
+
+/// A declared rule, by its position in the manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule(pub u32);
+
+/// Columns as the host sent them: `batch` of `wit/detect.wit`, with the heap checked to be UTF-8.
+#[derive(Debug, Default)]
+pub struct Batch {
+    seqs: Vec<u64>,
+    times_ms: Vec<u64>,
+    texts: Vec<Vec<u32>>,
+    windows: Vec<Vec<u64>>,
+    offsets: Vec<u32>,
+    heap: String,
+    /// Answers of lookups, one per (table, field), for the whole column at once.
+    lookups: RefCell<HashMap<(&'static str, Text), Vec<bool>>>,
+}
+
+impl Batch {
+    /// `texts` and `windows` by position. `Err` if the heap is not UTF-8, which no host sends.
+    pub fn new(
+        seqs: Vec<u64>,
+        times_ms: Vec<u64>,
+        texts: Vec<Vec<u32>>,
+        windows: Vec<Vec<u64>>,
+        offsets: Vec<u32>,
+        heap: Vec<u8>,
+    ) -> Result<Self, String> {
+        let heap = String::from_utf8(heap).map_err(|_| "the batch's texts are not UTF-8".to_owned())?;
+        Ok(Self {
+            seqs,
+            times_ms,
+            texts,
+            windows,
+            offsets,
+            heap,
+            lookups: RefCell::default(),
+        })
+    }
+
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        (0..self.seqs.len()).map(|at| Row { batch: self, at })
+    }
+
+    pub fn len(&self) -> usize {
+        self.seqs.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.seqs.is_empty()
+    }
+
+    fn text_of(&self, id: u32) -> &str {
+        let (start, end) = (
+            self.offsets[id as usize] as usize,
+            self.offsets[id as usize + 1] as usize,
+        );
+        &self.heap[start..end]
+    }
+}
+
+/// When a first-seen window saw its key before this row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Not within the window's span, and the window has watched long enough to say so.
+    Never,
+    /// Not so far, but the window is too young to know.
+    Learning,
+    /// First at this time, in milliseconds since 1970.
+    At(u64),
+}
+
+/// One event, as far as the module asked for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'b> {
+    batch: &'b Batch,
+    at: usize,
+}
+
+impl<'b> Row<'b> {
+    /// A field's text; "" for absent, null and empty alike.
+    #[inline]
+    pub fn text(&self, field: Text) -> &'b str {
+        self.batch.text_of(self.batch.texts[field.0 as usize][self.at])
+    }
+
+    /// A field's dictionary id: equal ids are equal texts, within one batch. 0 is "".
+    #[inline]
+    pub fn text_id(&self, field: Text) -> u32 {
+        self.batch.texts[field.0 as usize][self.at]
+    }
+
+    /// The value that the host's window has for this row.
+    #[inline]
+    pub fn window(&self, window: Window) -> u64 {
+        self.batch.windows[window.0 as usize][self.at]
+    }
+
+    /// The value of a first-seen window.
+    pub fn first_seen(&self, window: Window) -> Seen {
+        match self.window(window) {
+            0 => Seen::Never,
+            1 => Seen::Learning,
+            ms => Seen::At(ms),
+        }
+    }
+
+    /// Event time in milliseconds since 1970.
+    pub fn time_ms(&self) -> u64 {
+        self.batch.times_ms[self.at]
+    }
+
+    pub fn seq(&self) -> u64 {
+        self.batch.seqs[self.at]
+    }
+
+    /// Is the field's text in a table that the configuration fills? Asked once for the whole batch. An ungranted or
+    /// missing table holds nothing.
+    pub fn is_in(&self, table: &'static str, field: Text) -> bool {
+        let mut lookups = self.batch.lookups.borrow_mut();
+        let answers = lookups.entry((table, field)).or_insert_with(|| {
+            let ids = &self.batch.texts[field.0 as usize];
+            lookup::contains_many(table, ids, |id| self.batch.text_of(id).to_owned())
+        });
+        answers.get(self.at).copied().unwrap_or(false)
+    }
+
+    /// Starts a finding of this row.
+    pub fn finding(&self, rule: Rule, severity: Severity) -> Finding {
+        Finding::new(self.at as u32, rule, severity)
+    }
+}

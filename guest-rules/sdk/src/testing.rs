@@ -1,0 +1,66 @@
+//! Runs a module natively: the same function, the host's own windows and folding, no WASM.
+
+use crate::finding::{Finding, Findings};
+use crate::row::{Batch, Row};
+use crate::{Configuration, kv, lookup};
+use gridwatch_core::batch::Batch as HostBatch;
+use gridwatch_core::cases::Case;
+use gridwatch_core::finding::RawFinding;
+use gridwatch_core::manifest::Manifest;
+use gridwatch_core::pipeline::Outcome;
+use std::path::Path;
+
+/// Runs every case in a folder and panics with all that don't hold.
+pub fn run_cases<C: Configuration + 'static>(manifest: &str, detect: fn(&Row<'_>, &C, &mut Findings), dir: &str) {
+    let manifest = Manifest::parse(manifest).expect("module.toml");
+    let cases = Case::read_dir(Path::new(dir)).expect("cases/*.json");
+    assert!(!cases.is_empty(), "no cases in {dir}");
+    let failures: Vec<String> = cases
+        .iter()
+        .flat_map(|case| case.problems(&manifest, || native(case, &manifest, detect)))
+        .collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The module as the host sees it, but native: a batch in, findings out.
+fn native<C: Configuration + 'static>(
+    case: &Case,
+    manifest: &Manifest,
+    detect: fn(&Row<'_>, &C, &mut Findings),
+) -> Box<dyn FnMut(&HostBatch) -> Outcome> {
+    let config = manifest
+        .configuration(&case.config)
+        .unwrap_or_else(|e| panic!("{}: {e:?}", case.name));
+    let config: C = serde_json::from_value(config).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+    kv::clear();
+    lookup::set_tables(case.tables());
+    Box::new(move |batch| {
+        let mut findings = Findings::default();
+        let batch = from_host(batch);
+        batch.rows().for_each(|row| detect(&row, &config, &mut findings));
+        Outcome {
+            findings: findings.list.into_iter().map(raw).collect(),
+            dead: Vec::new(),
+        }
+    })
+}
+
+/// The SDK's batch from the host's.
+pub fn from_host(batch: &HostBatch) -> Batch {
+    let b = batch.clone();
+    Batch::new(b.seqs, b.times_ms, b.texts, b.windows, b.dict_offsets, b.dict_bytes)
+        .expect("the host's texts are UTF-8")
+}
+
+fn raw(f: Finding) -> RawFinding {
+    RawFinding {
+        row: f.row,
+        rule: f.rule,
+        severity: f.severity as u8,
+        dedup_key: f.key,
+        title: f.title,
+        evidence: f.evidence,
+        windows: f.windows,
+        labels: f.labels,
+    }
+}

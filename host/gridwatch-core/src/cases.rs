@@ -1,0 +1,237 @@
+//! Cases: a module's tests as data. Entries in Slack's wire form, in order of arrival, and the alerts they have to make.
+//!
+//! ```json
+//! { "kind": "positive",
+//!   "config": { "burst_failures": 10 },
+//!   "lookups": { "corporate_egress": ["198.51.100.0/24"] },
+//!   "entries": [ { "id": "…", "date_create": 1790000000, "action": "user_login_failed", … },
+//!                { "repeat": 9, "every_s": 20, "entry": { … } } ],
+//!   "alerts": [ { "rule": "burst", "severity": "low", "key": "W1", "title": "10 failed", "evidence": 10 } ] }
+//! ```
+//!
+//! `repeat` writes its entry that often, `every_s` seconds apart, with `{i}` in any text replaced by the number of the copy
+//! (an id needs it). `alerts` has to be the whole list: what isn't in it must not fire. Of an alert only what is given is
+//! compared; `title` has to be contained. One case runs natively in its crate and as WASM in the host's tests, and each
+//! with several batch sizes, which must not matter.
+
+use crate::alert::Alert;
+use crate::batch::Batch;
+use crate::entry::Entry;
+use crate::event::Event;
+use crate::lookup::Tables;
+use crate::manifest::{Manifest, Severity};
+use crate::pipeline::{Fault, Outcome, Pipeline, Service};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+const BATCH_SIZES: [usize; 3] = [1, 3, 1_024];
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// The file's name.
+    #[serde(skip)]
+    pub name: String,
+    pub kind: CaseKind,
+    #[serde(default)]
+    pub about: String,
+    #[serde(default)]
+    pub config: Map<String, Value>,
+    #[serde(default)]
+    pub lookups: BTreeMap<String, Vec<String>>,
+    entries: Vec<Value>,
+    alerts: Vec<Expected>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaseKind {
+    /// Fires.
+    Positive,
+    /// Ordinary life that must not fire.
+    Negative,
+    /// One step short of firing.
+    NearMiss,
+    /// Late, out of order, split, duplicated.
+    Sequence,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    rule: String,
+    severity: Option<Severity>,
+    key: Option<String>,
+    title: Option<String>,
+    evidence: Option<u64>,
+    findings: Option<u64>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+/// A way to run the module: a batch in, an outcome out.
+pub type Run = Box<dyn FnMut(&Batch) -> Outcome>;
+
+impl Case {
+    /// Every `*.json` of a folder, by name.
+    pub fn read_dir(dir: &Path) -> Result<Vec<Self>, String> {
+        let mut files: Vec<_> = std::fs::read_dir(dir)
+            .map_err(|e| format!("{}: {e}", dir.display()))?
+            .filter_map(|file| file.ok().map(|f| f.path()))
+            .filter(|path| path.extension().is_some_and(|e| e == "json"))
+            .collect();
+        files.sort();
+        files.iter().map(|path| Self::read(path)).collect()
+    }
+
+    fn read(path: &Path) -> Result<Self, String> {
+        let at = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|e| at(&e))?;
+        let mut case: Self = serde_json::from_str(&text).map_err(|e| at(&e))?;
+        case.name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(case)
+    }
+
+    pub fn tables(&self) -> Tables {
+        let mut tables = Tables::default();
+        self.lookups
+            .iter()
+            .for_each(|(name, items)| tables.insert(name, items.clone()));
+        tables
+    }
+
+    /// The case's events, numbered from 1 in order of arrival.
+    pub fn events(&self) -> Vec<Event> {
+        let entries = self.entries.iter().flat_map(expand);
+        let event = |(i, json): (usize, Value)| {
+            let entry = Entry::from_json(&json.to_string());
+            let seen = entry.time.unwrap_or_default().plus(60).millis();
+            Event::new(i as u64 + 1, seen, &entry)
+        };
+        entries.enumerate().map(event).collect()
+    }
+
+    /// Runs the case with each batch size, with a fresh `run` for each, and says what doesn't hold.
+    pub fn problems(&self, manifest: &Manifest, mut run: impl FnMut() -> Run) -> Vec<String> {
+        let runs: Vec<_> = BATCH_SIZES
+            .iter()
+            .map(|size| self.run(manifest, *size, run()))
+            .collect();
+        let mut problems = Vec::new();
+        for (size, other) in BATCH_SIZES.iter().zip(&runs).skip(1) {
+            if other.0 != runs[0].0 {
+                problems.push(format!(
+                    "{}: batches of {size} make other alerts than batches of 1",
+                    self.name
+                ));
+            }
+        }
+        let (sent, faults) = &runs[0];
+        problems.extend(
+            faults
+                .iter()
+                .map(|f| format!("{}: {} ({})", self.name, f.reason, f.event_id)),
+        );
+        problems.extend(self.differences(manifest, sent));
+        problems
+    }
+
+    fn run(&self, manifest: &Manifest, batch_size: usize, mut run: Run) -> (Vec<Alert>, Vec<Fault>) {
+        let service = Service {
+            manifest: Arc::new(manifest.clone()),
+            digest: "case".into(),
+            serves: 0..u64::MAX,
+        };
+        let mut pipeline = Pipeline::new(vec![service]);
+        let (mut sent, mut faults) = (Vec::new(), Vec::new());
+        for events in self.events().chunks(batch_size) {
+            let prepared = pipeline.prepare(events);
+            let outcomes = prepared
+                .batches
+                .iter()
+                .map(|b| if b.rows() == 0 { Outcome::default() } else { run(b) });
+            let outcomes = outcomes.collect();
+            let concluded = pipeline.conclude(events, &prepared, outcomes);
+            sent.extend(concluded.alerts);
+            faults.extend(concluded.faults);
+        }
+        (sent, faults)
+    }
+
+    fn differences(&self, manifest: &Manifest, sent: &[Alert]) -> Vec<String> {
+        // Later revisions replace earlier ones, as they would for a reader.
+        let mut last: BTreeMap<&str, &Alert> = BTreeMap::new();
+        sent.iter().for_each(|alert| {
+            last.insert(&alert.uid, alert);
+        });
+        let mut left: Vec<&Alert> = last.into_values().collect();
+        let mut problems = Vec::new();
+        for expected in &self.alerts {
+            match left.iter().position(|alert| expected.fits(manifest, alert)) {
+                Some(at) => {
+                    left.remove(at);
+                }
+                None => problems.push(format!(
+                    "{}: missing {expected:?}; sent were {}",
+                    self.name,
+                    brief(sent)
+                )),
+            }
+        }
+        problems.extend(
+            left.iter()
+                .map(|a| format!("{}: not expected: {}", self.name, brief(std::slice::from_ref(*a)))),
+        );
+        problems
+    }
+}
+
+impl Expected {
+    fn fits(&self, manifest: &Manifest, alert: &Alert) -> bool {
+        alert.rule == format!("{}.{}", manifest.name, self.rule)
+            && self.severity.is_none_or(|s| s == alert.severity)
+            && self.key.as_ref().is_none_or(|k| *k == alert.dedup_key)
+            && self.title.as_ref().is_none_or(|t| alert.title.contains(t))
+            && self.evidence.is_none_or(|n| n == alert.evidence_total)
+            && self.findings.is_none_or(|n| n == alert.findings)
+            && self
+                .labels
+                .iter()
+                .all(|(key, value)| alert.labels.get(key) == Some(value))
+    }
+}
+
+fn brief(alerts: &[Alert]) -> String {
+    let one = |a: &Alert| {
+        let labels = &a.labels;
+        format!(
+            "{} {:?} key={} `{}` findings={} evidence={} {labels:?}",
+            a.rule, a.severity, a.dedup_key, a.title, a.findings, a.evidence_total
+        )
+    };
+    if alerts.is_empty() {
+        "none".into()
+    } else {
+        alerts.iter().map(one).collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn expand(item: &Value) -> Vec<Value> {
+    let (Some(times), Some(entry)) = (item.get("repeat").and_then(Value::as_u64), item.get("entry")) else {
+        return vec![item.clone()];
+    };
+    let every_s = item.get("every_s").and_then(Value::as_u64).unwrap_or(0);
+    (0..times).map(|i| numbered(entry, i, every_s)).collect()
+}
+
+fn numbered(entry: &Value, i: u64, every_s: u64) -> Value {
+    let text = entry.to_string().replace("{i}", &i.to_string());
+    let mut entry: Value = serde_json::from_str(&text).unwrap_or_default();
+    if let Some(time) = entry.get("date_create").and_then(Value::as_u64) {
+        entry["date_create"] = (time + i * every_s).into();
+    }
+    entry
+}
