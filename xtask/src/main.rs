@@ -83,7 +83,7 @@ enum Task {
         #[arg(value_enum)]
         what: Bench,
 
-        /// Handed to `cargo bench`
+        /// Handed to the benchmark: a part of a name measures those only
         #[arg(last = true, value_name = "ARGS")]
         args: Vec<OsString>,
     },
@@ -171,7 +171,16 @@ impl Repo {
     /// With the dev profile, whose dependencies are optimised: the bench profile would compile wasmtime a second time.
     fn bench_abi(&self, args: &[OsString]) -> Result<()> {
         self.build_modules_and_test_guests()?;
-        let abi = ["bench", "--profile", "dev", "-p", "gridwatch-detect", "--bench", "abi"];
+        let abi = [
+            "bench",
+            "--profile",
+            "dev",
+            "-p",
+            "gridwatch-detect",
+            "--bench",
+            "abi",
+            "--",
+        ];
         process::run(self.cargo().args(abi).args(args))
     }
 

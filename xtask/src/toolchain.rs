@@ -40,20 +40,23 @@ pub(crate) enum Toolchain {
 
 pub(crate) fn find(workspace: &Workspace, choice: Option<Choice>) -> Result<Toolchain> {
     let may_be = |one| choice.is_none_or(|choice| choice == one);
-    let toolchain = match () {
-        () if may_be(Choice::Rustup) && own_has_std(workspace)? => Toolchain::Own,
-        () if may_be(Choice::Debian)
-            && let Ok(debian) = Debian::find() =>
-        {
-            Toolchain::Debian(debian)
-        }
-        () => fetch(workspace, may_be)?,
+    let toolchain = match installed(workspace, may_be)? {
+        Some(toolchain) => toolchain,
+        None => fetch(workspace, may_be)?,
     };
     match &toolchain {
         Toolchain::Own => eprintln!("wasm target: {TARGET} of the Rust that runs cargo"),
         Toolchain::Debian(debian) => eprintln!("wasm target: {debian}"),
     }
     Ok(toolchain)
+}
+
+fn installed(workspace: &Workspace, may_be: impl Fn(Choice) -> bool) -> Result<Option<Toolchain>> {
+    if may_be(Choice::Rustup) && own_has_std(workspace)? {
+        return Ok(Some(Toolchain::Own));
+    }
+    let debian = may_be(Choice::Debian).then(Debian::find);
+    Ok(debian.and_then(Result::ok).map(Toolchain::Debian))
 }
 
 fn fetch(workspace: &Workspace, may_be: impl Fn(Choice) -> bool) -> Result<Toolchain> {
@@ -99,11 +102,7 @@ fn add_with_rustup(workspace: &Workspace) -> Result<()> {
         let not_there = error
             .downcast_ref::<std::io::Error>()
             .is_some_and(|e| e.kind() == ErrorKind::NotFound);
-        if not_there {
-            anyhow::anyhow!("not installed")
-        } else {
-            error
-        }
+        if not_there { anyhow!("not installed") } else { error }
     })?;
     if !own_has_std(workspace).context("looking for what rustup added")? {
         bail!("it added {TARGET} to another toolchain than the one that runs cargo");

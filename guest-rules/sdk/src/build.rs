@@ -81,8 +81,12 @@ fn accessors(out: &mut String, manifest: &Manifest) {
             identifier(name)
         );
     }
-    out.push_str("    /// `details.<name>`; \"\" if absent. Panics on a name the manifest doesn't declare.\n");
-    out.push_str("    fn detail(&self, name: &str) -> &'b str;\n}\n");
+    let details = fields().any(|(_, name)| name.starts_with("details."));
+    if details {
+        out.push_str("    /// `details.<name>`; \"\" if absent. Panics on a name the manifest doesn't declare.\n");
+        out.push_str("    fn detail(&self, name: &str) -> &'b str;\n");
+    }
+    out.push_str("}\n");
     out.push_str("impl<'b> Fields<'b> for ::gridwatch_sdk::Row<'b> {\n");
     for (at, name) in fields() {
         let method = identifier(name);
@@ -90,6 +94,10 @@ fn accessors(out: &mut String, manifest: &Manifest) {
             out,
             "    #[inline]\n    fn {method}(&self) -> &'b str {{ self.text(::gridwatch_sdk::Text({at})) }}"
         );
+    }
+    if !details {
+        out.push_str("}\n");
+        return;
     }
     out.push_str("    #[inline]\n    fn detail(&self, name: &str) -> &'b str {\n        match name {\n");
     for (at, name) in fields() {

@@ -90,11 +90,11 @@ macro_rules! export_module {
                     CONFIG.with(|config| match config.get() {
                         Some(config) => $crate::guest::evaluate(config, rows, $detect),
                         None => Err("evaluate before configure".into()),
-            })
+                    })
                 }
             }
 
-            $crate::guest::bindings::export!(Module with_types_in $crate::guest::bindings);
+    $crate::guest::bindings::export!(Module with_types_in $crate::guest::bindings);
         };
     };
 }

@@ -62,7 +62,7 @@ pub struct Fault {
 #[derive(Debug)]
 pub struct Prepared {
     /// One per module in service, in order; empty where no event is for it.
-    pub batches: Vec<Batch>,
+    pub batches: Vec<Arc<Batch>>,
     /// For each module, the event of each row.
     rows: Vec<Vec<u32>>,
 }

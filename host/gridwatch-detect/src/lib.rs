@@ -1,1 +1,28 @@
-//! placeholder
+//! Runs detection modules: untrusted WASM components, each in a box of its own.
+//!
+//! ```text
+//! component file ─► component (is it one? its manifest, its imports: read, not run)
+//!                ─► engine    (compiled once, kept in a cache of our own making)
+//!                ─► module    (a warm instance; a batch in, findings out; limits, renewal, bisection)
+//!                ─► workers   (own threads, so that a module that spins stops nobody else)
+//! ```
+//!
+//! A module can hurt only itself: no ambient authority, bounded time, memory, stack and output. A trap costs one
+//! (module, event): the batch is cut in halves until the event that can't be digested is alone.
+//!
+//! This is the only crate that names wasmtime. What a batch is and what becomes of findings is the core's business.
+
+pub mod cache;
+pub mod component;
+pub mod engine;
+pub mod limits;
+pub mod module;
+pub mod workers;
+
+mod host;
+
+pub use component::{Component, Refused};
+pub use engine::Engine;
+pub use limits::Limits;
+pub use module::{Evaluation, Module};
+pub use workers::Workers;

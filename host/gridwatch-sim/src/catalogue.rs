@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use crate::wire::{object, write_object, write_strings};
+use crate::wire::{object, write_object};
 
 /// (group, action) in the recorded order, groups contiguous.
 static MEMBERSHIPS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
@@ -98,13 +98,6 @@ pub(crate) fn schemas_body() -> String {
         });
     }
     format!(r#"{{"schemas":[{items}]}}"#)
-}
-
-/// A JSON array of strings.
-pub(crate) fn string_array<S: AsRef<str>>(values: &[S]) -> String {
-    let mut out = String::new();
-    write_strings(&mut out, values);
-    out
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub(crate) struct Obj<'a> {
 
 /// Writes one object.
 pub(crate) fn object(fill: impl FnOnce(&mut Obj<'_>)) -> String {
-    let mut out = String::with_capacity(128);
+    let mut out = String::with_capacity(256);
     write_object(&mut out, fill);
     out
 }
@@ -31,8 +31,8 @@ impl Obj<'_> {
             self.out.push(',');
         }
         self.first = false;
-        write_string(self.out, key);
-        self.out.push(':');
+        // Keys are Slack's own and need no escaping.
+        self.out.extend(["\"", key, "\":"]);
         self.out
     }
 
@@ -69,7 +69,7 @@ impl Obj<'_> {
 }
 
 /// Appends an array of strings.
-pub(crate) fn write_strings<S: AsRef<str>>(out: &mut String, values: &[S]) {
+fn write_strings<S: AsRef<str>>(out: &mut String, values: &[S]) {
     out.push('[');
     for (i, value) in values.iter().enumerate() {
         if i > 0 {
@@ -82,21 +82,29 @@ pub(crate) fn write_strings<S: AsRef<str>>(out: &mut String, values: &[S]) {
 
 fn write_string(out: &mut String, text: &str) {
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '/' => out.push_str("\\/"),
-            '\n' => out.push_str("\\n"),
-            ' '..='~' => out.push(c),
-            _ => {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    let _ = write!(out, "\\u{unit:04x}");
-                }
+    let mut rest = text;
+    // Most text is plain, so it is copied run by run.
+    while let Some(at) = rest.find(|c| !matches!(c, ' '..='~') || matches!(c, '"' | '\\' | '/')) {
+        let (plain, special) = rest.split_at(at);
+        out.push_str(plain);
+        let mut chars = special.chars();
+        chars.next().into_iter().for_each(|c| write_escaped(out, c));
+        rest = chars.as_str();
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+fn write_escaped(out: &mut String, c: char) {
+    match c {
+        '"' | '\\' | '/' => out.extend(['\\', c]),
+        '\n' => out.push_str("\\n"),
+        _ => {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
             }
         }
     }
-    out.push('"');
 }
 
 #[cfg(test)]

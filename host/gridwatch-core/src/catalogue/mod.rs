@@ -10,8 +10,25 @@ const ACTIONS: &str = include_str!("actions.txt");
 
 /// Entity types that `/audit/v1/schemas` and Slack's SDKs know.
 const ENTITY_TYPES: [&str; 20] = [
-    "user", "workspace", "enterprise", "channel", "file", "app", "usergroup", "message", "workflow", "workflow_v2",
-    "barrier", "role", "account_type_role", "huddle", "canvas", "list", "template", "legal_hold_policy", "function",
+    "user",
+    "workspace",
+    "enterprise",
+    "channel",
+    "file",
+    "app",
+    "usergroup",
+    "message",
+    "workflow",
+    "workflow_v2",
+    "barrier",
+    "role",
+    "account_type_role",
+    "huddle",
+    "canvas",
+    "list",
+    "template",
+    "legal_hold_policy",
+    "function",
     "external_auth_oauth2_token",
 ];
 
@@ -27,15 +44,18 @@ static BY_ACTION: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
 /// Every (group, action) pair, in file order.
 pub fn memberships() -> impl Iterator<Item = (&'static str, &'static str)> {
     let mut group = "";
-    ACTIONS.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).filter_map(move |line| {
-        match line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            Some(name) => {
-                group = name;
-                None
-            }
-            None => Some((group, line)),
-        }
-    })
+    ACTIONS
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .filter_map(
+            move |line| match line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                Some(name) => {
+                    group = name;
+                    None
+                }
+                None => Some((group, line)),
+            },
+        )
 }
 
 /// The distinct actions, sorted.

@@ -81,8 +81,15 @@ pub struct ActorInput<'a> {
 pub fn detection_finding(alert: &FindingInput<'_>, product: &Product<'_>) -> Value {
     let activity = activity(alert.activity);
     let (status_id, status) = status(alert);
-    let evidences: Vec<Value> = alert.evidence.iter().take(EVIDENCES_MAX).map(|event| evidence(event)).collect();
-    let actor = alert.actor.map(|who| json!({ "user": objects::known_user(who.id, who.email, who.name, who.role) }));
+    let evidences: Vec<Value> = alert
+        .evidence
+        .iter()
+        .take(EVIDENCES_MAX)
+        .map(|event| evidence(event))
+        .collect();
+    let actor = alert
+        .actor
+        .map(|who| json!({ "user": objects::known_user(who.id, who.email, who.name, who.role) }));
     let profiles: &[&str] = match actor {
         Some(_) => &[profile::HOST, profile::SECURITY_CONTROL],
         None => &[profile::SECURITY_CONTROL],
@@ -99,7 +106,10 @@ pub fn detection_finding(alert: &FindingInput<'_>, product: &Product<'_>) -> Val
         .maybe("remediation", remediation(alert.playbook))
         .set("start_time", timestamp(alert.first_event))
         .set("status", status)
-        .maybe("status_detail", alert.suppressed_by.map(|name| format!("suppressed by {name}")))
+        .maybe(
+            "status_detail",
+            alert.suppressed_by.map(|name| format!("suppressed by {name}")),
+        )
         .set("status_id", status_id)
         .set("time", timestamp(alert.modified))
         .into()
@@ -145,7 +155,11 @@ fn finding_info(alert: &FindingInput<'_>) -> Value {
     });
     let attacks: Vec<Value> = alert.attacks.iter().map(attack).collect();
     let events: Vec<Value> = alert.evidence.iter().map(|event| related_event(event)).collect();
-    let tags: Vec<Value> = alert.labels.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    let tags: Vec<Value> = alert
+        .labels
+        .iter()
+        .map(|(name, value)| json!({ "name": name, "value": value }))
+        .collect();
     Fields::new()
         .set("uid", alert.uid)
         .set("title", alert.title)
@@ -166,8 +180,14 @@ fn attack(attack: &AttackInput<'_>) -> Value {
     let technique = attack.technique.split('.').next().unwrap_or(attack.technique);
     let sub_technique = (technique != attack.technique).then(|| json!({ "uid": attack.technique }));
     let tactic = attack.tactic.map(|tactic| {
-        let is_id = tactic.strip_prefix("TA").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
-        if is_id { json!({ "uid": tactic }) } else { json!({ "name": tactic }) }
+        let is_id = tactic
+            .strip_prefix("TA")
+            .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
+        if is_id {
+            json!({ "uid": tactic })
+        } else {
+            json!({ "name": tactic })
+        }
     });
     Fields::new()
         .set("technique", json!({ "uid": technique }))
@@ -183,7 +203,13 @@ fn related_event(event: &Event) -> Value {
 
 /// Who and from where as OCSF objects, and a header to find the entry again. The entry itself is a record of its own.
 fn evidence(event: &Event) -> Value {
-    let entity = |key| event.entity().and_then(|entity| entity.get(key)).filter(|value| !value.is_object()).cloned();
+    let entity = |key| {
+        event
+            .entity()
+            .and_then(|entity| entity.get(key))
+            .filter(|value| !value.is_object())
+            .cloned()
+    };
     let data = Fields::new()
         .set("uid", event.id.as_str())
         .set("seq", event.seq)
@@ -192,19 +218,26 @@ fn evidence(event: &Event) -> Value {
         .set("entity_type", event.entity_type())
         .maybe("entity_id", entity("id"))
         .maybe("entity_name", entity("name"));
-    let evidence = Fields::new().set("uid", event.id.as_str()).set("name", event.action.as_str()).set("data", data);
-    let Some(mut leaves) = Leaves::of(event.json()) else { return evidence.into() };
-    let ip = leaves.ip(&["context", "ip_address"]).map(|ip| json!({ "ip": ip }));
-    let user_agent = leaves.text(&["context", "ua"]).map(|ua| json!({ "user_agent": ua }));
+    let evidence = Fields::new()
+        .set("uid", event.id.as_str())
+        .set("name", event.action.as_str())
+        .set("data", data);
+    let Some(mut leaves) = Leaves::of(event.json()) else {
+        return evidence.into();
+    };
     evidence
         .maybe("actor", objects::actor(&mut leaves).non_empty())
-        .maybe("src_endpoint", ip)
-        .maybe("http_request", user_agent)
+        .maybe("src_endpoint", objects::source(&mut leaves))
+        .maybe("http_request", objects::http_request(&mut leaves, &["context", "ua"]))
         .into()
 }
 
 /// OCSF wants one text: the steps, numbered.
 fn remediation(playbook: &[&str]) -> Option<Value> {
-    let steps: Vec<String> = playbook.iter().enumerate().map(|(n, step)| format!("{}. {step}", n + 1)).collect();
+    let steps: Vec<String> = playbook
+        .iter()
+        .enumerate()
+        .map(|(n, step)| format!("{}. {step}", n + 1))
+        .collect();
     (!steps.is_empty()).then(|| json!({ "desc": steps.join("\n") }))
 }

@@ -34,7 +34,11 @@ pub fn event_with(event: &Event, product: &Product<'_>, raw_data: RawData) -> Va
 
 /// An entry that is no object, or too deep to be read: a Base Event that carries its bytes.
 fn unreadable(event: &Event, product: &Product<'_>) -> Value {
-    let activity = Activity { class: Class::BaseEvent, id: 99, name: "Other" };
+    let activity = Activity {
+        class: Class::BaseEvent,
+        id: 99,
+        name: "Other",
+    };
     classification(activity, activity.name, Severity::Informational)
         .set("metadata", metadata(event, product))
         .set("raw_data", event.raw())
@@ -61,7 +65,14 @@ impl<'e> Draft<'e> {
         let is_named = activity.id != 99 || event.action.is_empty();
         let name = if is_named { activity.name } else { &event.action };
         let out = classification(activity, name, mapping.severity).set("time", time(event));
-        Self { event, kind: event.entity_type(), mapping, leaves, out, profiles: BTreeSet::new() }
+        Self {
+            event,
+            kind: event.entity_type(),
+            mapping,
+            leaves,
+            out,
+            profiles: BTreeSet::new(),
+        }
     }
 
     fn finish(mut self, product: &Product<'_>, raw_data: RawData) -> Value {
@@ -70,7 +81,8 @@ impl<'e> Draft<'e> {
         self.actor();
         self.source();
         self.subject();
-        self.out.put_maybe("status_detail", self.leaves.text(&["details", "reason"]));
+        self.out
+            .put_maybe("status_detail", self.leaves.text(&["details", "reason"]));
         let metadata = self.metadata(product);
         self.out.put("metadata", metadata);
         self.out.put("raw_data_hash", raw_data_hash(self.event));
@@ -98,9 +110,16 @@ impl<'e> Draft<'e> {
             return; // A finding's status is its life cycle; see `finding`.
         }
         let said_no = self.class() == Class::ApiActivity
-            && self.leaves.get(&["details", "success"]).is_some_and(|success| *success == Value::Bool(false));
+            && self
+                .leaves
+                .get(&["details", "success"])
+                .is_some_and(|success| *success == Value::Bool(false));
         let status = if said_no { Status::Failure } else { self.mapping.status };
-        let (id, name) = if status == Status::Success { (1, "Success") } else { (2, "Failure") };
+        let (id, name) = match status {
+            Status::Success if !self.mapping.is_known => (0, "Unknown"),
+            Status::Success => (1, "Success"),
+            Status::Failure | Status::Blocked => (2, "Failure"),
+        };
         self.out.put("status_id", id);
         self.out.put("status", name);
         if status == Status::Blocked {
@@ -115,7 +134,10 @@ impl<'e> Draft<'e> {
     /// The workspace is the account and the enterprise the organization of a cloud called Slack. Which of the two it is
     /// says the type, not the id: Slack's own sample pairs `workspace` with an `E…` id.
     fn location(&mut self) {
-        let kind = self.leaves.get(&["context", "location", "type"]).and_then(Value::as_str);
+        let kind = self
+            .leaves
+            .get(&["context", "location", "type"])
+            .and_then(Value::as_str);
         let key = match kind {
             Some("workspace") => Some("account"),
             Some("enterprise") => Some("org"),
@@ -123,11 +145,19 @@ impl<'e> Draft<'e> {
         };
         let place = key.and_then(|_| {
             let uid = self.leaves.id(&["context", "location", "id"]);
-            Fields::new().maybe("uid", uid).maybe("name", self.leaves.text(&["context", "location", "name"])).non_empty()
+            Fields::new()
+                .maybe("uid", uid)
+                .maybe("name", self.leaves.text(&["context", "location", "name"]))
+                .non_empty()
         });
         if place.is_some() || self.class() == Class::ApiActivity {
             self.profiles.insert(profile::CLOUD);
-            self.out.put("cloud", Fields::new().set("provider", "Slack").maybe(key.unwrap_or_default(), place));
+            self.out.put(
+                "cloud",
+                Fields::new()
+                    .set("provider", "Slack")
+                    .maybe(key.unwrap_or_default(), place),
+            );
         }
     }
 
@@ -147,8 +177,11 @@ impl<'e> Draft<'e> {
             self.out.put("message_context", context);
         }
         let mut actor = objects::actor(&mut self.leaves);
-        if !self.is_context_of_another() {
-            let session = self.leaves.id(&["context", "session_id"]).map(|uid| json!({ "uid": uid }));
+        if !objects::is_context_of_another(&self.leaves) {
+            let session = self
+                .leaves
+                .id(&["context", "session_id"])
+                .map(|uid| json!({ "uid": uid }));
             if self.is_session_of_target() {
                 self.out.put_maybe("session", session);
             } else {
@@ -164,14 +197,6 @@ impl<'e> Draft<'e> {
         }
     }
 
-    /// When someone is invited to a channel or kicked from it, the actor is the member but address, user agent and
-    /// session are the inviter's (docs.slack.dev/reference/audit-logs-api).
-    fn is_context_of_another(&self) -> bool {
-        let is_told = self.leaves.get(&["details", "type"]).and_then(Value::as_str);
-        matches!(is_told, Some("INVITED" | "KICKED"))
-            || ["inviter", "kicker"].iter().any(|who| self.leaves.get(&["details", who]).is_some_and(Value::is_object))
-    }
-
     /// The session of a sign-in is what the event is about; that of an admin who resets another's is only the actor's.
     fn is_session_of_target(&self) -> bool {
         let target = self.leaves.get(&["entity", "user", "id"]);
@@ -181,46 +206,40 @@ impl<'e> Draft<'e> {
     }
 
     /// Address and user agent. Base Event and Application Lifecycle have no endpoint: the address is the device's there,
-    /// and the user agent an observable.
+    /// and the user agent an observable that stays in `unmapped`.
     fn source(&mut self) {
-        let ip = self.leaves.ip(&["context", "ip_address"]);
-        let owner = if ip.is_some() { objects::inviter(&mut self.leaves) } else { None };
-        match self.class() {
-            Class::DetectionFinding => {
-                let user_agent = self.leaves.text(&["context", "ua"]).map(|ua| json!({ "user_agent": ua }));
-                let evidence = Fields::new()
-                    .maybe("src_endpoint", ip.map(|ip| json!({ "ip": ip })))
-                    .maybe("http_request", user_agent);
-                self.evidence(evidence);
+        let endpoint = objects::source(&mut self.leaves);
+        if matches!(self.class(), Class::BaseEvent | Class::ApplicationLifecycle) {
+            if let Some(device) = endpoint {
+                self.profiles.insert(profile::HOST);
+                self.out.put("device", device.set("type", "Unknown").set("type_id", 0));
             }
-            Class::BaseEvent | Class::ApplicationLifecycle => {
-                let device = ip.map(|ip| {
-                    Fields::new().set("ip", ip).set("type_id", 0).set("type", "Unknown").maybe("owner", owner)
-                });
-                if device.is_some() {
-                    self.profiles.insert(profile::HOST);
-                }
-                self.out.put_maybe("device", device);
-                if let Some(Value::String(user_agent)) = self.leaves.get(&["context", "ua"])
-                    && !user_agent.is_empty()
-                {
-                    let observable = json!({
-                        "name": "unmapped.context.ua", "type": "HTTP User-Agent", "type_id": 16, "value": user_agent,
-                    });
-                    self.out.put("observables", vec![observable]);
-                }
-            }
-            _ => {
-                let endpoint = match ip {
-                    Some(ip) => Some(Fields::new().set("ip", ip).maybe("owner", owner)),
-                    // Slack's own servers have no address in the log.
-                    None => self.requires_origin().then(|| Fields::new().set("svc_name", "Slack")),
-                };
-                self.out.put_maybe("src_endpoint", endpoint);
-                let user_agent = self.leaves.text(&["context", "ua"]).map(|ua| json!({ "user_agent": ua }));
-                self.out.put_maybe("http_request", user_agent);
-            }
+            self.out.put_maybe("observables", self.user_agent_observable());
+            return;
         }
+        if self.class() == Class::DetectionFinding {
+            let now = Fields::new()
+                .maybe("src_endpoint", endpoint)
+                .maybe("actor", self.out.get("actor").cloned());
+            self.evidence("now", now, &["context", "ua"]);
+            return;
+        }
+        let http_request = objects::http_request(&mut self.leaves, &["context", "ua"]);
+        // Slack's own servers have no address in the log.
+        let server = || self.requires_origin().then(|| Fields::new().set("svc_name", "Slack"));
+        let endpoint = endpoint.or_else(server);
+        self.out.put_maybe("src_endpoint", endpoint);
+        self.out.put_maybe("http_request", http_request);
+    }
+
+    fn user_agent_observable(&self) -> Option<Value> {
+        let user_agent = self
+            .leaves
+            .get(&["context", "ua"])?
+            .as_str()
+            .filter(|text| !text.is_empty())?;
+        let name = "unmapped.context.ua";
+        Some(json!([{ "name": name, "type": "HTTP User-Agent", "type_id": 16, "value": user_agent }]))
     }
 
     /// What it was done to, in the words of the class.
@@ -234,7 +253,10 @@ impl<'e> Draft<'e> {
             }
             Class::AccountChange => {
                 if self.event.action.starts_with("user_passkey_") {
-                    self.out.put("auth_factors", json!([{ "factor_type": "WebAuthn", "factor_type_id": 10 }]));
+                    self.out.put(
+                        "auth_factors",
+                        json!([{ "factor_type": "WebAuthn", "factor_type_id": 10 }]),
+                    );
                 }
                 self.target_user();
             }
@@ -253,14 +275,21 @@ impl<'e> Draft<'e> {
             Class::FileHostingActivity => {
                 let file = objects::file(&mut self.leaves, self.kind);
                 self.out.put("file", file);
-                self.out.put_maybe("access_list", self.leaves.text(&["details", "access_level"]).map(|level| vec![level]));
+                self.out.put_maybe(
+                    "access_list",
+                    self.leaves.text(&["details", "access_level"]).map(|level| vec![level]),
+                );
             }
         }
     }
 
     /// The user it was done to, if the entry tells.
     fn target(&mut self) -> Option<Value> {
-        let named = if self.kind == "user" { objects::user(&mut self.leaves, &["entity", "user"]) } else { None };
+        let named = if self.kind == "user" {
+            objects::user(&mut self.leaves, &["entity", "user"])
+        } else {
+            None
+        };
         named
             .or_else(|| objects::user_by_id(&mut self.leaves, &["details", "target_user"]))
             .or_else(|| objects::user_by_id(&mut self.leaves, &["details", "target_user_id"]))
@@ -282,15 +311,26 @@ impl<'e> Draft<'e> {
             _ => Some(objects::resource(&mut self.leaves, self.kind)),
         };
         let from_role = || {
-            let role = resource.as_ref().filter(|_| matches!(self.kind, "role" | "account_type_role"))?;
-            role.get("name").or_else(|| role.get("uid")).cloned().map(|role| vec![role])
+            let role = resource
+                .as_ref()
+                .filter(|_| matches!(self.kind, "role" | "account_type_role"))?;
+            role.get("name")
+                .or_else(|| role.get("uid"))
+                .cloned()
+                .map(|role| vec![role])
         };
         let named = classes::privilege(&self.event.action).map(|name| vec![Value::from(name)]);
-        let privileges = named.or_else(from_role).unwrap_or_else(|| vec![objects::UNKNOWN.into()]);
+        let privileges = named
+            .or_else(from_role)
+            .unwrap_or_else(|| vec![objects::UNKNOWN.into()]);
         self.out.put("privileges", privileges);
-        let place = self.leaves.id(&["details", "target_entity"]).map(|uid| json!({ "uid": uid }));
+        let place = self
+            .leaves
+            .id(&["details", "target_entity"])
+            .map(|uid| json!({ "uid": uid }));
         let resources: Vec<Value> = resource.into_iter().chain(place).collect();
-        self.out.put_maybe("resources", (!resources.is_empty()).then_some(resources));
+        self.out
+            .put_maybe("resources", (!resources.is_empty()).then_some(resources));
     }
 
     fn membership(&mut self) {
@@ -310,22 +350,32 @@ impl<'e> Draft<'e> {
             return;
         }
         let org = objects::organization(&mut self.leaves, self.kind);
-        let name = ["pref_name", "policy_name"].into_iter().find_map(|key| self.leaves.text(&["details", key]));
+        let name = ["pref_name", "policy_name"]
+            .into_iter()
+            .find_map(|key| self.leaves.text(&["details", key]));
         let name = name.unwrap_or_else(|| self.event.action.clone());
         let before = self.leaves.value(&["details", "previous_value"]);
         let after = self.leaves.value(&["details", "new_value"]);
         self.out.put("entity", objects::policy_entity(&name, org, before));
-        self.out.put_maybe("entity_result", after.map(|value| objects::policy_entity(&name, None, Some(value))));
+        self.out.put_maybe(
+            "entity_result",
+            after.map(|value| objects::policy_entity(&name, None, Some(value))),
+        );
     }
 
     fn api(&mut self) {
-        let operation = ["tool_name", "tool"].into_iter().find_map(|key| self.leaves.text(&["details", key]));
+        let operation = ["tool_name", "tool"]
+            .into_iter()
+            .find_map(|key| self.leaves.text(&["details", key]));
         let server = self.leaves.text(&["details", "server_name"]);
         let arguments = self.leaves.value(&["details", "arguments"]);
         let request = arguments.map(|arguments| json!({ "uid": self.event.id, "data": arguments }));
         let api = Fields::new()
             .set("operation", operation.unwrap_or_else(|| self.event.action.clone()))
-            .set("service", json!({ "name": server.unwrap_or_else(|| "Slack".to_owned()) }))
+            .set(
+                "service",
+                json!({ "name": server.unwrap_or_else(|| "Slack".to_owned()) }),
+            )
             .maybe("request", request);
         self.out.put("api", api);
         if !self.kind.is_empty() {
@@ -355,18 +405,17 @@ impl<'e> Draft<'e> {
             .set("analytic", analytic)
             .set("related_events", json!([{ "uid": self.event.id }]));
         self.out.put("finding_info", info);
-        let previous_ip = self.leaves.ip(&["details", "previous_ip_address"]).map(|ip| json!({ "ip": ip }));
-        let previous_ua = self.leaves.text(&["details", "previous_ua"]).map(|ua| json!({ "user_agent": ua }));
-        let previous = Fields::new().maybe("src_endpoint", previous_ip).maybe("http_request", previous_ua);
-        if let Some(Value::Object(mut previous)) = previous.non_empty() {
-            previous.insert("name".into(), "before".into());
-            self.push("evidences", Value::Object(previous));
-        }
+        let previous_ip = self
+            .leaves
+            .ip(&["details", "previous_ip_address"])
+            .map(|ip| json!({ "ip": ip }));
+        let before = Fields::new().maybe("src_endpoint", previous_ip);
+        self.evidence("before", before, &["details", "previous_ua"]);
         match self.kind {
             "" => {}
             "file" | "canvas" | "list" => {
                 let file = objects::file(&mut self.leaves, self.kind);
-                self.push("evidences", json!({ "name": "file", "file": file }));
+                self.evidence("file", Fields::new().set("file", file), &[]);
             }
             _ => {
                 let resource = objects::resource(&mut self.leaves, self.kind);
@@ -375,19 +424,22 @@ impl<'e> Draft<'e> {
         }
     }
 
-    /// The first evidence of a finding: who, from where, with what.
-    fn evidence(&mut self, source: Fields) {
-        let evidence = source.maybe("actor", self.out.get("actor").cloned());
-        if let Some(Value::Object(mut evidence)) = evidence.non_empty() {
-            evidence.insert("name".into(), "now".into());
-            self.push("evidences", Value::Object(evidence));
+    /// One more piece of evidence, with the user agent to it. OCSF takes no user agent alone for evidence, so without
+    /// anything else that stays in `unmapped`.
+    fn evidence(&mut self, name: &str, evidence: Fields, user_agent: &[&str]) {
+        if evidence.is_empty() {
+            return;
         }
-    }
-
-    fn push(&mut self, key: &str, value: Value) {
-        let mut all = self.out.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-        all.push(value);
-        self.out.put(key, all);
+        let http_request = objects::http_request(&mut self.leaves, user_agent);
+        let evidence = evidence.maybe("http_request", http_request).set("name", name);
+        let mut all = self
+            .out
+            .get("evidences")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        all.push(evidence.into());
+        self.out.put("evidences", all);
     }
 
     fn metadata(&mut self, product: &Product<'_>) -> Fields {
@@ -400,14 +452,18 @@ impl<'e> Draft<'e> {
             .maybe("original_time", self.leaves.id(&["date_create"]))
             .maybe("event_code", self.leaves.text(&["action"]))
             .maybe("tenant_uid", tenant)
-            .maybe("profiles", (!self.profiles.is_empty()).then(|| self.profiles.iter().copied().collect::<Vec<_>>()))
+            .maybe(
+                "profiles",
+                (!self.profiles.is_empty()).then(|| self.profiles.iter().copied().collect::<Vec<_>>()),
+            )
     }
 
     /// The enterprise: where the event took place, or else the organization that the actor belongs to.
     fn tenant(&self) -> Option<Value> {
         let org = self.out.get("cloud").and_then(|cloud| cloud.pointer("/org/uid"));
         let team = self.out.get("actor").and_then(|actor| actor.pointer("/user/org/uid"));
-        org.or(team.filter(|team| team.as_str().is_some_and(|team| team.starts_with('E')))).cloned()
+        org.or(team.filter(|team| team.as_str().is_some_and(|team| team.starts_with('E'))))
+            .cloned()
     }
 }
 
@@ -420,7 +476,11 @@ fn metadata(event: &Event, product: &Product<'_>) -> Fields {
         .set("version", product.version)
         .set("event_uid", event.seq.to_string())
         .maybe("logged_time", first_seen.clone());
-    let labels: Vec<Value> = event.marks.iter().filter_map(|mark| serde_json::to_value(mark).ok()).collect();
+    let labels: Vec<Value> = event
+        .marks
+        .iter()
+        .filter_map(|mark| serde_json::to_value(mark).ok())
+        .collect();
     Fields::new()
         .set("version", SCHEMA_VERSION)
         .set("product", slack)
@@ -435,7 +495,11 @@ fn metadata(event: &Event, product: &Product<'_>) -> Fields {
 /// `date_create`, or when we first saw the entry if that is no believable time.
 pub(super) fn time(event: &Event) -> Value {
     let created = event.time.millis();
-    timestamp(if is_believable(created) { created } else { event.first_seen })
+    timestamp(if is_believable(created) {
+        created
+    } else {
+        event.first_seen
+    })
 }
 
 fn raw_data_hash(event: &Event) -> Value {

@@ -14,7 +14,9 @@ mod event;
 mod leaves;
 mod objects;
 
-pub use alert::{ActorInput, AttackInput, EVIDENCES_MAX, FindingActivity, FindingInput, ModuleInput, detection_finding};
+pub use alert::{
+    ActorInput, AttackInput, EVIDENCES_MAX, FindingActivity, FindingInput, ModuleInput, detection_finding,
+};
 pub use classes::{Activity, Class, Mapping, Status, mapping};
 pub use event::{RawData, event, event_with};
 

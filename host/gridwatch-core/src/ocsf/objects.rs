@@ -41,6 +41,10 @@ impl Fields {
         self.0.get(key)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn non_empty(self) -> Option<Value> {
         (!self.0.is_empty()).then_some(Value::Object(self.0))
     }
@@ -110,7 +114,7 @@ pub(super) fn known_user(uid: &str, email: Option<&str>, name: Option<&str>, rol
         .set("uid", if uid.is_empty() { UNKNOWN } else { uid })
         .maybe("email_addr", email.filter(|email| is_email(email)))
         .maybe("name", name.filter(|name| !name.is_empty()))
-        .set("type", role.unwrap_or(caption))
+        .set("type", role.filter(|role| !role.is_empty()).unwrap_or(caption))
         .set("type_id", type_id)
         .into()
 }
@@ -121,14 +125,40 @@ pub(super) fn actor(leaves: &mut Leaves) -> Fields {
     Fields::new()
         .maybe("user", user(leaves, &["actor", "user"]))
         .maybe("app_uid", leaves.id(&["context", "app", "id"]))
-        .maybe("app_name", app_name.or_else(|| leaves.text(&["context", "acting_agent"])))
+        .maybe(
+            "app_name",
+            app_name.or_else(|| leaves.text(&["context", "acting_agent"])),
+        )
+}
+
+/// Address of the caller, `None` where Slack gives none.
+///
+/// When someone is invited to a channel or kicked from it, the actor is the member but the context is the inviter's
+/// (docs.slack.dev/reference/audit-logs-api): then the endpoint says whose it is.
+pub(super) fn source(leaves: &mut Leaves) -> Option<Fields> {
+    let ip = leaves.ip(&["context", "ip_address"])?;
+    Some(Fields::new().set("ip", ip).maybe("owner", inviter(leaves)))
+}
+
+/// `http_request`: all of it that Slack gives is the user agent.
+pub(super) fn http_request(leaves: &mut Leaves, at: &[&str]) -> Option<Value> {
+    leaves.text(at).map(|user_agent| json!({ "user_agent": user_agent }))
+}
+
+/// Is the context the inviter's or kicker's?
+pub(super) fn is_context_of_another(leaves: &Leaves) -> bool {
+    let how = leaves.get(&["details", "type"]).and_then(Value::as_str);
+    matches!(how, Some("INVITED" | "KICKED"))
+        || ["inviter", "kicker"]
+            .iter()
+            .any(|who| leaves.get(&["details", who]).is_some_and(Value::is_object))
 }
 
 /// `inviter` and `kicker` come flat or, in older entries, as `{type, user: {…}}`.
-pub(super) fn inviter(leaves: &mut Leaves) -> Option<Value> {
-    ["inviter", "kicker"].into_iter().find_map(|who| {
-        user(leaves, &["details", who, "user"]).or_else(|| user(leaves, &["details", who]))
-    })
+fn inviter(leaves: &mut Leaves) -> Option<Value> {
+    ["inviter", "kicker"]
+        .into_iter()
+        .find_map(|who| user(leaves, &["details", who, "user"]).or_else(|| user(leaves, &["details", who])))
 }
 
 /// What identifies an entity of any type. At least one of the two is there.
@@ -146,14 +176,24 @@ impl Names {
 fn names(leaves: &mut Leaves, kind: &str) -> Names {
     let path = |key| ["entity", kind, key];
     let uid = leaves.id(&path("id")).or_else(|| message_uid(leaves, kind));
-    let name = ["name", "template_name", "title", "callback_id"].into_iter().find_map(|key| leaves.text(&path(key)));
+    let name = ["name", "template_name", "title", "callback_id"]
+        .into_iter()
+        .find_map(|key| leaves.text(&path(key)));
     let nameless = uid.is_none() && name.is_none();
-    Names { name: name.or_else(|| nameless.then(|| label(kind))), uid }
+    Names {
+        name: name.or_else(|| nameless.then(|| label(kind))),
+        uid,
+    }
 }
 
 /// A message has no id: channel and timestamp together are what Slack's own API asks for. Both stay leaves too.
 fn message_uid(leaves: &Leaves, kind: &str) -> Option<String> {
-    let text = |key| leaves.get(&["entity", kind, key]).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text = |key| {
+        leaves
+            .get(&["entity", kind, key])
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+    };
     (kind == "message").then(|| Some(format!("{}/{}", text("channel")?, text("timestamp")?)))?
 }
 
@@ -168,7 +208,11 @@ fn rest(leaves: &mut Leaves, kind: &str) -> Option<Value> {
 
 /// `web_resource`, and just as well `resource_details`: for an entity of any type.
 pub(super) fn resource(leaves: &mut Leaves, kind: &str) -> Value {
-    names(leaves, kind).fields().set("type", label(kind)).maybe("data", rest(leaves, kind)).into()
+    names(leaves, kind)
+        .fields()
+        .set("type", label(kind))
+        .maybe("data", rest(leaves, kind))
+        .into()
 }
 
 /// `managed_entity`: for an entity of any type.
@@ -183,16 +227,27 @@ pub(super) fn managed_entity(leaves: &mut Leaves, kind: &str) -> Value {
     };
     let entity = Fields::new().set("type", caption).set("type_id", type_id);
     if kind == "user" {
-        return entity.set("user", user(leaves, &["entity", kind]).unwrap_or_else(unknown_user)).into();
+        return entity
+            .set("user", user(leaves, &["entity", kind]).unwrap_or_else(unknown_user))
+            .into();
     }
     let names = names(leaves, kind);
-    entity.maybe("uid", names.uid).maybe("name", names.name).maybe("data", rest(leaves, kind)).into()
+    entity
+        .maybe("uid", names.uid)
+        .maybe("name", names.name)
+        .maybe("data", rest(leaves, kind))
+        .into()
 }
 
 /// A setting as `managed_entity`: the policy, the workspace or organization it holds for, and its value at one time.
 pub(super) fn policy_entity(name: &str, of: Option<Value>, value: Option<Value>) -> Value {
     let policy = Fields::new().set("name", name).maybe("data", value);
-    Fields::new().set("type", "Policy").set("type_id", 5).set("policy", policy).maybe("org", of).into()
+    Fields::new()
+        .set("type", "Policy")
+        .set("type_id", 5)
+        .set("policy", policy)
+        .maybe("org", of)
+        .into()
 }
 
 /// `organization`: a workspace or the enterprise that the entity names.
@@ -205,13 +260,21 @@ pub(super) fn group(leaves: &mut Leaves, kind: &str, location: Option<&Value>) -
     if !matches!(kind, "user" | "") {
         return names(leaves, kind).fields().set("type", kind).into();
     }
-    for (key, group_type) in [("subteam", "usergroup"), ("channel_id", "channel"), ("channel", "channel")] {
+    for (key, group_type) in [
+        ("subteam", "usergroup"),
+        ("channel_id", "channel"),
+        ("channel", "channel"),
+    ] {
         if let Some(uid) = leaves.id(&["details", key]) {
             return json!({ "uid": uid, "type": group_type });
         }
     }
     let place = location.and_then(Value::as_object).cloned().unwrap_or_default();
-    if place.is_empty() { json!({ "name": UNKNOWN }) } else { Value::Object(place) }
+    if place.is_empty() {
+        json!({ "name": UNKNOWN })
+    } else {
+        Value::Object(place)
+    }
 }
 
 /// `app` (OCSF: a product). Some entries about an app have another entity and name the app in the details at best.
@@ -237,11 +300,20 @@ pub(super) fn file(leaves: &mut Leaves, kind: &str) -> Value {
         (None, None) => (uid.clone().unwrap_or_else(|| UNKNOWN.to_owned()), None),
     };
     // Documented as a MIME type; anything else isn't one.
-    let is_mime = leaves.get(&path("filetype")).and_then(Value::as_str).is_some_and(|text| text.contains('/'));
+    let is_mime = leaves
+        .get(&path("filetype"))
+        .and_then(Value::as_str)
+        .is_some_and(|text| text.contains('/'));
     let mime_type = if is_mime { leaves.text(&path("filetype")) } else { None };
-    let md5 = leaves.text(&["details", "md5"]).or_else(|| leaves.text(&["details", "md5_hash"]));
+    let md5 = leaves
+        .text(&["details", "md5"])
+        .or_else(|| leaves.text(&["details", "md5_hash"]));
     let hashes = md5.map(|value| json!([{ "algorithm": "MD5", "algorithm_id": 1, "value": value }]));
-    let (type_id, caption) = if kind == "file" { (1, "Regular File".to_owned()) } else { (99, label(kind)) };
+    let (type_id, caption) = if kind == "file" {
+        (1, "Regular File".to_owned())
+    } else {
+        (99, label(kind))
+    };
     Fields::new()
         .set("name", name)
         .maybe("desc", desc)

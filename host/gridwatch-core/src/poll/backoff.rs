@@ -36,7 +36,7 @@ impl Timer {
 
 /// Delay before attempt `attempt` (counted from 1): doubling from one second to [`MAX_WAIT_MS`], the upper half of it
 /// spread by a hash of the seed, so that a fleet doesn't return in step and a replay waits the same.
-pub fn delay_ms(seed: u64, attempt: u32) -> u64 {
+pub(super) fn delay_ms(seed: u64, attempt: u32) -> u64 {
     let doublings = attempt.saturating_sub(1).min(20);
     let full = (BASE_MS << doublings).min(MAX_WAIT_MS);
     full / 2 + mix(seed ^ (u64::from(attempt) << 48)) % (full / 2 + 1)

@@ -84,6 +84,12 @@ impl SlackClock {
         }
     }
 
+    /// Whether more time has passed since the last `Date` than [`Self::newest_safe`] may count.
+    pub(super) fn is_stale(&self, wall: UnixMillis, settle_s: u64) -> bool {
+        let behind_ms = settle_s.saturating_add(self.margin_s).saturating_mul(1000);
+        self.seen.is_some_and(|seen| wall.since(seen.wall) > behind_ms)
+    }
+
     /// A moment that Slack's clock has certainly reached, as far as the believed answers go.
     pub(super) fn reached(&self, wall: UnixMillis) -> UnixSeconds {
         self.seen.map_or(wall.seconds().minus(self.margin_s), |seen| seen.date)

@@ -91,15 +91,18 @@ pub fn gaps(ledger: &Ledger, within: Window) -> Vec<Window> {
 impl Ledger {
     /// From stored rows in any order. Of rows that overlap the one that starts later wins: reading twice is harmless.
     pub fn from_rows(rows: impl IntoIterator<Item = LedgerRange>) -> Self {
-        let mut ordered: Vec<_> = rows.into_iter().filter(|row| row.start <= row.end).collect();
-        ordered.sort_by_key(|row| row.start);
+        let stored: BTreeMap<_, _> = rows.into_iter().map(|row| (row.start, row)).collect();
         let mut ledger = Self::default();
-        for row in ordered {
+        for row in stored.values() {
             if let Some(window) = Window::of(row.start, row.end) {
                 ledger.carve(window);
-                ledger.insert(row);
+                ledger.insert(row.clone());
             }
         }
+        ledger.changed = stored.keys().copied().chain(ledger.changed).collect();
+        ledger
+            .changed
+            .retain(|start| ledger.rows.get(start) != stored.get(start));
         ledger
     }
 

@@ -134,6 +134,12 @@ pub struct Machine {
     notes: Vec<Note>,
 }
 
+enum Ready {
+    Send(Request),
+    In(u64, WaitReason),
+    Nothing,
+}
+
 enum Verdict {
     Drained,
     Follow(String),
@@ -170,6 +176,8 @@ impl Machine {
             ledger,
             notes: Vec::new(),
         };
+        // What Slack refused before is asked for once more: a restart is how an operator says "try again".
+        machine.state.backfilled.floor = None;
         machine.plan_backfill();
         Ok(machine)
     }
@@ -201,9 +209,9 @@ impl Machine {
         let (mut wait_ms, mut why) = (MAX_WAIT_MS, WaitReason::UpToDate);
         for lane in Lane::ALL {
             match self.ready(lane, now.wall) {
-                Ok(()) => return Step::Fetch(self.send(lane)),
-                Err(Some((lane_ms, lane_why))) if lane_ms < wait_ms => (wait_ms, why) = (lane_ms, lane_why),
-                Err(_) => {}
+                Ready::Send(request) => return Step::Fetch(request),
+                Ready::In(lane_ms, lane_why) if lane_ms < wait_ms => (wait_ms, why) = (lane_ms, lane_why),
+                Ready::In(..) | Ready::Nothing => {}
             }
         }
         Step::Wait {
@@ -246,43 +254,62 @@ impl Machine {
             .for_each(|timer| timer.steady(wall));
     }
 
-    /// Whether the lane has something to send now, opening its next window if so; otherwise how long it has to wait.
-    fn ready(&mut self, lane: Lane, wall: UnixMillis) -> Result<(), Option<(u64, WaitReason)>> {
+    /// What the lane has to send now, opening its next window if it has none; otherwise how long it has to wait.
+    fn ready(&mut self, lane: Lane, wall: UnixMillis) -> Ready {
         let retry_ms = self.state.lane(lane).retry.map_or(0, |timer| timer.left_ms(wall));
         if retry_ms > 0 {
-            return Err(Some((retry_ms, WaitReason::Retry { lane })));
+            return Ready::In(retry_ms, WaitReason::Retry { lane });
         }
-        let plan = match self.state.lane(lane).open {
-            Some(_) => None,
-            None => Some(planner::plan(lane, &self.config, &self.state, &self.ledger, wall)),
+        self.drop_if_in_the_future(lane, wall);
+        let plan = match &self.state.lane(lane).open {
+            Some(open) => Plan::GoOn(open.request()),
+            None => planner::plan(lane, &self.config, &self.state, &self.ledger, wall),
         };
-        match plan {
-            Some(Plan::Nothing) => return Err(None),
-            Some(Plan::WaitMs(ms)) => return Err(Some((ms, WaitReason::UpToDate))),
-            Some(Plan::Open { .. }) | None => {}
-        }
         let budget_ms = self.state.budget.ready_in_ms(&self.limits, lane);
-        if budget_ms > 0 {
-            return Err(Some((budget_ms, WaitReason::Budget)));
-        }
-        if let Some(Plan::Open { window, fresh_from }) = plan {
-            self.open(lane, window, fresh_from);
-            if lane == Lane::Live {
-                self.state.live_timer = Some(Timer::new(wall, self.config.settings().interval_s * 1000));
+        match plan {
+            Plan::Nothing => Ready::Nothing,
+            Plan::WaitMs(ms) => Ready::In(ms, WaitReason::UpToDate),
+            _ if budget_ms > 0 => Ready::In(budget_ms, WaitReason::Budget),
+            Plan::GoOn(request) => {
+                self.state.budget.take();
+                Ready::Send(request)
+            }
+            Plan::Open { window, fresh_from } => {
+                if lane == Lane::Live {
+                    self.state.live_timer = Some(Timer::new(wall, self.until_next_live_ms(wall)));
+                }
+                self.state.budget.take();
+                Ready::Send(self.open(lane, window, fresh_from).request())
             }
         }
-        Ok(())
     }
 
-    fn send(&mut self, lane: Lane) -> Request {
-        self.state.budget.take();
-        match &self.state.lane(lane).open {
-            Some(open) => open.request(),
-            None => unreachable!("a lane is ready only with an open window"),
+    /// A poll that begins without fresh knowledge of Slack's clock may ask only up to the last `Date`: its answer brings
+    /// a new one, and the rest is asked for right behind it.
+    fn until_next_live_ms(&self, wall: UnixMillis) -> u64 {
+        let settings = self.config.settings();
+        if self.state.clock.is_stale(wall, settings.settle_s) {
+            0
+        } else {
+            settings.interval_s * 1000
         }
     }
 
-    fn open(&mut self, lane: Lane, window: Window, fresh_from: UnixSeconds) {
+    /// A window planned before Slack's clock was known, and not begun: nothing is lost by planning it again.
+    fn drop_if_in_the_future(&mut self, lane: Lane, wall: UnixMillis) {
+        let reached = self.state.clock.reached(wall);
+        let unbegun = self
+            .state
+            .lane_mut(lane)
+            .open
+            .take_if(|open| open.begun.is_none() && open.window.latest() > reached);
+        if let Some(open) = unbegun {
+            self.forget_open(&open);
+            self.notes.push(Note::ClockAhead { window: open.window });
+        }
+    }
+
+    fn open(&mut self, lane: Lane, window: Window, fresh_from: UnixSeconds) -> &mut OpenWindow {
         let number = self.state.next_window_no;
         self.state.next_window_no += 1;
         self.notes.push(Note::Opened {
@@ -290,22 +317,11 @@ impl Machine {
             lane,
             window,
         });
-        self.state.lane_mut(lane).open = Some(OpenWindow {
-            number,
-            lane,
-            window,
-            fresh_from,
-            limit: self.config.settings().page_limit,
-            cursor: None,
-            page: 0,
-            entries: 0,
-            strays: 0,
-            new_entries: 0,
-            restarts: 0,
-            stalled: 0,
-            reached: None,
-            begun: None,
-        });
+        let limit = self.config.settings().page_limit;
+        self.state
+            .lane_mut(lane)
+            .open
+            .insert(OpenWindow::new(number, lane, window, fresh_from, limit))
     }
 
     fn page(&mut self, received: PageReceived) -> Option<Drained> {
@@ -353,6 +369,7 @@ impl Machine {
     fn drain(&mut self, lane: Lane) -> Option<Drained> {
         let open = self.state.lane_mut(lane).open.take()?;
         let begun = open.begun?;
+        self.recovered(lane);
         let counted = Window::of(open.fresh_from, open.window.latest().min(begun.settled));
         if open.window.latest() > begun.settled {
             self.notes.push(Note::ClockAhead { window: open.window });
@@ -445,7 +462,7 @@ impl Machine {
         };
         open.restart();
         let (number, restarts, window) = (open.number, open.restarts, open.window);
-        let smaller = planner::smaller(open).filter(|_| restarts % RESTARTS_BEFORE_SPLIT == 0);
+        let smaller = planner::smaller(open).filter(|_| restarts.is_multiple_of(RESTARTS_BEFORE_SPLIT));
         self.notes.push(Note::Restarted {
             window_no: number,
             lane,
@@ -466,10 +483,8 @@ impl Machine {
         };
         self.forget_open(&before);
         self.notes.push(Note::Split { lane, from, to });
-        self.open(lane, to, to.oldest());
-        if let Some(open) = &mut self.state.lane_mut(lane).open {
-            (open.restarts, open.limit, open.new_entries) = (before.restarts, before.limit, before.new_entries);
-        }
+        let open = self.open(lane, to, to.oldest());
+        (open.restarts, open.limit, open.new_entries) = (before.restarts, before.limit, before.new_entries);
         let span_s = match lane {
             Lane::Live => &mut self.state.span_s,
             Lane::Backfill => &mut self.state.backfilled.span_s,
@@ -483,10 +498,9 @@ impl Machine {
             self.state.clock.observe(failed.server_date, failed.at);
         }
         let (lane, at) = (failed.request.lane, failed.at);
-        if let Failure::RateLimited { retry_after_s } = failed.failure {
-            return self.rate_limited(retry_after_s, at);
-        }
-        if current(&mut self.state, &failed.request).is_none() {
+        // The quota is the organization's: its refusal counts whatever was asked.
+        let is_stale = current(&mut self.state, &failed.request).is_none();
+        if is_stale && !matches!(failed.failure, Failure::RateLimited { .. }) {
             self.notes.push(Note::Stale {
                 window_no: failed.request.window_no,
             });
@@ -564,19 +578,20 @@ impl Machine {
     /// Slack docs, audit logs: `invalid_range` is for times in the future or before the feature was enabled.
     fn range_refused(&mut self, lane: Lane, at: UnixMillis) {
         let failures = self.failed_again(lane);
-        let Some(open) = self.state.lane_mut(lane).open.take() else {
-            return;
-        };
+        let state = self.state.lane_mut(lane);
+        state.refused = state.refused.saturating_add(1);
+        let is_final = state.refused >= REFUSALS_BEFORE_GAP;
+        let Some(open) = state.open.take() else { return };
         self.lane_problem(lane, Problem::RangeRefused);
         self.retry_after(lane, at, delay_ms(open.number, failures));
         match lane {
             Lane::Live => self.live_range_refused(&open, at),
-            Lane::Reread if failures >= REFUSALS_BEFORE_GAP => {
+            Lane::Reread if is_final => {
                 self.ledger.settle(open.window);
                 self.notes.push(Note::RereadGivenUp { window: open.window });
             }
             Lane::Reread => {}
-            Lane::Backfill => self.backfill_range_refused(&open, failures),
+            Lane::Backfill => self.backfill_range_refused(&open, is_final),
         }
     }
 
@@ -592,13 +607,13 @@ impl Machine {
         }
     }
 
-    /// Walking backward meets the beginning of Slack's history: close in on it, then name it.
-    fn backfill_range_refused(&mut self, open: &OpenWindow, failures: u32) {
+    /// Walking backward meets the beginning of Slack's history: close in on it to the second, then name it.
+    fn backfill_range_refused(&mut self, open: &OpenWindow, is_final: bool) {
         self.forget_open(open);
-        let least_s = self.config.settings().min_window_s;
-        if self.state.backfilled.span_s > least_s {
-            self.state.backfilled.span_s = (self.state.backfilled.span_s / 2).max(least_s);
-        } else if failures >= REFUSALS_BEFORE_GAP {
+        if open.window.length_s() > 1 {
+            self.state.backfilled.span_s = open.window.length_s() / 2;
+            self.state.backfill.refused = 0;
+        } else if is_final {
             let floor = open.window.latest().plus(1);
             self.state.backfilled.floor = Some(floor);
             self.notes.push(Note::HistoryEnds { at: floor });
@@ -620,7 +635,7 @@ impl Machine {
             return;
         };
         let number = open.number;
-        let suspicious = failures % FAILURES_BEFORE_RESTART == 0;
+        let suspicious = failures.is_multiple_of(FAILURES_BEFORE_RESTART);
         let had_cursor = open.cursor.is_some();
         if suspicious && is_body {
             open.ask_for_smaller_pages();
@@ -661,7 +676,7 @@ impl Machine {
             });
         }
         let state = self.state.lane_mut(lane);
-        (state.failures, state.retry) = (0, None);
+        (state.failures, state.refused, state.retry) = (0, 0, None);
         // A window that won't finish still answers its first pages: only draining it clears that.
         let unfinished = state
             .open

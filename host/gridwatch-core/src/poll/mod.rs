@@ -27,6 +27,8 @@ mod outcome;
 mod planner;
 mod problem;
 mod state;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub use backoff::Timer;
@@ -59,5 +61,6 @@ pub const FAILURES_BEFORE_RESTART: u32 = 5;
 /// Restarts of one window between two splits of it.
 pub const RESTARTS_BEFORE_SPLIT: u32 = 3;
 
-/// Refusals of the same old window before its time is written off as something Slack does not have.
-pub const REFUSALS_BEFORE_GAP: u32 = 3;
+/// Refusals of an old window in a row before its time is written off as something Slack does not show. A nameless 400 can
+/// be an incident of a few minutes; with the growing delays in between this outlasts one.
+pub const REFUSALS_BEFORE_GAP: u32 = 8;

@@ -2,6 +2,7 @@
 
 use super::config::PollConfig;
 use super::ledger::Ledger;
+use super::outcome::Request;
 use super::state::{Lane, OpenWindow, PollState};
 use super::window::Window;
 use crate::time::{UnixMillis, UnixSeconds};
@@ -11,10 +12,15 @@ const MANY_PAGES: u32 = 5;
 /// With nothing new to ask for, Slack's clock is looked at this often by reading a little old time again.
 const PROBE_AFTER_MS: u64 = super::MAX_WAIT_MS;
 
-/// A window that may be opened now, or how long to wait for one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a lane does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Plan {
-    Open { window: Window, fresh_from: UnixSeconds },
+    /// Its open window has another page.
+    GoOn(Request),
+    Open {
+        window: Window,
+        fresh_from: UnixSeconds,
+    },
     WaitMs(u64),
     Nothing,
 }
@@ -36,13 +42,14 @@ fn live(config: &PollConfig, state: &PollState, wall: UnixMillis) -> Plan {
         Some(watermark) => watermark.plus(1),
         None => settings.start.min(target),
     };
-    // Far behind: don't wait for the interval between two windows.
-    let is_behind = target.0.saturating_sub(fresh_from.0) > state.span_s.max(settings.interval_s);
+    // A full window is waiting: this is catching up, so the interval between two windows doesn't apply.
+    let is_behind = target.0.saturating_sub(fresh_from.0) >= state.span_s;
     if waiting_ms > 0 && !is_behind {
         return Plan::WaitMs(waiting_ms);
     }
     let oldest = match (state.watermark, state.origin) {
-        (Some(_), Some(origin)) => fresh_from.minus(settings.overlap_s).max(origin.min(fresh_from)),
+        // In windows shorter than the overlap, reading it each time would cost more than the new time.
+        (Some(_), Some(origin)) => fresh_from.minus(settings.overlap_s.min(state.span_s)).max(origin),
         _ => fresh_from,
     };
     let latest = target.min(fresh_from.plus(state.span_s - 1));
@@ -113,10 +120,14 @@ pub(super) fn next_span_s(config: &PollConfig, span_s: u64, drained: &OpenWindow
     let settings = config.settings();
     let used_it = drained.window.latest().0 - drained.fresh_from.0.min(drained.window.latest().0) + 1 >= span_s;
     let part_full = drained.page <= 1 && drained.entries < u64::from(drained.limit) / 2;
-    let next = match (drained.page > MANY_PAGES, part_full && used_it) {
-        (true, _) => span_s / 2,
-        (false, true) => span_s.saturating_mul(2),
-        (false, false) => span_s,
+    // A server that ignores a bound shows the same strays in every window: fewer, longer windows see them less often.
+    let mostly_strays = drained.strays > drained.entries / 2;
+    let next = if mostly_strays || (part_full && used_it) {
+        span_s.saturating_mul(2)
+    } else if drained.page > MANY_PAGES {
+        span_s / 2
+    } else {
+        span_s
     };
     next.clamp(settings.min_window_s, settings.max_window_s)
 }

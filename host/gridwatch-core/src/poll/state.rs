@@ -83,6 +83,25 @@ pub(super) struct Begun {
 }
 
 impl OpenWindow {
+    pub(super) fn new(number: u64, lane: Lane, window: Window, fresh_from: UnixSeconds, limit: u32) -> Self {
+        Self {
+            number,
+            lane,
+            window,
+            fresh_from,
+            limit,
+            cursor: None,
+            page: 0,
+            entries: 0,
+            strays: 0,
+            new_entries: 0,
+            restarts: 0,
+            stalled: 0,
+            reached: None,
+            begun: None,
+        }
+    }
+
     pub(super) fn request(&self) -> Request {
         Request {
             window_no: self.number,
@@ -119,6 +138,8 @@ pub(super) struct LaneState {
     pub(super) open: Option<OpenWindow>,
     /// Failures since the last page; outlives a window that is given up.
     pub(super) failures: u32,
+    /// Refused ranges since the last page.
+    pub(super) refused: u32,
     pub(super) retry: Option<Timer>,
     pub(super) problem: Option<Problem>,
 }
@@ -145,7 +166,7 @@ pub struct PollState {
     version: u32,
     /// First second ever drained by the live lane.
     pub(super) origin: Option<UnixSeconds>,
-    /// End of drained live time. Moves only in `Machine::drain`, together with the last entries of the window: Slack pages
+    /// End of drained live time. Moves only in `Machine::drain_live`, together with the last entries of the window: Slack pages
     /// newest first, so moving it earlier would skip what is still on later pages.
     pub(super) watermark: Option<UnixSeconds>,
     pub(super) next_window_no: u64,

@@ -3,8 +3,8 @@
 use super::cast::{Cast, Person, session};
 use super::dice::Dice;
 use super::entities;
-use super::entry::{Context, Draft, Entity, Session, session_form};
-use super::{OrgPlan, Role, SimEntry, details, names, tail};
+use super::entry::{Context, Draft, Entity, Session};
+use super::{OrgPlan, Role, SimEntry, background, details, tail};
 use crate::wire::object;
 
 /// Something that one person does in one go.
@@ -59,17 +59,6 @@ const VIDEO_SECS: u64 = 38;
 
 /// No person mistypes a password twice within this time, and no office more than three times within an hour.
 const BETWEEN_TYPING_ERRORS_SECS: u64 = 6 * 3600;
-
-/// Preferences that weaken nothing.
-const QUIET_PREFERENCES: &[&str] = &[
-    "pref.enterprise_default_channels",
-    "pref.emoji_only_admins",
-    "pref.display_real_names",
-    "pref.who_can_create_public_channels",
-    "pref.dnd_start_hour",
-    "pref.msg_edit_window_mins",
-    "pref.allow_huddles",
-];
 
 struct Planned {
     at: u64,
@@ -170,7 +159,7 @@ fn play(
             entries.push(act.write("file_shared", file, dice));
         }
         Scene::Login => entries.push(act.login(dice)),
-        Scene::FailedLogin => entries.push(act.bare("user_login_failed", dice)),
+        Scene::FailedLogin => entries.push(act.mistype(dice)),
         Scene::Logout => entries.push(act.bare("user_logout", dice)),
         Scene::Join => entries.push(act.join(dice)),
         Scene::Leave => entries.push(act.leave(dice)),
@@ -196,15 +185,21 @@ fn play(
             });
             entries.push(act.write("public_channel_preview", entities::channel(channel), dice));
         }
-        Scene::BotPost => entries.push(bot_post(at, cast, dice)),
-        Scene::InstallApp => entries.push(install_app(at, cast, dice)),
-        Scene::Provision => entries.push(provision(at, cast, dice)),
-        Scene::Preference => entries.push(preference(at, cast, dice)),
-        Scene::Anomaly => entries.push(act.bare("anomaly", dice)),
-        Scene::Placeholder => entries.push(placeholder(at, cast, dice)),
+        Scene::BotPost => entries.push(background::bot_post(at, cast, dice)),
+        Scene::InstallApp => entries.push(background::install_app(at, cast, dice)),
+        Scene::Provision => entries.push(background::provision(at, cast, dice)),
+        Scene::Preference => entries.push(background::preference(at, cast, dice)),
+        Scene::Anomaly => entries.push(act.anomaly(dice)),
+        Scene::Placeholder => entries.push(background::placeholder(at, cast, dice)),
         Scene::Tail => {
-            let context = Context::of_person(cast, person, dice);
-            entries.push(tail::entry(*dice.pick(quiet), at, cast, person, context, dice));
+            let (group, action) = *dice.pick(quiet);
+            let actor = if tail::is_everybodys(group) {
+                person
+            } else {
+                background::it_person(cast, dice)
+            };
+            let context = Context::of_person(cast, actor, dice);
+            entries.push(tail::entry((group, action), at, cast, actor, context, dice));
         }
     }
 }
@@ -268,6 +263,49 @@ impl Act<'_> {
         Draft {
             at: self.at,
             action: "user_login",
+            actor,
+            entity,
+            context,
+            details,
+        }
+        .write(dice)
+    }
+
+    /// Nobody is signed in yet, so there is no session.
+    fn mistype(&self, dice: &mut Dice) -> SimEntry {
+        let context = Context {
+            session: Session::Absent,
+            ..Context::of_person(self.cast, self.person, dice)
+        };
+        let (actor, entity) = (&self.person.wire, entities::user(self.person));
+        Draft {
+            at: self.at,
+            action: "user_login_failed",
+            actor,
+            entity,
+            context,
+            details: None,
+        }
+        .write(dice)
+    }
+
+    /// The phone got another address: the lone `ip_address` that is mere noise.
+    fn anomaly(&self, dice: &mut Dice) -> SimEntry {
+        let ip = format!(
+            "100.{}.{}.{}",
+            dice.between(64, 127),
+            dice.below(256),
+            dice.between(1, 254)
+        );
+        let context = Context {
+            ip,
+            ..Context::of_person(self.cast, self.person, dice)
+        };
+        let details = details::of("anomaly", self.at, self.cast, self.person, dice);
+        let (actor, entity) = (&self.person.wire, entities::user(self.person));
+        Draft {
+            at: self.at,
+            action: "anomaly",
             actor,
             entity,
             context,
@@ -352,7 +390,9 @@ impl Act<'_> {
     fn leave(&self, dice: &mut Dice) -> SimEntry {
         let entity = entities::channel(dice.pick(&self.cast.channels));
         let context = Context::of_person(self.cast, self.person, dice);
-        let details = Some(object(|o| drop(o.str("type", "JOINED").flag("is_workflow", false))));
+        let details = Some(object(|o| {
+            o.str("type", "JOINED").flag("is_workflow", false);
+        }));
         let guest = self.person.user.role == Role::Guest;
         let action = if guest {
             "guest_channel_leave"
@@ -369,112 +409,4 @@ impl Act<'_> {
         }
         .write(dice)
     }
-}
-
-fn bot_post(at: u64, cast: &Cast, dice: &mut Dice) -> SimEntry {
-    let index = dice.below(cast.bots.len() as u64) as usize;
-    let bot = &cast.bots[index];
-    let context = Context {
-        ua: bot.desktop_ua.clone(),
-        ip: if dice.percent(30) {
-            String::new()
-        } else {
-            format!("192.0.2.{}", 10 + index)
-        },
-        app: Some(entities::app_body(&cast.apps[index], true)),
-        ..Context::server_side(cast.workspace_location(bot.workspace))
-    };
-    let id = dice.id("F");
-    let entity = entities::named_file(&id, "build-report.html", "text/html");
-    Draft {
-        at,
-        action: "file_uploaded",
-        actor: &bot.wire,
-        entity,
-        context,
-        details: None,
-    }
-    .write(dice)
-}
-
-fn it_person<'a>(cast: &'a Cast, dice: &mut Dice) -> &'a Person {
-    &cast.people[1 + dice.below(cast.it_staff as u64) as usize]
-}
-
-/// IT adds an app from the directory that asks for little.
-fn install_app(at: u64, cast: &Cast, dice: &mut Dice) -> SimEntry {
-    let entity = entities::app(dice.pick(&cast.apps));
-    let person = it_person(cast, dice);
-    Act { at, cast, person }.write("app_installed", entity, dice)
-}
-
-/// A joiner arrives through SCIM: no address, no user agent, but the app that did it.
-fn provision(at: u64, cast: &Cast, dice: &mut Dice) -> SimEntry {
-    let number = dice.between(10_000, 99_999) as usize;
-    let (name, mailbox) = names::person(dice, number);
-    let team = &cast.workspaces[0].id;
-    let id = dice.id("U");
-    let body = object(|o| {
-        o.str("id", &id)
-            .str("name", &name)
-            .str("email", &format!("{mailbox}@nordlicht.example"))
-            .str("team", team);
-    });
-    let context = Context {
-        app: Some(entities::app_body(&cast.provisioning_app, true)),
-        ..Context::server_side(cast.enterprise_location())
-    };
-    let entity = Entity { kind: "user", body };
-    Draft {
-        at,
-        action: "user_created",
-        actor: &cast.provisioner.wire,
-        entity,
-        context,
-        details: None,
-    }
-    .write(dice)
-}
-
-fn preference(at: u64, cast: &Cast, dice: &mut Dice) -> SimEntry {
-    let action = *dice.pick(QUIET_PREFERENCES);
-    let person = it_person(cast, dice);
-    let mut context = Context::of_person(cast, person, dice);
-    let entity = if dice.percent(50) {
-        context.location = cast.enterprise_location();
-        entities::enterprise(cast)
-    } else {
-        entities::workspace(cast, person.workspace)
-    };
-    let details = details::of(action, at, cast, person, dice);
-    Draft {
-        at,
-        action,
-        actor: &person.wire,
-        entity,
-        context,
-        details,
-    }
-    .write(dice)
-}
-
-/// Slack itself, with the documented stand-in for an actor.
-fn placeholder(at: u64, cast: &Cast, dice: &mut Dice) -> SimEntry {
-    let actor = r#"{"id":"USLACKUSER","name":"","email":""}"#;
-    let mut context = Context::server_side(cast.enterprise_location());
-    context.session = session_form(0, dice);
-    if matches!(context.session, Session::Number(_) | Session::Text(_)) {
-        context.session = Session::Absent;
-    }
-    let entity = entities::workspace(cast, dice.below(cast.workspaces.len() as u64) as usize);
-    let action = "usergroup_update_enqueued";
-    Draft {
-        at,
-        action,
-        actor,
-        entity,
-        context,
-        details: None,
-    }
-    .write(dice)
 }

@@ -211,37 +211,81 @@ impl Scene<'_> {
             "previous_value" if self.dice.percent(20) => {}
             "previous_value" => self.preference(o, key),
             "inviter" | "kicker" => self.other_person(o, key),
-            "type" => drop(o.str(key, if self.action.ends_with("leave") { "KICKED" } else { "INVITED" })),
+            "type" => {
+                o.str(
+                    key,
+                    if self.action.ends_with("leave") {
+                        "KICKED"
+                    } else {
+                        "INVITED"
+                    },
+                );
+            }
             "previous_profile" | "new_profile" => profile(o, key, &self.actor.user.name),
-            "old_retention_policy" | "new_retention_policy" => drop(o.obj(key, |policy| {
-                policy.str("type", "EXPIRE_MSGS").uint("duration_days", self.dice.between(30, 365));
-            })),
-            "who_can_post" | "can_thread" | "who_can_dm_anyone" => drop(o.obj(key, |who| {
-                who.strs("type", &["admin"]).strs("user", &[&self.actor.user.id]);
-            })),
-            "enable_at_here" | "enable_at_channel" | "can_huddle" => drop(o.obj(key, |it| {
-                it.flag("enabled", true);
-            })),
-            "shared_with" => drop(o.obj(key, |with| {
-                with.str("channel_id", &self.dice.pick(&self.cast.channels).id).str("access_level", "read");
-            })),
-            "matched_rule" => drop(o.raw(key, RULE)),
-            "rules_checked" => drop(o.raw(key, &format!("[{RULE}]"))),
-            "request" => drop(o.obj(key, |request| {
-                request.str("id", &self.dice.id("Ar")).str("team_id", &self.cast.enterprise.id);
-            })),
-            "permissions" => drop(o.raw(
+            "old_retention_policy" | "new_retention_policy" => {
+                o.obj(key, |policy| {
+                    policy
+                        .str("type", "EXPIRE_MSGS")
+                        .uint("duration_days", self.dice.between(30, 365));
+                });
+            }
+            "who_can_post" | "can_thread" | "who_can_dm_anyone" => {
+                o.obj(key, |who| {
+                    who.strs("type", &["admin"]).strs("user", &[&self.actor.user.id]);
+                });
+            }
+            "enable_at_here" | "enable_at_channel" | "can_huddle" => {
+                o.obj(key, |it| {
+                    it.flag("enabled", true);
+                });
+            }
+            "shared_with" => {
+                o.obj(key, |with| {
+                    with.str("channel_id", &self.dice.pick(&self.cast.channels).id)
+                        .str("access_level", "read");
+                });
+            }
+            "matched_rule" => {
+                o.raw(key, RULE);
+            }
+            "rules_checked" => {
+                o.raw(key, &format!("[{RULE}]"));
+            }
+            "request" => {
+                o.obj(key, |request| {
+                    request
+                        .str("id", &self.dice.id("Ar"))
+                        .str("team_id", &self.cast.enterprise.id);
+                });
+            }
+            "permissions" => {
+                o.raw(
                 key,
                 r#"[{"resource":{"type":"channel","grant":{"type":"wildcard","resource_id":"","wildcard":{"type":"any"}}},"scopes":["chat:write"]}]"#,
-            )),
-            "attributes" => drop(o.raw(key, r#"[{"name":"id","type":"string","items":{"type":""}}]"#)),
-            "arguments" => drop(o.raw(key, r#"{"query":"roadmap","limit":20}"#)),
-            "affected_users" => drop(o.raw(key, r#"{"count":3}"#)),
-            "succeeded_users" => drop(o.strs(key, &[&self.dice.pick(&self.cast.people).user.id])),
+            );
+            }
+            "attributes" => {
+                o.raw(key, r#"[{"name":"id","type":"string","items":{"type":""}}]"#);
+            }
+            "arguments" => {
+                o.raw(key, r#"{"query":"roadmap","limit":20}"#);
+            }
+            "affected_users" => {
+                o.raw(key, r#"{"count":3}"#);
+            }
+            "succeeded_users" => {
+                o.strs(key, &[&self.dice.pick(&self.cast.people).user.id]);
+            }
             // A string that holds a JSON array, as reported.
-            "failed_users" => drop(o.str(key, r#"["W0000000001"]"#)),
-            "reason" if self.action == "anomaly" => drop(o.strs(key, &["ip_address"])),
-            "action_timestamp" => drop(o.uint(key, detected_act_us(self.at, self.dice))),
+            "failed_users" => {
+                o.str(key, r#"["W0000000001"]"#);
+            }
+            "reason" if self.action == "anomaly" => {
+                o.strs(key, &["ip_address"]);
+            }
+            "action_timestamp" => {
+                o.uint(key, detected_act_us(self.at, self.dice));
+            }
             _ => self.plain(o, key),
         }
     }
@@ -327,8 +371,12 @@ impl Scene<'_> {
             "reason" => "spam".into(),
             "status" => "enabled".into(),
             "label" => "Okta".into(),
-            "actor" | "user" | "target_user" | "target_user_id" | "app_owner_id" | "installer_user_id"
-            | "approver_id" => self.dice.pick(&self.cast.people).user.id.clone(),
+            "installer_user_id" => self.actor.user.id.clone(),
+            "subteam" => self.dice.id("S"),
+            "is_flagged" => "false".into(),
+            "actor" | "user" | "target_user" | "target_user_id" | "app_owner_id" | "approver_id" => {
+                self.dice.pick(&self.cast.people).user.id.clone()
+            }
             "channel" | "channel_id" | "linked_channel_id" => self.dice.pick(&self.cast.channels).id.clone(),
             "enterprise" | "target_entity" | "target_entity_id" => self.cast.enterprise.id.clone(),
             "thread_ts" => format!("{}.000200", self.at.saturating_sub(600)),
@@ -348,7 +396,9 @@ impl Scene<'_> {
             let who = *self
                 .dice
                 .pick(&["ORG_ADMINS_AND_OWNERS", "TOPLEVEL_ADMINS_AND_OWNERS_AND_SELECTED"]);
-            o.obj(key, |value| drop(value.strs("type", &[who])));
+            o.obj(key, |value| {
+                value.strs("type", &[who]);
+            });
         } else if self.action.contains("channels") || self.action.contains("connectors") {
             let channel = &self.dice.pick(&self.cast.channels).id;
             o.strs(key, &[channel]);
@@ -364,7 +414,9 @@ impl Scene<'_> {
         if self.dice.percent(80) {
             o.raw(key, other);
         } else {
-            o.obj(key, |nested| drop(nested.str("type", "user").raw("user", other)));
+            o.obj(key, |nested| {
+                nested.str("type", "user").raw("user", other);
+            });
         }
     }
 }

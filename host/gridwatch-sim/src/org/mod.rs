@@ -3,6 +3,7 @@
 //! Pure: no clock and no ambient randomness, so the same [`OrgPlan`] gives the same bytes. What happens by chance is kept
 //! harmless (see `tail::is_alarming`); what should raise an alert is in a [`Story`], with the rules that should see it.
 
+mod background;
 mod cast;
 mod daily;
 mod details;

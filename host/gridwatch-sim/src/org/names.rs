@@ -105,10 +105,9 @@ pub(crate) fn person(dice: &mut Dice, index: usize) -> (String, String) {
             .filter(char::is_ascii_lowercase)
             .collect::<String>()
     };
-    (
-        format!("{given} {family}"),
-        format!("{}.{}{index}", ascii(given), ascii(family)),
-    )
+    let mailbox = format!("{}.{}{index}", ascii(given), ascii(family));
+    // A name without a Latin letter leaves only the number.
+    (format!("{given} {family}"), mailbox.trim_start_matches('.').to_owned())
 }
 
 pub(crate) fn channel(dice: &mut Dice, index: usize) -> String {

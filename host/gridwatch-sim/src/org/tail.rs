@@ -82,6 +82,28 @@ const ALARMING: &[&str] = &[
     "pref.",
 ];
 
+/// Parts of names of actions that Slack itself does, and the documented stand-in that it does them as.
+const BY_SLACK: &[&str] = &["slack_security", "circuit_breaker", "reset_by_anomaly"];
+const SLACK_SECURITY: &str = r#"{"id":"USLACKSECURITY","name":"","email":""}"#;
+
+/// Groups of actions that anybody does; the rest of the tail is IT's.
+const EVERYBODYS: &[&str] = &[
+    "user",
+    "file",
+    "channel",
+    "workflow_builder",
+    "workflow_v2",
+    "message",
+    "huddle",
+    "canvas",
+    "list",
+];
+
+/// Whether members do the actions of this group, and not only IT.
+pub(crate) fn is_everybodys(group: &str) -> bool {
+    EVERYBODYS.contains(&group)
+}
+
 /// Whether a detection may alert on this action by itself.
 pub(crate) fn is_alarming(action: &str) -> bool {
     ALARMING.iter().any(|part| action.contains(part))
@@ -105,12 +127,18 @@ pub(crate) fn entry(
     context: Context,
     dice: &mut Dice,
 ) -> SimEntry {
-    let entity = entities::any(entities::kind_for(group, action), cast, actor, dice);
+    let entity = match entities::kind_for(group, action) {
+        // What nobody need be alarmed about, people do to themselves.
+        "user" if !is_alarming(action) => entities::user(actor),
+        kind => entities::any(kind, cast, actor, dice),
+    };
     let details = details::of(action, at, cast, actor, dice);
+    let by_slack = BY_SLACK.iter().any(|part| action.contains(part));
+    let wire = if by_slack { SLACK_SECURITY } else { &actor.wire };
     Draft {
         at,
         action,
-        actor: &actor.wire,
+        actor: wire,
         entity,
         context,
         details,

@@ -56,5 +56,7 @@ impl Answer {
 
 /// `{"ok":false,"error":…}`.
 pub(crate) fn ok_false(code: &str) -> String {
-    crate::wire::object(|o| drop(o.flag("ok", false).str("error", code)))
+    crate::wire::object(|o| {
+        o.flag("ok", false).str("error", code);
+    })
 }

@@ -231,7 +231,7 @@ fn refresh(shared: &Shared, state: &mut State, request: &Request<'_>) -> Answer 
             .raw("team", "null")
             .flag("is_enterprise_install", true);
         o.obj("enterprise", |e| {
-            drop(e.str("id", &shared.enterprise.id).str("name", &shared.enterprise.name))
+            e.str("id", &shared.enterprise.id).str("name", &shared.enterprise.name);
         });
         o.obj("authed_user", |user| {
             user.str("id", "U0SIM00001")

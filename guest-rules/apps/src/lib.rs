@@ -1,0 +1,197 @@
+//! Risky apps: apps let in, and apps that gained scopes, rated by what they may do and by who let them.
+//!
+//! An app outlives the session and the password of whoever installed it. What it does with its token is not in the audit
+//! log, so the moment it is let in is the moment to look.
+
+mod scopes;
+
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity};
+use scopes::Scopes;
+
+gridwatch_sdk::module!(detect);
+
+/// Scopes shown in a title; all of them are in the labels.
+const SHOWN: usize = 4;
+
+pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
+    let finding = match row.action() {
+        "app_scopes_expanded" => scopes_expanded(row, config),
+        _ => install(row, config),
+    };
+    if let Some(finding) = finding {
+        findings.add(finding);
+    }
+}
+
+fn install(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let held = scopes::read(&[
+        row.entity_scopes(),
+        row.entity_scopes_bot(),
+        row.entity_bot_scopes(),
+        row.details_new_scopes(),
+        row.details_scopes(),
+        row.details_bot_scopes(),
+    ]);
+    if is_known(app_id(row), &held, config) {
+        return None;
+    }
+    let title = format!(
+        "{} {} {}: {}",
+        who(row),
+        did(row.action()),
+        app(row),
+        scopes::brief(&held, SHOWN)
+    );
+    let finding = rated(row, rules::INSTALL, &held, config)?;
+    Some(finding.title(title).label("scopes", scopes::brief(&held, usize::MAX)))
+}
+
+fn scopes_expanded(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let held = scopes_now(row);
+    let before = scopes::read(&[row.details_previous_scopes(), row.details_old_scopes()]);
+    let added: Scopes = held.difference(&before).cloned().collect();
+    if added.is_empty() || is_known(app_id(row), &held, config) {
+        return None;
+    }
+    let title = format!("{} gave {} more: {}", who(row), app(row), scopes::brief(&added, SHOWN));
+    let finding = rated(row, rules::SCOPES_EXPANDED, &added, config)?
+        .title(title)
+        .label("scopes_added", scopes::brief(&added, usize::MAX))
+        .label("scopes_before", scopes::brief(&before, usize::MAX));
+    Some(finding)
+}
+
+/// The first that is given: `new_scopes`; the other spelling in details; the app's own. Not all together: lists of
+/// another kind, such as bot scopes beside user scopes, would look added each time the app is authorized again.
+fn scopes_now(row: &Row<'_>) -> Scopes {
+    let spellings: [&[&str]; 3] = [
+        &[row.details_new_scopes()],
+        &[row.details_scopes(), row.details_bot_scopes()],
+        &[row.entity_scopes(), row.entity_scopes_bot(), row.entity_bot_scopes()],
+    ];
+    let given = spellings
+        .into_iter()
+        .map(scopes::read)
+        .find(|scopes| !scopes.is_empty());
+    given.unwrap_or_default()
+}
+
+/// The finding that these scopes in this app by this actor deserve, if any.
+fn rated(row: &Row<'_>, rule: Rule, scopes: &Scopes, config: &Config) -> Option<Finding> {
+    let (tier, doubts) = (scopes::highest_tier(scopes), doubts(row));
+    let score = tier + doubts.iter().filter(|doubt| doubt.counts).count() as u64;
+    let severity = match score {
+        _ if score >= config.high_score => Severity::High,
+        _ if score >= config.medium_score => Severity::Medium,
+        _ => return None,
+    };
+    let key = [app_id(row), row.entity_id(), row.actor_id()];
+    let key = key.into_iter().find(|id| !id.is_empty()).unwrap_or_default();
+    let finding = row
+        .finding(rule, severity)
+        .key(key)
+        .label("app", app_id(row))
+        .label("address", row.context_ip_address())
+        .label("tier", tier.to_string())
+        .label("score", score.to_string());
+    Some(
+        doubts
+            .into_iter()
+            .fold(finding, |finding, d| finding.label(d.label, d.value)),
+    )
+}
+
+/// Something that makes the same scopes more of a worry.
+struct Doubt<'b> {
+    label: &'static str,
+    value: &'b str,
+    /// One more to the score.
+    counts: bool,
+}
+
+fn doubts<'b>(row: &Row<'b>) -> [Doubt<'b>; 4] {
+    let said = |text: &'b str| if text.is_empty() { "unknown" } else { text };
+    let doubt = |label, value, counts| Doubt { label, value, counts };
+    let role = said(row.actor_role());
+    let approved = said(row.entity_is_directory_approved());
+    let internal = said(row.details_is_internal_integration());
+    let seen = match row.first_seen(windows::APP_SEEN) {
+        _ if row.entity_type() != "app" || row.entity_id().is_empty() => "unknown",
+        Seen::Never => "not in 90 days",
+        Seen::Learning => "can't tell yet",
+        Seen::At(_) => "yes",
+    };
+    [
+        // Unknown counts: better one look too many than an installer who is nobody's admin and never looked at.
+        doubt("actor_role", role, !matches!(role, "admin" | "owner" | "primary_owner")),
+        doubt("directory_approved", approved, approved == "false"),
+        doubt("internal_integration", internal, internal == "true"),
+        doubt("app_seen_before", seen, seen == "not in 90 days"),
+    ]
+}
+
+/// Expected, and with no scope beyond what is expected of it. No scopes given proves nothing.
+fn is_known(app_id: &str, held: &Scopes, config: &Config) -> bool {
+    let known = config.known_apps.iter().filter_map(|known| known.split_once(':'));
+    let mut at_most = known
+        .filter(|(id, _)| *id == app_id)
+        .map(|(_, max)| scopes::read(&[max]));
+    !held.is_empty() && at_most.any(|max| held.is_subset(&max))
+}
+
+/// "" where the entity is no app and the details don't name one.
+fn app_id<'b>(row: &Row<'b>) -> &'b str {
+    match (row.entity_type(), row.entity_app_id()) {
+        ("app", "") => row.entity_id(),
+        ("app", id) => id,
+        _ => row.details_app_id(),
+    }
+}
+
+/// Name and id: names are chosen by the app's author.
+fn app(row: &Row<'_>) -> String {
+    match (row.entity_type(), row.entity_name(), app_id(row)) {
+        (_, _, "") => "an unnamed app".into(),
+        ("app", name, id) if !name.is_empty() => format!("{name} ({id})"),
+        (_, _, id) => id.into(),
+    }
+}
+
+fn did(action: &str) -> &'static str {
+    match action {
+        "app_approved" => "approved",
+        "org_app_installed" | "org_app_upgraded_to_org_install" => "installed for the whole organization",
+        "org_app_workspace_added" => "added to a workspace",
+        "app_resources_granted" => "granted resources to",
+        "bot_token_upgraded" => "upgraded the bot token of",
+        "app_deployed" => "deployed",
+        "child_app_auto_installed" => "had installed automatically",
+        _ => "installed",
+    }
+}
+
+/// The e-mail first: a name can be changed by whoever bears it.
+fn who<'b>(row: &Row<'b>) -> &'b str {
+    let names = [row.actor_email(), row.actor_name(), row.actor_id()];
+    names
+        .into_iter()
+        .find(|name| !name.is_empty())
+        .unwrap_or("somebody unnamed")
+}
+
+impl Configuration for Config {
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.medium_score > self.high_score {
+            problems.push(format!(
+                "`medium_score` is {}; it can't be above `high_score` ({})",
+                self.medium_score, self.high_score
+            ));
+        }
+        let is_app =
+            |known: &&String| known.starts_with('A') && known.split_once(':').is_some_and(|(_, max)| !max.is_empty());
+        let wrong = self.known_apps.iter().filter(|known| !is_app(known));
+        problems.extend(wrong.map(|known| format!("`known_apps` has `{known}`; write `A0123:chat:write,users:read`")));
+        problems
+    }
+}

@@ -1,0 +1,120 @@
+//! The engine: what of WebAssembly is allowed, and the clock that ends calls.
+
+use crate::cache::Cache;
+use crate::component::{Component, Refused};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// One epoch. Deadlines are counted in these, so a call may run this much over.
+pub(crate) const TICK_MS: u64 = 5;
+/// Stack of a guest; the threads that run one have [`THREAD_STACK`], far above it, or an overflow would abort the process.
+const GUEST_STACK: usize = 256 << 10;
+pub(crate) const THREAD_STACK: usize = 4 << 20;
+/// Raised when the rules for what may be compiled change, so that artifacts of looser rules are not loaded again.
+pub(crate) const POLICY_VERSION: u32 = 1;
+
+/// Compiles components and gives their calls a deadline. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub(crate) wasmtime: wasmtime::Engine,
+    cache: Option<Arc<Cache>>,
+    _ticker: Arc<Ticker>,
+}
+
+impl Engine {
+    /// `cache_dir`: where compiled components are kept (made, and kept private, by us); `None` compiles every time.
+    pub fn new(cache_dir: Option<&Path>) -> Result<Self, Refused> {
+        let wasmtime = wasmtime::Engine::new(&config()).map_err(|e| Refused::Compile { why: e.to_string() })?;
+        let cache = cache_dir
+            .map(|dir| Cache::open(dir, &wasmtime))
+            .transpose()?
+            .map(Arc::new);
+        let ticker = Arc::new(Ticker::start(&wasmtime));
+        Ok(Self {
+            wasmtime,
+            cache,
+            _ticker: ticker,
+        })
+    }
+
+    /// Compiled code for a component: from the cache, or compiled now.
+    pub(crate) fn code(&self, component: &Component) -> Result<wasmtime::component::Component, Refused> {
+        if let Some(code) = self
+            .cache
+            .as_ref()
+            .and_then(|cache| cache.get(&self.wasmtime, &component.digest))
+        {
+            return Ok(code);
+        }
+        let compile = || wasmtime::component::Component::new(&self.wasmtime, &component.bytes);
+        // wasmtime has panicked on valid components under unusual settings; a bad file must not take the host along.
+        let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(compile))
+            .map_err(|_| Refused::Compile {
+                why: "the compiler panicked".into(),
+            })?
+            .map_err(|e| Refused::Compile { why: format!("{e:#}") })?;
+        if let Some(cache) = &self.cache {
+            cache.put(&component.digest, &code);
+        }
+        Ok(code)
+    }
+}
+
+/// Everything a detection doesn't need is off: it is attack surface (most of wasmtime's advisories of 2026 are about these).
+/// Multi-memory stays on: `Component::new` panics on composed components without it.
+fn config() -> wasmtime::Config {
+    let mut config = wasmtime::Config::new();
+    config
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        .gc_support(false)
+        .wasm_memory64(false)
+        .shared_memory(false)
+        .wasm_tail_call(false)
+        .wasm_relaxed_simd(false)
+        .wasm_wide_arithmetic(false)
+        .wasm_custom_page_sizes(false)
+        .wasm_stack_switching(false)
+        // The same bits on every machine and in every replay.
+        .cranelift_nan_canonicalization(true)
+        .max_wasm_stack(GUEST_STACK)
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16));
+    config
+}
+
+/// Raises the engine's epoch every [`TICK_MS`], until the last engine is dropped.
+#[derive(Debug)]
+struct Ticker {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start(engine: &wasmtime::Engine) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (stopped, engine) = (stop.clone(), engine.weak());
+        let tick = move || {
+            while !stopped.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(TICK_MS));
+                match engine.upgrade() {
+                    Some(engine) => engine.increment_epoch(),
+                    None => break,
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("epoch".into()).spawn(tick).ok();
+        Self { stop, thread }
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

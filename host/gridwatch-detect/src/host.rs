@@ -1,0 +1,233 @@
+//! What a module can ask of the host: log, key-value state, lookups; and an empty WASI where that was granted.
+
+use crate::limits::{Limits, Meter};
+use gridwatch_core::finding::clean;
+use gridwatch_core::lookup::Tables;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
+
+pub(crate) mod bindings {
+    #![allow(missing_debug_implementations, unreachable_pub, reason = "generated")]
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "module",
+        imports: { default: trappable },
+        ownership: Borrowing { duplicate_if_necessary: true },
+    });
+}
+
+use bindings::gridwatch::detect::{kv, log, lookup, types};
+
+/// State of one instance's store.
+pub(crate) struct Guest {
+    pub(crate) module: Arc<str>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) meter: Meter,
+    pub(crate) call: Call,
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) kv: Kv,
+    wasi: Option<Wasi>,
+}
+
+/// What counts from one `evaluate` to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Call {
+    host_calls: u32,
+    log_lines: u32,
+    /// The batch's dictionary, which lookups refer to.
+    pub(crate) dict: Dict,
+    /// Why the host ended the call, when it did.
+    pub(crate) ended: Option<&'static str>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Dict {
+    pub(crate) offsets: Vec<u32>,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Dict {
+    fn text(&self, id: u32) -> Option<&str> {
+        let at = self.offsets.get(id as usize..id as usize + 2)?;
+        std::str::from_utf8(self.bytes.get(at[0] as usize..at[1] as usize)?).ok()
+    }
+}
+
+/// A module's key-value state, and the writes of the call that is running.
+#[derive(Debug, Default)]
+pub(crate) struct Kv {
+    pub(crate) items: BTreeMap<String, Item>,
+    pub(crate) bytes: usize,
+    pub(crate) writes: BTreeMap<String, Item>,
+    /// Event time of the batch, by which items expire.
+    pub(crate) now_ms: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Item {
+    pub(crate) value: Vec<u8>,
+    pub(crate) expires_ms: u64,
+}
+
+struct Wasi {
+    ctx: WasiCtx,
+    table: ResourceTable,
+}
+
+impl Guest {
+    pub(crate) fn new(module: Arc<str>, limits: Arc<Limits>, tables: Arc<Tables>, wasi: bool) -> Self {
+        let meter = Meter::new(&limits);
+        let wasi = wasi.then(|| Wasi {
+            ctx: empty_wasi(),
+            table: ResourceTable::new(),
+        });
+        Self {
+            module,
+            limits,
+            meter,
+            call: Call::default(),
+            tables,
+            kv: Kv::default(),
+            wasi,
+        }
+    }
+
+    /// Counts a host call; the one over the limit ends the module's call.
+    fn count_call(&mut self) -> wasmtime::Result<()> {
+        self.call.host_calls += 1;
+        if self.call.host_calls > self.limits.host_calls {
+            self.call.ended = Some("host calls over the limit");
+            return Err(wasmtime::Error::msg("host calls over the limit"));
+        }
+        Ok(())
+    }
+}
+
+/// No files, environment, arguments or network; no time passes; random numbers are the same every time.
+fn empty_wasi() -> WasiCtx {
+    let seeded = || wasmtime_wasi::random::Deterministic::new(b"gridwatch".to_vec());
+    wasmtime_wasi::WasiCtxBuilder::new()
+        .secure_random(seeded())
+        .insecure_random(seeded())
+        .insecure_random_seed(0)
+        .wall_clock(Still)
+        .monotonic_clock(Still)
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .build()
+}
+
+struct Still;
+
+impl HostWallClock for Still {
+    fn resolution(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+impl HostMonotonicClock for Still {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        0
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        // Linked only for modules that were granted it; the others have an empty one made for nothing, once.
+        let wasi = self.wasi.get_or_insert_with(|| Wasi {
+            ctx: empty_wasi(),
+            table: ResourceTable::new(),
+        });
+        WasiCtxView {
+            ctx: &mut wasi.ctx,
+            table: &mut wasi.table,
+        }
+    }
+}
+
+impl types::Host for Guest {}
+
+impl log::Host for Guest {
+    /// Lines over the limit are dropped, not punished: logging must never change what is detected.
+    fn write(&mut self, level: u8, message: String) -> wasmtime::Result<()> {
+        self.call.log_lines = self.call.log_lines.saturating_add(1);
+        if self.call.log_lines > self.limits.log_lines {
+            return Ok(());
+        }
+        let (module, line) = (&*self.module, clean(&message, self.limits.log_line_bytes));
+        match level {
+            0..=3 => tracing::error!(module, line, "module log"),
+            4 => tracing::warn!(module, line, "module log"),
+            5..=6 => tracing::info!(module, line, "module log"),
+            _ => tracing::debug!(module, line, "module log"),
+        }
+        Ok(())
+    }
+}
+
+impl kv::Host for Guest {
+    fn get_many(&mut self, keys: Vec<String>) -> wasmtime::Result<Vec<Option<Vec<u8>>>> {
+        self.count_call()?;
+        let kv = &self.kv;
+        let get = |key: &String| {
+            kv.writes
+                .get(key)
+                .or_else(|| kv.items.get(key))
+                .filter(|i| i.expires_ms > kv.now_ms)
+        };
+        Ok(keys.iter().map(|key| get(key).map(|item| item.value.clone())).collect())
+    }
+
+    fn set_many(&mut self, items: Vec<kv::Item>) -> wasmtime::Result<Result<(), u32>> {
+        self.count_call()?;
+        let too_long =
+            |i: &kv::Item| i.key.len() > self.limits.kv_key_bytes || i.value.len() > self.limits.kv_value_bytes;
+        if items.iter().any(too_long) {
+            return Ok(Err(2));
+        }
+        let added: usize = items.iter().map(|i| i.key.len() + i.value.len()).sum();
+        let pending: usize = self
+            .kv
+            .writes
+            .iter()
+            .map(|(key, item)| key.len() + item.value.len())
+            .sum();
+        if self.kv.bytes + pending + added > self.limits.kv_bytes {
+            return Ok(Err(1));
+        }
+        let item = |i: kv::Item| {
+            (
+                i.key,
+                Item {
+                    value: i.value,
+                    expires_ms: i.expires_ms,
+                },
+            )
+        };
+        self.kv.writes.extend(items.into_iter().map(item));
+        Ok(Ok(()))
+    }
+}
+
+impl lookup::Host for Guest {
+    fn contains_many(&mut self, table: String, ids: Vec<u32>) -> wasmtime::Result<Result<Vec<u8>, u32>> {
+        self.count_call()?;
+        let contains = |id: &u32| {
+            let text = self.call.dict.text(*id).unwrap_or_default();
+            self.tables.contains(&table, text).map(u8::from)
+        };
+        Ok(ids.iter().map(contains).collect::<Option<Vec<u8>>>().ok_or(1))
+    }
+}
