@@ -21,16 +21,8 @@ const BIN: &str = "/usr/bin";
 /// Debian backports a new compiler to its stable releases under the names for Firefox and Chromium builds (`-web`). A
 /// release whose plain packages are new enough has only those.
 const FAMILIES: [Family; 2] = [
-    Family {
-        rustc: "rustc-web",
-        cargo: "cargo-web",
-        source: "rust-web-src",
-    },
-    Family {
-        rustc: "rustc",
-        cargo: "cargo",
-        source: "rust-src",
-    },
+    Family { rustc: "rustc-web", cargo: "cargo-web", source: "rust-web-src" },
+    Family { rustc: "rustc", cargo: "cargo", source: "rust-src" },
 ];
 
 /// Seconds for each run of apt-get that uses the network. About 130 MB are downloaded on a fresh machine.
@@ -63,10 +55,7 @@ impl Debian {
         ensure!(Path::new(BIN).join("cargo").is_file(), "no {BIN}/cargo");
         let about = process::output(rustc_command(&rustc).arg("-vV"))?;
         let release = Release::read(&about, "release: ").ok_or_else(|| anyhow!("no release in: {about}"))?;
-        ensure!(
-            release >= Release::oldest(),
-            "{BIN}/rustc is {release}; gridwatch needs {OLDEST} or newer"
-        );
+        ensure!(release >= Release::oldest(), "{BIN}/rustc is {release}; gridwatch needs {OLDEST} or newer");
         let sysroot = process::output(rustc_command(&rustc).args(["--print", "sysroot"]))?;
         let source = Path::new(&sysroot).join("lib/rustlib/src/rust/library/Cargo.lock");
         ensure!(source.is_file(), "no source of std: {} is missing", source.display());
@@ -76,10 +65,7 @@ impl Debian {
     }
 
     pub(crate) fn install() -> Result<Debian> {
-        ensure!(
-            Path::new(BIN).join("apt-get").is_file(),
-            "not a Debian system (no apt-get)"
-        );
+        ensure!(Path::new(BIN).join("apt-get").is_file(), "not a Debian system (no apt-get)");
         let as_root = as_root()?;
         eprintln!("wasm target: apt-get update");
         if let Err(error) = process::run(&mut as_root.apt_get(&["update", "-qq"])) {
@@ -100,13 +86,7 @@ impl Debian {
     pub(crate) fn cargo(&self, workspace: &Workspace) -> Command {
         let mut cargo = Command::new(Path::new(BIN).join("cargo"));
         without_variables(&mut cargo, |variable| {
-            let misleads = [
-                "CARGO",
-                "LD_LIBRARY_PATH",
-                "RUSTC_WRAPPER",
-                "RUSTC_WORKSPACE_WRAPPER",
-                "RUSTDOC",
-            ];
+            let misleads = ["CARGO", "LD_LIBRARY_PATH", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTDOC"];
             says_who_xtask_is(variable)
                 || variable.to_string_lossy().starts_with("RUSTUP_")
                 || misleads.iter().any(|misleading| variable == *misleading)
@@ -136,17 +116,10 @@ fn rustc_command(rustc: &Path) -> Command {
 
 /// The wasm-ld of the LLVM that rustc was built with, or else the newest: an older one may not know what rustc writes.
 fn find_linker(bin: &Path, llvm: Option<Release>) -> Option<PathBuf> {
-    let same = llvm
-        .map(|Release(major, _)| bin.join(format!("wasm-ld-{major}")))
-        .filter(|path| path.is_file());
+    let same = llvm.map(|Release(major, _)| bin.join(format!("wasm-ld-{major}"))).filter(|path| path.is_file());
     let versions = || {
-        let names = bin
-            .read_dir()
-            .ok()?
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        names
-            .filter_map(|name| name.strip_prefix("wasm-ld-")?.parse::<u32>().ok())
-            .max()
+        let names = bin.read_dir().ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.filter_map(|name| name.strip_prefix("wasm-ld-")?.parse::<u32>().ok()).max()
     };
     let newest = || Some(bin.join(format!("wasm-ld-{}", versions()?)));
     let plain = || Some(bin.join("wasm-ld")).filter(|path| path.is_file());
@@ -162,21 +135,13 @@ fn packages() -> Result<Vec<String>> {
             Some(release) if release >= Release::oldest() => {
                 let names = process::output(Command::new("apt-cache").args(["pkgnames", "lld"]))?;
                 let lld = newest_lld(&names).ok_or_else(|| anyhow!("its package lists have no lld"))?;
-                return Ok(vec![
-                    family.rustc.into(),
-                    family.cargo.into(),
-                    family.source.into(),
-                    lld,
-                ]);
+                return Ok(vec![family.rustc.into(), family.cargo.into(), family.source.into(), lld]);
             }
             Some(release) => offered.push(format!("{} {release}", family.rustc)),
             None => offered.push(format!("no {}", family.rustc)),
         }
     }
-    bail!(
-        "its package lists have {}; gridwatch needs {OLDEST} or newer",
-        offered.join(" and ")
-    )
+    bail!("its package lists have {}; gridwatch needs {OLDEST} or newer", offered.join(" and "))
 }
 
 /// The version that `apt-cache policy` says would be installed.
@@ -186,16 +151,8 @@ fn candidate(policy: &str) -> Option<Release> {
 
 /// `lld-22` before `lld-19` before `lld`.
 fn newest_lld(package_names: &str) -> Option<String> {
-    let numbered = package_names
-        .lines()
-        .filter_map(|name| name.strip_prefix("lld-")?.parse::<u32>().ok())
-        .max();
-    let plain = || {
-        package_names
-            .lines()
-            .any(|name| name == "lld")
-            .then(|| "lld".to_owned())
-    };
+    let numbered = package_names.lines().filter_map(|name| name.strip_prefix("lld-")?.parse::<u32>().ok()).max();
+    let plain = || package_names.lines().any(|name| name == "lld").then(|| "lld".to_owned());
     numbered.map(|number| format!("lld-{number}")).or_else(plain)
 }
 
@@ -211,9 +168,7 @@ impl Release {
 
     /// `1.96`, `1.96.0`, `1.96.0+dfsg1-1~deb12u2`
     fn parse(version: &str) -> Option<Release> {
-        let mut numbers = version
-            .split(|c: char| !c.is_ascii_digit())
-            .map(|number| number.parse().ok());
+        let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().ok());
         Some(Release(numbers.next()??, numbers.next()??))
     }
 }
@@ -281,10 +236,7 @@ mod tests {
     #[test]
     fn versions_are_ordered_by_number() {
         assert!(Release::parse("1.100.0") > Release::parse("1.95"));
-        assert_eq!(
-            Release::read("rustc 1.96.0\nLLVM version: 22.1.8", "LLVM version: "),
-            Some(Release(22, 1))
-        );
+        assert_eq!(Release::read("rustc 1.96.0\nLLVM version: 22.1.8", "LLVM version: "), Some(Release(22, 1)));
     }
 
     #[test]

@@ -107,14 +107,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
-    let root = cli
-        .root
-        .canonicalize()
-        .with_context(|| format!("looking for the workspace {}", cli.root.display()))?;
-    let repo = Repo {
-        workspace: Workspace::read(&root)?,
-        toolchain: cli.toolchain,
-    };
+    let root = cli.root.canonicalize().with_context(|| format!("looking for the workspace {}", cli.root.display()))?;
+    let repo = Repo { workspace: Workspace::read(&root)?, toolchain: cli.toolchain };
     match &cli.task {
         Task::Modules { out, test_guests } => {
             let out = out.clone().unwrap_or_else(|| repo.modules());
@@ -140,18 +134,8 @@ impl Repo {
     fn demo(&self, args: &[OsString]) -> Result<()> {
         self.build_guests(&[("guest-rules", &self.modules())])?;
         process::run(self.cargo().args(["build", "-p", "gridwatch"]))?;
-        let gridwatch = self
-            .workspace
-            .target
-            .join("debug")
-            .join(format!("gridwatch{}", std::env::consts::EXE_SUFFIX));
-        process::become_it(
-            Command::new(gridwatch)
-                .arg("demo")
-                .arg("--modules")
-                .arg(self.modules())
-                .args(args),
-        )
+        let gridwatch = self.workspace.target.join("debug").join(format!("gridwatch{}", std::env::consts::EXE_SUFFIX));
+        process::become_it(Command::new(gridwatch).arg("demo").arg("--modules").arg(self.modules()).args(args))
     }
 
     /// One failing test doesn't hide the others: `--no-fail-fast`.
@@ -171,25 +155,13 @@ impl Repo {
     /// With the dev profile, whose dependencies are optimised: the bench profile would compile wasmtime a second time.
     fn bench_abi(&self, args: &[OsString]) -> Result<()> {
         self.build_modules_and_test_guests()?;
-        let abi = [
-            "bench",
-            "--profile",
-            "dev",
-            "-p",
-            "gridwatch-detect",
-            "--bench",
-            "abi",
-            "--",
-        ];
+        let abi = ["bench", "--profile", "dev", "-p", "gridwatch-detect", "--bench", "abi", "--"];
         process::run(self.cargo().args(abi).args(args))
     }
 
     fn ci(&self) -> Result<()> {
         process::run(self.cargo().args(["fmt", "--all", "--check"]))?;
-        process::run(
-            self.cargo()
-                .args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-        )?;
+        process::run(self.cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
         self.test(None, &[])
     }
 
@@ -215,10 +187,7 @@ impl Repo {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "measures how long people wait for the tests; nothing depends on it"
-)]
+#[expect(clippy::disallowed_methods, reason = "measures how long people wait for the tests; nothing depends on it")]
 fn now() -> Instant {
     Instant::now()
 }
@@ -237,9 +206,7 @@ mod tests {
     #[test]
     fn what_follows_demo_is_for_the_demo() {
         let cli = Cli::parse_from(["xtask", "--toolchain", "debian", "demo", "--speed", "60", "--help"]);
-        let Task::Demo { args } = cli.task else {
-            panic!("not the demo: {:?}", cli.task)
-        };
+        let Task::Demo { args } = cli.task else { panic!("not the demo: {:?}", cli.task) };
         assert_eq!(args, ["--speed", "60", "--help"]);
         assert_eq!(cli.toolchain, Some(Choice::Debian));
     }
@@ -247,12 +214,7 @@ mod tests {
     #[test]
     fn what_follows_two_dashes_is_for_cargo_test() {
         let cli = Cli::parse_from(["xtask", "test", "--seeds", "500", "--", "a_name", "--", "--nocapture"]);
-        let Task::Test { seeds, args } = cli.task else {
-            panic!("not the test: {:?}", cli.task)
-        };
-        assert_eq!(
-            (seeds, args),
-            (Some(500), vec!["a_name".into(), "--".into(), "--nocapture".into()])
-        );
+        let Task::Test { seeds, args } = cli.task else { panic!("not the test: {:?}", cli.task) };
+        assert_eq!((seeds, args), (Some(500), vec!["a_name".into(), "--".into(), "--nocapture".into()]));
     }
 }

@@ -61,11 +61,7 @@ fn guests_in<'a>(workspace: &'a Workspace, parent: &Path, folder: &'a Path) -> R
         let guest = read_guest(workspace, &directory, &manifest, folder)
             .with_context(|| format!("reading the guest {}", directory.display()))?;
         if let Some(other) = by_name.insert(guest.id.name.clone(), guest) {
-            bail!(
-                "two guests in {} are named {:?} in their module.toml",
-                parent.display(),
-                other.id.name
-            );
+            bail!("two guests in {} are named {:?} in their module.toml", parent.display(), other.id.name);
         }
     }
     Ok(by_name.into_values().collect())
@@ -77,12 +73,7 @@ fn read_guest<'a>(workspace: &'a Workspace, directory: &Path, manifest: &Path, f
         .ok_or_else(|| anyhow!("it is no member of the workspace; add it to `members` in Cargo.toml"))?;
     let manifest = fs::read_to_string(manifest).context("reading module.toml")?;
     let id = ModuleId::read(&manifest).context("module.toml")?;
-    Ok(Guest {
-        package,
-        manifest: manifest.into_bytes(),
-        id,
-        folder,
-    })
+    Ok(Guest { package, manifest: manifest.into_bytes(), id, folder })
 }
 
 /// One cargo run for all guests, so that what they share is compiled once and at the same time. Returns where the core
@@ -110,21 +101,13 @@ fn make_module(guest: &Guest<'_>, wasm: &Path) -> Result<()> {
     let file = format!("{name}-{version}.wasm");
     put(guest.folder, &file, &component).with_context(|| format!("writing {file} to {}", guest.folder.display()))?;
     remove_other_versions(guest.folder, &guest.id)?;
-    println!(
-        "{name}@{version}  {} KiB  sha256:{}",
-        component.len().div_ceil(1024),
-        short_digest(&component)
-    );
+    println!("{name}@{version}  {} KiB  sha256:{}", component.len().div_ceil(1024), short_digest(&component));
     Ok(())
 }
 
 fn component(core: &[u8], manifest: &[u8]) -> Result<Vec<u8>> {
     let mut component = ComponentEncoder::default().validate(true).module(core)?.encode()?;
-    CustomSection {
-        name: MANIFEST_SECTION.into(),
-        data: manifest.into(),
-    }
-    .append_to_component(&mut component);
+    CustomSection { name: MANIFEST_SECTION.into(), data: manifest.into() }.append_to_component(&mut component);
     Ok(component)
 }
 
@@ -144,9 +127,7 @@ fn put(folder: &Path, file: &str, bytes: &[u8]) -> Result<()> {
 fn remove_other_versions(folder: &Path, keep: &ModuleId) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let id = path
-            .file_name()
-            .and_then(|file| ModuleId::of_file(file.to_str()?, &keep.name));
+        let id = path.file_name().and_then(|file| ModuleId::of_file(file.to_str()?, &keep.name));
         if id.is_some_and(|id| id != *keep) {
             fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
         }
@@ -156,31 +137,17 @@ fn remove_other_versions(folder: &Path, keep: &ModuleId) -> Result<()> {
 
 impl ModuleId {
     fn read(manifest: &str) -> Result<ModuleId> {
-        let id = ModuleId {
-            name: top_level(manifest, "name")?,
-            version: top_level(manifest, "version")?,
-        };
+        let id = ModuleId { name: top_level(manifest, "name")?, version: top_level(manifest, "version")? };
         let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        ensure!(
-            !id.name.is_empty() && id.name.chars().all(is_name),
-            "name {:?}: expected a-z, 0-9 and -",
-            id.name
-        );
-        ensure!(
-            is_version(&id.version),
-            "version {:?}: expected one like 1.2.3 or 1.2.3-rc.1",
-            id.version
-        );
+        ensure!(!id.name.is_empty() && id.name.chars().all(is_name), "name {:?}: expected a-z, 0-9 and -", id.name);
+        ensure!(is_version(&id.version), "version {:?}: expected one like 1.2.3 or 1.2.3-rc.1", id.version);
         Ok(id)
     }
 
     /// The version of the module `name` that a file holds, by its file name. `burst-2fa-1.0.0.wasm` is no version of `burst`.
     fn of_file(file: &str, name: &str) -> Option<ModuleId> {
         let version = file.strip_suffix(".wasm")?.strip_prefix(name)?.strip_prefix('-')?;
-        is_version(version).then(|| ModuleId {
-            name: name.to_owned(),
-            version: version.to_owned(),
-        })
+        is_version(version).then(|| ModuleId { name: name.to_owned(), version: version.to_owned() })
     }
 }
 
@@ -190,38 +157,24 @@ fn is_version(text: &str) -> bool {
     let is_number = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
     numbers.split('.').count() == 3
         && numbers.split('.').all(is_number)
-        && rest
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+'))
+        && rest.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+'))
 }
 
 /// The value of `key = "value"` above the first table of a TOML document. Two keys are not worth a TOML parser in what a
 /// newcomer compiles first; the host reads manifests with a real one.
 fn top_level(manifest: &str, key: &str) -> Result<String> {
-    let above_tables = manifest
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.starts_with('['));
+    let above_tables = manifest.lines().map(str::trim).take_while(|line| !line.starts_with('['));
     let mut values = above_tables.filter_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix('='));
-    let value = values
-        .next()
-        .ok_or_else(|| anyhow!("no {key} above the first table; expected {key} = \"...\""))?;
+    let value = values.next().ok_or_else(|| anyhow!("no {key} above the first table; expected {key} = \"...\""))?;
     ensure!(values.next().is_none(), "{key} is there twice");
-    let text = value
-        .trim_start()
-        .strip_prefix('"')
-        .and_then(|value| value.split_once('"'));
+    let text = value.trim_start().strip_prefix('"').and_then(|value| value.split_once('"'));
     let (text, _comment) = text.ok_or_else(|| anyhow!("{key} ={value}: expected a text in double quotes"))?;
     Ok(text.to_owned())
 }
 
 /// As much of the digest as a person compares by eye.
 fn short_digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Sorted, so that a build prints the same each time. None if the parent doesn't exist.
@@ -241,10 +194,7 @@ mod tests {
     use super::*;
 
     fn id(name: &str, version: &str) -> ModuleId {
-        ModuleId {
-            name: name.into(),
-            version: version.into(),
-        }
+        ModuleId { name: name.into(), version: version.into() }
     }
 
     #[test]
@@ -257,29 +207,14 @@ mod tests {
     #[test]
     fn what_is_no_file_name_is_refused_with_the_reason() {
         for (manifest, reason) in [
-            (
-                "version = \"1.0.0\"",
-                "no name above the first table; expected name = \"...\"",
-            ),
-            (
-                "[x]\nname = \"a\"",
-                "no name above the first table; expected name = \"...\"",
-            ),
+            ("version = \"1.0.0\"", "no name above the first table; expected name = \"...\""),
+            ("[x]\nname = \"a\"", "no name above the first table; expected name = \"...\""),
             ("name = \"a\"\nname = \"b\"", "name is there twice"),
             ("name = 3", "name = 3: expected a text in double quotes"),
-            (
-                "name = \"../a\"\nversion = \"1.0.0\"",
-                "name \"../a\": expected a-z, 0-9 and -",
-            ),
+            ("name = \"../a\"\nversion = \"1.0.0\"", "name \"../a\": expected a-z, 0-9 and -"),
             ("name = \"\"\nversion = \"1.0.0\"", "name \"\": expected a-z, 0-9 and -"),
-            (
-                "name = \"a\"\nversion = \"1.0\"",
-                "version \"1.0\": expected one like 1.2.3 or 1.2.3-rc.1",
-            ),
-            (
-                "name = \"a\"\nversion = \"1.0./\"",
-                "version \"1.0./\": expected one like 1.2.3 or 1.2.3-rc.1",
-            ),
+            ("name = \"a\"\nversion = \"1.0\"", "version \"1.0\": expected one like 1.2.3 or 1.2.3-rc.1"),
+            ("name = \"a\"\nversion = \"1.0./\"", "version \"1.0./\": expected one like 1.2.3 or 1.2.3-rc.1"),
         ] {
             assert_eq!(ModuleId::read(manifest).unwrap_err().to_string(), reason, "{manifest}");
         }
@@ -288,13 +223,8 @@ mod tests {
     #[test]
     fn only_other_versions_of_the_same_module_are_removed() {
         let folder = std::env::temp_dir().join(format!("xtask-{}", std::process::id()));
-        let kept = [
-            "burst-1.0.0.wasm",
-            "burst-2fa-1.0.0.wasm",
-            "burst-mine.wasm",
-            "burst-0.9.0.txt",
-            "other-0.1.0.wasm",
-        ];
+        let kept =
+            ["burst-1.0.0.wasm", "burst-2fa-1.0.0.wasm", "burst-mine.wasm", "burst-0.9.0.txt", "other-0.1.0.wasm"];
         for file in kept.iter().chain(&["burst-0.9.0.wasm", "burst-1.0.0-rc.1.wasm"]) {
             put(&folder, file, b"").unwrap();
         }
@@ -311,20 +241,13 @@ mod tests {
     fn the_manifest_is_the_last_section_of_the_component_byte_for_byte() {
         const EMPTY_MODULE: &[u8] = b"\0asm\x01\0\0\0";
         let manifest = "name = \"é\"\r\n".repeat(20);
-        let plain = ComponentEncoder::default()
-            .module(EMPTY_MODULE)
-            .unwrap()
-            .encode()
-            .unwrap();
+        let plain = ComponentEncoder::default().module(EMPTY_MODULE).unwrap().encode().unwrap();
         let with_manifest = component(EMPTY_MODULE, manifest.as_bytes()).unwrap();
         let section = with_manifest.strip_prefix(plain.as_slice()).unwrap();
         let size = 1 + MANIFEST_SECTION.len() + manifest.len();
         let leb = [(size & 0x7f) as u8 | 0x80, (size >> 7) as u8];
-        let expected = [
-            &[0, leb[0], leb[1], MANIFEST_SECTION.len() as u8],
-            MANIFEST_SECTION.as_bytes(),
-            manifest.as_bytes(),
-        ];
+        let expected =
+            [&[0, leb[0], leb[1], MANIFEST_SECTION.len() as u8], MANIFEST_SECTION.as_bytes(), manifest.as_bytes()];
         assert_eq!(section, expected.concat());
     }
 }

@@ -26,9 +26,7 @@ impl fmt::Display for Failed {
 impl std::error::Error for Failed {}
 
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("starting `{}`", said(command)))?;
+    let status = command.status().with_context(|| format!("starting `{}`", said(command)))?;
     check(command, status)
 }
 
@@ -50,10 +48,7 @@ pub(crate) fn run_within(limit: Duration, command: &mut Command) -> Result<()> {
 
 /// What a program prints, without the newline at its end.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("starting `{}`", said(command)))?;
+    let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("starting `{}`", said(command)))?;
     check(command, output.status)?;
     let text = String::from_utf8(output.stdout).map_err(|_| anyhow!("`{}` printed no UTF-8", said(command)))?;
     Ok(text.trim_end().to_owned())
@@ -76,12 +71,7 @@ fn check(command: &Command, status: ExitStatus) -> Result<()> {
     if status.success() {
         return Ok(());
     }
-    Err(Failed {
-        command: said(command),
-        status,
-        code: exit_code(status),
-    }
-    .into())
+    Err(Failed { command: said(command), status, code: exit_code(status) }.into())
 }
 
 fn exit_code(status: ExitStatus) -> u8 {
@@ -95,9 +85,7 @@ fn exit_code(status: ExitStatus) -> u8 {
 
 /// The command as a person would type it.
 fn said(command: &Command) -> String {
-    let program = Path::new(command.get_program())
-        .file_name()
-        .unwrap_or(command.get_program());
+    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
     let words = std::iter::once(program).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

@@ -84,24 +84,15 @@ fn fetch(workspace: &Workspace, may_be: impl Fn(Choice) -> bool) -> Result<Toolc
 
 fn own_has_std(workspace: &Workspace) -> Result<bool> {
     let sysroot = process::output(workspace.rustc().args(["--print", "sysroot"]))?;
-    Ok(Path::new(&sysroot)
-        .join("lib/rustlib")
-        .join(TARGET)
-        .join("lib")
-        .is_dir())
+    Ok(Path::new(&sysroot).join("lib/rustlib").join(TARGET).join("lib").is_dir())
 }
 
 fn add_with_rustup(workspace: &Workspace) -> Result<()> {
     eprintln!("wasm target: rustup target add {TARGET}");
     let mut rustup = Command::new("rustup");
-    rustup
-        .args(["target", "add", TARGET])
-        .current_dir(&workspace.root)
-        .env("RUST_BACKTRACE", "0");
+    rustup.args(["target", "add", TARGET]).current_dir(&workspace.root).env("RUST_BACKTRACE", "0");
     process::run_within(RUSTUP_LIMIT, &mut rustup).map_err(|error| {
-        let not_there = error
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|e| e.kind() == ErrorKind::NotFound);
+        let not_there = error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::NotFound);
         if not_there { anyhow!("not installed") } else { error }
     })?;
     if !own_has_std(workspace).context("looking for what rustup added")? {

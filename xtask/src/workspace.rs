@@ -34,19 +34,9 @@ impl Workspace {
         for package in metadata["packages"].as_array().into_iter().flatten() {
             let manifest = PathBuf::from(text(&package["manifest_path"])?);
             let directory = manifest.parent().unwrap_or(root).to_owned();
-            packages.insert(
-                directory,
-                Package {
-                    name: text(&package["name"])?.to_owned(),
-                    wasm: wasm_file(package),
-                },
-            );
+            packages.insert(directory, Package { name: text(&package["name"])?.to_owned(), wasm: wasm_file(package) });
         }
-        Ok(Workspace {
-            root: root.to_owned(),
-            target,
-            packages,
-        })
+        Ok(Workspace { root: root.to_owned(), target, packages })
     }
 
     /// The package in `directory`, if it is a member.
@@ -60,9 +50,7 @@ impl Workspace {
 
     /// The compiler that belongs to this cargo: the one beside it, for with several on the machine `PATH` may differ.
     pub(crate) fn rustc(&self) -> Command {
-        let beside = cargo_path()
-            .parent()
-            .map(|bin| bin.join(format!("rustc{}", std::env::consts::EXE_SUFFIX)));
+        let beside = cargo_path().parent().map(|bin| bin.join(format!("rustc{}", std::env::consts::EXE_SUFFIX)));
         let mut rustc = Command::new(beside.filter(|rustc| rustc.is_file()).unwrap_or_else(|| "rustc".into()));
         rustc.current_dir(&self.root);
         rustc
@@ -93,23 +81,15 @@ fn cargo(root: &Path) -> Command {
 
 /// The cargo that runs xtask; from `PATH` when xtask is started by hand.
 fn cargo_path() -> PathBuf {
-    std::env::var_os("CARGO")
-        .unwrap_or_else(|| OsString::from("cargo"))
-        .into()
+    std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")).into()
 }
 
 fn wasm_file(package: &Value) -> Option<String> {
-    let is_cdylib = |target: &&Value| {
-        target["crate_types"]
-            .as_array()
-            .is_some_and(|t| t.iter().any(|t| t == "cdylib"))
-    };
+    let is_cdylib = |target: &&Value| target["crate_types"].as_array().is_some_and(|t| t.iter().any(|t| t == "cdylib"));
     let library = package["targets"].as_array()?.iter().find(is_cdylib)?;
     Some(format!("{}.wasm", library["name"].as_str()?.replace('-', "_")))
 }
 
 fn text(value: &Value) -> Result<&str> {
-    value
-        .as_str()
-        .ok_or_else(|| anyhow!("`cargo metadata` printed {value} where a text belongs"))
+    value.as_str().ok_or_else(|| anyhow!("`cargo metadata` printed {value} where a text belongs"))
 }

@@ -38,11 +38,7 @@ fn anomaly(row: &Row<'_>) -> Option<Finding> {
     if says(ON_IOC_LIST) {
         severity = severity.max(Severity::Medium);
     }
-    let all = if reasons.is_empty() {
-        "no reason given".into()
-    } else {
-        reasons.join(", ")
-    };
+    let all = if reasons.is_empty() { "no reason given".into() } else { reasons.join(", ") };
     let (id, name) = subject(row);
     let mut finding = row
         .finding(rules::REASON, severity)
@@ -57,11 +53,7 @@ fn anomaly(row: &Row<'_>) -> Option<Finding> {
     if ended > 0 {
         finding = finding.label("sessions_ended_by_slack_24h", ended.to_string());
     }
-    Some(
-        facts(row)
-            .into_iter()
-            .fold(finding, |finding, (key, value)| finding.label(key, value)),
-    )
+    Some(facts(row).into_iter().fold(finding, |finding, (key, value)| finding.label(key, value)))
 }
 
 fn sessions_ended(row: &Row<'_>) -> Finding {
@@ -76,9 +68,7 @@ fn sessions_ended(row: &Row<'_>) -> Finding {
     };
     row.finding(rules::SESSIONS_ENDED, severity)
         .key(id)
-        .title(format!(
-            "Slack ended the sessions of {name}{again} after an anomaly; the user can sign in again"
-        ))
+        .title(format!("Slack ended the sessions of {name}{again} after an anomaly; the user can sign in again"))
         .window(windows::ANOMALIES_24H)
         .window(windows::SESSIONS_ENDED_24H)
         .label("anomalies_24h", row.window(windows::ANOMALIES_24H).to_string())
@@ -103,23 +93,14 @@ fn facts<'b>(row: &Row<'b>) -> Vec<(&'static str, &'b str)> {
 /// Id and name of whom the anomaly is about: the actor, or the entity where Slack's stand-in is the actor.
 fn subject<'b>(row: &Row<'b>) -> (&'b str, &'b str) {
     if NOBODY.contains(&row.actor_id()) && !row.entity_id().is_empty() {
-        return (
-            row.entity_id(),
-            who([row.entity_email(), row.entity_name(), row.entity_id()]),
-        );
+        return (row.entity_id(), who([row.entity_email(), row.entity_name(), row.entity_id()]));
     }
-    (
-        row.actor_id(),
-        who([row.actor_email(), row.actor_name(), row.actor_id()]),
-    )
+    (row.actor_id(), who([row.actor_email(), row.actor_name(), row.actor_id()]))
 }
 
 /// The first that is given, the e-mail before the name: a name can be changed by whoever bears it.
 fn who(names: [&str; 3]) -> &str {
-    names
-        .into_iter()
-        .find(|name| !name.is_empty())
-        .unwrap_or("somebody unnamed")
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
 }
 
 impl Configuration for Config {}

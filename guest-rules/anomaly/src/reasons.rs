@@ -1,68 +1,29 @@
 //! Slack's reasons for an anomaly, and how much each one weighs.
 
-use gridwatch_sdk::Severity;
+use gridwatch_sdk::Severity::{self, High, Low, Medium};
 
 /// (reason, severity alone, what Slack means by it). The names are those of Slack's "Anomalous events reference".
+#[rustfmt::skip]
 const REASONS: &[(&str, Severity, &str)] = &[
-    (
-        "session_fingerprint",
-        Severity::High,
-        "session cookie or client is not the one the session began with",
-    ),
-    (
-        "unexpected_admin_action",
-        Severity::High,
-        "unusual act of an administrator's account",
-    ),
-    (
-        "unexpected_credential_testing",
-        Severity::High,
-        "a credential is being tried out",
-    ),
-    ("tor", Severity::Medium, "request from a Tor exit"),
-    (
-        "excessive_downloads",
-        Severity::Medium,
-        "far more downloads than normal",
-    ),
-    (
-        "excessive_malware_uploads",
-        Severity::Medium,
-        "many malicious files uploaded or shared",
-    ),
-    (
-        "spoofed_user_agent",
-        Severity::Medium,
-        "client's traits contradict its user agent",
-    ),
-    (
-        "unexpected_api_call_volume",
-        Severity::Medium,
-        "more API calls than a client makes",
-    ),
-    (
-        "unexpected_message_deletion",
-        Severity::Medium,
-        "abnormal deletion of messages",
-    ),
-    ("unexpected_scraping", Severity::Medium, "a tool that can scrape"),
-    ("asn", Severity::Low, "network on Slack's list of suspicious ones"),
-    (
-        "excessive_file_shares",
-        Severity::Low,
-        "far more file shares than normal",
-    ),
-    ("ip_address", Severity::Low, "address does not fit the token's history"),
-    ("potential_spam", Severity::Low, "very many calls of one API method"),
+    ("session_fingerprint", High, "session cookie or client is not the one the session began with"),
+    ("unexpected_admin_action", High, "unusual act of an administrator's account"),
+    ("unexpected_credential_testing", High, "a credential is being tried out"),
+    ("tor", Medium, "request from a Tor exit"),
+    ("excessive_downloads", Medium, "far more downloads than normal"),
+    ("excessive_malware_uploads", Medium, "many malicious files uploaded or shared"),
+    ("spoofed_user_agent", Medium, "client's traits contradict its user agent"),
+    ("unexpected_api_call_volume", Medium, "more API calls than a client makes"),
+    ("unexpected_message_deletion", Medium, "abnormal deletion of messages"),
+    ("unexpected_scraping", Medium, "a tool that can scrape"),
+    ("asn", Low, "network on Slack's list of suspicious ones"),
+    ("excessive_file_shares", Low, "far more file shares than normal"),
+    ("ip_address", Low, "address does not fit the token's history"),
+    ("potential_spam", Low, "very many calls of one API method"),
     // Deprecated since May 2025; old entries have it.
-    ("search_volume", Severity::Low, "suspicious searching"),
-    ("unexpected_client", Severity::Low, "unusual Slack client"),
-    (
-        "unexpected_user_agent",
-        Severity::Low,
-        "user agent that no person's client sends",
-    ),
-    ("user_agent", Severity::Low, "user agent changed oddly"),
+    ("search_volume", Low, "suspicious searching"),
+    ("unexpected_client", Low, "unusual Slack client"),
+    ("unexpected_user_agent", Low, "user agent that no person's client sends"),
+    ("user_agent", Low, "user agent changed oddly"),
 ];
 
 /// Two of these together say that the session is being used by somebody else from somewhere else.
@@ -73,9 +34,9 @@ pub(crate) fn severity(reasons: &[String]) -> Severity {
     let paired = PAIRS.iter().filter(|p| reasons.iter().any(|r| r == *p)).count() >= 2;
     let worst = reasons.iter().map(|reason| find(reason).0).max();
     match worst {
-        _ if paired => Severity::High,
+        _ if paired => High,
         Some(worst) => worst,
-        None => Severity::Medium,
+        None => Medium,
     }
 }
 
@@ -85,8 +46,5 @@ pub(crate) fn meaning(reason: &str) -> &'static str {
 
 fn find(reason: &str) -> (Severity, &'static str) {
     let known = REASONS.iter().find(|(name, ..)| *name == reason);
-    known.map_or(
-        (Severity::Medium, "not known to this module"),
-        |(_, severity, meaning)| (*severity, *meaning),
-    )
+    known.map_or((Medium, "not known to this module"), |(_, severity, meaning)| (*severity, *meaning))
 }

@@ -35,13 +35,7 @@ fn install(row: &Row<'_>, config: &Config) -> Option<Finding> {
     if is_known(app_id(row), &held, config) {
         return None;
     }
-    let title = format!(
-        "{} {} {}: {}",
-        who(row),
-        did(row.action()),
-        app(row),
-        scopes::brief(&held, SHOWN)
-    );
+    let title = format!("{} {} {}: {}", who(row), did(row.action()), app(row), scopes::brief(&held, SHOWN));
     let finding = rated(row, rules::INSTALL, &held, config)?;
     Some(finding.title(title).label("scopes", scopes::brief(&held, usize::MAX)))
 }
@@ -69,10 +63,7 @@ fn scopes_now(row: &Row<'_>) -> Scopes {
         &[row.details_scopes(), row.details_bot_scopes()],
         &[row.entity_scopes(), row.entity_scopes_bot(), row.entity_bot_scopes()],
     ];
-    let given = spellings
-        .into_iter()
-        .map(scopes::read)
-        .find(|scopes| !scopes.is_empty());
+    let given = spellings.into_iter().map(scopes::read).find(|scopes| !scopes.is_empty());
     given.unwrap_or_default()
 }
 
@@ -94,11 +85,7 @@ fn rated(row: &Row<'_>, rule: Rule, scopes: &Scopes, config: &Config) -> Option<
         .label("address", row.context_ip_address())
         .label("tier", tier.to_string())
         .label("score", score.to_string());
-    Some(
-        doubts
-            .into_iter()
-            .fold(finding, |finding, d| finding.label(d.label, d.value)),
-    )
+    Some(doubts.into_iter().fold(finding, |finding, d| finding.label(d.label, d.value)))
 }
 
 /// Something that makes the same scopes more of a worry.
@@ -133,9 +120,7 @@ fn doubts<'b>(row: &Row<'b>) -> [Doubt<'b>; 4] {
 /// Expected, and with no scope beyond what is expected of it. No scopes given proves nothing.
 fn is_known(app_id: &str, held: &Scopes, config: &Config) -> bool {
     let known = config.known_apps.iter().filter_map(|known| known.split_once(':'));
-    let mut at_most = known
-        .filter(|(id, _)| *id == app_id)
-        .map(|(_, max)| scopes::read(&[max]));
+    let mut at_most = known.filter(|(id, _)| *id == app_id).map(|(_, max)| scopes::read(&[max]));
     !held.is_empty() && at_most.any(|max| held.is_subset(&max))
 }
 
@@ -173,10 +158,7 @@ fn did(action: &str) -> &'static str {
 /// The e-mail first: a name can be changed by whoever bears it.
 fn who<'b>(row: &Row<'b>) -> &'b str {
     let names = [row.actor_email(), row.actor_name(), row.actor_id()];
-    names
-        .into_iter()
-        .find(|name| !name.is_empty())
-        .unwrap_or("somebody unnamed")
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
 }
 
 impl Configuration for Config {

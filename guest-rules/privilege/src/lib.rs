@@ -52,22 +52,14 @@ fn ownership(row: &Row<'_>) -> Finding {
     let finding = row
         .finding(rules::OWNERSHIP, Severity::Critical)
         .key(&target.id)
-        .title(format!(
-            "{} transferred ownership of {of} to {}",
-            who_acted(row),
-            target.name
-        ))
+        .title(format!("{} transferred ownership of {of} to {}", who_acted(row), target.name))
         .label("target", &target.id);
     with_facts(finding, row, &[("target_role_before", row.entity_role())])
 }
 
 /// The facts that are given, and those that every finding here has.
 fn with_facts(finding: Finding, row: &Row<'_>, facts: &[(&str, &str)]) -> Finding {
-    let role = if row.actor_role().is_empty() {
-        "unknown"
-    } else {
-        row.actor_role()
-    };
+    let role = if row.actor_role().is_empty() { "unknown" } else { row.actor_role() };
     let always = [("actor_role", role), ("address", row.context_ip_address())];
     let given = always.iter().chain(facts).filter(|(_, value)| !value.is_empty());
     given.fold(finding, |finding, (key, value)| finding.label(*key, *value))
@@ -87,11 +79,7 @@ impl Target {
     /// The entity if it can hold privilege; where the entity is the role, whom the details name.
     fn of(row: &Row<'_>) -> Self {
         let id = row.entity_id();
-        let by_details = [
-            row.details_target_user(),
-            row.details_target_entity_id(),
-            row.details_target_entity(),
-        ];
+        let by_details = [row.details_target_user(), row.details_target_entity_id(), row.details_target_entity()];
         let named = by_details.into_iter().flat_map(json::texts).next();
         match (row.entity_type(), named) {
             ("user", _) => Self::new(id, first([row.entity_email(), row.entity_name(), id])),
@@ -128,10 +116,13 @@ fn who_acted<'b>(row: &Row<'b>) -> &'b str {
 
 /// The first that is given, the e-mail before the name: a name can be changed by whoever bears it.
 fn first(names: [&str; 3]) -> &str {
-    names
-        .into_iter()
-        .find(|name| !name.is_empty())
-        .unwrap_or("somebody unnamed")
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
 }
 
-impl Configuration for Config {}
+impl Configuration for Config {
+    fn problems(&self) -> Vec<String> {
+        let wrong = self.provisioning_apps.iter().filter(|id| !id.starts_with('A'));
+        let problem = |id| format!("`provisioning_apps` has `{id}`; an app's id starts with A");
+        wrong.map(problem).collect()
+    }
+}

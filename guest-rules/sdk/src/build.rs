@@ -34,10 +34,7 @@ pub fn manifest() {
     std::process::exit(1);
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "cargo tells a build script where to write through the environment"
-)]
+#[expect(clippy::disallowed_methods, reason = "cargo tells a build script where to write through the environment")]
 fn out_dir() -> String {
     std::env::var("OUT_DIR").unwrap_or_else(|_| ".".into())
 }
@@ -46,12 +43,7 @@ fn out_dir() -> String {
 pub fn code(manifest: &Manifest) -> String {
     let mut out = String::from("// Generated from module.toml by gridwatch_sdk::build.\n");
     constants(&mut out, "fields", "Text", manifest.fields.iter().map(|f| f.name()));
-    constants(
-        &mut out,
-        "windows",
-        "Window",
-        manifest.windows.iter().map(|w| w.name.as_str()),
-    );
+    constants(&mut out, "windows", "Window", manifest.windows.iter().map(|w| w.name.as_str()));
     constants(&mut out, "rules", "Rule", manifest.rules.iter().map(|r| r.id.as_str()));
     accessors(&mut out, manifest);
     config(&mut out, manifest);
@@ -75,11 +67,7 @@ fn accessors(out: &mut String, manifest: &Manifest) {
     let fields = || manifest.fields.iter().enumerate().map(|(at, f)| (at, f.name()));
     out.push_str("/// The fields that the manifest declares.\n#[allow(dead_code)]\npub trait Fields<'b> {\n");
     for (_, name) in fields() {
-        let _ = writeln!(
-            out,
-            "    /// `{name}`; \"\" if absent.\n    fn {}(&self) -> &'b str;",
-            identifier(name)
-        );
+        let _ = writeln!(out, "    /// `{name}`; \"\" if absent.\n    fn {}(&self) -> &'b str;", identifier(name));
     }
     let details = fields().any(|(_, name)| name.starts_with("details."));
     if details {
@@ -120,12 +108,7 @@ fn config(out: &mut String, manifest: &Manifest) {
             ConfigKind::Boolean => "bool",
             ConfigKind::Texts => "Vec<String>",
         };
-        let _ = writeln!(
-            out,
-            "    /// {}\n    pub {}: {kind},",
-            key.help.replace('\n', " "),
-            identifier(name)
-        );
+        let _ = writeln!(out, "    /// {}\n    pub {}: {kind},", key.help.replace('\n', " "), identifier(name));
     }
     out.push_str("}\nimpl Default for Config {\n    fn default() -> Self {\n        Self {\n");
     for (name, key) in &manifest.config {
@@ -138,24 +121,12 @@ fn config(out: &mut String, manifest: &Manifest) {
             }
             _ => key.default.to_string(),
         };
-        let value = if value == "[].map(String::from).to_vec()" {
-            "Vec::new()".into()
-        } else {
-            value
-        };
+        let value = if value == "[].map(String::from).to_vec()" { "Vec::new()".into() } else { value };
         let _ = writeln!(out, "            {}: {value},", identifier(name));
     }
     out.push_str("        }\n    }\n}\n");
 }
 
 fn identifier(name: &str) -> String {
-    name.chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_lowercase()
-            } else {
-                '_'
-            }
-        })
-        .collect()
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
 }

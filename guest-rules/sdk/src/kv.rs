@@ -28,11 +28,7 @@ mod host {
     }
 
     pub fn set_many(items: Vec<Item>) -> Result<(), Refused> {
-        let item = |i: Item| kv::Item {
-            key: i.key,
-            value: i.value,
-            expires_ms: i.expires_ms,
-        };
+        let item = |i: Item| kv::Item { key: i.key, value: i.value, expires_ms: i.expires_ms };
         kv::set_many(&items.into_iter().map(item).collect::<Vec<_>>()).map_err(|code| match code {
             1 => Refused::OverQuota,
             2 => Refused::TooLong,

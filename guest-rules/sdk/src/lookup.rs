@@ -21,11 +21,7 @@ mod native {
     }
 
     pub(crate) fn contains_many(table: &str, ids: &[u32], text: impl Fn(u32) -> String) -> Vec<bool> {
-        TABLES.with_borrow(|tables| {
-            ids.iter()
-                .map(|id| tables.contains(table, &text(*id)).unwrap_or(false))
-                .collect()
-        })
+        TABLES.with_borrow(|tables| ids.iter().map(|id| tables.contains(table, &text(*id)).unwrap_or(false)).collect())
     }
 
     pub(crate) fn set_tables(tables: Tables) {

@@ -41,15 +41,7 @@ impl Batch {
         heap: Vec<u8>,
     ) -> Result<Self, String> {
         let heap = String::from_utf8(heap).map_err(|_| "the batch's texts are not UTF-8".to_owned())?;
-        Ok(Self {
-            seqs,
-            times_ms,
-            texts,
-            windows,
-            offsets,
-            heap,
-            lookups: RefCell::default(),
-        })
+        Ok(Self { seqs, times_ms, texts, windows, offsets, heap, lookups: RefCell::default() })
     }
 
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
@@ -65,10 +57,7 @@ impl Batch {
     }
 
     fn text_of(&self, id: u32) -> &str {
-        let (start, end) = (
-            self.offsets[id as usize] as usize,
-            self.offsets[id as usize + 1] as usize,
-        );
+        let (start, end) = (self.offsets[id as usize] as usize, self.offsets[id as usize + 1] as usize);
         &self.heap[start..end]
     }
 }

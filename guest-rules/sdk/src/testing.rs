@@ -15,10 +15,8 @@ pub fn run_cases<C: Configuration + 'static>(manifest: &str, detect: fn(&Row<'_>
     let manifest = Manifest::parse(manifest).expect("module.toml");
     let cases = Case::read_dir(Path::new(dir)).expect("cases/*.json");
     assert!(!cases.is_empty(), "no cases in {dir}");
-    let failures: Vec<String> = cases
-        .iter()
-        .flat_map(|case| case.problems(&manifest, || native(case, &manifest, detect)))
-        .collect();
+    let failures: Vec<String> =
+        cases.iter().flat_map(|case| case.problems(&manifest, || native(case, &manifest, detect))).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
@@ -28,9 +26,7 @@ fn native<C: Configuration + 'static>(
     manifest: &Manifest,
     detect: fn(&Row<'_>, &C, &mut Findings),
 ) -> Box<dyn FnMut(&HostBatch) -> Outcome> {
-    let config = manifest
-        .configuration(&case.config)
-        .unwrap_or_else(|e| panic!("{}: {e:?}", case.name));
+    let config = manifest.configuration(&case.config).unwrap_or_else(|e| panic!("{}: {e:?}", case.name));
     let config: C = serde_json::from_value(config).unwrap_or_else(|e| panic!("{}: {e}", case.name));
     kv::clear();
     lookup::set_tables(case.tables());
@@ -38,10 +34,7 @@ fn native<C: Configuration + 'static>(
         let mut findings = Findings::default();
         let batch = from_host(batch);
         batch.rows().for_each(|row| detect(&row, &config, &mut findings));
-        Outcome {
-            findings: findings.list.into_iter().map(raw).collect(),
-            dead: Vec::new(),
-        }
+        Outcome { findings: findings.list.into_iter().map(raw).collect(), dead: Vec::new() }
     })
 }
 

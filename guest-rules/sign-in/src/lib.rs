@@ -58,9 +58,7 @@ fn spray(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let finding = row
         .finding(rules::SPRAY, Severity::Medium)
         .key(address)
-        .title(format!(
-            "{failed} failed sign-ins of {users} users from {address} in an hour"
-        ))
+        .title(format!("{failed} failed sign-ins of {users} users from {address} in an hour"))
         .window(windows::FAILED_BY_IP_60M)
         .label("address", address)
         .label("users", users.to_string())
@@ -103,10 +101,7 @@ fn failures_then_success(row: &Row<'_>) -> Option<Finding> {
 /// The e-mail first: a name can be changed by whoever bears it.
 fn who<'b>(row: &Row<'b>) -> &'b str {
     let names = [row.actor_email(), row.actor_name(), row.actor_id()];
-    names
-        .into_iter()
-        .find(|name| !name.is_empty())
-        .unwrap_or("somebody unnamed")
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
 }
 
 impl Configuration for Config {

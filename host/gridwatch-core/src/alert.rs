@@ -121,9 +121,7 @@ impl Folder {
     pub fn take_changes(&mut self) -> Vec<StateOp> {
         let rows = std::mem::take(&mut self.dirty).into_iter().map(|uid| {
             let key = [&[ALERTS], uid.as_bytes()].concat();
-            self.open
-                .get(&uid)
-                .map_or_else(|| StateOp::delete(key.clone()), |a| StateOp::put(key.clone(), a))
+            self.open.get(&uid).map_or_else(|| StateOp::delete(key.clone()), |a| StateOp::put(key.clone(), a))
         });
         rows.collect()
     }
@@ -186,11 +184,7 @@ mod tests {
             rule: "m.r".into(),
             rule_title: "R".into(),
             condition: String::new(),
-            module: ModuleRef {
-                name: "m".into(),
-                version: "1.0.0".into(),
-                digest: "d".into(),
-            },
+            module: ModuleRef { name: "m".into(), version: "1.0.0".into(), digest: "d".into() },
             dedup_key: "W1".into(),
             period_start,
             period_s: 3_600,
@@ -215,22 +209,12 @@ mod tests {
         let mut sent = Vec::new();
         for i in 0..120 {
             let severity = if i == 4 { Severity::High } else { Severity::Low };
-            sent.extend(
-                folder
-                    .fold(alert(7_200 + i, severity, i))
-                    .map(|a| (a.revision, a.findings)),
-            );
+            sent.extend(folder.fold(alert(7_200 + i, severity, i)).map(|a| (a.revision, a.findings)));
         }
         assert_eq!(sent, [(1, 1), (2, 5), (3, 10), (4, 100)]);
         let open = folder.open.values().next().unwrap();
-        assert_eq!(
-            (open.severity, open.evidence.len(), open.evidence_total),
-            (Severity::High, MAX_EVIDENCE, 120)
-        );
-        assert!(
-            folder.fold(alert(10_800, Severity::Low, 500)).is_some(),
-            "the next period is another alert"
-        );
+        assert_eq!((open.severity, open.evidence.len(), open.evidence_total), (Severity::High, MAX_EVIDENCE, 120));
+        assert!(folder.fold(alert(10_800, Severity::Low, 500)).is_some(), "the next period is another alert");
     }
 
     #[test]
@@ -246,15 +230,8 @@ mod tests {
         let mut folder = Folder::default();
         folder.fold(alert(7_200, Severity::Low, 1));
         let mut again = Folder::default();
-        folder
-            .take_changes()
-            .iter()
-            .for_each(|op| again.load(&op.key, op.value.as_deref().unwrap_or_default()));
-        assert_eq!(
-            again.fold(alert(7_300, Severity::Low, 2)),
-            None,
-            "folded, not opened anew"
-        );
+        folder.take_changes().iter().for_each(|op| again.load(&op.key, op.value.as_deref().unwrap_or_default()));
+        assert_eq!(again.fold(alert(7_300, Severity::Low, 2)), None, "folded, not opened anew");
         again.expire(UnixSeconds(10_800 + LATE_S + 1));
         assert!(again.open.is_empty());
     }

@@ -33,11 +33,7 @@ impl Batch {
             seqs: self.seqs[range.clone()].to_vec(),
             times_ms: self.times_ms[range.clone()].to_vec(),
             texts: self.texts.iter().map(|ids| ids[range.clone()].to_vec()).collect(),
-            windows: self
-                .windows
-                .iter()
-                .map(|values| values[range.clone()].to_vec())
-                .collect(),
+            windows: self.windows.iter().map(|values| values[range.clone()].to_vec()).collect(),
             dict_offsets: self.dict_offsets.clone(),
             dict_bytes: self.dict_bytes.clone(),
         }
@@ -88,9 +84,7 @@ impl Table {
         let gather = |all: &[u64]| rows.iter().map(|row| all[*row as usize]).collect();
         let texts = columns.iter().map(|column| {
             let ids = &self.columns[*column];
-            rows.iter()
-                .map(|row| scratch.renumber(ids[*row as usize], &self.dict))
-                .collect()
+            rows.iter().map(|row| scratch.renumber(ids[*row as usize], &self.dict)).collect()
         });
         let texts = texts.collect();
         Batch {
@@ -158,11 +152,7 @@ pub const MAX_TEXT: usize = 64 << 10;
 
 impl Dict {
     fn new() -> Self {
-        Self {
-            offsets: vec![0, 0],
-            bytes: Vec::new(),
-            index: HashMap::new(),
-        }
+        Self { offsets: vec![0, 0], bytes: Vec::new(), index: HashMap::new() }
     }
 
     fn len(&self) -> usize {
@@ -217,15 +207,8 @@ mod tests {
     fn table(rows: &[[&str; 2]]) -> Table {
         let mut table = Table::new(2, rows.len());
         for (i, texts) in rows.iter().enumerate() {
-            table.start_row(&Event::new(
-                i as u64 + 10,
-                UnixMillis(0),
-                &Entry::from_json(r#"{"date_create":7}"#),
-            ));
-            texts
-                .iter()
-                .enumerate()
-                .for_each(|(column, text)| table.push(column, text));
+            table.start_row(&Event::new(i as u64 + 10, UnixMillis(0), &Entry::from_json(r#"{"date_create":7}"#)));
+            texts.iter().enumerate().for_each(|(column, text)| table.push(column, text));
         }
         table
     }
@@ -236,10 +219,7 @@ mod tests {
         let batch = table.project(&[0, 2], &[1, 0], &mut Scratch::default());
         let texts = |column: usize| batch.texts[column].iter().map(|id| batch.text(*id)).collect::<Vec<_>>();
         assert_eq!((texts(0), texts(1)), (vec!["a", ""], vec!["login", "login"]));
-        assert_eq!(
-            (batch.seqs.as_slice(), batch.times_ms.as_slice()),
-            (&[10, 12][..], &[7_000, 7_000][..])
-        );
+        assert_eq!((batch.seqs.as_slice(), batch.times_ms.as_slice()), (&[10, 12][..], &[7_000, 7_000][..]));
         assert_eq!(batch.dict_bytes, b"alogin", "nothing of the row it doesn't get");
     }
 

@@ -97,9 +97,7 @@ impl Case {
 
     pub fn tables(&self) -> Tables {
         let mut tables = Tables::default();
-        self.lookups
-            .iter()
-            .for_each(|(name, items)| tables.insert(name, items.clone()));
+        self.lookups.iter().for_each(|(name, items)| tables.insert(name, items.clone()));
         tables
     }
 
@@ -116,43 +114,26 @@ impl Case {
 
     /// Runs the case with each batch size, with a fresh `run` for each, and says what doesn't hold.
     pub fn problems(&self, manifest: &Manifest, mut run: impl FnMut() -> Run) -> Vec<String> {
-        let runs: Vec<_> = BATCH_SIZES
-            .iter()
-            .map(|size| self.run(manifest, *size, run()))
-            .collect();
+        let runs: Vec<_> = BATCH_SIZES.iter().map(|size| self.run(manifest, *size, run())).collect();
         let mut problems = Vec::new();
         for (size, other) in BATCH_SIZES.iter().zip(&runs).skip(1) {
             if other.0 != runs[0].0 {
-                problems.push(format!(
-                    "{}: batches of {size} make other alerts than batches of 1",
-                    self.name
-                ));
+                problems.push(format!("{}: batches of {size} make other alerts than batches of 1", self.name));
             }
         }
         let (sent, faults) = &runs[0];
-        problems.extend(
-            faults
-                .iter()
-                .map(|f| format!("{}: {} ({})", self.name, f.reason, f.event_id)),
-        );
+        problems.extend(faults.iter().map(|f| format!("{}: {} ({})", self.name, f.reason, f.event_id)));
         problems.extend(self.differences(manifest, sent));
         problems
     }
 
     fn run(&self, manifest: &Manifest, batch_size: usize, mut run: Run) -> (Vec<Alert>, Vec<Fault>) {
-        let service = Service {
-            manifest: Arc::new(manifest.clone()),
-            digest: "case".into(),
-            serves: 0..u64::MAX,
-        };
+        let service = Service { manifest: Arc::new(manifest.clone()), digest: "case".into(), serves: 0..u64::MAX };
         let mut pipeline = Pipeline::new(vec![service]);
         let (mut sent, mut faults) = (Vec::new(), Vec::new());
         for events in self.events().chunks(batch_size) {
             let prepared = pipeline.prepare(events);
-            let outcomes = prepared
-                .batches
-                .iter()
-                .map(|b| if b.rows() == 0 { Outcome::default() } else { run(b) });
+            let outcomes = prepared.batches.iter().map(|b| if b.rows() == 0 { Outcome::default() } else { run(b) });
             let outcomes = outcomes.collect();
             let concluded = pipeline.conclude(events, &prepared, outcomes);
             sent.extend(concluded.alerts);
@@ -174,17 +155,11 @@ impl Case {
                 Some(at) => {
                     left.remove(at);
                 }
-                None => problems.push(format!(
-                    "{}: missing {expected:?}; sent were {}",
-                    self.name,
-                    brief(sent)
-                )),
+                None => problems.push(format!("{}: missing {expected:?}; sent were {}", self.name, brief(sent))),
             }
         }
-        problems.extend(
-            left.iter()
-                .map(|a| format!("{}: not expected: {}", self.name, brief(std::slice::from_ref(*a)))),
-        );
+        problems
+            .extend(left.iter().map(|a| format!("{}: not expected: {}", self.name, brief(std::slice::from_ref(*a)))));
         problems
     }
 }
@@ -197,10 +172,7 @@ impl Expected {
             && self.title.as_ref().is_none_or(|t| alert.title.contains(t))
             && self.evidence.is_none_or(|n| n == alert.evidence_total)
             && self.findings.is_none_or(|n| n == alert.findings)
-            && self
-                .labels
-                .iter()
-                .all(|(key, value)| alert.labels.get(key) == Some(value))
+            && self.labels.iter().all(|(key, value)| alert.labels.get(key) == Some(value))
     }
 }
 
@@ -212,11 +184,7 @@ fn brief(alerts: &[Alert]) -> String {
             a.rule, a.severity, a.dedup_key, a.title, a.findings, a.evidence_total
         )
     };
-    if alerts.is_empty() {
-        "none".into()
-    } else {
-        alerts.iter().map(one).collect::<Vec<_>>().join("; ")
-    }
+    if alerts.is_empty() { "none".into() } else { alerts.iter().map(one).collect::<Vec<_>>().join("; ") }
 }
 
 fn expand(item: &Value) -> Vec<Value> {

@@ -92,19 +92,13 @@ impl Directory {
     /// The role a person had when this event happened, before it had any effect.
     pub fn role_at(&self, id: &str, event: &Event) -> Role {
         let before = |since: &&Since| since.seq < event.seq && since.time <= event.time;
-        self.people
-            .get(id)
-            .and_then(|p| p.roles.iter().rev().find(before))
-            .map_or(Role::Unknown, |s| s.role)
+        self.people.get(id).and_then(|p| p.roles.iter().rev().find(before)).map_or(Role::Unknown, |s| s.role)
     }
 
     /// The newest role known once this event has been taken in.
     pub fn role_now(&self, id: &str, event: &Event) -> Role {
         let known = |since: &&Since| since.seq <= event.seq;
-        self.people
-            .get(id)
-            .and_then(|p| p.roles.iter().rev().find(known))
-            .map_or(Role::Unknown, |s| s.role)
+        self.people.get(id).and_then(|p| p.roles.iter().rev().find(known)).map_or(Role::Unknown, |s| s.role)
     }
 
     /// What a person did last, up to this event, newest first.
@@ -112,22 +106,12 @@ impl Directory {
         let Some(person) = self.people.get(id) else {
             return Vec::new();
         };
-        person
-            .recent
-            .iter()
-            .rev()
-            .filter(|act| act.seq <= event.seq)
-            .take(MAX_RECENT)
-            .cloned()
-            .collect()
+        person.recent.iter().rev().filter(|act| act.seq <= event.seq).take(MAX_RECENT).cloned().collect()
     }
 
     /// Takes in one event.
     pub fn learn(&mut self, event: &Event) {
-        for user in [event.actor(), event.entity().filter(|_| event.entity_type() == "user")]
-            .into_iter()
-            .flatten()
-        {
+        for user in [event.actor(), event.entity().filter(|_| event.entity_type() == "user")].into_iter().flatten() {
             self.learn_account(user, event);
         }
         if let Some((id, role)) = role_change(event) {
@@ -135,18 +119,9 @@ impl Directory {
         }
         let id = event.actor_id();
         if !id.is_empty() {
-            let ip = event
-                .json()
-                .pointer("/context/ip_address")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
+            let ip = event.json().pointer("/context/ip_address").and_then(Value::as_str).unwrap_or_default();
             let clip = |text: &str| text.chars().take(128).collect();
-            let act = Act {
-                seq: event.seq,
-                time: event.time,
-                action: clip(&event.action),
-                ip_address: clip(ip),
-            };
+            let act = Act { seq: event.seq, time: event.time, action: clip(&event.action), ip_address: clip(ip) };
             self.person(id).recent.push(act);
         }
     }
@@ -173,17 +148,13 @@ impl Directory {
     pub fn take_changes(&mut self) -> Vec<StateOp> {
         let rows = std::mem::take(&mut self.dirty).into_iter().map(|id| {
             let key = [&[DIRECTORY], id.as_bytes()].concat();
-            self.people
-                .get(&id)
-                .map_or_else(|| StateOp::delete(key.clone()), |p| StateOp::put(key.clone(), p))
+            self.people.get(&id).map_or_else(|| StateOp::delete(key.clone()), |p| StateOp::put(key.clone(), p))
         });
         rows.collect()
     }
 
     pub fn load(&mut self, key: &[u8], value: &[u8]) {
-        let id = key
-            .strip_prefix(&[DIRECTORY])
-            .and_then(|id| std::str::from_utf8(id).ok());
+        let id = key.strip_prefix(&[DIRECTORY]).and_then(|id| std::str::from_utf8(id).ok());
         if let (Some(id), Ok(person)) = (id, serde_json::from_slice(value)) {
             self.people.insert(id.to_owned(), person);
         }
@@ -198,26 +169,12 @@ impl Directory {
             && self.role_at(id, event) != role
         {
             // Said of the time before the event: it is what the person was when doing it.
-            self.insert_role(
-                id,
-                Since {
-                    time: event.time,
-                    seq: event.seq.saturating_sub(1),
-                    role,
-                },
-            );
+            self.insert_role(id, Since { time: event.time, seq: event.seq.saturating_sub(1), role });
         }
     }
 
     fn set_role(&mut self, id: &str, role: Role, event: &Event) {
-        self.insert_role(
-            id,
-            Since {
-                time: event.time,
-                seq: event.seq,
-                role,
-            },
-        );
+        self.insert_role(id, Since { time: event.time, seq: event.seq, role });
     }
 
     fn insert_role(&mut self, id: &str, since: Since) {
@@ -243,11 +200,7 @@ fn role_change(event: &Event) -> Option<(&str, Role)> {
         "role_change_to_guest" | "guest_created" => Role::Guest,
         _ => return None,
     };
-    let id = event
-        .entity()
-        .filter(|_| event.entity_type() == "user")?
-        .get("id")?
-        .as_str()?;
+    let id = event.entity().filter(|_| event.entity_type() == "user")?.get("id")?.as_str()?;
     (!id.is_empty()).then_some((id, role))
 }
 
@@ -277,11 +230,7 @@ mod tests {
         let directory = learn(&[made.clone(), event(9, 900, "role_change_to_user", "W1", "W2")]);
         let at = |seq, time| directory.role_at("W2", &event(seq, time, "x", "W2", ""));
         assert_eq!(at(10, 400), Role::Unknown);
-        assert_eq!(
-            directory.role_at("W2", &made),
-            Role::Unknown,
-            "an act does not see its own effect"
-        );
+        assert_eq!(directory.role_at("W2", &made), Role::Unknown, "an act does not see its own effect");
         assert_eq!((at(6, 600), at(10, 950)), (Role::Admin, Role::Member));
         assert_eq!(
             directory.role_now("W2", &event(6, 600, "x", "W2", "")),

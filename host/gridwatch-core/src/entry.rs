@@ -47,16 +47,10 @@ impl Entry {
         let raw = raw.trim();
         let mut marks = Marks::new();
         // A sequence would pass for a struct with serde, hence the look at the first byte.
-        let object = raw
-            .starts_with('{')
-            .then(|| serde_json::from_str::<Head<'_>>(raw).ok())
-            .flatten();
+        let object = raw.starts_with('{').then(|| serde_json::from_str::<Head<'_>>(raw).ok()).flatten();
         let head = object.unwrap_or_else(|| {
             marks.insert(Mark::NotAnObject);
-            Head {
-                id: None,
-                date_create: None,
-            }
+            Head { id: None, date_create: None }
         });
         let id = head.id.as_deref().and_then(text_of).unwrap_or_else(|| {
             marks.insert(Mark::NoId);
@@ -66,12 +60,7 @@ impl Entry {
         if time.is_none() {
             marks.insert(Mark::NoTime);
         }
-        Self {
-            id,
-            time,
-            marks,
-            raw: raw.into(),
-        }
+        Self { id, time, marks, raw: raw.into() }
     }
 
     /// The bytes Slack sent (escaped slashes and all).
@@ -119,26 +108,16 @@ impl Page {
         let lossy = matches!(text, std::borrow::Cow::Owned(_));
         let body: Body<'_> = serde_json::from_str(&text).map_err(|e| PageError::NotAPage { reason: e.to_string() })?;
         if body.ok == Some(false) {
-            return Err(PageError::NotOk {
-                error: body.error.unwrap_or_else(|| "no error given".into()),
-            });
+            return Err(PageError::NotOk { error: body.error.unwrap_or_else(|| "no error given".into()) });
         }
-        let raw = body.entries.ok_or_else(|| PageError::NotAPage {
-            reason: "no `entries`".into(),
-        })?;
+        let raw = body.entries.ok_or_else(|| PageError::NotAPage { reason: "no `entries`".into() })?;
         let mut entries: Vec<Entry> = raw.into_iter().map(|raw| Entry::from_json(raw.get())).collect();
         if lossy {
-            for entry in entries
-                .iter_mut()
-                .filter(|e| e.raw.contains(char::REPLACEMENT_CHARACTER))
-            {
+            for entry in entries.iter_mut().filter(|e| e.raw.contains(char::REPLACEMENT_CHARACTER)) {
                 entry.marks.insert(Mark::NotUtf8);
             }
         }
-        let next_cursor = body
-            .response_metadata
-            .and_then(|m| m.next_cursor)
-            .filter(|c| !c.is_empty());
+        let next_cursor = body.response_metadata.and_then(|m| m.next_cursor).filter(|c| !c.is_empty());
         Ok(Self { entries, next_cursor })
     }
 }
@@ -190,10 +169,7 @@ mod tests {
     fn raw_bytes_are_kept_as_sent() {
         let raw = r#"{"id":"a","date_create":1611221649,"url":"https:\/\/x"}"#;
         let entry = Entry::from_json(raw);
-        assert_eq!(
-            (entry.raw(), entry.id.as_str(), entry.time),
-            (raw, "a", Some(UnixSeconds(1_611_221_649)))
-        );
+        assert_eq!((entry.raw(), entry.id.as_str(), entry.time), (raw, "a", Some(UnixSeconds(1_611_221_649))));
         assert!(entry.marks.is_empty());
     }
 

@@ -30,11 +30,7 @@ impl Event {
         // Deeper than serde_json's recursion limit or not JSON at all: the raw bytes are all there is.
         let json = serde_json::from_str::<Value>(entry.raw()).unwrap_or(Value::Null);
         let mut marks = entry.marks.clone();
-        let action = json
-            .get("action")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
+        let action = json.get("action").and_then(Value::as_str).unwrap_or_default().to_owned();
         if action.is_empty() {
             marks.insert(Mark::NoAction);
         } else if !catalogue::is_action(&action) {
@@ -47,16 +43,7 @@ impl Event {
             }
         }
         let time = entry.time.unwrap_or(first_seen.seconds());
-        Self {
-            seq,
-            id: entry.id.clone(),
-            time,
-            first_seen,
-            action,
-            marks,
-            raw: entry.raw().into(),
-            json,
-        }
+        Self { seq, id: entry.id.clone(), time, first_seen, action, marks, raw: entry.raw().into(), json }
     }
 
     /// The bytes Slack sent.
@@ -80,18 +67,12 @@ impl Event {
     }
 
     pub fn entity_type(&self) -> &str {
-        self.json
-            .pointer("/entity/type")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.json.pointer("/entity/type").and_then(Value::as_str).unwrap_or_default()
     }
 
     /// The actor's Slack user id, or "".
     pub fn actor_id(&self) -> &str {
-        self.actor()
-            .and_then(|a| a.get("id"))
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.actor().and_then(|a| a.get("id")).and_then(Value::as_str).unwrap_or_default()
     }
 }
 
@@ -121,25 +102,12 @@ mod tests {
 
     #[test]
     fn odd_shapes_become_marked_events() {
-        let deep = format!(
-            r#"{{"id":"d","date_create":9,"x":{}1{}}}"#,
-            "[".repeat(500),
-            "]".repeat(500)
-        );
-        for raw in [
-            "3",
-            r#"{"action":5}"#,
-            r#"{"id":"a","action":"made_up","entity":{"type":"ghost"}}"#,
-            &deep,
-        ] {
+        let deep = format!(r#"{{"id":"d","date_create":9,"x":{}1{}}}"#, "[".repeat(500), "]".repeat(500));
+        for raw in ["3", r#"{"action":5}"#, r#"{"id":"a","action":"made_up","entity":{"type":"ghost"}}"#, &deep] {
             let e = event(raw);
             assert!(!e.marks.is_empty());
             assert_eq!(e.raw(), raw);
         }
-        assert_eq!(
-            event("3").time,
-            UnixSeconds(5),
-            "an entry without a time counts as of when it was first seen"
-        );
+        assert_eq!(event("3").time, UnixSeconds(5), "an entry without a time counts as of when it was first seen");
     }
 }

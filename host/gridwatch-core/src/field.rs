@@ -62,10 +62,7 @@ impl Field {
             ("context" | "details", 2..) => Source::Path(parts.clone()),
             _ => return Err(wrong()),
         };
-        Ok(Self {
-            name: name.to_owned(),
-            source,
-        })
+        Ok(Self { name: name.to_owned(), source })
     }
 
     pub fn name(&self) -> &str {

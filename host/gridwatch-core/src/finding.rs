@@ -63,38 +63,20 @@ impl RawFinding {
     pub fn check(self, batch: &Batch, manifest: &Manifest, action: impl Fn(usize) -> String) -> Result<Finding, Lie> {
         let row = self.row as usize;
         if row >= batch.rows() {
-            return Err(Lie::Row {
-                row: self.row,
-                rows: batch.rows(),
-            });
+            return Err(Lie::Row { row: self.row, rows: batch.rows() });
         }
         let Some(rule) = manifest.rules.get(self.rule as usize) else {
-            return Err(Lie::Rule {
-                rule: self.rule,
-                rules: manifest.rules.len(),
-            });
+            return Err(Lie::Rule { rule: self.rule, rules: manifest.rules.len() });
         };
         let action = action(row);
-        if !rule
-            .actions
-            .iter()
-            .any(|p| crate::catalogue::pattern_matches(p, &action))
-        {
+        if !rule.actions.iter().any(|p| crate::catalogue::pattern_matches(p, &action)) {
             return Err(Lie::Unsubscribed { rule: rule.id.clone() });
         }
         if let Some(window) = self.windows.iter().find(|w| **w as usize >= manifest.windows.len()) {
-            return Err(Lie::Window {
-                window: *window,
-                windows: manifest.windows.len(),
-            });
+            return Err(Lie::Window { window: *window, windows: manifest.windows.len() });
         }
         let row_of = |seq: &u64| batch.seqs.binary_search(seq).map_err(|_| Lie::Evidence { seq: *seq });
-        let evidence = self
-            .evidence
-            .iter()
-            .take(MAX_EVIDENCE)
-            .map(row_of)
-            .collect::<Result<_, _>>()?;
+        let evidence = self.evidence.iter().take(MAX_EVIDENCE).map(row_of).collect::<Result<_, _>>()?;
         let label = |(key, value): (String, String)| (clean(&key, MAX_LABEL), clean(&value, MAX_LABEL));
         Ok(Finding {
             row,
@@ -115,10 +97,7 @@ pub fn clean(text: &str, max: usize) -> String {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
-    text.chars()
-        .map(|c| if hidden(c) { ' ' } else { c })
-        .take(max)
-        .collect()
+    text.chars().map(|c| if hidden(c) { ' ' } else { c }).take(max).collect()
 }
 
 #[cfg(test)]

@@ -44,10 +44,7 @@ mod tests {
     #[test]
     fn a_table_holds_texts_addresses_and_ranges() {
         let mut tables = Tables::default();
-        tables.insert(
-            "egress",
-            ["198.51.100.0/24", "2001:db8::/32", "203.0.113.9", "vpn"].map(str::to_owned),
-        );
+        tables.insert("egress", ["198.51.100.0/24", "2001:db8::/32", "203.0.113.9", "vpn"].map(str::to_owned));
         for text in ["198.51.100.7", "2001:db8::1", "203.0.113.9", "vpn"] {
             assert_eq!(tables.contains("egress", text), Some(true), "{text}");
         }

@@ -192,13 +192,10 @@ pub struct ManifestError {
 impl Manifest {
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
         if text.len() > MAX_BYTES {
-            return Err(ManifestError {
-                problems: vec![format!("the manifest is over {MAX_BYTES} bytes")],
-            });
+            return Err(ManifestError { problems: vec![format!("the manifest is over {MAX_BYTES} bytes")] });
         }
-        let raw: RawManifest = toml::from_str(text).map_err(|e| ManifestError {
-            problems: vec![e.to_string().trim_end().to_owned()],
-        })?;
+        let raw: RawManifest =
+            toml::from_str(text).map_err(|e| ManifestError { problems: vec![e.to_string().trim_end().to_owned()] })?;
         let mut check = Check::default();
         let manifest = raw.validate(&mut check);
         match (manifest, check.problems) {
@@ -213,9 +210,7 @@ impl Manifest {
 
     /// Does any rule want to see this action?
     pub fn subscribes(&self, action: &str) -> bool {
-        self.rules
-            .iter()
-            .any(|rule| rule.actions.iter().any(|p| catalogue::pattern_matches(p, action)))
+        self.rules.iter().any(|rule| rule.actions.iter().any(|p| catalogue::pattern_matches(p, action)))
     }
 
     /// The longest time this module looks back: how far a rebuilt store has to re-read.
@@ -228,11 +223,9 @@ impl Manifest {
         let mut problems = Vec::new();
         for (name, value) in given {
             match self.config.get(name) {
-                None => problems.push(format!(
-                    "`{name}` is no setting of module {}{}",
-                    self.name,
-                    self.settings_hint()
-                )),
+                None => {
+                    problems.push(format!("`{name}` is no setting of module {}{}", self.name, self.settings_hint()))
+                }
                 Some(key) => problems.extend(key.problem(value).map(|p| format!("`{name}` {p}"))),
             }
         }
@@ -240,10 +233,7 @@ impl Manifest {
             return Err(problems);
         }
         let value_of = |(name, key): (&String, &ConfigKey)| {
-            (
-                name.clone(),
-                given.get(name).cloned().unwrap_or_else(|| key.default.clone()),
-            )
+            (name.clone(), given.get(name).cloned().unwrap_or_else(|| key.default.clone()))
         };
         Ok(Value::Object(self.config.iter().map(value_of).collect()))
     }
@@ -251,10 +241,7 @@ impl Manifest {
     fn settings_hint(&self) -> String {
         match self.config.is_empty() {
             true => " (it has none)".into(),
-            false => format!(
-                " (it has {})",
-                self.config.keys().cloned().collect::<Vec<_>>().join(", ")
-            ),
+            false => format!(" (it has {})", self.config.keys().cloned().collect::<Vec<_>>().join(", ")),
         }
     }
 }
@@ -365,25 +352,18 @@ impl Check {
     }
 
     fn take<T, E: ToString>(&mut self, at: &str, result: Result<T, E>) -> Option<T> {
-        result
-            .map_err(|e| self.problem(format!("{at}: {}", e.to_string())))
-            .ok()
+        result.map_err(|e| self.problem(format!("{at}: {}", e.to_string()))).ok()
     }
 
     fn fields(&mut self, at: &str, names: &[String]) -> Vec<Field> {
-        names
-            .iter()
-            .filter_map(|name| self.take(at, Field::parse(name)))
-            .collect()
+        names.iter().filter_map(|name| self.take(at, Field::parse(name))).collect()
     }
 
     fn span(&mut self, at: &str, text: &str) -> u64 {
         match parse_span(text) {
             Some(span) if (1..=MAX_SPAN_S).contains(&span) => span,
             _ => {
-                self.problem(format!(
-                    "{at}: `{text}` is no span; write 90s, 10m, 24h or 30d, at most 400d"
-                ));
+                self.problem(format!("{at}: `{text}` is no span; write 90s, 10m, 24h or 30d, at most 400d"));
                 0
             }
         }
@@ -394,9 +374,7 @@ impl Check {
             self.problem(format!("{at}: needs at least one action"));
         }
         for pattern in patterns.iter().filter(|p| !catalogue::pattern_is_known(p)) {
-            self.problem(format!(
-                "{at}: `{pattern}` is not in Slack's catalogue of actions; it would never fire"
-            ));
+            self.problem(format!("{at}: `{pattern}` is not in Slack's catalogue of actions; it would never fire"));
         }
     }
 
@@ -407,9 +385,7 @@ impl Check {
             || !name.starts_with(|c: char| c.is_ascii_lowercase())
             || !name.chars().all(fits)
         {
-            self.problem(format!(
-                "{at}: `{name}` is no name; use a-z, 0-9, - and _, starting with a letter"
-            ));
+            self.problem(format!("{at}: `{name}` is no name; use a-z, 0-9, - and _, starting with a letter"));
         }
     }
 
@@ -447,10 +423,8 @@ impl RawManifest {
         }
         let windows = self.window.into_iter().filter_map(|w| w.validate(check)).collect();
         let rules = self.rule.into_iter().map(|r| r.validate(check)).collect();
-        let config = self
-            .config
-            .into_iter()
-            .filter_map(|(name, key)| Some((name.clone(), key.validate(&name, check)?)));
+        let config =
+            self.config.into_iter().filter_map(|(name, key)| Some((name.clone(), key.validate(&name, check)?)));
         Some(Manifest {
             config: config.collect(),
             name: self.name,
@@ -475,13 +449,9 @@ impl RawWindow {
             ("distinct", Some(of)) => WindowKind::Distinct { of },
             ("first_seen", None) => WindowKind::FirstSeen,
             ("last_seen", None) => WindowKind::LastSeen,
-            ("sequence", None) => WindowKind::Sequence {
-                steps: self.steps.clone(),
-            },
+            ("sequence", None) => WindowKind::Sequence { steps: self.steps.clone() },
             ("distinct", None) => {
-                check.problem(format!(
-                    "{at}: a distinct window needs `of`, the field whose values it counts"
-                ));
+                check.problem(format!("{at}: a distinct window needs `of`, the field whose values it counts"));
                 return None;
             }
             (kind @ ("count" | "first_seen" | "last_seen" | "sequence"), Some(_)) => {
@@ -498,9 +468,7 @@ impl RawWindow {
         match &kind {
             WindowKind::Sequence { steps } => {
                 if !(2..=8).contains(&steps.len()) || !self.actions.is_empty() {
-                    check.problem(format!(
-                        "{at}: a sequence has 2 to 8 `steps`, each with its own actions"
-                    ));
+                    check.problem(format!("{at}: a sequence has 2 to 8 `steps`, each with its own actions"));
                 }
                 for step in steps {
                     check.actions(&at, &step.actions);
@@ -517,36 +485,19 @@ impl RawWindow {
             }
         }
         let key = check.fields(&at, &self.key);
-        let read_key = self
-            .read_key
-            .as_ref()
-            .map_or_else(|| key.clone(), |names| check.fields(&at, names));
+        let read_key = self.read_key.as_ref().map_or_else(|| key.clone(), |names| check.fields(&at, names));
         if key.is_empty() || key.len() != read_key.len() {
             check.problem(format!("{at}: `key` needs a field, and `read_key` as many as `key`"));
         }
         if key.iter().chain(&read_key).any(|f| f.role_of().is_some()) {
             check.problem(format!("{at}: a role can't be a key, it changes under the window"));
         }
-        let only = self
-            .only
-            .into_iter()
-            .filter_map(|(name, texts)| Some((check.take(&at, Field::parse(&name))?, texts)));
+        let only =
+            self.only.into_iter().filter_map(|(name, texts)| Some((check.take(&at, Field::parse(&name))?, texts)));
         let only = only.collect();
         let span_s = check.span(&at, &self.span);
-        let learn_s = self
-            .learn
-            .as_ref()
-            .map_or(span_s.min(14 * 86_400), |text| check.span(&at, text));
-        Some(WindowSpec {
-            name: self.name,
-            kind,
-            actions: self.actions,
-            only,
-            key,
-            read_key,
-            span_s,
-            learn_s,
-        })
+        let learn_s = self.learn.as_ref().map_or(span_s.min(14 * 86_400), |text| check.span(&at, text));
+        Some(WindowSpec { name: self.name, kind, actions: self.actions, only, key, read_key, span_s, learn_s })
     }
 }
 
@@ -559,9 +510,7 @@ impl RawRule {
             check.problem(format!("{at}: `{id}` is no ATT&CK technique id (T1110, T1110.003)"));
         }
         if self.playbook.verify.is_empty() || self.playbook.contain.is_empty() {
-            check.problem(format!(
-                "{at}: the playbook needs something to verify and something to contain"
-            ));
+            check.problem(format!("{at}: the playbook needs something to verify and something to contain"));
         }
         Rule {
             fold_s: check.span(&at, &self.fold),
@@ -583,10 +532,9 @@ impl RawConfig {
         let at = format!("config `{name}`");
         check.name(&at, name);
         let kind = match self.kind.as_str() {
-            "integer" => ConfigKind::Integer {
-                min: self.min.unwrap_or(0),
-                max: self.max.unwrap_or(u64::from(u32::MAX)),
-            },
+            "integer" => {
+                ConfigKind::Integer { min: self.min.unwrap_or(0), max: self.max.unwrap_or(u64::from(u32::MAX)) }
+            }
             "boolean" => ConfigKind::Boolean,
             "texts" => ConfigKind::Texts,
             other => {
@@ -600,11 +548,7 @@ impl RawConfig {
             toml::Value::Array(items) => items.iter().map(|i| json!(i.as_str())).collect(),
             other => json!(other.to_string()),
         };
-        let key = ConfigKey {
-            kind,
-            help: self.help,
-            default,
-        };
+        let key = ConfigKey { kind, help: self.help, default };
         if let Some(problem) = key.problem(&key.default) {
             check.problem(format!("{at}: its default {problem}"));
         }
@@ -688,10 +632,7 @@ mod tests {
     fn an_unknown_key_names_its_line() {
         let bad = GOOD.replace("title = \"Sign-in abuse\"", "title = \"x\"\n        tilte = \"y\"");
         let problems = Manifest::parse(&bad).unwrap_err().problems;
-        assert!(
-            problems[0].contains("line 6") && problems[0].contains("tilte"),
-            "{problems:?}"
-        );
+        assert!(problems[0].contains("line 6") && problems[0].contains("tilte"), "{problems:?}");
     }
 
     #[test]

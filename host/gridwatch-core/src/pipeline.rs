@@ -112,11 +112,7 @@ impl Pipeline {
         self.windows.declare(&service.manifest);
         let columns = service.manifest.fields.iter().map(|field| self.column(field)).collect();
         let windows = self.windows.positions(&service.manifest);
-        self.services.push(InService {
-            service,
-            columns,
-            windows,
-        });
+        self.services.push(InService { service, columns, windows });
     }
 
     pub fn services(&self) -> impl Iterator<Item = &Service> {
@@ -143,11 +139,7 @@ impl Pipeline {
     pub fn prepare(&mut self, events: &[Event]) -> Prepared {
         let mut table = Table::new(self.fields.len(), events.len());
         let mut rows: Vec<Vec<u32>> = vec![Vec::new(); self.services.len()];
-        let mut values: Vec<Vec<Vec<u64>>> = self
-            .services
-            .iter()
-            .map(|s| vec![Vec::new(); s.windows.len()])
-            .collect();
+        let mut values: Vec<Vec<Vec<u64>>> = self.services.iter().map(|s| vec![Vec::new(); s.windows.len()]).collect();
         for (at, event) in events.iter().enumerate() {
             self.directory.learn(event);
             self.windows.feed(event);
@@ -161,15 +153,9 @@ impl Pipeline {
                 }
             }
         }
-        let batches = self
-            .services
-            .iter()
-            .zip(&rows)
-            .zip(values)
-            .map(|((module, rows), windows)| Batch {
-                windows,
-                ..table.project(rows, &module.columns, &mut self.scratch)
-            });
+        let batches = self.services.iter().zip(&rows).zip(values).map(|((module, rows), windows)| {
+            Arc::new(Batch { windows, ..table.project(rows, &module.columns, &mut self.scratch) })
+        });
         let batches = batches.collect();
         Prepared { batches, rows }
     }
@@ -221,11 +207,7 @@ impl Pipeline {
             Whose::Entity if event.entity_type() == "user" => text(event.entity(), "id"),
             Whose::Entity => "",
         };
-        if id.is_empty() {
-            ""
-        } else {
-            self.directory.role_at(id, event).name()
-        }
+        if id.is_empty() { "" } else { self.directory.role_at(id, event).name() }
     }
 
     fn check(
@@ -248,9 +230,7 @@ impl Pipeline {
         faults.extend(outcome.dead.into_iter().map(|dead| fault(dead.row, dead.reason)));
         for raw in outcome.findings {
             let row = raw.row;
-            match raw.check(&prepared.batches[module], manifest, |row| {
-                events[rows[row] as usize].action.clone()
-            }) {
+            match raw.check(&prepared.batches[module], manifest, |row| events[rows[row] as usize].action.clone()) {
                 Ok(finding) => findings.push((rows[finding.row] as usize, module, finding)),
                 Err(lie) => faults.push(fault(row, lie.to_string())),
             }
@@ -267,16 +247,8 @@ impl Pipeline {
         let mut evidence: Vec<Arc<Stub>> = finding
             .windows
             .iter()
-            .flat_map(|w| {
-                self.windows
-                    .evidence(in_service.windows[*w], event, crate::alert::MAX_EVIDENCE)
-            })
-            .chain(
-                finding
-                    .evidence
-                    .iter()
-                    .map(|row| Stub::of(&events[rows[*row] as usize])),
-            )
+            .flat_map(|w| self.windows.evidence(in_service.windows[*w], event, crate::alert::MAX_EVIDENCE))
+            .chain(finding.evidence.iter().map(|row| Stub::of(&events[rows[*row] as usize])))
             .chain([Stub::of(event)])
             .collect();
         evidence.sort_by_key(|stub| (stub.time, stub.seq));
@@ -337,10 +309,7 @@ impl Pipeline {
         let mut changes = self.windows.take_changes();
         changes.extend(self.directory.take_changes());
         changes.extend(self.folder.take_changes());
-        changes.push(StateOp::put(
-            vec![state::PIPELINE],
-            &(self.windows.newest(), self.swept),
-        ));
+        changes.push(StateOp::put(vec![state::PIPELINE], &(self.windows.newest(), self.swept)));
         changes
     }
 }
@@ -352,8 +321,5 @@ impl InService {
 }
 
 fn text<'v>(object: Option<&'v Value>, name: &str) -> &'v str {
-    object
-        .and_then(|o| o.get(name))
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    object.and_then(|o| o.get(name)).and_then(Value::as_str).unwrap_or_default()
 }

@@ -25,10 +25,7 @@ impl StateOp {
     pub fn put<T: serde::Serialize>(key: Vec<u8>, value: &T) -> Self {
         // The rows' types are ours: strings, numbers and lists, which always serialise.
         let value = serde_json::to_vec(value).unwrap_or_default();
-        Self {
-            key,
-            value: Some(value),
-        }
+        Self { key, value: Some(value) }
     }
 
     pub fn delete(key: Vec<u8>) -> Self {

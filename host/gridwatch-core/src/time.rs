@@ -47,9 +47,7 @@ impl UnixMillis {
 /// RFC 3339 in UTC, or the bare number where the calendar can't express it.
 impl fmt::Display for UnixMillis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stamp = i64::try_from(self.0)
-            .ok()
-            .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+        let stamp = i64::try_from(self.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
         match stamp {
             Some(stamp) => write!(f, "{stamp}"),
             None => write!(f, "{}ms", self.0),

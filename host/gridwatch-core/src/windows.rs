@@ -121,25 +121,14 @@ impl Windows {
             let id = slot_id(&manifest.name, spec);
             if !self.slots.iter().any(|slot| slot.id == id) {
                 let (module, spec) = (manifest.name.clone(), spec.clone());
-                self.slots.push(Slot {
-                    id,
-                    module,
-                    spec,
-                    keys: HashMap::new(),
-                    since: None,
-                    dirty: BTreeMap::new(),
-                });
+                self.slots.push(Slot { id, module, spec, keys: HashMap::new(), since: None, dirty: BTreeMap::new() });
             }
         }
     }
 
     /// Positions of a module's windows here, in the manifest's order.
     pub fn positions(&self, manifest: &Manifest) -> Vec<usize> {
-        let position = |spec| {
-            self.slots
-                .iter()
-                .position(|slot| slot.id == slot_id(&manifest.name, spec))
-        };
+        let position = |spec| self.slots.iter().position(|slot| slot.id == slot_id(&manifest.name, spec));
         manifest.windows.iter().filter_map(position).collect()
     }
 
@@ -154,9 +143,7 @@ impl Windows {
 
     /// The window's value for an event that has been fed.
     pub fn value(&self, position: usize, event: &Event) -> u64 {
-        self.slots
-            .get(position)
-            .map_or(0, |slot| slot.value(event, self.newest))
+        self.slots.get(position).map_or(0, |slot| slot.value(event, self.newest))
     }
 
     /// The events that make up the value this event read, oldest first, at most `max` (the newest of them).
@@ -207,10 +194,7 @@ impl Windows {
     /// (module, window, keys, hits): what the state weighs.
     pub fn sizes(&self) -> Vec<(&str, &str, usize, usize)> {
         let hits = |slot: &Slot| slot.keys.values().map(|k| k.hits.len()).sum();
-        self.slots
-            .iter()
-            .map(|s| (s.module.as_str(), s.spec.name.as_str(), s.keys.len(), hits(s)))
-            .collect()
+        self.slots.iter().map(|s| (s.module.as_str(), s.spec.name.as_str(), s.keys.len(), hits(s))).collect()
     }
 }
 
@@ -242,11 +226,7 @@ impl Slot {
         let matches = |patterns: &[String]| patterns.iter().any(|p| catalogue::pattern_matches(p, &event.action));
         let tag = match &self.spec.kind {
             WindowKind::Sequence { steps } => {
-                let bits = steps
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, step)| matches(&step.actions))
-                    .map(|(i, _)| 1 << i);
+                let bits = steps.iter().enumerate().filter(|(_, step)| matches(&step.actions)).map(|(i, _)| 1 << i);
                 bits.sum()
             }
             WindowKind::Distinct { of } if matches(&self.spec.actions) => {
@@ -261,12 +241,7 @@ impl Slot {
 
     fn feed_seen(&mut self, key: Box<str>, event: &Event) {
         let row = self.row(&key_row(&key));
-        let now = Seen {
-            first: event.time,
-            first_seq: event.seq,
-            last: event.time,
-            last_seq: event.seq,
-        };
+        let now = Seen { first: event.time, first_seq: event.seq, last: event.time, last_seq: event.seq };
         let entry = self.keys.entry(key).or_default();
         entry.before = Some((event.seq, entry.seen));
         let mut seen = entry.seen.unwrap_or(now);
@@ -286,11 +261,7 @@ impl Slot {
     fn feed_hit(&mut self, key: Box<str>, hit: Hit) {
         let prefix = self.row(&key_row(&key));
         let distinct = matches!(self.spec.kind, WindowKind::Distinct { .. });
-        let max = if matches!(self.spec.kind, WindowKind::Sequence { .. }) {
-            MAX_CHAIN_HITS
-        } else {
-            MAX_HITS
-        };
+        let max = if matches!(self.spec.kind, WindowKind::Sequence { .. }) { MAX_CHAIN_HITS } else { MAX_HITS };
         let entry = self.keys.entry(key).or_default();
         if distinct && let Some(at) = entry.hits.iter().position(|h| h.tag == hit.tag) {
             if entry.hits[at].order() >= hit.order() {
@@ -333,8 +304,7 @@ impl Slot {
     fn last_seen(&self, key: Option<&Key>, event: &Event) -> u64 {
         let before = key.and_then(|k| k.seen_before(event));
         let last = before.map(|s| if s.last <= event.time { s.last } else { s.first });
-        last.filter(|last| event.time <= last.plus(self.spec.span_s))
-            .map_or(NEVER, |last| last.millis().0)
+        last.filter(|last| event.time <= last.plus(self.spec.span_s)).map_or(NEVER, |last| last.millis().0)
     }
 
     /// Hits that may share a stretch with the event: less than a span before or after it, none from after its turn.
@@ -352,9 +322,7 @@ impl Slot {
     fn densest(&self, key: &Key, event: &Event, newest: UnixSeconds) -> u64 {
         let on_time = key.hits.back().is_none_or(|last| last.stub.time <= event.time);
         if on_time && event.time == newest {
-            let start = key
-                .hits
-                .partition_point(|h| h.stub.time.plus(self.spec.span_s) <= event.time);
+            let start = key.hits.partition_point(|h| h.stub.time.plus(self.spec.span_s) <= event.time);
             return (key.hits.len() - start) as u64;
         }
         self.densest_run(&self.near(key, event, newest), event).len() as u64
@@ -385,11 +353,7 @@ impl Slot {
         let mut best: (u64, Vec<&Hit>) = (0, Vec::new());
         for start in 0..hits.len() {
             let limit = hits[start].stub.time.plus(self.spec.span_s);
-            let run: Vec<&Hit> = hits[start..]
-                .iter()
-                .take_while(|h| h.stub.time < limit)
-                .copied()
-                .collect();
+            let run: Vec<&Hit> = hits[start..].iter().take_while(|h| h.stub.time < limit).copied().collect();
             let contains = |chain: &[&Hit]| chain.iter().any(|h| h.stub.seq == event.seq);
             let reads_only = !hits.iter().any(|h| h.stub.seq == event.seq);
             let chain = chain_from(&run, steps.iter().map(|s| s.at_least));
@@ -432,17 +396,13 @@ impl Slot {
 
     /// Makes room by dropping the tenth of the keys that were fed longest ago.
     fn evict_oldest_keys(&mut self) {
-        let mut by_age: Vec<(UnixSeconds, Box<str>)> = self
-            .keys
-            .iter()
-            .map(|(key, state)| (state.last().unwrap_or_default(), key.clone()))
-            .collect();
+        let mut by_age: Vec<(UnixSeconds, Box<str>)> =
+            self.keys.iter().map(|(key, state)| (state.last().unwrap_or_default(), key.clone())).collect();
         by_age.sort_unstable();
         for (_, key) in by_age.into_iter().take(MAX_KEYS / 10) {
             let row = self.row(&key_row(&key));
             if let Some(state) = self.keys.remove(&key) {
-                self.dirty
-                    .extend(state.hits.iter().map(|hit| (hit_row(&row, hit), None)));
+                self.dirty.extend(state.hits.iter().map(|hit| (hit_row(&row, hit), None)));
                 if state.seen.is_some() {
                     self.dirty.insert(row, None);
                 }
@@ -474,12 +434,8 @@ impl Slot {
 fn chain_from<'k>(run: &[&'k Hit], steps: impl Iterator<Item = u32>) -> (u64, Vec<&'k Hit>) {
     let (mut chain, mut done, mut rest) = (Vec::new(), 0, run.iter());
     for (step, at_least) in steps.enumerate() {
-        let taken: Vec<&Hit> = rest
-            .by_ref()
-            .filter(|h| h.tag & (1 << step) != 0)
-            .take(at_least as usize)
-            .copied()
-            .collect();
+        let taken: Vec<&Hit> =
+            rest.by_ref().filter(|h| h.tag & (1 << step) != 0).take(at_least as usize).copied().collect();
         let complete = taken.len() == at_least as usize;
         chain.extend(taken);
         if !complete {

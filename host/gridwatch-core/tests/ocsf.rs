@@ -3,15 +3,20 @@
 //! The compiled schema is not part of the repository. `shape_problems` checks the rules that the view could break; for the
 //! whole schema, feed a validator: `cargo test --test ocsf -- --ignored --nocapture | grep '^{'`.
 
+use gridwatch_core::alert::{Actor, Alert, ModuleRef};
 use gridwatch_core::catalogue;
+use gridwatch_core::directory::{Act, Role};
 use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
-use gridwatch_core::ocsf::{self, FindingActivity, Product, RawData, Severity};
-use gridwatch_core::time::UnixMillis;
+use gridwatch_core::manifest::{Playbook, Severity, Step};
+use gridwatch_core::ocsf::{self, Product, RawData};
+use gridwatch_core::stub::Stub;
+use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const PRODUCT: Product<'static> = Product { version: "0.1.0" };
 const FIRST_SEEN: UnixMillis = UnixMillis(1_760_000_000_123);
@@ -133,15 +138,10 @@ fn bare_entry(action: &str, kind: &str) -> Value {
 fn leaves(value: &Value, path: &str, found: &mut Vec<(String, String)>) {
     match value {
         Value::Object(object) if !object.is_empty() => {
-            object
-                .iter()
-                .for_each(|(key, inner)| leaves(inner, &format!("{path}/{key}"), found));
+            object.iter().for_each(|(key, inner)| leaves(inner, &format!("{path}/{key}"), found));
         }
         Value::Array(array) if !array.is_empty() => {
-            array
-                .iter()
-                .enumerate()
-                .for_each(|(n, inner)| leaves(inner, &format!("{path}/{n}"), found));
+            array.iter().enumerate().for_each(|(n, inner)| leaves(inner, &format!("{path}/{n}"), found));
         }
         Value::String(text) if !text.is_empty() => found.push((path.into(), format!("text {text}"))),
         Value::Number(number) => found.push((path.into(), format!("text {number}"))),
@@ -197,26 +197,14 @@ fn required(class: u64) -> &'static [&'static str] {
 fn shape_problems(view: &Value) -> Vec<String> {
     let mut problems = Vec::new();
     let class = view["class_uid"].as_u64().unwrap_or(u64::MAX);
-    let everywhere = [
-        "activity_id",
-        "category_uid",
-        "class_uid",
-        "metadata",
-        "severity_id",
-        "time",
-        "type_uid",
-    ];
+    let everywhere = ["activity_id", "category_uid", "class_uid", "metadata", "severity_id", "time", "type_uid"];
     for key in everywhere.iter().chain(required(class)) {
         if view.get(key).is_none() {
             problems.push(format!("{key} is required"));
         }
     }
-    let profiles: Vec<_> = view["metadata"]["profiles"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
+    let profiles: Vec<_> =
+        view["metadata"]["profiles"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for (keys, profile) in [
         (&["actor", "device"][..], "host"),
         (&["cloud", "api"], "cloud"),
@@ -234,12 +222,7 @@ fn shape_problems(view: &Value) -> Vec<String> {
     if !(946_684_800_000..=4_102_444_800_000).contains(&time) {
         problems.push(format!("time {time}"));
     }
-    for endpoint in [
-        "/src_endpoint",
-        "/device",
-        "/evidences/0/src_endpoint",
-        "/evidences/1/src_endpoint",
-    ] {
+    for endpoint in ["/src_endpoint", "/device", "/evidences/0/src_endpoint", "/evidences/1/src_endpoint"] {
         if let Some(ip) = view.pointer(&format!("{endpoint}/ip"))
             && ip.as_str().is_none_or(|ip| ip.parse::<std::net::IpAddr>().is_err())
         {
@@ -247,28 +230,13 @@ fn shape_problems(view: &Value) -> Vec<String> {
         }
     }
     for evidence in view["evidences"].as_array().into_iter().flatten() {
-        if !["actor", "data", "file", "src_endpoint"]
-            .iter()
-            .any(|key| evidence.get(key).is_some())
-        {
+        if !["actor", "data", "file", "src_endpoint"].iter().any(|key| evidence.get(key).is_some()) {
             problems.push(format!("evidence of nothing: {evidence}"));
         }
     }
-    for object in [
-        "/user",
-        "/actor/user",
-        "/app",
-        "/group",
-        "/entity",
-        "/web_resources/0",
-        "/resources/0",
-        "/file",
-    ] {
+    for object in ["/user", "/actor/user", "/app", "/group", "/entity", "/web_resources/0", "/resources/0", "/file"] {
         let named = ["uid", "name", "policy", "user", "org"];
-        if view
-            .pointer(object)
-            .is_some_and(|object| !named.iter().any(|key| object.get(key).is_some()))
-        {
+        if view.pointer(object).is_some_and(|object| !named.iter().any(|key| object.get(key).is_some())) {
             problems.push(format!("{object} has no name"));
         }
     }
@@ -298,10 +266,7 @@ fn samples_keep_every_leaf_and_their_bytes() {
 fn a_sign_in_names_user_session_place_and_source() {
     let view = view(SAMPLES[3]);
     assert_eq!((&view["class_uid"], &view["type_uid"]), (&json!(3002), &json!(300_201)));
-    assert_eq!(
-        view["session"]["uid"], "1656410836837",
-        "a number is shown as text with all its digits"
-    );
+    assert_eq!(view["session"]["uid"], "1656410836837", "a number is shown as text with all its digits");
     assert_eq!(view["actor"]["user"], view["user"]);
     assert_eq!(view["user"]["email_addr"], "ada@corp.example");
     assert_eq!(
@@ -321,16 +286,10 @@ fn a_sign_in_names_user_session_place_and_source() {
 fn a_reset_session_is_the_admins_session_and_the_targets_logoff() {
     let view = view(SAMPLES[4]);
     assert_eq!(view["type_uid"], json!(300_202));
-    assert_eq!(
-        (&view["actor"]["user"]["uid"], &view["user"]["uid"]),
-        (&json!("W0B"), &json!("W0A"))
-    );
+    assert_eq!((&view["actor"]["user"]["uid"], &view["user"]["uid"]), (&json!("W0B"), &json!("W0A")));
     assert_eq!(view["actor"]["session"]["uid"], "847288190092");
     assert!(view.get("session").is_none());
-    assert_eq!(
-        view["unmapped"]["actor"]["user"]["email"], "",
-        "empty is told from absent"
-    );
+    assert_eq!(view["unmapped"]["actor"]["user"]["email"], "", "empty is told from absent");
 }
 
 #[test]
@@ -348,14 +307,8 @@ fn an_entry_without_an_address_still_has_the_required_endpoint() {
 #[test]
 fn a_setting_shows_its_value_before_and_after() {
     let view = view(SAMPLES[2]);
-    assert_eq!(
-        view["entity"]["policy"]["name"],
-        "pref.who_can_manage_ext_shared_channels"
-    );
-    assert_eq!(
-        view["entity"]["policy"]["data"]["type"],
-        json!(["ORG_ADMINS", "OWNERS"])
-    );
+    assert_eq!(view["entity"]["policy"]["name"], "pref.who_can_manage_ext_shared_channels");
+    assert_eq!(view["entity"]["policy"]["data"]["type"], json!(["ORG_ADMINS", "OWNERS"]));
     assert_eq!(view["entity_result"]["policy"]["data"]["type"], json!(["ADMINS"]));
     assert_eq!(view["entity"]["org"]["uid"], "E0A");
 }
@@ -369,10 +322,7 @@ fn the_inviters_address_is_not_put_on_the_member() {
     );
     assert_eq!(view["src_endpoint"]["owner"]["uid"], "W2");
     assert_eq!(view["unmapped"]["context"]["session_id"], json!(5));
-    assert_eq!(
-        (&view["user"]["uid"], &view["group"]["uid"]),
-        (&json!("W1"), &json!("C1"))
-    );
+    assert_eq!((&view["user"]["uid"], &view["group"]["uid"]), (&json!("W1"), &json!("C1")));
 }
 
 #[test]
@@ -393,11 +343,7 @@ fn an_anomaly_is_a_finding_with_both_addresses() {
     let view = assert_kept(&entry.to_string());
     assert_eq!((&view["class_uid"], &view["is_alert"]), (&json!(2004), &json!(true)));
     assert_eq!(view["finding_info"]["types"], json!(["asn", "ip_address"]));
-    assert_eq!(
-        view["start_time"],
-        json!(1_700_000_050_123_u64),
-        "microseconds of the act, not of its detection"
-    );
+    assert_eq!(view["start_time"], json!(1_700_000_050_123_u64), "microseconds of the act, not of its detection");
     assert_eq!(view["evidences"][0]["src_endpoint"]["ip"], "198.51.100.7");
     assert_eq!(view["evidences"][1]["src_endpoint"]["ip"], "203.0.113.9");
 }
@@ -417,28 +363,12 @@ fn every_action_on_every_kind_of_entity_is_kept() {
 #[test]
 fn what_is_no_entry_is_a_base_event_with_its_bytes() {
     let deep = format!(r#"{{"x":{}1{}}}"#, "[".repeat(500), "]".repeat(500));
-    for raw in [
-        "17",
-        "null",
-        "[1]",
-        r#""text""#,
-        "{",
-        "not json",
-        r#"{"a":"\ud800"}"#,
-        &deep,
-    ] {
+    for raw in ["17", "null", "[1]", r#""text""#, "{", "not json", r#"{"a":"\ud800"}"#, &deep] {
         let view = assert_kept(raw);
-        assert_eq!(
-            (&view["type_uid"], &view["activity_id"]),
-            (&json!(99), &json!(99)),
-            "{raw}"
-        );
+        assert_eq!((&view["type_uid"], &view["activity_id"]), (&json!(99), &json!(99)), "{raw}");
         assert_eq!(ocsf::event_with(&event(raw), &PRODUCT, RawData::Omit)["raw_data"], raw);
     }
-    for raw in [
-        "{}",
-        r#"{"actor":7,"entity":[],"context":null,"details":"","id":{},"date_create":[],"action":1}"#,
-    ] {
+    for raw in ["{}", r#"{"actor":7,"entity":[],"context":null,"details":"","id":{},"date_create":[],"action":1}"#] {
         assert_eq!(assert_kept(raw)["type_uid"], json!(99));
     }
 }
@@ -451,10 +381,7 @@ fn an_unknown_action_is_kept_and_named_but_not_judged() {
         (&view["activity_name"], &view["metadata"]["event_code"]),
         (&json!("an_action_of_tomorrow"), &json!("an_action_of_tomorrow"))
     );
-    assert_eq!(
-        view["device"]["ip"], "198.51.100.7",
-        "a class without an endpoint still has the address typed"
-    );
+    assert_eq!(view["device"]["ip"], "198.51.100.7", "a class without an endpoint still has the address typed");
     assert_eq!(view["observables"][0]["value"], "Mozilla/5.0 (X11; Linux)");
     assert_eq!(view["metadata"]["labels"], json!(["unknown_action"]));
 }
@@ -503,17 +430,7 @@ fn any_value() -> impl Strategy<Value = Value> {
         number.prop_map(|text| serde_json::from_str(&text).expect("a number")),
         any::<String>().prop_map(Value::from),
         prop::sample::select(
-            &[
-                "user",
-                "app",
-                "message",
-                "1.2.3.4",
-                "::1",
-                "a@b.co",
-                "USLACKSECURITY",
-                "KICKED",
-                "E1"
-            ][..]
+            &["user", "app", "message", "1.2.3.4", "::1", "a@b.co", "USLACKSECURITY", "KICKED", "E1"][..]
         )
         .prop_map(Value::from),
     ];
@@ -526,24 +443,8 @@ fn any_value() -> impl Strategy<Value = Value> {
 }
 
 fn any_key() -> impl Strategy<Value = String> {
-    let known = [
-        "id",
-        "name",
-        "type",
-        "user",
-        "email",
-        "title",
-        "channel",
-        "timestamp",
-        "location",
-        "",
-        "a.b",
-        "a/b",
-    ];
-    prop_oneof![
-        prop::sample::select(known.to_vec()).prop_map(str::to_owned),
-        "[a-z_]{1,6}"
-    ]
+    let known = ["id", "name", "type", "user", "email", "title", "channel", "timestamp", "location", "", "a.b", "a/b"];
+    prop_oneof![prop::sample::select(known.to_vec()).prop_map(str::to_owned), "[a-z_]{1,6}"]
 }
 
 fn any_mutation() -> impl Strategy<Value = Mutation> {
@@ -569,10 +470,7 @@ fn mutate(entry: &mut Value, at: Index, mutation: Mutation) {
     let Some((key, parents)) = path.split_last() else {
         return;
     };
-    let parent = parents
-        .iter()
-        .try_fold(entry, |value, key| value.get_mut(key))
-        .and_then(Value::as_object_mut);
+    let parent = parents.iter().try_fold(entry, |value, key| value.get_mut(key)).and_then(Value::as_object_mut);
     let Some(parent) = parent else { return };
     match mutation {
         Mutation::Remove => drop(parent.remove(key)),
@@ -604,146 +502,260 @@ proptest! {
     }
 }
 
-fn findings(evidence: &[&Event]) -> Vec<Value> {
-    let attacks = [
-        ocsf::AttackInput {
-            technique: "T1078.004",
-            tactic: Some("TA0001"),
-        },
-        ocsf::AttackInput {
-            technique: "T1567",
-            tactic: Some("Exfiltration"),
-        },
-        ocsf::AttackInput {
-            technique: "T1110",
-            tactic: None,
-        },
-    ];
-    let full = ocsf::FindingInput {
-        metadata_uid: "alert-1/1",
-        uid: "alert-1",
-        activity: FindingActivity::Create,
+fn stub(raw: &str) -> Arc<Stub> {
+    Stub::of(&event(raw))
+}
+
+fn step(text: &str, method: Option<&str>, scope: Option<&str>) -> Step {
+    Step { text: text.into(), method: method.map(Into::into), scope: scope.map(Into::into) }
+}
+
+fn full_alert() -> Alert {
+    let act = |seq: u64, action: &str, ip: &str| Act {
+        seq,
+        time: UnixSeconds(1_700_000_000 + seq),
+        action: action.into(),
+        ip_address: ip.into(),
+    };
+    Alert {
+        uid: "gw-00ff".into(),
+        revision: 1,
         severity: Severity::High,
-        title: "Many downloads by one user",
-        description: "Ada downloaded 512 files in an hour; her usual is 3.",
-        created: FIRST_SEEN,
-        modified: FIRST_SEEN.plus(5_000),
-        first_event: UnixMillis(1_700_000_000_000),
-        last_event: UnixMillis(1_700_000_100_000),
-        rule_id: "exfiltration.download_spike",
-        rule_title: "Download spike",
-        module: ocsf::ModuleInput {
-            name: "exfiltration",
-            version: "1.2.0",
-            digest: "sha256:00ff",
+        title: "Many downloads by one user".into(),
+        rule: "exfiltration.download_spike".into(),
+        rule_title: "Download spike".into(),
+        condition: "More downloads in an hour than ten times the usual.".into(),
+        module: ModuleRef { name: "exfiltration".into(), version: "1.2.0".into(), digest: "00ff".into() },
+        dedup_key: "W0A".into(),
+        period_start: UnixSeconds(1_699_999_200),
+        period_s: 3_600,
+        findings: 3,
+        first: UnixSeconds(1_700_000_000),
+        last: UnixSeconds(1_700_000_100),
+        seen: FIRST_SEEN,
+        actor: Actor {
+            id: "W0A".into(),
+            name: "Ada".into(),
+            email: "ada@corp.example".into(),
+            role_at_event: Role::Admin,
+            role_now: Role::Member,
         },
-        attacks: &attacks,
-        actor: Some(ocsf::ActorInput {
-            id: "W1",
-            email: Some("ada@corp.example"),
-            name: Some("Ada"),
-            role: Some("Org Admin"),
-        }),
-        evidence,
-        labels: &[("count", "512"), ("baseline", "3")],
-        playbook: &[
-            "Ask Ada.",
-            "Reset her sessions: admin.users.session.reset (admin.users:write).",
-        ],
-        dedup_count: 3,
+        recent: vec![act(9, "file_downloaded", "198.51.100.7"), act(8, "user_login", "")],
+        evidence: SAMPLES.iter().chain(&["17", "{}"]).map(|raw| stub(raw)).collect(),
+        evidence_total: 512,
+        labels: [("baseline", "3"), ("count", "512")].map(|(name, value)| (name.into(), value.into())).into(),
+        attack: vec!["T1078.004".into(), "T1567".into()],
+        playbook: Playbook {
+            verify: vec![step("Ask Ada", None, None)],
+            contain: vec![step("Reset her sessions", Some("admin.users.session.reset"), Some("admin.users:write"))],
+            then: vec![step("Read what she took", Some("files.info"), None), step("Tell legal", None, Some("none"))],
+        },
         suppressed_by: None,
-    };
-    let nobody = ocsf::ActorInput {
-        id: "",
-        email: Some("not an address"),
-        name: Some(""),
-        role: None,
-    };
-    let bare = ocsf::FindingInput {
+    }
+}
+
+/// An alert of a module that says as little as it can, on an entry that says nothing.
+fn bare_alert() -> Alert {
+    Alert {
         severity: Severity::from_id(0),
-        attacks: &[],
-        actor: None,
-        evidence: &[],
-        labels: &[],
-        playbook: &[],
-        ..full
+        condition: String::new(),
+        first: UnixSeconds(0),
+        last: UnixSeconds(u64::MAX),
+        seen: UnixMillis(u64::MAX),
+        actor: Actor::default(),
+        recent: vec![],
+        evidence: vec![],
+        evidence_total: 0,
+        labels: BTreeMap::new(),
+        attack: vec![],
+        playbook: Playbook::default(),
+        ..full_alert()
+    }
+}
+
+/// Every text that an entry or a module can choose is one that a careless view would trip over.
+fn hostile_alert(text: &str) -> Alert {
+    let stub = Stub {
+        seq: u64::MAX,
+        id: text.into(),
+        time: UnixSeconds(u64::MAX),
+        action: text.into(),
+        actor_id: text.into(),
+        ip_address: text.into(),
+        ua: text.into(),
     };
-    let inputs = [
-        full,
-        ocsf::FindingInput {
-            activity: FindingActivity::Update,
-            actor: Some(nobody),
-            ..full
-        },
-        ocsf::FindingInput {
-            activity: FindingActivity::Close,
-            ..full
-        },
-        ocsf::FindingInput {
-            suppressed_by: Some("known backup job"),
-            ..full
-        },
-        bare,
+    Alert {
+        title: text.into(),
+        rule_title: text.into(),
+        condition: text.into(),
+        dedup_key: text.into(),
+        actor: Actor { id: text.into(), name: text.into(), email: text.into(), ..Actor::default() },
+        recent: vec![Act { seq: 0, time: UnixSeconds(u64::MAX), action: text.into(), ip_address: text.into() }],
+        evidence: vec![Arc::new(stub)],
+        labels: [(text.into(), text.into())].into(),
+        attack: vec![text.into()],
+        playbook: Playbook { verify: vec![step(text, Some(text), Some(text))], ..Playbook::default() },
+        suppressed_by: Some(text.into()),
+        ..full_alert()
+    }
+}
+
+const HOSTILE: [&str; 9] =
+    ["", " ", "\0\n\r\u{202e}", "\"}],{", "999.1.1.1", "fe80::1%eth0", "not an @address", ".", "\u{1f600}\u{fffd}"];
+
+fn with_role(role: Role) -> Alert {
+    let mut alert = full_alert();
+    (alert.actor.role_at_event, alert.actor.role_now) = (role, role);
+    alert
+}
+
+fn alerts() -> Vec<Alert> {
+    let only_email = Actor { email: "not an address".into(), ..Actor::default() };
+    let roles = [Role::Unknown, Role::Bot, Role::Guest, Role::Member, Role::Owner, Role::PrimaryOwner].map(with_role);
+    let shapes = [
+        full_alert(),
+        Alert { revision: 2, severity: Severity::Critical, ..full_alert() },
+        Alert { suppressed_by: Some("known backup job".into()), ..full_alert() },
+        bare_alert(),
+        Alert { actor: only_email, ..full_alert() },
+        Alert { evidence: vec![stub(SAMPLES[0]); 60], ..full_alert() },
     ];
-    inputs
-        .iter()
-        .map(|input| ocsf::detection_finding(input, &PRODUCT))
-        .collect()
+    shapes.into_iter().chain(roles).chain(HOSTILE.map(hostile_alert)).collect()
+}
+
+fn finding(alert: &Alert) -> Value {
+    let finding = ocsf::detection_finding(alert, &PRODUCT);
+    assert_eq!(shape_problems(&finding), Vec::<String>::new(), "{finding:#}");
+    assert_eq!(finding.to_string(), ocsf::detection_finding(alert, &PRODUCT).to_string());
+    finding
+}
+
+#[test]
+fn every_alert_is_a_finding() {
+    for alert in alerts() {
+        finding(&alert);
+    }
 }
 
 #[test]
 fn an_alert_is_a_finding_with_rule_module_evidence_and_playbook() {
-    let events: Vec<Event> = SAMPLES.iter().chain(&["17", "{}"]).map(|raw| event(raw)).collect();
-    let all = findings(&events.iter().collect::<Vec<_>>());
-    for finding in &all {
-        assert_eq!(shape_problems(finding), Vec::<String>::new());
+    let finding = finding(&full_alert());
+    assert_eq!((&finding["type_uid"], &finding["severity_id"]), (&json!(200_401), &json!(4)));
+    assert_eq!((&finding["status"], &finding["is_alert"]), (&json!("New"), &json!(true)));
+    assert_eq!(finding["metadata"]["product"]["feature"]["uid"], "00ff");
+    let info = &finding["finding_info"];
+    assert_eq!(info["analytic"]["uid"], "exfiltration.download_spike");
+    assert_eq!(info["desc"], "More downloads in an hour than ten times the usual.");
+    assert_eq!(info["attacks"][0]["technique"]["uid"], "T1078");
+    assert_eq!(info["attacks"][0]["sub_technique"]["uid"], "T1078.004");
+    assert_eq!(info["attacks"][1], json!({ "technique": { "uid": "T1567" } }));
+    assert_eq!(info["tags"][1], json!({ "name": "count", "value": "512" }));
+    assert_eq!((&info["related_events_count"], &finding["count"]), (&json!(512), &json!(3)));
+    assert_eq!(
+        finding["remediation"]["desc"],
+        "1. Verify: Ask Ada\n\
+         2. Contain: Reset her sessions (admin.users.session.reset, scope admin.users:write)\n\
+         3. Then: Read what she took (files.info)\n\
+         4. Then: Tell legal (scope none)"
+    );
+    let folding = json!({ "dedup_key": "W0A", "period_start": 1_699_999_200, "period_s": 3_600 });
+    assert_eq!(finding["unmapped"], folding);
+}
+
+#[test]
+fn evidence_shows_who_from_where_and_how_to_find_the_entry() {
+    let finding = finding(&full_alert());
+    let reset = event(SAMPLES[4]);
+    assert_eq!(finding["finding_info"]["related_events"][4]["uid"], reset.id);
+    assert_eq!(finding["finding_info"]["related_events"][4]["type_uid"], json!(300_202));
+    let shown = json!({
+        "uid": reset.id,
+        "name": "user_session_reset_by_admin",
+        "actor": { "user": { "uid": "W0B", "type": "User", "type_id": 1 } },
+        "src_endpoint": { "ip": "198.51.100.9" },
+        "http_request": { "user_agent": "UA" },
+        "data": { "uid": reset.id, "seq": 7, "action": "user_session_reset_by_admin", "time": 1_700_000_003_000_u64 },
+    });
+    assert_eq!(finding["evidences"][4], shown);
+    let without_address = &finding["evidences"][5];
+    assert!(without_address.get("src_endpoint").is_none() && without_address.get("http_request").is_none());
+    let of_no_entry = &finding["evidences"][6];
+    assert!(of_no_entry.get("actor").is_none() && of_no_entry["data"]["seq"] == json!(7));
+}
+
+#[test]
+fn a_revision_is_a_message_of_its_own_about_the_same_finding() {
+    let (first, second) = (finding(&full_alert()), finding(&Alert { revision: 2, ..full_alert() }));
+    assert_eq!((&first["type_uid"], &second["type_uid"]), (&json!(200_401), &json!(200_402)));
+    assert_eq!((&first["metadata"]["uid"], &second["metadata"]["uid"]), (&json!("gw-00ff:1"), &json!("gw-00ff:2")));
+    assert_eq!((&first["finding_info"]["uid"], &second["finding_info"]["uid"]), (&json!("gw-00ff"), &json!("gw-00ff")));
+    assert_eq!(second["status"], "New", "no person has looked at it yet, as far as gridwatch knows");
+}
+
+#[test]
+fn the_actor_has_the_role_at_the_event_and_now_and_what_they_did_last() {
+    let finding = finding(&full_alert());
+    let user = json!({ "uid": "W0A", "name": "Ada", "email_addr": "ada@corp.example", "type": "admin", "type_id": 2 });
+    assert_eq!(finding["actor"]["user"], user);
+    let [role, recent] = finding["enrichments"].as_array().unwrap().as_slice() else { panic!("{finding:#}") };
+    assert_eq!((&role["name"], &role["value"]), (&json!("actor.user.uid"), &json!("W0A")));
+    assert_eq!(role["data"], json!({ "role_at_event": "admin", "role_now": "member" }));
+    let acts = json!([
+        { "seq": 9, "time": 1_700_000_009_000_u64, "action": "file_downloaded", "ip_address": "198.51.100.7" },
+        { "seq": 8, "time": 1_700_000_008_000_u64, "action": "user_login" },
+    ]);
+    assert_eq!((&recent["type"], &recent["data"]), (&json!("recent_activity"), &acts));
+}
+
+#[test]
+fn a_role_that_no_entry_told_is_unknown_and_not_guessed() {
+    let cases = [
+        (Role::Unknown, "Unknown", 0),
+        (Role::Bot, "bot", 4),
+        (Role::Guest, "guest", 99),
+        (Role::Member, "member", 1),
+        (Role::PrimaryOwner, "primary_owner", 2),
+    ];
+    for (role, kind, type_id) in cases {
+        let finding = finding(&with_role(role));
+        let user = &finding["actor"]["user"];
+        assert_eq!((&user["type"], &user["type_id"]), (&json!(kind), &json!(type_id)));
+        assert_eq!(finding["enrichments"][0]["data"]["role_at_event"], role.name());
     }
-    let [create, update, close, suppressed, bare] = all.as_slice() else {
-        unreachable!()
-    };
-    assert_eq!(
-        (&create["type_uid"], &update["type_uid"], &close["type_uid"]),
-        (&json!(200_401), &json!(200_402), &json!(200_403))
-    );
-    assert_eq!(create["metadata"]["product"]["feature"]["uid"], "sha256:00ff");
-    assert_eq!(create["finding_info"]["analytic"]["uid"], "exfiltration.download_spike");
-    assert_eq!(create["finding_info"]["related_events"][3]["uid"], events[3].id);
-    assert_eq!(
-        create["finding_info"]["attacks"][0]["sub_technique"]["uid"],
-        "T1078.004"
-    );
-    assert_eq!(create["evidences"][4]["actor"]["user"]["uid"], "W0B");
-    assert_eq!(create["evidences"][4]["src_endpoint"]["ip"], "198.51.100.9");
-    assert!(
-        create["remediation"]["desc"]
-            .as_str()
-            .unwrap()
-            .starts_with("1. Ask Ada.\n2. ")
-    );
-    assert_eq!(
-        (&create["actor"]["user"]["type"], &create["actor"]["user"]["type_id"]),
-        (&json!("Org Admin"), &json!(2))
-    );
-    assert_eq!(
-        (&suppressed["status"], &suppressed["is_alert"]),
-        (&json!("Suppressed"), &json!(false))
-    );
-    assert!(bare.get("evidences").is_none() && bare.get("actor").is_none() && bare.get("remediation").is_none());
+}
+
+#[test]
+fn an_actor_of_whom_only_a_text_is_known_is_named_by_it() {
+    let actor = Actor { email: "not an address".into(), ..Actor::default() };
+    let finding = finding(&Alert { actor, ..full_alert() });
+    assert_eq!(finding["actor"]["user"], json!({ "name": "not an address", "type": "Unknown", "type_id": 0 }));
+    assert_eq!(finding["enrichments"][0]["name"], "actor.user.name");
+}
+
+#[test]
+fn a_suppressed_alert_is_a_finding_that_alerts_no_one() {
+    let finding = finding(&Alert { suppressed_by: Some("known backup job".into()), ..full_alert() });
+    assert_eq!((&finding["status"], &finding["is_alert"]), (&json!("Suppressed"), &json!(false)));
+    assert_eq!(finding["status_detail"], "suppressed by known backup job");
+}
+
+#[test]
+fn what_an_alert_does_not_say_is_absent() {
+    let finding = finding(&bare_alert());
+    for key in ["actor", "enrichments", "evidences", "remediation", "start_time", "end_time"] {
+        assert!(finding.get(key).is_none(), "{key}");
+    }
+    for key in ["attacks", "desc", "related_events", "tags", "first_seen_time", "last_seen_time"] {
+        assert!(finding["finding_info"].get(key).is_none(), "{key}");
+    }
 }
 
 #[test]
 fn evidence_over_the_maximum_is_named_but_not_shown() {
-    let event = event(SAMPLES[0]);
-    for (given, shown) in [
-        (ocsf::EVIDENCES_MAX, ocsf::EVIDENCES_MAX),
-        (ocsf::EVIDENCES_MAX + 1, ocsf::EVIDENCES_MAX),
-    ] {
-        let finding = &findings(&vec![&event; given])[0];
+    for (given, shown) in [(ocsf::EVIDENCES_MAX, ocsf::EVIDENCES_MAX), (60, ocsf::EVIDENCES_MAX)] {
+        let finding = finding(&Alert { evidence: vec![stub(SAMPLES[0]); given], ..full_alert() });
         assert_eq!(finding["evidences"].as_array().unwrap().len(), shown);
-        assert_eq!(
-            finding["finding_info"]["related_events"].as_array().unwrap().len(),
-            given
-        );
+        assert_eq!(finding["finding_info"]["related_events"].as_array().unwrap().len(), given);
     }
 }
 
@@ -751,12 +763,11 @@ fn evidence_over_the_maximum_is_named_but_not_shown() {
 #[test]
 #[ignore = "prints a view per action, kind of entity and shape of entry"]
 fn print_views() {
-    let samples: Vec<Event> = SAMPLES.iter().chain(&["17", "{}"]).map(|raw| event(raw)).collect();
     for raw in SAMPLES.into_iter().chain(["17", "null", "{", "{}"]) {
         println!("{}", view(raw));
     }
-    for finding in findings(&samples.iter().collect::<Vec<_>>()) {
-        println!("{finding}");
+    for alert in alerts() {
+        println!("{}", finding(&alert));
     }
     for action in catalogue::actions().chain(["", "an_action_of_tomorrow"]) {
         for kind in KINDS {

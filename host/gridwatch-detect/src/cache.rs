@@ -24,14 +24,8 @@ pub struct Cache {
 
 impl Cache {
     pub fn open(dir: &Path, engine: &wasmtime::Engine) -> Result<Self, Refused> {
-        let wrong = |why: String| Refused::Cache {
-            why: format!("{}: {why}", dir.display()),
-        };
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(|e| wrong(e.to_string()))?;
+        let wrong = |why: String| Refused::Cache { why: format!("{}: {why}", dir.display()) };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| wrong(e.to_string()))?;
         let meta = std::fs::metadata(dir).map_err(|e| wrong(e.to_string()))?;
         let ours = std::fs::metadata("/proc/self").map_or(meta.uid(), |me| me.uid());
         if meta.mode() & 0o077 != 0 || meta.uid() != ours {
@@ -42,17 +36,11 @@ impl Cache {
         let mut hasher = std::hash::DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         POLICY_VERSION.hash(&mut hasher);
-        Ok(Self {
-            dir: dir.to_owned(),
-            engine: hasher.finish(),
-        })
+        Ok(Self { dir: dir.to_owned(), engine: hasher.finish() })
     }
 
     /// The artifact for a component digest, if there is a sound one.
-    #[expect(
-        unsafe_code,
-        reason = "deserialize trusts its input, which is ours: private folder, own format, checksum"
-    )]
+    #[expect(unsafe_code, reason = "deserialize trusts its input, which is ours: private folder, own format, checksum")]
     pub fn get(&self, engine: &wasmtime::Engine, digest: &str) -> Option<Component> {
         let bytes = std::fs::read(self.path(digest)).ok()?;
         let (head, code) = bytes.split_at_checked(HEAD)?;
@@ -68,12 +56,8 @@ impl Cache {
         let write = || -> std::io::Result<()> {
             let code = code.serialize().map_err(std::io::Error::other)?;
             let tmp = self.dir.join(format!("{digest}.{}.tmp", std::process::id()));
-            let mut file = std::fs::OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&tmp)?;
+            let mut file =
+                std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&tmp)?;
             std::io::Write::write_all(&mut file, &[&MAGIC[..], &Sha256::digest(&code)[..], &code].concat())?;
             file.sync_all()?;
             std::fs::rename(tmp, self.path(digest))
@@ -84,7 +68,6 @@ impl Cache {
     }
 
     fn path(&self, digest: &str) -> PathBuf {
-        self.dir
-            .join(format!("{digest}-{}.cwasm", hex(&self.engine.to_be_bytes())))
+        self.dir.join(format!("{digest}-{}.cwasm", hex(&self.engine.to_be_bytes())))
     }
 }

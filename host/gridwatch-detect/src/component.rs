@@ -52,26 +52,17 @@ pub enum Refused {
 
 impl Component {
     pub fn read(path: &Path, granted: &BTreeSet<Grant>, max_bytes: usize) -> Result<Self, Refused> {
-        let unreadable = |source| Refused::Unreadable {
-            path: path.to_owned(),
-            source,
-        };
+        let unreadable = |source| Refused::Unreadable { path: path.to_owned(), source };
         let size = std::fs::metadata(path).map_err(unreadable)?.len() as usize;
         if size > max_bytes {
-            return Err(Refused::TooLarge {
-                bytes: size,
-                max: max_bytes,
-            });
+            return Err(Refused::TooLarge { bytes: size, max: max_bytes });
         }
         Self::from_bytes(std::fs::read(path).map_err(unreadable)?, granted, max_bytes)
     }
 
     pub fn from_bytes(bytes: Vec<u8>, granted: &BTreeSet<Grant>, max_bytes: usize) -> Result<Self, Refused> {
         if bytes.len() > max_bytes {
-            return Err(Refused::TooLarge {
-                bytes: bytes.len(),
-                max: max_bytes,
-            });
+            return Err(Refused::TooLarge { bytes: bytes.len(), max: max_bytes });
         }
         if wasmtime::Engine::detect_precompiled(&bytes).is_some() {
             return Err(Refused::Precompiled);
@@ -84,18 +75,12 @@ impl Component {
             }
         }
         let digest = hex(&Sha256::digest(&bytes));
-        Ok(Self {
-            manifest: Arc::new(manifest),
-            digest,
-            bytes: bytes.into(),
-        })
+        Ok(Self { manifest: Arc::new(manifest), digest, bytes: bytes.into() })
     }
 
     /// Just the manifest of a component, for tables and reports.
     pub fn manifest_of(bytes: &[u8]) -> Result<Manifest, Refused> {
-        Ok(Manifest::parse(
-            &Outline::of(bytes)?.manifest.ok_or(Refused::NoManifest)?,
-        )?)
+        Ok(Manifest::parse(&Outline::of(bytes)?.manifest.ok_or(Refused::NoManifest)?)?)
     }
 }
 
@@ -112,20 +97,15 @@ impl Outline {
         let (mut outline, mut depth) = (Self::default(), 0_u32);
         for payload in Parser::new(0).parse_all(bytes) {
             match payload.map_err(|e| wrong(e.message().to_owned()))? {
-                Payload::Version {
-                    encoding: Encoding::Module,
-                    ..
-                } if depth == 0 => {
-                    return Err(wrong(
-                        "a core module; build it into a component with `cargo xtask modules`".into(),
-                    ));
+                Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                    return Err(wrong("a core module; build it into a component with `cargo xtask modules`".into()));
                 }
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::ComponentImportSection(section) if depth == 0 => {
                     for import in section {
                         let import = import.map_err(|e| wrong(e.message().to_owned()))?;
-                        outline.imports.push(import.name.0.to_owned());
+                        outline.imports.push(import.name.name.to_owned());
                     }
                 }
                 Payload::CustomSection(section) if depth == 0 && section.name() == SECTION => {

@@ -28,33 +28,20 @@ impl Engine {
     /// `cache_dir`: where compiled components are kept (made, and kept private, by us); `None` compiles every time.
     pub fn new(cache_dir: Option<&Path>) -> Result<Self, Refused> {
         let wasmtime = wasmtime::Engine::new(&config()).map_err(|e| Refused::Compile { why: e.to_string() })?;
-        let cache = cache_dir
-            .map(|dir| Cache::open(dir, &wasmtime))
-            .transpose()?
-            .map(Arc::new);
+        let cache = cache_dir.map(|dir| Cache::open(dir, &wasmtime)).transpose()?.map(Arc::new);
         let ticker = Arc::new(Ticker::start(&wasmtime));
-        Ok(Self {
-            wasmtime,
-            cache,
-            _ticker: ticker,
-        })
+        Ok(Self { wasmtime, cache, _ticker: ticker })
     }
 
     /// Compiled code for a component: from the cache, or compiled now.
     pub(crate) fn code(&self, component: &Component) -> Result<wasmtime::component::Component, Refused> {
-        if let Some(code) = self
-            .cache
-            .as_ref()
-            .and_then(|cache| cache.get(&self.wasmtime, &component.digest))
-        {
+        if let Some(code) = self.cache.as_ref().and_then(|cache| cache.get(&self.wasmtime, &component.digest)) {
             return Ok(code);
         }
         let compile = || wasmtime::component::Component::new(&self.wasmtime, &component.bytes);
         // wasmtime has panicked on valid components under unusual settings; a bad file must not take the host along.
         let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(compile))
-            .map_err(|_| Refused::Compile {
-                why: "the compiler panicked".into(),
-            })?
+            .map_err(|_| Refused::Compile { why: "the compiler panicked".into() })?
             .map_err(|e| Refused::Compile { why: format!("{e:#}") })?;
         if let Some(cache) = &self.cache {
             cache.put(&component.digest, &code);

@@ -43,6 +43,12 @@ pub(crate) struct Call {
     pub(crate) ended: Option<&'static str>,
 }
 
+impl Call {
+    pub(crate) fn new(dict: Dict) -> Self {
+        Self { dict, ..Self::default() }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Dict {
     pub(crate) offsets: Vec<u32>,
@@ -80,19 +86,8 @@ struct Wasi {
 impl Guest {
     pub(crate) fn new(module: Arc<str>, limits: Arc<Limits>, tables: Arc<Tables>, wasi: bool) -> Self {
         let meter = Meter::new(&limits);
-        let wasi = wasi.then(|| Wasi {
-            ctx: empty_wasi(),
-            table: ResourceTable::new(),
-        });
-        Self {
-            module,
-            limits,
-            meter,
-            call: Call::default(),
-            tables,
-            kv: Kv::default(),
-            wasi,
-        }
+        let wasi = wasi.then(|| Wasi { ctx: empty_wasi(), table: ResourceTable::new() });
+        Self { module, limits, meter, call: Call::default(), tables, kv: Kv::default(), wasi }
     }
 
     /// Counts a host call; the one over the limit ends the module's call.
@@ -146,14 +141,8 @@ impl HostMonotonicClock for Still {
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         // Linked only for modules that were granted it; the others have an empty one made for nothing, once.
-        let wasi = self.wasi.get_or_insert_with(|| Wasi {
-            ctx: empty_wasi(),
-            table: ResourceTable::new(),
-        });
-        WasiCtxView {
-            ctx: &mut wasi.ctx,
-            table: &mut wasi.table,
-        }
+        let wasi = self.wasi.get_or_insert_with(|| Wasi { ctx: empty_wasi(), table: ResourceTable::new() });
+        WasiCtxView { ctx: &mut wasi.ctx, table: &mut wasi.table }
     }
 }
 
@@ -181,12 +170,7 @@ impl kv::Host for Guest {
     fn get_many(&mut self, keys: Vec<String>) -> wasmtime::Result<Vec<Option<Vec<u8>>>> {
         self.count_call()?;
         let kv = &self.kv;
-        let get = |key: &String| {
-            kv.writes
-                .get(key)
-                .or_else(|| kv.items.get(key))
-                .filter(|i| i.expires_ms > kv.now_ms)
-        };
+        let get = |key: &String| kv.writes.get(key).or_else(|| kv.items.get(key)).filter(|i| i.expires_ms > kv.now_ms);
         Ok(keys.iter().map(|key| get(key).map(|item| item.value.clone())).collect())
     }
 
@@ -198,24 +182,11 @@ impl kv::Host for Guest {
             return Ok(Err(2));
         }
         let added: usize = items.iter().map(|i| i.key.len() + i.value.len()).sum();
-        let pending: usize = self
-            .kv
-            .writes
-            .iter()
-            .map(|(key, item)| key.len() + item.value.len())
-            .sum();
+        let pending: usize = self.kv.writes.iter().map(|(key, item)| key.len() + item.value.len()).sum();
         if self.kv.bytes + pending + added > self.limits.kv_bytes {
             return Ok(Err(1));
         }
-        let item = |i: kv::Item| {
-            (
-                i.key,
-                Item {
-                    value: i.value,
-                    expires_ms: i.expires_ms,
-                },
-            )
-        };
+        let item = |i: kv::Item| (i.key, Item { value: i.value, expires_ms: i.expires_ms });
         self.kv.writes.extend(items.into_iter().map(item));
         Ok(Ok(()))
     }

@@ -72,13 +72,7 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self {
-            memory_max: limits.memory_bytes,
-            table_max: limits.table_elements,
-            memory: 0,
-            tables: 0,
-            refused: None,
-        }
+        Self { memory_max: limits.memory_bytes, table_max: limits.table_elements, memory: 0, tables: 0, refused: None }
     }
 }
 
@@ -90,10 +84,7 @@ impl ResourceLimiter for Meter {
         let total = self.memory.saturating_add(desired.saturating_sub(current));
         if total > self.memory_max {
             self.refused = Some("memory");
-            return Err(wasmtime::Error::msg(format!(
-                "memory over its limit of {} bytes",
-                self.memory_max
-            )));
+            return Err(wasmtime::Error::msg(format!("memory over its limit of {} bytes", self.memory_max)));
         }
         self.memory = total;
         Ok(true)
@@ -103,10 +94,7 @@ impl ResourceLimiter for Meter {
         let total = self.tables.saturating_add(desired.saturating_sub(current));
         if total > self.table_max {
             self.refused = Some("tables");
-            return Err(wasmtime::Error::msg(format!(
-                "tables over their limit of {} elements",
-                self.table_max
-            )));
+            return Err(wasmtime::Error::msg(format!("tables over their limit of {} elements", self.table_max)));
         }
         self.tables = total;
         Ok(true)

@@ -78,9 +78,7 @@ impl Module {
         limits: Arc<Limits>,
     ) -> Result<Self, Refused> {
         let manifest = component.manifest.clone();
-        let config = manifest
-            .configuration(given)
-            .map_err(|problems| Refused::Configuration { problems })?;
+        let config = manifest.configuration(given).map_err(|problems| Refused::Configuration { problems })?;
         let wasi = manifest.grants.contains(&Grant::Wasi);
         let code = engine.code(component)?;
         let pre = link(engine, wasi)
@@ -111,13 +109,7 @@ impl Module {
         let key = key.strip_prefix(&prefix[..]).and_then(|k| std::str::from_utf8(k).ok());
         if let (Some(key), Some((expires, value))) = (key, value.split_first_chunk::<8>()) {
             self.kv.bytes += key.len() + value.len();
-            self.kv.items.insert(
-                key.into(),
-                Item {
-                    value: value.to_vec(),
-                    expires_ms: u64::from_be_bytes(*expires),
-                },
-            );
+            self.kv.items.insert(key.into(), Item { value: value.to_vec(), expires_ms: u64::from_be_bytes(*expires) });
         }
     }
 
@@ -135,17 +127,11 @@ impl Module {
                 continue;
             }
             let whole = range.len() == batch.rows();
-            let result = if whole {
-                self.call(batch)
-            } else {
-                self.call(&batch.slice(range.clone()))
-            };
+            let result = if whole { self.call(batch) } else { self.call(&batch.slice(range.clone())) };
             match result {
                 Ok(findings) => {
-                    let shifted = findings.into_iter().map(|f| RawFinding {
-                        row: f.row.saturating_add(range.start as u32),
-                        ..f
-                    });
+                    let shifted =
+                        findings.into_iter().map(|f| RawFinding { row: f.row.saturating_add(range.start as u32), ..f });
                     evaluation.outcome.findings.extend(shifted);
                     evaluation.changes.extend(self.keep_writes());
                 }
@@ -174,20 +160,16 @@ impl Module {
         };
         let mut instance = self.instance.insert(instance);
         let guest = instance.store.data_mut();
-        guest.call = Call {
-            dict: dict_for(&self.manifest, batch),
-            ..Call::default()
-        };
+        guest.call = Call::new(dict_for(&self.manifest, batch));
         guest.kv = std::mem::take(&mut self.kv);
         guest.kv.now_ms = batch.times_ms.iter().copied().max().unwrap_or(0);
         instance.store.set_epoch_deadline(deadline(self.limits.evaluate_ms));
         let result = call_evaluate(instance, batch);
         self.kv = std::mem::take(&mut instance.store.data_mut().kv);
         let result = match result {
-            Ok(Ok(findings)) if findings.len() > self.limits.findings => Err(Failure::Flood {
-                count: findings.len(),
-                max: self.limits.findings,
-            }),
+            Ok(Ok(findings)) if findings.len() > self.limits.findings => {
+                Err(Failure::Flood { count: findings.len(), max: self.limits.findings })
+            }
             Ok(Ok(findings)) => Ok(findings.into_iter().map(raw).collect()),
             Ok(Err(answer)) => Err(Failure::Answer(gridwatch_core::finding::clean(&answer, 500))),
             Err(trap) => Err(self.explain(&trap)),
@@ -217,17 +199,10 @@ impl Module {
         // Instantiating runs code already, and a deadline of 0 is due at once.
         store.set_epoch_deadline(deadline(self.limits.setup_ms));
         let exports = self.pre.instantiate(&mut store).map_err(why)?;
-        let configured = exports
-            .gridwatch_detect_rules()
-            .call_configure(&mut store, &self.config)
-            .map_err(why)?;
+        let configured = exports.gridwatch_detect_rules().call_configure(&mut store, &self.config).map_err(why)?;
         configured.map_err(|problems| Refused::Configuration { problems })?;
         self.instances += 1;
-        Ok(Instance {
-            store,
-            exports,
-            calls: 0,
-        })
+        Ok(Instance { store, exports, calls: 0 })
     }
 
     /// Makes a call's writes part of the state, as rows to be saved.
@@ -236,23 +211,15 @@ impl Module {
         let mut changes = Vec::with_capacity(writes.len());
         for (key, item) in writes {
             let row = [&item.expires_ms.to_be_bytes()[..], &item.value].concat();
-            changes.push(StateOp {
-                key: self.kv_row(&key),
-                value: Some(row),
-            });
+            changes.push(StateOp { key: self.kv_row(&key), value: Some(row) });
             self.kv.bytes += key.len() + item.value.len();
             if let Some(old) = self.kv.items.insert(key.clone(), item) {
                 self.kv.bytes -= key.len() + old.value.len();
             }
         }
         let now = self.kv.now_ms;
-        let expired: Vec<String> = self
-            .kv
-            .items
-            .iter()
-            .filter(|(_, i)| i.expires_ms <= now)
-            .map(|(key, _)| key.clone())
-            .collect();
+        let expired: Vec<String> =
+            self.kv.items.iter().filter(|(_, i)| i.expires_ms <= now).map(|(key, _)| key.clone()).collect();
         for key in expired {
             if let Some(old) = self.kv.items.remove(&key) {
                 self.kv.bytes -= key.len() + old.value.len();
@@ -286,10 +253,7 @@ impl Module {
 
 impl std::fmt::Debug for Module {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Module")
-            .field("name", &self.name)
-            .field("digest", &self.digest)
-            .finish_non_exhaustive()
+        f.debug_struct("Module").field("name", &self.name).field("digest", &self.digest).finish_non_exhaustive()
     }
 }
 
@@ -303,23 +267,10 @@ fn link(engine: &Engine, wasi: bool) -> wasmtime::Result<Linker<Guest>> {
 }
 
 fn call_evaluate(instance: &mut Instance, batch: &Batch) -> wasmtime::Result<Result<Vec<rules::Finding>, String>> {
-    let text = |(at, ids): (usize, &'_ Vec<u32>)| (at as u32, ids.clone());
-    let _ = text;
-    let texts: Vec<_> = batch
-        .texts
-        .iter()
-        .enumerate()
-        .map(|(at, ids)| types::TextColumn { field: at as u32, ids })
-        .collect();
-    let windows: Vec<_> = batch
-        .windows
-        .iter()
-        .enumerate()
-        .map(|(at, values)| types::IntColumn {
-            field: at as u32,
-            values,
-        })
-        .collect();
+    let texts: Vec<_> =
+        batch.texts.iter().enumerate().map(|(at, ids)| types::TextColumn { field: at as u32, ids }).collect();
+    let windows: Vec<_> =
+        batch.windows.iter().enumerate().map(|(at, values)| types::IntColumn { field: at as u32, values }).collect();
     let rows = types::Batch {
         seqs: &batch.seqs,
         times_ms: &batch.times_ms,
@@ -328,20 +279,14 @@ fn call_evaluate(instance: &mut Instance, batch: &Batch) -> wasmtime::Result<Res
         dict_offsets: &batch.dict_offsets,
         dict_bytes: &batch.dict_bytes,
     };
-    instance
-        .exports
-        .gridwatch_detect_rules()
-        .call_evaluate(&mut instance.store, rows)
+    instance.exports.gridwatch_detect_rules().call_evaluate(&mut instance.store, rows)
 }
 
 /// Lookups name texts by dictionary id, so the host keeps the dictionary for as long as the call lasts.
 fn dict_for(manifest: &Manifest, batch: &Batch) -> Dict {
     match manifest.lookups.is_empty() {
         true => Dict::default(),
-        false => Dict {
-            offsets: batch.dict_offsets.clone(),
-            bytes: batch.dict_bytes.clone(),
-        },
+        false => Dict { offsets: batch.dict_offsets.clone(), bytes: batch.dict_bytes.clone() },
     }
 }
 
@@ -359,10 +304,7 @@ fn raw(f: rules::Finding) -> RawFinding {
 }
 
 fn dead(row: usize, reason: &str) -> DeadRow {
-    DeadRow {
-        row: row as u32,
-        reason: reason.to_owned(),
-    }
+    DeadRow { row: row as u32, reason: reason.to_owned() }
 }
 
 /// In ticks, rounded up, and never 0, which would be due at once.

@@ -40,14 +40,8 @@ impl Workers {
         for (at, module) in modules.into_iter().enumerate() {
             shares[home[at]].push((at, module));
         }
-        let threads = shares
-            .into_iter()
-            .enumerate()
-            .map(|(at, share)| Worker::start(at, share));
-        Ok(Self {
-            threads: threads.collect::<Result<_, _>>()?,
-            home,
-        })
+        let threads = shares.into_iter().enumerate().map(|(at, share)| Worker::start(at, share));
+        Ok(Self { threads: threads.collect::<Result<_, _>>()?, home })
     }
 
     /// Runs every batch on its module and waits for all: one evaluation per batch, in order. Empty batches cost nothing.
@@ -55,11 +49,7 @@ impl Workers {
         let (answer, answers) = channel();
         let mut evaluations: Vec<Evaluation> = batches.iter().map(|_| Evaluation::default()).collect();
         for (module, batch) in batches.iter().enumerate().filter(|(_, batch)| batch.rows() > 0) {
-            let job = Job {
-                module,
-                batch: batch.clone(),
-                answer: answer.clone(),
-            };
+            let job = Job { module, batch: batch.clone(), answer: answer.clone() };
             if let Some(jobs) = &self.threads[self.home[module]].jobs {
                 let _ = jobs.send(job);
             }
@@ -82,14 +72,8 @@ impl Worker {
                 }
             }
         };
-        let thread = std::thread::Builder::new()
-            .name(format!("modules-{at}"))
-            .stack_size(THREAD_STACK)
-            .spawn(run)?;
-        Ok(Self {
-            jobs: Some(jobs),
-            thread: Some(thread),
-        })
+        let thread = std::thread::Builder::new().name(format!("modules-{at}")).stack_size(THREAD_STACK).spawn(run)?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 }
 

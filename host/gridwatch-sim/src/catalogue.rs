@@ -9,12 +9,8 @@ use std::sync::LazyLock;
 use crate::wire::{object, write_object};
 
 /// (group, action) in the recorded order, groups contiguous.
-static MEMBERSHIPS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
-    include_str!("actions.txt")
-        .lines()
-        .filter_map(|line| line.split_once(' '))
-        .collect()
-});
+static MEMBERSHIPS: LazyLock<Vec<(&str, &str)>> =
+    LazyLock::new(|| include_str!("actions.txt").lines().filter_map(|line| line.split_once(' ')).collect());
 
 static NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| memberships().iter().map(|(_, name)| *name).collect());
 
@@ -26,11 +22,7 @@ pub(crate) fn memberships() -> &'static [(&'static str, &'static str)] {
 /// The distinct action names, in the catalogue's order.
 pub fn action_names() -> Vec<&'static str> {
     let mut seen = HashSet::new();
-    memberships()
-        .iter()
-        .map(|(_, name)| *name)
-        .filter(|name| seen.insert(*name))
-        .collect()
+    memberships().iter().map(|(_, name)| *name).filter(|name| seen.insert(*name)).collect()
 }
 
 /// Whether a filter may name this action.

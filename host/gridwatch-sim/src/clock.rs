@@ -54,9 +54,7 @@ impl SimClock {
     /// The time as an HTTP `Date` header (RFC 9110).
     pub(crate) fn http_date(&self) -> String {
         let at = jiff::Timestamp::from_second(self.now_secs() as i64).unwrap_or(jiff::Timestamp::MAX);
-        jiff::fmt::rfc2822::DateTimePrinter::new()
-            .timestamp_to_rfc9110_string(&at)
-            .unwrap_or_default()
+        jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).unwrap_or_default()
     }
 }
 
@@ -75,10 +73,7 @@ mod tests {
 
     #[test]
     fn date_headers_are_rfc_9110() {
-        assert_eq!(
-            SimClock::Fixed(784_111_777).http_date(),
-            "Sun, 06 Nov 1994 08:49:37 GMT"
-        );
+        assert_eq!(SimClock::Fixed(784_111_777).http_date(), "Sun, 06 Nov 1994 08:49:37 GMT");
     }
 
     #[test]

@@ -136,11 +136,7 @@ mod tests {
         assert_eq!(struck(When::Every(5)), [5, 10]);
         assert_eq!(struck(When::Every(0)), [0u64; 0]);
         assert_eq!(struck(When::Between { from: 3, to: 4 }), [3, 4]);
-        let chance = |seed| {
-            (1..=10_000)
-                .filter(|n| When::Chance { seed, percent: 20 }.strikes(*n))
-                .count()
-        };
+        let chance = |seed| (1..=10_000).filter(|n| When::Chance { seed, percent: 20 }.strikes(*n)).count();
         assert!((1_800..2_200).contains(&chance(1)), "{}", chance(1));
     }
 

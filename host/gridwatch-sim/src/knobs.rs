@@ -85,10 +85,7 @@ impl Default for Knobs {
 impl Knobs {
     /// The faithful defaults without a rate limit, for tests that are about something else.
     pub fn unlimited() -> Self {
-        Self {
-            rate_per_minute: 0,
-            ..Self::default()
-        }
+        Self { rate_per_minute: 0, ..Self::default() }
     }
 
     /// The status that goes with a documented error code.

@@ -115,13 +115,9 @@ mod tests {
     fn text_is_escaped_the_way_php_does_it() {
         let text = "a/b \"é\" \\ 🎉\u{7}";
         let json = object(|o| {
-            o.str("t", text)
-                .uint("n", 7)
-                .flag("yes", true)
-                .strs("l", &["x", "y/z"])
-                .obj("o", |o| {
-                    o.raw("none", "null");
-                });
+            o.str("t", text).uint("n", 7).flag("yes", true).strs("l", &["x", "y/z"]).obj("o", |o| {
+                o.raw("none", "null");
+            });
         });
         assert_eq!(
             json,

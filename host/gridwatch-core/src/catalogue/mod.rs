@@ -44,18 +44,15 @@ static BY_ACTION: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
 /// Every (group, action) pair, in file order.
 pub fn memberships() -> impl Iterator<Item = (&'static str, &'static str)> {
     let mut group = "";
-    ACTIONS
-        .lines()
-        .filter(|line| !line.starts_with('#') && !line.is_empty())
-        .filter_map(
-            move |line| match line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-                Some(name) => {
-                    group = name;
-                    None
-                }
-                None => Some((group, line)),
-            },
-        )
+    ACTIONS.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).filter_map(move |line| {
+        match line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            Some(name) => {
+                group = name;
+                None
+            }
+            None => Some((group, line)),
+        }
+    })
 }
 
 /// The distinct actions, sorted.

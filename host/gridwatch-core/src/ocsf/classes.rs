@@ -7,7 +7,7 @@
 //! OCSF 1.8.0 has no User Management (3007) and no Role Management (3008): those came with 1.9.0. So accounts are Account
 //! Change (3001), roles of a user are User Access Management (3005), and a role's own definition is an entity (3004).
 
-use super::Severity;
+use crate::manifest::Severity;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -107,16 +107,9 @@ pub struct Mapping {
 
 /// The mapping of an action. Total: any text has one.
 pub fn mapping(action: &str) -> Mapping {
-    let found = BY_NAME
-        .get(action)
-        .copied()
-        .or_else(|| first_match(PATTERNS.iter().copied(), action));
+    let found = BY_NAME.get(action).copied().or_else(|| first_match(PATTERNS.iter().copied(), action));
     let status = first_match(flat(STATUSES), action).unwrap_or(Status::Success);
-    let usual = if status == Status::Success {
-        Severity::Informational
-    } else {
-        Severity::Low
-    };
+    let usual = if status == Status::Success { Severity::Informational } else { Severity::Low };
     Mapping {
         activity: found.unwrap_or(Activity::other(Class::BaseEvent)),
         status,
@@ -149,14 +142,12 @@ static PATTERNS: LazyLock<Vec<(&str, Activity)>> =
     LazyLock::new(|| flat(TABLE).filter(|(name, _)| name.contains('*')).collect());
 
 fn flat<T: Copy>(rows: Rows<T>) -> impl Iterator<Item = (&'static str, T)> {
-    rows.iter()
-        .flat_map(|(value, patterns)| patterns.iter().map(move |pattern| (*pattern, *value)))
+    rows.iter().flat_map(|(value, patterns)| patterns.iter().map(move |pattern| (*pattern, *value)))
 }
 
 fn first_match<T>(rows: impl Iterator<Item = (&'static str, T)>, action: &str) -> Option<T> {
     let mut rows = rows;
-    rows.find(|(pattern, _)| matches(pattern, action))
-        .map(|(_, value)| value)
+    rows.find(|(pattern, _)| matches(pattern, action)).map(|(_, value)| value)
 }
 
 /// A pattern is a name with at most one `*`, which stands for any text.
@@ -171,10 +162,7 @@ fn matches(pattern: &str, action: &str) -> bool {
 
 /// Rule of thumb: a routine act is Informational, one that didn't come off is Low. These stand out on their own.
 const SEVERITIES: Rows<Severity> = &[
-    (
-        Severity::High,
-        &["file_malicious_content_detected", "user_logout_compromised"],
-    ),
+    (Severity::High, &["file_malicious_content_detected", "user_logout_compromised"]),
     (
         Severity::Medium,
         &[
@@ -191,10 +179,7 @@ const SEVERITIES: Rows<Severity> = &[
 
 /// Everything else is a success: an entry says that something was done.
 const STATUSES: Rows<Status> = &[
-    (
-        Status::Blocked,
-        &["*_blocked", "*_blocked_by_type", "*_denied", "*_share_limit_reached"],
-    ),
+    (Status::Blocked, &["*_blocked", "*_blocked_by_type", "*_denied", "*_share_limit_reached"]),
     (Status::Failure, &["*_failed", "*_failure", "*.failure"]),
 ];
 
@@ -209,12 +194,7 @@ const PRIVILEGES: Rows<&str> = &[
 ];
 
 /// Settings: shown as a policy of the workspace or organization, with its value before and after.
-const POLICIES: &[&str] = &[
-    "pref.*",
-    "prefs_setting_changed",
-    "slack_connect_pref_*",
-    "auth_policy_*",
-];
+const POLICIES: &[&str] = &["pref.*", "prefs_setting_changed", "slack_connect_pref_*", "auth_policy_*"];
 
 /// What only ever happens to the actor. A reset by an admin is not among them: its target is in the entity or unnamed.
 const OWN_ACTS: &[&str] = &[
@@ -621,18 +601,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     /// Seen in live organizations or in Slack's docs, though in no list of Slack's.
-    const NOT_IN_THE_CATALOGUE: [&str; 4] = [
-        "email_change_created",
-        "email_change_confirmed",
-        "app_resources_added",
-        "slack_ai_agent_stream_stopped",
-    ];
+    const NOT_IN_THE_CATALOGUE: [&str; 4] =
+        ["email_change_created", "email_change_confirmed", "app_resources_added", "slack_ai_agent_stream_stopped"];
 
     #[test]
     fn every_action_of_the_catalogue_has_a_row() {
-        let missing: Vec<_> = catalogue::actions()
-            .filter(|action| !mapping(action).is_known)
-            .collect();
+        let missing: Vec<_> = catalogue::actions().filter(|action| !mapping(action).is_known).collect();
         assert!(missing.is_empty(), "{} without a row: {missing:#?}", missing.len());
     }
 
@@ -650,25 +624,17 @@ mod tests {
         for (pattern, activities) in rows {
             assert_eq!(activities.len(), 1, "{pattern} is in the table more than once");
         }
-        let others = flat(STATUSES)
-            .map(|r| r.0)
-            .chain(flat(SEVERITIES).map(|r| r.0))
-            .chain(flat(PRIVILEGES).map(|r| r.0));
+        let others =
+            flat(STATUSES).map(|r| r.0).chain(flat(SEVERITIES).map(|r| r.0)).chain(flat(PRIVILEGES).map(|r| r.0));
         for pattern in others.chain(POLICIES.iter().chain(OWN_ACTS).copied()) {
-            assert!(
-                catalogue::actions().any(|action| matches(pattern, action)),
-                "no action is called {pattern}"
-            );
+            assert!(catalogue::actions().any(|action| matches(pattern, action)), "no action is called {pattern}");
         }
     }
 
     #[test]
     fn two_patterns_never_disagree_about_an_action() {
         for action in catalogue::actions().filter(|action| !BY_NAME.contains_key(action)) {
-            let hits: Vec<_> = PATTERNS
-                .iter()
-                .filter(|(pattern, _)| matches(pattern, action))
-                .collect();
+            let hits: Vec<_> = PATTERNS.iter().filter(|(pattern, _)| matches(pattern, action)).collect();
             assert!(hits.iter().all(|hit| hit.1 == hits[0].1), "{action}: {hits:?}");
         }
     }
@@ -677,20 +643,11 @@ mod tests {
     fn both_spellings_of_a_twin_map_alike() {
         for (one, other) in [
             ("file_download_blocked", "file_downloaded_blocked"),
-            (
-                "user_anomaly_event_reponse_allowlist_changed",
-                "user_anomaly_event_response_allowlist_changed",
-            ),
-            (
-                "team.unsupportedVersions.start.failure",
-                "team_unsupported_versions_start_failure",
-            ),
+            ("user_anomaly_event_reponse_allowlist_changed", "user_anomaly_event_response_allowlist_changed"),
+            ("team.unsupportedVersions.start.failure", "team_unsupported_versions_start_failure"),
             ("org_verified", "organization_verified"),
             ("pref.invites_only_admins", "pref.invites_only_admins_changed"),
-            (
-                "mcp_slack_create_conversation_tool_called",
-                "mcp_slack_create_conversations_tool_called",
-            ),
+            ("mcp_slack_create_conversation_tool_called", "mcp_slack_create_conversations_tool_called"),
         ] {
             assert_eq!(mapping(one), mapping(other), "{one} and {other}");
         }
@@ -698,11 +655,7 @@ mod tests {
 
     #[test]
     fn what_did_not_come_off_is_a_failure() {
-        let by_status = |status| {
-            catalogue::actions()
-                .filter(move |a| mapping(a).status == status)
-                .collect::<Vec<_>>()
-        };
+        let by_status = |status| catalogue::actions().filter(move |a| mapping(a).status == status).collect::<Vec<_>>();
         assert_eq!(
             by_status(Status::Blocked),
             [

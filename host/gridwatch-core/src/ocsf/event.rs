@@ -3,9 +3,10 @@
 use super::classes::{self, Activity, Class, Mapping, Status};
 use super::leaves::Leaves;
 use super::objects::{self, Fields};
-use super::{Product, SCHEMA_VERSION, Severity, classification, is_believable, profile, timestamp};
+use super::{Product, SCHEMA_VERSION, classification, is_believable, profile, timestamp};
 use crate::entry::hex;
 use crate::event::Event;
+use crate::manifest::Severity;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -34,11 +35,7 @@ pub fn event_with(event: &Event, product: &Product<'_>, raw_data: RawData) -> Va
 
 /// An entry that is no object, or too deep to be read: a Base Event that carries its bytes.
 fn unreadable(event: &Event, product: &Product<'_>) -> Value {
-    let activity = Activity {
-        class: Class::BaseEvent,
-        id: 99,
-        name: "Other",
-    };
+    let activity = Activity { class: Class::BaseEvent, id: 99, name: "Other" };
     classification(activity, activity.name, Severity::Informational)
         .set("metadata", metadata(event, product))
         .set("raw_data", event.raw())
@@ -65,14 +62,7 @@ impl<'e> Draft<'e> {
         let is_named = activity.id != 99 || event.action.is_empty();
         let name = if is_named { activity.name } else { &event.action };
         let out = classification(activity, name, mapping.severity).set("time", time(event));
-        Self {
-            event,
-            kind: event.entity_type(),
-            mapping,
-            leaves,
-            out,
-            profiles: BTreeSet::new(),
-        }
+        Self { event, kind: event.entity_type(), mapping, leaves, out, profiles: BTreeSet::new() }
     }
 
     fn finish(mut self, product: &Product<'_>, raw_data: RawData) -> Value {
@@ -81,8 +71,7 @@ impl<'e> Draft<'e> {
         self.actor();
         self.source();
         self.subject();
-        self.out
-            .put_maybe("status_detail", self.leaves.text(&["details", "reason"]));
+        self.out.put_maybe("status_detail", self.leaves.text(&["details", "reason"]));
         let metadata = self.metadata(product);
         self.out.put("metadata", metadata);
         self.out.put("raw_data_hash", raw_data_hash(self.event));
@@ -110,10 +99,7 @@ impl<'e> Draft<'e> {
             return; // A finding's status is its life cycle; see `finding`.
         }
         let said_no = self.class() == Class::ApiActivity
-            && self
-                .leaves
-                .get(&["details", "success"])
-                .is_some_and(|success| *success == Value::Bool(false));
+            && self.leaves.get(&["details", "success"]).is_some_and(|success| *success == Value::Bool(false));
         let status = if said_no { Status::Failure } else { self.mapping.status };
         let (id, name) = match status {
             Status::Success if !self.mapping.is_known => (0, "Unknown"),
@@ -134,10 +120,7 @@ impl<'e> Draft<'e> {
     /// The workspace is the account and the enterprise the organization of a cloud called Slack. Which of the two it is
     /// says the type, not the id: Slack's own sample pairs `workspace` with an `E…` id.
     fn location(&mut self) {
-        let kind = self
-            .leaves
-            .get(&["context", "location", "type"])
-            .and_then(Value::as_str);
+        let kind = self.leaves.get(&["context", "location", "type"]).and_then(Value::as_str);
         let key = match kind {
             Some("workspace") => Some("account"),
             Some("enterprise") => Some("org"),
@@ -152,12 +135,7 @@ impl<'e> Draft<'e> {
         });
         if place.is_some() || self.class() == Class::ApiActivity {
             self.profiles.insert(profile::CLOUD);
-            self.out.put(
-                "cloud",
-                Fields::new()
-                    .set("provider", "Slack")
-                    .maybe(key.unwrap_or_default(), place),
-            );
+            self.out.put("cloud", Fields::new().set("provider", "Slack").maybe(key.unwrap_or_default(), place));
         }
     }
 
@@ -178,10 +156,7 @@ impl<'e> Draft<'e> {
         }
         let mut actor = objects::actor(&mut self.leaves);
         if !objects::is_context_of_another(&self.leaves) {
-            let session = self
-                .leaves
-                .id(&["context", "session_id"])
-                .map(|uid| json!({ "uid": uid }));
+            let session = self.leaves.id(&["context", "session_id"]).map(|uid| json!({ "uid": uid }));
             if self.is_session_of_target() {
                 self.out.put_maybe("session", session);
             } else {
@@ -218,9 +193,7 @@ impl<'e> Draft<'e> {
             return;
         }
         if self.class() == Class::DetectionFinding {
-            let now = Fields::new()
-                .maybe("src_endpoint", endpoint)
-                .maybe("actor", self.out.get("actor").cloned());
+            let now = Fields::new().maybe("src_endpoint", endpoint).maybe("actor", self.out.get("actor").cloned());
             self.evidence("now", now, &["context", "ua"]);
             return;
         }
@@ -233,11 +206,7 @@ impl<'e> Draft<'e> {
     }
 
     fn user_agent_observable(&self) -> Option<Value> {
-        let user_agent = self
-            .leaves
-            .get(&["context", "ua"])?
-            .as_str()
-            .filter(|text| !text.is_empty())?;
+        let user_agent = self.leaves.get(&["context", "ua"])?.as_str().filter(|text| !text.is_empty())?;
         let name = "unmapped.context.ua";
         Some(json!([{ "name": name, "type": "HTTP User-Agent", "type_id": 16, "value": user_agent }]))
     }
@@ -253,10 +222,7 @@ impl<'e> Draft<'e> {
             }
             Class::AccountChange => {
                 if self.event.action.starts_with("user_passkey_") {
-                    self.out.put(
-                        "auth_factors",
-                        json!([{ "factor_type": "WebAuthn", "factor_type_id": 10 }]),
-                    );
+                    self.out.put("auth_factors", json!([{ "factor_type": "WebAuthn", "factor_type_id": 10 }]));
                 }
                 self.target_user();
             }
@@ -275,21 +241,15 @@ impl<'e> Draft<'e> {
             Class::FileHostingActivity => {
                 let file = objects::file(&mut self.leaves, self.kind);
                 self.out.put("file", file);
-                self.out.put_maybe(
-                    "access_list",
-                    self.leaves.text(&["details", "access_level"]).map(|level| vec![level]),
-                );
+                self.out
+                    .put_maybe("access_list", self.leaves.text(&["details", "access_level"]).map(|level| vec![level]));
             }
         }
     }
 
     /// The user it was done to, if the entry tells.
     fn target(&mut self) -> Option<Value> {
-        let named = if self.kind == "user" {
-            objects::user(&mut self.leaves, &["entity", "user"])
-        } else {
-            None
-        };
+        let named = if self.kind == "user" { objects::user(&mut self.leaves, &["entity", "user"]) } else { None };
         named
             .or_else(|| objects::user_by_id(&mut self.leaves, &["details", "target_user"]))
             .or_else(|| objects::user_by_id(&mut self.leaves, &["details", "target_user_id"]))
@@ -311,26 +271,15 @@ impl<'e> Draft<'e> {
             _ => Some(objects::resource(&mut self.leaves, self.kind)),
         };
         let from_role = || {
-            let role = resource
-                .as_ref()
-                .filter(|_| matches!(self.kind, "role" | "account_type_role"))?;
-            role.get("name")
-                .or_else(|| role.get("uid"))
-                .cloned()
-                .map(|role| vec![role])
+            let role = resource.as_ref().filter(|_| matches!(self.kind, "role" | "account_type_role"))?;
+            role.get("name").or_else(|| role.get("uid")).cloned().map(|role| vec![role])
         };
         let named = classes::privilege(&self.event.action).map(|name| vec![Value::from(name)]);
-        let privileges = named
-            .or_else(from_role)
-            .unwrap_or_else(|| vec![objects::UNKNOWN.into()]);
+        let privileges = named.or_else(from_role).unwrap_or_else(|| vec![objects::UNKNOWN.into()]);
         self.out.put("privileges", privileges);
-        let place = self
-            .leaves
-            .id(&["details", "target_entity"])
-            .map(|uid| json!({ "uid": uid }));
+        let place = self.leaves.id(&["details", "target_entity"]).map(|uid| json!({ "uid": uid }));
         let resources: Vec<Value> = resource.into_iter().chain(place).collect();
-        self.out
-            .put_maybe("resources", (!resources.is_empty()).then_some(resources));
+        self.out.put_maybe("resources", (!resources.is_empty()).then_some(resources));
     }
 
     fn membership(&mut self) {
@@ -350,32 +299,22 @@ impl<'e> Draft<'e> {
             return;
         }
         let org = objects::organization(&mut self.leaves, self.kind);
-        let name = ["pref_name", "policy_name"]
-            .into_iter()
-            .find_map(|key| self.leaves.text(&["details", key]));
+        let name = ["pref_name", "policy_name"].into_iter().find_map(|key| self.leaves.text(&["details", key]));
         let name = name.unwrap_or_else(|| self.event.action.clone());
         let before = self.leaves.value(&["details", "previous_value"]);
         let after = self.leaves.value(&["details", "new_value"]);
         self.out.put("entity", objects::policy_entity(&name, org, before));
-        self.out.put_maybe(
-            "entity_result",
-            after.map(|value| objects::policy_entity(&name, None, Some(value))),
-        );
+        self.out.put_maybe("entity_result", after.map(|value| objects::policy_entity(&name, None, Some(value))));
     }
 
     fn api(&mut self) {
-        let operation = ["tool_name", "tool"]
-            .into_iter()
-            .find_map(|key| self.leaves.text(&["details", key]));
+        let operation = ["tool_name", "tool"].into_iter().find_map(|key| self.leaves.text(&["details", key]));
         let server = self.leaves.text(&["details", "server_name"]);
         let arguments = self.leaves.value(&["details", "arguments"]);
         let request = arguments.map(|arguments| json!({ "uid": self.event.id, "data": arguments }));
         let api = Fields::new()
             .set("operation", operation.unwrap_or_else(|| self.event.action.clone()))
-            .set(
-                "service",
-                json!({ "name": server.unwrap_or_else(|| "Slack".to_owned()) }),
-            )
+            .set("service", json!({ "name": server.unwrap_or_else(|| "Slack".to_owned()) }))
             .maybe("request", request);
         self.out.put("api", api);
         if !self.kind.is_empty() {
@@ -405,10 +344,7 @@ impl<'e> Draft<'e> {
             .set("analytic", analytic)
             .set("related_events", json!([{ "uid": self.event.id }]));
         self.out.put("finding_info", info);
-        let previous_ip = self
-            .leaves
-            .ip(&["details", "previous_ip_address"])
-            .map(|ip| json!({ "ip": ip }));
+        let previous_ip = self.leaves.ip(&["details", "previous_ip_address"]).map(|ip| json!({ "ip": ip }));
         let before = Fields::new().maybe("src_endpoint", previous_ip);
         self.evidence("before", before, &["details", "previous_ua"]);
         match self.kind {
@@ -432,12 +368,7 @@ impl<'e> Draft<'e> {
         }
         let http_request = objects::http_request(&mut self.leaves, user_agent);
         let evidence = evidence.maybe("http_request", http_request).set("name", name);
-        let mut all = self
-            .out
-            .get("evidences")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
+        let mut all = self.out.get("evidences").and_then(Value::as_array).cloned().unwrap_or_default();
         all.push(evidence.into());
         self.out.put("evidences", all);
     }
@@ -452,18 +383,14 @@ impl<'e> Draft<'e> {
             .maybe("original_time", self.leaves.id(&["date_create"]))
             .maybe("event_code", self.leaves.text(&["action"]))
             .maybe("tenant_uid", tenant)
-            .maybe(
-                "profiles",
-                (!self.profiles.is_empty()).then(|| self.profiles.iter().copied().collect::<Vec<_>>()),
-            )
+            .maybe("profiles", (!self.profiles.is_empty()).then(|| self.profiles.iter().copied().collect::<Vec<_>>()))
     }
 
     /// The enterprise: where the event took place, or else the organization that the actor belongs to.
     fn tenant(&self) -> Option<Value> {
         let org = self.out.get("cloud").and_then(|cloud| cloud.pointer("/org/uid"));
         let team = self.out.get("actor").and_then(|actor| actor.pointer("/user/org/uid"));
-        org.or(team.filter(|team| team.as_str().is_some_and(|team| team.starts_with('E'))))
-            .cloned()
+        org.or(team.filter(|team| team.as_str().is_some_and(|team| team.starts_with('E')))).cloned()
     }
 }
 
@@ -476,11 +403,7 @@ fn metadata(event: &Event, product: &Product<'_>) -> Fields {
         .set("version", product.version)
         .set("event_uid", event.seq.to_string())
         .maybe("logged_time", first_seen.clone());
-    let labels: Vec<Value> = event
-        .marks
-        .iter()
-        .filter_map(|mark| serde_json::to_value(mark).ok())
-        .collect();
+    let labels: Vec<Value> = event.marks.iter().filter_map(|mark| serde_json::to_value(mark).ok()).collect();
     Fields::new()
         .set("version", SCHEMA_VERSION)
         .set("product", slack)
@@ -495,11 +418,7 @@ fn metadata(event: &Event, product: &Product<'_>) -> Fields {
 /// `date_create`, or when we first saw the entry if that is no believable time.
 pub(super) fn time(event: &Event) -> Value {
     let created = event.time.millis();
-    timestamp(if is_believable(created) {
-        created
-    } else {
-        event.first_seen
-    })
+    timestamp(if is_believable(created) { created } else { event.first_seen })
 }
 
 fn raw_data_hash(event: &Event) -> Value {

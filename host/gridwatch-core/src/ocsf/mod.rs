@@ -14,12 +14,11 @@ mod event;
 mod leaves;
 mod objects;
 
-pub use alert::{
-    ActorInput, AttackInput, EVIDENCES_MAX, FindingActivity, FindingInput, ModuleInput, detection_finding,
-};
+pub use alert::{EVIDENCES_MAX, detection_finding};
 pub use classes::{Activity, Class, Mapping, Status, mapping};
 pub use event::{RawData, event, event_with};
 
+use crate::manifest::Severity;
 use crate::time::UnixMillis;
 use objects::Fields;
 use serde_json::Value;
@@ -35,43 +34,6 @@ pub struct Product<'a> {
 
 impl Product<'_> {
     const NAME: &'static str = "gridwatch";
-}
-
-/// `severity_id`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    Informational = 1,
-    Low = 2,
-    Medium = 3,
-    High = 4,
-    Critical = 5,
-}
-
-impl Severity {
-    /// 1 to 5; what lies outside counts as the nearer end.
-    pub const fn from_id(id: u8) -> Self {
-        match id {
-            0 | 1 => Self::Informational,
-            2 => Self::Low,
-            3 => Self::Medium,
-            4 => Self::High,
-            _ => Self::Critical,
-        }
-    }
-
-    pub const fn id(self) -> u64 {
-        self as u64
-    }
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Informational => "Informational",
-            Self::Low => "Low",
-            Self::Medium => "Medium",
-            Self::High => "High",
-            Self::Critical => "Critical",
-        }
-    }
 }
 
 /// OCSF's profiles in use. An attribute that a profile brings is only valid where `metadata.profiles` names it.

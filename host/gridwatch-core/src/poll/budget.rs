@@ -31,11 +31,7 @@ impl BudgetLimits {
         // Slack tolerates bursts without saying how large: a fifth of a minute's share, and at least two so that the
         // reserve leaves room for the other lanes.
         let burst = (fastest_mpm / 5000).max(2);
-        Self {
-            fastest_mpm,
-            burst,
-            reserve_percent: u64::from(reserve_percent),
-        }
+        Self { fastest_mpm, burst, reserve_percent: u64::from(reserve_percent) }
     }
 
     /// Requests a minute, rounded up.
@@ -67,19 +63,11 @@ pub struct Budget {
 
 impl Budget {
     pub(super) fn new(limits: &BudgetLimits) -> Self {
-        Self {
-            rate_mpm: limits.fastest_mpm,
-            level: limits.burst * REQUEST,
-            at: None,
-        }
+        Self { rate_mpm: limits.fastest_mpm, level: limits.burst * REQUEST, at: None }
     }
 
     pub(super) fn resume(&mut self, limits: &BudgetLimits) {
-        *self = Self {
-            rate_mpm: self.rate_mpm.clamp(SLOWEST_MPM, limits.fastest_mpm),
-            level: 0,
-            at: None,
-        };
+        *self = Self { rate_mpm: self.rate_mpm.clamp(SLOWEST_MPM, limits.fastest_mpm), level: 0, at: None };
     }
 
     /// Thousandths of a request per minute allowed at present.
@@ -94,10 +82,7 @@ impl Budget {
 
     pub(super) fn refill(&mut self, limits: &BudgetLimits, now: UnixMillis) {
         let elapsed = self.at.map_or(0, |at| now.since(at));
-        self.level = elapsed
-            .saturating_mul(self.rate_mpm)
-            .saturating_add(self.level)
-            .min(limits.burst * REQUEST);
+        self.level = elapsed.saturating_mul(self.rate_mpm).saturating_add(self.level).min(limits.burst * REQUEST);
         self.at = Some(now);
     }
 

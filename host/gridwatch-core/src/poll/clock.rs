@@ -48,13 +48,9 @@ impl SlackClock {
             return;
         };
         self.dateless = 0;
-        let expected = self
-            .seen
-            .map_or(wall, |seen| seen.date.millis().plus(wall.since(seen.wall)));
+        let expected = self.seen.map_or(wall, |seen| seen.date.millis().plus(wall.since(seen.wall)));
         let ahead_ms = date.millis().since(wall);
-        let agrees = self
-            .doubted_ahead_ms
-            .is_some_and(|doubted| doubted.abs_diff(ahead_ms) <= BELIEVED_MS);
+        let agrees = self.doubted_ahead_ms.is_some_and(|doubted| doubted.abs_diff(ahead_ms) <= BELIEVED_MS);
         if date.millis() > expected.plus(BELIEVED_MS) && !agrees {
             self.doubted_ahead_ms = Some(ahead_ms);
             return;
@@ -97,11 +93,7 @@ impl SlackClock {
 
     /// A range was refused and the last `Date` doesn't explain why: keep further back.
     pub(super) fn step_back(&mut self) {
-        let most = if self.seen.is_some() {
-            MAX_MARGIN_WITH_DATE_S
-        } else {
-            MAX_MARGIN_S
-        };
+        let most = if self.seen.is_some() { MAX_MARGIN_WITH_DATE_S } else { MAX_MARGIN_S };
         self.margin_s = (self.margin_s + self.margin_s / 2).clamp(FIRST_MARGIN_S, most);
     }
 
@@ -117,9 +109,7 @@ impl SlackClock {
     /// How far our clock is ahead of Slack's, in seconds, when the last `Date` came; negative when it is slow.
     pub fn ahead_s(&self) -> Option<i64> {
         let seen = self.seen?;
-        i64::try_from(seen.wall.seconds().0)
-            .ok()?
-            .checked_sub(i64::try_from(seen.date.0).ok()?)
+        i64::try_from(seen.wall.seconds().0).ok()?.checked_sub(i64::try_from(seen.date.0).ok()?)
     }
 }
 

@@ -100,39 +100,21 @@ impl PollConfig {
         check(&mut problems, "min_window_s", s.min_window_s, 1, s.max_window_s);
         check(&mut problems, "page_limit", u64::from(s.page_limit), 1, 9999);
         check(&mut problems, "interval_s", s.interval_s, 1, super::MAX_WAIT_MS / 1000);
-        check(
-            &mut problems,
-            "requests_per_minute",
-            u64::from(s.requests_per_minute),
-            5,
-            6000,
-        );
+        check(&mut problems, "requests_per_minute", u64::from(s.requests_per_minute), 5, 6000);
         check(&mut problems, "headroom_percent", u64::from(s.headroom_percent), 0, 90);
         check(&mut problems, "reserve_percent", u64::from(s.reserve_percent), 0, 50);
         if s.backfill.is_some_and(|backfill| backfill >= s.start) {
             let value = s.backfill.unwrap_or_default().to_string();
-            problems.push(SettingProblem {
-                setting: "backfill",
-                value,
-                allowed: format!("before start, {}", s.start),
-            });
+            problems.push(SettingProblem { setting: "backfill", value, allowed: format!("before start, {}", s.start) });
         }
         let ascending = s.reread_after_s.windows(2).all(|pair| pair[0] < pair[1]);
         let in_range = s.reread_after_s.iter().all(|after| (60..=30 * DAY_S).contains(after));
         if !ascending || !in_range || s.reread_after_s.len() > MAX_REREADS {
             let allowed = format!("at most {MAX_REREADS} ascending ages from 60 to {}", 30 * DAY_S);
             let value = format!("{:?}", s.reread_after_s);
-            problems.push(SettingProblem {
-                setting: "reread_after_s",
-                value,
-                allowed,
-            });
+            problems.push(SettingProblem { setting: "reread_after_s", value, allowed });
         }
-        if problems.is_empty() {
-            Ok(Self { settings })
-        } else {
-            Err(InvalidPollConfig { problems })
-        }
+        if problems.is_empty() { Ok(Self { settings }) } else { Err(InvalidPollConfig { problems }) }
     }
 
     pub fn settings(&self) -> &PollSettings {
@@ -146,12 +128,7 @@ impl PollConfig {
 
     /// How many re-reads a range ending at `end` no longer needs when it was read at `read_at`.
     pub(super) fn level(&self, end: UnixSeconds, read_at: UnixSeconds) -> u8 {
-        let passed = self
-            .settings
-            .reread_after_s
-            .iter()
-            .take_while(|after| end.plus(**after) <= read_at)
-            .count();
+        let passed = self.settings.reread_after_s.iter().take_while(|after| end.plus(**after) <= read_at).count();
         u8::try_from(passed).unwrap_or(u8::MAX)
     }
 
@@ -171,11 +148,7 @@ impl PollConfig {
 fn check(problems: &mut Vec<SettingProblem>, setting: &'static str, value: u64, least: u64, most: u64) {
     if value < least || value > most {
         let allowed = format!("{least} to {most}");
-        problems.push(SettingProblem {
-            setting,
-            value: value.to_string(),
-            allowed,
-        });
+        problems.push(SettingProblem { setting, value: value.to_string(), allowed });
     }
 }
 
@@ -200,31 +173,13 @@ mod tests {
             min_window_s: 90_000,
             ..PollSettings::new(start)
         };
-        let named: Vec<_> = PollConfig::new(bad)
-            .unwrap_err()
-            .problems
-            .iter()
-            .map(|p| p.setting)
-            .collect();
-        assert_eq!(
-            named,
-            [
-                "settle_s",
-                "min_window_s",
-                "page_limit",
-                "interval_s",
-                "backfill",
-                "reread_after_s"
-            ]
-        );
+        let named: Vec<_> = PollConfig::new(bad).unwrap_err().problems.iter().map(|p| p.setting).collect();
+        assert_eq!(named, ["settle_s", "min_window_s", "page_limit", "interval_s", "backfill", "reread_after_s"]);
     }
 
     #[test]
     fn a_problem_names_value_and_range() {
-        let bad = PollSettings {
-            page_limit: 0,
-            ..PollSettings::new(UnixSeconds(0))
-        };
+        let bad = PollSettings { page_limit: 0, ..PollSettings::new(UnixSeconds(0)) };
         let text = PollConfig::new(bad).unwrap_err().to_string();
         assert_eq!(text, "invalid poll settings: `page_limit` is 0, allowed is 1 to 9999");
     }

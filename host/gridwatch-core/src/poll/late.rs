@@ -29,10 +29,7 @@ impl LateHistogram {
 
     /// `(seconds, count)`: the count of entries that were later than the previous bound and at most this late.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.counts
-            .iter()
-            .enumerate()
-            .map(|(bucket, count)| ((1u64 << bucket) - 1, *count))
+        self.counts.iter().enumerate().map(|(bucket, count)| ((1u64 << bucket) - 1, *count))
     }
 
     /// Upper bound in seconds of what `per_mille` of all entries were at most late by; `None` while empty.
@@ -49,10 +46,7 @@ impl LateHistogram {
         if self.counts.len() < other.counts.len() {
             self.counts.resize(other.counts.len(), 0);
         }
-        self.counts
-            .iter_mut()
-            .zip(&other.counts)
-            .for_each(|(mine, theirs)| *mine += theirs);
+        self.counts.iter_mut().zip(&other.counts).for_each(|(mine, theirs)| *mine += theirs);
     }
 }
 

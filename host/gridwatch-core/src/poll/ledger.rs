@@ -100,9 +100,7 @@ impl Ledger {
             }
         }
         ledger.changed = stored.keys().copied().chain(ledger.changed).collect();
-        ledger
-            .changed
-            .retain(|start| ledger.rows.get(start) != stored.get(start));
+        ledger.changed.retain(|start| ledger.rows.get(start) != stored.get(start));
         ledger
     }
 
@@ -169,11 +167,7 @@ impl Ledger {
         let row = LedgerRange {
             start: reading.window.oldest(),
             end: reading.window.latest(),
-            state: if reading.reread {
-                RangeState::Reread
-            } else {
-                RangeState::Drained
-            },
+            state: if reading.reread { RangeState::Reread } else { RangeState::Drained },
             level: config.level(reading.window.latest(), reading.read_at),
             pages: before.pages + reading.pages,
             entries: before.entries + reading.entries,
@@ -187,11 +181,7 @@ impl Ledger {
 
     /// Slack no longer answers for this range, so it isn't asked again.
     pub(super) fn settle(&mut self, window: Window) {
-        let starts: Vec<_> = self
-            .overlapping(window)
-            .filter(|row| row.state.is_read())
-            .map(|row| row.start)
-            .collect();
+        let starts: Vec<_> = self.overlapping(window).filter(|row| row.state.is_read()).map(|row| row.start).collect();
         for start in starts {
             if let Some(row) = self.rows.get_mut(&start) {
                 row.level = u8::MAX;
@@ -232,10 +222,7 @@ impl Ledger {
     fn overlapping(&self, window: Window) -> impl Iterator<Item = &LedgerRange> {
         let before = self.rows.range(..window.oldest()).next_back().map(|(_, row)| row);
         let inside = self.rows.range(window.oldest()..=window.latest()).map(|(_, row)| row);
-        before
-            .into_iter()
-            .filter(move |row| row.end >= window.oldest())
-            .chain(inside)
+        before.into_iter().filter(move |row| row.end >= window.oldest()).chain(inside)
     }
 
     fn insert(&mut self, row: LedgerRange) {
@@ -263,23 +250,12 @@ impl Ledger {
             sums.pages += row.pages;
             sums.entries += row.entries;
             sums.late += row.late;
-            let rest = LedgerRange {
-                pages: 0,
-                entries: 0,
-                late: 0,
-                ..row
-            };
+            let rest = LedgerRange { pages: 0, entries: 0, late: 0, ..row };
             if rest.start < window.oldest() {
-                self.insert(LedgerRange {
-                    end: window.oldest().minus(1),
-                    ..rest.clone()
-                });
+                self.insert(LedgerRange { end: window.oldest().minus(1), ..rest.clone() });
             }
             if rest.end > window.latest() {
-                self.insert(LedgerRange {
-                    start: window.latest().plus(1),
-                    ..rest
-                });
+                self.insert(LedgerRange { start: window.latest().plus(1), ..rest });
             }
         }
         sums
@@ -287,9 +263,7 @@ impl Ledger {
 
     fn merge_around(&mut self, config: &PollConfig, start: UnixSeconds) {
         let older = self.rows.range(..start).next_back().map(|(start, _)| *start);
-        let joined = older
-            .filter(|older| self.merge_with_next(config, *older))
-            .unwrap_or(start);
+        let joined = older.filter(|older| self.merge_with_next(config, *older)).unwrap_or(start);
         self.merge_with_next(config, joined);
     }
 
@@ -304,11 +278,7 @@ impl Ledger {
         let merged = LedgerRange {
             start: left.start,
             end: right.end,
-            state: if left.state == right.state {
-                left.state
-            } else {
-                RangeState::Drained
-            },
+            state: if left.state == right.state { left.state } else { RangeState::Drained },
             level: left.level,
             pages: left.pages + right.pages,
             entries: left.entries + right.entries,
@@ -352,13 +322,7 @@ mod tests {
 
     fn read(oldest: u64, latest: u64, read_at: u64) -> Reading {
         let window = w(oldest, latest);
-        Reading {
-            window,
-            pages: 1,
-            entries: 10,
-            read_at: UnixSeconds(read_at),
-            reread: false,
-        }
+        Reading { window, pages: 1, entries: 10, read_at: UnixSeconds(read_at), reread: false }
     }
 
     #[test]
@@ -397,21 +361,11 @@ mod tests {
         for age in [900, 6 * HOUR, 48 * HOUR] {
             assert_eq!(ledger.next_due(&config), Some(UnixSeconds(99 + age)));
             assert_eq!(ledger.due(&config, UnixSeconds(99 + age)), Some(w(0, 99)));
-            ledger.record(
-                &config,
-                Reading {
-                    reread: true,
-                    entries: 2,
-                    ..read(0, 99, 99 + age)
-                },
-            );
+            ledger.record(&config, Reading { reread: true, entries: 2, ..read(0, 99, 99 + age) });
         }
         assert_eq!(ledger.next_due(&config), None);
         let row = ledger.rows().next().unwrap();
-        assert_eq!(
-            (row.state, row.entries, row.late, row.pages),
-            (RangeState::Reread, 16, 6, 4)
-        );
+        assert_eq!((row.state, row.entries, row.late, row.pages), (RangeState::Reread, 16, 6, 4));
     }
 
     #[test]

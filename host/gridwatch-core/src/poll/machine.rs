@@ -150,13 +150,7 @@ impl Machine {
     /// A first start, or a store that is gone.
     pub fn start(config: PollConfig) -> Self {
         let state = PollState::new(&config);
-        Self {
-            limits: config.budget_limits(),
-            config,
-            state,
-            ledger: Ledger::default(),
-            notes: Vec::new(),
-        }
+        Self { limits: config.budget_limits(), config, state, ledger: Ledger::default(), notes: Vec::new() }
     }
 
     /// From what was saved. The configuration may have changed in between; `start` no longer matters then.
@@ -165,17 +159,8 @@ impl Machine {
         let (limits, settings) = (config.budget_limits(), config.settings());
         state.budget.resume(&limits);
         state.span_s = state.span_s.clamp(settings.min_window_s, settings.max_window_s);
-        state.backfilled.span_s = state
-            .backfilled
-            .span_s
-            .clamp(settings.min_window_s, settings.max_window_s);
-        let mut machine = Self {
-            limits,
-            config,
-            state,
-            ledger,
-            notes: Vec::new(),
-        };
+        state.backfilled.span_s = state.backfilled.span_s.clamp(settings.min_window_s, settings.max_window_s);
+        let mut machine = Self { limits, config, state, ledger, notes: Vec::new() };
         // What Slack refused before is asked for once more: a restart is how an operator says "try again".
         machine.state.backfilled.floor = None;
         machine.plan_backfill();
@@ -200,10 +185,7 @@ impl Machine {
         if let Some(pause) = &self.state.pause {
             let left_ms = pause.timer.left_ms(now.wall);
             if left_ms > 0 {
-                return Step::Wait {
-                    until: now.wall.plus(left_ms),
-                    why: why_paused(&pause.problem),
-                };
+                return Step::Wait { until: now.wall.plus(left_ms), why: why_paused(&pause.problem) };
             }
         }
         let (mut wait_ms, mut why) = (MAX_WAIT_MS, WaitReason::UpToDate);
@@ -214,10 +196,7 @@ impl Machine {
                 Ready::In(..) | Ready::Nothing => {}
             }
         }
-        Step::Wait {
-            until: now.wall.plus(wait_ms.max(1)),
-            why,
-        }
+        Step::Wait { until: now.wall.plus(wait_ms.max(1)), why }
     }
 
     /// What an outcome changes. The result must be saved before `next` is called again.
@@ -248,10 +227,7 @@ impl Machine {
         let lanes = [&mut self.state.live, &mut self.state.reread, &mut self.state.backfill];
         let retries = lanes.into_iter().filter_map(|lane| lane.retry.as_mut());
         let pause = self.state.pause.as_mut().map(|pause| &mut pause.timer);
-        retries
-            .chain(pause)
-            .chain(self.state.live_timer.as_mut())
-            .for_each(|timer| timer.steady(wall));
+        retries.chain(pause).chain(self.state.live_timer.as_mut()).for_each(|timer| timer.steady(wall));
     }
 
     /// What the lane has to send now, opening its next window if it has none; otherwise how long it has to wait.
@@ -288,21 +264,14 @@ impl Machine {
     /// a new one, and the rest is asked for right behind it.
     fn until_next_live_ms(&self, wall: UnixMillis) -> u64 {
         let settings = self.config.settings();
-        if self.state.clock.is_stale(wall, settings.settle_s) {
-            0
-        } else {
-            settings.interval_s * 1000
-        }
+        if self.state.clock.is_stale(wall, settings.settle_s) { 0 } else { settings.interval_s * 1000 }
     }
 
     /// A window planned before Slack's clock was known, and not begun: nothing is lost by planning it again.
     fn drop_if_in_the_future(&mut self, lane: Lane, wall: UnixMillis) {
         let reached = self.state.clock.reached(wall);
-        let unbegun = self
-            .state
-            .lane_mut(lane)
-            .open
-            .take_if(|open| open.begun.is_none() && open.window.latest() > reached);
+        let unbegun =
+            self.state.lane_mut(lane).open.take_if(|open| open.begun.is_none() && open.window.latest() > reached);
         if let Some(open) = unbegun {
             self.forget_open(&open);
             self.notes.push(Note::ClockAhead { window: open.window });
@@ -312,16 +281,9 @@ impl Machine {
     fn open(&mut self, lane: Lane, window: Window, fresh_from: UnixSeconds) -> &mut OpenWindow {
         let number = self.state.next_window_no;
         self.state.next_window_no += 1;
-        self.notes.push(Note::Opened {
-            window_no: number,
-            lane,
-            window,
-        });
+        self.notes.push(Note::Opened { window_no: number, lane, window });
         let limit = self.config.settings().page_limit;
-        self.state
-            .lane_mut(lane)
-            .open
-            .insert(OpenWindow::new(number, lane, window, fresh_from, limit))
+        self.state.lane_mut(lane).open.insert(OpenWindow::new(number, lane, window, fresh_from, limit))
     }
 
     fn page(&mut self, received: PageReceived) -> Option<Drained> {
@@ -330,9 +292,7 @@ impl Machine {
         self.state.budget.went_through(&self.limits);
         let begun = self.begun_now(received.received_at);
         let Some(open) = current(&mut self.state, &received.request) else {
-            self.notes.push(Note::Stale {
-                window_no: received.request.window_no,
-            });
+            self.notes.push(Note::Stale { window_no: received.request.window_no });
             return None;
         };
         let is_first_page = open.cursor.is_none();
@@ -359,10 +319,7 @@ impl Machine {
 
     fn begun_now(&self, wall: UnixMillis) -> Begun {
         let at = self.state.clock.reached(wall);
-        Begun {
-            at,
-            settled: at.minus(self.config.settings().settle_s),
-        }
+        Begun { at, settled: at.minus(self.config.settings().settle_s) }
     }
 
     /// The one place where drained time grows.
@@ -425,12 +382,7 @@ impl Machine {
     }
 
     fn mark_open(&mut self, lane: Lane, window: Window) {
-        let fresh_from = self
-            .state
-            .lane(lane)
-            .open
-            .as_ref()
-            .map_or(window.oldest(), |open| open.fresh_from);
+        let fresh_from = self.state.lane(lane).open.as_ref().map_or(window.oldest(), |open| open.fresh_from);
         match (lane, Window::of(fresh_from, window.latest())) {
             (Lane::Live | Lane::Backfill, Some(fresh)) => self.ledger.mark(fresh, RangeState::Open),
             (Lane::Reread, _) | (_, None) => {}
@@ -463,11 +415,7 @@ impl Machine {
         open.restart();
         let (number, restarts, window) = (open.number, open.restarts, open.window);
         let smaller = planner::smaller(open).filter(|_| restarts.is_multiple_of(RESTARTS_BEFORE_SPLIT));
-        self.notes.push(Note::Restarted {
-            window_no: number,
-            lane,
-            why,
-        });
+        self.notes.push(Note::Restarted { window_no: number, lane, why });
         self.retry_after(lane, at, delay_ms(number, restarts));
         if restarts >= RESTARTS_BEFORE_SPLIT {
             self.lane_problem(lane, Problem::WindowWontFinish);
@@ -501,9 +449,7 @@ impl Machine {
         // The quota is the organization's: its refusal counts whatever was asked.
         let is_stale = current(&mut self.state, &failed.request).is_none();
         if is_stale && !matches!(failed.failure, Failure::RateLimited { .. }) {
-            self.notes.push(Note::Stale {
-                window_no: failed.request.window_no,
-            });
+            self.notes.push(Note::Stale { window_no: failed.request.window_no });
             return;
         }
         match failed.failure {
@@ -526,9 +472,7 @@ impl Machine {
         self.state.budget.refused();
         self.state.refusals = self.state.refusals.saturating_add(1);
         let own_ms = delay_ms(self.state.next_window_no, self.state.refusals.saturating_add(2));
-        let wait_ms = retry_after_s
-            .map_or(own_ms, |s| s.saturating_mul(1000))
-            .clamp(1000, MAX_RETRY_AFTER_MS);
+        let wait_ms = retry_after_s.map_or(own_ms, |s| s.saturating_mul(1000)).clamp(1000, MAX_RETRY_AFTER_MS);
         self.pause(Problem::RateLimited, at, wait_ms);
     }
 
@@ -540,26 +484,15 @@ impl Machine {
 
     fn pause(&mut self, problem: Problem, at: UnixMillis, wait_ms: u64) {
         if self.state.pause.as_ref().is_none_or(|pause| pause.problem != problem) {
-            self.notes.push(Note::Problem {
-                lane: None,
-                problem: problem.clone(),
-            });
+            self.notes.push(Note::Problem { lane: None, problem: problem.clone() });
         }
-        self.state.pause = Some(Pause {
-            timer: Timer::new(at, wait_ms),
-            problem,
-        });
+        self.state.pause = Some(Pause { timer: Timer::new(at, wait_ms), problem });
     }
 
     /// A 400, or a 200 that says `ok: false`. What it means depends on the code, or, where there is none (seen live),
     /// on whether a cursor was sent.
     fn bad_request(&mut self, lane: Lane, code: Option<&str>, at: UnixMillis) {
-        let had_cursor = self
-            .state
-            .lane(lane)
-            .open
-            .as_ref()
-            .is_some_and(|open| open.cursor.is_some());
+        let had_cursor = self.state.lane(lane).open.as_ref().is_some_and(|open| open.cursor.is_some());
         match code.and_then(Problem::of_account) {
             Some(Problem::RateLimited) => return self.rate_limited(None, at),
             Some(problem) => return self.halt(problem, at),
@@ -658,10 +591,7 @@ impl Machine {
 
     fn lane_problem(&mut self, lane: Lane, problem: Problem) {
         if self.state.lane(lane).problem.as_ref() != Some(&problem) {
-            self.notes.push(Note::Problem {
-                lane: Some(lane),
-                problem: problem.clone(),
-            });
+            self.notes.push(Note::Problem { lane: Some(lane), problem: problem.clone() });
         }
         self.state.lane_mut(lane).problem = Some(problem);
     }
@@ -670,24 +600,15 @@ impl Machine {
     fn recovered(&mut self, lane: Lane) {
         self.state.refusals = 0;
         if let Some(pause) = self.state.pause.take() {
-            self.notes.push(Note::Recovered {
-                lane: None,
-                problem: pause.problem,
-            });
+            self.notes.push(Note::Recovered { lane: None, problem: pause.problem });
         }
         let state = self.state.lane_mut(lane);
         (state.failures, state.refused, state.retry) = (0, 0, None);
         // A window that won't finish still answers its first pages: only draining it clears that.
-        let unfinished = state
-            .open
-            .as_ref()
-            .is_some_and(|open| open.restarts >= RESTARTS_BEFORE_SPLIT);
+        let unfinished = state.open.as_ref().is_some_and(|open| open.restarts >= RESTARTS_BEFORE_SPLIT);
         let is_stuck = unfinished && state.problem == Some(Problem::WindowWontFinish);
         if !is_stuck && let Some(problem) = state.problem.take() {
-            self.notes.push(Note::Recovered {
-                lane: Some(lane),
-                problem,
-            });
+            self.notes.push(Note::Recovered { lane: Some(lane), problem });
         }
     }
 }
@@ -695,9 +616,7 @@ impl Machine {
 fn why_paused(problem: &Problem) -> WaitReason {
     match problem {
         Problem::RateLimited => WaitReason::RateLimited,
-        problem => WaitReason::Halted {
-            problem: problem.clone(),
-        },
+        problem => WaitReason::Halted { problem: problem.clone() },
     }
 }
 
@@ -706,11 +625,7 @@ fn account_or_refused(code: &str) -> Problem {
 }
 
 fn current<'a>(state: &'a mut PollState, request: &Request) -> Option<&'a mut OpenWindow> {
-    state
-        .lane_mut(request.lane)
-        .open
-        .as_mut()
-        .filter(|open| open.is_answered_by(request))
+    state.lane_mut(request.lane).open.as_mut().filter(|open| open.is_answered_by(request))
 }
 
 /// Counts the page and decides how the walk goes on.
@@ -720,17 +635,11 @@ fn judge(open: &mut OpenWindow, received: &PageReceived) -> Verdict {
     open.entries += page.entries;
     open.new_entries += page.new;
     open.strays += page.strays;
-    let reaches_back = page
-        .oldest
-        .is_some_and(|oldest| open.reached.is_none_or(|reached| oldest < reached));
+    let reaches_back = page.oldest.is_some_and(|oldest| open.reached.is_none_or(|reached| oldest < reached));
     if reaches_back {
         open.reached = page.oldest;
     }
-    open.stalled = if reaches_back {
-        0
-    } else {
-        open.stalled.saturating_add(1)
-    };
+    open.stalled = if reaches_back { 0 } else { open.stalled.saturating_add(1) };
     // A server that ignores `oldest` never says that the window is done (elastic/integrations issue 8163).
     if page.newest.is_some_and(|newest| newest < open.window.oldest()) {
         return Verdict::Drained;

@@ -33,16 +33,8 @@ impl Request {
 /// Without the cursor's text: it is long, opaque and Slack's.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cursor = if self.cursor.is_some() {
-            "with cursor"
-        } else {
-            "first page"
-        };
-        write!(
-            f,
-            "#{} {} {} limit {} {cursor}",
-            self.window_no, self.lane, self.window, self.limit
-        )
+        let cursor = if self.cursor.is_some() { "with cursor" } else { "first page" };
+        write!(f, "#{} {} {} limit {} {cursor}", self.window_no, self.lane, self.window, self.limit)
     }
 }
 
@@ -128,23 +120,9 @@ mod tests {
     fn every_parameter_is_repeated_with_a_cursor_and_times_are_integers() {
         let window = Window::new(UnixSeconds(1_566_215_192), UnixSeconds(1_566_215_300)).unwrap();
         let cursor = Some("dGlt+/=".to_owned());
-        let request = Request {
-            window_no: 1,
-            lane: Lane::Live,
-            window,
-            limit: 1000,
-            cursor,
-        };
-        let expected = [
-            ("oldest", "1566215192"),
-            ("latest", "1566215300"),
-            ("limit", "1000"),
-            ("cursor", "dGlt+/="),
-        ];
-        assert_eq!(
-            request.parameters(),
-            expected.map(|(name, value)| (name, value.to_owned()))
-        );
+        let request = Request { window_no: 1, lane: Lane::Live, window, limit: 1000, cursor };
+        let expected = [("oldest", "1566215192"), ("latest", "1566215300"), ("limit", "1000"), ("cursor", "dGlt+/=")];
+        assert_eq!(request.parameters(), expected.map(|(name, value)| (name, value.to_owned())));
         assert!(!format!("{request:?}").contains("dGlt"));
     }
 
@@ -154,15 +132,6 @@ mod tests {
         let dates = [(15, true), (25, true), (9, false), (20, false)];
         let summary = PageSummary::of(window, dates.map(|(date, new)| (UnixSeconds(date), new)));
         let (oldest, newest) = (Some(UnixSeconds(9)), Some(UnixSeconds(25)));
-        assert_eq!(
-            summary,
-            PageSummary {
-                entries: 4,
-                new: 2,
-                newest,
-                oldest,
-                strays: 2
-            }
-        );
+        assert_eq!(summary, PageSummary { entries: 4, new: 2, newest, oldest, strays: 2 });
     }
 }

@@ -68,9 +68,7 @@ fn probe(
     fresh_from: UnixSeconds,
     wall: UnixMillis,
 ) -> Plan {
-    let since_last_ms = state
-        .live_timer
-        .map_or(PROBE_AFTER_MS, |timer| timer.since_set_ms(wall));
+    let since_last_ms = state.live_timer.map_or(PROBE_AFTER_MS, |timer| timer.since_set_ms(wall));
     let until_probe_ms = PROBE_AFTER_MS.saturating_sub(since_last_ms);
     if until_probe_ms > 0 {
         let until_fresh_ms = (fresh_from.0 - target.0).saturating_mul(1000);
@@ -88,10 +86,7 @@ fn reread(config: &PollConfig, state: &PollState, ledger: &Ledger, wall: UnixMil
         None => Plan::Nothing,
         Some(due) if due > now => Plan::WaitMs((due.0 - now.0).saturating_mul(1000)),
         Some(_) => match ledger.due(config, now) {
-            Some(window) => Plan::Open {
-                window,
-                fresh_from: window.oldest(),
-            },
+            Some(window) => Plan::Open { window, fresh_from: window.oldest() },
             None => Plan::Nothing,
         },
     }
@@ -106,10 +101,7 @@ fn backfill(config: &PollConfig, state: &PollState) -> Plan {
     let low = state.backfilled.low.unwrap_or(origin);
     let oldest = wanted.max(low.minus(state.backfilled.span_s));
     match Window::of(oldest, low.minus(1)).filter(|_| low > wanted) {
-        Some(window) => Plan::Open {
-            window,
-            fresh_from: window.oldest(),
-        },
+        Some(window) => Plan::Open { window, fresh_from: window.oldest() },
         None => Plan::Nothing,
     }
 }

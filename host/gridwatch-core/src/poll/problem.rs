@@ -64,13 +64,7 @@ impl Problem {
 
     pub(super) fn refused(code: &str) -> Self {
         let plain = code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && code.len() <= MAX_CODE_BYTES;
-        Self::Refused {
-            code: if plain {
-                code.to_owned()
-            } else {
-                "unreadable".to_owned()
-            },
-        }
+        Self::Refused { code: if plain { code.to_owned() } else { "unreadable".to_owned() } }
     }
 
     /// For metrics: fixed, few and without content from outside.
@@ -165,19 +159,9 @@ mod tests {
 
     #[test]
     fn a_code_from_outside_is_kept_only_if_it_is_a_plain_word() {
-        assert_eq!(
-            Problem::refused("invalid_action"),
-            Problem::Refused {
-                code: "invalid_action".into()
-            }
-        );
+        assert_eq!(Problem::refused("invalid_action"), Problem::Refused { code: "invalid_action".into() });
         for odd in ["xoxp-1 secret\n", &"a".repeat(65)] {
-            assert_eq!(
-                Problem::refused(odd),
-                Problem::Refused {
-                    code: "unreadable".into()
-                }
-            );
+            assert_eq!(Problem::refused(odd), Problem::Refused { code: "unreadable".into() });
         }
     }
 

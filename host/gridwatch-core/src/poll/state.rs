@@ -207,10 +207,7 @@ impl PollState {
             live: LaneState::default(),
             reread: LaneState::default(),
             backfill: LaneState::default(),
-            backfilled: BackfillState {
-                span_s,
-                ..BackfillState::default()
-            },
+            backfilled: BackfillState { span_s, ..BackfillState::default() },
             live_timer: None,
             pause: None,
             refusals: 0,
@@ -232,11 +229,7 @@ impl PollState {
             if open.lane != lane || open.number >= self.next_window_no || open.limit == 0 {
                 return contradiction("open window");
             }
-            if lane == Lane::Live
-                && self
-                    .watermark
-                    .is_some_and(|watermark| open.fresh_from > watermark.plus(1))
-            {
+            if lane == Lane::Live && self.watermark.is_some_and(|watermark| open.fresh_from > watermark.plus(1)) {
                 return contradiction("open live window leaves time out");
             }
         }
@@ -294,10 +287,6 @@ impl PollState {
     /// What is wrong at present; `None` as the lane means all of them.
     pub fn problems(&self) -> impl Iterator<Item = (Option<Lane>, &Problem)> {
         let everywhere = self.pause.iter().map(|pause| (None, &pause.problem));
-        everywhere.chain(
-            Lane::ALL
-                .into_iter()
-                .filter_map(|lane| Some((Some(lane), self.lane(lane).problem.as_ref()?))),
-        )
+        everywhere.chain(Lane::ALL.into_iter().filter_map(|lane| Some((Some(lane), self.lane(lane).problem.as_ref()?))))
     }
 }

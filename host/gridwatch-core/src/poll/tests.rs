@@ -14,10 +14,7 @@ impl Shell {
     fn new(change: impl FnOnce(&mut PollSettings)) -> Self {
         let mut settings = PollSettings::new(UnixSeconds(T - 7200));
         change(&mut settings);
-        Self {
-            machine: Machine::start(PollConfig::new(settings).unwrap()),
-            now: UnixSeconds(T).millis(),
-        }
+        Self { machine: Machine::start(PollConfig::new(settings).unwrap()), now: UnixSeconds(T).millis() }
     }
 
     /// Passes time until there is something to fetch.
@@ -53,12 +50,7 @@ impl Shell {
 
     fn fail(&mut self, request: &Request, failure: Failure) -> Commit {
         let server_date = Some(self.now.seconds());
-        self.machine.apply(Outcome::Failed(Failed {
-            request: request.clone(),
-            at: self.now,
-            server_date,
-            failure,
-        }))
+        self.machine.apply(Outcome::Failed(Failed { request: request.clone(), at: self.now, server_date, failure }))
     }
 
     /// Drains windows until live time is drained up to now.
@@ -70,11 +62,7 @@ impl Shell {
     }
 
     fn problems(&self) -> Vec<&'static str> {
-        self.machine
-            .state()
-            .problems()
-            .map(|(_, problem)| problem.label())
-            .collect()
+        self.machine.state().problems().map(|(_, problem)| problem.label()).collect()
     }
 }
 
@@ -86,29 +74,16 @@ fn shell() -> Shell {
 fn the_watermark_moves_only_with_the_last_page() {
     let mut shell = shell();
     let first = shell.request();
-    assert_eq!(
-        (first.window.oldest().0, first.window.latest().0, first.limit),
-        (T - 7200, T - 3601, 1000)
-    );
+    assert_eq!((first.window.oldest().0, first.window.latest().0, first.limit), (T - 7200, T - 3601, 1000));
     let commit = shell.page(&first, &[T - 3700, T - 3650], Some("a"));
     assert_eq!((commit.state.watermark(), commit.drained), (None, None));
     let second = shell.request();
-    assert_eq!(
-        (second.window, second.limit, second.cursor.as_deref()),
-        (first.window, 1000, Some("a"))
-    );
+    assert_eq!((second.window, second.limit, second.cursor.as_deref()), (first.window, 1000, Some("a")));
     let commit = shell.page(&second, &[T - 7000], Some(""));
     assert_eq!(commit.state.watermark(), Some(UnixSeconds(T - 3601)));
     let drained = commit.drained.unwrap();
-    assert_eq!(
-        (drained.window, drained.entries, drained.pages),
-        (Some(first.window), 3, 2)
-    );
-    assert_eq!(
-        shell.request().window.oldest().0,
-        T - 3600 - 30,
-        "the next window overlaps"
-    );
+    assert_eq!((drained.window, drained.entries, drained.pages), (Some(first.window), 3, 2));
+    assert_eq!(shell.request().window.oldest().0, T - 3600 - 30, "the next window overlaps");
 }
 
 #[test]
@@ -147,12 +122,7 @@ fn a_window_restarted_too_often_is_split_slows_down_and_is_not_skipped() {
     for _ in 0..40 {
         shell.page(&request, &[T - 3700], Some("a"));
         let second = shell.request();
-        shell.fail(
-            &second,
-            Failure::BadRequest {
-                error: Some("invalid_cursor".into()),
-            },
-        );
+        shell.fail(&second, Failure::BadRequest { error: Some("invalid_cursor".into()) });
         request = shell.request();
         assert_eq!(request.window.oldest(), first.window.oldest());
     }
@@ -162,11 +132,7 @@ fn a_window_restarted_too_often_is_split_slows_down_and_is_not_skipped() {
     shell.page(&request, &[], None);
     assert_eq!(shell.machine.state().watermark(), Some(first.window.oldest()));
     assert_eq!(shell.problems(), Vec::<&str>::new());
-    assert_eq!(
-        shell.request().window.oldest(),
-        first.window.oldest(),
-        "the rest is asked for next, overlapping"
-    );
+    assert_eq!(shell.request().window.oldest(), first.window.oldest(), "the rest is asked for next, overlapping");
 }
 
 #[test]
@@ -174,12 +140,7 @@ fn server_errors_keep_the_cursor_and_then_suspect_it() {
     let mut shell = shell();
     let first = shell.request();
     shell.page(&first, &[T - 3700], Some("a"));
-    for failure in [
-        Failure::Network,
-        Failure::Body,
-        Failure::Server { status: 502 },
-        Failure::Network,
-    ] {
+    for failure in [Failure::Network, Failure::Body, Failure::Server { status: 502 }, Failure::Network] {
         let second = shell.request();
         assert_eq!(second.cursor.as_deref(), Some("a"));
         shell.fail(&second, failure);
@@ -203,29 +164,15 @@ fn cut_answers_lead_to_smaller_pages_from_the_first_one() {
 
 #[test]
 fn retry_after_is_obeyed_to_the_second_and_bounded_at_an_hour() {
-    for (asked, expected_ms) in [
-        (1, 1000),
-        (77, 77_000),
-        (3600, 3_600_000),
-        (u64::MAX, MAX_RETRY_AFTER_MS),
-    ] {
+    for (asked, expected_ms) in [(1, 1000), (77, 77_000), (3600, 3_600_000), (u64::MAX, MAX_RETRY_AFTER_MS)] {
         let mut shell = shell();
         let request = shell.request();
-        shell.fail(
-            &request,
-            Failure::RateLimited {
-                retry_after_s: Some(asked),
-            },
-        );
+        shell.fail(&request, Failure::RateLimited { retry_after_s: Some(asked) });
         assert_eq!(shell.wait(), (expected_ms, WaitReason::RateLimited));
         shell.now = shell.now.plus(expected_ms - 1);
         assert_eq!(shell.wait().0, 1);
         shell.now = UnixMillis(5);
-        assert_eq!(
-            shell.wait().0,
-            expected_ms,
-            "a clock that steps back does not shorten it"
-        );
+        assert_eq!(shell.wait().0, expected_ms, "a clock that steps back does not shorten it");
     }
 }
 
@@ -234,49 +181,24 @@ fn ok_false_with_either_spelling_of_rate_limited_is_a_rate_limit() {
     for code in ["ratelimited", "rate_limited"] {
         let mut shell = shell();
         let request = shell.request();
-        shell.fail(
-            &request,
-            Failure::NotOk {
-                error: Some(code.into()),
-            },
-        );
+        shell.fail(&request, Failure::NotOk { error: Some(code.into()) });
         assert_eq!(shell.wait().1, WaitReason::RateLimited);
     }
 }
 
 #[test]
 fn account_problems_stop_all_lanes_say_what_to_do_and_are_retried() {
-    let forbidden = |code: &str| Failure::Forbidden {
-        error: Some(code.into()),
-    };
+    let forbidden = |code: &str| Failure::Forbidden { error: Some(code.into()) };
     let cases = [
         (Failure::Unauthorized, "token_rejected", 60_000),
-        (
-            Failure::NotOk {
-                error: Some("token_expired".into()),
-            },
-            "token_rejected",
-            60_000,
-        ),
+        (Failure::NotOk { error: Some("token_expired".into()) }, "token_rejected", 60_000),
         (Failure::Forbidden { error: None }, "forbidden", MAX_WAIT_MS),
         (forbidden("missing_scope"), "missing_scope", MAX_WAIT_MS),
         (forbidden("feature_not_enabled"), "plan_lacks_audit_logs", MAX_WAIT_MS),
         (forbidden("user_not_authorized"), "not_org_owner", MAX_WAIT_MS),
         (forbidden("team_not_authorized"), "wrong_install", MAX_WAIT_MS),
-        (
-            Failure::BadRequest {
-                error: Some("bad_endpoint".into()),
-            },
-            "wrong_endpoint",
-            MAX_WAIT_MS,
-        ),
-        (
-            Failure::NotOk {
-                error: Some("new_code".into()),
-            },
-            "refused",
-            60_000,
-        ),
+        (Failure::BadRequest { error: Some("bad_endpoint".into()) }, "wrong_endpoint", MAX_WAIT_MS),
+        (Failure::NotOk { error: Some("new_code".into()) }, "refused", 60_000),
     ];
     for (failure, label, wait_ms) in cases {
         let mut shell = shell();
@@ -299,13 +221,7 @@ fn a_fast_clock_of_ours_never_counts_time_that_slack_has_not_reached() {
     assert!(request.window.latest().0 > T, "nothing is known yet");
     let page = PageSummary::default();
     let (received_at, server_date) = (shell.now, Some(UnixSeconds(T)));
-    let received = PageReceived {
-        request,
-        received_at,
-        server_date,
-        page,
-        next_cursor: None,
-    };
+    let received = PageReceived { request, received_at, server_date, page, next_cursor: None };
     let commit = shell.machine.apply(Outcome::Page(received));
     assert_eq!(commit.state.watermark(), Some(UnixSeconds(T - 60)));
     assert!(commit.notes.iter().any(|note| matches!(note, Note::ClockAhead { .. })));
@@ -316,9 +232,7 @@ fn a_fast_clock_of_ours_never_counts_time_that_slack_has_not_reached() {
 fn invalid_range_steps_back_even_where_no_date_explains_it() {
     let mut shell = Shell::new(|settings| settings.start = UnixSeconds(T - 600));
     let first = shell.request();
-    let failure = || Failure::BadRequest {
-        error: Some("invalid_range".into()),
-    };
+    let failure = || Failure::BadRequest { error: Some("invalid_range".into()) };
     shell.fail(&first, failure());
     assert_eq!(shell.problems(), ["range_refused"]);
     let second = shell.request();
@@ -333,13 +247,7 @@ fn the_same_cursor_again_restarts_the_window() {
     shell.page(&first, &[T - 3700], Some("a"));
     let second = shell.request();
     let commit = shell.page(&second, &[T - 3800], Some("a"));
-    assert!(commit.notes.iter().any(|n| matches!(
-        n,
-        Note::Restarted {
-            why: RestartReason::SameCursorAgain,
-            ..
-        }
-    )));
+    assert!(commit.notes.iter().any(|n| matches!(n, Note::Restarted { why: RestartReason::SameCursorAgain, .. })));
     assert_eq!(shell.request(), first);
 }
 
@@ -350,15 +258,8 @@ fn a_walk_that_goes_in_circles_is_ended() {
     for page in 0..=MAX_STALLED_PAGES + 1 {
         let request = shell.request();
         let commit = shell.page(&request, &[T - 3700], Some(&format!("cursor {page}")));
-        let restarted = commit.notes.iter().any(|n| {
-            matches!(
-                n,
-                Note::Restarted {
-                    why: RestartReason::NoProgress,
-                    ..
-                }
-            )
-        });
+        let restarted =
+            commit.notes.iter().any(|n| matches!(n, Note::Restarted { why: RestartReason::NoProgress, .. }));
         assert_eq!(restarted, page == MAX_STALLED_PAGES + 1, "page {page}");
     }
     assert_eq!(shell.request(), first);
@@ -381,16 +282,8 @@ fn an_answer_to_an_old_request_moves_nothing() {
     shell.page(&first, &[T - 3700], Some("a"));
     let before = shell.machine.state().open_window(Lane::Live).cloned();
     let commit = shell.page(&first, &[T - 3700], None);
-    assert_eq!(
-        commit.notes,
-        [Note::Stale {
-            window_no: first.window_no
-        }]
-    );
-    assert_eq!(
-        (commit.drained, shell.machine.state().open_window(Lane::Live).cloned()),
-        (None, before)
-    );
+    assert_eq!(commit.notes, [Note::Stale { window_no: first.window_no }]);
+    assert_eq!((commit.drained, shell.machine.state().open_window(Lane::Live).cloned()), (None, before));
 }
 
 #[test]
@@ -427,12 +320,7 @@ fn live_goes_first_and_backfill_runs_backward_to_where_history_ends() {
         }
         assert_eq!(request.window.latest().0, lowest - 1);
         if request.window.oldest().0 < floor {
-            shell.fail(
-                &request,
-                Failure::BadRequest {
-                    error: Some("invalid_range".into()),
-                },
-            );
+            shell.fail(&request, Failure::BadRequest { error: Some("invalid_range".into()) });
         } else {
             lowest = request.window.oldest().0;
             shell.page(&request, &[], None);
@@ -442,14 +330,8 @@ fn live_goes_first_and_backfill_runs_backward_to_where_history_ends() {
         }
     }
     assert_eq!(lowest, floor);
-    let missing = gaps(
-        shell.machine.ledger(),
-        Window::new(UnixSeconds(T - 200_000), UnixSeconds(T - 7200)).unwrap(),
-    );
-    assert_eq!(
-        missing,
-        [Window::new(UnixSeconds(T - 200_000), UnixSeconds(floor - 1)).unwrap()]
-    );
+    let missing = gaps(shell.machine.ledger(), Window::new(UnixSeconds(T - 200_000), UnixSeconds(T - 7200)).unwrap());
+    assert_eq!(missing, [Window::new(UnixSeconds(T - 200_000), UnixSeconds(floor - 1)).unwrap()]);
 }
 
 #[test]
@@ -493,4 +375,26 @@ fn stored_rows_come_back_without_being_written_again() {
     shell.catch_up();
     let rows: Vec<_> = shell.machine.ledger().rows().cloned().collect();
     assert_eq!(Ledger::from_rows(rows).take_delta(), LedgerDelta::default());
+}
+
+#[test]
+fn a_watermark_ahead_of_slacks_clock_still_asks_now_and_then() {
+    let mut shell = Shell::new(|settings| settings.start = UnixSeconds(T - 600));
+    let ahead = shell.now.plus(7_200_000);
+    shell.now = ahead;
+    while shell.machine.state().watermark() < Some(ahead.seconds().minus(60)) {
+        let (request, received_at) = (shell.request(), ahead);
+        let page = PageSummary::default();
+        let received = PageReceived { request, received_at, server_date: None, page, next_cursor: None };
+        shell.machine.apply(Outcome::Page(received));
+    }
+    let watermark = shell.machine.state().watermark();
+    shell.now = UnixSeconds(T).millis();
+    for _ in 0..3 {
+        let before = shell.now;
+        let request = shell.request();
+        assert!(shell.now.since(before) <= MAX_WAIT_MS);
+        assert!(request.window.latest() <= shell.now.seconds().minus(60));
+        assert_eq!(shell.page(&request, &[], None).state.watermark(), watermark);
+    }
 }

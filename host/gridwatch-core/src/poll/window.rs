@@ -93,16 +93,8 @@ mod tests {
     fn halves_cover_the_window_once() {
         let window = Window::new(UnixSeconds(10), UnixSeconds(14)).unwrap();
         let (older, newer) = window.halves().unwrap();
-        assert_eq!(
-            (older.oldest().0, older.latest().0, newer.oldest().0, newer.latest().0),
-            (10, 12, 13, 14)
-        );
-        assert!(
-            Window::new(UnixSeconds(10), UnixSeconds(10))
-                .unwrap()
-                .halves()
-                .is_none()
-        );
+        assert_eq!((older.oldest().0, older.latest().0, newer.oldest().0, newer.latest().0), (10, 12, 13, 14));
+        assert!(Window::new(UnixSeconds(10), UnixSeconds(10)).unwrap().halves().is_none());
     }
 
     #[test]

@@ -5,32 +5,13 @@ use crate::time::UnixMillis;
 fn spec(kind: WindowKind, actions: &[&str], span_s: u64) -> WindowSpec {
     let key = vec![Field::parse("actor.id").unwrap()];
     let actions = actions.iter().map(|a| (*a).to_owned()).collect();
-    WindowSpec {
-        name: "w".into(),
-        kind,
-        actions,
-        only: vec![],
-        read_key: key.clone(),
-        key,
-        span_s,
-        learn_s: 100,
-    }
+    WindowSpec { name: "w".into(), kind, actions, only: vec![], read_key: key.clone(), key, span_s, learn_s: 100 }
 }
 
 fn windows(spec: WindowSpec) -> Windows {
     let id = slot_id("m", &spec);
-    let slot = Slot {
-        id,
-        module: "m".into(),
-        spec,
-        keys: HashMap::new(),
-        since: None,
-        dirty: BTreeMap::new(),
-    };
-    Windows {
-        slots: vec![slot],
-        newest: UnixSeconds(0),
-    }
+    let slot = Slot { id, module: "m".into(), spec, keys: HashMap::new(), since: None, dirty: BTreeMap::new() };
+    Windows { slots: vec![slot], newest: UnixSeconds(0) }
 }
 
 fn event(seq: u64, time: u64, action: &str, actor: &str, ip: &str) -> Event {
@@ -43,10 +24,7 @@ fn event(seq: u64, time: u64, action: &str, actor: &str, ip: &str) -> Event {
 
 /// Feeds failures of one actor at these times, in this order, and reads each one's value.
 fn values(windows: &mut Windows, times: &[u64]) -> Vec<u64> {
-    let fed = times
-        .iter()
-        .enumerate()
-        .map(|(i, t)| event(i as u64 + 1, *t, "user_login_failed", "W1", "1.1.1.1"));
+    let fed = times.iter().enumerate().map(|(i, t)| event(i as u64 + 1, *t, "user_login_failed", "W1", "1.1.1.1"));
     fed.map(|e| {
         windows.feed(&e);
         windows.value(0, &e)
@@ -72,9 +50,7 @@ fn a_burst_completed_late_counts_as_much_as_one_in_order() {
     let times = [1000, 1010, 1020, 1030, 1045, 1100];
     let most = |order: &[usize]| {
         let mut w = windows(spec(WindowKind::Count, &["user_login_failed"], 60));
-        values(&mut w, &order.iter().map(|i| times[*i]).collect::<Vec<_>>())
-            .into_iter()
-            .max()
+        values(&mut w, &order.iter().map(|i| times[*i]).collect::<Vec<_>>()).into_iter().max()
     };
     assert_eq!(most(&[0, 1, 2, 3, 4, 5]), Some(5));
     for late in 0..5 {
@@ -86,13 +62,8 @@ fn a_burst_completed_late_counts_as_much_as_one_in_order() {
 
 #[test]
 fn distinct_counts_values_not_events() {
-    let mut w = windows(spec(
-        WindowKind::Distinct {
-            of: Field::parse("context.ip_address").unwrap(),
-        },
-        &["user_login"],
-        60,
-    ));
+    let mut w =
+        windows(spec(WindowKind::Distinct { of: Field::parse("context.ip_address").unwrap() }, &["user_login"], 60));
     let ips = ["1.1.1.1", "1.1.1.1", "2.2.2.2", "", "1.1.1.1"];
     let seen: Vec<u64> = ips
         .iter()
@@ -133,17 +104,8 @@ fn last_seen_is_the_event_before() {
 }
 
 fn failures_then_success() -> WindowSpec {
-    let step = |action: &str, at_least| crate::manifest::SequenceStep {
-        actions: vec![action.into()],
-        at_least,
-    };
-    spec(
-        WindowKind::Sequence {
-            steps: vec![step("user_login_failed", 3), step("user_login", 1)],
-        },
-        &[],
-        600,
-    )
+    let step = |action: &str, at_least| crate::manifest::SequenceStep { actions: vec![action.into()], at_least };
+    spec(WindowKind::Sequence { steps: vec![step("user_login_failed", 3), step("user_login", 1)] }, &[], 600)
 }
 
 #[test]
@@ -154,11 +116,7 @@ fn a_sequence_counts_completed_steps() {
         w.feed(&e);
         w.value(0, &e)
     };
-    assert_eq!(
-        read(1, 1000, "user_login"),
-        0,
-        "a success before the failures is no step"
-    );
+    assert_eq!(read(1, 1000, "user_login"), 0, "a success before the failures is no step");
     assert_eq!([2, 3, 4].map(|s| read(s, 1000 + s, "user_login_failed")), [0, 0, 1]);
     assert_eq!(read(5, 1100, "user_login"), 2);
     assert_eq!(read(6, 9000, "user_login"), 0, "too late");
@@ -167,12 +125,8 @@ fn a_sequence_counts_completed_steps() {
 #[test]
 fn a_sequence_is_completed_by_a_late_step_too() {
     let mut w = windows(failures_then_success());
-    let order = [
-        (1000, "user_login_failed"),
-        (1010, "user_login_failed"),
-        (1100, "user_login"),
-        (1020, "user_login_failed"),
-    ];
+    let order =
+        [(1000, "user_login_failed"), (1010, "user_login_failed"), (1100, "user_login"), (1020, "user_login_failed")];
     let mut last = None;
     for (i, (time, action)) in order.into_iter().enumerate() {
         let e = event(i as u64 + 1, time, action, "W1", "");
@@ -187,12 +141,7 @@ fn evidence_is_what_was_counted() {
     let mut w = windows(spec(WindowKind::Count, &["user_login_failed"], 60));
     values(&mut w, &[100, 1000, 1010, 1020]);
     let last = event(4, 1020, "user_login_failed", "W1", "1.1.1.1");
-    let ids = |max| {
-        w.evidence(0, &last, max)
-            .iter()
-            .map(|s| s.id.clone())
-            .collect::<Vec<_>>()
-    };
+    let ids = |max| w.evidence(0, &last, max).iter().map(|s| s.id.clone()).collect::<Vec<_>>();
     assert_eq!(ids(50), ["id-2", "id-3", "id-4"]);
     assert_eq!(ids(2), ["id-3", "id-4"]);
 }
@@ -209,9 +158,7 @@ fn an_absent_key_is_no_group() {
 fn state_survives_saving_and_loading_at_any_point() {
     let times: Vec<u64> = (0..200).map(|i| 1000 + (i * 37) % 400).collect();
     let kinds = || {
-        let distinct = WindowKind::Distinct {
-            of: Field::parse("id").unwrap(),
-        };
+        let distinct = WindowKind::Distinct { of: Field::parse("id").unwrap() };
         [
             spec(WindowKind::Count, &["user_login_failed"], 60),
             spec(distinct, &["user_login_failed"], 60),
@@ -273,12 +220,6 @@ fn a_flood_of_made_up_actors_keeps_the_newest_keys() {
         w.feed(&event(i, 1000 + i / 100, "user_login", &format!("W{i}"), ""));
     }
     assert!(w.sizes()[0].2 <= MAX_KEYS);
-    let newest = event(
-        9_999_999,
-        1000 + MAX_KEYS as u64 / 100,
-        "app_installed",
-        &format!("W{}", MAX_KEYS + 9),
-        "",
-    );
+    let newest = event(9_999_999, 1000 + MAX_KEYS as u64 / 100, "app_installed", &format!("W{}", MAX_KEYS + 9), "");
     assert_ne!(w.value(0, &newest), NEVER);
 }

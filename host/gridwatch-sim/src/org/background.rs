@@ -23,25 +23,13 @@ pub(crate) fn bot_post(at: u64, cast: &Cast, dice: &mut Dice) -> SimEntry {
     let bot = &cast.bots[index];
     let context = Context {
         ua: bot.desktop_ua.clone(),
-        ip: if dice.percent(30) {
-            String::new()
-        } else {
-            format!("192.0.2.{}", 10 + index)
-        },
+        ip: if dice.percent(30) { String::new() } else { format!("192.0.2.{}", 10 + index) },
         app: Some(entities::app_body(&cast.apps[index], true)),
         ..Context::server_side(cast.workspace_location(bot.workspace))
     };
     let id = dice.id("F");
     let entity = entities::named_file(&id, "build-report.html", "text/html");
-    Draft {
-        at,
-        action: "file_uploaded",
-        actor: &bot.wire,
-        entity,
-        context,
-        details: None,
-    }
-    .write(dice)
+    Draft { at, action: "file_uploaded", actor: &bot.wire, entity, context, details: None }.write(dice)
 }
 
 pub(crate) fn it_person<'a>(cast: &'a Cast, dice: &mut Dice) -> &'a Person {
@@ -54,15 +42,7 @@ pub(crate) fn install_app(at: u64, cast: &Cast, dice: &mut Dice) -> SimEntry {
     let person = it_person(cast, dice);
     let details = details::of("app_installed", at, cast, person, dice);
     let context = Context::of_person(cast, person, dice);
-    Draft {
-        at,
-        action: "app_installed",
-        actor: &person.wire,
-        entity,
-        context,
-        details,
-    }
-    .write(dice)
+    Draft { at, action: "app_installed", actor: &person.wire, entity, context, details }.write(dice)
 }
 
 /// A joiner arrives through SCIM: no address, no user agent, but the app that did it.
@@ -72,25 +52,14 @@ pub(crate) fn provision(at: u64, cast: &Cast, dice: &mut Dice) -> SimEntry {
     let team = &cast.workspaces[0].id;
     let id = dice.id("U");
     let body = object(|o| {
-        o.str("id", &id)
-            .str("name", &name)
-            .str("email", &format!("{mailbox}@nordlicht.example"))
-            .str("team", team);
+        o.str("id", &id).str("name", &name).str("email", &format!("{mailbox}@nordlicht.example")).str("team", team);
     });
     let context = Context {
         app: Some(entities::app_body(&cast.provisioning_app, true)),
         ..Context::server_side(cast.enterprise_location())
     };
     let entity = Entity { kind: "user", body };
-    Draft {
-        at,
-        action: "user_created",
-        actor: &cast.provisioner.wire,
-        entity,
-        context,
-        details: None,
-    }
-    .write(dice)
+    Draft { at, action: "user_created", actor: &cast.provisioner.wire, entity, context, details: None }.write(dice)
 }
 
 pub(crate) fn preference(at: u64, cast: &Cast, dice: &mut Dice) -> SimEntry {
@@ -104,15 +73,7 @@ pub(crate) fn preference(at: u64, cast: &Cast, dice: &mut Dice) -> SimEntry {
         entities::workspace(cast, person.workspace)
     };
     let details = details::of(action, at, cast, person, dice);
-    Draft {
-        at,
-        action,
-        actor: &person.wire,
-        entity,
-        context,
-        details,
-    }
-    .write(dice)
+    Draft { at, action, actor: &person.wire, entity, context, details }.write(dice)
 }
 
 /// Slack itself, with the documented stand-in for an actor.
@@ -125,13 +86,5 @@ pub(crate) fn placeholder(at: u64, cast: &Cast, dice: &mut Dice) -> SimEntry {
     }
     let entity = entities::workspace(cast, dice.below(cast.workspaces.len() as u64) as usize);
     let action = "usergroup_update_enqueued";
-    Draft {
-        at,
-        action,
-        actor,
-        entity,
-        context,
-        details: None,
-    }
-    .write(dice)
+    Draft { at, action, actor, entity, context, details: None }.write(dice)
 }

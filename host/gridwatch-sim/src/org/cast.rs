@@ -72,11 +72,7 @@ pub(crate) const RESERVED: usize = 20;
 pub(crate) const FEWEST_PEOPLE: usize = 8;
 
 const APPS: &[(&str, &[&str], &[&str])] = &[
-    (
-        "Google Drive",
-        &["links:read", "links:write"],
-        &["commands", "chat:write"],
-    ),
+    ("Google Drive", &["links:read", "links:write"], &["commands", "chat:write"]),
     ("Zoom", &[], &["commands", "chat:write", "users:read"]),
     ("Jira Cloud", &[], &["commands", "chat:write", "links:read"]),
     ("Polly", &[], &["commands", "chat:write"]),
@@ -90,11 +86,7 @@ impl Cast {
     pub(crate) fn new(plan: &OrgPlan, dice: &mut Dice) -> Self {
         let reserved = if plan.stories { RESERVED } else { 0 };
         let count = (plan.users as usize).max(FEWEST_PEOPLE + reserved);
-        let enterprise = Enterprise {
-            id: dice.id("E"),
-            name: "Nordlicht Group".into(),
-            domain: "nordlicht".into(),
-        };
+        let enterprise = Enterprise { id: dice.id("E"), name: "Nordlicht Group".into(), domain: "nordlicht".into() };
         let workspaces = workspaces(dice);
         let offices = offices();
         let it_staff = (count / 100).clamp(2, 12);
@@ -112,47 +104,19 @@ impl Cast {
                 person
             })
             .collect();
-        let apps: Vec<App> = APPS
-            .iter()
-            .map(|&(name, scopes, bot_scopes)| App {
-                id: dice.id("A"),
-                name,
-                scopes,
-                bot_scopes,
-            })
-            .collect();
+        let apps: Vec<App> =
+            APPS.iter().map(|&(name, scopes, bot_scopes)| App { id: dice.id("A"), name, scopes, bot_scopes }).collect();
         let bots = apps.iter().take(5).map(|app| bot(dice, app, &workspaces)).collect();
-        let provisioning_app = App {
-            id: dice.id("A"),
-            name: "Okta SCIM Provisioning",
-            scopes: &["admin"],
-            bot_scopes: &[],
-        };
+        let provisioning_app =
+            App { id: dice.id("A"), name: "Okta SCIM Provisioning", scopes: &["admin"], bot_scopes: &[] };
         let provisioner = service_account(dice, &workspaces);
-        let channels = (0..(count / 2).clamp(24, 400))
-            .map(|i| channel(dice, i, &workspaces))
-            .collect();
-        Self {
-            enterprise,
-            workspaces,
-            offices,
-            people,
-            bots,
-            channels,
-            apps,
-            provisioner,
-            provisioning_app,
-            it_staff,
-        }
+        let channels = (0..(count / 2).clamp(24, 400)).map(|i| channel(dice, i, &workspaces)).collect();
+        Self { enterprise, workspaces, offices, people, bots, channels, apps, provisioner, provisioning_app, it_staff }
     }
 
     /// The public directory: people, then bots, then the service account.
     pub(crate) fn directory(&self) -> Vec<User> {
-        let everyone = self
-            .people
-            .iter()
-            .chain(&self.bots)
-            .chain(std::iter::once(&self.provisioner));
+        let everyone = self.people.iter().chain(&self.bots).chain(std::iter::once(&self.provisioner));
         everyone.map(|person| person.user.clone()).collect()
     }
 
@@ -167,12 +131,7 @@ impl Cast {
     }
 
     pub(crate) fn enterprise_wire(&self) -> String {
-        place_wire(
-            None,
-            &self.enterprise.id,
-            &self.enterprise.name,
-            &self.enterprise.domain,
-        )
+        place_wire(None, &self.enterprise.id, &self.enterprise.name, &self.enterprise.domain)
     }
 
     /// `context.location` of an act in a workspace.
@@ -183,12 +142,7 @@ impl Cast {
 
     /// `context.location` of an act on the whole organization.
     pub(crate) fn enterprise_location(&self) -> String {
-        place_wire(
-            Some("enterprise"),
-            &self.enterprise.id,
-            &self.enterprise.name,
-            &self.enterprise.domain,
-        )
+        place_wire(Some("enterprise"), &self.enterprise.id, &self.enterprise.name, &self.enterprise.domain)
     }
 }
 
@@ -202,18 +156,11 @@ fn place_wire(kind: Option<&str>, id: &str, name: &str, domain: &str) -> String 
 }
 
 fn workspaces(dice: &mut Dice) -> Vec<Workspace> {
-    let named = [
-        ("Nordlicht HQ", "nordlicht-hq"),
-        ("Engineering", "nordlicht-eng"),
-        ("Sales & Café", "nordlicht-sales"),
-    ];
+    let named =
+        [("Nordlicht HQ", "nordlicht-hq"), ("Engineering", "nordlicht-eng"), ("Sales & Café", "nordlicht-sales")];
     named
         .iter()
-        .map(|(name, domain)| Workspace {
-            id: dice.id("T"),
-            name: (*name).into(),
-            domain: (*domain).into(),
-        })
+        .map(|(name, domain)| Workspace { id: dice.id("T"), name: (*name).into(), domain: (*domain).into() })
         .collect()
 }
 
@@ -235,37 +182,13 @@ fn person(dice: &mut Dice, index: usize, role: Role, workspaces: &[Workspace], o
     let workspace = dice.below(workspaces.len() as u64) as usize;
     let prefix = if dice.percent(60) { "U" } else { "W" };
     let id = dice.id(prefix);
-    let domain = if role == Role::Guest {
-        "partner.example"
-    } else {
-        "nordlicht.example"
-    };
-    let user = User {
-        id,
-        name,
-        email: format!("{mailbox}@{domain}"),
-        role,
-    };
-    let wire = user_wire(
-        &user,
-        Some(&workspaces[workspace].id),
-        dice.percent(90),
-        !dice.percent(2),
-    );
+    let domain = if role == Role::Guest { "partner.example" } else { "nordlicht.example" };
+    let user = User { id, name, email: format!("{mailbox}@{domain}"), role };
+    let wire = user_wire(&user, Some(&workspaces[workspace].id), dice.percent(90), !dice.percent(2));
     let home_ip = if dice.percent(12) {
-        format!(
-            "2001:db8:{:x}:{:x}::{:x}",
-            index,
-            dice.below(0xffff),
-            dice.between(1, 0xff)
-        )
+        format!("2001:db8:{:x}:{:x}::{:x}", index, dice.below(0xffff), dice.between(1, 0xff))
     } else {
-        format!(
-            "100.{}.{}.{}",
-            dice.between(64, 127),
-            dice.below(256),
-            dice.between(1, 254)
-        )
+        format!("100.{}.{}.{}", dice.between(64, 127), dice.below(256), dice.between(1, 254))
     };
     Person {
         user,

@@ -110,9 +110,8 @@ fn scene_for(person: &Person, dice: &mut Dice) -> Scene {
 /// A moment of the period, likelier in the office hours of that zone.
 fn working_moment(plan: &OrgPlan, utc_offset_hours: i64, dice: &mut Dice) -> u64 {
     /// Chance in a hundred that somebody is at work, by local hour.
-    const BY_HOUR: [u64; 24] = [
-        2, 1, 1, 1, 1, 3, 8, 30, 75, 100, 100, 95, 60, 80, 100, 95, 90, 70, 35, 18, 14, 12, 8, 4,
-    ];
+    const BY_HOUR: [u64; 24] =
+        [2, 1, 1, 1, 1, 3, 8, 30, 75, 100, 100, 95, 60, 80, 100, 95, 90, 70, 35, 18, 14, 12, 8, 4];
     const MOST_TRIES: usize = 60;
     let mut at = plan.from;
     for _ in 0..MOST_TRIES {
@@ -165,19 +164,11 @@ fn play(
         Scene::Leave => entries.push(act.leave(dice)),
         Scene::CreateChannel => {
             let channel = dice.pick(&cast.channels);
-            let action = if channel.privacy == "public" {
-                "public_channel_created"
-            } else {
-                "private_channel_created"
-            };
+            let action = if channel.privacy == "public" { "public_channel_created" } else { "private_channel_created" };
             entries.push(act.write(action, entities::channel(channel), dice));
         }
         Scene::Preview => {
-            let open: Vec<_> = cast
-                .channels
-                .iter()
-                .filter(|channel| channel.privacy == "public")
-                .collect();
+            let open: Vec<_> = cast.channels.iter().filter(|channel| channel.privacy == "public").collect();
             let channel = dice.pick(if open.is_empty() {
                 return entries.push(act.upload(dice));
             } else {
@@ -193,11 +184,7 @@ fn play(
         Scene::Placeholder => entries.push(background::placeholder(at, cast, dice)),
         Scene::Tail => {
             let (group, action) = *dice.pick(quiet);
-            let actor = if tail::is_everybodys(group) {
-                person
-            } else {
-                background::it_person(cast, dice)
-            };
+            let actor = if tail::is_everybodys(group) { person } else { background::it_person(cast, dice) };
             let context = Context::of_person(cast, actor, dice);
             entries.push(tail::entry((group, action), at, cast, actor, context, dice));
         }
@@ -237,15 +224,7 @@ impl Act<'_> {
     fn write(&self, action: &str, entity: Entity, dice: &mut Dice) -> SimEntry {
         let context = Context::of_person(self.cast, self.person, dice);
         let details = details::of(action, self.at, self.cast, self.person, dice);
-        Draft {
-            at: self.at,
-            action,
-            actor: &self.person.wire,
-            entity,
-            context,
-            details,
-        }
-        .write(dice)
+        Draft { at: self.at, action, actor: &self.person.wire, entity, context, details }.write(dice)
     }
 
     /// An act on oneself.
@@ -255,63 +234,26 @@ impl Act<'_> {
 
     fn login(&self, dice: &mut Dice) -> SimEntry {
         let context = Context::of_person(self.cast, self.person, dice);
-        let details = dice
-            .percent(70)
-            .then(|| details::of("user_login", self.at, self.cast, self.person, dice))
-            .flatten();
+        let details =
+            dice.percent(70).then(|| details::of("user_login", self.at, self.cast, self.person, dice)).flatten();
         let (actor, entity) = (&self.person.wire, entities::user(self.person));
-        Draft {
-            at: self.at,
-            action: "user_login",
-            actor,
-            entity,
-            context,
-            details,
-        }
-        .write(dice)
+        Draft { at: self.at, action: "user_login", actor, entity, context, details }.write(dice)
     }
 
     /// Nobody is signed in yet, so there is no session.
     fn mistype(&self, dice: &mut Dice) -> SimEntry {
-        let context = Context {
-            session: Session::Absent,
-            ..Context::of_person(self.cast, self.person, dice)
-        };
+        let context = Context { session: Session::Absent, ..Context::of_person(self.cast, self.person, dice) };
         let (actor, entity) = (&self.person.wire, entities::user(self.person));
-        Draft {
-            at: self.at,
-            action: "user_login_failed",
-            actor,
-            entity,
-            context,
-            details: None,
-        }
-        .write(dice)
+        Draft { at: self.at, action: "user_login_failed", actor, entity, context, details: None }.write(dice)
     }
 
     /// The phone got another address: the lone `ip_address` that is mere noise.
     fn anomaly(&self, dice: &mut Dice) -> SimEntry {
-        let ip = format!(
-            "100.{}.{}.{}",
-            dice.between(64, 127),
-            dice.below(256),
-            dice.between(1, 254)
-        );
-        let context = Context {
-            ip,
-            ..Context::of_person(self.cast, self.person, dice)
-        };
+        let ip = format!("100.{}.{}.{}", dice.between(64, 127), dice.below(256), dice.between(1, 254));
+        let context = Context { ip, ..Context::of_person(self.cast, self.person, dice) };
         let details = details::of("anomaly", self.at, self.cast, self.person, dice);
         let (actor, entity) = (&self.person.wire, entities::user(self.person));
-        Draft {
-            at: self.at,
-            action: "anomaly",
-            actor,
-            entity,
-            context,
-            details,
-        }
-        .write(dice)
+        Draft { at: self.at, action: "anomaly", actor, entity, context, details }.write(dice)
     }
 
     fn upload(&self, dice: &mut Dice) -> SimEntry {
@@ -323,15 +265,7 @@ impl Act<'_> {
             context.session = Session::Null;
         }
         let (actor, entity) = (&self.person.wire, entities::file(dice));
-        Draft {
-            at: self.at,
-            action: "file_uploaded",
-            actor,
-            entity,
-            context,
-            details: None,
-        }
-        .write(dice)
+        Draft { at: self.at, action: "file_uploaded", actor, entity, context, details: None }.write(dice)
     }
 
     fn play_video(&self, dice: &mut Dice, entries: &mut Vec<SimEntry>) {
@@ -342,17 +276,7 @@ impl Act<'_> {
         for i in 0..VIDEO_ENTRIES {
             let at = self.at + i * VIDEO_SECS / (VIDEO_ENTRIES - 1);
             let (actor, entity, context) = (&self.person.wire, entity.clone(), context.clone());
-            entries.push(
-                Draft {
-                    at,
-                    action: "file_downloaded",
-                    actor,
-                    entity,
-                    context,
-                    details: None,
-                }
-                .write(dice),
-            );
+            entries.push(Draft { at, action: "file_downloaded", actor, entity, context, details: None }.write(dice));
         }
     }
 
@@ -370,21 +294,9 @@ impl Act<'_> {
             o.flag("is_workflow", false);
         });
         let guest = self.person.user.role == Role::Guest;
-        let action = if guest {
-            "guest_channel_join"
-        } else {
-            "user_channel_join"
-        };
+        let action = if guest { "guest_channel_join" } else { "user_channel_join" };
         let actor = &self.person.wire;
-        Draft {
-            at: self.at,
-            action,
-            actor,
-            entity: channel,
-            context,
-            details: Some(details),
-        }
-        .write(dice)
+        Draft { at: self.at, action, actor, entity: channel, context, details: Some(details) }.write(dice)
     }
 
     fn leave(&self, dice: &mut Dice) -> SimEntry {
@@ -394,19 +306,7 @@ impl Act<'_> {
             o.str("type", "JOINED").flag("is_workflow", false);
         }));
         let guest = self.person.user.role == Role::Guest;
-        let action = if guest {
-            "guest_channel_leave"
-        } else {
-            "user_channel_leave"
-        };
-        Draft {
-            at: self.at,
-            action,
-            actor: &self.person.wire,
-            entity,
-            context,
-            details,
-        }
-        .write(dice)
+        let action = if guest { "guest_channel_leave" } else { "user_channel_leave" };
+        Draft { at: self.at, action, actor: &self.person.wire, entity, context, details }.write(dice)
     }
 }

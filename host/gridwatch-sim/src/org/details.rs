@@ -9,10 +9,7 @@ use crate::wire::{Obj, object};
 
 /// (actions, keys): the first line that fits applies. A trailing `*` matches any ending.
 const KEYS: &[(&str, &str)] = &[
-    (
-        "user_login",
-        "idp_config_id config_type idp_entity_id idp_entity_id_hash label authentication_method",
-    ),
+    ("user_login", "idp_config_id config_type idp_entity_id idp_entity_id_hash label authentication_method"),
     ("user_session_reset_by_admin", "mobile_only web_only non_sso_only"),
     ("bulk_session_reset_by_admin", "succeeded_users failed_users"),
     ("user_session_settings_changed", "duration desktop_app_browser_quit"),
@@ -21,68 +18,38 @@ const KEYS: &[(&str, &str)] = &[
     ("guest_expiration_set", "expires_on"),
     ("ip_allowlist_access_denied", "policy_name authentication_mode"),
     ("role_assigned role_removed", "target_user target_entity"),
-    (
-        "permissions_assigned permissions_removed",
-        "target_entity_id changed_permissions",
-    ),
+    ("permissions_assigned permissions_removed", "target_entity_id changed_permissions"),
     ("user_channel_join guest_channel_join", "type inviter is_workflow"),
     ("user_channel_leave guest_channel_leave", "type kicker is_workflow"),
-    (
-        "app_installed",
-        "is_internal_integration app_owner_id is_token_rotation_enabled_app installer_user_id",
-    ),
-    (
-        "app_uninstalled app_restricted org_app_workspace_removed",
-        "is_internal_integration app_owner_id",
-    ),
+    ("app_installed", "is_internal_integration app_owner_id is_token_rotation_enabled_app installer_user_id"),
+    ("app_uninstalled app_restricted org_app_workspace_removed", "is_internal_integration app_owner_id"),
     (
         "app_scopes_expanded",
         "new_scopes previous_scopes is_token_rotation_enabled_app granular_bot_token is_internal_integration",
     ),
-    (
-        "app_approved",
-        "resolution app_previously_resolved admin_app_id approver_id approval_type",
-    ),
+    ("app_approved", "resolution app_previously_resolved admin_app_id approver_id approval_type"),
     ("app_removed_from_whitelist", "cleared_resolution"),
     ("app_resources_granted", "permissions"),
-    (
-        "app_token_preserved workflow_app_token_preserved",
-        "scopes bot_id channels",
-    ),
+    ("app_token_preserved workflow_app_token_preserved", "scopes bot_id channels"),
     ("bot_token_*", "old_scopes new_scopes bot_id"),
     ("app_allowlist_rule_matched", "matched_rule rules_checked request"),
-    (
-        "app_collaborator_*",
-        "target_user_id app_owner_id is_internal_integration",
-    ),
+    ("app_collaborator_*", "target_user_id app_owner_id is_internal_integration"),
     ("app_datastore_*", "datastore_name attributes"),
     ("app_manifest_created", "functions workflows datastores"),
-    (
-        "app_manifest_updated",
-        "permissions_updated functions_added workflows_added datastores_added",
-    ),
+    ("app_manifest_updated", "permissions_updated functions_added workflows_added datastores_added"),
     ("app_variable_*", "variable_names"),
     ("cli_app_*", "app_id"),
     ("file_shared", "url_private shared_with"),
     ("file_downloaded", "url_private"),
     ("file_malicious_content_detected", "md5 md5_hash"),
     ("file_owner_reassigned_*", "target_user_id"),
-    (
-        "channel_posting_permissions_updated",
-        "who_can_post can_thread enable_at_here enable_at_channel can_huddle",
-    ),
+    ("channel_posting_permissions_updated", "who_can_post can_thread enable_at_here enable_at_channel can_huddle"),
     ("channel_retention_changed", "old_retention_policy new_retention_policy"),
     ("channel_moved", "source_team destination_team initiated_by"),
     ("channel_workspaces_updated", "shared_to teams_shared_with"),
     ("public_channel_deleted private_channel_deleted", "initiated_by"),
-    (
-        "external_shared_channel_disconnected",
-        "disconnecting_team is_external_limited",
-    ),
-    (
-        "external_shared_channel_*",
-        "origin_team target_team is_external_limited",
-    ),
+    ("external_shared_channel_disconnected", "disconnecting_team is_external_limited"),
+    ("external_shared_channel_*", "origin_team target_team is_external_limited"),
     (
         "connect_dm_invite_*",
         "invite_id external_organization_id external_organization_name external_user_id external_user_email channel_id",
@@ -92,27 +59,15 @@ const KEYS: &[(&str, &str)] = &[
         "manual_export_* manual_user_export_* scheduled_export_* channels_export_*",
         "export_type export_start_ts export_end_ts",
     ),
-    (
-        "team.unsupportedVersions.job.* team_unsupported_versions_job_*",
-        "is_error",
-    ),
+    ("team.unsupportedVersions.job.* team_unsupported_versions_job_*", "is_error"),
     (
         "team.unsupportedVersions.* team_unsupported_versions_*",
         "exporting_team_id session_search_start deprecation_search_end",
     ),
     ("pref.who_can_dm_anyone", "who_can_dm_anyone new_value previous_value"),
-    (
-        "pref.enterprise_search_connectors*",
-        "connectors_enabled connectors_disabled",
-    ),
-    (
-        "pref.* prefs_setting_changed slack_connect_pref_*",
-        "new_value previous_value",
-    ),
-    (
-        "barrier_*",
-        "barrier_id primary_usergroup_id barriered_from_usergroup_ids restricted_subjects",
-    ),
+    ("pref.enterprise_search_connectors*", "connectors_enabled connectors_disabled"),
+    ("pref.* prefs_setting_changed slack_connect_pref_*", "new_value previous_value"),
+    ("barrier_*", "barrier_id primary_usergroup_id barriered_from_usergroup_ids restricted_subjects"),
     (
         "usergroup_updated",
         "action team enterprise subteam added_user_count added_user_error_count reactivated_user_count removed_user_count removed_user_error_count total_removal_count idp_group_member_count workspace_member_count is_flagged",
@@ -120,20 +75,14 @@ const KEYS: &[(&str, &str)] = &[
     ("user_add*to_usergroup* user_removed_from_usergroup", "user"),
     ("canvas_opened", "is_channel_canvas linked_channel_id"),
     ("canvas_access_*", "access_level entity_type actor channel user"),
-    (
-        "canvas_template_*",
-        "template_title is_slack_provided_template cloned_file_id",
-    ),
+    ("canvas_template_*", "template_title is_slack_provided_template cloned_file_id"),
     ("list_access_*", "access_level entity_type actor user"),
     ("list_cell_updated", "column_id row_id cell_date_updated"),
     ("list_column_*", "column_id"),
     ("list_row*", "row_id"),
     ("list_view_*", "view_id"),
     ("workflow_published", "new_version_id trigger"),
-    (
-        "workflow_trigger_permission_*",
-        "trigger_id permission_type user_ids channel_ids",
-    ),
+    ("workflow_trigger_permission_*", "trigger_id permission_type user_ids channel_ids"),
     ("function_distribution_*", "permission_type user_ids"),
     ("external_auth_oauth2_token_*", "provider_key app_id"),
     ("emoji_*", "name"),
@@ -143,19 +92,10 @@ const KEYS: &[(&str, &str)] = &[
         "new_value previous_value",
     ),
     ("salesforce_mcp_server_*", "server_name server_url is_allowed"),
-    (
-        "salesforce_*",
-        "salesforce_org_id salesforce_edition salesforce_tenant_guid",
-    ),
+    ("salesforce_*", "salesforce_org_id salesforce_edition salesforce_tenant_guid"),
     ("sales_elevate_org_*", "salesforce_org_id"),
-    (
-        "slack_ai_mcp_tool_permission_changed",
-        "tool_name permission_key decision",
-    ),
-    (
-        "slack_ai_mcp_connector_changed",
-        "server_name server_url status mcp_server_allowlist_domains",
-    ),
+    ("slack_ai_mcp_tool_permission_changed", "tool_name permission_key decision"),
+    ("slack_ai_mcp_connector_changed", "server_name server_url status mcp_server_allowlist_domains"),
     ("slack_ai_mcp_resource_read", "server_name uri"),
     (
         "slack_ai_mcp_*",
@@ -164,17 +104,11 @@ const KEYS: &[(&str, &str)] = &[
     ("mcp_slack_*", "tool arguments argument_keys success service_type"),
     ("slack_ai_skill_*", "skill_id executor_id"),
     ("slack_ai_permissions_reset", "affected_users"),
-    (
-        "message_flag* message_moderated user_profile_flag* channel_detail_flag*",
-        "reason",
-    ),
+    ("message_flag* message_moderated user_profile_flag* channel_detail_flag*", "reason"),
     ("thread_*", "thread_ts"),
     ("record_shared", "shared_to"),
     ("channel_tab_*", "folder_bookmark_id"),
-    (
-        "anomaly",
-        "action_timestamp location reason previous_ip_address previous_ua",
-    ),
+    ("anomaly", "action_timestamp location reason previous_ip_address previous_ua"),
 ];
 
 /// Details of an act by `actor` at `at` epoch seconds; none when no key is known.
@@ -184,13 +118,7 @@ pub(crate) fn of(action: &str, at: u64, cast: &Cast, actor: &Person, dice: &mut 
         None => pattern == action,
     };
     let (_, keys) = KEYS.iter().find(|(patterns, _)| patterns.split(' ').any(fits))?;
-    let mut scene = Scene {
-        action,
-        at,
-        cast,
-        actor,
-        dice,
-    };
+    let mut scene = Scene { action, at, cast, actor, dice };
     Some(object(|o| keys.split(' ').for_each(|key| scene.value(o, key))))
 }
 
@@ -212,21 +140,12 @@ impl Scene<'_> {
             "previous_value" => self.preference(o, key),
             "inviter" | "kicker" => self.other_person(o, key),
             "type" => {
-                o.str(
-                    key,
-                    if self.action.ends_with("leave") {
-                        "KICKED"
-                    } else {
-                        "INVITED"
-                    },
-                );
+                o.str(key, if self.action.ends_with("leave") { "KICKED" } else { "INVITED" });
             }
             "previous_profile" | "new_profile" => profile(o, key, &self.actor.user.name),
             "old_retention_policy" | "new_retention_policy" => {
                 o.obj(key, |policy| {
-                    policy
-                        .str("type", "EXPIRE_MSGS")
-                        .uint("duration_days", self.dice.between(30, 365));
+                    policy.str("type", "EXPIRE_MSGS").uint("duration_days", self.dice.between(30, 365));
                 });
             }
             "who_can_post" | "can_thread" | "who_can_dm_anyone" => {
@@ -241,8 +160,7 @@ impl Scene<'_> {
             }
             "shared_with" => {
                 o.obj(key, |with| {
-                    with.str("channel_id", &self.dice.pick(&self.cast.channels).id)
-                        .str("access_level", "read");
+                    with.str("channel_id", &self.dice.pick(&self.cast.channels).id).str("access_level", "read");
                 });
             }
             "matched_rule" => {
@@ -253,9 +171,7 @@ impl Scene<'_> {
             }
             "request" => {
                 o.obj(key, |request| {
-                    request
-                        .str("id", &self.dice.id("Ar"))
-                        .str("team_id", &self.cast.enterprise.id);
+                    request.str("id", &self.dice.id("Ar")).str("team_id", &self.cast.enterprise.id);
                 });
             }
             "permissions" => {
@@ -340,10 +256,7 @@ impl Scene<'_> {
 
     fn text(&mut self, key: &str) -> String {
         match key {
-            "url_private" => format!(
-                "https://files.slack.com/files-pri/T0-{}/download/file",
-                self.dice.id("F")
-            ),
+            "url_private" => format!("https://files.slack.com/files-pri/T0-{}/download/file", self.dice.id("F")),
             "server_url" => "https://mcp.nordlicht.example/sse".into(),
             "uri" => "file:///reports/2026".into(),
             "idp_entity_id" => "http://www.okta.com/exk1fxp8vQ".into(),
@@ -388,14 +301,10 @@ impl Scene<'_> {
     /// A preference is text, a list or an object of lists; null stands for the retention `EXPIRE_MSGS`.
     fn preference(&mut self, o: &mut Obj<'_>, key: &str) {
         if self.action.contains("retention") && !self.action.contains("duration") {
-            let policy = *self
-                .dice
-                .pick(&["\"RETAIN_ALL\"", "\"RETAIN_MSGS\"", "\"EXPIRE_ALL\"", "null"]);
+            let policy = *self.dice.pick(&["\"RETAIN_ALL\"", "\"RETAIN_MSGS\"", "\"EXPIRE_ALL\"", "null"]);
             o.raw(key, policy);
         } else if self.action.contains("who_can") {
-            let who = *self
-                .dice
-                .pick(&["ORG_ADMINS_AND_OWNERS", "TOPLEVEL_ADMINS_AND_OWNERS_AND_SELECTED"]);
+            let who = *self.dice.pick(&["ORG_ADMINS_AND_OWNERS", "TOPLEVEL_ADMINS_AND_OWNERS_AND_SELECTED"]);
             o.obj(key, |value| {
                 value.strs("type", &[who]);
             });

@@ -64,10 +64,7 @@ pub(crate) fn any(kind: &str, cast: &Cast, actor: &Person, dice: &mut Dice) -> E
         "account_type_role" => named("account_type_role", &dice.id("Rl"), "Full member"),
         "huddle" => huddle(&[actor], 0, dice),
         "canvas" => canvas(dice),
-        "list" => Entity {
-            kind: "list",
-            body: id_only(&dice.id("F")),
-        },
+        "list" => Entity { kind: "list", body: id_only(&dice.id("F")) },
         "template" => template(dice),
         "legal_hold_policy" => named("legal_hold_policy", &dice.id("Lh"), "Case 2026-14"),
         "function" => function(dice),
@@ -77,37 +74,25 @@ pub(crate) fn any(kind: &str, cast: &Cast, actor: &Person, dice: &mut Dice) -> E
 }
 
 pub(crate) fn user(person: &Person) -> Entity {
-    Entity {
-        kind: "user",
-        body: person.wire.clone(),
-    }
+    Entity { kind: "user", body: person.wire.clone() }
 }
 
 pub(crate) fn workspace(cast: &Cast, index: usize) -> Entity {
-    Entity {
-        kind: "workspace",
-        body: cast.workspace_wire(index),
-    }
+    Entity { kind: "workspace", body: cast.workspace_wire(index) }
 }
 
 pub(crate) fn enterprise(cast: &Cast) -> Entity {
-    Entity {
-        kind: "enterprise",
-        body: cast.enterprise_wire(),
-    }
+    Entity { kind: "enterprise", body: cast.enterprise_wire() }
 }
 
 pub(crate) fn channel(channel: &Channel) -> Entity {
     let body = object(|o| {
-        o.str("id", &channel.id)
-            .str("name", &channel.name)
-            .str("privacy", channel.privacy);
+        o.str("id", &channel.id).str("name", &channel.name).str("privacy", channel.privacy);
         o.flag("is_shared", false).flag("is_org_shared", channel.org_shared);
         if channel.org_shared {
             o.strs("teams_shared_with", &[&channel.team]);
         }
-        o.str("original_connected_channel_id", "")
-            .flag("is_salesforce_channel", false);
+        o.str("original_connected_channel_id", "").flag("is_salesforce_channel", false);
     });
     Entity { kind: "channel", body }
 }
@@ -121,28 +106,20 @@ pub(crate) fn file(dice: &mut Dice) -> Entity {
 pub(crate) fn named_file(id: &str, name: &str, mime: &str) -> Entity {
     let title = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let body = object(|o| {
-        o.str("id", id)
-            .str("name", name)
-            .str("filetype", mime)
-            .str("title", title);
+        o.str("id", id).str("name", name).str("filetype", mime).str("title", title);
     });
     Entity { kind: "file", body }
 }
 
 /// A known app from Slack's directory.
 pub(crate) fn app(app: &App) -> Entity {
-    Entity {
-        kind: "app",
-        body: app_body(app, true),
-    }
+    Entity { kind: "app", body: app_body(app, true) }
 }
 
 /// An app object; not directory-approved means written in-house or by somebody unknown.
 pub(crate) fn app_body(app: &App, approved: bool) -> String {
     object(|o| {
-        o.str("id", &app.id)
-            .str("name", app.name)
-            .flag("is_distributed", approved);
+        o.str("id", &app.id).str("name", app.name).flag("is_distributed", approved);
         o.flag("is_directory_approved", approved).flag("is_workflow_app", false);
         o.strs("scopes", app.scopes).strs("bot_scopes", app.bot_scopes);
     })
@@ -152,10 +129,7 @@ pub(crate) fn app_body(app: &App, approved: bool) -> String {
 pub(crate) fn huddle(people: &[&Person], started: u64, dice: &mut Dice) -> Entity {
     let ids: Vec<&str> = people.iter().map(|person| person.user.id.as_str()).collect();
     let body = object(|o| {
-        o.str("id", &dice.id("R"))
-            .uint("date_start", started)
-            .uint("date_end", 0)
-            .strs("participants", &ids);
+        o.str("id", &dice.id("R")).uint("date_start", started).uint("date_end", 0).strs("participants", &ids);
     });
     Entity { kind: "huddle", body }
 }
@@ -175,41 +149,27 @@ fn id_only(id: &str) -> String {
 
 /// A message has no id of its own.
 fn message(channel: &Channel, dice: &mut Dice) -> Entity {
-    let timestamp = format!(
-        "{}.{:06}",
-        dice.between(1_700_000_000, 1_790_000_000),
-        dice.below(1_000_000)
-    );
+    let timestamp = format!("{}.{:06}", dice.between(1_700_000_000, 1_790_000_000), dice.below(1_000_000));
     let body = object(|o| {
-        o.str("team", &channel.team)
-            .str("channel", &channel.id)
-            .str("timestamp", &timestamp);
+        o.str("team", &channel.team).str("channel", &channel.id).str("timestamp", &timestamp);
     });
     Entity { kind: "message", body }
 }
 
 fn workflow_v2(dice: &mut Dice, actor: &Person) -> Entity {
     let body = object(|o| {
-        o.str("id", &dice.id("Wf"))
-            .str("app_id", &dice.id("A"))
-            .uint("date_updated", 1_780_000_000);
-        o.str("callback_id", "weekly_report")
-            .str("name", "Weekly report")
-            .str("updated_by", &actor.user.id);
+        o.str("id", &dice.id("Wf")).str("app_id", &dice.id("A")).uint("date_updated", 1_780_000_000);
+        o.str("callback_id", "weekly_report").str("name", "Weekly report").str("updated_by", &actor.user.id);
         let step = r#"[{"name":"Send a message","step_function_type":"builtin","step_function_app_id":"","external_auth_configuration":[]}]"#;
         o.raw("step_configuration", step);
     });
-    Entity {
-        kind: "workflow_v2",
-        body,
-    }
+    Entity { kind: "workflow_v2", body }
 }
 
 fn barrier(dice: &mut Dice) -> Entity {
     let body = object(|o| {
         o.str("id", &dice.id("B")).str("primary_usergroup", &dice.id("S"));
-        o.strs("barriered_from_usergroups", &[dice.id("S")])
-            .strs("restricted_subjects", &["im", "mpim", "call"]);
+        o.strs("barriered_from_usergroups", &[dice.id("S")]).strs("restricted_subjects", &["im", "mpim", "call"]);
     });
     Entity { kind: "barrier", body }
 }
@@ -224,9 +184,7 @@ fn role(dice: &mut Dice) -> Entity {
 
 fn canvas(dice: &mut Dice) -> Entity {
     let body = object(|o| {
-        o.str("id", &dice.id("F"))
-            .str("filetype", "application/vnd.slack-docs")
-            .str("title", "Notes / décisions");
+        o.str("id", &dice.id("F")).str("filetype", "application/vnd.slack-docs").str("title", "Notes / décisions");
     });
     Entity { kind: "canvas", body }
 }
@@ -240,9 +198,7 @@ fn template(dice: &mut Dice) -> Entity {
 
 fn function(dice: &mut Dice) -> Entity {
     let body = object(|o| {
-        o.str("id", &dice.id("Fn"))
-            .str("app_id", &dice.id("A"))
-            .str("callback_id", "create_ticket");
+        o.str("id", &dice.id("Fn")).str("app_id", &dice.id("A")).str("callback_id", "create_ticket");
     });
     Entity { kind: "function", body }
 }
@@ -251,16 +207,11 @@ fn function(dice: &mut Dice) -> Entity {
 fn oauth2_token(dice: &mut Dice) -> Entity {
     let body = object(|o| {
         o.str("id", &dice.id("Et")).obj("provider", |provider| {
-            provider
-                .uint("id", dice.between(5_000_000_000, 9_000_000_000))
-                .str("key", "google");
+            provider.uint("id", dice.between(5_000_000_000, 9_000_000_000)).str("key", "google");
             provider.obj("app", |app| {
                 app.str("scopes", "openid email");
             });
         });
     });
-    Entity {
-        kind: "external_auth_oauth2_token",
-        body,
-    }
+    Entity { kind: "external_auth_oauth2_token", body }
 }

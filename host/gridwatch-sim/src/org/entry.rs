@@ -34,13 +34,7 @@ pub(crate) struct Context {
 impl Context {
     /// A server-side act: no user agent, no address, no session.
     pub(crate) fn server_side(location: String) -> Self {
-        Self {
-            location,
-            ua: String::new(),
-            ip: String::new(),
-            session: Session::Null,
-            app: None,
-        }
+        Self { location, ua: String::new(), ip: String::new(), session: Session::Null, app: None }
     }
 
     /// A person at their desk or on their phone.
@@ -52,11 +46,7 @@ impl Context {
             (person.mobile_ua.clone(), person.mobile_session)
         };
         let at_office = desktop && dice.percent(70);
-        let ip = if at_office {
-            &cast.offices[person.office].egress_ip
-        } else {
-            &person.home_ip
-        };
+        let ip = if at_office { &cast.offices[person.office].egress_ip } else { &person.home_ip };
         Self {
             location: cast.workspace_location(person.workspace),
             ua,
@@ -93,37 +83,24 @@ impl Draft<'_> {
     pub(crate) fn write(self, dice: &mut Dice) -> SimEntry {
         let id = dice.uuid();
         let json = object(|entry| {
-            entry
-                .str("id", &id)
-                .uint("date_create", self.at)
-                .str("action", self.action);
+            entry.str("id", &id).uint("date_create", self.at).str("action", self.action);
             entry.obj("actor", |actor| {
                 actor.str("type", "user").raw("user", self.actor);
             });
             entry.obj("entity", |entity| {
-                entity
-                    .str("type", self.entity.kind)
-                    .raw(self.entity.kind, &self.entity.body);
+                entity.str("type", self.entity.kind).raw(self.entity.kind, &self.entity.body);
             });
             entry.obj("context", |context| write_context(context, &self.context));
             if let Some(details) = &self.details {
                 entry.raw("details", details);
             }
         });
-        SimEntry {
-            id,
-            date_create: self.at,
-            action: self.action.to_owned(),
-            json,
-            visible_at_ms: self.at * 1000,
-        }
+        SimEntry { id, date_create: self.at, action: self.action.to_owned(), json, visible_at_ms: self.at * 1000 }
     }
 }
 
 fn write_context(o: &mut crate::wire::Obj<'_>, context: &Context) {
-    o.raw("location", &context.location)
-        .str("ua", &context.ua)
-        .str("ip_address", &context.ip);
+    o.raw("location", &context.location).str("ua", &context.ua).str("ip_address", &context.ip);
     match context.session {
         Session::Number(id) => o.uint("session_id", id),
         Session::Text(id) => o.str("session_id", &id.to_string()),

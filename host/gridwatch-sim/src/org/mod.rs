@@ -163,38 +163,19 @@ pub struct Story {
 
 /// Generates the organization; see [`OrgPlan`].
 pub fn generate(plan: &OrgPlan) -> Org {
-    let plan = &OrgPlan {
-        to: plan.to.max(plan.from),
-        ..plan.clone()
-    };
+    let plan = &OrgPlan { to: plan.to.max(plan.from), ..plan.clone() };
     let mut dice = Dice::new(plan.seed);
     let mut cast = Cast::new(plan, &mut dice);
     let mut entries = Vec::new();
-    let stories = if plan.stories {
-        stories::tell(plan, &cast, &mut dice, &mut entries)
-    } else {
-        Vec::new()
-    };
+    let stories = if plan.stories { stories::tell(plan, &cast, &mut dice, &mut entries) } else { Vec::new() };
     if plan.every_action {
         tail::one_of_each(plan, &cast, &mut dice, &mut entries);
     }
     let total = plan.entries.unwrap_or_else(|| usual_volume(plan, cast.people.len()));
     let users = cast.directory();
-    daily::live(
-        plan,
-        &mut cast,
-        &mut dice,
-        total.saturating_sub(entries.len() as u64),
-        &mut entries,
-    );
+    daily::live(plan, &mut cast, &mut dice, total.saturating_sub(entries.len() as u64), &mut entries);
     entries.sort_by_key(|entry| entry.date_create);
-    Org {
-        enterprise: cast.enterprise,
-        workspaces: cast.workspaces,
-        users,
-        entries,
-        stories,
-    }
+    Org { enterprise: cast.enterprise, workspaces: cast.workspaces, users, entries, stories }
 }
 
 /// About seven entries a person and day.

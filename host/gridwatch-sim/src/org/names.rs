@@ -78,16 +78,8 @@ const TOPICS: &[&str] = &[
     "standup",
 ];
 const FILES: &[(&str, &str, &str)] = &[
-    (
-        "quarterly-review",
-        "pptx",
-        "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-    ),
-    (
-        "budget",
-        "xlsx",
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ),
+    ("quarterly-review", "pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
+    ("budget", "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     ("meeting notes", "txt", "text/plain"),
     ("screenshot", "png", "image/png"),
     ("offer-letter", "pdf", "application/pdf"),
@@ -99,12 +91,7 @@ const FILES: &[(&str, &str, &str)] = &[
 /// A display name and a mailbox that is unique by `index`.
 pub(crate) fn person(dice: &mut Dice, index: usize) -> (String, String) {
     let (given, family) = (dice.pick(GIVEN), dice.pick(FAMILY));
-    let ascii = |name: &str| {
-        name.to_lowercase()
-            .chars()
-            .filter(char::is_ascii_lowercase)
-            .collect::<String>()
-    };
+    let ascii = |name: &str| name.to_lowercase().chars().filter(char::is_ascii_lowercase).collect::<String>();
     let mailbox = format!("{}.{}{index}", ascii(given), ascii(family));
     // A name without a Latin letter leaves only the number.
     (format!("{given} {family}"), mailbox.trim_start_matches('.').to_owned())
@@ -121,11 +108,7 @@ pub(crate) fn file(dice: &mut Dice) -> (String, &'static str) {
 }
 
 pub(crate) fn desktop_ua(dice: &mut Dice) -> String {
-    let system = *dice.pick(&[
-        "Macintosh; Intel Mac OS X 10_15_7",
-        "Windows NT 10.0; Win64; x64",
-        "X11; Linux x86_64",
-    ]);
+    let system = *dice.pick(&["Macintosh; Intel Mac OS X 10_15_7", "Windows NT 10.0; Win64; x64", "X11; Linux x86_64"]);
     let minor = dice.between(60, 72);
     if dice.percent(25) {
         return format!(
@@ -142,13 +125,7 @@ pub(crate) fn desktop_ua(dice: &mut Dice) -> String {
 pub(crate) fn mobile_ua(dice: &mut Dice) -> String {
     let minor = dice.between(10, 60);
     if dice.percent(60) {
-        return format!(
-            "com.tinyspeck.chatlyio/26.09.{minor} (iPhone; iOS 18.{}; Scale/3.00)",
-            dice.below(6)
-        );
+        return format!("com.tinyspeck.chatlyio/26.09.{minor} (iPhone; iOS 18.{}; Scale/3.00)", dice.below(6));
     }
-    format!(
-        "slack/26.09.{minor}.0 (samsung SM-S{}; Android 14; en_US)",
-        dice.between(901, 938)
-    )
+    format!("slack/26.09.{minor}.0 (samsung SM-S{}; Android 14; en_US)", dice.between(901, 938))
 }

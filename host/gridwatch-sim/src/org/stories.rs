@@ -40,15 +40,7 @@ pub(crate) fn tell(plan: &OrgPlan, cast: &Cast, dice: &mut Dice, entries: &mut V
     for (i, plot) in PLOTS.iter().enumerate() {
         let slot = (plan.to - plan.from) / (PLOTS.len() as u64 + 1);
         let start = plan.from + slot * (i as u64 + 1) + dice.below(slot / 4);
-        let mut teller = Teller {
-            plan,
-            cast,
-            dice,
-            start,
-            next,
-            hero: String::new(),
-            told: Vec::new(),
-        };
+        let mut teller = Teller { plan, cast, dice, start, next, hero: String::new(), told: Vec::new() };
         let (name, rules) = plot(&mut teller);
         next = teller.next;
         stories.push(Story {
@@ -115,15 +107,7 @@ impl<'a> Teller<'a> {
         details: Option<String>,
     ) {
         let at = (self.start + after_secs).min(self.plan.to);
-        let entry = Draft {
-            at,
-            action,
-            actor: &who.wire,
-            entity,
-            context,
-            details,
-        }
-        .write(self.dice);
+        let entry = Draft { at, action, actor: &who.wire, entity, context, details }.write(self.dice);
         self.told.push(entry);
     }
 
@@ -134,11 +118,8 @@ impl<'a> Teller<'a> {
         context.session = Session::Number(victim.desktop_session);
         let acted_us = details::detected_act_us(self.start, self.dice);
         let details = object(|o| {
-            o.uint("action_timestamp", acted_us)
-                .str("location", "Unknown")
-                .strs("reason", reasons);
-            o.str("previous_ip_address", &victim.home_ip)
-                .str("previous_ua", &victim.desktop_ua);
+            o.uint("action_timestamp", acted_us).str("location", "Unknown").strs("reason", reasons);
+            o.str("previous_ip_address", &victim.home_ip).str("previous_ua", &victim.desktop_ua);
             if reasons.contains(&"asn") {
                 o.strs("ip_address_details", &["new-asn", "cloud-asn"]);
             }
@@ -156,14 +137,7 @@ fn failed_login_burst(teller: &mut Teller<'_>) -> Label {
     let victim = teller.person();
     for i in 0..14 {
         let context = teller.elsewhere(victim, 14, BROWSER);
-        teller.act(
-            i * 27,
-            "user_login_failed",
-            victim,
-            entities::user(victim),
-            context,
-            None,
-        );
+        teller.act(i * 27, "user_login_failed", victim, entities::user(victim), context, None);
     }
     ("failed-login-burst", &[BURST])
 }
@@ -175,27 +149,13 @@ fn password_spray(teller: &mut Teller<'_>) -> Label {
     let rounds = victims.iter().chain(&victims).chain(&victims[5..]);
     for (i, victim) in (0..).zip(rounds) {
         let context = teller.elsewhere(victim, 22, SCRIPT);
-        teller.act(
-            i * 25 * MINUTE / 22,
-            "user_login_failed",
-            victim,
-            entities::user(victim),
-            context,
-            None,
-        );
+        teller.act(i * 25 * MINUTE / 22, "user_login_failed", victim, entities::user(victim), context, None);
     }
     let entered = victims[8];
     teller.hero = entered.user.id.clone();
     let mut context = teller.elsewhere(entered, 22, SCRIPT);
     context.session = Session::Number(session(teller.dice));
-    teller.act(
-        25 * MINUTE,
-        "user_login",
-        entered,
-        entities::user(entered),
-        context,
-        None,
-    );
+    teller.act(25 * MINUTE, "user_login", entered, entities::user(entered), context, None);
     ("password-spray", &[SPRAY])
 }
 
@@ -204,45 +164,20 @@ fn takeover_after_stuffing(teller: &mut Teller<'_>) -> Label {
     let victim = teller.person();
     for i in 0..7 {
         let context = teller.elsewhere(victim, 33, BROWSER);
-        teller.act(
-            i * 95,
-            "user_login_failed",
-            victim,
-            entities::user(victim),
-            context,
-            None,
-        );
+        teller.act(i * 95, "user_login_failed", victim, entities::user(victim), context, None);
     }
     let mut context = teller.elsewhere(victim, 34, BROWSER);
     context.session = Session::Number(session(teller.dice));
-    teller.act(
-        12 * MINUTE,
-        "user_login",
-        victim,
-        entities::user(victim),
-        context.clone(),
-        None,
-    );
+    teller.act(12 * MINUTE, "user_login", victim, entities::user(victim), context.clone(), None);
     let app = App {
         id: teller.dice.id("A"),
         name: "Backup Helper",
-        scopes: &[
-            "admin",
-            "auditlogs:read",
-            "channels:history",
-            "groups:history",
-            "files:read",
-            "search:read",
-        ],
+        scopes: &["admin", "auditlogs:read", "channels:history", "groups:history", "files:read", "search:read"],
         bot_scopes: &["chat:write"],
     };
-    let entity = Entity {
-        kind: "app",
-        body: entities::app_body(&app, false),
-    };
+    let entity = Entity { kind: "app", body: entities::app_body(&app, false) };
     let details = object(|o| {
-        o.flag("is_internal_integration", true)
-            .str("app_owner_id", &victim.user.id);
+        o.flag("is_internal_integration", true).str("app_owner_id", &victim.user.id);
         o.flag("is_token_rotation_enabled_app", false);
     });
     teller.act(18 * MINUTE, "app_installed", victim, entity, context, Some(details));
@@ -251,34 +186,19 @@ fn takeover_after_stuffing(teller: &mut Teller<'_>) -> Label {
 
 fn scope_change(teller: &mut Teller<'_>, previous: &'static [&'static str], new: &'static [&'static str]) {
     let member = teller.person();
-    let app = App {
-        id: teller.dice.id("A"),
-        name: "Stand-up Notes",
-        scopes: new,
-        bot_scopes: &[],
-    };
+    let app = App { id: teller.dice.id("A"), name: "Stand-up Notes", scopes: new, bot_scopes: &[] };
     let details = object(|o| {
-        o.flag("is_internal_integration", true)
-            .flag("is_token_rotation_enabled_app", false);
+        o.flag("is_internal_integration", true).flag("is_token_rotation_enabled_app", false);
         o.strs("new_scopes", new).strs("previous_scopes", previous);
     });
     let context = teller.usual(member);
-    let entity = Entity {
-        kind: "app",
-        body: entities::app_body(&app, false),
-    };
+    let entity = Entity { kind: "app", body: entities::app_body(&app, false) };
     teller.act(0, "app_scopes_expanded", member, entity, context, Some(details));
 }
 
 /// A member's app gains the means to read files and history.
 fn scopes_expanded(teller: &mut Teller<'_>) -> Label {
-    const NEW: &[&str] = &[
-        "chat:write",
-        "users:read",
-        "files:read",
-        "channels:history",
-        "search:read",
-    ];
+    const NEW: &[&str] = &["chat:write", "users:read", "files:read", "channels:history", "search:read"];
     scope_change(teller, &["chat:write", "users:read"], NEW);
     ("app-scopes-expanded", &[EXPANDED])
 }
@@ -293,14 +213,7 @@ fn scopes_unchanged(teller: &mut Teller<'_>) -> Label {
 fn member_made_admin(teller: &mut Teller<'_>) -> Label {
     let (granter, target) = (teller.person(), teller.person());
     let context = teller.usual(granter);
-    teller.act(
-        0,
-        "role_change_to_admin",
-        granter,
-        entities::user(target),
-        context,
-        None,
-    );
+    teller.act(0, "role_change_to_admin", granter, entities::user(target), context, None);
     ("member-made-admin", &[GRANTED])
 }
 

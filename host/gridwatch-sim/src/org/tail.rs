@@ -87,17 +87,8 @@ const BY_SLACK: &[&str] = &["slack_security", "circuit_breaker", "reset_by_anoma
 const SLACK_SECURITY: &str = r#"{"id":"USLACKSECURITY","name":"","email":""}"#;
 
 /// Groups of actions that anybody does; the rest of the tail is IT's.
-const EVERYBODYS: &[&str] = &[
-    "user",
-    "file",
-    "channel",
-    "workflow_builder",
-    "workflow_v2",
-    "message",
-    "huddle",
-    "canvas",
-    "list",
-];
+const EVERYBODYS: &[&str] =
+    &["user", "file", "channel", "workflow_builder", "workflow_v2", "message", "huddle", "canvas", "list"];
 
 /// Whether members do the actions of this group, and not only IT.
 pub(crate) fn is_everybodys(group: &str) -> bool {
@@ -111,11 +102,7 @@ pub(crate) fn is_alarming(action: &str) -> bool {
 
 /// (group, action) pairs that may happen on any day.
 pub(crate) fn quiet() -> Vec<(&'static str, &'static str)> {
-    catalogue::memberships()
-        .iter()
-        .copied()
-        .filter(|(_, action)| !is_alarming(action))
-        .collect()
+    catalogue::memberships().iter().copied().filter(|(_, action)| !is_alarming(action)).collect()
 }
 
 /// One entry of the tail by `actor`.
@@ -135,15 +122,7 @@ pub(crate) fn entry(
     let details = details::of(action, at, cast, actor, dice);
     let by_slack = BY_SLACK.iter().any(|part| action.contains(part));
     let wire = if by_slack { SLACK_SECURITY } else { &actor.wire };
-    Draft {
-        at,
-        action,
-        actor: wire,
-        entity,
-        context,
-        details,
-    }
-    .write(dice)
+    Draft { at, action, actor: wire, entity, context, details }.write(dice)
 }
 
 /// One entry for each group membership of the catalogue, done by IT and spread evenly over the period.

@@ -14,10 +14,7 @@ const ONE_CALL: u64 = 60_000;
 impl Bucket {
     /// A full bucket.
     pub(crate) fn new(knobs: &Knobs, now_ms: u64) -> Self {
-        Self {
-            level: capacity(knobs),
-            filled_at_ms: now_ms,
-        }
+        Self { level: capacity(knobs), filled_at_ms: now_ms }
     }
 
     /// Spends one call, or says for how many seconds there is none.
@@ -28,10 +25,7 @@ impl Bucket {
         let rate = u64::from(knobs.rate_per_minute);
         let passed_ms = now_ms.saturating_sub(self.filled_at_ms);
         self.filled_at_ms = self.filled_at_ms.max(now_ms);
-        self.level = self
-            .level
-            .saturating_add(passed_ms.saturating_mul(rate))
-            .min(capacity(knobs));
+        self.level = self.level.saturating_add(passed_ms.saturating_mul(rate)).min(capacity(knobs));
         match self.level.checked_sub(ONE_CALL) {
             Some(left) => {
                 self.level = left;

@@ -35,9 +35,7 @@ fn json(value: &impl Serialize) -> anyhow::Result<String> {
 
 /// All lines or none.
 fn add_entries(shared: &Shared, body: &[u8]) -> anyhow::Result<String> {
-    let lines = std::str::from_utf8(body)?
-        .lines()
-        .filter(|line| !line.trim().is_empty());
+    let lines = std::str::from_utf8(body)?.lines().filter(|line| !line.trim().is_empty());
     let entries = lines.map(SimEntry::from_wire).collect::<anyhow::Result<Vec<_>>>()?;
     let added = entries.len();
     let state = &mut *shared.state();

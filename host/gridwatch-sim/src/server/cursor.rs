@@ -21,10 +21,7 @@ pub(crate) struct Cursor {
 
 impl Cursor {
     pub(crate) fn encode(&self) -> String {
-        let filters = self
-            .filters
-            .as_ref()
-            .map_or(String::new(), |f| serde_json::to_string(f).unwrap_or_default());
+        let filters = self.filters.as_ref().map_or(String::new(), |f| serde_json::to_string(f).unwrap_or_default());
         // "ts>" makes the `+`; the spaces make the length one more than a multiple of three.
         let mut text = format!("ts>{}:{}:{filters}", self.before, self.minted);
         while text.len() % 3 != 1 {
@@ -43,11 +40,7 @@ impl Cursor {
             "" => None,
             json => Some(serde_json::from_str(json).ok()?),
         };
-        Some(Self {
-            before,
-            minted,
-            filters,
-        })
+        Some(Self { before, minted, filters })
     }
 }
 
@@ -57,11 +50,7 @@ mod tests {
 
     #[test]
     fn a_cursor_is_padded_base64_of_a_timestamp() {
-        let cursor = Cursor {
-            before: 1_566_215_192,
-            minted: 1_566_219_999,
-            filters: None,
-        };
+        let cursor = Cursor { before: 1_566_215_192, minted: 1_566_219_999, filters: None };
         let token = cursor.encode();
         assert!(token.ends_with("==") && token.contains('+'), "{token}");
         assert_eq!(Cursor::decode(&token), Some(cursor));

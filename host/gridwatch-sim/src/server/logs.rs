@@ -22,45 +22,23 @@ impl State {
         let now_secs = now_ms / 1000;
         // Nothing shows before its second has come, so the top of the range is never in the future.
         let latest = query.filters.latest.unwrap_or(now_secs).min(now_secs);
-        let top = query
-            .before
-            .map_or(latest, |before| latest.min(before.saturating_sub(1)));
-        let found = if query.nothing || query.before == Some(0) {
-            Found::default()
-        } else {
-            self.find(query, top, now_ms)
-        };
+        let top = query.before.map_or(latest, |before| latest.min(before.saturating_sub(1)));
+        let found =
+            if query.nothing || query.before == Some(0) { Found::default() } else { self.find(query, top, now_ms) };
         let empty_by_knob =
             self.knobs.empty_page_every > 0 && self.pages_asked.is_multiple_of(self.knobs.empty_page_every);
         let empty = fault == Some(&FaultKind::EmptyPageWithCursor) || (empty_by_knob && !found.indexes.is_empty());
         let mint = |before| {
             let filters = self.knobs.cursor_carries_filters.then(|| query.filters.clone());
-            Cursor {
-                before,
-                minted: now_secs,
-                filters,
-            }
-            .encode()
+            Cursor { before, minted: now_secs, filters }.encode()
         };
         if empty {
             let body = body("", Some(mint(top + 1)), &self.knobs, fault);
-            return Page {
-                body,
-                entries: 0,
-                indexes: Vec::new(),
-            };
+            return Page { body, entries: 0, indexes: Vec::new() };
         }
-        let next = if found.more {
-            found.indexes.last().map(|last| self.second(*last))
-        } else {
-            None
-        };
+        let next = if found.more { found.indexes.last().map(|last| self.second(*last)) } else { None };
         let body = body(&self.spliced(&found.indexes, fault), next.map(mint), &self.knobs, fault);
-        Page {
-            body,
-            entries: found.indexes.len() as u64,
-            indexes: found.indexes,
-        }
+        Page { body, entries: found.indexes.len() as u64, indexes: found.indexes }
     }
 
     fn second(&self, index: usize) -> u64 {
@@ -77,10 +55,7 @@ impl State {
             if item.visible_at_ms > now_ms || !matches(item, query) {
                 continue;
             }
-            let new_second = found
-                .indexes
-                .last()
-                .is_some_and(|last| self.second(*last) != self.second(index));
+            let new_second = found.indexes.last().is_some_and(|last| self.second(*last) != self.second(index));
             if new_second {
                 whole = found.indexes.len();
             }
@@ -136,16 +111,11 @@ fn matches(item: &Item, query: &Query) -> bool {
 fn body(entries: &str, next_cursor: Option<String>, knobs: &Knobs, fault: Option<&FaultKind>) -> String {
     let unknown = fault == Some(&FaultKind::ExtraUnknownKeys);
     let extra = if unknown { r#","x_trace":{"region":"eu"}"# } else { "" };
-    let warnings = if unknown {
-        r#","warnings":["superfluous_charset"]"#
-    } else {
-        ""
-    };
+    let warnings = if unknown { r#","warnings":["superfluous_charset"]"# } else { "" };
     let metadata = match (next_cursor, knobs.last_page) {
-        (Some(cursor), _) => format!(
-            r#","response_metadata":{{"next_cursor":"{}"{warnings}}}"#,
-            cursor.replace('/', "\\/")
-        ),
+        (Some(cursor), _) => {
+            format!(r#","response_metadata":{{"next_cursor":"{}"{warnings}}}"#, cursor.replace('/', "\\/"))
+        }
         (None, LastPage::EmptyString) => format!(r#","response_metadata":{{"next_cursor":""{warnings}}}"#),
         (None, LastPage::Null) => format!(r#","response_metadata":{{"next_cursor":null{warnings}}}"#),
         (None, LastPage::Missing) => r#","response_metadata":{}"#.to_owned(),

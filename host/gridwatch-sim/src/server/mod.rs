@@ -61,20 +61,13 @@ pub struct Sim;
 impl Sim {
     /// Serves `org` on `addr` (port 0 picks one) until the returned handle is stopped or dropped.
     pub async fn start(org: Org, config: SimConfig, addr: SocketAddr) -> anyhow::Result<RunningSim> {
-        let listener = TcpListener::bind(addr)
-            .await
-            .with_context(|| format!("binding the simulator to {addr}"))?;
+        let listener = TcpListener::bind(addr).await.with_context(|| format!("binding the simulator to {addr}"))?;
         let addr = listener.local_addr().context("reading the simulator's own address")?;
         let shared = Arc::new(Shared::new(org, config));
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(routes::serve(listener, Arc::clone(&shared), stopped));
         tracing::info!(%addr, entries = shared.state().timeline.len(), "simulator listening");
-        Ok(RunningSim {
-            addr,
-            shared,
-            stop: Some(stop),
-            server,
-        })
+        Ok(RunningSim { addr, shared, stop: Some(stop), server })
     }
 }
 
@@ -176,11 +169,7 @@ impl Shared {
             pages_asked: 0,
             knobs,
         };
-        Self {
-            clock: config.clock,
-            enterprise: org.enterprise,
-            state: Mutex::new(state),
-        }
+        Self { clock: config.clock, enterprise: org.enterprise, state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -191,10 +180,6 @@ impl Shared {
 
 impl State {
     fn truth(&self) -> Truth {
-        Truth {
-            ids: self.timeline.ids(),
-            shown: self.timeline.shown_ids(),
-            stories: self.stories.clone(),
-        }
+        Truth { ids: self.timeline.ids(), shown: self.timeline.shown_ids(), stories: self.stories.clone() }
     }
 }

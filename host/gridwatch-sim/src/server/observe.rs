@@ -63,10 +63,7 @@ pub(crate) struct Observations {
 
 impl Observations {
     pub(crate) fn stats(&self) -> Stats {
-        Stats {
-            seen: self.seen.iter().cloned().collect(),
-            ..self.counts.clone()
-        }
+        Stats { seen: self.seen.iter().cloned().collect(), ..self.counts.clone() }
     }
 
     pub(crate) fn saw(&mut self, request: RequestSeen) {

@@ -36,10 +36,7 @@ pub(crate) struct Query {
 /// The parameters in the order sent, undecoded.
 pub(crate) fn raw_params(query: &str) -> Vec<(String, String)> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(k, v)| (k.into(), v.into()))
-        .collect()
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(k, v)| (k.into(), v.into())).collect()
 }
 
 /// `+` and `%XX` undone, as in a form.
@@ -48,9 +45,8 @@ pub(crate) fn decode(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
         let escaped = (*first == b'%').then(|| tail.get(..2)).flatten();
-        let hex = escaped
-            .and_then(|hex| std::str::from_utf8(hex).ok())
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let hex =
+            escaped.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match hex {
             Some(byte) => {
                 bytes.push(byte);
@@ -69,27 +65,16 @@ impl Query {
     /// Unknown parameters are ignored; of a repeated one the last counts. The error is one of Slack's codes.
     pub(crate) fn parse(params: &[(String, String)], knobs: &Knobs, now_secs: u64) -> Result<Self, &'static str> {
         let get = |name: &str| {
-            let value = params
-                .iter()
-                .rev()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| decode(value));
+            let value = params.iter().rev().find(|(key, _)| key == name).map(|(_, value)| decode(value));
             value.filter(|value| !value.is_empty())
         };
         let oldest = Time::parse(get("oldest"), knobs.odd_times, now_secs)?;
         let latest = Time::parse(get("latest"), knobs.odd_times, now_secs)?;
         let actions = actions(get("action").as_deref())?;
-        let limit = get("limit")
-            .and_then(|limit| limit.parse().ok())
-            .filter(|limit| *limit > 0);
+        let limit = get("limit").and_then(|limit| limit.parse().ok()).filter(|limit| *limit > 0);
         let mut query = Self {
             oldest: oldest.or(0),
-            filters: Filters {
-                actions,
-                actor: get("actor"),
-                entity: get("entity"),
-                latest: latest.bound(),
-            },
+            filters: Filters { actions, actor: get("actor"), entity: get("entity"), latest: latest.bound() },
             before: None,
             limit: limit.unwrap_or(knobs.default_limit).min(MAX_LIMIT),
             nothing: oldest == Time::Odd || latest == Time::Odd,
@@ -102,10 +87,7 @@ impl Query {
 
     fn resume(&mut self, token: &str, knobs: &Knobs, now_secs: u64) -> Result<(), &'static str> {
         let cursor = Cursor::decode(token).ok_or("invalid_cursor")?;
-        if knobs
-            .cursor_ttl_secs
-            .is_some_and(|ttl| now_secs.saturating_sub(cursor.minted) > ttl)
-        {
+        if knobs.cursor_ttl_secs.is_some_and(|ttl| now_secs.saturating_sub(cursor.minted) > ttl) {
             return Err("invalid_cursor");
         }
         self.before = Some(cursor.before);
@@ -135,11 +117,7 @@ impl Time {
             (Err(_), OddTimes::Truncate) => text.parse::<f64>().map_err(|_| "invalid_range")? as u64,
         };
         // Documented for times in the future; the past end is lenient (`oldest=0` works).
-        if secs > now_secs {
-            Err("invalid_range")
-        } else {
-            Ok(Self::At(secs))
-        }
+        if secs > now_secs { Err("invalid_range") } else { Ok(Self::At(secs)) }
     }
 
     fn bound(self) -> Option<u64> {
@@ -153,9 +131,7 @@ impl Time {
 
 /// One unknown name fails the whole list.
 fn actions(list: Option<&str>) -> Result<Vec<String>, &'static str> {
-    let names: Vec<String> = list.map_or(Vec::new(), |list| {
-        list.split(',').map(|n| n.trim().to_owned()).collect()
-    });
+    let names: Vec<String> = list.map_or(Vec::new(), |list| list.split(',').map(|n| n.trim().to_owned()).collect());
     let valid = names.len() <= MAX_ACTIONS && names.iter().all(|name| catalogue::is_known(name));
     if valid { Ok(names) } else { Err("invalid_action") }
 }

@@ -22,11 +22,7 @@ impl Answer {
     }
 
     pub(crate) fn with_status(status: u16, body: String) -> Self {
-        Self {
-            status,
-            body,
-            retry_after: None,
-        }
+        Self { status, body, retry_after: None }
     }
 
     /// One of Slack's error codes. A 401 was recorded with an empty body; the others are up to the knobs.

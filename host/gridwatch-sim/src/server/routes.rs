@@ -22,19 +22,13 @@ const MOST_BODY_BYTES: usize = 512 * 1024 * 1024;
 
 /// Serves until `stopped` fires, then finishes the answers in flight.
 pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: oneshot::Receiver<()>) {
-    let app = Router::new()
-        .fallback(answer)
-        .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
-        .with_state(shared);
+    let app = Router::new().fallback(answer).layer(DefaultBodyLimit::max(MOST_BODY_BYTES)).with_state(shared);
     let app = app.into_make_service_with_connect_info::<Wire>();
     let until = async {
         // A dropped sender means the handle is gone, which stops us as well.
         let _ = stopped.await;
     };
-    if let Err(error) = axum::serve(WireListener(listener), app)
-        .with_graceful_shutdown(until)
-        .await
-    {
+    if let Err(error) = axum::serve(WireListener(listener), app).with_graceful_shutdown(until).await {
         tracing::error!(%error, "simulator stopped");
     }
 }
@@ -96,11 +90,7 @@ fn api(shared: &Shared, request: &Request<'_>, wire: &Wire) -> Answer {
 fn logs(shared: &Shared, state: &mut State, request: &Request<'_>, wire: &Wire) -> Answer {
     state.observed.counts.logs_requests += 1;
     let number = state.observed.counts.logs_requests;
-    let fault = state
-        .faults
-        .iter()
-        .find(|fault| fault.at.strikes(number))
-        .map(|fault| fault.kind.clone());
+    let fault = state.faults.iter().find(|fault| fault.at.strikes(number)).map(|fault| fault.kind.clone());
     if let Some(fault) = &fault
         && let Some(answer) = state.instead(fault, request, wire)
     {
@@ -128,29 +118,16 @@ impl State {
 
     fn rate_limited(&mut self, retry_after: Option<u64>) -> Answer {
         self.observed.counts.rate_limited += 1;
-        Answer {
-            retry_after,
-            ..self.refuse("rate_limited")
-        }
+        Answer { retry_after, ..self.refuse("rate_limited") }
     }
 
     /// The answer of a fault that takes the place of the query; `None` if the query goes ahead.
     fn instead(&mut self, fault: &FaultKind, request: &Request<'_>, wire: &Wire) -> Option<Answer> {
-        let has_cursor = request
-            .params
-            .iter()
-            .any(|(key, value)| key == "cursor" && !value.is_empty());
+        let has_cursor = request.params.iter().any(|(key, value)| key == "cursor" && !value.is_empty());
         let answer = match fault {
-            FaultKind::Status {
-                code,
-                body,
-                retry_after,
-            } => {
+            FaultKind::Status { code, body, retry_after } => {
                 self.observed.counts.rate_limited += u64::from(*code == 429);
-                Answer {
-                    retry_after: *retry_after,
-                    ..Answer::with_status(*code, body.clone())
-                }
+                Answer { retry_after: *retry_after, ..Answer::with_status(*code, body.clone()) }
             }
             FaultKind::ApiError { error } => self.refuse(error),
             FaultKind::OkFalse { error } => Answer::ok(ok_false(error)),
@@ -205,16 +182,9 @@ impl State {
 /// `oauth.v2.access` with `grant_type=refresh_token`. For a user token the new pair is in `authed_user`.
 fn refresh(shared: &Shared, state: &mut State, request: &Request<'_>) -> Answer {
     let form = raw_params(std::str::from_utf8(request.body).unwrap_or(""));
-    let get = |name: &str| {
-        form.iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| decode(value))
-            .unwrap_or_default()
-    };
+    let get = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| decode(value)).unwrap_or_default();
     let granted = match get("grant_type").as_str() {
-        "refresh_token" => state
-            .tokens
-            .refresh(&get("refresh_token"), &state.knobs, shared.clock.now_ms()),
+        "refresh_token" => state.tokens.refresh(&get("refresh_token"), &state.knobs, shared.clock.now_ms()),
         _ => Err("invalid_grant_type"),
     };
     // The Web API says 200 even when it refuses.
@@ -226,19 +196,13 @@ fn refresh(shared: &Shared, state: &mut State, request: &Request<'_>) -> Answer 
         }
     };
     Answer::ok(object(|o| {
-        o.flag("ok", true)
-            .str("app_id", "A0SIM00001")
-            .raw("team", "null")
-            .flag("is_enterprise_install", true);
+        o.flag("ok", true).str("app_id", "A0SIM00001").raw("team", "null").flag("is_enterprise_install", true);
         o.obj("enterprise", |e| {
             e.str("id", &shared.enterprise.id).str("name", &shared.enterprise.name);
         });
         o.obj("authed_user", |user| {
-            user.str("id", "U0SIM00001")
-                .str("scope", "auditlogs:read")
-                .str("token_type", "user");
-            user.str("access_token", &grant.access_token)
-                .str("refresh_token", &grant.refresh_token);
+            user.str("id", "U0SIM00001").str("scope", "auditlogs:read").str("token_type", "user");
+            user.str("access_token", &grant.access_token).str("refresh_token", &grant.refresh_token);
             user.uint("expires_in", grant.expires_in_secs);
         });
     }))

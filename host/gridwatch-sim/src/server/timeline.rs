@@ -42,25 +42,16 @@ impl Timeline {
             self.arrivals += 1;
             let (actor, entity) = actor_and_entity(&entry.json);
             let visible_at_ms = entry.visible_at_ms.saturating_add(lag_ms(&entry.id, knobs));
-            self.items.push(Item {
-                actor,
-                entity,
-                visible_at_ms,
-                shown: false,
-                arrival: self.arrivals,
-                entry,
-            });
+            self.items.push(Item { actor, entity, visible_at_ms, shown: false, arrival: self.arrivals, entry });
         }
         // Stable sorts find the runs that are in order already, so adding to a long log is cheap.
         match knobs.in_second_order {
             InSecondOrder::Insertion => self.items.sort_by_key(|i| Reverse((i.entry.date_create, i.arrival))),
             InSecondOrder::ById => {
-                self.items
-                    .sort_by(|a, b| second(b).cmp(&second(a)).then_with(|| a.entry.id.cmp(&b.entry.id)));
+                self.items.sort_by(|a, b| second(b).cmp(&second(a)).then_with(|| a.entry.id.cmp(&b.entry.id)));
             }
             InSecondOrder::ByIdReversed => {
-                self.items
-                    .sort_by(|a, b| second(b).cmp(&second(a)).then_with(|| b.entry.id.cmp(&a.entry.id)));
+                self.items.sort_by(|a, b| second(b).cmp(&second(a)).then_with(|| b.entry.id.cmp(&a.entry.id)));
             }
         }
     }
@@ -91,11 +82,7 @@ impl Timeline {
     }
 
     pub(crate) fn shown_ids(&self) -> BTreeSet<String> {
-        self.items
-            .iter()
-            .filter(|item| item.shown)
-            .map(|item| item.entry.id.clone())
-            .collect()
+        self.items.iter().filter(|item| item.shown).map(|item| item.entry.id.clone()).collect()
     }
 }
 
@@ -106,11 +93,7 @@ fn second(item: &Item) -> u64 {
 /// Which entries are late depends on their ids alone, so that it is the same in each run.
 fn lag_ms(id: &str, knobs: &Knobs) -> u64 {
     let hash = id.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)));
-    let late = if hash % 1000 < knobs.late_per_mille {
-        knobs.late_by_secs
-    } else {
-        0
-    };
+    let late = if hash % 1000 < knobs.late_per_mille { knobs.late_by_secs } else { 0 };
     (knobs.ingestion_lag_secs + late).saturating_mul(1000)
 }
 
@@ -132,11 +115,7 @@ fn actor_and_entity(json: &str) -> (String, String) {
     }
     let id_in = |part: &HashMap<&str, &RawValue>| {
         let object = part.values().find(|value| value.get().starts_with('{'));
-        object
-            .and_then(|value| serde_json::from_str::<Named>(value.get()).ok())
-            .map_or(String::new(), |named| named.id)
+        object.and_then(|value| serde_json::from_str::<Named>(value.get()).ok()).map_or(String::new(), |named| named.id)
     };
-    serde_json::from_str::<Parts<'_>>(json)
-        .map(|parts| (id_in(&parts.actor), id_in(&parts.entity)))
-        .unwrap_or_default()
+    serde_json::from_str::<Parts<'_>>(json).map(|parts| (id_in(&parts.actor), id_in(&parts.entity))).unwrap_or_default()
 }

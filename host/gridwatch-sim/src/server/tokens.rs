@@ -56,10 +56,7 @@ impl Tokens {
 
     pub(crate) fn accepts(&self, token: &str, now_ms: u64) -> bool {
         (self.any && token.starts_with("xox"))
-            || self
-                .live
-                .iter()
-                .any(|access| access.token == token && now_ms < access.expires_at_ms)
+            || self.live.iter().any(|access| access.token == token && now_ms < access.expires_at_ms)
     }
 
     /// Swaps a refresh token for a new pair. The access tokens before it live on until they expire or a third comes.
@@ -80,11 +77,7 @@ impl Tokens {
         self.refresh = Some(refresh_token.clone());
         self.any = false;
         self.admit(access_token.clone(), now_ms);
-        Ok(Grant {
-            access_token,
-            refresh_token,
-            expires_in_secs: self.ttl_secs.unwrap_or(DOCUMENTED_TTL_SECS),
-        })
+        Ok(Grant { access_token, refresh_token, expires_in_secs: self.ttl_secs.unwrap_or(DOCUMENTED_TTL_SECS) })
     }
 
     fn admit(&mut self, token: String, now_ms: u64) {

@@ -69,13 +69,7 @@ impl Listener for WireListener {
                 Ok((stream, addr)) => {
                     // Only speed depends on it.
                     let _ = stream.set_nodelay(true);
-                    return (
-                        WireStream {
-                            stream,
-                            wire: Wire::default(),
-                        },
-                        addr,
-                    );
+                    return (WireStream { stream, wire: Wire::default() }, addr);
                 }
                 // For example out of file descriptors: wait for some to come back.
                 Err(error) => {
@@ -111,11 +105,7 @@ impl AsyncWrite for WireStream {
             *plan = Plan::Nothing;
         }
         // The head is always written first and in one piece, as the answer starts with an empty buffer.
-        let head = || {
-            buf.windows(4)
-                .position(|four| four == b"\r\n\r\n")
-                .map_or(0, |at| at + 4)
-        };
+        let head = || buf.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
         let allowed = match &*plan {
             Plan::Nothing | Plan::Stalling(_) => buf.len(),
             Plan::StallAfterHead(_) => head(),

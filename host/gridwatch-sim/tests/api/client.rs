@@ -22,14 +22,11 @@ pub(crate) struct Reply {
 impl Reply {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     pub(crate) fn complete(&self) -> bool {
-        self.header("content-length")
-            .is_some_and(|length| length.parse() == Ok(self.body.len()))
+        self.header("content-length").is_some_and(|length| length.parse() == Ok(self.body.len()))
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -38,18 +35,12 @@ impl Reply {
 
     pub(crate) fn ids(&self) -> Vec<String> {
         let entries = self.json()["entries"].as_array().expect("entries").clone();
-        entries
-            .iter()
-            .map(|entry| entry["id"].as_str().expect("id").to_owned())
-            .collect()
+        entries.iter().map(|entry| entry["id"].as_str().expect("id").to_owned()).collect()
     }
 
     /// Percent-encoded for the next request; `None` on the last page.
     pub(crate) fn cursor(&self) -> Option<String> {
-        let cursor = self.json()["response_metadata"]["next_cursor"]
-            .as_str()
-            .unwrap_or("")
-            .to_owned();
+        let cursor = self.json()["response_metadata"]["next_cursor"].as_str().unwrap_or("").to_owned();
         (!cursor.is_empty()).then(|| cursor.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D"))
     }
 }
@@ -67,15 +58,8 @@ pub(crate) async fn send(addr: SocketAddr, method: &str, target: &str, token: Op
     let _ = stream.read_to_end(&mut bytes).await;
     let text = String::from_utf8(bytes).expect("utf-8");
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or(("", ""));
-    let status = head
-        .split(' ')
-        .nth(1)
-        .map_or(0, |status| status.parse().expect("status"));
-    Reply {
-        status,
-        head: head.to_owned(),
-        body: body.to_owned(),
-    }
+    let status = head.split(' ').nth(1).map_or(0, |status| status.parse().expect("status"));
+    Reply { status, head: head.to_owned(), body: body.to_owned() }
 }
 
 pub(crate) async fn get(sim: &RunningSim, target: &str) -> Reply {
@@ -109,20 +93,9 @@ pub(crate) fn entry(id: &str, at: u64, action: &str) -> SimEntry {
 
 /// An organization whose log is exactly these: (id, seconds before [`NOW`]), given oldest last or in any order.
 pub(crate) fn org(entries: &[(&str, u64)]) -> Org {
-    let entries = entries
-        .iter()
-        .map(|(id, ago)| entry(id, NOW - ago, "file_downloaded"))
-        .collect();
-    let plan = OrgPlan {
-        users: 1,
-        entries: Some(0),
-        stories: false,
-        ..OrgPlan::default()
-    };
-    Org {
-        entries,
-        ..generate(&plan)
-    }
+    let entries = entries.iter().map(|(id, ago)| entry(id, NOW - ago, "file_downloaded")).collect();
+    let plan = OrgPlan { users: 1, entries: Some(0), stories: false, ..OrgPlan::default() };
+    Org { entries, ..generate(&plan) }
 }
 
 /// Standing at [`NOW`], with no rate limit.
@@ -136,7 +109,5 @@ pub(crate) fn config() -> SimConfig {
 }
 
 pub(crate) async fn start(org: Org, config: SimConfig) -> RunningSim {
-    Sim::start(org, config, SocketAddr::from(([127, 0, 0, 1], 0)))
-        .await
-        .expect("start")
+    Sim::start(org, config, SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("start")
 }

@@ -21,19 +21,9 @@ async fn a_bad_token_gets_401_with_an_empty_body() {
 
 #[tokio::test]
 async fn without_a_configured_token_any_slack_token_will_do() {
-    let sim = start(
-        org(&[]),
-        SimConfig {
-            token: None,
-            ..config()
-        },
-    )
-    .await;
+    let sim = start(org(&[]), SimConfig { token: None, ..config() }).await;
     for (token, status) in [("xoxp-1", 200), ("xoxe.xoxp-1-x", 200), ("Bearer", 401)] {
-        assert_eq!(
-            send(sim.addr, "GET", "/audit/v1/logs", Some(token), "").await.status,
-            status
-        );
+        assert_eq!(send(sim.addr, "GET", "/audit/v1/logs", Some(token), "").await.status, status);
     }
 }
 
@@ -42,10 +32,7 @@ async fn one_unknown_action_fails_the_whole_list() {
     let sim = start(org(&[("a", 3)]), config()).await;
     assert_eq!(logs(&sim, "action=file_downloaded,user_login").await.status, 200);
     let reply = logs(&sim, "action=file_downloaded,message_deleted").await;
-    assert_eq!(
-        (reply.status, reply.json()["error"].as_str()),
-        (400, Some("invalid_action"))
-    );
+    assert_eq!((reply.status, reply.json()["error"].as_str()), (400, Some("invalid_action")));
 }
 
 #[tokio::test]
@@ -53,10 +40,7 @@ async fn thirty_actions_are_the_most() {
     let sim = start(org(&[]), config()).await;
     let names = gridwatch_sim::action_names();
     for (count, status) in [(30, 200), (31, 400)] {
-        assert_eq!(
-            logs(&sim, &format!("action={}", names[..count].join(","))).await.status,
-            status
-        );
+        assert_eq!(logs(&sim, &format!("action={}", names[..count].join(","))).await.status, status);
     }
 }
 
@@ -67,10 +51,7 @@ async fn a_time_beyond_the_servers_clock_is_an_invalid_range() {
     assert_eq!(logs(&sim, "oldest=0").await.status, 200);
     for query in [format!("latest={}", NOW + 1), format!("oldest={}", NOW + 1)] {
         let reply = logs(&sim, &query).await;
-        assert_eq!(
-            (reply.status, reply.json()["error"].as_str()),
-            (400, Some("invalid_range"))
-        );
+        assert_eq!((reply.status, reply.json()["error"].as_str()), (400, Some("invalid_range")));
     }
 }
 
@@ -83,30 +64,15 @@ async fn a_garbled_cursor_is_refused() {
     let raw = encoded.replace("%2B", "+").replace("%3D", "=");
     for bad in [raw, encoded.replace('%', "%25"), "garbage".into()] {
         let reply = logs(&sim, &format!("limit=1&cursor={bad}")).await;
-        assert_eq!(
-            (reply.status, reply.json()["error"].as_str()),
-            (400, Some("invalid_cursor")),
-            "{bad}"
-        );
+        assert_eq!((reply.status, reply.json()["error"].as_str()), (400, Some("invalid_cursor")), "{bad}");
     }
 }
 
 #[tokio::test]
 async fn a_cursor_expires() {
     let clock = SimClock::manual(NOW);
-    let knobs = Knobs {
-        cursor_ttl_secs: Some(600),
-        ..Knobs::unlimited()
-    };
-    let sim = start(
-        org(&[("a", 30), ("b", 20)]),
-        SimConfig {
-            clock: clock.clone(),
-            knobs,
-            ..config()
-        },
-    )
-    .await;
+    let knobs = Knobs { cursor_ttl_secs: Some(600), ..Knobs::unlimited() };
+    let sim = start(org(&[("a", 30), ("b", 20)]), SimConfig { clock: clock.clone(), knobs, ..config() }).await;
     let cursor = logs(&sim, "limit=1").await.cursor().expect("more");
     for (pass_secs, status) in [(600, 200), (1, 400)] {
         clock.advance_ms(pass_secs * 1000);
@@ -116,10 +82,7 @@ async fn a_cursor_expires() {
 
 #[tokio::test]
 async fn bodies_of_errors_may_be_empty() {
-    let knobs = Knobs {
-        error_body: ErrorBody::Empty,
-        ..Knobs::unlimited()
-    };
+    let knobs = Knobs { error_body: ErrorBody::Empty, ..Knobs::unlimited() };
     let sim = start(org(&[]), SimConfig { knobs, ..config() }).await;
     let reply = logs(&sim, "cursor=garbage").await;
     assert_eq!((reply.status, reply.body.as_str()), (400, ""));
@@ -128,45 +91,17 @@ async fn bodies_of_errors_may_be_empty() {
 #[tokio::test]
 async fn one_bucket_serves_the_whole_organization() {
     let clock = SimClock::manual(NOW);
-    let knobs = Knobs {
-        rate_per_minute: 50,
-        burst: 3,
-        ..Knobs::default()
-    };
-    let sim = start(
-        org(&[]),
-        SimConfig {
-            clock: clock.clone(),
-            token: None,
-            knobs,
-            ..config()
-        },
-    )
-    .await;
+    let knobs = Knobs { rate_per_minute: 50, burst: 3, ..Knobs::default() };
+    let sim = start(org(&[]), SimConfig { clock: clock.clone(), token: None, knobs, ..config() }).await;
     for token in ["xoxp-a", "xoxp-b", "xoxp-a"] {
-        assert_eq!(
-            send(sim.addr, "GET", "/audit/v1/logs", Some(token), "").await.status,
-            200
-        );
+        assert_eq!(send(sim.addr, "GET", "/audit/v1/logs", Some(token), "").await.status, 200);
     }
     let refused = send(sim.addr, "GET", "/audit/v1/logs", Some("xoxp-c"), "").await;
     assert_eq!((refused.status, refused.header("retry-after")), (429, Some("2")));
     assert_eq!(refused.json()["error"], "rate_limited");
-    assert_eq!(
-        get(&sim, "/audit/v1/actions").await.status,
-        200,
-        "the limit is per endpoint"
-    );
+    assert_eq!(get(&sim, "/audit/v1/actions").await.status, 200, "the limit is per endpoint");
     // 50 a minute is one in 1.2 s.
-    for (pass_ms, status) in [
-        (1_199, 429),
-        (1, 200),
-        (0, 429),
-        (60_000, 200),
-        (0, 200),
-        (0, 200),
-        (0, 429),
-    ] {
+    for (pass_ms, status) in [(1_199, 429), (1, 200), (0, 429), (60_000, 200), (0, 200), (0, 200), (0, 429)] {
         clock.advance_ms(pass_ms);
         assert_eq!(logs(&sim, "").await.status, status, "after {pass_ms} ms");
     }
@@ -176,11 +111,7 @@ async fn one_bucket_serves_the_whole_organization() {
 #[tokio::test]
 async fn what_a_429_says_is_a_knob() {
     for (retry_after, expected) in [(RetryAfter::Fixed(30), Some("30")), (RetryAfter::Missing, None)] {
-        let knobs = Knobs {
-            burst: 1,
-            retry_after,
-            ..Knobs::default()
-        };
+        let knobs = Knobs { burst: 1, retry_after, ..Knobs::default() };
         let sim = start(org(&[]), SimConfig { knobs, ..config() }).await;
         assert_eq!(logs(&sim, "").await.status, 200);
         assert_eq!(logs(&sim, "").await.header("retry-after"), expected);
@@ -190,13 +121,7 @@ async fn what_a_429_says_is_a_knob() {
 #[tokio::test]
 async fn only_get_and_only_three_endpoints() {
     let sim = start(org(&[]), config()).await;
-    assert_eq!(
-        send(sim.addr, "POST", "/audit/v1/logs", Some(TOKEN), "").await.status,
-        405
-    );
+    assert_eq!(send(sim.addr, "POST", "/audit/v1/logs", Some(TOKEN), "").await.status, 405);
     let reply = get(&sim, "/audit/v1/log").await;
-    assert_eq!(
-        (reply.status, reply.json()["error"].as_str()),
-        (404, Some("bad_endpoint"))
-    );
+    assert_eq!((reply.status, reply.json()["error"].as_str()), (404, Some("bad_endpoint")));
 }

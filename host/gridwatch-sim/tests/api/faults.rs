@@ -7,42 +7,20 @@ use crate::client::{config, logs, org, start};
 /// Three entries, page after page; the fault strikes at the second request.
 async fn struck(kind: FaultKind) -> RunningSim {
     let faults = vec![kind.at(When::Nth(vec![2]))];
-    let sim = start(
-        org(&[("a", 30), ("b", 20), ("c", 10)]),
-        SimConfig { faults, ..config() },
-    )
-    .await;
+    let sim = start(org(&[("a", 30), ("b", 20), ("c", 10)]), SimConfig { faults, ..config() }).await;
     assert_eq!(logs(&sim, "limit=1").await.ids(), ["c"]);
     sim
 }
 
 #[tokio::test]
 async fn errors_on_demand() {
-    let status = FaultKind::Status {
-        code: 503,
-        body: "busy".into(),
-        retry_after: Some(7),
-    };
-    let not_owner = FaultKind::ApiError {
-        error: "user_not_authorized".into(),
-    };
+    let status = FaultKind::Status { code: 503, body: "busy".into(), retry_after: Some(7) };
+    let not_owner = FaultKind::ApiError { error: "user_not_authorized".into() };
     let cases = [
         (status, 503, "busy", Some("7")),
         (not_owner, 403, r#"{"ok":false,"error":"user_not_authorized"}"#, None),
-        (
-            FaultKind::OkFalse {
-                error: "fatal_error".into(),
-            },
-            200,
-            r#"{"ok":false,"error":"fatal_error"}"#,
-            None,
-        ),
-        (
-            FaultKind::RateLimit { retry_after: 30 },
-            429,
-            r#"{"ok":false,"error":"rate_limited"}"#,
-            Some("30"),
-        ),
+        (FaultKind::OkFalse { error: "fatal_error".into() }, 200, r#"{"ok":false,"error":"fatal_error"}"#, None),
+        (FaultKind::RateLimit { retry_after: 30 }, 429, r#"{"ok":false,"error":"rate_limited"}"#, Some("30")),
         (FaultKind::Unauthorized, 401, "", None),
     ];
     for (kind, status, body, retry_after) in cases {
@@ -57,25 +35,9 @@ async fn errors_on_demand() {
 
 #[tokio::test]
 async fn a_role_error_has_the_status_of_its_knob() {
-    let knobs = Knobs {
-        user_not_authorized_status: 400,
-        ..Knobs::unlimited()
-    };
-    let faults = vec![
-        FaultKind::ApiError {
-            error: "user_not_authorized".into(),
-        }
-        .at(When::Every(1)),
-    ];
-    let sim = start(
-        org(&[]),
-        SimConfig {
-            knobs,
-            faults,
-            ..config()
-        },
-    )
-    .await;
+    let knobs = Knobs { user_not_authorized_status: 400, ..Knobs::unlimited() };
+    let faults = vec![FaultKind::ApiError { error: "user_not_authorized".into() }.at(When::Every(1))];
+    let sim = start(org(&[]), SimConfig { knobs, faults, ..config() }).await;
     assert_eq!(logs(&sim, "").await.status, 400);
 }
 
@@ -85,11 +47,7 @@ async fn a_cut_body_is_shorter_than_declared_and_shows_nothing() {
     let reply = logs(&sim, "limit=2").await;
     assert_eq!(reply.status, 200);
     assert!(!reply.complete());
-    let declared: usize = reply
-        .header("content-length")
-        .expect("declared")
-        .parse()
-        .expect("number");
+    let declared: usize = reply.header("content-length").expect("declared").parse().expect("number");
     assert_eq!(reply.body.len(), declared / 2);
     assert_eq!(sim.truth().shown.into_iter().collect::<Vec<_>>(), ["c"]);
     assert!(logs(&sim, "limit=2").await.complete());
@@ -97,18 +55,11 @@ async fn a_cut_body_is_shorter_than_declared_and_shows_nothing() {
 
 #[tokio::test]
 async fn a_long_body_is_cut_in_the_middle_too() {
-    let plan = gridwatch_sim::OrgPlan {
-        entries: Some(5_000),
-        ..Default::default()
-    };
+    let plan = gridwatch_sim::OrgPlan { entries: Some(5_000), ..Default::default() };
     let faults = vec![FaultKind::CutBody.at(When::Nth(vec![1]))];
     let sim = start(gridwatch_sim::generate(&plan), SimConfig { faults, ..config() }).await;
     let reply = logs(&sim, "limit=9999").await;
-    let declared: usize = reply
-        .header("content-length")
-        .expect("declared")
-        .parse()
-        .expect("number");
+    let declared: usize = reply.header("content-length").expect("declared").parse().expect("number");
     assert!(declared > 1_000_000);
     assert_eq!(reply.body.len(), declared / 2);
 }

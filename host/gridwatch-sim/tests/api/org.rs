@@ -6,12 +6,7 @@ use gridwatch_sim::{Org, OrgPlan, SimEntry, Story, action_names, generate};
 use serde_json::Value;
 
 fn month() -> OrgPlan {
-    OrgPlan {
-        users: 400,
-        to: OrgPlan::default().from + 28 * 86_400 - 1,
-        entries: Some(40_000),
-        ..OrgPlan::default()
-    }
+    OrgPlan { users: 400, to: OrgPlan::default().from + 28 * 86_400 - 1, entries: Some(40_000), ..OrgPlan::default() }
 }
 
 fn parsed(entry: &SimEntry) -> Value {
@@ -23,27 +18,15 @@ fn of<'a>(org: &'a Org, action: &'a str) -> impl Iterator<Item = &'a SimEntry> {
 }
 
 fn story<'a>(org: &'a Org, name: &str) -> (&'a Story, Vec<Value>) {
-    let story = org
-        .stories
-        .iter()
-        .find(|story| story.name == name)
-        .unwrap_or_else(|| panic!("no story {name}"));
+    let story = org.stories.iter().find(|story| story.name == name).unwrap_or_else(|| panic!("no story {name}"));
     let ids: HashSet<&String> = story.entry_ids.iter().collect();
-    let entries = org
-        .entries
-        .iter()
-        .filter(|entry| ids.contains(&entry.id))
-        .map(parsed)
-        .collect();
+    let entries = org.entries.iter().filter(|entry| ids.contains(&entry.id)).map(parsed).collect();
     (story, entries)
 }
 
 #[test]
 fn the_same_plan_gives_the_same_bytes() {
-    let plan = OrgPlan {
-        every_action: true,
-        ..OrgPlan::default()
-    };
+    let plan = OrgPlan { every_action: true, ..OrgPlan::default() };
     let (one, two) = (generate(&plan), generate(&plan));
     assert_eq!(one.entries, two.entries);
     assert_eq!(one.stories, two.stories);
@@ -52,10 +35,7 @@ fn the_same_plan_gives_the_same_bytes() {
 
 #[test]
 fn every_entry_is_well_formed() {
-    let plan = OrgPlan {
-        every_action: true,
-        ..month()
-    };
+    let plan = OrgPlan { every_action: true, ..month() };
     let org = generate(&plan);
     assert_eq!(org.entries.len(), 40_000);
     assert!(org.entries.is_sorted_by_key(|entry| entry.date_create));
@@ -79,30 +59,18 @@ fn every_entry_is_well_formed() {
 
 #[test]
 fn every_action_of_the_catalogue_can_be_had() {
-    let org = generate(&OrgPlan {
-        every_action: true,
-        ..OrgPlan::default()
-    });
+    let org = generate(&OrgPlan { every_action: true, ..OrgPlan::default() });
     let there: BTreeSet<&str> = org.entries.iter().map(|entry| entry.action.as_str()).collect();
-    let missing: Vec<_> = action_names()
-        .into_iter()
-        .filter(|name| !there.contains(name))
-        .collect();
+    let missing: Vec<_> = action_names().into_iter().filter(|name| !there.contains(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
-    let kinds: BTreeSet<String> = org
-        .entries
-        .iter()
-        .map(|entry| parsed(entry)["entity"]["type"].as_str().expect("type").to_owned())
-        .collect();
+    let kinds: BTreeSet<String> =
+        org.entries.iter().map(|entry| parsed(entry)["entity"]["type"].as_str().expect("type").to_owned()).collect();
     assert!(kinds.len() >= 19, "{kinds:?}");
 }
 
 #[test]
 fn people_work_in_the_day_and_rest_at_weekends() {
-    let org = generate(&OrgPlan {
-        stories: false,
-        ..month()
-    });
+    let org = generate(&OrgPlan { stories: false, ..month() });
     let mut by_day = [0u32; 7];
     for entry in &org.entries {
         by_day[((entry.date_create / 86_400 + 4) % 7) as usize] += 1;
@@ -141,36 +109,22 @@ fn shapes_vary_as_they_do_in_life() {
         *sessions.entry(form).or_default() += 1;
     }
     assert_eq!(sessions.len(), 4, "{sessions:?}");
-    for invited in of(&org, "user_channel_join")
-        .map(parsed)
-        .filter(|e| e["details"]["type"] == "INVITED")
-        .take(50)
-    {
+    for invited in of(&org, "user_channel_join").map(parsed).filter(|e| e["details"]["type"] == "INVITED").take(50) {
         assert!(invited["details"]["inviter"]["id"].is_string());
     }
     let created = of(&org, "user_created").map(parsed).next().expect("somebody joined");
     assert_eq!(created["context"]["app"]["name"], "Okta SCIM Provisioning");
-    assert_eq!(
-        (&created["context"]["ip_address"], &created["context"]["ua"]),
-        (&"".into(), &"".into())
-    );
+    assert_eq!((&created["context"]["ip_address"], &created["context"]["ua"]), (&"".into(), &"".into()));
     assert!(org.entries.iter().any(|entry| entry.json.contains("USLACKUSER")));
     assert!(org.entries.iter().any(|entry| entry.json.contains("@slack-bots.com")));
-    assert!(
-        org.entries
-            .iter()
-            .any(|entry| entry.json.contains("com.tinyspeck.chatlyio\\/"))
-    );
+    assert!(org.entries.iter().any(|entry| entry.json.contains("com.tinyspeck.chatlyio\\/")));
     let mixed: BTreeSet<&str> = of(&org, "pref.enterprise_default_channels").map(|_| "list").collect();
     assert!(!mixed.is_empty());
 }
 
 #[test]
 fn the_long_tail_is_a_few_percent_of_many_actions() {
-    let org = generate(&OrgPlan {
-        stories: false,
-        ..month()
-    });
+    let org = generate(&OrgPlan { stories: false, ..month() });
     let mut counts = BTreeMap::<&str, u32>::new();
     for entry in &org.entries {
         *counts.entry(&entry.action).or_default() += 1;
@@ -189,10 +143,7 @@ fn outside_the_stories_nothing_looks_like_an_attack() {
         let mut failures: HashMap<String, Vec<u64>> = HashMap::new();
         for entry in org.entries.iter().filter(|entry| !told.contains(&entry.id)) {
             let name = entry.action.as_str();
-            assert!(
-                !name.starts_with("role_change") && !name.contains("owner") && !name.contains("export"),
-                "{name}"
-            );
+            assert!(!name.starts_with("role_change") && !name.contains("owner") && !name.contains("export"), "{name}");
             assert!(!name.starts_with("ekm") && name != "app_scopes_expanded", "{name}");
             match name {
                 "anomaly" => assert_eq!(parsed(entry)["details"]["reason"], serde_json::json!(["ip_address"])),
@@ -205,10 +156,7 @@ fn outside_the_stories_nothing_looks_like_an_attack() {
         }
         assert!(!failures.is_empty());
         for times in failures.values() {
-            assert!(
-                times.windows(2).all(|pair| pair[1] - pair[0] >= 6 * 3600),
-                "seed {seed}: {times:?}"
-            );
+            assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 6 * 3600), "seed {seed}: {times:?}");
         }
     }
 }
@@ -221,11 +169,7 @@ fn story_people_have_no_part_in_other_stories() {
     assert!(org.stories.is_sorted_by_key(|story| story.from));
     let known: HashSet<&String> = org.users.iter().map(|user| &user.id).collect();
     assert!(heroes.is_subset(&known));
-    let near_misses: Vec<_> = org
-        .stories
-        .iter()
-        .filter(|story| story.expected_rules.is_empty())
-        .collect();
+    let near_misses: Vec<_> = org.stories.iter().filter(|story| story.expected_rules.is_empty()).collect();
     assert_eq!(near_misses.len(), 1);
     assert_eq!(near_misses[0].name, "app-scopes-unchanged");
 }
@@ -234,10 +178,7 @@ fn story_people_have_no_part_in_other_stories() {
 fn the_burst_has_fourteen_failures_and_no_success() {
     let org = generate(&month());
     let (story, entries) = story(&org, "failed-login-burst");
-    assert_eq!(
-        (entries.len(), story.expected_rules.as_slice()),
-        (14, ["sign-in.burst".to_owned()].as_slice())
-    );
+    assert_eq!((entries.len(), story.expected_rules.as_slice()), (14, ["sign-in.burst".to_owned()].as_slice()));
     assert!(story.to - story.from <= 360);
     let victim = &story.actor;
     let succeeded = of(&org, "user_login").any(|entry| parsed(entry)["actor"]["user"]["id"] == victim.as_str());
@@ -250,11 +191,7 @@ fn the_spray_is_wide_and_thin() {
     let (story, entries) = story(&org, "password-spray");
     let mut tries = BTreeMap::<String, u32>::new();
     let failed = entries.iter().filter(|entry| entry["action"] == "user_login_failed");
-    failed.for_each(|e| {
-        *tries
-            .entry(e["actor"]["user"]["id"].as_str().expect("id").into())
-            .or_default() += 1
-    });
+    failed.for_each(|e| *tries.entry(e["actor"]["user"]["id"].as_str().expect("id").into()).or_default() += 1);
     assert_eq!((tries.len(), tries.values().sum::<u32>()), (9, 22));
     assert!(tries.values().all(|count| (2..=3).contains(count)), "{tries:?}");
     let addresses: BTreeSet<String> = entries.iter().map(|e| e["context"]["ip_address"].to_string()).collect();
@@ -266,9 +203,7 @@ fn the_spray_is_wide_and_thin() {
 fn the_takeover_ends_in_an_app_that_reads_everything() {
     let org = generate(&month());
     let (story, entries) = story(&org, "takeover-after-stuffing");
-    let [.., login, install] = entries.as_slice() else {
-        panic!("too short")
-    };
+    let [.., login, install] = entries.as_slice() else { panic!("too short") };
     assert_eq!(
         (entries.len(), &login["action"], &install["action"]),
         (9, &"user_login".into(), &"app_installed".into())
@@ -279,37 +214,21 @@ fn the_takeover_ends_in_an_app_that_reads_everything() {
     let ip = login["context"]["ip_address"].to_string();
     let ids: HashSet<&String> = story.entry_ids.iter().collect();
     let elsewhere = org.entries.iter().filter(|entry| !ids.contains(&entry.id));
-    assert!(
-        !elsewhere.map(|entry| &entry.json).any(|json| json.contains(&ip)),
-        "the address is new"
-    );
+    assert!(!elsewhere.map(|entry| &entry.json).any(|json| json.contains(&ip)), "the address is new");
 }
 
 #[test]
 fn stories_fit_into_a_single_hour() {
     let from = OrgPlan::default().from;
-    let org = generate(&OrgPlan {
-        from,
-        to: from + 3600,
-        users: 1,
-        entries: Some(300),
-        ..OrgPlan::default()
-    });
+    let org = generate(&OrgPlan { from, to: from + 3600, users: 1, entries: Some(300), ..OrgPlan::default() });
     assert_eq!((org.entries.len(), org.stories.len()), (300, 11));
-    assert!(
-        org.entries
-            .iter()
-            .all(|entry| (from..=from + 3600).contains(&entry.date_create))
-    );
+    assert!(org.entries.iter().all(|entry| (from..=from + 3600).contains(&entry.date_create)));
 }
 
 #[test]
 fn a_hundred_thousand_entries_take_about_a_second() {
     let begun = tokio::time::Instant::now();
-    let org = generate(&OrgPlan {
-        entries: Some(100_000),
-        ..month()
-    });
+    let org = generate(&OrgPlan { entries: Some(100_000), ..month() });
     let bytes: usize = org.entries.iter().map(|entry| entry.json.len()).sum();
     println!("{:?}, {} bytes an entry", begun.elapsed(), bytes / org.entries.len());
     assert_eq!(org.entries.len(), 100_000);

@@ -8,20 +8,9 @@ use crate::client::{NOW, TOKEN, config, org, send, start};
 const HALF_DAY_SECS: u64 = 43_200;
 
 async fn rotating(clock: &SimClock) -> RunningSim {
-    let knobs = Knobs {
-        token_ttl_secs: Some(HALF_DAY_SECS),
-        refresh_token: Some("xoxe-1-first".into()),
-        ..Knobs::unlimited()
-    };
-    start(
-        org(&[]),
-        SimConfig {
-            clock: clock.clone(),
-            knobs,
-            ..config()
-        },
-    )
-    .await
+    let knobs =
+        Knobs { token_ttl_secs: Some(HALF_DAY_SECS), refresh_token: Some("xoxe-1-first".into()), ..Knobs::unlimited() };
+    start(org(&[]), SimConfig { clock: clock.clone(), knobs, ..config() }).await
 }
 
 async fn refresh(sim: &RunningSim, token: &str) -> Value {
@@ -52,16 +41,10 @@ async fn a_refresh_token_works_once() {
     let sim = rotating(&SimClock::manual(NOW)).await;
     let first = refresh(&sim, "xoxe-1-first").await;
     let user = &first["authed_user"];
-    assert_eq!(
-        (first["ok"].as_bool(), user["expires_in"].as_u64()),
-        (Some(true), Some(HALF_DAY_SECS))
-    );
+    assert_eq!((first["ok"].as_bool(), user["expires_in"].as_u64()), (Some(true), Some(HALF_DAY_SECS)));
     assert_eq!(status(&sim, user["access_token"].as_str().expect("token")).await, 200);
     let again = refresh(&sim, "xoxe-1-first").await;
-    assert_eq!(
-        (again["ok"].as_bool(), again["error"].as_str()),
-        (Some(false), Some("invalid_refresh_token"))
-    );
+    assert_eq!((again["ok"].as_bool(), again["error"].as_str()), (Some(false), Some("invalid_refresh_token")));
     let next = refresh(&sim, user["refresh_token"].as_str().expect("token")).await;
     assert_eq!(next["ok"], true);
 }

@@ -1,0 +1,118 @@
+//! The deliver stage: one thread per sink takes records from the outbox to it, at its own pace.
+
+use crate::archive::{Archive, ArchiveRecord};
+use crate::config::{Include, View};
+use crate::record::Record;
+use crate::run::Shared;
+use crate::sink::Sink;
+use crate::store::Position;
+use anyhow::Result;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const IDLE: Duration = Duration::from_millis(500);
+/// Records and bytes of one attempt.
+const MAX_RECORDS: usize = 1_000;
+const MAX_BYTES: usize = 4 << 20;
+/// Waits between attempts while a sink refuses.
+const RETRY: [Duration; 4] =
+    [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15)];
+/// Name of the archive among the sinks' positions; no sink can have it, for names have no dot.
+pub const ARCHIVE: &str = "archive.";
+
+/// Where records go.
+pub enum Target {
+    Sink { sink: Box<dyn Sink>, view: View, include: Include },
+    Archive(Archive),
+}
+
+/// When a delivery thread may end.
+#[derive(Clone)]
+pub struct Ending {
+    /// Nothing more will enter the outbox.
+    pub detected: Arc<AtomicBool>,
+    /// The patience for a sink that refuses is over.
+    pub hurry: Arc<AtomicBool>,
+}
+
+/// Delivers until everything is and nothing more comes. An error means that a position could not be saved.
+pub fn run(shared: &Shared, name: &str, mut target: Target, ending: &Ending) -> Result<()> {
+    let mut failures = 0;
+    loop {
+        let (rung, last_round) = (shared.bells.deliver.count(), ending.detected.load(Ordering::Acquire));
+        let position = shared.store.position(name)?;
+        let records = shared.store.records(position.next, MAX_RECORDS, MAX_BYTES)?;
+        let Some((last, _)) = records.last() else {
+            if last_round {
+                return Ok(());
+            }
+            shared.bells.deliver.wait(rung, IDLE);
+            continue;
+        };
+        let next = last + 1;
+        match target.deliver(&records) {
+            Ok((resume, count)) => {
+                failures = 0;
+                shared.store.commit_attempt(name, &Position { next, resume: resume.or(position.resume) })?;
+                shared.board.update(|status| {
+                    let sink = status.sinks.entry(name.to_owned()).or_default();
+                    sink.delivered += count;
+                    sink.behind = shared.store.next_record().saturating_sub(next);
+                    sink.error = None;
+                });
+            }
+            Err(error) => {
+                if failures == 0 {
+                    tracing::error!(sink = name, error, "delivery failed; will try again");
+                }
+                shared.board.update(|status| {
+                    let sink = status.sinks.entry(name.to_owned()).or_default();
+                    sink.behind = shared.store.next_record().saturating_sub(position.next);
+                    sink.error = Some(error);
+                });
+                if ending.hurry.load(Ordering::Acquire) {
+                    return Ok(()); // what is left stays in the outbox for the next start
+                }
+                shared.bells.hurry.wait(shared.bells.hurry.count(), RETRY[failures.min(RETRY.len() - 1)]);
+                failures += 1;
+            }
+        }
+    }
+}
+
+impl Target {
+    /// Hands over records; what to resume from (if the sink has such a thing) and how many of them it wanted.
+    fn deliver(&mut self, records: &[(u64, Record)]) -> Result<(Option<serde_json::Value>, u64), String> {
+        let first = records.first().map_or(0, |(number, _)| *number);
+        match self {
+            Self::Sink { sink, view, include } => {
+                let lines: Vec<String> =
+                    records.iter().filter(|(_, r)| wanted(r, *include)).map(|(_, r)| r.line(*view)).collect();
+                let resume = sink.deliver(first, &lines).map_err(|e| e.to_string())?;
+                Ok((serde_json::to_value(resume).ok(), lines.len() as u64))
+            }
+            Self::Archive(archive) => {
+                let records: Vec<ArchiveRecord> = records.iter().filter_map(|(_, r)| archived(r)).collect();
+                archive.append(&records).map_err(|e| e.to_string())?;
+                Ok((None, records.len() as u64))
+            }
+        }
+    }
+}
+
+fn wanted(record: &Record, include: Include) -> bool {
+    match record {
+        Record::Event { .. } => include.events,
+        Record::Alert(_) => include.alerts,
+    }
+}
+
+fn archived(record: &Record) -> Option<ArchiveRecord> {
+    match record {
+        Record::Event { seq, first_seen, raw } => {
+            Some(ArchiveRecord { seq: *seq, first_seen: *first_seen, raw: raw.clone() })
+        }
+        Record::Alert(_) => None,
+    }
+}

@@ -1,0 +1,79 @@
+//! The detect stage: takes entries whose windows are drained, runs the modules, saves what they found.
+
+use crate::record::Record;
+use crate::run::{Happening, Shared};
+use crate::store::Pending;
+use anyhow::Result;
+use gridwatch_core::event::Event;
+use gridwatch_core::pipeline::{Concluded, Pipeline};
+use gridwatch_core::state::StateOp;
+use gridwatch_detect::Workers;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const IDLE: Duration = Duration::from_millis(500);
+
+/// What the modules made of one batch of events, with the rows that all of it changed.
+#[derive(Debug, Default)]
+pub struct Detected {
+    pub concluded: Concluded,
+    pub changes: Vec<StateOp>,
+}
+
+/// One batch through pipeline and modules. Live and replay both go through here.
+pub fn detect(pipeline: &mut Pipeline, workers: &Workers, events: &[Event]) -> Detected {
+    let prepared = pipeline.prepare(events);
+    let evaluations = workers.evaluate(&prepared.batches);
+    let (mut outcomes, mut changes) = (Vec::with_capacity(evaluations.len()), Vec::new());
+    for evaluation in evaluations {
+        outcomes.push(evaluation.outcome);
+        changes.extend(evaluation.changes);
+    }
+    let mut concluded = pipeline.conclude(events, &prepared, outcomes);
+    changes.append(&mut concluded.changes);
+    Detected { concluded, changes }
+}
+
+/// Works until `polled` is set and nothing is left. An error means that a result could not be saved.
+pub fn run(shared: &Shared, mut pipeline: Pipeline, workers: &Workers, polled: &Arc<AtomicBool>) -> Result<()> {
+    loop {
+        let (rung, last_round) = (shared.bells.detect.count(), polled.load(Ordering::Acquire));
+        let pending = shared.store.next_pending(shared.config.detect.batch)?;
+        if !pending.is_empty() {
+            step(shared, &mut pipeline, workers, &pending)?;
+        } else if last_round {
+            return Ok(());
+        } else {
+            shared.bells.detect.wait(rung, IDLE);
+        }
+    }
+}
+
+fn step(shared: &Shared, pipeline: &mut Pipeline, workers: &Workers, pending: &[Pending]) -> Result<()> {
+    let first = shared.store.next_seq();
+    let numbered = pending.iter().enumerate();
+    let events: Vec<Event> =
+        numbered.map(|(i, p)| Event::new(first + i as u64, p.first_seen, &p.entry)).collect();
+    let Detected { concluded, changes } = detect(pipeline, workers, &events);
+    let alerts = concluded.alerts.iter().map(|alert| Record::Alert(Box::new(alert.clone())));
+    let records: Vec<Record> = events.iter().map(Record::of_event).chain(alerts).collect();
+    shared.store.commit_detections(pending, &records, &changes, &concluded.faults)?;
+    shared.bells.deliver.ring();
+    shared.board.update(|status| {
+        status.detect.events += events.len() as u64;
+        status.detect.alerts += concluded.alerts.len() as u64;
+        status.detect.faults = shared.store.faults();
+        for mark in events.iter().flat_map(|e| &e.marks) {
+            *status.detect.marked.entry(format!("{mark:?}")).or_default() += 1;
+        }
+    });
+    for fault in &concluded.faults {
+        tracing::warn!(module = fault.module, event = fault.event_id, reason = fault.reason, "module fault");
+    }
+    for alert in &concluded.alerts {
+        tracing::info!(rule = alert.rule, severity = alert.severity.name(), uid = alert.uid, title = alert.title, "alert");
+        (shared.observe)(&Happening::Alert(alert));
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! The modules folder: which components there are, which version of each serves, and why one is refused.
+
+use crate::config::Config;
+use anyhow::{Context, Result};
+use gridwatch_core::lookup::Tables;
+use gridwatch_core::manifest::Grant;
+use gridwatch_core::pipeline::{Pipeline, Service};
+use gridwatch_detect::{Component, Engine, Limits, Module};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What the configuration says about modules.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    pub dir: PathBuf,
+    /// By module name.
+    pub settings: BTreeMap<String, Map<String, Value>>,
+    pub grants: BTreeMap<String, BTreeSet<Grant>>,
+    pub tables: Tables,
+    pub limits: Limits,
+    pub cache_dir: Option<PathBuf>,
+}
+
+/// Every problem with the folder, one line each.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .problems.join("\n"))]
+pub struct Unusable {
+    pub problems: Vec<String>,
+}
+
+impl Wanted {
+    pub fn of(config: &Config) -> Self {
+        Self {
+            dir: config.modules.dir.clone(),
+            settings: config.modules.settings.clone(),
+            grants: config.modules.grants.clone(),
+            tables: config.lookups.clone(),
+            limits: Limits::default(),
+            cache_dir: Some(config.state_dir.join("compiled")),
+        }
+    }
+
+    pub fn in_dir(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), ..Self::default() }
+    }
+
+    /// Compiles, starts and configures the newest version of each module, or says everything that is wrong.
+    pub fn load(&self) -> Result<Vec<Module>> {
+        let engine = Engine::new(self.cache_dir.as_deref())?;
+        let (tables, limits) = (Arc::new(self.tables.clone()), Arc::new(self.limits.clone()));
+        let mut problems = Vec::new();
+        let components = self.newest(&mut problems)?;
+        for name in self.settings.keys().chain(self.grants.keys()) {
+            if !components.contains_key(name) {
+                problems.push(format!("modules: `{name}` is configured, but {} holds no such module", self.dir.display()));
+            }
+        }
+        let mut modules = Vec::new();
+        for (name, (path, component)) in &components {
+            let settings = self.settings.get(name).cloned().unwrap_or_default();
+            match Module::load(&engine, component, &settings, tables.clone(), limits.clone()) {
+                Ok(module) => modules.push(module),
+                Err(refused) => problems.push(format!("{}: {refused}", path.display())),
+            }
+        }
+        if modules.is_empty() && problems.is_empty() {
+            problems.push(format!("{}: no modules; `cargo xtask modules` builds ours", self.dir.display()));
+        }
+        match problems.is_empty() {
+            true => Ok(modules),
+            false => Err(Unusable { problems }.into()),
+        }
+    }
+
+    fn newest(&self, problems: &mut Vec<String>) -> Result<BTreeMap<String, (PathBuf, Component)>> {
+        let mut newest: BTreeMap<String, (PathBuf, Component)> = BTreeMap::new();
+        for path in self.files()? {
+            let granted = |name: &str| self.grants.get(name).cloned().unwrap_or_default();
+            match self.read(&path, granted) {
+                Err(problem) => problems.push(format!("{}: {problem}", path.display())),
+                Ok(component) => {
+                    let name = component.manifest.name.clone();
+                    let newer = |(_, other): &(PathBuf, Component)| other.manifest.version < component.manifest.version;
+                    if newest.get(&name).is_none_or(newer) {
+                        newest.insert(name, (path, component));
+                    }
+                }
+            }
+        }
+        Ok(newest)
+    }
+
+    /// Grants go by the name in the manifest, which has to be read first; reading runs nothing.
+    fn read(&self, path: &Path, granted: impl Fn(&str) -> BTreeSet<Grant>) -> Result<Component> {
+        let bytes = std::fs::read(path)?;
+        let name = Component::manifest_of(&bytes).map(|m| m.name).unwrap_or_default();
+        Ok(Component::from_bytes(bytes, &granted(&name), self.limits.component_bytes)?)
+    }
+
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        let listing = std::fs::read_dir(&self.dir)
+            .with_context(|| format!("can't read the modules folder {}", self.dir.display()))?;
+        let mut files: Vec<PathBuf> = listing.filter_map(|file| Some(file.ok()?.path())).collect();
+        files.retain(|path| path.extension().is_some_and(|e| e == "wasm" || e == "cwasm"));
+        files.sort();
+        Ok(files)
+    }
+}
+
+/// A pipeline that serves these modules from the first event on.
+pub fn pipeline(modules: &[Module]) -> Pipeline {
+    let service = |m: &Module| Service { manifest: m.manifest.clone(), digest: m.digest.clone(), serves: 0..u64::MAX };
+    Pipeline::new(modules.iter().map(service).collect())
+}

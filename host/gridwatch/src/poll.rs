@@ -1,0 +1,189 @@
+//! The poll stage: asks the machine, does it, saves what came of it. All thinking is in `gridwatch_core::poll`.
+
+use crate::checkpoint::Checkpoint;
+use crate::clock;
+use crate::run::{Happening, Shared};
+use crate::slack::{Answer, Client};
+use crate::store::Sighting;
+use anyhow::{Result, bail};
+use gridwatch_core::entry::{Entry, Page};
+use gridwatch_core::poll::{
+    Failed, Lane, LateHistogram, Machine, Note, Now, Outcome, PageReceived, PageSummary, Request, Step, WaitReason,
+};
+use gridwatch_core::time::{UnixMillis, UnixSeconds};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long polling rests when there is no room for what it would fetch.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Entries first seen within this long of their window's end tell how late Slack is; older ones only that we were.
+const FRESH_S: u64 = 600;
+
+pub struct Poller {
+    machine: Machine,
+    late: LateHistogram,
+    client: Client,
+    shared: Arc<Shared>,
+    /// Return when everything that may be read has been read.
+    once: bool,
+}
+
+impl Poller {
+    pub fn new(machine: Machine, late: LateHistogram, client: Client, shared: Arc<Shared>, once: bool) -> Self {
+        Self { machine, late, client, shared, once }
+    }
+
+    /// Polls until told to stop, or until up to date if that was all that was asked for. An error means that something
+    /// could not be saved: the process must end, and a new one goes on from what was.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<()> {
+        while !*stop.borrow() {
+            if let Some(why) = self.no_room()? {
+                self.shared.board.update(|s| s.poll.paused = Some(why));
+                sleep(&mut stop, PAUSE).await;
+                continue;
+            }
+            match self.machine.next(Now { wall: clock::now() }) {
+                Step::Wait { why: WaitReason::UpToDate, .. } if self.once => return Ok(()),
+                Step::Wait { why: WaitReason::Halted { problem }, .. } if self.once => {
+                    bail!("polling can't go on ({})\nhint: {}", problem.label(), problem.advice());
+                }
+                Step::Wait { until, why } => {
+                    let paused = (why != WaitReason::UpToDate).then(|| wait_text(&why));
+                    self.shared.board.update(|s| s.poll.paused = paused);
+                    sleep(&mut stop, Duration::from_millis(until.since(clock::now()))).await;
+                }
+                Step::Fetch(request) => {
+                    self.shared.board.update(|s| s.poll.paused = None);
+                    let answer = tokio::select! {
+                        answer = self.client.logs(&request) => answer,
+                        _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                    };
+                    self.take(request, answer)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Why nothing may be fetched now: there is a limit to what can be kept, and what is fetched must be kept.
+    fn no_room(&self) -> Result<Option<String>> {
+        let store = &self.shared.config.store;
+        let free = crate::disk::free_bytes(&self.shared.config.state_dir)?;
+        let why = if free < store.min_free {
+            Some(format!("disk: {free} bytes free, less than store.min_free ({})", store.min_free))
+        } else if self.shared.store.backlog_bytes() > store.outbox_max {
+            Some(format!("backlog: over store.outbox_max ({} bytes); a sink or a module is behind", store.outbox_max))
+        } else {
+            None
+        };
+        let before = self.shared.board.now().poll.paused;
+        if let Some(why) = &why
+            && before.as_ref().is_none_or(|b| b[..4] != why[..4])
+        {
+            tracing::error!(why, "polling paused");
+        }
+        Ok(why)
+    }
+
+    fn take(&mut self, request: Request, answer: Answer) -> Result<()> {
+        match answer.result {
+            Ok(page) => self.page(request, answer.date, &page),
+            Err(failure) => {
+                tracing::debug!(?request, ?failure, "request failed");
+                let lane = request.lane;
+                let failed = Failed { request, at: clock::now(), server_date: answer.date, failure };
+                let commit = self.machine.apply(Outcome::Failed(failed));
+                self.shared.store.commit_page(lane, &[], clock::now(), &commit, &self.late)?;
+                self.told(&commit.notes);
+                self.shared.board.update(|s| s.poll.follow(&commit.state, &self.late));
+                Ok(())
+            }
+        }
+    }
+
+    fn page(&mut self, request: Request, server_date: Option<UnixSeconds>, page: &Page) -> Result<()> {
+        let (now, lane, window) = (clock::now(), request.lane, request.window);
+        let sightings = self.shared.store.sightings(&page.entries)?;
+        let time = |entry: &Entry| entry.time.unwrap_or(window.latest());
+        let seen = page.entries.iter().zip(&sightings);
+        let summary = PageSummary::of(window, seen.clone().map(|(e, s)| (time(e), *s != Sighting::Again)));
+        let fresh = lane == Lane::Reread || now.seconds().minus(FRESH_S) <= window.latest();
+        for (entry, _) in seen.clone().filter(|(_, s)| fresh && **s == Sighting::New) {
+            self.late.record(now.seconds(), time(entry));
+        }
+        let received = PageReceived {
+            request,
+            received_at: now,
+            server_date,
+            page: summary,
+            next_cursor: page.next_cursor.clone(),
+        };
+        let commit = self.machine.apply(Outcome::Page(received));
+        let entries: Vec<(&Entry, Sighting)> = seen.map(|(entry, sighting)| (entry, *sighting)).collect();
+        self.shared.store.commit_page(lane, &entries, now, &commit, &self.late)?;
+        self.told(&commit.notes);
+        self.count(&sightings, now, &commit.state);
+        (self.shared.observe)(&Happening::Page { entries: page.entries.len(), lane });
+        if let Some(drained) = commit.drained {
+            tracing::info!(lane = %drained.lane, window = ?drained.window, entries = drained.entries,
+                new = drained.new_entries, pages = drained.pages, "window drained");
+            self.drained(commit.state.watermark())?;
+        }
+        Ok(())
+    }
+
+    fn count(&self, sightings: &[Sighting], now: UnixMillis, state: &gridwatch_core::poll::PollState) {
+        let count = |what| sightings.iter().filter(|s| **s == what).count() as u64;
+        self.shared.board.update(|status| {
+            let poll = &mut status.poll;
+            poll.last_success = Some(now);
+            poll.pages += 1;
+            poll.entries += sightings.len() as u64;
+            poll.stored += count(Sighting::New) + count(Sighting::Changed);
+            poll.duplicates += count(Sighting::Again);
+            poll.changed += count(Sighting::Changed);
+            poll.follow(state, &self.late);
+        });
+    }
+
+    fn drained(&self, watermark: Option<UnixSeconds>) -> Result<()> {
+        self.shared.bells.detect.ring();
+        if let Some(watermark) = watermark {
+            let store = &self.shared.store;
+            store.forget_ids_before(watermark.minus(self.shared.config.store.dedup_s))?;
+            let checkpoint = Checkpoint { watermark, next_seq: store.next_seq(), next_record: store.next_record() };
+            checkpoint.write(&self.shared.paths.checkpoint)?;
+        }
+        Ok(())
+    }
+
+    fn told(&self, notes: &[Note]) {
+        for note in notes {
+            match note {
+                Note::Problem { lane, problem } => {
+                    tracing::error!(?lane, problem = problem.label(), advice = problem.advice(), "Slack refuses");
+                    (self.shared.observe)(&Happening::Problem { label: problem.label(), advice: problem.advice() });
+                }
+                Note::Recovered { lane, problem } => tracing::info!(?lane, problem = problem.label(), "recovered"),
+                Note::Opened { .. } => tracing::debug!(?note, "window opened"),
+                other => tracing::warn!(note = ?other, "polling"),
+            }
+        }
+    }
+}
+
+fn wait_text(why: &WaitReason) -> String {
+    match why {
+        WaitReason::UpToDate => "up to date".into(),
+        WaitReason::Budget => "own request budget".into(),
+        WaitReason::RateLimited => "Slack's rate limit".into(),
+        WaitReason::Retry { lane } => format!("after a failure in the {lane} lane"),
+        WaitReason::Halted { problem } => format!("{}: {}", problem.label(), problem.advice()),
+    }
+}
+
+/// Sleeps, but not through a request to stop.
+async fn sleep(stop: &mut watch::Receiver<bool>, time: Duration) {
+    let _ = tokio::time::timeout(time, stop.wait_for(|stop| *stop)).await;
+}

@@ -1,0 +1,67 @@
+//! A record: one thing on its way to the sinks, an event or an alert, and what it looks like outside.
+//!
+//! What is stored is the source, not the rendering: the raw entry and when it was first seen. A record therefore renders
+//! to the same bytes whenever it is tried again.
+
+use crate::config::View;
+use anyhow::{Context, Result, bail};
+use gridwatch_core::alert::Alert;
+use gridwatch_core::entry::Entry;
+use gridwatch_core::event::Event;
+use gridwatch_core::ocsf;
+use gridwatch_core::time::UnixMillis;
+
+pub const PRODUCT: ocsf::Product<'static> = ocsf::Product { version: env!("CARGO_PKG_VERSION") };
+
+#[derive(Clone, Debug)]
+pub enum Record {
+    Event { seq: u64, first_seen: UnixMillis, raw: String },
+    Alert(Box<Alert>),
+}
+
+impl Record {
+    pub fn of_event(event: &Event) -> Self {
+        Self::Event { seq: event.seq, first_seen: event.first_seen, raw: event.raw().to_owned() }
+    }
+
+    /// One line of output, without the line feed.
+    pub fn line(&self, view: View) -> String {
+        match (self, view) {
+            (Self::Event { raw, .. }, View::Raw) => one_line(raw),
+            (Self::Event { seq, first_seen, raw }, View::Ocsf) => {
+                ocsf::event(&Event::new(*seq, *first_seen, &Entry::from_json(raw)), &PRODUCT).to_string()
+            }
+            (Self::Alert(alert), _) => ocsf::detection_finding(alert, &PRODUCT).to_string(),
+        }
+    }
+
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Event { seq, first_seen, raw } => {
+                [&b"e"[..], &seq.to_be_bytes(), &first_seen.0.to_be_bytes(), raw.as_bytes()].concat()
+            }
+            Self::Alert(alert) => [&b"a"[..], &serde_json::to_vec(alert).unwrap_or_default()].concat(),
+        }
+    }
+
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        match bytes.split_first() {
+            Some((b'e', rest)) => {
+                let (seq, rest) = rest.split_first_chunk::<8>().context("an outbox row is too short")?;
+                let (seen, raw) = rest.split_first_chunk::<8>().context("an outbox row is too short")?;
+                Ok(Self::Event {
+                    seq: u64::from_be_bytes(*seq),
+                    first_seen: UnixMillis(u64::from_be_bytes(*seen)),
+                    raw: String::from_utf8_lossy(raw).into_owned(),
+                })
+            }
+            Some((b'a', rest)) => Ok(Self::Alert(serde_json::from_slice(rest).context("an alert in the outbox")?)),
+            _ => bail!("an outbox row of unknown kind"),
+        }
+    }
+}
+
+/// Slack's bytes as they are, unless they hold line feeds, which JSON allows between tokens only.
+fn one_line(raw: &str) -> String {
+    raw.replace(['\n', '\r'], " ")
+}

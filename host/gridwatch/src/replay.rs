@@ -1,0 +1,90 @@
+//! Replay: the modules over stored entries, from a file or the archive. The same bytes every time.
+
+use crate::archive::{Archive, ArchiveRecord};
+use crate::detect::detect;
+use crate::input::Entries;
+use crate::modules::{Wanted, pipeline};
+use crate::record::{PRODUCT, Record};
+use anyhow::{Context, Result};
+use gridwatch_core::entry::Entry;
+use gridwatch_core::event::Event;
+use gridwatch_core::ocsf;
+use gridwatch_core::pipeline::Pipeline;
+use gridwatch_core::time::UnixSeconds;
+use gridwatch_detect::Workers;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::Path;
+
+/// A file or, for `-`, standard input.
+pub fn open(path: &Path) -> Result<Box<dyn BufRead>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(BufReader::new(std::io::stdin())));
+    }
+    let file = std::fs::File::open(path).with_context(|| format!("can't read {}", path.display()))?;
+    Ok(Box::new(BufReader::with_capacity(1 << 20, file)))
+}
+
+/// Alerts of the entries in a file, as NDJSON. Entries are put in order of time and id, as a drained window would be.
+pub fn file(path: &Path, modules: &Wanted, batch: usize, out: &mut dyn Write) -> Result<()> {
+    let mut entries = Entries::new(open(path)?).collect::<Result<Vec<Entry>, _>>()?;
+    entries.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+    let mut seen = std::collections::HashSet::new();
+    entries.retain(|entry| seen.insert((entry.id.clone(), entry.content_hash())));
+    let event = |(i, entry): (usize, &Entry)| {
+        Ok(Event::new(i as u64 + 1, entry.time.unwrap_or_default().millis(), entry))
+    };
+    run(entries.iter().enumerate().map(event), modules, batch, out)
+}
+
+/// Alerts of what is in the archive between two times, as NDJSON: the same events with the same numbers as live.
+pub fn archive(
+    dir: &Path,
+    from: Option<UnixSeconds>,
+    to: Option<UnixSeconds>,
+    modules: &Wanted,
+    batch: usize,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let records = Archive::read(dir, from, to)?;
+    let event = |record: Result<ArchiveRecord, _>| {
+        let record = record.map_err(anyhow::Error::from)?;
+        Ok(Event::new(record.seq, record.first_seen, &Entry::from_json(&record.raw)))
+    };
+    run(records.map(event), modules, batch, out)
+}
+
+fn run(
+    mut events: impl Iterator<Item = Result<Event>>,
+    modules: &Wanted,
+    batch: usize,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let modules = modules.load()?;
+    let mut pipeline: Pipeline = pipeline(&modules);
+    let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
+    let mut out = BufWriter::new(out);
+    loop {
+        let events: Vec<Event> = events.by_ref().take(batch).collect::<Result<_>>()?;
+        if events.is_empty() {
+            return Ok(out.flush()?);
+        }
+        let detected = detect(&mut pipeline, &workers, &events);
+        for fault in &detected.concluded.faults {
+            tracing::warn!(module = fault.module, event = fault.event_id, reason = fault.reason, "module fault");
+        }
+        for alert in &detected.concluded.alerts {
+            writeln!(out, "{}", ocsf::detection_finding(alert, &PRODUCT))?;
+        }
+    }
+}
+
+/// Entries as OCSF events, one a line, as they come.
+pub fn normalize(path: &Path, out: &mut dyn Write) -> Result<()> {
+    let mut out = BufWriter::new(out);
+    for (i, entry) in Entries::new(open(path)?).enumerate() {
+        let entry = entry?;
+        let event = Event::new(i as u64 + 1, entry.time.unwrap_or_default().millis(), &entry);
+        writeln!(out, "{}", Record::of_event(&event).line(crate::config::View::Ocsf))?;
+    }
+    Ok(out.flush()?)
+}

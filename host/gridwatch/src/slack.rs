@@ -1,0 +1,122 @@
+//! The Slack client: one request, one answer, every way it can go told apart.
+//!
+//! It keeps no state but the connection and decides nothing: what an answer means is the poll machine's business. The
+//! token is read for each request, so a replaced token file is used at once, and it never enters an error or a log.
+
+use crate::config::{Slack, Token};
+use gridwatch_core::entry::{Page, PageError};
+use gridwatch_core::poll::{Failure, Request};
+use gridwatch_core::time::UnixSeconds;
+use reqwest::header::{ACCEPT, DATE, HeaderMap, RETRY_AFTER};
+use reqwest::{StatusCode, redirect};
+use serde::Deserialize;
+
+/// Largest body taken. 9,999 entries of 20 KiB fit.
+const MAX_BODY: usize = 256 << 20;
+/// Of a refusal's body; only `error` is wanted.
+const MAX_ERROR_BODY: usize = 64 << 10;
+
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    logs_url: reqwest::Url,
+    token: Token,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    /// Slack's clock.
+    pub date: Option<UnixSeconds>,
+    pub result: Result<Page, Failure>,
+}
+
+impl Client {
+    pub fn new(slack: &Slack) -> anyhow::Result<Self> {
+        // Only fails if a provider is set already, and then there is one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("gridwatch/", env!("CARGO_PKG_VERSION")))
+            .timeout(slack.timeout)
+            // A redirect would carry the token to wherever it points.
+            .redirect(redirect::Policy::none())
+            .build()?;
+        let logs_url = slack.base_url.join("audit/v1/logs")?;
+        Ok(Self { http, logs_url, token: slack.token.clone() })
+    }
+
+    pub async fn logs(&self, request: &Request) -> Answer {
+        let Ok(token) = self.token.read() else {
+            // The file went away or became readable by others: nobody is let in until someone acts.
+            return Answer { date: None, result: Err(Failure::Unauthorized) };
+        };
+        let sent = self
+            .http
+            .get(self.logs_url.clone())
+            .query(&request.parameters())
+            .bearer_auth(token.expose())
+            .header(ACCEPT, "application/json")
+            .send()
+            .await;
+        match sent {
+            Err(error) => {
+                tracing::debug!(error = %error.without_url(), "request failed");
+                Answer { date: None, result: Err(Failure::Network) }
+            }
+            Ok(response) => {
+                let date = date_of(response.headers());
+                Answer { date, result: read(response).await }
+            }
+        }
+    }
+}
+
+async fn read(response: reqwest::Response) -> Result<Page, Failure> {
+    let (status, retry_after_s) = (response.status(), retry_after(response.headers()));
+    match status {
+        StatusCode::OK => {
+            let body = body(response, MAX_BODY).await.ok_or(Failure::Body)?;
+            Page::from_body(&body).map_err(|e| match e {
+                PageError::NotOk { error } => Failure::NotOk { error: Some(error) },
+                PageError::NotAPage { .. } => Failure::Body,
+            })
+        }
+        StatusCode::TOO_MANY_REQUESTS => Err(Failure::RateLimited { retry_after_s }),
+        StatusCode::BAD_REQUEST => Err(Failure::BadRequest { error: error_of(response).await }),
+        StatusCode::UNAUTHORIZED => Err(Failure::Unauthorized),
+        StatusCode::FORBIDDEN => Err(Failure::Forbidden { error: error_of(response).await }),
+        other => Err(Failure::Server { status: other.as_u16() }),
+    }
+}
+
+/// The whole body, or `None` if it breaks off or is too large.
+async fn body(mut response: reqwest::Response, max: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        if bytes.len() + chunk.len() > max {
+            return None;
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Some(bytes)
+}
+
+/// Slack's refusals have been seen with and without a body.
+async fn error_of(response: reqwest::Response) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: Option<String>,
+    }
+    let body = body(response, MAX_ERROR_BODY).await?;
+    serde_json::from_slice::<Refusal>(&body).ok()?.error
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+}
+
+fn date_of(headers: &HeaderMap) -> Option<UnixSeconds> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    let seconds = jiff::fmt::rfc2822::parse(date).ok()?.timestamp().as_second();
+    u64::try_from(seconds).ok().map(UnixSeconds)
+}

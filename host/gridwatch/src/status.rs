@@ -1,0 +1,107 @@
+//! Status: what gridwatch says of itself, kept current while it runs and mirrored to `status.json`.
+//!
+//! The store belongs to the running process alone, so this file is how `gridwatch status` and people look inside.
+
+use crate::checkpoint::replace;
+use gridwatch_core::poll::{LateHistogram, PollState};
+use gridwatch_core::time::{UnixMillis, UnixSeconds};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Status {
+    pub pid: u32,
+    pub version: String,
+    pub started: UnixMillis,
+    /// When this was written: an old one means that gridwatch is not running, or stuck.
+    pub written: UnixMillis,
+    pub poll: Poll,
+    pub detect: Detect,
+    /// By sink name.
+    pub sinks: BTreeMap<String, SinkStatus>,
+    pub modules: Vec<ModuleStatus>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Poll {
+    /// End of drained time.
+    pub watermark: Option<UnixSeconds>,
+    pub last_success: Option<UnixMillis>,
+    pub pages: u64,
+    /// Entries in pages, those stored as new, those seen before, and those of a known id with other content.
+    pub entries: u64,
+    pub stored: u64,
+    pub duplicates: u64,
+    pub changed: u64,
+    /// Requests a minute that polling allows itself now.
+    pub requests_per_minute: f64,
+    /// Why polling stands still, if it does.
+    pub paused: Option<String>,
+    /// What is wrong with Slack's answers, and what to do: (label, advice).
+    pub problems: Vec<(String, String)>,
+    /// Upper bound in seconds → entries first seen that long after their time.
+    pub lateness: Vec<(u64, u64)>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Detect {
+    pub events: u64,
+    pub alerts: u64,
+    /// Events with a mark: unknown actions, odd shapes.
+    pub marked: BTreeMap<String, u64>,
+    pub faults: u64,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SinkStatus {
+    pub delivered: u64,
+    pub behind: u64,
+    pub error: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ModuleStatus {
+    pub name: String,
+    pub version: String,
+    pub digest: String,
+    pub rules: usize,
+}
+
+/// The status that all stages write into.
+#[derive(Debug, Default)]
+pub struct Board(Mutex<Status>);
+
+impl Board {
+    pub fn new(status: Status) -> Self {
+        Self(Mutex::new(status))
+    }
+
+    pub fn update(&self, change: impl FnOnce(&mut Status)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub fn now(&self) -> Status {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Mirrors the board to a file. Failing to is logged and no more: a full disk must not end polling this way.
+    pub fn write(&self, path: &Path, now: UnixMillis) {
+        self.update(|status| status.written = now);
+        let bytes = serde_json::to_vec_pretty(&self.now()).unwrap_or_default();
+        if let Err(error) = replace(path, &bytes) {
+            tracing::warn!(%error, path = %path.display(), "status not written");
+        }
+    }
+}
+
+impl Poll {
+    pub fn follow(&mut self, state: &PollState, late: &LateHistogram) {
+        self.watermark = state.watermark();
+        self.requests_per_minute = state.budget().rate_mpm() as f64 / 1000.0;
+        let problem = |p: &gridwatch_core::poll::Problem| (p.label().to_owned(), p.advice().to_owned());
+        self.problems = state.problems().map(|(_, p)| problem(p)).collect();
+        self.lateness = late.buckets().collect();
+    }
+}

@@ -1,0 +1,460 @@
+//! The store: everything gridwatch remembers, in one sled tree.
+//!
+//! Stages talk only through it. Each `commit_*` is one atomic batch followed by one flush: after it returns, what it says
+//! is true whatever happens next; before, none of it is. Everything in here can be rebuilt by reading Slack again from the
+//! mirrored [`checkpoint`](crate::checkpoint), so a store that won't open is set aside, not mourned.
+//!
+//! | key | value |
+//! |---|---|
+//! | `m` name | small state: poll machine, late histogram, next numbers, what each lane has released |
+//! | `l` start | one range of the ledger |
+//! | `i` time, id hash | content hash of an entry seen: dedup, kept for the stated horizon |
+//! | `p` lane, time, id, content hash | an entry that waits for its window to drain, then for detection |
+//! | `t` key | rule state: windows, roles, open alerts, the modules' own |
+//! | `o` number | an outbox record: an event or an alert, in the order of detection |
+//! | `s` sink | a sink's position in the outbox and what it needs to resume |
+//! | `f` number | a fault: an event that a module could not get over, or a lie of its |
+//!
+//! One tree, because only a batch on one tree is atomic without sled's slow transactions.
+
+use crate::record::Record;
+use anyhow::{Context, Result};
+use gridwatch_core::entry::{Entry, hex};
+use gridwatch_core::pipeline::Fault;
+use gridwatch_core::poll::{Commit, Lane, LateHistogram, Ledger, LedgerRange, PollState};
+use gridwatch_core::state::StateOp;
+use gridwatch_core::time::{UnixMillis, UnixSeconds};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use std::sync::Mutex;
+
+/// Faults kept; the oldest go first.
+const MAX_FAULTS: u64 = 10_000;
+/// Dedup rows removed in one go, so that a sweep holds nobody up.
+const SWEEP: usize = 20_000;
+/// Layout of the rows. A store of another layout is set aside and rebuilt.
+const FORMAT: u32 = 1;
+
+#[derive(Debug)]
+pub struct Store {
+    db: sled::Db,
+    /// Numbers handed out, and the one lock that keeps commits in order.
+    counters: Mutex<Counters>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Counters {
+    next_seq: u64,
+    next_record: u64,
+    first_record: u64,
+    next_fault: u64,
+    outbox_bytes: u64,
+}
+
+/// Is an entry new?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sighting {
+    New,
+    /// Same id, same content: seen before.
+    Again,
+    /// Same id, other content: delivered like a new one, and counted.
+    Changed,
+}
+
+/// An entry that waits for detection.
+#[derive(Debug)]
+pub struct Pending {
+    key: sled::IVec,
+    pub entry: Entry,
+    pub first_seen: UnixMillis,
+}
+
+/// A sink's place in the outbox.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Position {
+    /// Number of the next record the sink has not taken.
+    pub next: u64,
+    /// What the sink needs to go on exactly there.
+    pub resume: Option<serde_json::Value>,
+}
+
+/// What each lane has released to detection.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Released {
+    /// Live: entries up to this time. Their windows are drained.
+    live_to: UnixSeconds,
+    reread: bool,
+    backfill: bool,
+}
+
+impl Store {
+    /// Opens or makes the store. An error here means that it has to be set aside.
+    pub fn open(dir: &Path) -> Result<Self> {
+        // sled has panicked on stores that a bad shutdown left behind (sled issues 1166, 1533).
+        let open = || sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(64 << 20).open();
+        let db = std::panic::catch_unwind(open)
+            .map_err(|_| anyhow::anyhow!("sled panicked"))?
+            .with_context(|| format!("can't open the store in {}", dir.display()))?;
+        let store = Self { db, counters: Mutex::default() };
+        match store.get::<u32>(b"mformat")? {
+            None => {
+                let mut batch = sled::Batch::default();
+                put(&mut batch, b"mformat", &FORMAT);
+                store.commit(batch)?;
+            }
+            Some(FORMAT) => {}
+            Some(other) => anyhow::bail!("the store has layout {other}, this gridwatch writes {FORMAT}"),
+        }
+        store.count()?;
+        Ok(store)
+    }
+
+    fn count(&self) -> Result<()> {
+        let mut counters = self.lock();
+        let next = |prefix: &[u8]| -> Result<Option<u64>> {
+            let last = self.db.scan_prefix(prefix).next_back().transpose()?;
+            Ok(last.map(|(key, _)| number(&key[1..]) + 1))
+        };
+        counters.next_seq = self.get(b"mnext_seq")?.unwrap_or(1);
+        counters.next_record = self.get(b"mnext_record")?.unwrap_or(1);
+        counters.next_fault = next(b"f")?.unwrap_or(1);
+        counters.first_record = counters.next_record;
+        for row in self.db.scan_prefix(b"o") {
+            let (key, value) = row?;
+            counters.first_record = counters.first_record.min(number(&key[1..]));
+            counters.outbox_bytes += value.len() as u64;
+        }
+        Ok(())
+    }
+
+    // --- polling -----------------------------------------------------------------------------------------------------
+
+    pub fn poll_state(&self) -> Result<Option<(PollState, Ledger, LateHistogram)>> {
+        let Some(state) = self.get(b"mpoll")? else { return Ok(None) };
+        let rows = self.db.scan_prefix(b"l").values();
+        let rows: Vec<LedgerRange> = rows.map(|row| Ok(serde_json::from_slice(&row?)?)).collect::<Result<_>>()?;
+        Ok(Some((state, Ledger::from_rows(rows), self.get(b"mlate")?.unwrap_or_default())))
+    }
+
+    /// Which of a page's entries are new. Two entries of one id in one page are told apart here too.
+    pub fn sightings(&self, entries: &[Entry]) -> Result<Vec<Sighting>> {
+        let mut in_page: std::collections::HashMap<Vec<u8>, [u8; 16]> = std::collections::HashMap::new();
+        let mut out = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let (key, content) = (seen_key(entry), entry.content_hash());
+            let known = match in_page.get(&key) {
+                Some(content) => Some(*content),
+                None => self.db.get(&key)?.and_then(|v| v.as_ref().try_into().ok()),
+            };
+            out.push(match known {
+                None => Sighting::New,
+                Some(known) if known == content => Sighting::Again,
+                Some(_) => Sighting::Changed,
+            });
+            in_page.insert(key, content);
+        }
+        Ok(out)
+    }
+
+    /// Saves a page: its entries (those not seen before), the machine's state with the cursor, ledger rows and, when the
+    /// page ended its window, the window's release to detection. One batch: a cursor is never ahead of its entries.
+    pub fn commit_page(
+        &self,
+        lane: Lane,
+        entries: &[(&Entry, Sighting)],
+        first_seen: UnixMillis,
+        commit: &Commit,
+        late: &LateHistogram,
+    ) -> Result<()> {
+        let mut batch = sled::Batch::default();
+        for (entry, sighting) in entries.iter().filter(|(_, sighting)| *sighting != Sighting::Again) {
+            let content = entry.content_hash();
+            batch.insert(seen_key(entry), &content);
+            let value = [&first_seen.0.to_be_bytes()[..], entry.raw().as_bytes()].concat();
+            batch.insert(pending_key(lane, entry, &content, *sighting), value);
+        }
+        put(&mut batch, b"mpoll", &commit.state);
+        put(&mut batch, b"mlate", late);
+        for start in &commit.ledger.deletes {
+            batch.remove([&b"l"[..], &start.0.to_be_bytes()].concat());
+        }
+        for range in &commit.ledger.upserts {
+            put(&mut batch, &[&b"l"[..], &range.start.0.to_be_bytes()].concat(), range);
+        }
+        self.release(&mut batch, lane, commit)?;
+        self.commit(batch)
+    }
+
+    fn release(&self, batch: &mut sled::Batch, lane: Lane, commit: &Commit) -> Result<()> {
+        let mut released: Released = self.get(b"mreleased")?.unwrap_or_default();
+        let drained = commit.drained.is_some();
+        match lane {
+            Lane::Live => {
+                let to = commit.state.watermark().unwrap_or_default();
+                released.live_to = released.live_to.max(to);
+            }
+            Lane::Reread => released.reread = drained,
+            Lane::Backfill => released.backfill = drained,
+        }
+        put(batch, b"mreleased", &released);
+        Ok(())
+    }
+
+    /// Forgets ids of entries older than the horizon, a bounded number at a time. Returns how many.
+    pub fn forget_ids_before(&self, horizon: UnixSeconds) -> Result<usize> {
+        let end = [&b"i"[..], &horizon.0.to_be_bytes()].concat();
+        let mut batch = sled::Batch::default();
+        let mut count = 0;
+        for key in self.db.range(b"i".to_vec()..end).keys().take(SWEEP) {
+            batch.remove(key?);
+            count += 1;
+        }
+        if count > 0 {
+            self.commit(batch)?;
+        }
+        Ok(count)
+    }
+
+    // --- detection ---------------------------------------------------------------------------------------------------
+
+    /// The next entries whose windows are drained, in (lane, time, id) order.
+    pub fn next_pending(&self, max: usize) -> Result<Vec<Pending>> {
+        let released: Released = self.get(b"mreleased")?.unwrap_or_default();
+        let mut out = Vec::new();
+        for lane in Lane::ALL {
+            let to = match lane {
+                Lane::Live => released.live_to.0.saturating_add(1),
+                Lane::Reread if released.reread => u64::MAX,
+                Lane::Backfill if released.backfill => u64::MAX,
+                Lane::Reread | Lane::Backfill => continue,
+            };
+            let (from, to) = (pending_prefix(lane, 0), pending_prefix(lane, to));
+            for row in self.db.range(from..to).take(max - out.len()) {
+                let (key, value) = row?;
+                let (first_seen, raw) = value.split_first_chunk::<8>().context("a pending row is too short")?;
+                let entry = Entry::from_json(&String::from_utf8_lossy(raw));
+                out.push(Pending { key, entry, first_seen: UnixMillis(u64::from_be_bytes(*first_seen)) });
+            }
+            if out.len() >= max {
+                break;
+            }
+        }
+        Ok(out)
+    }
+
+    pub fn next_seq(&self) -> u64 {
+        self.lock().next_seq
+    }
+
+    /// Every row of rule state, for the pipeline and the modules to load at start.
+    pub fn rule_state(&self) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>)>> + '_ {
+        self.db.scan_prefix(b"t").map(|row| {
+            let (key, value) = row?;
+            Ok((key[1..].to_vec(), value.to_vec()))
+        })
+    }
+
+    /// Saves a batch's results: its entries leave the queue, its events and alerts enter the outbox, rule state follows.
+    /// One batch: an event is counted by a rule exactly when its alerts are on their way.
+    pub fn commit_detections(
+        &self,
+        taken: &[Pending],
+        records: &[Record],
+        changes: &[StateOp],
+        faults: &[Fault],
+    ) -> Result<()> {
+        let mut counters = *self.lock();
+        let mut batch = sled::Batch::default();
+        for pending in taken {
+            batch.remove(&pending.key);
+        }
+        for record in records {
+            let bytes = record.to_bytes();
+            counters.outbox_bytes += bytes.len() as u64;
+            batch.insert(outbox_key(counters.next_record), bytes);
+            counters.next_record += 1;
+        }
+        for op in changes {
+            let key = [&b"t"[..], &op.key].concat();
+            match &op.value {
+                Some(value) => batch.insert(key, value.as_slice()),
+                None => batch.remove(key),
+            }
+        }
+        for fault in faults {
+            put(&mut batch, &[&b"f"[..], &counters.next_fault.to_be_bytes()].concat(), fault);
+            if let Some(oldest) = counters.next_fault.checked_sub(MAX_FAULTS) {
+                batch.remove([&b"f"[..], &oldest.to_be_bytes()].concat());
+            }
+            counters.next_fault += 1;
+        }
+        counters.next_seq += taken.len() as u64;
+        put(&mut batch, b"mnext_seq", &counters.next_seq);
+        put(&mut batch, b"mnext_record", &counters.next_record);
+        self.commit(batch)?;
+        let mut shared = self.lock();
+        shared.next_seq = counters.next_seq;
+        shared.next_record = counters.next_record;
+        shared.next_fault = counters.next_fault;
+        shared.outbox_bytes += records.iter().map(|r| r.to_bytes().len() as u64).sum::<u64>();
+        Ok(())
+    }
+
+    pub fn faults(&self) -> u64 {
+        self.lock().next_fault - 1
+    }
+
+    // --- delivery ----------------------------------------------------------------------------------------------------
+
+    /// Makes the sinks known. New ones begin at the oldest record kept; those no longer configured are forgotten, or
+    /// they would hold the outbox for ever. Returns the forgotten ones.
+    pub fn set_sinks(&self, names: &[String]) -> Result<Vec<String>> {
+        let mut batch = sled::Batch::default();
+        let mut gone = Vec::new();
+        for key in self.db.scan_prefix(b"s").keys() {
+            let key = key?;
+            let name = String::from_utf8_lossy(&key[1..]).into_owned();
+            if !names.contains(&name) {
+                batch.remove(key);
+                gone.push(name);
+            }
+        }
+        let first = self.lock().first_record;
+        for name in names {
+            if self.db.get(sink_key(name))?.is_none() {
+                put(&mut batch, &sink_key(name), &Position { next: first, resume: None });
+            }
+        }
+        self.commit(batch)?;
+        Ok(gone)
+    }
+
+    pub fn position(&self, sink: &str) -> Result<Position> {
+        Ok(self.get(&sink_key(sink))?.unwrap_or_default())
+    }
+
+    /// Up to `max` records from a number on, of at most `max_bytes` together (but at least one).
+    pub fn records(&self, from: u64, max: usize, max_bytes: usize) -> Result<Vec<(u64, Record)>> {
+        let (mut out, mut bytes) = (Vec::new(), 0);
+        for row in self.db.range(outbox_key(from)..outbox_key(u64::MAX)).take(max) {
+            let (key, value) = row?;
+            bytes += value.len();
+            if bytes > max_bytes && !out.is_empty() {
+                break;
+            }
+            out.push((number(&key[1..]), Record::from_bytes(&value)?));
+        }
+        Ok(out)
+    }
+
+    /// Saves that a sink has taken everything before `position.next`, and drops what all sinks have taken.
+    pub fn commit_attempt(&self, sink: &str, position: &Position) -> Result<()> {
+        let mut batch = sled::Batch::default();
+        put(&mut batch, &sink_key(sink), position);
+        let mut lowest = position.next;
+        for row in self.db.scan_prefix(b"s") {
+            let (key, value) = row?;
+            if key[1..] != *sink.as_bytes() {
+                lowest = lowest.min(serde_json::from_slice::<Position>(&value)?.next);
+            }
+        }
+        let first = self.lock().first_record;
+        let mut freed = 0;
+        for row in self.db.range(outbox_key(first)..outbox_key(lowest)) {
+            let (key, value) = row?;
+            freed += value.len() as u64;
+            batch.remove(key);
+        }
+        self.commit(batch)?;
+        let mut counters = self.lock();
+        counters.first_record = counters.first_record.max(lowest);
+        counters.outbox_bytes = counters.outbox_bytes.saturating_sub(freed);
+        Ok(())
+    }
+
+    pub fn next_record(&self) -> u64 {
+        self.lock().next_record
+    }
+
+    pub fn outbox_bytes(&self) -> u64 {
+        self.lock().outbox_bytes
+    }
+
+    /// Starts numbering where a lost store may have left off: numbers are never used twice.
+    pub fn skip_to(&self, next_seq: u64, next_record: u64) -> Result<()> {
+        let mut batch = sled::Batch::default();
+        put(&mut batch, b"mnext_seq", &next_seq);
+        put(&mut batch, b"mnext_record", &next_record);
+        self.commit(batch)?;
+        let mut counters = self.lock();
+        (counters.next_seq, counters.next_record, counters.first_record) = (next_seq, next_record, next_record);
+        Ok(())
+    }
+
+    // --- rows --------------------------------------------------------------------------------------------------------
+
+    fn get<T: for<'de> Deserialize<'de>>(&self, key: &[u8]) -> Result<Option<T>> {
+        let Some(value) = self.db.get(key)? else { return Ok(None) };
+        let name = String::from_utf8_lossy(key).into_owned();
+        Ok(Some(serde_json::from_slice(&value).with_context(|| format!("row `{name}` of the store is damaged"))?))
+    }
+
+    /// The one way anything is written: all of it, on disk, or an error after which the process must not go on.
+    fn commit(&self, batch: sled::Batch) -> Result<()> {
+        self.db.apply_batch(batch).context("can't write to the store")?;
+        self.db.flush().context("can't sync the store")?;
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Counters> {
+        self.counters.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn put<T: Serialize>(batch: &mut sled::Batch, key: &[u8], value: &T) {
+    // Our own types: strings, numbers, lists and maps with text keys, which always serialise.
+    batch.insert(key, serde_json::to_vec(value).unwrap_or_default());
+}
+
+fn number(bytes: &[u8]) -> u64 {
+    bytes.first_chunk::<8>().map_or(0, |b| u64::from_be_bytes(*b))
+}
+
+fn outbox_key(n: u64) -> [u8; 9] {
+    let mut key = [b'o'; 9];
+    key[1..].copy_from_slice(&n.to_be_bytes());
+    key
+}
+
+fn sink_key(name: &str) -> Vec<u8> {
+    [b"s", name.as_bytes()].concat()
+}
+
+/// Sorted by time, so that the horizon is a range. An entry without a time never expires: there is nothing to go by.
+fn seen_key(entry: &Entry) -> Vec<u8> {
+    let time = entry.time.map_or(u64::MAX, |t| t.0);
+    [&b"i"[..], &time.to_be_bytes(), &Sha256::digest(&entry.id)[..16]].concat()
+}
+
+fn pending_prefix(lane: Lane, time: u64) -> Vec<u8> {
+    let lane = match lane {
+        Lane::Live => 0,
+        Lane::Reread => 1,
+        Lane::Backfill => 2,
+    };
+    [&[b'p', lane][..], &time.to_be_bytes()].concat()
+}
+
+fn pending_key(lane: Lane, entry: &Entry, content: &[u8; 16], sighting: Sighting) -> Vec<u8> {
+    // An entry without a time goes first: it belongs to no window that could drain later.
+    let mut key = pending_prefix(lane, entry.time.map_or(0, |t| t.0));
+    match entry.id.len() {
+        0..=200 => key.extend_from_slice(entry.id.as_bytes()),
+        _ => key.extend_from_slice(hex(&Sha256::digest(&entry.id)).as_bytes()),
+    }
+    if sighting == Sighting::Changed {
+        key.extend_from_slice(content);
+    }
+    key
+}
