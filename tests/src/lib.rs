@@ -1,1 +1,4 @@
-//! placeholder
+//! What the integration tests share. The tests themselves are in `tests/tests`, misbehaving guests in `tests/guests`.
+
+pub mod detection;
+pub mod guests;

@@ -3,7 +3,6 @@
 use gridwatch_sdk::Severity::{self, High, Low, Medium};
 
 /// (reason, severity alone, what Slack means by it). The names are those of Slack's "Anomalous events reference".
-#[rustfmt::skip]
 const REASONS: &[(&str, Severity, &str)] = &[
     ("session_fingerprint", High, "session cookie or client is not the one the session began with"),
     ("unexpected_admin_action", High, "unusual act of an administrator's account"),

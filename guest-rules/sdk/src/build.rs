@@ -110,7 +110,9 @@ fn config(out: &mut String, manifest: &Manifest) {
         };
         let _ = writeln!(out, "    /// {}\n    pub {}: {kind},", key.help.replace('\n', " "), identifier(name));
     }
-    out.push_str("}\nimpl Default for Config {\n    fn default() -> Self {\n        Self {\n");
+    // Clippy would have it derived where every default happens to be the type's own.
+    out.push_str("}\n#[allow(clippy::derivable_impls)]\nimpl Default for Config {\n");
+    out.push_str("    fn default() -> Self {\n        Self {\n");
     for (name, key) in &manifest.config {
         let value = match (key.kind, key.default.as_array()) {
             (ConfigKind::Texts, Some(items)) => {

@@ -40,7 +40,8 @@ pub struct Alert {
     /// Event time of the oldest and newest evidence.
     pub first: UnixSeconds,
     pub last: UnixSeconds,
-    /// When gridwatch first saw the entry that made this revision.
+    /// When gridwatch first saw the entry that made the first revision, and the one that made this one.
+    pub opened: UnixMillis,
     pub seen: UnixMillis,
     pub actor: Actor,
     /// What the actor did last, newest first, up to the event that made this revision.
@@ -191,6 +192,7 @@ mod tests {
             findings: 1,
             first: UnixSeconds(at),
             last: UnixSeconds(at),
+            opened: UnixMillis(0),
             seen: UnixMillis(0),
             actor: Actor::default(),
             recent: vec![],

@@ -77,6 +77,8 @@ struct Since {
     time: UnixSeconds,
     seq: u64,
     role: Role,
+    /// Said of the time before the event too: it is what the person was when acting.
+    before: bool,
 }
 
 /// One thing a person did.
@@ -91,7 +93,9 @@ pub struct Act {
 impl Directory {
     /// The role a person had when this event happened, before it had any effect.
     pub fn role_at(&self, id: &str, event: &Event) -> Role {
-        let before = |since: &&Since| since.seq < event.seq && since.time <= event.time;
+        let before = |since: &&Since| {
+            (since.seq < event.seq || since.before && since.seq == event.seq) && since.time <= event.time
+        };
         self.people.get(id).and_then(|p| p.roles.iter().rev().find(before)).map_or(Role::Unknown, |s| s.role)
     }
 
@@ -168,13 +172,12 @@ impl Directory {
             && !id.is_empty()
             && self.role_at(id, event) != role
         {
-            // Said of the time before the event: it is what the person was when doing it.
-            self.insert_role(id, Since { time: event.time, seq: event.seq.saturating_sub(1), role });
+            self.insert_role(id, Since { time: event.time, seq: event.seq, role, before: true });
         }
     }
 
     fn set_role(&mut self, id: &str, role: Role, event: &Event) {
-        self.insert_role(id, Since { time: event.time, seq: event.seq, role });
+        self.insert_role(id, Since { time: event.time, seq: event.seq, role, before: false });
     }
 
     fn insert_role(&mut self, id: &str, since: Since) {

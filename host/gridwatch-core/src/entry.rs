@@ -52,11 +52,11 @@ impl Entry {
             marks.insert(Mark::NotAnObject);
             Head { id: None, date_create: None }
         });
-        let id = head.id.as_deref().and_then(text_of).unwrap_or_else(|| {
+        let id = head.id.and_then(text_of).unwrap_or_else(|| {
             marks.insert(Mark::NoId);
             format!("sha256:{}", hex(&Sha256::digest(raw.as_bytes())[..16]))
         });
-        let time = head.date_create.as_deref().and_then(seconds_of);
+        let time = head.date_create.and_then(seconds_of);
         if time.is_none() {
             marks.insert(Mark::NoTime);
         }

@@ -273,6 +273,7 @@ impl Pipeline {
             findings: 1,
             first: evidence.first().map_or(event.time, |s| s.time),
             last: evidence.last().map_or(event.time, |s| s.time),
+            opened: event.first_seen,
             seen: event.first_seen,
             actor: self.actor(event),
             recent: self.directory.recent(event.actor_id(), event),

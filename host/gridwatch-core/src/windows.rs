@@ -231,7 +231,7 @@ impl Slot {
             }
             WindowKind::Distinct { of } if matches(&self.spec.actions) => {
                 let text = of.text(event);
-                (!text.is_empty()).then(|| hash(&text)).unwrap_or(0)
+                if text.is_empty() { 0 } else { hash(&text) }
             }
             _ => u64::from(matches(&self.spec.actions)),
         };
@@ -331,13 +331,14 @@ impl Slot {
     /// Two pointers over hits in time order: for each start, as many as fit into the span and still contain the event.
     fn densest_run<'r, 'k>(&self, hits: &'r [&'k Hit], event: &Event) -> &'r [&'k Hit] {
         let (mut best, mut end) = (&hits[..0], 0);
-        // A stretch that starts after the event doesn't contain it.
-        for start in 0..hits.partition_point(|h| h.stub.time <= event.time) {
-            let limit = hits[start].stub.time.plus(self.spec.span_s);
-            while end < hits.len() && hits[end].stub.time < limit {
+        // A stretch that starts after the event doesn't contain it; one may start with it.
+        let until = hits.partition_point(|h| h.stub.time <= event.time);
+        for start in 0..=until.min(hits.len().saturating_sub(1)) {
+            let from = hits.get(start).map_or(event.time, |h| h.stub.time).min(event.time);
+            while end < hits.len() && hits[end].stub.time < from.plus(self.spec.span_s) {
                 end += 1;
             }
-            if end - start > best.len() {
+            if end > start && end - start > best.len() {
                 best = &hits[start..end];
             }
         }

@@ -532,6 +532,7 @@ fn full_alert() -> Alert {
         findings: 3,
         first: UnixSeconds(1_700_000_000),
         last: UnixSeconds(1_700_000_100),
+        opened: FIRST_SEEN,
         seen: FIRST_SEEN,
         actor: Actor {
             id: "W0A".into(),
@@ -561,6 +562,7 @@ fn bare_alert() -> Alert {
         condition: String::new(),
         first: UnixSeconds(0),
         last: UnixSeconds(u64::MAX),
+        opened: UnixMillis(u64::MAX),
         seen: UnixMillis(u64::MAX),
         actor: Actor::default(),
         recent: vec![],

@@ -72,6 +72,17 @@ pub(crate) struct Kv {
     pub(crate) now_ms: u64,
 }
 
+impl Kv {
+    /// Bytes of the whole state once this call's writes and these items are part of it.
+    fn bytes_with(&self, items: &[kv::Item]) -> usize {
+        let mut new: BTreeMap<&str, usize> = self.writes.iter().map(|(key, item)| (&**key, item.value.len())).collect();
+        new.extend(items.iter().map(|item| (&*item.key, item.value.len())));
+        let added: usize = new.iter().map(|(key, value)| key.len() + value).sum();
+        let replaced: usize = new.keys().filter_map(|key| Some(key.len() + self.items.get(*key)?.value.len())).sum();
+        self.bytes + added - replaced
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
     pub(crate) value: Vec<u8>,
@@ -155,7 +166,8 @@ impl log::Host for Guest {
         if self.call.log_lines > self.limits.log_lines {
             return Ok(());
         }
-        let (module, line) = (&*self.module, clean(&message, self.limits.log_line_bytes));
+        let line = clean(&message, self.limits.log_line_bytes);
+        let (module, line) = (&*self.module, &line[..line.floor_char_boundary(self.limits.log_line_bytes)]);
         match level {
             0..=3 => tracing::error!(module, line, "module log"),
             4 => tracing::warn!(module, line, "module log"),
@@ -181,9 +193,7 @@ impl kv::Host for Guest {
         if items.iter().any(too_long) {
             return Ok(Err(2));
         }
-        let added: usize = items.iter().map(|i| i.key.len() + i.value.len()).sum();
-        let pending: usize = self.kv.writes.iter().map(|(key, item)| key.len() + item.value.len()).sum();
-        if self.kv.bytes + pending + added > self.limits.kv_bytes {
+        if self.kv.bytes_with(&items) > self.limits.kv_bytes {
             return Ok(Err(1));
         }
         let item = |i: kv::Item| (i.key, Item { value: i.value, expires_ms: i.expires_ms });

@@ -51,6 +51,13 @@ pub struct Evaluation {
     pub failures: Vec<String>,
 }
 
+impl Evaluation {
+    pub(crate) fn all_dead(rows: usize, reason: &str) -> Self {
+        let dead = (0..rows).map(|row| dead(row, reason)).collect();
+        Self { outcome: Outcome { dead, ..Outcome::default() }, ..Self::default() }
+    }
+}
+
 /// Why one call failed. The instance is gone with it.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
@@ -130,9 +137,13 @@ impl Module {
             let result = if whole { self.call(batch) } else { self.call(&batch.slice(range.clone())) };
             match result {
                 Ok(findings) => {
-                    let shifted =
-                        findings.into_iter().map(|f| RawFinding { row: f.row.saturating_add(range.start as u32), ..f });
-                    evaluation.outcome.findings.extend(shifted);
+                    // A row beyond its range is a lie, and must not become a row that another call got.
+                    let row = |row: u32| match (row as usize) < range.len() {
+                        true => row + range.start as u32,
+                        false => row.max(batch.rows() as u32),
+                    };
+                    let findings = findings.into_iter().map(|f| RawFinding { row: row(f.row), ..f });
+                    evaluation.outcome.findings.extend(findings);
                     evaluation.changes.extend(self.keep_writes());
                 }
                 Err(failure) => {
@@ -245,7 +256,7 @@ impl Module {
         match trap.downcast_ref::<wasmtime::Trap>() {
             Some(wasmtime::Trap::Interrupt) => Failure::Timeout(self.limits.evaluate_ms),
             Some(wasmtime::Trap::StackOverflow) => Failure::Resource("stack"),
-            Some(other) => Failure::Trap(other.to_string()),
+            Some(other) => Failure::Trap(other.to_string().replacen("wasm trap: ", "", 1)),
             None => Failure::Trap(first_line(trap)),
         }
     }

@@ -45,9 +45,10 @@ impl Workers {
     }
 
     /// Runs every batch on its module and waits for all: one evaluation per batch, in order. Empty batches cost nothing.
+    /// Where a thread has ended (a panic in the host's own code), the rows are dead-lettered rather than lost in silence.
     pub fn evaluate(&self, batches: &[Arc<Batch>]) -> Vec<Evaluation> {
         let (answer, answers) = channel();
-        let mut evaluations: Vec<Evaluation> = batches.iter().map(|_| Evaluation::default()).collect();
+        let mut evaluations: Vec<Option<Evaluation>> = batches.iter().map(|_| None).collect();
         for (module, batch) in batches.iter().enumerate().filter(|(_, batch)| batch.rows() > 0) {
             let job = Job { module, batch: batch.clone(), answer: answer.clone() };
             if let Some(jobs) = &self.threads[self.home[module]].jobs {
@@ -56,9 +57,10 @@ impl Workers {
         }
         drop(answer);
         for (module, evaluation) in answers {
-            evaluations[module] = evaluation;
+            evaluations[module] = Some(evaluation);
         }
-        evaluations
+        let lost = |batch: &Arc<Batch>| Evaluation::all_dead(batch.rows(), "the thread of its module has ended");
+        evaluations.into_iter().zip(batches).map(|(done, batch)| done.unwrap_or_else(|| lost(batch))).collect()
     }
 }
 

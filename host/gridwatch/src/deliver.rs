@@ -24,7 +24,7 @@ pub const ARCHIVE: &str = "archive.";
 /// Where records go.
 pub enum Target {
     Sink { sink: Box<dyn Sink>, view: View, include: Include },
-    Archive(Archive),
+    Archive { archive: Archive, keep_s: u64 },
 }
 
 /// When a delivery thread may end.
@@ -89,16 +89,24 @@ impl Target {
             Self::Sink { sink, view, include } => {
                 let lines: Vec<String> =
                     records.iter().filter(|(_, r)| wanted(r, *include)).map(|(_, r)| r.line(*view)).collect();
-                let resume = sink.deliver(first, &lines).map_err(|e| e.to_string())?;
+                let resume = sink.deliver(first, &lines).map_err(|e| told(&e, e.hint()))?;
                 Ok((serde_json::to_value(resume).ok(), lines.len() as u64))
             }
-            Self::Archive(archive) => {
+            Self::Archive { archive, keep_s } => {
                 let records: Vec<ArchiveRecord> = records.iter().filter_map(|(_, r)| archived(r)).collect();
-                archive.append(&records).map_err(|e| e.to_string())?;
+                archive.append(&records).map_err(|e| told(&e, e.hint()))?;
+                archive.prune(crate::clock::now().seconds().minus(*keep_s)).map_err(|e| told(&e, e.hint()))?;
                 Ok((None, records.len() as u64))
             }
         }
     }
+}
+
+/// An error with its cause and what to do about it.
+fn told(error: &dyn std::error::Error, hint: Option<&str>) -> String {
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    let hint = hint.map(|hint| format!(" (hint: {hint})")).unwrap_or_default();
+    format!("{error}{cause}{hint}")
 }
 
 fn wanted(record: &Record, include: Include) -> bool {
@@ -111,7 +119,7 @@ fn wanted(record: &Record, include: Include) -> bool {
 fn archived(record: &Record) -> Option<ArchiveRecord> {
     match record {
         Record::Event { seq, first_seen, raw } => {
-            Some(ArchiveRecord { seq: *seq, first_seen: *first_seen, raw: raw.clone() })
+            Some(ArchiveRecord { seq: *seq, first_seen: *first_seen, raw: raw.as_str().into() })
         }
         Record::Alert(_) => None,
     }

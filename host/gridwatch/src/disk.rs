@@ -28,12 +28,7 @@ pub fn is_full(error: &io::Error) -> bool {
 /// Takes the lock that `path` stands for, creating the file; `None` if someone else has it. It ends with the returned
 /// file, so also when the process is killed. The file stays: removing it would let two processes hold "the" lock.
 pub fn lock(path: &Path) -> io::Result<Option<File>> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(FILE_MODE)
-        .open(path)?;
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(path)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -62,12 +57,7 @@ pub struct OsDisk;
 
 impl Disk for OsDisk {
     fn create(&self, path: &Path) -> io::Result<File> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(FILE_MODE)
-            .open(path)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(path)?;
         file.set_permissions(Permissions::from_mode(FILE_MODE))?;
         Ok(file)
     }
@@ -107,6 +97,7 @@ pub(crate) mod faulty {
     use std::collections::BTreeMap;
     use std::fs::{File, OpenOptions};
     use std::io;
+    use std::ops::Range;
     use std::os::unix::fs::{FileExt, MetadataExt};
     use std::path::{Path, PathBuf};
     use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -128,6 +119,8 @@ pub(crate) mod faulty {
         pub(crate) steps: u64,
         /// By inode: the length that a power cut can't take away.
         unsynced: BTreeMap<u64, u64>,
+        /// By inode: bytes that a failed sync has left marked as saved. Only writing them again makes a sync save them.
+        forgotten: BTreeMap<u64, Range<u64>>,
         /// Changes of names that a power cut can undo.
         names: Vec<Name>,
     }
@@ -153,9 +146,10 @@ pub(crate) mod faulty {
             (plan.steps_left, plan.torn_at, plan.killed) = (steps, torn_at, false);
         }
 
-        /// What wasn't synced is lost from some point on; a file that has grown may end in zeros instead of data.
+        /// What wasn't synced is lost from some point on; a file that has grown may hold zeros instead of data.
         pub(crate) fn cut_power(&self, folder: &Path, rng: &mut SmallRng) {
             let mut plan = self.plan();
+            plan.forgotten.clear();
             for (inode, safe) in std::mem::take(&mut plan.unsynced) {
                 let all = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap());
                 for found in all.filter(|e| e.metadata().unwrap().ino() == inode) {
@@ -166,6 +160,10 @@ pub(crate) mod faulty {
                         file.set_len(kept).unwrap();
                         if rng.random_bool(0.3) {
                             file.set_len(length).unwrap();
+                        } else if rng.random_bool(0.5) {
+                            let hole = rng.random_range(safe..=kept);
+                            let zeros = vec![0; rng.random_range(0..=kept - hole) as usize];
+                            file.write_all_at(&zeros, hole).unwrap();
                         }
                     }
                 }
@@ -200,10 +198,19 @@ pub(crate) mod faulty {
     }
 
     impl Plan {
-        fn touch(&mut self, file: &File, at: u64) {
+        /// Bytes from `at` to `end` are written anew; `None`: all from `at` on are gone.
+        fn touch(&mut self, file: &File, at: u64, end: Option<u64>) {
             let inode = file.metadata().unwrap().ino();
             let safe = self.unsynced.entry(inode).or_insert(at);
             *safe = at.min(*safe);
+            if let Some(forgotten) = self.forgotten.get_mut(&inode)
+                && at <= forgotten.start
+            {
+                forgotten.start = end.unwrap_or(u64::MAX).max(forgotten.start);
+                if forgotten.is_empty() {
+                    self.forgotten.remove(&inode);
+                }
+            }
         }
     }
 
@@ -213,6 +220,7 @@ pub(crate) mod faulty {
             let file = OsDisk.create(path)?;
             // Inodes are used again: what an older file had unsaved is not this one's.
             plan.unsynced.remove(&file.metadata()?.ino());
+            plan.forgotten.remove(&file.metadata()?.ino());
             plan.names.push(Name::Created(path.into()));
             Ok(file)
         }
@@ -225,14 +233,14 @@ pub(crate) mod faulty {
                 let mut plan = self.plan();
                 if was_alive {
                     let part = bytes.len() * usize::from(plan.torn_at) / 256;
-                    plan.touch(file, at);
+                    plan.touch(file, at, Some(at + part as u64));
                     file.write_all_at(&bytes[..part], at)?;
                 }
                 return Err(killed());
             };
-            plan.touch(file, at);
             let room = plan.room.unwrap_or(u64::MAX);
             let fits = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
+            plan.touch(file, at, Some(at + fits as u64));
             plan.room = plan.room.map(|room| room - fits as u64);
             file.write_all_at(&bytes[..fits], at)?;
             match fits == bytes.len() {
@@ -243,17 +251,24 @@ pub(crate) mod faulty {
 
         fn cut(&self, file: &File, length: u64) -> io::Result<()> {
             let mut plan = self.step()?;
-            plan.touch(file, length);
+            plan.touch(file, length, None);
             OsDisk.cut(file, length)
         }
 
         fn sync(&self, file: &File) -> io::Result<()> {
             let mut plan = self.step()?;
+            let meta = file.metadata()?;
             if plan.failing_syncs > 0 {
                 plan.failing_syncs -= 1;
+                if let Some(safe) = plan.unsynced.get(&meta.ino()).copied() {
+                    plan.forgotten.insert(meta.ino(), safe..meta.len());
+                }
                 return Err(io::Error::from_raw_os_error(5));
             }
-            plan.unsynced.remove(&file.metadata()?.ino());
+            match plan.forgotten.get(&meta.ino()).map(|forgotten| forgotten.start) {
+                Some(start) => plan.unsynced.insert(meta.ino(), start),
+                None => plan.unsynced.remove(&meta.ino()),
+            };
             Ok(())
         }
 
@@ -287,10 +302,7 @@ mod tests {
     fn a_folder_has_some_free_space_and_a_missing_one_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         assert!(free_bytes(folder.path()).unwrap() > 0);
-        assert_eq!(
-            free_bytes(&folder.path().join("no")).unwrap_err().kind(),
-            io::ErrorKind::NotFound
-        );
+        assert_eq!(free_bytes(&folder.path().join("no")).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

@@ -1,1 +1,34 @@
-fn main() {}
+//! gridwatch: watches a Slack Enterprise Grid org's audit log.
+//!
+//! Start reading at [`cli`] for what there is to say, at [`run`] for the way of the data.
+
+#![expect(unreachable_pub, reason = "in a program, `pub` says that other modules of it use something")]
+
+mod archive;
+mod bell;
+mod checkpoint;
+mod cli;
+mod clock;
+mod config;
+mod deliver;
+mod demo;
+mod detect;
+mod disk;
+mod input;
+mod modules;
+mod poll;
+mod record;
+mod replay;
+mod run;
+mod show;
+mod simulate;
+mod sink;
+mod slack;
+mod status;
+mod store;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

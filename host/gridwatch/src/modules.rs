@@ -34,9 +34,9 @@ impl Wanted {
     pub fn of(config: &Config) -> Self {
         Self {
             dir: config.modules.dir.clone(),
-            settings: config.modules.settings.clone(),
-            grants: config.modules.grants.clone(),
-            tables: config.lookups.clone(),
+            settings: config.modules.config.clone(),
+            grants: config.modules.grants.iter().map(|(name, list)| (name.clone(), list.iter().copied().collect())).collect(),
+            tables: config.tables(),
             limits: Limits::default(),
             cache_dir: Some(config.state_dir.join("compiled")),
         }
@@ -44,6 +44,17 @@ impl Wanted {
 
     pub fn in_dir(dir: &Path) -> Self {
         Self { dir: dir.to_owned(), ..Self::default() }
+    }
+
+    /// Grants lookups to whoever asks for them. For replays without a configuration: there are no tables, so nothing is
+    /// given away but empty answers.
+    pub fn grant_lookups(&mut self) {
+        for path in self.files().unwrap_or_default() {
+            let manifest = std::fs::read(path).ok().and_then(|bytes| Component::manifest_of(&bytes).ok());
+            if let Some(manifest) = manifest {
+                self.grants.entry(manifest.name).or_default().insert(Grant::Lookup);
+            }
+        }
     }
 
     /// Compiles, starts and configures the newest version of each module, or says everything that is wrong.

@@ -70,10 +70,10 @@ impl Poller {
     fn no_room(&self) -> Result<Option<String>> {
         let store = &self.shared.config.store;
         let free = crate::disk::free_bytes(&self.shared.config.state_dir)?;
-        let why = if free < store.min_free {
-            Some(format!("disk: {free} bytes free, less than store.min_free ({})", store.min_free))
-        } else if self.shared.store.backlog_bytes() > store.outbox_max {
-            Some(format!("backlog: over store.outbox_max ({} bytes); a sink or a module is behind", store.outbox_max))
+        let why = if free < store.min_free_bytes {
+            Some(format!("disk: {free} bytes free, less than store.min_free ({})", store.min_free_bytes))
+        } else if self.shared.store.backlog_bytes() > store.outbox_max_bytes {
+            Some(format!("backlog: over store.outbox_max ({} bytes); a sink or a module is behind", store.outbox_max_bytes))
         } else {
             None
         };

@@ -1,6 +1,6 @@
 //! Replay: the modules over stored entries, from a file or the archive. The same bytes every time.
 
-use crate::archive::{Archive, ArchiveRecord};
+use crate::archive::{self, ArchiveRecord};
 use crate::detect::detect;
 use crate::input::Entries;
 use crate::modules::{Wanted, pipeline};
@@ -45,7 +45,7 @@ pub fn archive(
     batch: usize,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let records = Archive::read(dir, from, to)?;
+    let records = archive::read(dir, from, to)?;
     let event = |record: Result<ArchiveRecord, _>| {
         let record = record.map_err(anyhow::Error::from)?;
         Ok(Event::new(record.seq, record.first_seen, &Entry::from_json(&record.raw)))

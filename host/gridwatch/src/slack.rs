@@ -1,7 +1,7 @@
 //! The Slack client: one request, one answer, every way it can go told apart.
 //!
 //! It keeps no state but the connection and decides nothing: what an answer means is the poll machine's business. The
-//! token is read for each request, so a replaced token file is used at once, and it never enters an error or a log.
+//! token never enters an error or a log.
 
 use crate::config::{Slack, Token};
 use gridwatch_core::entry::{Page, PageError};
@@ -10,6 +10,7 @@ use gridwatch_core::time::UnixSeconds;
 use reqwest::header::{ACCEPT, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{StatusCode, redirect};
 use serde::Deserialize;
+use std::time::Duration;
 
 /// Largest body taken. 9,999 entries of 20 KiB fit.
 const MAX_BODY: usize = 256 << 20;
@@ -37,24 +38,20 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .user_agent(concat!("gridwatch/", env!("CARGO_PKG_VERSION")))
-            .timeout(slack.timeout)
+            .timeout(Duration::from_secs(slack.timeout_s))
             // A redirect would carry the token to wherever it points.
             .redirect(redirect::Policy::none())
             .build()?;
-        let logs_url = slack.base_url.join("audit/v1/logs")?;
+        let logs_url = format!("{}/audit/v1/logs", slack.base_url).parse()?;
         Ok(Self { http, logs_url, token: slack.token.clone() })
     }
 
     pub async fn logs(&self, request: &Request) -> Answer {
-        let Ok(token) = self.token.read() else {
-            // The file went away or became readable by others: nobody is let in until someone acts.
-            return Answer { date: None, result: Err(Failure::Unauthorized) };
-        };
         let sent = self
             .http
             .get(self.logs_url.clone())
             .query(&request.parameters())
-            .bearer_auth(token.expose())
+            .bearer_auth(self.token.expose())
             .header(ACCEPT, "application/json")
             .send()
             .await;

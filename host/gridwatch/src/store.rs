@@ -49,7 +49,8 @@ struct Counters {
     next_record: u64,
     first_record: u64,
     next_fault: u64,
-    outbox_bytes: u64,
+    /// What waits for detection or delivery.
+    backlog_bytes: u64,
 }
 
 /// Is an entry new?
@@ -123,7 +124,10 @@ impl Store {
         for row in self.db.scan_prefix(b"o") {
             let (key, value) = row?;
             counters.first_record = counters.first_record.min(number(&key[1..]));
-            counters.outbox_bytes += value.len() as u64;
+            counters.backlog_bytes += value.len() as u64;
+        }
+        for row in self.db.scan_prefix(b"p") {
+            counters.backlog_bytes += row?.1.len() as u64;
         }
         Ok(())
     }
@@ -167,11 +171,12 @@ impl Store {
         commit: &Commit,
         late: &LateHistogram,
     ) -> Result<()> {
-        let mut batch = sled::Batch::default();
+        let (mut batch, mut bytes) = (sled::Batch::default(), 0);
         for (entry, sighting) in entries.iter().filter(|(_, sighting)| *sighting != Sighting::Again) {
             let content = entry.content_hash();
             batch.insert(seen_key(entry), &content);
             let value = [&first_seen.0.to_be_bytes()[..], entry.raw().as_bytes()].concat();
+            bytes += value.len() as u64;
             batch.insert(pending_key(lane, entry, &content, *sighting), value);
         }
         put(&mut batch, b"mpoll", &commit.state);
@@ -183,7 +188,9 @@ impl Store {
             put(&mut batch, &[&b"l"[..], &range.start.0.to_be_bytes()].concat(), range);
         }
         self.release(&mut batch, lane, commit)?;
-        self.commit(batch)
+        self.commit(batch)?;
+        self.lock().backlog_bytes += bytes;
+        Ok(())
     }
 
     fn release(&self, batch: &mut sled::Batch, lane: Lane, commit: &Commit) -> Result<()> {
@@ -265,13 +272,14 @@ impl Store {
         faults: &[Fault],
     ) -> Result<()> {
         let mut counters = *self.lock();
-        let mut batch = sled::Batch::default();
+        let (mut batch, mut grown, mut shrunk) = (sled::Batch::default(), 0, 0);
         for pending in taken {
+            shrunk += pending.entry.raw().len() as u64 + 8;
             batch.remove(&pending.key);
         }
         for record in records {
             let bytes = record.to_bytes();
-            counters.outbox_bytes += bytes.len() as u64;
+            grown += bytes.len() as u64;
             batch.insert(outbox_key(counters.next_record), bytes);
             counters.next_record += 1;
         }
@@ -297,7 +305,7 @@ impl Store {
         shared.next_seq = counters.next_seq;
         shared.next_record = counters.next_record;
         shared.next_fault = counters.next_fault;
-        shared.outbox_bytes += records.iter().map(|r| r.to_bytes().len() as u64).sum::<u64>();
+        shared.backlog_bytes = (shared.backlog_bytes + grown).saturating_sub(shrunk);
         Ok(())
     }
 
@@ -369,7 +377,7 @@ impl Store {
         self.commit(batch)?;
         let mut counters = self.lock();
         counters.first_record = counters.first_record.max(lowest);
-        counters.outbox_bytes = counters.outbox_bytes.saturating_sub(freed);
+        counters.backlog_bytes = counters.backlog_bytes.saturating_sub(freed);
         Ok(())
     }
 
@@ -377,8 +385,14 @@ impl Store {
         self.lock().next_record
     }
 
-    pub fn outbox_bytes(&self) -> u64 {
-        self.lock().outbox_bytes
+    /// The oldest record still kept; equal to `next_record` when everything is delivered.
+    pub fn first_record(&self) -> u64 {
+        self.lock().first_record
+    }
+
+    /// Bytes that wait for detection or for a sink.
+    pub fn backlog_bytes(&self) -> u64 {
+        self.lock().backlog_bytes
     }
 
     /// Starts numbering where a lost store may have left off: numbers are never used twice.
@@ -421,8 +435,8 @@ fn number(bytes: &[u8]) -> u64 {
     bytes.first_chunk::<8>().map_or(0, |b| u64::from_be_bytes(*b))
 }
 
-fn outbox_key(n: u64) -> [u8; 9] {
-    let mut key = [b'o'; 9];
+fn outbox_key(n: u64) -> Vec<u8> {
+    let mut key = vec![b'o'; 9];
     key[1..].copy_from_slice(&n.to_be_bytes());
     key
 }

@@ -93,7 +93,7 @@ fn finding_info(alert: &Alert) -> Value {
         .set("title", alert.title.as_str())
         .maybe("desc", (!alert.condition.is_empty()).then_some(alert.condition.as_str()))
         .set("analytic", analytic)
-        .set("created_time", timestamp(alert.seen))
+        .set("created_time", timestamp(alert.opened))
         .set("modified_time", timestamp(alert.seen))
         .maybe("first_seen_time", event_time(alert.first))
         .maybe("last_seen_time", event_time(alert.last))

@@ -223,3 +223,15 @@ fn a_flood_of_made_up_actors_keeps_the_newest_keys() {
     let newest = event(9_999_999, 1000 + MAX_KEYS as u64 / 100, "app_installed", &format!("W{}", MAX_KEYS + 9), "");
     assert_ne!(w.value(0, &newest), NEVER);
 }
+
+#[test]
+fn a_late_sighting_of_a_value_seen_again_since_still_reads_the_stretch() {
+    let mut w =
+        windows(spec(WindowKind::Distinct { of: Field::parse("context.ip_address").unwrap() }, &["user_login"], 60));
+    for (seq, time, ip) in [(1, 1010, "1.1.1.1"), (2, 1020, "2.2.2.2"), (3, 1030, "3.3.3.3")] {
+        w.feed(&event(seq, time, "user_login", "W1", ip));
+    }
+    let late = event(4, 1000, "user_login", "W1", "1.1.1.1");
+    w.feed(&late);
+    assert_eq!(w.value(0, &late), 3);
+}

@@ -90,9 +90,7 @@ impl SinkError {
                 PermissionDenied => {
                     Some("the user gridwatch runs as must own the file and be able to create and rename in its folder")
                 }
-                ReadOnlyFilesystem => {
-                    Some("mount it writable; under systemd, name the folder in ReadWritePaths=")
-                }
+                ReadOnlyFilesystem => Some("mount it writable; under systemd, name the folder in ReadWritePaths="),
                 _ => None,
             },
         }

@@ -24,11 +24,7 @@ impl StdoutSink {
 
 impl<W: Write> StdoutSink<W> {
     pub fn with(out: W, resume: &Resume) -> Self {
-        Self {
-            out,
-            next: resume.next,
-            taken: 0,
-        }
+        Self { out, next: resume.next, taken: 0 }
     }
 
     fn write(&mut self, line: &str) -> io::Result<()> {
@@ -59,10 +55,7 @@ impl<W: Write + Send> Sink for StdoutSink<W> {
             io::ErrorKind::BrokenPipe => SinkError::Closed,
             _ => SinkError::io("write to", Path::new("standard output"), e),
         })?;
-        Ok(Resume {
-            next: self.next,
-            file: None,
-        })
+        Ok(Resume { next: self.next, file: None })
     }
 }
 

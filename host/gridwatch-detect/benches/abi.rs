@@ -1,0 +1,325 @@
+//! What crossing into a module costs, as ratios from one run: `cargo xtask bench abi`.
+//!
+//! | measure | what is in it |
+//! |---|---|
+//! | ten checks | one warm `Module::evaluate`: lowering the columns, the guest's decoding and ten text checks a row, lifting the answer |
+//! | … natively | the same function over the same columns, already decoded |
+//! | six fields | what one more module costs: `Table::project` (its rows, columns and dictionary) and `Module::evaluate` |
+//! | encoding | `Table` for fifteen fields: done once for all modules; with and without finding the texts in the parsed entry |
+//! | records | the ten checks over `list<record>`, the shape that this ABI avoids: lowering, lifting, checks |
+//!
+//! Digits depend on the machine; the ratios, and the targets in [`report`], are what a change has to keep.
+
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+#![allow(missing_docs, reason = "criterion's macros")]
+
+use criterion::{BatchSize, Criterion, Throughput};
+use gridwatch_core::batch::{Batch, Scratch, Table};
+use gridwatch_core::entry::Entry;
+use gridwatch_core::event::Event;
+use gridwatch_core::field::Field;
+use gridwatch_core::lookup::Tables;
+use gridwatch_core::time::UnixMillis;
+use gridwatch_detect::{Component, Engine, Limits, Module};
+use serde_json::{Map, json};
+use std::collections::BTreeSet;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+mod twin {
+    #![allow(missing_debug_implementations, unreachable_pub, reason = "generated")]
+    wasmtime::component::bindgen!({
+        path: "../../tests/guests/record-twin/wit",
+        world: "twin",
+        ownership: Borrowing { duplicate_if_necessary: false },
+    });
+}
+
+/// Events of one call: about what a page of the audit log brings for one module.
+const ROWS: usize = 256;
+
+/// The fields that all modules together might want.
+const FIELDS: [&str; 15] = [
+    "id",
+    "action",
+    "actor.type",
+    "actor.id",
+    "actor.name",
+    "actor.email",
+    "entity.type",
+    "entity.id",
+    "entity.name",
+    "context.ip_address",
+    "context.ua",
+    "context.session_id",
+    "context.location.domain",
+    "details.type",
+    "details.reason",
+];
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    let encoded = Encoded::new(events());
+    ten_checks(&mut criterion, &encoded);
+    six_fields(&mut criterion, &encoded);
+    encoding(&mut criterion, &encoded);
+    records(&mut criterion, &encoded);
+    criterion.final_summary();
+    report(&encoded);
+}
+
+fn ten_checks(criterion: &mut Criterion, encoded: &Encoded) {
+    let mut group = criterion.benchmark_group("ten-checks");
+    group.throughput(Throughput::Elements(ROWS as u64));
+    let (mut module, batch) = encoded.module("bench-checks");
+    group.bench_function("wasm", |b| b.iter(|| evaluate(&mut module, &batch)));
+    let native = gridwatch_sdk::testing::from_host(&batch);
+    group.bench_function("native", |b| b.iter(|| bench_checks::detect_all(black_box(&native))));
+    group.finish();
+}
+
+fn six_fields(criterion: &mut Criterion, encoded: &Encoded) {
+    let mut group = criterion.benchmark_group("six-fields");
+    group.throughput(Throughput::Elements(ROWS as u64));
+    let (mut module, batch) = encoded.module("bench-six-fields");
+    let columns = encoded.columns(&module);
+    let mut scratch = Scratch::default();
+    group.bench_function("project-and-call", |b| {
+        b.iter(|| evaluate(&mut module, &encoded.table.project(&encoded.rows, &columns, &mut scratch)));
+    });
+    group.bench_function("project", |b| {
+        b.iter(|| encoded.table.project(black_box(&encoded.rows), &columns, &mut scratch));
+    });
+    group.bench_function("call", |b| b.iter(|| evaluate(&mut module, &batch)));
+    group.finish();
+}
+
+fn encoding(criterion: &mut Criterion, encoded: &Encoded) {
+    let mut group = criterion.benchmark_group("encode-fifteen-fields");
+    group.throughput(Throughput::Elements(ROWS as u64));
+    group.bench_function("from-events", |b| b.iter(|| table_of(black_box(&encoded.events), &encoded.fields)));
+    let texts = encoded.texts();
+    group.bench_function("from-texts", |b| b.iter(|| table_of_texts(&encoded.events, black_box(&texts))));
+    group.finish();
+}
+
+fn records(criterion: &mut Criterion, encoded: &Encoded) {
+    let mut group = criterion.benchmark_group("records");
+    group.throughput(Throughput::Elements(ROWS as u64));
+    let mut twin = Twin::start();
+    let texts = encoded.texts();
+    let records = || encoded.events.iter().zip(&texts).map(|(event, texts)| record(event, texts)).collect::<Vec<_>>();
+    group.bench_function("call", |b| b.iter_batched(records, |r| twin.evaluate(&r), BatchSize::SmallInput));
+    group.finish();
+}
+
+/// The figures side by side, measured in turns so that a busy machine is as unfair to the one as to the other.
+fn report(encoded: &Encoded) {
+    let (mut checks, checks_batch) = encoded.module("bench-checks");
+    let (mut six, six_batch) = encoded.module("bench-six-fields");
+    let (checks_columns, six_columns) = (encoded.columns(&checks), encoded.columns(&six));
+    let native_batch = gridwatch_sdk::testing::from_host(&checks_batch);
+    let (mut scratch, mut scratch_2, mut scratch_3) = (Scratch::default(), Scratch::default(), Scratch::default());
+    let mut twin = Twin::start();
+    let texts = encoded.texts();
+    let records: Vec<_> = encoded.events.iter().zip(&texts).map(|(event, texts)| record(event, texts)).collect();
+    let mut measures: Vec<(&str, Box<dyn FnMut()>)> = vec![
+        ("ten checks, native", Box::new(|| drop(black_box(bench_checks::detect_all(black_box(&native_batch)))))),
+        ("ten checks, component", Box::new(|| evaluate(&mut checks, &checks_batch))),
+        ("  projecting its columns", {
+            Box::new(|| drop(black_box(encoded.table.project(&encoded.rows, &checks_columns, &mut scratch))))
+        }),
+        ("six fields, project and call", {
+            Box::new(|| evaluate(&mut six, &encoded.table.project(&encoded.rows, &six_columns, &mut scratch_2)))
+        }),
+        ("  projecting its columns", {
+            Box::new(|| drop(black_box(encoded.table.project(&encoded.rows, &six_columns, &mut scratch_3))))
+        }),
+        ("encoding 15 fields, from events", {
+            Box::new(|| drop(black_box(table_of(black_box(&encoded.events), &encoded.fields))))
+        }),
+        ("encoding 15 fields, from texts", {
+            Box::new(|| drop(black_box(table_of_texts(&encoded.events, black_box(&texts)))))
+        }),
+        ("ten checks, list<record>", Box::new(|| twin.evaluate(&records))),
+    ];
+    let figures = in_turns(&mut measures);
+    let names: Vec<&str> = measures.iter().map(|(name, _)| *name).collect();
+    drop(measures);
+    drop(six_batch);
+    println!("\n{:<34} {:>9}", "measure", "ns/event");
+    for (name, ns) in names.iter().zip(&figures) {
+        println!("{name:<34} {ns:>9.1}");
+    }
+    let ratio = |a: usize, b: usize| figures[a] / figures[b];
+    println!("\n{:<34} {:>9.2}   target 2.00 or less", "component / native", ratio(1, 0));
+    println!("{:<34} {:>9.1}   target 60 or less", "a module's fixed cost, ns/event", figures[3]);
+    println!("{:<34} {:>9.1}", "list<record> / component", ratio(7, 1));
+}
+
+/// Nanoseconds per event of each, the median of many short rounds.
+fn in_turns(measures: &mut [(&str, Box<dyn FnMut() + '_>)]) -> Vec<f64> {
+    const ROUNDS: usize = 101;
+    const CALLS: usize = 20;
+    let mut rounds: Vec<Vec<f64>> = vec![Vec::with_capacity(ROUNDS); measures.len()];
+    for _ in 0..ROUNDS {
+        for ((_, measure), times) in measures.iter_mut().zip(&mut rounds) {
+            let started = Instant::now();
+            (0..CALLS).for_each(|_| measure());
+            times.push(started.elapsed().as_nanos() as f64 / (CALLS * ROWS) as f64);
+        }
+    }
+    let median = |mut times: Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        times[ROUNDS / 2]
+    };
+    rounds.into_iter().map(median).collect()
+}
+
+fn evaluate(module: &mut Module, batch: &Batch) {
+    let evaluation = module.evaluate(black_box(batch));
+    assert!(evaluation.failures.is_empty(), "{:?}", evaluation.failures);
+    black_box(evaluation);
+}
+
+/// Events, and all their columns encoded once.
+struct Encoded {
+    events: Vec<Event>,
+    fields: Vec<Field>,
+    table: Table,
+    rows: Vec<u32>,
+}
+
+impl Encoded {
+    fn new(events: Vec<Event>) -> Self {
+        let fields: Vec<Field> = FIELDS.iter().map(|name| Field::parse(name).expect("a field")).collect();
+        let table = table_of(&events, &fields);
+        let rows = (0..events.len() as u32).collect();
+        Self { events, fields, table, rows }
+    }
+
+    /// A module and its batch.
+    fn module(&self, name: &str) -> (Module, Batch) {
+        let bytes = test_module(name);
+        let limits = Limits { renew_after_calls: u32::MAX, ..Limits::default() };
+        let component = Component::from_bytes(bytes, &BTreeSet::new(), limits.component_bytes).expect(name);
+        let engine = Engine::new(None).expect("an engine");
+        let module = Module::load(&engine, &component, &Map::new(), Arc::new(Tables::default()), Arc::new(limits));
+        let module = module.expect(name);
+        let batch = self.table.project(&self.rows, &self.columns(&module), &mut Scratch::default());
+        (module, batch)
+    }
+
+    fn columns(&self, module: &Module) -> Vec<usize> {
+        let column = |field: &Field| self.fields.iter().position(|f| f == field).expect("one of FIELDS");
+        module.manifest.fields.iter().map(column).collect()
+    }
+
+    fn texts(&self) -> Vec<Vec<String>> {
+        let texts = |event: &Event| self.fields.iter().map(|field| field.text(event).into_owned()).collect();
+        self.events.iter().map(texts).collect()
+    }
+}
+
+fn table_of(events: &[Event], fields: &[Field]) -> Table {
+    let mut table = Table::new(fields.len(), events.len());
+    for event in events {
+        table.start_row(event);
+        fields.iter().enumerate().for_each(|(column, field)| table.push(column, &field.text(event)));
+    }
+    table
+}
+
+fn table_of_texts(events: &[Event], texts: &[Vec<String>]) -> Table {
+    let mut table = Table::new(FIELDS.len(), events.len());
+    for (event, texts) in events.iter().zip(texts) {
+        table.start_row(event);
+        texts.iter().enumerate().for_each(|(column, text)| table.push(column, text));
+    }
+    table
+}
+
+/// A working hour of forty people: texts repeat as they do in a real log, ids don't.
+fn events() -> Vec<Event> {
+    const ACTIONS: [&str; 4] = ["user_login", "user_logout", "file_downloaded", "user_login_failed"];
+    let event = |n: usize| {
+        let (actor, target) = (n * 7 % 40, n * 11 % 200);
+        let entity = ["user", "file"][n % 2];
+        let entry = json!({
+            "id": format!("00000000-0000-4000-8000-{n:012}"),
+            "date_create": 1_790_000_000 + n,
+            "action": ACTIONS[n % ACTIONS.len()],
+            "actor": { "type": "user", "user": {
+                "id": format!("W{actor:010}"), "name": format!("Person {actor}"), "email": format!("p{actor}@acme.example"),
+            }},
+            "entity": { "type": entity, entity: { "id": format!("F{target:010}"), "name": format!("report {target}.pdf") } },
+            "context": {
+                "ip_address": format!("198.51.100.{actor}"),
+                "ua": format!("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/1{}.0.0.0", actor % 5),
+                "session_id": format!("{}", 900_000_000_000_u64 + actor as u64),
+                "location": { "type": "workspace", "id": "T01", "name": "Acme", "domain": "acme" },
+            },
+            "details": { "type": "sso", "reason": "" },
+        });
+        Event::new(n as u64 + 1, UnixMillis(0), &Entry::from_json(&entry.to_string()))
+    };
+    (0..ROWS).map(event).collect()
+}
+
+/// The same rule behind a list of records, in an engine of the same kind.
+struct Twin {
+    store: wasmtime::Store<()>,
+    world: twin::Twin,
+}
+
+impl Twin {
+    fn start() -> Self {
+        let mut config = wasmtime::Config::new();
+        config
+            .concurrency_support(false)
+            .gc_support(false)
+            .epoch_interruption(true)
+            .cranelift_nan_canonicalization(true);
+        let engine = wasmtime::Engine::new(&config).expect("an engine");
+        let component = wasmtime::component::Component::new(&engine, test_module("record-twin")).expect("record-twin");
+        let mut store = wasmtime::Store::new(&engine, ());
+        store.set_epoch_deadline(1);
+        let linker = wasmtime::component::Linker::new(&engine);
+        let world = twin::Twin::instantiate(&mut store, &component, &linker).expect("record-twin");
+        Self { store, world }
+    }
+
+    fn evaluate(&mut self, events: &[twin::Event<'_>]) {
+        black_box(self.world.call_evaluate(&mut self.store, black_box(events)).expect("record-twin"));
+    }
+}
+
+fn record<'e>(event: &Event, texts: &'e [String]) -> twin::Event<'e> {
+    twin::Event {
+        seq: event.seq,
+        time_ms: event.time.millis().0,
+        id: &texts[0],
+        action: &texts[1],
+        actor_type: &texts[2],
+        actor_id: &texts[3],
+        actor_name: &texts[4],
+        actor_email: &texts[5],
+        entity_type: &texts[6],
+        entity_id: &texts[7],
+        entity_name: &texts[8],
+        ip_address: &texts[9],
+        ua: &texts[10],
+        session_id: &texts[11],
+        domain: &texts[12],
+        details_type: &texts[13],
+        details_reason: &texts[14],
+    }
+}
+
+fn test_module(name: &str) -> Vec<u8> {
+    let path: PathBuf =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../target/test-modules/{name}-1.0.0.wasm"));
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}: run `cargo xtask modules --test-guests`", path.display()))
+}

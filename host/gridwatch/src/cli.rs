@@ -1,0 +1,263 @@
+//! The command line: what can be said, and what each exit code means.
+
+use crate::config::{self, Config, LogFormat, Problems};
+use crate::modules::{Unusable, Wanted};
+use crate::run::{Paths, Until};
+use crate::status::Status;
+use crate::{clock, demo, replay, run, show, simulate};
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use gridwatch_core::time::UnixSeconds;
+use gridwatch_detect::module::grants;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Something went wrong that trying again may mend.
+const FAILED: u8 = 1;
+/// What was said makes no sense: arguments, configuration, modules.
+const WRONG: u8 = 2;
+
+/// Watches a Slack Enterprise Grid org: polls the Audit Logs API durably, runs sandboxed WASM detection modules over it,
+/// and writes events and alerts where your log agent picks them up.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = "\
+Exit codes: 0 done, 1 failed (trying again may help), 2 the command line, the configuration or a module is wrong.
+Start with `gridwatch demo`: an embedded org, no configuration, ends by itself.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// What to log on standard error: error, warn, info, debug, or a tracing filter such as `gridwatch=debug`.
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Poll, detect and deliver until SIGTERM or SIGINT, which drain and exit 0.
+    Run {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Stop when everything that may be read now has been read and delivered.
+        #[arg(long)]
+        once: bool,
+    },
+    /// Check a configuration and its modules without polling; says every problem with file, line and hint.
+    Check {
+        #[arg(long, value_name = "FILE", required_unless_present = "example")]
+        config: Option<PathBuf>,
+        /// Print a commented example configuration and do nothing else.
+        #[arg(long)]
+        example: bool,
+    },
+    /// See it work: an embedded Slack org, polled over HTTP, with attacks in it that the modules have to find.
+    Demo(demo::Options),
+    /// Serve a simulated Slack Audit Logs API, for trying gridwatch (or anything else) against.
+    Sim(simulate::Options),
+    /// Turn entries in Slack's wire form into OCSF 1.8.0 events, one a line.
+    Normalize {
+        /// One entry a line, or a saved response body; `-` or nothing is standard input.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+    },
+    /// Run modules over stored entries and print the alerts as NDJSON: the same input, the same bytes.
+    Replay(Replay),
+    /// What the gridwatch that runs on a state folder is doing.
+    Status {
+        #[command(flatten)]
+        state: State,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Replay {
+    /// One entry a line, or a saved response body; `-` is standard input.
+    #[arg(required_unless_present = "archive", conflicts_with = "archive")]
+    file: Option<PathBuf>,
+    /// The archive folder of a gridwatch (by default `archive` in its state_dir).
+    #[arg(long, value_name = "DIR")]
+    archive: Option<PathBuf>,
+    /// From this event time on (RFC 3339 or seconds since 1970).
+    #[arg(long, value_name = "TIME", requires = "archive", value_parser = time)]
+    from: Option<UnixSeconds>,
+    /// Up to this event time.
+    #[arg(long, value_name = "TIME", requires = "archive", value_parser = time)]
+    to: Option<UnixSeconds>,
+    /// Folder of the modules to run.
+    #[arg(long, value_name = "DIR")]
+    modules: PathBuf,
+    /// Settings, grants and lookups for the modules, from a gridwatch configuration.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Events per batch. Changes nothing but speed.
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    batch: u16,
+    /// Let a module have something its manifest asks for, e.g. `--grant NAME=lookup`.
+    #[arg(long, value_name = "MODULE=GRANT")]
+    grant: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct State {
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+}
+
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            let wrong = error.is::<Problems>() || error.is::<Unusable>();
+            ExitCode::from(if wrong { WRONG } else { FAILED })
+        }
+    }
+}
+
+/// Whoever reads us has seen enough (`| head`): no failure of ours.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|e| e.downcast_ref::<std::io::Error>()).any(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn dispatch(cli: Cli) -> Result<u8> {
+    let log = cli.log.as_deref();
+    match cli.command {
+        Command::Run { config, once } => {
+            let config = Config::load(&config)?;
+            start_log(config.log.format, log.unwrap_or(config.log.level.as_str()))?;
+            let until = if once { Until::UpToDate } else { Until::Stopped };
+            runtime()?.block_on(async { run::run(config, until, signals()?, Arc::new(|_| {})).await })?;
+            Ok(0)
+        }
+        Command::Check { example: true, .. } => {
+            print!("{}", config::EXAMPLE);
+            Ok(0)
+        }
+        Command::Check { config, .. } => {
+            start_log(LogFormat::Text, log.unwrap_or("warn"))?;
+            check(&config.context("--config is missing")?)
+        }
+        Command::Demo(options) => {
+            start_log(LogFormat::Text, log.unwrap_or("off"))?;
+            runtime()?.block_on(async { demo::run(&options, signals()?).await })
+        }
+        Command::Sim(options) => {
+            start_log(LogFormat::Text, log.unwrap_or("warn"))?;
+            runtime()?.block_on(async { simulate::run(&options, signals()?).await })?;
+            Ok(0)
+        }
+        Command::Normalize { file } => {
+            start_log(LogFormat::Text, log.unwrap_or("warn"))?;
+            replay::normalize(&file, &mut std::io::stdout().lock())?;
+            Ok(0)
+        }
+        Command::Replay(args) => {
+            start_log(LogFormat::Text, log.unwrap_or("warn"))?;
+            replayed(&args)?;
+            Ok(0)
+        }
+        Command::Status { state, json } => status(&state, json),
+    }
+}
+
+fn check(path: &Path) -> Result<u8> {
+    let config = Config::load(path)?;
+    let modules = Wanted::of(&config).load()?;
+    for module in &modules {
+        let rules: Vec<&str> = module.manifest.rules.iter().map(|r| r.id.as_str()).collect();
+        println!("module {}@{} {}: {}", module.manifest.name, module.manifest.version, &module.digest[..12], rules.join(", "));
+    }
+    println!("{}: fine; {} modules, {} sinks", path.display(), modules.len(), config.sinks.len());
+    Ok(0)
+}
+
+fn replayed(args: &Replay) -> Result<()> {
+    let mut wanted = match &args.config {
+        Some(config) => Wanted { dir: args.modules.clone(), ..Wanted::of(&Config::load(config)?) },
+        None => Wanted::in_dir(&args.modules),
+    };
+    for grant in &args.grant {
+        let (module, name) = grant.split_once('=').context("--grant takes MODULE=GRANT")?;
+        let granted = grants([name].into_iter())
+            .map_err(|name| anyhow::anyhow!("`{name}` is no grant; there are kv, lookup and wasi"))?;
+        wanted.grants.entry(module.to_owned()).or_default().extend(granted);
+    }
+    if args.config.is_none() {
+        wanted.grant_lookups();
+    }
+    let (batch, mut out) = (usize::from(args.batch), std::io::stdout().lock());
+    match (&args.archive, &args.file) {
+        (Some(dir), _) => replay::archive(dir, args.from, args.to, &wanted, batch, &mut out),
+        (None, Some(file)) => replay::file(file, &wanted, batch, &mut out),
+        (None, None) => anyhow::bail!("a file or --archive is needed"),
+    }
+}
+
+fn status(state: &State, json: bool) -> Result<u8> {
+    let dir = match (&state.config, &state.state_dir) {
+        (Some(config), _) => Config::load(config)?.state_dir,
+        (None, Some(dir)) => dir.clone(),
+        (None, None) => anyhow::bail!("--config or --state-dir is needed"),
+    };
+    let path = Paths::of(&dir).status;
+    let bytes = std::fs::read(&path)
+        .with_context(|| format!("can't read {}; has gridwatch run on this state_dir?", path.display()))?;
+    if json {
+        let value: BTreeMap<String, Value> = serde_json::from_slice(&bytes)?;
+        println!("{}", serde_json::to_string(&value)?);
+    } else {
+        show::status(&serde_json::from_slice::<Status>(&bytes)?, clock::now());
+    }
+    Ok(0)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}
+
+/// Turns true at SIGTERM or SIGINT.
+fn signals() -> Result<watch::Receiver<bool>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => tracing::info!("SIGTERM: draining"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
+        }
+        let _ = stop.send(true);
+        stop.closed().await;
+    });
+    Ok(stopped)
+}
+
+fn start_log(format: LogFormat, filter: &str) -> Result<()> {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .parse(filter)
+        .with_context(|| format!("`{filter}` is no log filter; try info, or gridwatch=debug"))?;
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+fn time(text: &str) -> Result<UnixSeconds, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(UnixSeconds(seconds));
+    }
+    let stamp: jiff::Timestamp = text.parse().map_err(|_| "write 2026-11-01T00:00:00Z or seconds since 1970".to_owned())?;
+    u64::try_from(stamp.as_second()).map(UnixSeconds).map_err(|_| "before 1970".to_owned())
+}

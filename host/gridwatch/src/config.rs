@@ -1,0 +1,207 @@
+//! The configuration: one TOML file, checked as a whole.
+//!
+//! What was said (the text, walked with its places by [`read`]) and what is true ([`Config`]) are two things; nothing but
+//! [`Config`] leaves this module, and it can't hold a value that is out of range, a path that is known to be missing or a
+//! secret that prints. All problems are told together. What only the manifests know, the settings and grants of
+//! modules, is checked when they are loaded.
+//!
+//! Nothing is created or changed here, and this is the only place that reads the environment.
+
+mod check;
+mod problem;
+mod read;
+mod token;
+
+pub use problem::{Problem, Problems};
+pub use token::Token;
+
+use gridwatch_core::lookup::Tables;
+use gridwatch_core::manifest::Grant;
+use gridwatch_core::poll::{InvalidPollConfig, PollConfig, PollSettings};
+use gridwatch_core::time::UnixSeconds;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A configuration with every key in it; the default ones are commented out.
+pub const EXAMPLE: &str = include_str!("config/example.toml");
+
+/// Paths are absolute.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// May be missing still; its parent isn't.
+    pub state_dir: PathBuf,
+    pub slack: Slack,
+    pub modules: Modules,
+    /// The members of each lookup table.
+    pub lookups: BTreeMap<String, Vec<String>>,
+    pub detect: Detect,
+    /// At least one; names and paths differ.
+    pub sinks: Vec<Sink>,
+    /// `None`: delivered entries aren't kept.
+    pub archive: Option<Archive>,
+    pub store: Store,
+    pub log: Log,
+}
+
+#[derive(Clone, Debug)]
+pub struct Slack {
+    /// `https`, or `http` to this machine; without a slash at the end. The client adds `/audit/v1/logs`.
+    pub base_url: String,
+    pub token: Token,
+    pub rotation: Option<TokenRotation>,
+    pub start: Since,
+    pub backfill: Option<Since>,
+    pub interval_s: u64,
+    pub settle_s: u64,
+    pub overlap_s: u64,
+    pub max_window_s: u64,
+    pub page_limit: u32,
+    pub requests_per_minute: u32,
+    /// Of one call, from connecting to the last byte.
+    pub timeout_s: u64,
+}
+
+/// What exchanging a token that expires takes.
+#[derive(Clone, Debug)]
+pub struct TokenRotation {
+    pub client_id: String,
+    pub client_secret: Token,
+    /// The first one. Once exchanged it is void, and the one in the store counts.
+    pub refresh_token: Token,
+}
+
+/// A point in time as operators say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// So many seconds before now.
+    Ago(u64),
+    At(UnixSeconds),
+}
+
+#[derive(Clone, Debug)]
+pub struct Modules {
+    /// Exists.
+    pub dir: PathBuf,
+    /// By module: settings as given, to be checked against its manifest.
+    pub config: BTreeMap<String, Map<String, Value>>,
+    pub grants: BTreeMap<String, Vec<Grant>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Detect {
+    pub batch: usize,
+    pub threads: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sink {
+    pub name: String,
+    pub target: Target,
+    pub view: View,
+    pub include: Include,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    Stdout,
+    /// Fields as in `sink::file::Rotation`. The file's folder exists.
+    File {
+        path: PathBuf,
+        rotate_bytes: u64,
+        keep: u32,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    Ocsf,
+    Raw,
+}
+
+/// Which records a sink gets; at least one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Include {
+    pub events: bool,
+    pub alerts: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Archive {
+    pub dir: PathBuf,
+    pub segment_bytes: u64,
+    pub keep_s: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Store {
+    pub min_free_bytes: u64,
+    pub outbox_max_bytes: u64,
+    pub dedup_s: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    pub format: LogFormat,
+    pub level: tracing::Level,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Config {
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        check::load(path, &environment)
+    }
+
+    /// The lookup tables as modules ask them.
+    pub fn tables(&self) -> Tables {
+        let mut tables = Tables::default();
+        for (name, items) in &self.lookups {
+            tables.insert(name, items.iter().cloned());
+        }
+        tables
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment, for secrets that the configuration names"
+)]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+impl Slack {
+    /// What the poller needs. `now` decides what "24h" back means; an error is only possible where that puts `backfill`
+    /// after `start`.
+    pub fn poll(&self, now: UnixSeconds) -> Result<PollConfig, InvalidPollConfig> {
+        let defaults = PollSettings::new(self.start.from(now));
+        PollConfig::new(PollSettings {
+            backfill: self.backfill.map(|backfill| backfill.from(now)),
+            settle_s: self.settle_s,
+            overlap_s: self.overlap_s,
+            min_window_s: defaults.min_window_s.min(self.max_window_s),
+            max_window_s: self.max_window_s,
+            page_limit: self.page_limit,
+            interval_s: self.interval_s,
+            requests_per_minute: self.requests_per_minute,
+            ..defaults
+        })
+    }
+}
+
+impl Since {
+    pub fn from(self, now: UnixSeconds) -> UnixSeconds {
+        match self {
+            Self::Ago(seconds) => now.minus(seconds),
+            Self::At(time) => time,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,485 @@
+//! From what was said to what is true: one function for each section.
+
+use super::problem::{Problem, Problems};
+use super::read::{Reader, Section, seconds_in};
+use super::token::{self, BadToken};
+use super::{
+    Archive, Config, Detect, Include, Log, LogFormat, Modules, Since, Sink, Slack, Store, Target, Token, TokenRotation,
+    View,
+};
+use gridwatch_core::manifest::Grant;
+use gridwatch_core::poll::MAX_WAIT_MS;
+use gridwatch_core::time::UnixSeconds;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use tracing::Level;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const HOUR_S: u64 = 3_600;
+const DAY_S: u64 = 86_400;
+
+/// A file larger than this is no configuration.
+const MAX_CONFIG_BYTES: u64 = 4 * MIB;
+/// A lookup is held in memory as a whole; a million addresses take about 100 MB.
+const MAX_LOOKUP_BYTES: u64 = 64 * MIB;
+const MAX_NAME_CHARS: usize = 64;
+/// Module calls beyond this contend for memory bandwidth rather than gain anything.
+const DEFAULT_MAX_THREADS: u64 = 4;
+
+type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
+
+/// Where paths and secrets come from.
+struct Edge<'e> {
+    /// Folder of the configuration file.
+    folder: PathBuf,
+    env: Env<'e>,
+}
+
+pub(super) fn load(path: &Path, env: Env<'_>) -> Result<Config, Problems> {
+    let alone = |line, what, hint: &str| {
+        let mut problem = Problem::new(line, "", what);
+        problem.hint(hint);
+        Problems::new(path.to_owned(), vec![problem])
+    };
+    let example = "`gridwatch check --example` prints one to start from";
+    let text = read_text(path, MAX_CONFIG_BYTES).map_err(|e| alone(None, format!("cannot be read: {e}"), example))?;
+    let reader = Reader::new(&text);
+    let document = toml_edit::Document::parse(text.as_str()).map_err(|e| {
+        let line = e.span().map(|span| reader.line(span.start));
+        // Only the message: the error's own display repeats the line, which may hold a secret.
+        alone(line, format!("is no TOML: {}", e.message().trim()), "texts are in \"quotes\", sections in [brackets]")
+    })?;
+    let folder = std::path::absolute(path).unwrap_or(path.to_owned());
+    let folder = folder.parent().unwrap_or(Path::new("/")).to_owned();
+    let config = config(Section::root(&reader, document.as_table()), &Edge { folder, env });
+    let problems = reader.into_problems();
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(Problems::new(path.to_owned(), problems)),
+    }
+}
+
+/// `None` only after a problem was noted.
+fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
+    let state_dir = root
+        .required_text("state_dir", "name the folder for gridwatch's own state, as in \"/var/lib/gridwatch\"")
+        .map(|dir| edge.folder.join(dir));
+    if let Some(dir) = &state_dir {
+        new_folder(&root, "state_dir", dir);
+    }
+    let slack = slack(root.section("slack"), edge);
+    let modules = modules(root.section("modules"), edge);
+    let lookups = lookups(root.section("lookups"), edge);
+    let detect = detect(root.section("detect"));
+    let sinks = sinks(&mut root, edge);
+    let archive = archive(root.section("archive"), edge, state_dir.as_deref());
+    let store = store(root.section("store"));
+    let log = log(root.section("log"));
+    root.finish();
+    Some(Config {
+        state_dir: state_dir?,
+        slack: slack?,
+        modules: modules?,
+        lookups,
+        detect,
+        sinks,
+        archive,
+        store,
+        log,
+    })
+}
+
+fn slack(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Slack> {
+    // The limits of the poller itself; a test holds the two together.
+    let interval_s = section.span("interval", 1..=MAX_WAIT_MS / 1000, 30);
+    let settle_s = section.span("settle", 5..=HOUR_S, 60);
+    let overlap_s = section.span("overlap", 0..=HOUR_S, 30);
+    let max_window_s = section.span("max_window", 1..=7 * DAY_S, DAY_S);
+    let page_limit = section.number("page_limit", 1..=9999, 1000) as u32;
+    let requests_per_minute = section.number("requests_per_minute", 5..=6000, 50) as u32;
+    // Slack builds large pages slowly; a minute is beyond the slowest it answers.
+    let timeout_s = section.span("timeout", 1..=300, 60);
+    let base_url = base_url(&mut section);
+    // A day: long enough to see that it works, short enough to be there at once.
+    let start = since(&mut section, "start").unwrap_or(Since::Ago(DAY_S));
+    let backfill = since(&mut section, "backfill");
+    match (start, backfill) {
+        (Since::Ago(start), Some(Since::Ago(back))) if back <= start => not_before_start(&section),
+        (Since::At(start), Some(Since::At(back))) if back >= start => not_before_start(&section),
+        _ => {}
+    }
+    let token = secret(&mut section, "token_file", "token_env", edge);
+    let rotation_section = section.section("rotation");
+    let is_rotating = rotation_section.is_present();
+    let rotation = is_rotating.then(|| rotation(rotation_section, edge)).flatten();
+    section.finish();
+    Some(Slack {
+        base_url,
+        token: token?,
+        rotation,
+        start,
+        backfill,
+        interval_s,
+        settle_s,
+        overlap_s,
+        max_window_s,
+        page_limit,
+        requests_per_minute,
+        timeout_s,
+    })
+}
+
+fn not_before_start(section: &Section<'_>) {
+    section.problem("backfill", "has to reach further back than `start`", None);
+}
+
+fn rotation(mut section: Section<'_>, edge: &Edge<'_>) -> Option<TokenRotation> {
+    let client_id = section.required_text("client_id", "it is on the app's page, under Basic Information");
+    let client_secret = secret(&mut section, "client_secret_file", "client_secret_env", edge);
+    let refresh = section.required_text("refresh_token_file", "name a file with the first refresh token");
+    let refresh_token = refresh.and_then(|path| {
+        let read = token::from_file(&edge.folder.join(path));
+        secret_or_problem(&section, "refresh_token_file", read)
+    });
+    section.finish();
+    Some(TokenRotation { client_id: client_id?, client_secret: client_secret?, refresh_token: refresh_token? })
+}
+
+/// A secret from exactly one of two keys.
+fn secret(section: &mut Section<'_>, file_key: &'static str, env_key: &'static str, edge: &Edge<'_>) -> Option<Token> {
+    let (path, name) = (section.text(file_key), section.text(env_key));
+    match (section.has(file_key), section.has(env_key)) {
+        (false, false) => {
+            let hint = format!("give the path of a file that only its owner can read, or use `{env_key}`");
+            section.problem(file_key, "is missing", hint);
+        }
+        (true, true) => {
+            section.problem(env_key, format!("is there beside `{file_key}`"), "keep one of the two".to_owned())
+        }
+        _ => {}
+    }
+    match (path, name) {
+        (Some(path), _) => secret_or_problem(section, file_key, token::from_file(&edge.folder.join(path))),
+        (None, Some(name)) => secret_or_problem(section, env_key, token::from_env(&name, (edge.env)(&name))),
+        (None, None) => None,
+    }
+}
+
+fn secret_or_problem(section: &Section<'_>, key: &str, read: Result<Token, BadToken>) -> Option<Token> {
+    read.map_err(|bad| section.problem(key, bad.to_string(), bad.hint())).ok()
+}
+
+const BASE_URL: &str = "https://api.slack.com";
+
+fn base_url(section: &mut Section<'_>) -> String {
+    let Some(url) = section.text("base_url") else { return BASE_URL.into() };
+    if let Err((what, hint)) = check_url(&url) {
+        section.problem("base_url", what, hint.to_owned());
+    }
+    url.trim_end_matches('/').to_owned()
+}
+
+/// Plain `http` would show the token to everyone on the way; to a test server on this machine there is no way.
+fn check_url(url: &str) -> Result<(), (String, &'static str)> {
+    let as_default = "write it as in \"https://api.slack.com\"";
+    // Never shown: it may hold a password.
+    if url.contains('@') {
+        return Err(("holds a user name or a password".into(), "the token is all that Slack wants"));
+    }
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Err((format!("`{url}` is no address"), as_default));
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) => (host, port.strip_prefix(':')),
+        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+    };
+    let good_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
+    let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '\\');
+    if host.is_empty() || !good_port || url.contains(odd) {
+        return Err((format!("`{url}` is no address"), as_default));
+    }
+    let is_loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    match scheme {
+        "https" => Ok(()),
+        "http" if is_loopback => Ok(()),
+        "http" => Err((format!("`{url}` would send the token in the clear"), "use https; http is for localhost")),
+        _ => Err((format!("`{url}` is neither https nor http"), as_default)),
+    }
+}
+
+/// A span back from now, or a time.
+fn since(section: &mut Section<'_>, key: &'static str) -> Option<Since> {
+    let text = section.time_text(key)?;
+    if let Some(seconds) = seconds_in(&text) {
+        return Some(Since::Ago(seconds));
+    }
+    let time = text.parse::<jiff::Timestamp>().ok();
+    let seconds = time.and_then(|time| u64::try_from(time.as_second()).ok());
+    if seconds.is_none() {
+        let hint = "write a span back from now, \"24h\" or \"90d\", or a time with its zone, \"2026-01-31T00:00:00Z\"";
+        section.problem(key, format!("`{text}` is neither a span nor a time"), hint.to_owned());
+    }
+    seconds.map(|seconds| Since::At(UnixSeconds(seconds)))
+}
+
+const GRANTS: [(&str, Grant); 3] = [("kv", Grant::Kv), ("lookup", Grant::Lookup), ("wasi", Grant::Wasi)];
+
+fn modules(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Modules> {
+    let dir = section.required_text("dir", "name the folder with the component files");
+    let dir = dir.map(|dir| edge.folder.join(dir));
+    if let Some(dir) = &dir
+        && !dir.is_dir()
+    {
+        let what = format!("there is no folder {}", dir.display());
+        section.problem("dir", what, "create it, even if it stays empty".to_owned());
+    }
+    let settings = section.section("config");
+    let config = settings.entries().map(|(module, _)| {
+        check_name(&settings, module, module);
+        (module.to_owned(), settings.free_section(module).json())
+    });
+    let config = config.collect();
+    let granted = section.section("grants");
+    let grants = granted.entries().filter_map(|(module, item)| {
+        check_name(&granted, module, module);
+        Some((module.to_owned(), granted.free_choices(module, item, &GRANTS)?))
+    });
+    let grants = grants.collect();
+    section.finish();
+    Some(Modules { dir: dir?, config, grants })
+}
+
+fn lookups(section: Section<'_>, edge: &Edge<'_>) -> BTreeMap<String, Vec<String>> {
+    let mut lookups = BTreeMap::new();
+    for (name, item) in section.entries() {
+        check_name(&section, name, name);
+        let items = match item.is_table_like() {
+            true => lookup_file(section.free_section(name), edge),
+            false => section.free_texts(name, item),
+        };
+        let items = items.unwrap_or_default();
+        for item in items.iter().filter(|item| !is_plausible_member(item)) {
+            let what = format!("`{item}` looks like a range of addresses but is none");
+            section.problem(name, what, "as in 198.51.100.0/24 or 2001:db8::/32".to_owned());
+        }
+        lookups.insert(name.to_owned(), items);
+    }
+    lookups
+}
+
+/// One member a line; empty lines and those that begin with `#` don't count.
+fn lookup_file(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Vec<String>> {
+    let path = section.required_text("file", "name a file with one member on each line")?;
+    let path = edge.folder.join(path);
+    let text = read_text(&path, MAX_LOOKUP_BYTES);
+    let text = text.map_err(|e| section.problem("file", format!("cannot read {}: {e}", path.display()), None));
+    section.finish();
+    let text = text.ok()?;
+    let lines = text.lines().map(str::trim);
+    Some(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect())
+}
+
+/// An address with a length that isn't one would be a text that no event ever has: silent for ever.
+fn is_plausible_member(item: &str) -> bool {
+    let Some((address, bits)) = item.split_once('/') else { return !item.is_empty() };
+    match (address.parse::<IpAddr>(), bits.parse::<u8>()) {
+        (Ok(IpAddr::V4(_)), bits) => bits.is_ok_and(|bits| bits <= 32),
+        (Ok(IpAddr::V6(_)), bits) => bits.is_ok_and(|bits| bits <= 128),
+        (Err(_), Ok(_)) => !address.bytes().all(|b| b.is_ascii_digit() || b == b'.'),
+        (Err(_), Err(_)) => true,
+    }
+}
+
+fn detect(mut section: Section<'_>) -> Detect {
+    let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let detect = Detect {
+        // Measured: larger batches save no more time, and a poison event costs more bisecting.
+        batch: section.number("batch", 1..=4096, 256) as usize,
+        threads: section.number("threads", 1..=64, processors.min(DEFAULT_MAX_THREADS)) as usize,
+    };
+    section.finish();
+    detect
+}
+
+fn sinks(root: &mut Section<'_>, edge: &Edge<'_>) -> Vec<Sink> {
+    let sections = root.sections("sink");
+    if sections.is_empty() {
+        let hint = "add [[sink]] with name = \"out\" and type = \"stdout\"".to_owned();
+        root.problem("sink", "there is none; at least one is needed", hint);
+    }
+    let mut sinks: Vec<Sink> = Vec::new();
+    for mut section in sections {
+        let sink = sink(&mut section, edge);
+        if let Some(sink) = sink {
+            if sinks.iter().any(|other| other.name == sink.name) {
+                section.problem("name", format!("another sink is called `{}`", sink.name), None);
+            }
+            let is_file = |other: &&Sink| matches!(other.target, Target::File { .. });
+            if let Some(other) = sinks.iter().filter(is_file).find(|other| same_file(&other.target, &sink.target)) {
+                section.problem("path", format!("sink `{}` writes to the same file", other.name), None);
+            }
+            sinks.push(sink);
+        }
+        section.finish();
+    }
+    sinks
+}
+
+fn same_file(a: &Target, b: &Target) -> bool {
+    match (a, b) {
+        (Target::File { path: a, .. }, Target::File { path: b, .. }) => a.components().eq(b.components()),
+        _ => false,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Stdout,
+    File,
+}
+
+fn sink(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Sink> {
+    let name = section.required_text("name", "it is what logs and metrics call the sink, and its place in the store");
+    if let Some(name) = &name {
+        check_name(section, "name", name);
+    }
+    let kinds = [("stdout", Some(Kind::Stdout)), ("file", Some(Kind::File))];
+    let kind = section.choice("type", &kinds, None);
+    if !section.has("type") {
+        section.problem("type", "is missing; allowed is stdout, file", None);
+    }
+    let view = section.choice("view", &[("ocsf", View::Ocsf), ("raw", View::Raw)], View::Ocsf);
+    let include = include(section);
+    let target = match kind {
+        Some(Kind::File) => file_target(section, edge),
+        Some(Kind::Stdout) => {
+            for key in ["path", "rotate_bytes", "keep"] {
+                if section.has(key) {
+                    section.problem(key, "is for sinks of type \"file\"", None);
+                }
+            }
+            Some(Target::Stdout)
+        }
+        None => None,
+    };
+    if kind != Some(Kind::File) {
+        section.know(&["path", "rotate_bytes", "keep"]);
+    }
+    Some(Sink { name: name?, target: target?, view, include })
+}
+
+fn include(section: &mut Section<'_>) -> Include {
+    #[derive(Clone, Copy, PartialEq)]
+    enum What {
+        Events,
+        Alerts,
+    }
+    let both = vec![What::Events, What::Alerts];
+    let words = [("events", What::Events), ("alerts", What::Alerts)];
+    let chosen = section.choices("include", &words).unwrap_or(both);
+    if chosen.is_empty() {
+        section.problem("include", "names nothing", "leave it out for events and alerts".to_owned());
+    }
+    Include { events: chosen.contains(&What::Events), alerts: chosen.contains(&What::Alerts) }
+}
+
+fn file_target(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Target> {
+    let path = section.required_text("path", "as in \"/var/log/gridwatch/events.ndjson\"");
+    // A file that agents and people can still handle; at the other end, rotating every few records helps nobody.
+    let rotate_bytes = section.bytes("rotate_bytes", 64 * KIB..=64 * GIB, 100 * MIB);
+    // Ten: about a gigabyte, days of slack for an agent that was down.
+    let keep = section.number("keep", 0..=100_000, 10) as u32;
+    let path = edge.folder.join(path?);
+    if path.is_dir() || path.file_name().is_none() {
+        section.problem("path", format!("{} is a folder", path.display()), "add a file name".to_owned());
+    }
+    needs_parent(section, "path", &path);
+    Some(Target::File { path, rotate_bytes, keep })
+}
+
+fn archive(mut section: Section<'_>, edge: &Edge<'_>, state_dir: Option<&Path>) -> Option<Archive> {
+    let enabled = section.flag("enabled", true);
+    let given = section.text("dir").map(|dir| edge.folder.join(dir));
+    // The state folder may not be there yet; it is created before the archive is.
+    if let Some(dir) = given.as_deref().filter(|dir| dir.parent() != state_dir) {
+        new_folder(&section, "dir", dir);
+    }
+    // A segment is the unit of forgetting; 64 MiB is a day or so of a large organization.
+    let segment_bytes = section.bytes("segment_bytes", 64 * KIB..=16 * GIB, 64 * MIB);
+    // A year and its seasons, as long as the longest window of a module.
+    let keep_s = section.span("keep", DAY_S..=10_000 * DAY_S, 400 * DAY_S);
+    section.finish();
+    let dir = given.or_else(|| Some(state_dir?.join("archive")))?;
+    enabled.then_some(Archive { dir, segment_bytes, keep_s })
+}
+
+fn store(mut section: Section<'_>) -> Store {
+    let store = Store {
+        // Room to write down what is in flight, and for the rest of the machine to go on.
+        min_free_bytes: section.bytes("min_free", 16 * MIB..=1024 * GIB, 512 * MIB),
+        // About a million entries waiting for the slowest sink.
+        outbox_max_bytes: section.bytes("outbox_max", 16 * MIB..=1024 * GIB, 2 * GIB),
+        // Far beyond the last re-read (48 hours), about 100 bytes an entry.
+        dedup_s: section.span("dedup", 3 * DAY_S..=400 * DAY_S, 14 * DAY_S),
+    };
+    section.finish();
+    store
+}
+
+fn log(mut section: Section<'_>) -> Log {
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    let levels = [
+        ("error", Level::ERROR),
+        ("warn", Level::WARN),
+        ("info", Level::INFO),
+        ("debug", Level::DEBUG),
+        ("trace", Level::TRACE),
+    ];
+    let log = Log {
+        format: section.choice("format", &formats, LogFormat::Text),
+        level: section.choice("level", &levels, Level::INFO),
+    };
+    section.finish();
+    log
+}
+
+/// Names become parts of keys in the store and labels of metrics.
+fn check_name(section: &Section<'_>, key: &str, name: &str) {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    let good = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(fits);
+    if !good || name.len() > MAX_NAME_CHARS {
+        let hint = format!("use a-z, 0-9, - and _, starting with a letter, at most {MAX_NAME_CHARS}");
+        section.problem(key, format!("`{name}` is no name"), hint);
+    }
+}
+
+/// A folder that gridwatch may create, in one that is there.
+fn new_folder(section: &Section<'_>, key: &str, path: &Path) {
+    if path.exists() && !path.is_dir() {
+        section.problem(key, format!("{} is no folder", path.display()), None);
+    } else if !path.exists() {
+        needs_parent(section, key, path);
+    }
+}
+
+fn needs_parent(section: &Section<'_>, key: &str, path: &Path) {
+    if let Some(parent) = path.parent().filter(|parent| !parent.is_dir()) {
+        let hint = format!("mkdir -p {}", parent.display());
+        section.problem(key, format!("there is no folder {}", parent.display()), hint);
+    }
+}
+
+fn read_text(path: &Path, max_bytes: u64) -> std::io::Result<String> {
+    let meta = std::fs::metadata(path)?;
+    if !meta.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    if meta.len() > max_bytes {
+        return Err(std::io::Error::other(format!("it is larger than {max_bytes} bytes")));
+    }
+    std::fs::read_to_string(path)
+}

@@ -1,0 +1,148 @@
+//! What is wrong with a configuration: every problem, each with its place and a way out.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Everything wrong at once, in the order of the file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Problems {
+    file: PathBuf,
+    problems: Vec<Problem>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Counted from 1; `None` when it is about the file as a whole.
+    pub line: Option<usize>,
+    /// As in `slack.page_limit`; empty when no key is to blame.
+    pub key: String,
+    pub what: String,
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    pub(super) fn new(line: Option<usize>, key: &str, what: String) -> Self {
+        Self { line, key: redacted(key), what: redacted(&what), hint: None }
+    }
+
+    pub(super) fn hint(&mut self, hint: impl Into<String>) {
+        self.hint = Some(redacted(&hint.into()));
+    }
+}
+
+impl Problems {
+    pub(super) fn new(file: PathBuf, mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| problem.line);
+        Self { file, problems }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter()
+    }
+}
+
+/// `gridwatch.toml:12: slack.page_limit: 20000 is …`, the hint on a line of its own.
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.display();
+        for (i, problem) in self.problems.iter().enumerate() {
+            if i > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{file}")?;
+            if let Some(line) = problem.line {
+                write!(f, ":{line}")?;
+            }
+            if !problem.key.is_empty() {
+                write!(f, ": {}", problem.key)?;
+            }
+            write!(f, ": {}", problem.what)?;
+            if let Some(hint) = &problem.hint {
+                write!(f, "\n  hint: {hint}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Shortest run of characters that could be a secret. Slack's are 32 (client secret) and more.
+const SECRET_CHARS: usize = 24;
+
+/// Takes out what may be a secret that was written where a name or a path belongs: a Slack token, or a long run of letters
+/// and digits without a dot or a slash.
+fn redacted(text: &str) -> String {
+    let is_secret = |word: &str| {
+        let token = ["xox", "xapp-", "xwfp-"].iter().any(|kind| word.contains(kind)) && word.len() > 8;
+        let is_random = |part: &str| part.len() >= SECRET_CHARS && part.contains(|c: char| c.is_ascii_digit());
+        token || word.split(['-', '_']).any(is_random)
+    };
+    let in_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '+' | '=');
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let word_end = rest.find(|c| !in_word(c)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(word_end);
+        out.push_str(if is_secret(word) { "[not shown]" } else { word });
+        let gap_end = after.find(in_word).unwrap_or(after.len());
+        out.push_str(&after[..gap_end]);
+        rest = &after[gap_end..];
+    }
+    out
+}
+
+/// The known word that `word` may be a slip of, if there is one near enough.
+pub(super) fn did_you_mean<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
+    let near = known.iter().map(|candidate| (distance(word, candidate), *candidate));
+    let (distance, best) = near.min()?;
+    (distance <= 2.max(best.len() / 4) && distance < best.len()).then_some(best)
+}
+
+/// Letters to change, add, drop or swap with their neighbour (optimal string alignment).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let best = change.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                let swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                if swap { best.min(rows[i - 2][j - 2] + 1) } else { best }
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_recognised_and_a_stranger_is_not() {
+        let known = ["page_limit", "interval", "settle", "start", "name"];
+        for (word, expected) in [
+            ("page_limt", Some("page_limit")),
+            ("pagelimit", Some("page_limit")),
+            ("intervall", Some("interval")),
+            ("satrt", Some("start")),
+            ("proxy", None),
+            ("x", None),
+        ] {
+            assert_eq!(did_you_mean(word, &known), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_repeated() {
+        for secret in ["xoxp-1234567890-abc", "xoxe.xoxp-1-Mi0yLTEyMzQ1Njc4OTA", "0123456789abcdef0123456789abcdef"] {
+            let text = redacted(&format!("no such file: /etc/{secret}, or `{secret}`"));
+            let told = secret.split('.').any(|part| part.len() > 6 && text.contains(part));
+            assert!(!told, "{text}");
+        }
+        let plain = "no such file: /var/lib/gridwatch/slack-token-2026.txt (os error 2)";
+        assert_eq!(redacted(plain), plain);
+    }
+}

@@ -1,0 +1,285 @@
+use super::*;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+/// A folder with everything that the example names.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap() };
+        for folder in ["modules", "log"] {
+            fs::create_dir(place.path(folder)).unwrap();
+        }
+        for secret in ["slack-token", "client-secret", "refresh-token"] {
+            place.secret(secret, "xoxp-s3cret\n", 0o600);
+        }
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn secret(&self, name: &str, text: &str, mode: u32) {
+        fs::write(self.path(name), text).unwrap();
+        fs::set_permissions(self.path(name), Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn load(&self, text: &str) -> Result<Config, Problems> {
+        fs::write(self.path("gridwatch.toml"), text).unwrap();
+        let env = |name: &str| (name == "SLACK_AUDIT_TOKEN").then(|| "xoxp-s3cret".to_owned());
+        check::load(&self.path("gridwatch.toml"), &env)
+    }
+
+    /// The problems, without the folder's name and without hints.
+    fn problems(&self, text: &str) -> Vec<String> {
+        let problems = self.load(text).unwrap_err();
+        problems.iter().map(|p| format!("{}: {}: {}", p.line.unwrap_or(0), p.key, p.what)).collect()
+    }
+}
+
+/// The example with its absolute paths made relative.
+fn example() -> String {
+    EXAMPLE.replace("/var/lib/gridwatch", "state").replace("/var/log/gridwatch", "log").replace("/etc/gridwatch/", "")
+}
+
+const SMALL: &str = r#"
+state_dir = "state"
+[slack]
+token_file = "slack-token"
+[modules]
+dir = "modules"
+[[sink]]
+name = "out"
+type = "stdout"
+"#;
+
+#[test]
+fn the_example_is_valid_and_so_is_every_key_in_its_comments() {
+    let place = Place::new();
+    let defaults = place.load(&example()).unwrap();
+    // A comment that is a key: `# key = …` or `# [section]`, with no prose in it.
+    let is_key =
+        |line: &str| line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+    let example = example();
+    let uncommented = example.lines().map(|line| match line.strip_prefix("# ") {
+        Some(rest) if is_key(rest) && !rest.starts_with("token_env") => format!("{rest}\n"),
+        _ => format!("{line}\n"),
+    });
+    let all = place.load(&uncommented.collect::<String>()).unwrap();
+    assert!(all.slack.rotation.is_some());
+    let values = |config: &Config| {
+        let s = &config.slack;
+        let slack = (&s.base_url, s.start, s.interval_s, s.settle_s, s.overlap_s, s.max_window_s, s.page_limit);
+        let rest = (s.requests_per_minute, s.timeout_s, config.detect.batch, &config.sinks, &config.archive);
+        format!("{slack:?} {rest:?} {:?} {:?}", config.store, config.log)
+    };
+    assert_eq!(values(&all), values(&defaults), "a default in the example is not the real one");
+}
+
+#[test]
+fn defaults_need_four_keys() {
+    let place = Place::new();
+    let config = place.load(SMALL).unwrap();
+    assert_eq!(config.slack.base_url, "https://api.slack.com");
+    assert_eq!(config.slack.token.expose(), "xoxp-s3cret");
+    assert_eq!(config.archive.unwrap().dir, place.path("state/archive"));
+    assert_eq!(config.sinks[0].include, Include { events: true, alerts: true });
+}
+
+#[test]
+fn every_problem_is_told_at_once_with_its_line() {
+    let place = Place::new();
+    let told = place.problems(
+        r#"stat_dir = "state"
+[slack]
+page_limit = 20000
+page_limt = 10
+interval = 30
+settle = "soon"
+base_url = "http://slack.example"
+start = "2026-13-01"
+[modules]
+dir = "nowhere"
+grants = { sign-in = ["kv", "root"] }
+[lookups]
+egress = ["198.51.100.0/33"]
+files = { file = "none.txt" }
+[detect]
+batch = 0
+[[sink]]
+name = "Out"
+type = "fil"
+[[sink]]
+name = "b"
+type = "file"
+path = "nowhere/e.ndjson"
+rotate_bytes = "1.5GiB"
+include = []
+[[sink]]
+name = "b"
+type = "stdout"
+keep = 3
+[archive]
+keep = "1h"
+enabled = "no"
+[log]
+level = "verbose"
+"#,
+    );
+    for expected in [
+        "0: state_dir: is missing",
+        "1: stat_dir: unknown key",
+        "2: slack.token_file: is missing",
+        "3: slack.page_limit: 20000 is over the maximum; allowed is 1 to 9999",
+        "4: slack.page_limt: unknown key",
+        "5: slack.interval: is of type integer; it has to be a span in quotes",
+        "6: slack.settle: `soon` is no span",
+        "7: slack.base_url: `http://slack.example` would send the token in the clear",
+        "8: slack.start: `2026-13-01` is neither a span nor a time",
+        "10: modules.dir: there is no folder",
+        "11: modules.grants.sign-in: `root` is not allowed; allowed is kv, lookup, wasi",
+        "13: lookups.egress: `198.51.100.0/33` looks like a range",
+        "14: lookups.files.file: cannot read",
+        "16: detect.batch: 0 is under the minimum; allowed is 1 to 4096",
+        "18: sink.name: `Out` is no name",
+        "19: sink.type: `fil` is not allowed; allowed is stdout, file",
+        "23: sink.path: there is no folder",
+        "24: sink.rotate_bytes: is no size",
+        "25: sink.include: names nothing",
+        "27: sink.name: another sink is called `b`",
+        "29: sink.keep: is for sinks of type \"file\"",
+        "31: archive.keep: 1h is under the minimum; allowed is 1d to 10000d",
+        "32: archive.enabled: is of type string; it has to be true or false",
+        "34: log.level: `verbose` is not allowed",
+    ] {
+        assert!(told.iter().any(|t| t.starts_with(expected)), "{expected}\nnot in {told:#?}");
+    }
+    assert_eq!(told.len(), 24, "{told:#?}");
+}
+
+#[test]
+fn problems_print_as_file_line_key_and_hint() {
+    let place = Place::new();
+    let problems = place.load(&SMALL.replace("token_file", "page_limt = 5\ntoken_file")).unwrap_err();
+    let shown = problems.to_string();
+    let expected = "gridwatch.toml:4: slack.page_limt: unknown key\n  hint: did you mean `page_limit`?";
+    assert!(shown.ends_with(expected), "{shown}");
+}
+
+#[test]
+fn a_secret_is_never_told() {
+    let place = Place::new();
+    place.secret("open", "xoxp-s3cret", 0o644);
+    place.secret("empty", "", 0o600);
+    let secret = "xoxp-1111111111-2222222222-s3cret";
+    let hex = "s3cret0123456789abcdef0123456789";
+    let cases = [
+        ("token_file = \"open\"".to_owned(), "can be read by others"),
+        ("token_file = \"empty\"".to_owned(), "is empty"),
+        ("token_file = \"none\"".to_owned(), "cannot read"),
+        (format!("token_file = \"{secret}\""), "cannot read"),
+        (format!("token_file = \"{hex}\""), "cannot read"),
+        (format!("token_env = \"{secret}\""), "is not set"),
+        (format!("token = \"{secret}\""), "unknown key"),
+        (format!("{secret} = 1"), "unknown key"),
+        (format!("token_file = {secret}"), "is no TOML"),
+        (format!("token_file = \"{secret}"), "is no TOML"),
+        ("token_file = \"slack-token\"\ntoken_env = \"X\"".to_owned(), "is there beside"),
+        (format!("base_url = \"https://u:{secret}@x\""), "password"),
+    ];
+    for (line, what) in cases {
+        let problems = place.load(&SMALL.replace("token_file = \"slack-token\"", &line)).unwrap_err();
+        let told = format!("{problems} {problems:?}");
+        assert!(told.contains(what), "{line}: {told}");
+        assert!(!told.contains("s3cret"), "{told}");
+    }
+    let config = place.load(&SMALL.replace("token_file = \"slack-token\"", "token_env = \"SLACK_AUDIT_TOKEN\""));
+    assert!(!format!("{:#?}", config.unwrap()).contains("s3cret"));
+}
+
+#[test]
+fn a_place_on_this_machine_needs_no_https() {
+    let place = Place::new();
+    for (url, good) in [
+        ("https://api.slack-gov.com/", true),
+        ("http://127.0.0.1:8080", true),
+        ("http://[::1]:8080/x", true),
+        ("http://localhost", true),
+        ("http://localhost.example", false),
+        ("http://10.0.0.1", false),
+        ("https://", false),
+        ("https://x:99999", false),
+        ("api.slack.com", false),
+        ("ftp://x", false),
+    ] {
+        let text = SMALL.replace("token_file", &format!("base_url = \"{url}\"\ntoken_file"));
+        assert_eq!(place.load(&text).is_ok(), good, "{url}");
+    }
+}
+
+#[test]
+fn times_are_spans_or_instants() {
+    let place = Place::new();
+    let now = UnixSeconds(1_800_000_000);
+    for (written, at) in [
+        ("\"24h\"", now.0 - 86_400),
+        ("\"0s\"", now.0),
+        ("\"2026-01-31T00:00:00Z\"", 1_769_817_600),
+        ("2026-01-31T01:00:00+01:00", 1_769_817_600),
+    ] {
+        let text = SMALL.replace("token_file", &format!("start = {written}\ntoken_file"));
+        assert_eq!(place.load(&text).unwrap().slack.start.from(now).0, at, "{written}");
+    }
+    let text = SMALL.replace("token_file", "start = \"7d\"\nbackfill = \"1d\"\ntoken_file");
+    assert_eq!(place.problems(&text), ["5: slack.backfill: has to reach further back than `start`"]);
+}
+
+#[test]
+fn whatever_is_allowed_here_the_poller_takes() {
+    let place = Place::new();
+    for keys in [
+        "interval = \"1s\"\nsettle = \"5s\"\noverlap = \"0s\"\nmax_window = \"1s\"\npage_limit = 1\nrequests_per_minute = 5",
+        "interval = \"5m\"\nsettle = \"1h\"\noverlap = \"1h\"\nmax_window = \"7d\"\npage_limit = 9999\nrequests_per_minute = 6000",
+        "start = \"1h\"\nbackfill = \"90d\"",
+    ] {
+        let text = SMALL.replace("token_file", &format!("{keys}\ntoken_file"));
+        place.load(&text).unwrap().slack.poll(UnixSeconds(1_800_000_000)).unwrap();
+    }
+}
+
+#[test]
+fn modules_and_lookups_come_out_as_given() {
+    let place = Place::new();
+    fs::write(place.path("egress.txt"), "# ours\n203.0.113.9\n\n 198.51.100.0/24 \n").unwrap();
+    let text = format!(
+        "{SMALL}[modules.config.sign-in]\nburst = 7\nnames = [\"a\"]\n[modules.config.sign-in.deep]\nx = true\n\
+         [modules.grants]\nsign-in = [\"kv\"]\n[lookups]\nfrom_file = {{ file = \"egress.txt\" }}\nlisted = [\"vpn\"]\n"
+    );
+    let config = place.load(&text).unwrap();
+    let given = serde_json::json!({"burst": 7, "names": ["a"], "deep": {"x": true}});
+    assert_eq!(Value::Object(config.modules.config["sign-in"].clone()), given);
+    assert_eq!(config.modules.grants["sign-in"], [Grant::Kv]);
+    assert_eq!(config.tables().contains("from_file", "198.51.100.77"), Some(true));
+    assert_eq!(config.tables().contains("listed", "vpn"), Some(true));
+}
+
+#[test]
+fn two_sinks_on_one_file_are_refused() {
+    let place = Place::new();
+    let sink = |name: &str, path: &str| format!("[[sink]]\nname = \"{name}\"\ntype = \"file\"\npath = \"{path}\"\n");
+    let text = format!("{SMALL}{}{}", sink("a", "log/e.ndjson"), sink("b", "./log/./e.ndjson"));
+    assert_eq!(place.problems(&text), ["17: sink.path: sink `a` writes to the same file"]);
+}
+
+#[test]
+fn a_missing_or_broken_file_is_one_clear_problem() {
+    let place = Place::new();
+    let missing = check::load(&place.path("none.toml"), &|_| None).unwrap_err().to_string();
+    assert!(missing.contains("cannot be read") && missing.contains("hint:"), "{missing}");
+    assert_eq!(place.problems("a = 1\nb =").len(), 1);
+    assert!(place.problems("a = 1\nb =")[0].starts_with("2: : is no TOML"));
+}

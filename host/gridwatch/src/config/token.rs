@@ -1,0 +1,161 @@
+//! Secrets: where they come from, and a type that doesn't let them out by accident.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// A secret. There is no `Display`, no `Serialize`, and `Debug` shows nothing; [`Token::expose`] is the one way to it.
+#[derive(Clone)]
+pub struct Token(Box<str>);
+
+impl Token {
+    /// For the `Authorization` header or a form body, and nothing else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token([not shown])")
+    }
+}
+
+/// Why there is no token. Never says what was read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BadToken {
+    #[error("cannot read {path}: {source}")]
+    Unreadable { path: String, source: io::Error },
+    #[error("{path} is no regular file")]
+    NotAFile { path: String },
+    #[error("{path} can be read by others (its mode is {mode:03o}); allowed is 600 or 400")]
+    Exposed { path: String, mode: u32 },
+    #[error("the environment variable {name} is not set")]
+    Unset { name: String },
+    #[error("{place} is empty")]
+    Empty { place: String },
+    #[error("{place} holds more than one word, or more than {MAX_BYTES} bytes")]
+    NotOneWord { place: String },
+    #[error("{place} holds a bot or app-level token; the audit log wants a user token")]
+    WrongKind { place: String },
+}
+
+/// Slack's tokens are about 80 characters, those that rotate about 200.
+const MAX_BYTES: u64 = 4096;
+
+impl BadToken {
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreadable { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => Some("give the path of a file that holds nothing but the secret".into()),
+                io::ErrorKind::PermissionDenied => Some("make it owned by the user gridwatch runs as".into()),
+                _ => None,
+            },
+            Self::Exposed { path, .. } => Some(format!(
+                "chmod 600 {path} (a Kubernetes secret: `defaultMode: 0400`), and think of replacing the secret"
+            )),
+            Self::Unset { .. } => Some("set it for the service, or use the `_file` key".into()),
+            Self::WrongKind { .. } => {
+                Some("use the `xoxp-` token of an org owner's installation, with scope `auditlogs:read`".into())
+            }
+            Self::NotAFile { .. } | Self::Empty { .. } | Self::NotOneWord { .. } => {
+                Some("it has to hold the secret and nothing else".into())
+            }
+        }
+    }
+}
+
+/// Reads a secret from a file that only its owner can read.
+pub(super) fn from_file(path: &Path) -> Result<Token, BadToken> {
+    let shown = || path.display().to_string();
+    let unreadable = |source| BadToken::Unreadable { path: shown(), source };
+    // Asked by name first: opening a pipe would wait for someone to write to it.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(BadToken::NotAFile { path: shown() });
+    }
+    let file = File::open(path).map_err(unreadable)?;
+    // Of the open file, so that it can't be another one than the one that is read.
+    let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(BadToken::Exposed { path: shown(), mode });
+    }
+    let mut text = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut text).map_err(unreadable)?;
+    from_text(&String::from_utf8_lossy(&text), shown())
+}
+
+pub(super) fn from_env(name: &str, value: Option<String>) -> Result<Token, BadToken> {
+    let value = value.ok_or_else(|| BadToken::Unset { name: name.to_owned() })?;
+    from_text(&value, format!("the environment variable {name}"))
+}
+
+/// Slack's words for what it won't take here: bot and app-level tokens can't have `auditlogs:read`.
+const WRONG_KINDS: [&str; 3] = ["xoxb-", "xoxe.xoxb-", "xapp-"];
+
+fn from_text(text: &str, place: String) -> Result<Token, BadToken> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(BadToken::Empty { place });
+    }
+    // It becomes a header: a line break or a control character in it would end up as someone else's header.
+    if text.len() as u64 > MAX_BYTES || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(BadToken::NotOneWord { place });
+    }
+    if WRONG_KINDS.iter().any(|kind| text.starts_with(kind)) {
+        return Err(BadToken::WrongKind { place });
+    }
+    Ok(Token(text.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+
+    fn file(text: &str, mode: u32) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn a_file_of_its_owner_alone_is_read_and_trimmed() {
+        for mode in [0o600, 0o400] {
+            let (_folder, path) = file("xoxp-secret\n", mode);
+            assert_eq!(from_file(&path).unwrap().expose(), "xoxp-secret");
+        }
+    }
+
+    #[test]
+    fn a_bad_secret_is_refused_and_not_repeated() {
+        let long = "s3cret".repeat(1000);
+        for (text, mode, what) in [
+            ("s3cret", 0o640, "by others"),
+            ("s3cret", 0o604, "by others"),
+            (" \n", 0o600, "empty"),
+            ("s3cret s3cret", 0o600, "more than one word"),
+            ("s3cret\u{7f}", 0o600, "more than one word"),
+            (&long, 0o600, "more than one word"),
+            ("xoxb-s3cret", 0o600, "bot"),
+        ] {
+            let (_folder, path) = file(text, mode);
+            let error = from_file(&path).unwrap_err();
+            let told = format!("{error} {error:?} {:?}", error.hint());
+            assert!(error.to_string().contains(what), "{error}");
+            assert!(!told.contains("s3cret"), "{told}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(from_file(folder.path()), Err(BadToken::NotAFile { .. })));
+        assert!(matches!(from_env("X", None), Err(BadToken::Unset { .. })));
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        let token = from_env("X", Some("xoxp-s3cret".into())).unwrap();
+        assert_eq!(format!("{token:?} {:#?}", Some(&token)).matches("s3cret").count(), 0);
+    }
+}

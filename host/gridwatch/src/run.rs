@@ -1,0 +1,339 @@
+//! The running host: opens what there is, starts the stages, and ends them in order.
+//!
+//! ```text
+//! poll (async) ─commit_page─► store ─► detect (thread, modules on their own) ─commit_detections─► store ─►
+//!     deliver (a thread per sink, one for the archive) ─commit_attempt─► store
+//! ```
+//!
+//! Stages take no input but a bell. To end, polling stops first, then detection empties its queue, then delivery the
+//! outbox; so a restart and an ordinary day are one path.
+
+use crate::archive::Archive;
+use crate::bell::Bell;
+use crate::checkpoint::Checkpoint;
+use crate::clock;
+use crate::config::{self, Config};
+use crate::deliver::{self, ARCHIVE, Ending, Target};
+use crate::modules::{Wanted, pipeline};
+use crate::poll::Poller;
+use crate::sink::Resume;
+use crate::sink::file::{FileSink, Rotation};
+use crate::sink::stdout::StdoutSink;
+use crate::slack::Client;
+use crate::status::{Board, ModuleStatus, Status};
+use crate::store::Store;
+use anyhow::{Context, Result};
+use gridwatch_core::alert::Alert;
+use gridwatch_core::pipeline::Pipeline;
+use gridwatch_core::poll::{Lane, LateHistogram, Machine, PollConfig, PollSettings};
+use gridwatch_core::time::UnixSeconds;
+use gridwatch_detect::{Module, Workers};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often `status.json` is written.
+const STATUS_EVERY: Duration = Duration::from_secs(2);
+/// How long the end waits for a sink that refuses. What is left then stays in the store.
+const DRAIN: Duration = Duration::from_secs(20);
+/// Numbers left out after a lost store: more than can have been used since the last checkpoint.
+const NUMBER_GAP: u64 = 1_000_000_000;
+/// A rebuilt store reads at least this far back, and at most this.
+const REBUILD_MIN_S: u64 = 86_400;
+const REBUILD_MAX_S: u64 = 30 * 86_400;
+
+/// Something worth telling a person who watches.
+#[derive(Debug)]
+pub enum Happening<'a> {
+    Modules(&'a [ModuleStatus]),
+    Page { entries: usize, lane: Lane },
+    Alert(&'a Alert),
+    Problem { label: &'a str, advice: &'a str },
+}
+
+pub type Observe = Arc<dyn Fn(&Happening<'_>) + Send + Sync>;
+
+/// What the stages share.
+pub struct Shared {
+    pub config: Config,
+    pub paths: Paths,
+    pub store: Store,
+    pub board: Board,
+    pub bells: Bells,
+    pub observe: Observe,
+}
+
+#[derive(Debug, Default)]
+pub struct Bells {
+    /// There may be entries to detect on.
+    pub detect: Bell,
+    /// There may be records to deliver.
+    pub deliver: Bell,
+    /// Delivery should not wait any longer.
+    pub hurry: Bell,
+}
+
+#[derive(Debug, Clone)]
+pub struct Paths {
+    pub store: PathBuf,
+    pub checkpoint: PathBuf,
+    pub status: PathBuf,
+}
+
+impl Paths {
+    pub fn of(state_dir: &Path) -> Self {
+        Self {
+            store: state_dir.join("store"),
+            checkpoint: state_dir.join("checkpoint.json"),
+            status: state_dir.join("status.json"),
+        }
+    }
+}
+
+/// Until when to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Told to stop.
+    Stopped,
+    /// Everything that may be read now has been read and delivered.
+    UpToDate,
+}
+
+/// Runs the host. `stop` turning true ends it in order; the final status is the answer.
+pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>, observe: Observe) -> Result<Status> {
+    let modules = Wanted::of(&config).load()?;
+    let shared = Arc::new(prepare(config, &modules, observe)?);
+    let (poller, detector) = (poller(&shared, &modules, until)?, Detector::new(&shared, modules)?);
+    let targets = targets(&shared)?;
+
+    let (polled, detected, hurry) = (flag(), flag(), flag());
+    let ending = Ending { detected: detected.clone(), hurry: hurry.clone() };
+    let (failed, mut failure) = watch::channel(false);
+    let failed = Arc::new(failed);
+    let detecting = {
+        let (shared, polled) = (shared.clone(), polled.clone());
+        stage("detect", failed.clone(), move || detector.run(&shared, &polled))?
+    };
+    let delivering = targets
+        .into_iter()
+        .map(|(name, target)| {
+            let (shared, ending) = (shared.clone(), ending.clone());
+            stage(&format!("sink-{name}"), failed.clone(), move || deliver::run(&shared, &name, target, &ending))
+        })
+        .collect::<Result<Vec<_>>>()?;
+
+    // A stage that can't save ends everything: going on would mean acting on what is not written down.
+    let polling = poller.run(merged(&mut stop, &mut failure));
+    let result = with_status(&shared, polling).await;
+    tracing::info!("polling ended; draining");
+    polled.store(true, Ordering::Release);
+    shared.bells.detect.ring();
+    let result = result.and(with_status(&shared, join(detecting)).await);
+    detected.store(true, Ordering::Release);
+    shared.bells.deliver.ring();
+    let result = result.and(drain(&shared, delivering, &hurry).await);
+    shared.board.write(&shared.paths.status, clock::now());
+    result?;
+    Ok(shared.board.now())
+}
+
+/// The store, opened or rebuilt, and the board.
+fn prepare(config: Config, modules: &[Module], observe: Observe) -> Result<Shared> {
+    std::fs::create_dir_all(&config.state_dir)
+        .with_context(|| format!("can't make the state folder {}", config.state_dir.display()))?;
+    let paths = Paths::of(&config.state_dir);
+    let store = open_or_set_aside(&paths)?;
+    let module = |m: &Module| ModuleStatus {
+        name: m.manifest.name.clone(),
+        version: m.manifest.version.to_string(),
+        digest: m.digest.clone(),
+        rules: m.manifest.rules.len(),
+    };
+    let board = Board::new(Status {
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        started: clock::now(),
+        modules: modules.iter().map(module).collect(),
+        ..Status::default()
+    });
+    observe(&Happening::Modules(&board.now().modules));
+    Ok(Shared { config, paths, store, board, bells: Bells::default(), observe })
+}
+
+/// A store that won't open is moved aside, never deleted: it is evidence, and it may hold undelivered records.
+fn open_or_set_aside(paths: &Paths) -> Result<Store> {
+    let error = match Store::open(&paths.store) {
+        Ok(store) => return Ok(store),
+        Err(error) if is_in_use(&error) => return Err(error.context("is another gridwatch running on this state_dir?")),
+        Err(error) => error,
+    };
+    let aside = paths.store.with_extension(format!("broken-{}", clock::now().0));
+    std::fs::rename(&paths.store, &aside).with_context(|| format!("can't set {} aside", paths.store.display()))?;
+    let store = Store::open(&paths.store).context("can't make a new store")?;
+    let checkpoint = Checkpoint::read(&paths.checkpoint);
+    if let Some(checkpoint) = checkpoint {
+        store.skip_to(checkpoint.next_seq + NUMBER_GAP, checkpoint.next_record + NUMBER_GAP)?;
+    }
+    tracing::error!(error = format!("{error:#}"), set_aside = %aside.display(), ?checkpoint,
+        "the store won't open; rebuilding it by reading Slack again from the checkpoint (entries delivered since may \
+         be delivered once more, with the same ids)");
+    Ok(store)
+}
+
+/// sled's file lock: refused while another process has the store open.
+fn is_in_use(error: &anyhow::Error) -> bool {
+    error.chain().any(|e| e.to_string().contains("could not acquire lock"))
+}
+
+fn poller(shared: &Arc<Shared>, modules: &[Module], until: Until) -> Result<Poller> {
+    let slack = &shared.config.slack;
+    let (client, once) = (Client::new(slack)?, until == Until::UpToDate);
+    let config = slack.poll(now_s())?;
+    if let Some((state, ledger, late)) = shared.store.poll_state()? {
+        let machine = Machine::resume(config, state, ledger)?;
+        return Ok(Poller::new(machine, late, client, shared.clone(), once));
+    }
+    let config = match Checkpoint::read(&shared.paths.checkpoint) {
+        None => config,
+        Some(checkpoint) => {
+            let span = modules.iter().map(|m| m.manifest.longest_span_s()).max().unwrap_or(0);
+            let start = checkpoint.watermark.minus(span.clamp(REBUILD_MIN_S, REBUILD_MAX_S));
+            tracing::warn!(from = %start, "no poll state; starting from before the checkpoint");
+            PollConfig::new(PollSettings { start, backfill: None, ..config.settings().clone() })?
+        }
+    };
+    Ok(Poller::new(Machine::start(config), LateHistogram::default(), client, shared.clone(), once))
+}
+
+/// Pipeline and modules with what they remember.
+struct Detector {
+    pipeline: Pipeline,
+    workers: Workers,
+}
+
+impl Detector {
+    fn new(shared: &Shared, mut modules: Vec<Module>) -> Result<Self> {
+        let mut pipeline = pipeline(&modules);
+        for row in shared.store.rule_state() {
+            let (key, value) = row?;
+            if gridwatch_detect::workers::is_module_state(&key) {
+                modules.iter_mut().for_each(|module| module.load_state(&key, &value));
+            } else {
+                pipeline.load(&key, &value);
+            }
+        }
+        Ok(Self { pipeline, workers: Workers::start(modules, shared.config.detect.threads)? })
+    }
+
+    fn run(self, shared: &Shared, polled: &Arc<AtomicBool>) -> Result<()> {
+        crate::detect::run(shared, self.pipeline, &self.workers, polled)
+    }
+}
+
+fn targets(shared: &Shared) -> Result<Vec<(String, Target)>> {
+    let config = &shared.config;
+    let mut names: Vec<String> = config.sinks.iter().map(|sink| sink.name.clone()).collect();
+    names.extend(config.archive.as_ref().map(|_| ARCHIVE.to_owned()));
+    for gone in shared.store.set_sinks(&names)? {
+        tracing::warn!(sink = gone, "no longer configured; its position is forgotten");
+    }
+    let mut targets = Vec::new();
+    for sink in &config.sinks {
+        let saved = shared.store.position(&sink.name)?.resume;
+        let resume: Resume = saved.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
+        let opened: Box<dyn crate::sink::Sink> = match &sink.target {
+            config::Target::Stdout => Box::new(StdoutSink::open(&resume)),
+            config::Target::File { path, rotate_bytes, keep } => {
+                let rotation = Rotation { rotate_bytes: *rotate_bytes, keep: *keep };
+                Box::new(FileSink::open(path, rotation, resume).with_context(|| format!("sink `{}`", sink.name))?)
+            }
+        };
+        targets.push((sink.name.clone(), Target::Sink { sink: opened, view: sink.view, include: sink.include }));
+    }
+    if let Some(archive) = &config.archive {
+        let opened = Archive::open(&archive.dir, archive.segment_bytes)?;
+        targets.push((ARCHIVE.to_owned(), Target::Archive { archive: opened, keep_s: archive.keep_s }));
+    }
+    Ok(targets)
+}
+
+fn flag() -> Arc<AtomicBool> {
+    Arc::new(AtomicBool::new(false))
+}
+
+/// A stage on a thread of its own. If it fails, polling is told to stop.
+fn stage(
+    name: &str,
+    failed: Arc<watch::Sender<bool>>,
+    work: impl FnOnce() -> Result<()> + Send + 'static,
+) -> Result<JoinHandle<Result<()>>> {
+    let work = move || {
+        let result = work();
+        if let Err(error) = &result {
+            tracing::error!(error = format!("{error:#}"), "stage failed");
+            let _ = failed.send(true);
+        }
+        result
+    };
+    Ok(std::thread::Builder::new().name(name.to_owned()).spawn(work)?)
+}
+
+/// True when either is.
+fn merged(stop: &mut watch::Receiver<bool>, failure: &mut watch::Receiver<bool>) -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(*stop.borrow() || *failure.borrow());
+    let (mut stop, mut failure) = (stop.clone(), failure.clone());
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => {}
+            _ = failure.wait_for(|failed| *failed) => {}
+        }
+        let _ = sender.send(true);
+        sender.closed().await;
+    });
+    receiver
+}
+
+/// Waits for something and keeps `status.json` current meanwhile.
+async fn with_status<T>(shared: &Arc<Shared>, work: impl Future<Output = T>) -> T {
+    tokio::pin!(work);
+    loop {
+        shared.board.write(&shared.paths.status, clock::now());
+        match tokio::time::timeout(STATUS_EVERY, &mut work).await {
+            Ok(result) => return result,
+            Err(_) => continue,
+        }
+    }
+}
+
+async fn join(thread: JoinHandle<Result<()>>) -> Result<()> {
+    let joined = tokio::task::spawn_blocking(move || thread.join()).await?;
+    joined.unwrap_or_else(|_| Err(anyhow::anyhow!("a stage panicked")))
+}
+
+/// Waits for delivery to finish, and with a sink that refuses only so long.
+async fn drain(shared: &Arc<Shared>, threads: Vec<JoinHandle<Result<()>>>, hurry: &Arc<AtomicBool>) -> Result<()> {
+    let (shared_late, hurry) = (shared.clone(), hurry.clone());
+    let patience = tokio::spawn(async move {
+        tokio::time::sleep(DRAIN).await;
+        hurry.store(true, Ordering::Release);
+        shared_late.bells.hurry.ring();
+    });
+    let mut result = Ok(());
+    for thread in threads {
+        result = result.and(with_status(shared, join(thread)).await);
+    }
+    patience.abort();
+    let left = shared.store.next_record().saturating_sub(shared.store.first_record());
+    if left > 0 {
+        tracing::warn!(records = left, "not delivered yet; they stay in the store for the next start");
+    }
+    result
+}
+
+/// Now, for settings that count back from it.
+pub fn now_s() -> UnixSeconds {
+    clock::now().seconds()
+}

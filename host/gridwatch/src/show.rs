@@ -1,0 +1,99 @@
+//! Alerts and status as a person wants to read them. Colour only on a terminal.
+
+use crate::status::Status;
+use anstream::println;
+use anstyle::{AnsiColor, Style};
+use gridwatch_core::alert::Alert;
+use gridwatch_core::manifest::{Severity, Step};
+use gridwatch_core::time::UnixMillis;
+use std::collections::BTreeMap;
+
+const DIM: Style = Style::new().dimmed();
+const BOLD: Style = Style::new().bold();
+
+/// An alert: why, who, evidence, what to do.
+pub fn alert(alert: &Alert) {
+    let (colour, actor) = (colour(alert.severity), &alert.actor);
+    let severity = alert.severity.name().to_uppercase();
+    println!("{colour}{severity:<8}{colour:#} {BOLD}{}{BOLD:#}  {DIM}{} {}{DIM:#}", alert.title, alert.rule, alert.first);
+    let name = [&actor.name, &actor.email, &actor.id].into_iter().find(|t| !t.is_empty());
+    let who = name.map_or("nobody named", |n| n.as_str());
+    let role = actor.role_at_event.name();
+    println!("  {DIM}why{DIM:#}  {}", alert.condition);
+    println!("  {DIM}who{DIM:#}  {who} ({role})  {DIM}evidence{DIM:#} {}", evidence(alert));
+    println!("  {DIM}do{DIM:#}   {}", playbook(alert));
+}
+
+/// `7 user_login_failed, 1 user_login from 203.0.113.9`
+fn evidence(alert: &Alert) -> String {
+    let (mut actions, mut addresses) = (BTreeMap::<&str, u64>::new(), Vec::<&str>::new());
+    for stub in &alert.evidence {
+        *actions.entry(&stub.action).or_default() += 1;
+        if !stub.ip_address.is_empty() && !addresses.contains(&stub.ip_address.as_str()) {
+            addresses.push(&stub.ip_address);
+        }
+    }
+    let actions: Vec<String> = actions.iter().map(|(action, n)| format!("{n} {action}")).collect();
+    let from = match addresses.as_slice() {
+        [] => String::new(),
+        [one] => format!(" from {one}"),
+        [one, rest @ ..] => format!(" from {one} and {} more", rest.len()),
+    };
+    format!("{}{from}", actions.join(", "))
+}
+
+fn playbook(alert: &Alert) -> String {
+    let first = |steps: &[Step]| steps.first().map(step);
+    let phases = [("verify", first(&alert.playbook.verify)), ("contain", first(&alert.playbook.contain))];
+    let phases = phases.into_iter().filter_map(|(phase, step)| Some(format!("{phase}: {}", step?)));
+    phases.collect::<Vec<_>>().join("; ")
+}
+
+fn step(step: &Step) -> String {
+    match &step.method {
+        Some(method) => format!("{} ({method})", step.text),
+        None => step.text.clone(),
+    }
+}
+
+fn colour(severity: Severity) -> Style {
+    let colour = match severity {
+        Severity::Critical => AnsiColor::BrightMagenta,
+        Severity::High => AnsiColor::Red,
+        Severity::Medium => AnsiColor::Yellow,
+        Severity::Low => AnsiColor::Cyan,
+        Severity::Informational => AnsiColor::BrightBlack,
+    };
+    Style::new().fg_color(Some(colour.into())).bold()
+}
+
+/// Written longer ago than this, a status tells of the past.
+const STALE_MS: u64 = 10_000;
+
+pub fn status(status: &Status, now: UnixMillis) {
+    let age_s = now.since(status.written) / 1000;
+    let state = if now.since(status.written) > STALE_MS { "not running, or stuck" } else { "running" };
+    println!("{BOLD}{state}{BOLD:#}  pid {}  written {age_s} s ago ({})", status.pid, status.written);
+    let poll = &status.poll;
+    let watermark = poll.watermark.map_or("nothing drained yet".into(), |w| w.to_string());
+    println!("poll     drained to {watermark}; {} pages, {} stored, {} seen before, {} changed", poll.pages, poll.stored,
+        poll.duplicates, poll.changed);
+    if let Some(why) = &poll.paused {
+        println!("         waiting: {why}");
+    }
+    for (label, advice) in &poll.problems {
+        println!("         {label}: {advice}");
+    }
+    let detect = &status.detect;
+    println!("detect   {} events, {} alerts, {} faults", detect.events, detect.alerts, detect.faults);
+    for (mark, count) in &detect.marked {
+        println!("         {count} marked {mark}");
+    }
+    for module in &status.modules {
+        println!("module   {}@{} {} ({} rules)", module.name, module.version, &module.digest[..12.min(module.digest.len())], module.rules);
+    }
+    for (name, sink) in &status.sinks {
+        let error = sink.error.as_ref().map(|e| format!("; failing: {e}")).unwrap_or_default();
+        println!("sink     {name}: {} delivered, {} behind{error}", sink.delivered, sink.behind);
+    }
+}

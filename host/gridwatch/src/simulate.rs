@@ -1,0 +1,83 @@
+//! `gridwatch sim`: the simulator as a process of its own.
+
+use anyhow::{Context, Result};
+use clap::Args;
+use gridwatch_sim::{Fault, Knobs, OrgPlan, Sim, SimClock, SimConfig, generate};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tokio::sync::watch;
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Address to listen on; port 0 takes a free one, which is printed.
+    #[arg(long, default_value = "127.0.0.1:8765")]
+    addr: SocketAddr,
+    /// The same seed and times make the same org, byte for byte.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[arg(long, default_value_t = 500)]
+    users: u32,
+    #[arg(long, default_value_t = 7)]
+    days: u64,
+    /// Exactly this many entries in all.
+    #[arg(long)]
+    entries: Option<u64>,
+    /// End of the org's history, in seconds since 1970; now, if not given.
+    #[arg(long, value_name = "SECONDS")]
+    to: Option<u64>,
+    /// No attack stories: ordinary life only.
+    #[arg(long)]
+    benign: bool,
+    /// At least one entry of each action in Slack's catalogue.
+    #[arg(long)]
+    every_action: bool,
+    /// Requests a minute for the whole org; 0 is no limit. Slack allows about 50.
+    #[arg(long, default_value_t = 50)]
+    rate: u32,
+    /// Settings for what Slack's documentation leaves open, as JSON.
+    #[arg(long, value_name = "FILE")]
+    knobs: Option<PathBuf>,
+    /// Faults to inject, as a JSON list.
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+    /// Write the wire-form entries to a file, one a line, and do not serve.
+    #[arg(long, value_name = "FILE")]
+    export: Option<PathBuf>,
+}
+
+pub async fn run(options: &Options, mut stop: watch::Receiver<bool>) -> Result<()> {
+    let to = options.to.unwrap_or_else(|| crate::run::now_s().0);
+    let org = generate(&OrgPlan {
+        seed: options.seed,
+        users: options.users,
+        from: to.saturating_sub(options.days * 86_400),
+        to,
+        entries: options.entries,
+        stories: !options.benign,
+        every_action: options.every_action,
+    });
+    if let Some(path) = &options.export {
+        let lines: Vec<&str> = org.entries.iter().map(|entry| entry.json.as_str()).collect();
+        std::fs::write(path, lines.join("\n") + "\n").with_context(|| format!("can't write {}", path.display()))?;
+        println!("{} entries in {}", lines.len(), path.display());
+        return Ok(());
+    }
+    let mut knobs: Knobs = read(options.knobs.as_ref())?.unwrap_or_default();
+    if options.knobs.is_none() {
+        knobs.rate_per_minute = options.rate;
+    }
+    let faults: Vec<Fault> = read(options.faults.as_ref())?.unwrap_or_default();
+    let entries = org.entries.len();
+    let sim = Sim::start(org, SimConfig { clock: SimClock::Real, token: None, knobs, faults }, options.addr).await?;
+    println!("serving {entries} entries at {}", sim.base_url());
+    println!("  slack.base_url = \"{}\" and any token that begins with xox", sim.base_url());
+    let _ = stop.wait_for(|stop| *stop).await;
+    sim.stop().await;
+    Ok(())
+}
+
+fn read<T: serde::de::DeserializeOwned>(path: Option<&PathBuf>) -> Result<Option<T>> {
+    let Some(path) = path else { return Ok(None) };
+    let text = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
+    Ok(Some(serde_json::from_slice(&text).with_context(|| format!("{} is not what is wanted", path.display()))?))
+}

@@ -1,0 +1,398 @@
+//! The file sink: records as lines of a file that any agent may tail.
+//!
+//! Promises, with the process killed or the power cut at any instruction:
+//! - Each record is in the files once, in order. What a lost commit had already written is found again and not repeated.
+//! - A rotated file never ends in, or contains, a part of a line. The current one may end in one until the next start or
+//!   delivery, which takes it away; agents don't read a line before its end.
+//! - A complete line is never taken back: an agent may have read it. So when what is there differs from what is asked for
+//!   (other software, other rendering after an upgrade), the records are written after it: twice rather than never.
+//! - Nothing that isn't ours is overwritten or removed.
+//!
+//! Rotation is by rename, at a saved position, to a name made of the number of the file's first record. Each step leaves a
+//! state that [`FileSink::open`] takes up like any other: renamed but no new file, a new file but nothing in it, lines in
+//! it but no commit. There is no second path for errors either: after one, the next delivery starts like a new process.
+//!
+//! It doesn't render records, wait, or retry.
+
+use super::{FileMark, Resume, Sink, SinkError};
+use crate::disk::{self, Disk, OsDisk};
+use gridwatch_core::entry::hex;
+use sha2::{Digest, Sha256};
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use tracing::{info, warn};
+
+/// When a file is full and how many full ones stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// A file is rotated before it would pass this. Only a single larger delivery, or commits lost to crashes, make a
+    /// larger one: rotation waits until the store knows the position.
+    pub rotate_bytes: u64,
+    /// Rotated files kept; 0 keeps all.
+    pub keep: u32,
+}
+
+#[derive(Debug)]
+pub struct FileSink {
+    path: PathBuf,
+    rotation: Rotation,
+    disk: Box<dyn Disk>,
+    /// What the last delivery returned. At open: what the store had saved.
+    resume: Resume,
+    /// `None` after an error, or before the first look at the disk.
+    open: Option<OpenFile>,
+    /// Held, not read: keeps a second gridwatch from this path.
+    _lock: File,
+}
+
+#[derive(Debug)]
+struct OpenFile {
+    file: File,
+    /// End of the last complete line. Beyond `resume`'s offset when a commit was lost: lines delivered but not saved.
+    end: u64,
+}
+
+/// How far the asked lines are already in the file.
+struct Match {
+    lines: usize,
+    bytes: u64,
+    /// What comes next in the file, if it isn't the next line asked for.
+    differs: Option<Difference>,
+}
+
+enum Difference {
+    /// A complete line with other text.
+    OtherLine,
+    /// Zeros where a power cut left a hole: nobody's text.
+    Hole,
+}
+
+/// Names tried for a rotated file whose proper name is taken by an older life of this sink.
+const MAX_NAMES: u32 = 10_000;
+
+impl FileSink {
+    /// Takes up the file where the store last saw it. Never creates folders: a typing error would create one, too.
+    pub fn open(path: &Path, rotation: Rotation, resume: Resume) -> Result<Self, SinkError> {
+        Self::open_on(Box::new(OsDisk), path, rotation, resume)
+    }
+
+    fn open_on(disk: Box<dyn Disk>, path: &Path, rotation: Rotation, resume: Resume) -> Result<Self, SinkError> {
+        // Hidden, so that an agent's `events.ndjson*` doesn't read it.
+        let lock_path = path.with_file_name(affixed(".", path, ".lock"));
+        let lock = disk::lock(&lock_path)
+            .map_err(|e| SinkError::io("lock", &lock_path, e))?
+            .ok_or_else(|| SinkError::Locked { path: path.to_owned() })?;
+        let mut sink = Self { path: path.to_owned(), rotation, disk, resume, open: None, _lock: lock };
+        sink.open = Some(sink.take_up()?);
+        Ok(sink)
+    }
+
+    /// Opens the file as it stands, or a new one, and takes a torn tail away.
+    fn take_up(&mut self) -> Result<OpenFile, SinkError> {
+        let opened = OpenOptions::new().read(true).write(true).open(&self.path);
+        let file = match opened {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.leave_marked_file()?;
+                return self.create();
+            }
+            opened => opened.map_err(|e| self.io("open", e))?,
+        };
+        let meta = file.metadata().map_err(|e| self.io("read", e))?;
+        if !meta.is_file() {
+            return Err(self.io("write to", io::Error::other("it is no regular file")));
+        }
+        if let Some(mark) = &self.resume.file
+            && !is_marked(&file, mark).map_err(|e| self.io("read", e))?
+        {
+            self.leave_marked_file()?;
+        }
+        let end = end_of_lines(&file, self.offset(), meta.len()).map_err(|e| self.io("read", e))?;
+        if end < meta.len() {
+            warn!(path = %self.path.display(), bytes = meta.len() - end, "torn line cut off");
+            self.disk.cut(&file, end).map_err(|e| self.io("cut", e))?;
+        }
+        // A killed process may have created the file without saving its name.
+        self.sync_folder()?;
+        Ok(OpenFile { file, end })
+    }
+
+    /// The marked file isn't at its path any more. Says why, and starts with nothing.
+    fn leave_marked_file(&mut self) -> Result<(), SinkError> {
+        let Some(mark) = self.resume.file.take() else { return Ok(()) };
+        let rotated = self.rotated_names(mark.first).take_while(|name| name.exists());
+        let ours = rotated.filter_map(|name| File::open(name).ok());
+        match ours.into_iter().any(|file| is_marked(&file, &mark).unwrap_or(false)) {
+            true => info!(path = %self.path.display(), "interrupted rotation taken up"),
+            false => warn!(
+                path = %self.path.display(),
+                saved_bytes = mark.offset,
+                "file was moved, replaced or truncated by someone else; going on with what is there"
+            ),
+        }
+        Ok(())
+    }
+
+    fn create(&self) -> Result<OpenFile, SinkError> {
+        let file = self.disk.create(&self.path).map_err(|e| self.io("create", e))?;
+        self.sync_folder()?;
+        Ok(OpenFile { file, end: 0 })
+    }
+
+    fn sync_folder(&self) -> Result<(), SinkError> {
+        let folder = self.folder();
+        self.disk.sync_folder(folder).map_err(|e| SinkError::io("save the names in", folder, e))
+    }
+
+    fn folder(&self) -> &Path {
+        let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty());
+        folder.unwrap_or(Path::new("."))
+    }
+
+    fn offset(&self) -> u64 {
+        self.resume.file.as_ref().map_or(0, |mark| mark.offset)
+    }
+
+    fn io(&self, doing: &'static str, source: io::Error) -> SinkError {
+        SinkError::io(doing, &self.path, source)
+    }
+
+    /// The open file if it still is the one at the path and nobody wrote to it, else the result of another look.
+    fn current(&mut self) -> Result<OpenFile, SinkError> {
+        if let Some(open) = self.open.take()
+            && is_untouched(&self.path, &open)
+        {
+            return Ok(open);
+        }
+        self.take_up()
+    }
+
+    fn try_deliver(&mut self, first: u64, lines: &[String]) -> Result<(), SinkError> {
+        let known = usize::try_from(self.resume.next.saturating_sub(first)).unwrap_or(usize::MAX);
+        let Some(lines) = lines.get(known..).filter(|lines| !lines.is_empty()) else { return Ok(()) };
+        let first = first + known as u64;
+        let mut open = self.current()?;
+        if known == 0 && self.is_full(&open, lines) {
+            open = self.rotate()?;
+        }
+        let offset = self.write(&mut open, lines)?;
+        let last = lines.last().map_or(String::new(), |line| format!("{line}\n"));
+        self.resume = Resume {
+            next: first + lines.len() as u64,
+            file: Some(FileMark {
+                first: self.resume.file.as_ref().map_or(first, |mark| mark.first),
+                offset,
+                line_bytes: last.len() as u64,
+                line_hash: hash(last.as_bytes()),
+            }),
+        };
+        self.open = Some(open);
+        Ok(())
+    }
+
+    /// Rotation waits until no unsaved lines are left: the position it happens at is one that the store has.
+    fn is_full(&self, open: &OpenFile, lines: &[String]) -> bool {
+        let bytes: u64 = lines.iter().map(|line| line.len() as u64 + 1).sum();
+        let offset = self.offset();
+        offset > 0 && open.end == offset && offset.saturating_add(bytes) > self.rotation.rotate_bytes
+    }
+
+    /// Writes what isn't there yet and saves it all. Returns the end of the last line asked for.
+    fn write(&self, open: &mut OpenFile, lines: &[String]) -> Result<u64, SinkError> {
+        let offset = self.offset();
+        let found = find(&open.file, offset, open.end, lines).map_err(|e| self.io("read", e))?;
+        let (there, missing) = lines.split_at(found.lines);
+        let mut at = offset + found.bytes;
+        match found.differs {
+            None => {}
+            Some(Difference::Hole) => {
+                warn!(path = %self.path.display(), at, "hole left by a power cut removed");
+                self.disk.cut(&open.file, at).map_err(|e| self.io("cut", e))?;
+                open.end = at;
+            }
+            Some(Difference::OtherLine) => {
+                warn!(
+                    path = %self.path.display(),
+                    at,
+                    records = missing.len(),
+                    "lines that were not saved differ from what is to be delivered; both are kept"
+                );
+                at = open.end;
+            }
+        }
+        // Lines that are there are written again, over themselves: after a sync that failed, the kernel may hold them as
+        // saved although they aren't, and would not try again.
+        let write = |lines: &[String], at: u64| match lines.is_empty() {
+            true => Ok(()),
+            false => self.disk.write_at(&open.file, joined(lines).as_bytes(), at),
+        };
+        write(there, offset).and_then(|()| write(missing, at)).map_err(|e| self.io("write to", e))?;
+        self.disk.sync(&open.file).map_err(|e| self.io("save", e))?;
+        at += joined_bytes(missing);
+        open.end = open.end.max(at);
+        Ok(at)
+    }
+
+    fn rotate(&mut self) -> Result<OpenFile, SinkError> {
+        let first = self.resume.file.as_ref().map_or(0, |mark| mark.first);
+        let to = self
+            .rotated_names(first)
+            .find(|name| !name.exists())
+            .ok_or_else(|| self.io("find a free name to rotate", io::ErrorKind::AlreadyExists.into()))?;
+        self.disk.rename(&self.path, &to).map_err(|e| self.io("rotate", e))?;
+        self.resume.file = None;
+        let open = self.create()?;
+        info!(to = %to.display(), "file rotated");
+        if let Err(error) = self.prune() {
+            warn!(path = %self.path.display(), %error, "old rotated files could not be removed");
+        }
+        Ok(open)
+    }
+
+    /// `events.ndjson.00000000000000000042`, then the same with `-1`, `-2`, …: after the store was lost, numbers start anew.
+    fn rotated_names(&self, first: u64) -> impl Iterator<Item = PathBuf> {
+        let path = self.path.clone();
+        (0..MAX_NAMES).map(move |n| {
+            let suffix = match n {
+                0 => format!(".{first:020}"),
+                n => format!(".{first:020}-{n}"),
+            };
+            path.with_file_name(affixed("", &path, &suffix))
+        })
+    }
+
+    /// Removes the oldest of our rotated files. By time of last change, because numbers may have started anew.
+    fn prune(&self) -> io::Result<()> {
+        if self.rotation.keep == 0 {
+            return Ok(());
+        }
+        let mut rotated = Vec::new();
+        for found in std::fs::read_dir(self.folder())? {
+            let found = found?;
+            let meta = found.metadata()?;
+            if meta.is_file() && self.is_ours(&found.file_name()) {
+                rotated.push((meta.modified()?, found.path()));
+            }
+        }
+        rotated.sort();
+        let too_many = rotated.len().saturating_sub(self.rotation.keep as usize);
+        for (_, path) in rotated.drain(..too_many) {
+            self.disk.remove(&path)?;
+            info!(path = %path.display(), "old rotated file removed");
+        }
+        Ok(())
+    }
+
+    /// Whether a file name is one that `rotated_names` makes.
+    fn is_ours(&self, name: &std::ffi::OsStr) -> bool {
+        let (Some(name), Some(base)) = (name.to_str(), self.path.file_name().and_then(|n| n.to_str())) else {
+            return false;
+        };
+        let Some(suffix) = name.strip_prefix(base).and_then(|rest| rest.strip_prefix('.')) else { return false };
+        let (number, again) = suffix.split_once('-').unwrap_or((suffix, "1"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        number.len() == 20 && digits(number) && digits(again)
+    }
+}
+
+impl Sink for FileSink {
+    fn deliver(&mut self, first: u64, lines: &[String]) -> Result<Resume, SinkError> {
+        if let Err(error) = self.try_deliver(first, lines) {
+            // Takes the torn tail away now if the disk lets us, else at the next delivery.
+            self.open = self.take_up().ok();
+            return Err(error);
+        }
+        Ok(self.resume.clone())
+    }
+}
+
+fn affixed(before: &str, path: &Path, after: &str) -> OsString {
+    let mut name = OsString::from(before);
+    name.push(path.file_name().unwrap_or_default());
+    name.push(after);
+    name
+}
+
+fn hash(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes)[..16])
+}
+
+fn joined(lines: &[String]) -> String {
+    let mut text = String::with_capacity(lines.iter().map(|line| line.len() + 1).sum());
+    for line in lines {
+        debug_assert!(!line.contains('\n'), "a record is one line");
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
+fn joined_bytes(lines: &[String]) -> u64 {
+    lines.iter().map(|line| line.len() as u64 + 1).sum()
+}
+
+/// Does the file hold the marked line where the mark says?
+fn is_marked(file: &File, mark: &FileMark) -> io::Result<bool> {
+    let Some(at) = mark.offset.checked_sub(mark.line_bytes) else { return Ok(false) };
+    if file.metadata()?.len() < mark.offset {
+        return Ok(false);
+    }
+    let mut line = vec![0; usize::try_from(mark.line_bytes).unwrap_or(0)];
+    file.read_exact_at(&mut line, at)?;
+    Ok(hash(&line) == mark.line_hash)
+}
+
+fn is_untouched(path: &Path, open: &OpenFile) -> bool {
+    let (Ok(named), Ok(held)) = (std::fs::metadata(path), open.file.metadata()) else { return false };
+    (named.dev(), named.ino(), named.len()) == (held.dev(), held.ino(), open.end)
+}
+
+/// The place after the last line break in `from..length`, or `from`.
+fn end_of_lines(file: &File, from: u64, length: u64) -> io::Result<u64> {
+    let mut block = [0; 8192];
+    let mut end = length;
+    while end > from {
+        let start = end.saturating_sub(block.len() as u64).max(from);
+        let block = &mut block[..(end - start) as usize];
+        file.read_exact_at(block, start)?;
+        if let Some(at) = block.iter().rposition(|b| *b == b'\n') {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(from)
+}
+
+/// Compares the lines asked for with those in `from..end`. Memory: one asked line.
+fn find(mut file: &File, from: u64, end: u64, lines: &[String]) -> io::Result<Match> {
+    let mut found = Match { lines: 0, bytes: 0, differs: None };
+    if from == end {
+        return Ok(found);
+    }
+    file.seek(SeekFrom::Start(from))?;
+    let mut reader = io::BufReader::new(file.take(end - from));
+    for line in lines {
+        if from + found.bytes == end {
+            break;
+        }
+        let mut there = Vec::with_capacity(line.len() + 1);
+        reader.by_ref().take(line.len() as u64 + 1).read_to_end(&mut there)?;
+        if there.strip_suffix(b"\n") != Some(line.as_bytes()) {
+            let of_line = there.split(|b| *b == b'\n').next().unwrap_or_default();
+            // JSON text has no raw zeros.
+            found.differs = Some(match of_line.contains(&0) {
+                true => Difference::Hole,
+                false => Difference::OtherLine,
+            });
+            break;
+        }
+        found.lines += 1;
+        found.bytes += there.len() as u64;
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests;

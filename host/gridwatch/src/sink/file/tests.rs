@@ -1,0 +1,310 @@
+//! The file sink beside its model: the list of records that were asked for.
+
+use super::*;
+use crate::disk::faulty::FaultyDisk;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use std::fs;
+
+const SMALL: Rotation = Rotation { rotate_bytes: 300, keep: 0 };
+
+fn record(number: u64) -> String {
+    let padding = "x".repeat((number * 7 % 40) as usize);
+    format!(r#"{{"id":{number},"pad":"{padding}"}}"#)
+}
+
+fn records(range: std::ops::Range<u64>) -> Vec<String> {
+    range.map(record).collect()
+}
+
+fn path_in(folder: &Path) -> PathBuf {
+    folder.join("events.ndjson")
+}
+
+/// Rotated files in order, then the current one.
+fn files(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut rotated: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    rotated.retain(|p| p.file_name().unwrap().to_str().unwrap().starts_with("events.ndjson."));
+    rotated.sort();
+    let all = rotated.into_iter().chain([path_in(folder)]);
+    all.filter(|p| p.exists()).map(|p| (p.clone(), String::from_utf8(fs::read(&p).unwrap()).unwrap())).collect()
+}
+
+fn lines(folder: &Path) -> Vec<String> {
+    let complete = |text: &str| text[..text.rfind('\n').map_or(0, |at| at + 1)].to_owned();
+    let texts: String = files(folder).iter().map(|(_, text)| complete(text)).collect();
+    texts.lines().map(str::to_owned).collect()
+}
+
+/// A process: opens the sink with what the store has and delivers until it dies or all is delivered. `lost` is the share
+/// of deliveries after which it dies before the commit.
+fn live(disk: &FaultyDisk, folder: &Path, store: &mut Resume, total: u64, lost: f64, rng: &mut SmallRng) {
+    let opened = FileSink::open_on(Box::new(disk.clone()), &path_in(folder), SMALL, store.clone());
+    let Ok(mut sink) = opened else {
+        assert!(disk.plan().killed, "{opened:?}");
+        return;
+    };
+    while store.next < total {
+        let until = total.min(store.next + rng.random_range(1..12));
+        let delivered = sink.deliver(store.next, &records(store.next..until));
+        match delivered {
+            Ok(_) if rng.random_bool(lost) => return,
+            Ok(resume) => *store = resume,
+            Err(_) if disk.plan().killed => return,
+            Err(SinkError::Full { .. }) => disk.plan().room = None,
+            Err(_) => {}
+        }
+    }
+}
+
+/// Whole lines in every rotated file; a run of records from the first on, each once.
+fn check(folder: &Path, store: &Resume, what: &str) {
+    for (path, text) in files(folder) {
+        if path != path_in(folder) {
+            assert!(text.ends_with('\n'), "{what}: {path:?}: {text}");
+        }
+    }
+    let lines = lines(folder);
+    assert!(lines.len() as u64 >= store.next, "{what}: a saved record is gone");
+    assert_eq!(lines, records(0..lines.len() as u64), "{what}");
+}
+
+/// More changes than a process in the test below makes.
+const MAX_STEPS: u64 = 500;
+
+#[test]
+fn killed_at_every_step_each_record_is_there_once() {
+    let total = 60;
+    for torn_at in [0, 1, 100, 255] {
+        for steps in 0..MAX_STEPS {
+            let folder = tempfile::tempdir().unwrap();
+            let (disk, mut store) = (FaultyDisk::default(), Resume::default());
+            let mut rng = SmallRng::seed_from_u64(steps);
+            let what = format!("killed after {steps} steps, write torn at {torn_at}/256");
+            disk.restart(Some(steps), torn_at);
+            live(&disk, folder.path(), &mut store, total, 0.0, &mut rng);
+            let was_killed = disk.plan().killed;
+            check(folder.path(), &store, &what);
+            disk.restart(None, 0);
+            while store.next < total {
+                live(&disk, folder.path(), &mut store, total, 0.1, &mut rng);
+                check(folder.path(), &store, &what);
+            }
+            assert_eq!(lines(folder.path()), records(0..total), "{what}");
+            if !was_killed {
+                break;
+            }
+            assert!(steps + 1 < MAX_STEPS, "the process never gets to its end");
+        }
+    }
+}
+
+#[test]
+fn a_life_of_kills_power_cuts_full_disks_and_failing_syncs_loses_and_repeats_nothing() {
+    for seed in 0..200 {
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let folder = tempfile::tempdir().unwrap();
+        let (disk, mut store) = (FaultyDisk::default(), Resume::default());
+        let total = 120;
+        while store.next < total {
+            disk.restart(Some(rng.random_range(0..40)), rng.random());
+            disk.plan().room = rng.random_bool(0.3).then(|| rng.random_range(0..400));
+            disk.plan().failing_syncs = u32::from(rng.random_bool(0.2));
+            live(&disk, folder.path(), &mut store, total, 0.1, &mut rng);
+            let power = rng.random_bool(0.3);
+            if power {
+                disk.cut_power(folder.path(), &mut rng);
+            } else {
+                check(folder.path(), &store, &format!("seed {seed}"));
+            }
+        }
+        disk.restart(None, 0);
+        live(&disk, folder.path(), &mut store, total + 1, 0.1, &mut rng);
+        while store.next < total + 1 {
+            live(&disk, folder.path(), &mut store, total + 1, 0.1, &mut rng);
+        }
+        check(folder.path(), &store, &format!("seed {seed}, at the end"));
+        assert_eq!(lines(folder.path()).len() as u64, total + 1, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_whole_lines_and_the_retry_adds_the_rest() {
+    for room in 0..200 {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = FaultyDisk::default();
+        let mut sink =
+            FileSink::open_on(Box::new(disk.clone()), &path_in(folder.path()), SMALL, Resume::default()).unwrap();
+        disk.plan().room = Some(room);
+        let asked = records(0..8);
+        let error = sink.deliver(0, &asked).unwrap_err();
+        assert!(matches!(error, SinkError::Full { .. }) && error.hint().is_some(), "{error}");
+        let text = fs::read_to_string(path_in(folder.path())).unwrap();
+        assert!(text.is_empty() || text.ends_with('\n'), "torn: {text}");
+        disk.plan().room = None;
+        assert_eq!(sink.deliver(0, &asked).unwrap().next, 8);
+        assert_eq!(lines(folder.path()), asked, "room {room}");
+    }
+}
+
+fn sink_in(folder: &Path, rotation: Rotation, resume: Resume) -> FileSink {
+    FileSink::open(&path_in(folder), rotation, resume).unwrap()
+}
+
+const BIG: Rotation = Rotation { rotate_bytes: 1 << 30, keep: 0 };
+
+#[test]
+fn a_lost_commit_is_found_again_whatever_the_batches() {
+    for batch in 1..=12 {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = sink_in(folder.path(), BIG, Resume::default()).deliver(0, &records(0..5)).unwrap();
+        sink_in(folder.path(), BIG, saved.clone()).deliver(5, &records(5..15)).unwrap();
+        let mut sink = sink_in(folder.path(), BIG, saved);
+        for first in (5..20).step_by(batch) {
+            let last = 20.min(first + batch as u64);
+            sink.deliver(first, &records(first..last)).unwrap();
+        }
+        assert_eq!(lines(folder.path()), records(0..20), "batch {batch}");
+    }
+}
+
+#[test]
+fn lines_that_differ_stay_and_ours_follow() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = sink_in(folder.path(), BIG, Resume::default()).deliver(0, &records(0..2)).unwrap();
+    // Delivered by an older version, whose rendering was another; then the commit was lost.
+    let older = [record(2), "old 3".to_owned(), "old 4".to_owned()];
+    sink_in(folder.path(), BIG, saved.clone()).deliver(2, &older).unwrap();
+    let mut sink = sink_in(folder.path(), BIG, saved);
+    sink.deliver(2, &records(2..5)).unwrap();
+    sink.deliver(5, &records(5..6)).unwrap();
+    let mut expected = records(0..3);
+    expected.extend(["old 3".to_owned(), "old 4".to_owned()]);
+    expected.extend(records(3..6));
+    assert_eq!(lines(folder.path()), expected);
+}
+
+#[test]
+fn a_hole_left_by_a_power_cut_is_removed_with_what_follows() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = sink_in(folder.path(), BIG, Resume::default()).deliver(0, &records(0..2)).unwrap();
+    let text = fs::read_to_string(path_in(folder.path())).unwrap();
+    let spoilt = format!("{text}{}\n{{\"id\":\0\0\0\n{}\n", record(2), record(4));
+    fs::write(path_in(folder.path()), spoilt).unwrap();
+    sink_in(folder.path(), BIG, saved).deliver(2, &records(2..6)).unwrap();
+    assert_eq!(lines(folder.path()), records(0..6));
+}
+
+#[test]
+fn a_new_life_goes_on_after_the_old_one_and_overwrites_no_rotated_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for life in 0..3 {
+        let mut sink = sink_in(folder.path(), SMALL, Resume::default());
+        for first in 0..20 {
+            sink.deliver(first, &[format!("life {life} {}", record(first))]).unwrap();
+        }
+    }
+    let mut all = lines(folder.path());
+    all.sort();
+    let mut expected: Vec<String> =
+        (0..3).flat_map(|life| (0..20).map(move |n| format!("life {life} {}", record(n)))).collect();
+    expected.sort();
+    assert_eq!(all, expected);
+}
+
+#[test]
+fn a_file_taken_away_or_truncated_while_we_write_is_started_afresh() {
+    type Disturb = fn(&Path);
+    let cases: [(&str, Disturb, usize); 3] = [
+        ("moved", |p| fs::rename(p, p.with_extension("1")).unwrap(), 2),
+        ("removed", |p| fs::remove_file(p).unwrap(), 2),
+        ("truncated", |p| fs::write(p, "").unwrap(), 2),
+    ];
+    for (what, disturb, left) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sink = sink_in(folder.path(), BIG, Resume::default());
+        sink.deliver(0, &records(0..3)).unwrap();
+        disturb(&path_in(folder.path()));
+        let resume = sink.deliver(3, &records(3..5)).unwrap();
+        let text = fs::read_to_string(path_in(folder.path())).unwrap();
+        assert_eq!(text, joined(&records(3..5)), "{what}");
+        assert_eq!((text.lines().count(), resume.next, resume.file.unwrap().first), (left, 5, 3));
+    }
+}
+
+#[test]
+fn foreign_lines_appended_to_our_file_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sink = sink_in(folder.path(), BIG, Resume::default());
+    sink.deliver(0, &records(0..1)).unwrap();
+    let path = path_in(folder.path());
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{text}echo\n")).unwrap();
+    sink.deliver(1, &records(1..2)).unwrap();
+    assert_eq!(lines(folder.path()), [record(0), "echo".into(), record(1)]);
+}
+
+#[test]
+fn a_file_stays_under_its_size_unless_one_delivery_is_larger() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sink = sink_in(folder.path(), SMALL, Resume::default());
+    for first in (0..100).step_by(4) {
+        sink.deliver(first, &records(first..first + 4)).unwrap();
+    }
+    assert!(files(folder.path()).iter().all(|(_, text)| text.len() <= 300));
+    sink.deliver(100, &records(100..120)).unwrap();
+    sink.deliver(120, &records(120..121)).unwrap();
+    let sizes: Vec<usize> = files(folder.path()).iter().map(|(_, text)| text.len()).collect();
+    assert_eq!(sizes.iter().filter(|size| **size > 300).count(), 1, "{sizes:?}");
+    assert_eq!(lines(folder.path()), records(0..121));
+}
+
+#[test]
+fn only_our_own_rotated_files_beyond_keep_are_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let foreign = [
+        "events.ndjson.1",
+        "events.ndjson.gz",
+        "events.ndjson.00000000000000000001.gz",
+        "other.ndjson.00000000000000000001",
+    ];
+    for name in foreign {
+        fs::write(folder.path().join(name), "x\n").unwrap();
+    }
+    let rotation = Rotation { rotate_bytes: 100, keep: 3 };
+    let mut sink = sink_in(folder.path(), rotation, Resume::default());
+    for first in 0..100 {
+        sink.deliver(first, &records(first..first + 1)).unwrap();
+    }
+    for name in foreign {
+        assert!(folder.path().join(name).exists(), "{name}");
+    }
+    let names = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name());
+    assert_eq!(names.filter(|name| sink.is_ours(name)).count(), 3);
+    let mut kept = lines(folder.path());
+    kept.retain(|line| line != "x");
+    assert_eq!(kept, records(100 - kept.len() as u64..100));
+}
+
+#[test]
+fn a_second_process_is_refused_and_a_bad_place_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = path_in(folder.path());
+    let sink = sink_in(folder.path(), BIG, Resume::default());
+    let second = FileSink::open(&path, BIG, Resume::default()).unwrap_err();
+    assert!(matches!(second, SinkError::Locked { .. }) && second.hint().is_some());
+    drop(sink);
+    sink_in(folder.path(), BIG, Resume::default());
+
+    let missing = FileSink::open(&folder.path().join("no/e.ndjson"), BIG, Resume::default()).unwrap_err();
+    assert!(missing.hint().unwrap().contains("create the folder"), "{missing}");
+    assert!(FileSink::open(folder.path(), BIG, Resume::default()).is_err());
+}
+
+#[test]
+fn the_file_is_for_owner_and_group() {
+    let folder = tempfile::tempdir().unwrap();
+    sink_in(folder.path(), BIG, Resume::default());
+    let mode = fs::metadata(path_in(folder.path())).unwrap().mode();
+    assert_eq!(mode & 0o777, 0o640);
+}

@@ -1,0 +1,170 @@
+//! A module that misbehaves on request: a row's `details.misdeed` says how, its `details.amount` how much.
+//!
+//! A row without a misdeed gets one honest finding. It is written on the bare bindings because the SDK would not let it
+//! lie. Exists in WASM only.
+
+#![cfg(target_arch = "wasm32")]
+#![allow(unsafe_code, reason = "what it does is the point: memory, stack and texts that no safe module would make")]
+
+use gridwatch_sdk::guest::bindings;
+use gridwatch_sdk::guest::bindings::exports::gridwatch::detect::rules::{Batch, Finding, Guest};
+use gridwatch_sdk::guest::bindings::gridwatch::detect::types::Label;
+use gridwatch_sdk::guest::bindings::gridwatch::detect::{kv, log, lookup};
+use std::hint::black_box;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+struct Misbehave;
+
+bindings::export!(Misbehave with_types_in bindings);
+
+/// Positions in the manifest.
+const ACTOR: usize = 0;
+const MISDEED: usize = 1;
+const AMOUNT: usize = 2;
+const DOES: u32 = 0;
+const ELSEWHERE: u32 = 1;
+const MEDIUM: u8 = 3;
+
+/// `evaluate` calls of this instance: state that a module must not rely on, and that shows when it was renewed.
+static CALLS: AtomicU32 = AtomicU32::new(0);
+
+impl Guest for Misbehave {
+    fn configure(config_json: String) -> Result<(), Vec<String>> {
+        for misdeed in gridwatch_sdk::json::texts(&config_json) {
+            match &*misdeed {
+                "refuse" => return Err(vec!["too high".into(), "too low".into()]),
+                misdeed => take(misdeed, 1 << 20).map_err(|why| vec![why])?,
+            }
+        }
+        Ok(())
+    }
+
+    fn evaluate(rows: Batch) -> Result<Vec<Finding>, String> {
+        let calls = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut findings = Vec::new();
+        for row in 0..rows.seqs.len() {
+            let amount = text(&rows, AMOUNT, row).parse().unwrap_or(0);
+            let misdeed = text(&rows, MISDEED, row);
+            let seen = || honest(&rows, row, "seen".to_owned());
+            match misdeed {
+                "" => findings.push(seen()),
+                "findings" => findings.extend((0..amount).map(|_| seen())),
+                "error" => return Err("no \u{1b}[31mthanks".into()),
+                "count-calls" => findings.push(honest(&rows, row, format!("call {calls}"))),
+                "kv-read" => findings.push(honest(&rows, row, read(text(&rows, ACTOR, row)))),
+                _ if let Some(lie) = lie(misdeed, amount, seen()) => findings.push(lie),
+                _ => {
+                    take(misdeed, amount)?;
+                    ask(misdeed, amount, text(&rows, ACTOR, row))?;
+                    findings.push(seen());
+                }
+            }
+        }
+        Ok(findings)
+    }
+}
+
+fn text(rows: &Batch, column: usize, row: usize) -> &str {
+    let id = rows.texts[column].ids[row] as usize;
+    let bytes = &rows.dict_bytes[rows.dict_offsets[id] as usize..rows.dict_offsets[id + 1] as usize];
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
+fn honest(rows: &Batch, row: usize, title: String) -> Finding {
+    Finding {
+        row: row as u32,
+        rule: DOES,
+        severity: MEDIUM,
+        dedup_key: text(rows, ACTOR, row).to_owned(),
+        title,
+        evidence: vec![rows.seqs[row]],
+        windows: Vec::new(),
+        labels: Vec::new(),
+    }
+}
+
+/// Findings that are not true, or not fit to be shown.
+fn lie(misdeed: &str, amount: usize, seen: Finding) -> Option<Finding> {
+    let label = |key: String, value: String| Label { key, value };
+    let long = || "\u{1b}[2J\u{202e}x".repeat(amount);
+    Some(match misdeed {
+        "lie-row" => Finding { row: seen.row + amount as u32, ..seen },
+        "lie-rule" => Finding { rule: 2, ..seen },
+        "lie-severity" => Finding { severity: u8::MAX, ..seen },
+        "lie-evidence" => Finding { evidence: vec![amount as u64], ..seen },
+        "lie-window" => Finding { windows: vec![1], ..seen },
+        "lie-action" => Finding { rule: ELSEWHERE, ..seen },
+        "long-texts" => Finding { title: long(), dedup_key: long(), labels: vec![label(long(), long())], ..seen },
+        "many-labels" => {
+            let labels = (0..amount).map(|i| label(format!("{i:05}"), String::new())).collect();
+            Finding { labels, ..seen }
+        }
+        "much-evidence" => Finding { evidence: vec![seen.evidence[0]; amount], ..seen },
+        // SAFETY: none. The host must not believe that what says it is text is UTF-8.
+        "not-utf8" => Finding { title: unsafe { String::from_utf8_unchecked(vec![0xff, 0xfe]) }, ..seen },
+        _ => return None,
+    })
+}
+
+/// Takes time, memory, stack or nothing at all: what needs no host function.
+fn take(misdeed: &str, amount: usize) -> Result<(), String> {
+    match misdeed {
+        "spin" => loop {
+            black_box(amount);
+        },
+        // In KiB, a page of 64 at a time, as an allocator would.
+        "allocate" => (0..amount.div_ceil(64)).for_each(|_| {
+            black_box(core::arch::wasm32::memory_grow(0, 1));
+        }),
+        "recurse" => {
+            black_box(depth(amount));
+        }
+        "panic" => panic!("as I was told to"),
+        "unreachable" => core::arch::wasm32::unreachable(),
+        _ => {}
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn depth(left: usize) -> usize {
+    if black_box(left) == 0 { 0 } else { black_box(depth(left - 1)) + 1 }
+}
+
+/// Asks the host for too much.
+fn ask(misdeed: &str, amount: usize, actor: &str) -> Result<(), String> {
+    let item = |key: String, value: Vec<u8>| kv::Item { key, value, expires_ms: u64::MAX };
+    let put = |key: String, value: Vec<u8>| kv::set_many(&[item(key, value)]).map_err(|code| format!("kv code {code}"));
+    match misdeed {
+        "log" => (0..amount).for_each(|i| log::write(4, &format!("line {i}"))),
+        "log-long" => log::write(4, &"é".repeat(amount)),
+        "look-up" => {
+            for _ in 0..amount {
+                lookup::contains_many("names", &[0]).map_err(|code| format!("lookup code {code}"))?;
+            }
+        }
+        "look-up-nowhere" => {
+            lookup::contains_many("no such table", &[0]).map_err(|code| format!("lookup code {code}"))?;
+        }
+        // An id that isn't one is the empty text, not somebody else's memory.
+        "look-up-beyond" => {
+            lookup::contains_many("names", &[u32::MAX, u32::MAX - 1]).map_err(|code| format!("lookup code {code}"))?;
+        }
+        "kv-write" => put(actor.to_owned(), vec![7; amount])?,
+        "kv-key" => put("k".repeat(amount), Vec::new())?,
+        "kv-write-then-panic" => {
+            put(actor.to_owned(), vec![7; amount])?;
+            panic!("after writing");
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// What the host has under a key.
+fn read(key: &str) -> String {
+    match kv::get_many(&[key.to_owned()]).first() {
+        Some(Some(value)) => format!("{} bytes", value.len()),
+        _ => "nothing".into(),
+    }
+}

@@ -1,0 +1,72 @@
+//! Events, and detection as the shell runs it: pipeline, worker threads, folding; without a store.
+
+use gridwatch_core::batch::Batch;
+use gridwatch_core::entry::Entry;
+use gridwatch_core::event::Event;
+use gridwatch_core::pipeline::{Concluded, Pipeline, Service};
+use gridwatch_core::time::UnixMillis;
+use gridwatch_detect::{Evaluation, Module, Workers};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+const START: u64 = 1_790_000_000;
+
+/// A sign-in that asks `tests/guests/misbehave` for something; event `n` is by actor `W<n>` with id `e<n>`.
+pub fn asks(n: u64, misdeed: &str, amount: u64) -> Event {
+    signs_in(n, &format!("W{n}"), json!({ "misdeed": misdeed, "amount": amount }))
+}
+
+/// A sign-in with nothing special to it.
+pub fn plain(n: u64) -> Event {
+    signs_in(n, &format!("W{n}"), json!({}))
+}
+
+pub fn signs_in(n: u64, actor: &str, details: Value) -> Event {
+    event(n, "user_login", actor, details)
+}
+
+/// Event `n`, ten seconds after the one before it.
+pub fn event(n: u64, action: &str, actor: &str, details: Value) -> Event {
+    let user = json!({ "id": actor, "name": "A Name", "email": format!("{actor}@acme.example") });
+    let entry = json!({
+        "id": format!("e{n}"),
+        "date_create": START + n * 10,
+        "action": action,
+        "actor": { "type": "user", "user": user },
+        "entity": { "type": "user", "user": user },
+        "context": { "ip_address": "198.51.100.7", "ua": "Mozilla/5.0" },
+        "details": details,
+    });
+    Event::new(n, UnixMillis((START + n * 10 + 60) * 1_000), &Entry::from_json(&entry.to_string()))
+}
+
+/// The batch that one module gets of some events.
+pub fn batch_for(module: &Module, events: &[Event]) -> Arc<Batch> {
+    Pipeline::new(vec![service(module)]).prepare(events).batches[0].clone()
+}
+
+pub fn service(module: &Module) -> Service {
+    Service { manifest: module.manifest.clone(), digest: module.digest.clone(), serves: 0..u64::MAX }
+}
+
+/// Modules in service.
+#[derive(Debug)]
+pub struct Detection {
+    pipeline: Pipeline,
+    workers: Workers,
+}
+
+impl Detection {
+    pub fn start(modules: Vec<Module>, threads: usize) -> Self {
+        let pipeline = Pipeline::new(modules.iter().map(service).collect());
+        Self { pipeline, workers: Workers::start(modules, threads).expect("threads") }
+    }
+
+    /// Runs one batch: what came of it, and what each module did.
+    pub fn run(&mut self, events: &[Event]) -> (Concluded, Vec<Evaluation>) {
+        let prepared = self.pipeline.prepare(events);
+        let evaluations = self.workers.evaluate(&prepared.batches);
+        let outcomes = evaluations.iter().map(|e| e.outcome.clone()).collect();
+        (self.pipeline.conclude(events, &prepared, outcomes), evaluations)
+    }
+}

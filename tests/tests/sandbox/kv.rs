@@ -1,0 +1,78 @@
+//! Key-value state: what a good call wrote stays, what a failed call wrote is gone, and a restart forgets nothing.
+
+use super::{dead, evaluate, misbehave, titles};
+use gridwatch_core::event::Event;
+use gridwatch_core::state::StateOp;
+use gridwatch_detect::{Limits, Module};
+use gridwatch_tests::detection::{asks, signs_in};
+use serde_json::json;
+
+/// Actor `who` asks, and its name is the key.
+fn by(n: u64, who: &str, misdeed: &str, amount: u64) -> Event {
+    signs_in(n, who, json!({ "misdeed": misdeed, "amount": amount }))
+}
+
+fn read(module: &mut Module, who: &str) -> String {
+    titles(&evaluate(module, &[by(1_000, who, "kv-read", 0)]))[0].to_owned()
+}
+
+#[test]
+fn a_call_reads_its_own_writes() {
+    let mut module = misbehave(&Limits::default());
+    let events = [by(1, "A", "kv-read", 0), by(2, "A", "kv-write", 10), by(3, "A", "kv-read", 0)];
+    assert_eq!(titles(&evaluate(&mut module, &events)), ["nothing", "seen", "10 bytes"]);
+}
+
+#[test]
+fn writes_of_a_failed_call_are_dropped_and_of_good_ones_kept() {
+    let mut module = misbehave(&Limits::default());
+    let events = [
+        by(1, "A", "kv-write", 10),
+        by(2, "B", "kv-write-then-panic", 20),
+        by(3, "C", "kv-write", 30),
+        by(4, "D", "kv-write-then-panic", 40),
+    ];
+    let evaluation = evaluate(&mut module, &events);
+    assert_eq!(dead(&evaluation).iter().map(|(row, _)| *row).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(evaluation.changes.len(), 2, "each kept write is saved once: {:?}", evaluation.changes);
+    let found = ["A", "B", "C", "D"].map(|who| read(&mut module, who));
+    assert_eq!(found, ["10 bytes", "nothing", "30 bytes", "nothing"]);
+}
+
+#[test]
+fn state_comes_back_after_a_restart_and_belongs_to_its_module() {
+    let mut module = misbehave(&Limits::default());
+    let changes = evaluate(&mut module, &[by(1, "A", "kv-write", 10), by(2, "B", "kv-write", 0)]).changes;
+    let mut again = misbehave(&Limits::default());
+    let mut stranger = misbehave(&Limits::default());
+    for StateOp { key, value } in changes {
+        let value = value.expect("a write");
+        again.load_state(&key, &value);
+        let of_another = String::from_utf8(key).expect("text").replace("misbehave", "other");
+        stranger.load_state(of_another.as_bytes(), &value);
+    }
+    assert_eq!(["A", "B", "C"].map(|who| read(&mut again, who)), ["10 bytes", "0 bytes", "nothing"]);
+    assert_eq!(read(&mut stranger, "A"), "nothing");
+}
+
+#[test]
+fn replacing_a_value_needs_no_more_room_than_it_has() {
+    let mut module = misbehave(&Limits { kv_bytes: 1_000, ..Limits::default() });
+    let write = |n, bytes| by(n, "A", "kv-write", bytes);
+    let evaluation = evaluate(&mut module, &[write(1, 900), write(2, 900)]);
+    assert_eq!(dead(&evaluation), [], "in one call");
+    assert_eq!(dead(&evaluate(&mut module, &[write(3, 999)])), [], "in the next");
+    assert_eq!(dead(&evaluate(&mut module, &[write(4, 1_000)])).len(), 1, "with its key it is one byte too long");
+    assert_eq!(
+        dead(&evaluate(&mut module, &[by(5, "B", "kv-write", 0)])).len(),
+        1,
+        "and there is no room for a second"
+    );
+}
+
+#[test]
+fn a_lookup_that_makes_no_sense_is_answered_not_trusted() {
+    let mut module = misbehave(&Limits::default());
+    let evaluation = evaluate(&mut module, &[asks(1, "look-up-beyond", 0), asks(2, "look-up-nowhere", 0)]);
+    assert_eq!(dead(&evaluation), [(1, "answered with an error: lookup code 1")]);
+}
