@@ -35,7 +35,7 @@ pub fn evaluate<C: Configuration>(
 ) -> Result<Vec<wit::Finding>, String> {
     let texts = batch.texts.into_iter().map(|column| column.ids).collect();
     let windows = batch.windows.into_iter().map(|column| column.values).collect();
-    let batch = Batch::new(batch.seqs, batch.times_ms, texts, windows, batch.dict_offsets, batch.dict_bytes)?;
+    let batch = Batch::new(batch.seqs, batch.times_ms, texts, windows, &batch.dict_offsets, &batch.dict_bytes)?;
     let mut findings = Findings::default();
     for row in batch.rows() {
         detect(&row, config, &mut findings);

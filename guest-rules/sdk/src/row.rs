@@ -17,31 +17,37 @@ pub struct Window(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule(pub u32);
 
-/// Columns as the host sent them: `batch` of `wit/detect.wit`, with the heap checked to be UTF-8.
+/// Columns as the host sent them: `batch` of `wit/detect.wit`, its texts found and checked to be UTF-8 once, so that
+/// reading a field is no more than two look-ups.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub struct Batch<'h> {
     seqs: Vec<u64>,
     times_ms: Vec<u64>,
     texts: Vec<Vec<u32>>,
     windows: Vec<Vec<u64>>,
-    offsets: Vec<u32>,
-    heap: String,
+    /// By dictionary id.
+    dict: Vec<&'h str>,
     /// Answers of lookups, one per (table, field), for the whole column at once.
     lookups: RefCell<HashMap<(&'static str, Text), Vec<bool>>>,
 }
 
-impl Batch {
-    /// `texts` and `windows` by position. `Err` if the heap is not UTF-8, which no host sends.
+impl<'h> Batch<'h> {
+    /// `texts` and `windows` by position. `Err` if the heap is not UTF-8 or cut inside a character, which no host sends.
     pub fn new(
         seqs: Vec<u64>,
         times_ms: Vec<u64>,
         texts: Vec<Vec<u32>>,
         windows: Vec<Vec<u64>>,
-        offsets: Vec<u32>,
-        heap: Vec<u8>,
+        offsets: &[u32],
+        heap: &'h [u8],
     ) -> Result<Self, String> {
-        let heap = String::from_utf8(heap).map_err(|_| "the batch's texts are not UTF-8".to_owned())?;
-        Ok(Self { seqs, times_ms, texts, windows, offsets, heap, lookups: RefCell::default() })
+        let heap = std::str::from_utf8(heap).map_err(|_| "the batch's texts are not UTF-8".to_owned())?;
+        let mut dict = Vec::with_capacity(offsets.len());
+        for ends in offsets.windows(2) {
+            let text = heap.get(ends[0] as usize..ends[1] as usize);
+            dict.push(text.ok_or("the batch's offsets are not into its texts")?);
+        }
+        Ok(Self { seqs, times_ms, texts, windows, dict, lookups: RefCell::default() })
     }
 
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
@@ -54,11 +60,6 @@ impl Batch {
 
     pub fn is_empty(&self) -> bool {
         self.seqs.is_empty()
-    }
-
-    fn text_of(&self, id: u32) -> &str {
-        let (start, end) = (self.offsets[id as usize] as usize, self.offsets[id as usize + 1] as usize);
-        &self.heap[start..end]
     }
 }
 
@@ -76,7 +77,7 @@ pub enum Seen {
 /// One event, as far as the module asked for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'b> {
-    batch: &'b Batch,
+    batch: &'b Batch<'b>,
     at: usize,
 }
 
@@ -84,7 +85,7 @@ impl<'b> Row<'b> {
     /// A field's text; "" for absent, null and empty alike.
     #[inline]
     pub fn text(&self, field: Text) -> &'b str {
-        self.batch.text_of(self.batch.texts[field.0 as usize][self.at])
+        self.batch.dict[self.text_id(field) as usize]
     }
 
     /// A field's dictionary id: equal ids are equal texts, within one batch. 0 is "".
@@ -123,7 +124,7 @@ impl<'b> Row<'b> {
         let mut lookups = self.batch.lookups.borrow_mut();
         let answers = lookups.entry((table, field)).or_insert_with(|| {
             let ids = &self.batch.texts[field.0 as usize];
-            lookup::contains_many(table, ids, |id| self.batch.text_of(id).to_owned())
+            lookup::contains_many(table, ids, |id| self.batch.dict[id as usize].to_owned())
         });
         answers.get(self.at).copied().unwrap_or(false)
     }

@@ -39,9 +39,9 @@ fn native<C: Configuration + 'static>(
 }
 
 /// The SDK's batch from the host's.
-pub fn from_host(batch: &HostBatch) -> Batch {
-    let b = batch.clone();
-    Batch::new(b.seqs, b.times_ms, b.texts, b.windows, b.dict_offsets, b.dict_bytes)
+pub fn from_host(batch: &HostBatch) -> Batch<'_> {
+    let HostBatch { seqs, times_ms, texts, windows, dict_offsets, dict_bytes } = batch;
+    Batch::new(seqs.clone(), times_ms.clone(), texts.clone(), windows.clone(), dict_offsets, dict_bytes)
         .expect("the host's texts are UTF-8")
 }
 

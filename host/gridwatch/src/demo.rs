@@ -58,6 +58,9 @@ pub async fn run(options: &Options, stop: watch::Receiver<bool>) -> Result<u8> {
     println!("slack    simulated at {}, with faults: a 429, a 503, a cut body, an expired cursor", sim.base_url());
 
     let temp = options.dir.is_none().then(TempDir::new).transpose()?;
+    if let Some(dir) = &options.dir {
+        std::fs::create_dir_all(dir).with_context(|| format!("can't make {}", dir.display()))?;
+    }
     let dir = options.dir.as_deref().or(temp.as_ref().map(|t| t.0.as_path())).context("no folder")?;
     let config = configuration(dir, &sim.base_url(), &options.modules, from)?;
     let watcher = Arc::new(Watcher::default());

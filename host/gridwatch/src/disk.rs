@@ -198,19 +198,32 @@ pub(crate) mod faulty {
     }
 
     impl Plan {
-        /// Bytes from `at` to `end` are written anew; `None`: all from `at` on are gone.
-        fn touch(&mut self, file: &File, at: u64, end: Option<u64>) {
+        /// All from `at` on is gone.
+        fn note_cut(&mut self, file: &File, at: u64) {
             let inode = file.metadata().unwrap().ino();
             let safe = self.unsynced.entry(inode).or_insert(at);
             *safe = at.min(*safe);
-            if let Some(forgotten) = self.forgotten.get_mut(&inode)
-                && at <= forgotten.start
-            {
-                forgotten.start = end.unwrap_or(u64::MAX).max(forgotten.start);
-                if forgotten.is_empty() {
-                    self.forgotten.remove(&inode);
-                }
+            if self.forgotten.get(&inode).is_some_and(|range| at <= range.start) {
+                self.forgotten.remove(&inode);
             }
+        }
+
+        /// To be called before the write. What is written over itself can't be lost by it.
+        fn note_write(&mut self, file: &File, bytes: &[u8], at: u64) {
+            let meta = file.metadata().unwrap();
+            let mut there = vec![0; bytes.len().min(meta.len().saturating_sub(at) as usize)];
+            file.read_exact_at(&mut there, at).unwrap();
+            let same = there.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+            if same < bytes.len() {
+                let changed = at + same as u64;
+                let safe = self.unsynced.entry(meta.ino()).or_insert(changed);
+                *safe = changed.min(*safe);
+            }
+            let end = at + bytes.len() as u64;
+            if let Some(range) = self.forgotten.get_mut(&meta.ino()).filter(|range| at <= range.start) {
+                range.start = end.max(range.start);
+            }
+            self.forgotten.retain(|_, range| !range.is_empty());
         }
     }
 
@@ -233,14 +246,14 @@ pub(crate) mod faulty {
                 let mut plan = self.plan();
                 if was_alive {
                     let part = bytes.len() * usize::from(plan.torn_at) / 256;
-                    plan.touch(file, at, Some(at + part as u64));
+                    plan.note_write(file, &bytes[..part], at);
                     file.write_all_at(&bytes[..part], at)?;
                 }
                 return Err(killed());
             };
             let room = plan.room.unwrap_or(u64::MAX);
             let fits = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
-            plan.touch(file, at, Some(at + fits as u64));
+            plan.note_write(file, &bytes[..fits], at);
             plan.room = plan.room.map(|room| room - fits as u64);
             file.write_all_at(&bytes[..fits], at)?;
             match fits == bytes.len() {
@@ -251,7 +264,7 @@ pub(crate) mod faulty {
 
         fn cut(&self, file: &File, length: u64) -> io::Result<()> {
             let mut plan = self.step()?;
-            plan.touch(file, length, None);
+            plan.note_cut(file, length);
             OsDisk.cut(file, length)
         }
 

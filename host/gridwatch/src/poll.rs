@@ -25,13 +25,13 @@ pub struct Poller {
     late: LateHistogram,
     client: Client,
     shared: Arc<Shared>,
-    /// Return when everything that may be read has been read.
-    once: bool,
+    /// Return when everything up to here, which is what may be read at the start, has been read.
+    goal: Option<UnixSeconds>,
 }
 
 impl Poller {
-    pub fn new(machine: Machine, late: LateHistogram, client: Client, shared: Arc<Shared>, once: bool) -> Self {
-        Self { machine, late, client, shared, once }
+    pub fn new(machine: Machine, late: LateHistogram, client: Client, shared: Arc<Shared>, goal: Option<UnixSeconds>) -> Self {
+        Self { machine, late, client, shared, goal }
     }
 
     /// Polls until told to stop, or until up to date if that was all that was asked for. An error means that something
@@ -44,8 +44,8 @@ impl Poller {
                 continue;
             }
             match self.machine.next(Now { wall: clock::now() }) {
-                Step::Wait { why: WaitReason::UpToDate, .. } if self.once => return Ok(()),
-                Step::Wait { why: WaitReason::Halted { problem }, .. } if self.once => {
+                Step::Wait { why: WaitReason::UpToDate, .. } if self.is_there() => return Ok(()),
+                Step::Wait { why: WaitReason::Halted { problem }, .. } if self.goal.is_some() => {
                     bail!("polling can't go on ({})\nhint: {}", problem.label(), problem.advice());
                 }
                 Step::Wait { until, why } => {
@@ -64,6 +64,10 @@ impl Poller {
             }
         }
         Ok(())
+    }
+
+    fn is_there(&self) -> bool {
+        self.goal.is_some_and(|goal| self.machine.state().watermark() >= Some(goal))
     }
 
     /// Why nothing may be fetched now: there is a limit to what can be kept, and what is fetched must be kept.

@@ -190,11 +190,16 @@ fn is_in_use(error: &anyhow::Error) -> bool {
 
 fn poller(shared: &Arc<Shared>, modules: &[Module], until: Until) -> Result<Poller> {
     let slack = &shared.config.slack;
-    let (client, once) = (Client::new(slack)?, until == Until::UpToDate);
-    let config = slack.poll(now_s())?;
+    let (client, now) = (Client::new(slack)?, now_s());
+    let mut config = slack.poll(now)?;
+    // Where the settle time ends now is as far as a run that ends by itself has to get, and it shouldn't wait on the way.
+    let goal = (until == Until::UpToDate).then(|| now.minus(slack.settle_s));
+    if goal.is_some() {
+        config = PollConfig::new(PollSettings { interval_s: 1, ..config.settings().clone() })?;
+    }
     if let Some((state, ledger, late)) = shared.store.poll_state()? {
         let machine = Machine::resume(config, state, ledger)?;
-        return Ok(Poller::new(machine, late, client, shared.clone(), once));
+        return Ok(Poller::new(machine, late, client, shared.clone(), goal));
     }
     let config = match Checkpoint::read(&shared.paths.checkpoint) {
         None => config,
@@ -205,7 +210,7 @@ fn poller(shared: &Arc<Shared>, modules: &[Module], until: Until) -> Result<Poll
             PollConfig::new(PollSettings { start, backfill: None, ..config.settings().clone() })?
         }
     };
-    Ok(Poller::new(Machine::start(config), LateHistogram::default(), client, shared.clone(), once))
+    Ok(Poller::new(Machine::start(config), LateHistogram::default(), client, shared.clone(), goal))
 }
 
 /// Pipeline and modules with what they remember.

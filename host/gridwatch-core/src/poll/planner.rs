@@ -42,8 +42,10 @@ fn live(config: &PollConfig, state: &PollState, wall: UnixMillis) -> Plan {
         Some(watermark) => watermark.plus(1),
         None => settings.start.min(target),
     };
-    // A full window is waiting: this is catching up, so the interval between two windows doesn't apply.
-    let is_behind = target.0.saturating_sub(fresh_from.0) >= state.span_s;
+    // More is waiting than two intervals can have brought, or a full window: this is catching up, so the interval between
+    // two windows doesn't apply.
+    let far = state.span_s.min(2 * settings.interval_s.max(settings.min_window_s));
+    let is_behind = target.0.saturating_sub(fresh_from.0) >= far;
     if waiting_ms > 0 && !is_behind {
         return Plan::WaitMs(waiting_ms);
     }

@@ -105,7 +105,7 @@ fn a_life_of_kills_power_cuts_full_disks_and_failing_syncs_loses_and_repeats_not
             }
         }
         disk.restart(None, 0);
-        disk.plan().failing_syncs = 0;
+        (disk.plan().failing_syncs, disk.plan().room) = (0, None);
         Archive::open_on(Box::new(disk), folder.path(), SEGMENT).unwrap();
         check(folder.path(), saved, &format!("seed {seed}"));
     }

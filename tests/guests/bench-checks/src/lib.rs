@@ -25,7 +25,7 @@ pub fn detect(row: &Row<'_>, _: &Config, findings: &mut Findings) {
 }
 
 /// What the guest does with its batch, for the native half of the comparison.
-pub fn detect_all(batch: &Batch) -> Findings {
+pub fn detect_all(batch: &Batch<'_>) -> Findings {
     let (config, mut findings) = (Config::default(), Findings::default());
     batch.rows().for_each(|row| detect(&row, &config, &mut findings));
     findings
