@@ -142,6 +142,8 @@ impl Repo {
     fn test(&self, seeds: Option<u64>, args: &[OsString]) -> Result<()> {
         let started = now();
         self.build_modules_and_test_guests()?;
+        // The crash and hazard tests run the real binary, and cargo doesn't build it for another package's tests.
+        process::run(self.cargo().args(["build", "-p", "gridwatch"]))?;
         let mut cargo = self.cargo();
         cargo.args(["test", "--workspace", "--no-fail-fast"]).args(args);
         if let Some(seeds) = seeds {

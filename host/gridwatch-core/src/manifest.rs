@@ -264,7 +264,7 @@ impl ConfigKey {
 
 /// `90s`, `10m`, `24h`, `30d` in seconds.
 pub fn parse_span(text: &str) -> Option<u64> {
-    let (number, unit) = text.split_at(text.len().checked_sub(1)?);
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let unit = match unit {
         "s" => 1,
         "m" => 60,

@@ -161,7 +161,8 @@ impl Archive {
     }
 
     /// Records in order of `seq` whose event time is in the closed range. See [`read`].
-    pub fn read(&self, from: Option<UnixSeconds>, to: Option<UnixSeconds>) -> Result<Records, ArchiveError> {
+    #[cfg(test)]
+    fn read(&self, from: Option<UnixSeconds>, to: Option<UnixSeconds>) -> Result<Records, ArchiveError> {
         read(&self.folder, from, to)
     }
 

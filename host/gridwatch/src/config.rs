@@ -12,7 +12,7 @@ mod problem;
 mod read;
 mod token;
 
-pub use problem::{Problem, Problems};
+pub use problem::Problems;
 pub use token::Token;
 
 use gridwatch_core::lookup::Tables;

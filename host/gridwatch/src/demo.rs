@@ -122,6 +122,7 @@ struct Watcher {
 #[derive(Default)]
 struct Seen {
     pages: u64,
+    entries: usize,
     alerts: Vec<Alert>,
 }
 
@@ -135,7 +136,13 @@ impl Watcher {
                         println!("module   {}@{} {} ({} rules)", m.name, m.version, &m.digest[..12], m.rules);
                     }
                 }
-                Happening::Page { .. } => seen.pages += 1,
+                Happening::Page { entries, lane } => {
+                    seen.pages += 1;
+                    seen.entries += entries;
+                    if seen.pages.is_power_of_two() {
+                        println!("polling  page {} ({lane} lane), {} entries so far", seen.pages, seen.entries);
+                    }
+                }
                 Happening::Alert(alert) => {
                     if alert.revision == 1 {
                         show::alert(alert);

@@ -19,6 +19,7 @@ mod modules;
 mod poll;
 mod record;
 mod replay;
+mod rotation;
 mod run;
 mod show;
 mod simulate;

@@ -56,7 +56,7 @@ impl Poller {
                 Step::Fetch(request) => {
                     self.shared.board.update(|s| s.poll.paused = None);
                     let answer = tokio::select! {
-                        answer = self.client.logs(&request) => answer,
+                        answer = self.client.logs(&request, clock::now().seconds()) => answer?,
                         _ = stop.wait_for(|stop| *stop) => return Ok(()),
                     };
                     self.take(request, answer)?;

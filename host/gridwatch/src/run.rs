@@ -190,7 +190,7 @@ fn is_in_use(error: &anyhow::Error) -> bool {
 
 fn poller(shared: &Arc<Shared>, modules: &[Module], until: Until) -> Result<Poller> {
     let slack = &shared.config.slack;
-    let (client, now) = (Client::new(slack)?, now_s());
+    let (client, now) = (Client::new(slack, &shared.config.state_dir)?, now_s());
     let mut config = slack.poll(now)?;
     // Where the settle time ends now is as far as a run that ends by itself has to get, and it shouldn't wait on the way.
     let goal = (until == Until::UpToDate).then(|| now.minus(slack.settle_s));
@@ -260,6 +260,10 @@ fn targets(shared: &Shared) -> Result<Vec<(String, Target)>> {
     }
     if let Some(archive) = &config.archive {
         let opened = Archive::open(&archive.dir, archive.segment_bytes)?;
+        // After a lost store without a checkpoint: numbers that the archive has are taken.
+        if let Some(last) = opened.resume().last_seq.filter(|last| *last >= shared.store.next_seq()) {
+            shared.store.skip_to(last + 1, shared.store.next_record())?;
+        }
         targets.push((ARCHIVE.to_owned(), Target::Archive { archive: opened, keep_s: archive.keep_s }));
     }
     Ok(targets)

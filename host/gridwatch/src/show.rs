@@ -19,9 +19,18 @@ pub fn alert(alert: &Alert) {
     let name = [&actor.name, &actor.email, &actor.id].into_iter().find(|t| !t.is_empty());
     let who = name.map_or("nobody named", |n| n.as_str());
     let role = actor.role_at_event.name();
-    println!("  {DIM}why{DIM:#}  {}", alert.condition);
+    println!("  {DIM}why{DIM:#}  {}", clip(&alert.condition));
     println!("  {DIM}who{DIM:#}  {who} ({role})  {DIM}evidence{DIM:#} {}", evidence(alert));
-    println!("  {DIM}do{DIM:#}   {}", playbook(alert));
+    println!("  {DIM}do{DIM:#}   {}", clip(&playbook(alert)));
+}
+
+/// One line of a terminal; the record has the whole text.
+fn clip(text: &str) -> String {
+    const MAX: usize = 110;
+    match text.char_indices().nth(MAX) {
+        Some((end, _)) => format!("{}…", text[..end].trim_end()),
+        None => text.to_owned(),
+    }
 }
 
 /// `7 user_login_failed, 1 user_login from 203.0.113.9`

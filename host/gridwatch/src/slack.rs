@@ -3,13 +3,15 @@
 //! It keeps no state but the connection and decides nothing: what an answer means is the poll machine's business. The
 //! token never enters an error or a log.
 
-use crate::config::{Slack, Token};
+use crate::config::Slack;
+use crate::rotation::Keeper;
 use gridwatch_core::entry::{Page, PageError};
 use gridwatch_core::poll::{Failure, Request};
 use gridwatch_core::time::UnixSeconds;
 use reqwest::header::{ACCEPT, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{StatusCode, redirect};
 use serde::Deserialize;
+use std::path::Path;
 use std::time::Duration;
 
 /// Largest body taken. 9,999 entries of 20 KiB fit.
@@ -21,7 +23,7 @@ const MAX_ERROR_BODY: usize = 64 << 10;
 pub struct Client {
     http: reqwest::Client,
     logs_url: reqwest::Url,
-    token: Token,
+    keeper: Keeper,
 }
 
 /// What came back.
@@ -33,7 +35,7 @@ pub struct Answer {
 }
 
 impl Client {
-    pub fn new(slack: &Slack) -> anyhow::Result<Self> {
+    pub fn new(slack: &Slack, state_dir: &Path) -> anyhow::Result<Self> {
         // Only fails if a provider is set already, and then there is one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
@@ -43,26 +45,32 @@ impl Client {
             .redirect(redirect::Policy::none())
             .build()?;
         let logs_url = format!("{}/audit/v1/logs", slack.base_url).parse()?;
-        Ok(Self { http, logs_url, token: slack.token.clone() })
+        Ok(Self { http, logs_url, keeper: Keeper::open(slack, state_dir)? })
     }
 
-    pub async fn logs(&self, request: &Request) -> Answer {
+    /// An error means that a renewed token could not be saved.
+    pub async fn logs(&mut self, request: &Request, now: UnixSeconds) -> anyhow::Result<Answer> {
+        self.keeper.renew(&self.http, now).await?;
         let sent = self
             .http
             .get(self.logs_url.clone())
             .query(&request.parameters())
-            .bearer_auth(self.token.expose())
+            .bearer_auth(self.keeper.token().expose())
             .header(ACCEPT, "application/json")
             .send()
             .await;
         match sent {
             Err(error) => {
                 tracing::debug!(error = %error.without_url(), "request failed");
-                Answer { date: None, result: Err(Failure::Network) }
+                Ok(Answer { date: None, result: Err(Failure::Network) })
             }
             Ok(response) => {
                 let date = date_of(response.headers());
-                Answer { date, result: read(response).await }
+                let result = read(response).await;
+                if matches!(result, Err(Failure::Unauthorized)) {
+                    self.keeper.rejected();
+                }
+                Ok(Answer { date, result })
             }
         }
     }

@@ -36,7 +36,8 @@ impl Problems {
         Self { file, problems }
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+    #[cfg(test)]
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter()
     }
 }

@@ -11,6 +11,10 @@ use std::path::Path;
 pub struct Token(Box<str>);
 
 impl Token {
+    pub fn new(secret: &str) -> Self {
+        Self(secret.into())
+    }
+
     /// For the `Authorization` header or a form body, and nothing else.
     pub fn expose(&self) -> &str {
         &self.0

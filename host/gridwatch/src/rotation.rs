@@ -1,0 +1,160 @@
+//! Token rotation: exchanging a token that expires for its successor, without ever losing the pair.
+//!
+//! A refresh token can be used once (Slack docs, token rotation), so the new pair is on disk before it is used: killed
+//! at any point, either the old pair still works (Slack allows a short grace) or the new one is there. `token.json` in
+//! the state folder is readable by its owner only. One gridwatch per refresh token: two would cut each other off.
+
+use crate::checkpoint;
+use crate::config::{Slack, Token, TokenRotation};
+use anyhow::{Context, Result};
+use gridwatch_core::time::UnixSeconds;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Access tokens live 12 hours; a new one is fetched this long before the end (Slack's SDK does the same).
+const EARLY_S: u64 = 2 * 3_600;
+/// After a refusal, the next try is this much later: a refresh is no way to find out whether Slack is up again.
+const RETRY_S: u64 = 60;
+
+/// Hands out the token that is valid now.
+#[derive(Debug)]
+pub struct Keeper {
+    current: Token,
+    rotating: Option<Rotating>,
+}
+
+#[derive(Debug)]
+struct Rotating {
+    app: TokenRotation,
+    url: String,
+    file: PathBuf,
+    refresh: Token,
+    /// 0: not known, as of a token that was configured.
+    expires: UnixSeconds,
+    not_before: UnixSeconds,
+}
+
+/// What `token.json` holds. Serialised for that file alone.
+#[derive(Serialize, Deserialize)]
+struct Pair {
+    access_token: String,
+    refresh_token: String,
+    expires: UnixSeconds,
+}
+
+impl Keeper {
+    pub fn open(slack: &Slack, state_dir: &Path) -> Result<Self> {
+        let Some(app) = slack.rotation.clone() else {
+            return Ok(Self { current: slack.token.clone(), rotating: None });
+        };
+        let file = state_dir.join("token.json");
+        let saved = match std::fs::read(&file) {
+            Ok(bytes) => Some(serde_json::from_slice::<Pair>(&bytes).map_err(|_| damaged(&file))?),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+            Err(e) => return Err(e).with_context(|| format!("can't read {}", file.display())),
+        };
+        let (current, refresh, expires) = match saved {
+            Some(pair) => (Token::new(&pair.access_token), Token::new(&pair.refresh_token), pair.expires),
+            None => (slack.token.clone(), app.refresh_token.clone(), UnixSeconds(0)),
+        };
+        let rotating = Rotating { app, url: refresh_url(&slack.base_url), file, refresh, expires, not_before: UnixSeconds(0) };
+        Ok(Self { current, rotating: Some(rotating) })
+    }
+
+    pub fn token(&self) -> &Token {
+        &self.current
+    }
+
+    /// Exchanges the token if it is about to expire. An error is about saving; being refused is logged and the old token
+    /// stays, so that the poll machine hears of it from Slack and says what to do.
+    pub async fn renew(&mut self, http: &reqwest::Client, now: UnixSeconds) -> Result<()> {
+        let Some(rotating) = &mut self.rotating else { return Ok(()) };
+        if now < rotating.not_before || now.plus(EARLY_S) < rotating.expires {
+            return Ok(());
+        }
+        match rotating.exchange(http, now).await {
+            Err(why) => {
+                rotating.not_before = now.plus(RETRY_S);
+                tracing::error!(why, "Slack did not exchange the refresh token");
+            }
+            Ok(pair) => {
+                checkpoint::replace_private(&rotating.file, &serde_json::to_vec(&pair)?)
+                    .with_context(|| format!("can't save the new token pair in {}", rotating.file.display()))?;
+                self.current = Token::new(&pair.access_token);
+                rotating.refresh = Token::new(&pair.refresh_token);
+                rotating.expires = pair.expires;
+                tracing::info!(expires = %pair.expires, "token renewed");
+            }
+        }
+        Ok(())
+    }
+
+    /// Slack rejected the token: whatever its end was thought to be, the next request renews it first.
+    pub fn rejected(&mut self) {
+        if let Some(rotating) = &mut self.rotating {
+            rotating.expires = UnixSeconds(0);
+        }
+    }
+}
+
+impl Rotating {
+    /// The error is fit for a log: Slack's word for it, never the request.
+    async fn exchange(&self, http: &reqwest::Client, now: UnixSeconds) -> Result<Pair, String> {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", &self.app.client_id),
+            ("client_secret", self.app.client_secret.expose()),
+            ("refresh_token", self.refresh.expose()),
+        ];
+        let sent = http.post(&self.url).form(&form).send().await.map_err(|e| e.without_url().to_string())?;
+        let body = sent.bytes().await.map_err(|e| e.without_url().to_string())?;
+        let answer: Answer = serde_json::from_slice(&body).map_err(|_| "the answer is not JSON".to_owned())?;
+        if !answer.ok {
+            return Err(answer.error.unwrap_or_else(|| "no error given".into()));
+        }
+        // For a user token, which is what the Audit Logs API takes, the new pair is in the user's part.
+        let Answer { access_token, refresh_token, expires_in, .. } = answer;
+        let own = Grant { access_token, refresh_token, expires_in };
+        let grant = answer.authed_user.filter(|user| user.access_token.is_some()).unwrap_or(own);
+        match (grant.access_token, grant.refresh_token) {
+            (Some(access_token), Some(refresh_token)) => {
+                let expires = now.plus(grant.expires_in.unwrap_or(12 * 3_600));
+                Ok(Pair { access_token, refresh_token, expires })
+            }
+            _ => Err("the answer holds no new pair of tokens".into()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    ok: bool,
+    error: Option<String>,
+    // Written out instead of flattened: serde's flatten and arbitrary-precision numbers don't go together.
+    access_token: Option<String>,
+    refresh_token: Option<String>,
+    expires_in: Option<u64>,
+    authed_user: Option<Grant>,
+}
+
+#[derive(Deserialize)]
+struct Grant {
+    access_token: Option<String>,
+    refresh_token: Option<String>,
+    expires_in: Option<u64>,
+}
+
+/// The Web API is at another host than the Audit Logs API, except where both are simulated.
+fn refresh_url(base_url: &str) -> String {
+    match base_url.strip_prefix("https://api.slack.com") {
+        Some("") => "https://slack.com/api/oauth.v2.access".to_owned(),
+        _ => format!("{base_url}/api/oauth.v2.access"),
+    }
+}
+
+fn damaged(file: &Path) -> anyhow::Error {
+    anyhow::anyhow!(
+        "{} is damaged\nhint: delete it, and give a new refresh token in `slack.rotation`: the old one is used up",
+        file.display()
+    )
+}
