@@ -71,7 +71,13 @@ impl Host {
     /// `gridwatch run --once`, to its end.
     pub fn run_once(&self) -> Output {
         let mut command = gridwatch();
-        command.arg("run").arg("--config").arg(self.path("gridwatch.toml")).arg("--once").output().expect("gridwatch runs")
+        command
+            .arg("run")
+            .arg("--config")
+            .arg(self.path("gridwatch.toml"))
+            .arg("--once")
+            .output()
+            .expect("gridwatch runs")
     }
 
     /// Like [`Host::run_once`], but has to succeed.
@@ -110,6 +116,13 @@ impl Host {
         texts.flat_map(|text| text.lines().map(parse).collect::<Vec<_>>()).collect()
     }
 
+    /// What the delivered events were made of, by Slack id: the bytes that Slack sent.
+    pub fn raw(&self) -> BTreeMap<String, String> {
+        let text = |value: &Value| value.as_str().expect("an event has an id and its raw data").to_owned();
+        let events = self.lines("events.ndjson");
+        events.iter().map(|event| (text(&event["metadata"]["uid"]), text(&event["raw_data"]))).collect()
+    }
+
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.path("log")).unwrap_or_default()
     }
@@ -126,6 +139,32 @@ pub fn gridwatch() -> Command {
     let path = own.ancestors().nth(2).expect("target folder").join("gridwatch");
     assert!(path.is_file(), "no {}: run `cargo build -p gridwatch`", path.display());
     Command::new(path)
+}
+
+/// SIGTERM, as a service manager would stop it; it has to end well.
+pub fn terminate(mut gridwatch: Child) {
+    let told = Command::new("kill").arg("-TERM").arg(gridwatch.id().to_string()).status().expect("kill");
+    assert!(told.success(), "gridwatch had ended by itself");
+    let status = gridwatch.wait().expect("gridwatch ends");
+    assert!(status.success(), "{status}");
+}
+
+/// SIGKILL: what a power cut or the OOM killer does.
+pub fn kill(mut gridwatch: Child) {
+    gridwatch.kill().expect("still running");
+    gridwatch.wait().expect("gridwatch ends");
+}
+
+/// Waits until something has happened in another process, for at most half a minute.
+pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
+    let waited = (0..1_500).find(|_| {
+        let there = happened();
+        if !there {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        there
+    });
+    assert!(waited.is_some(), "waited in vain: {what}");
 }
 
 /// The workspace's root.

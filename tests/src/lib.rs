@@ -3,3 +3,4 @@
 pub mod detection;
 pub mod guests;
 pub mod host;
+pub mod sim;

@@ -123,7 +123,8 @@ impl Module {
     /// Runs a batch. Total: an event that the module can't get over is alone in `dead`, everything else was evaluated.
     pub fn evaluate(&mut self, batch: &Batch) -> Evaluation {
         let mut evaluation = Evaluation::default();
-        let mut todo = vec![0..batch.rows()];
+        let all = 0..batch.rows();
+        let mut todo = vec![all];
         while let Some(range) = todo.pop() {
             if range.is_empty() {
                 continue;

@@ -26,7 +26,9 @@ mod frame;
 mod read;
 mod record;
 
-pub use read::{Records, read};
+#[cfg(test)]
+use read::Records;
+pub use read::read;
 pub use record::ArchiveRecord;
 
 use frame::Found;

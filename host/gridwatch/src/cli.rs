@@ -24,9 +24,13 @@ const WRONG: u8 = 2;
 /// Watches a Slack Enterprise Grid org: polls the Audit Logs API durably, runs sandboxed WASM detection modules over it,
 /// and writes events and alerts where your log agent picks them up.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = "\
+#[command(
+    version,
+    about,
+    after_help = "\
 Exit codes: 0 done, 1 failed (trying again may help), 2 the command line, the configuration or a module is wrong.
-Start with `gridwatch demo`: an embedded org, no configuration, ends by itself.")]
+Start with `gridwatch demo`: an embedded org, no configuration, ends by itself."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -175,7 +179,13 @@ fn check(path: &Path) -> Result<u8> {
     let modules = Wanted::of(&config).load()?;
     for module in &modules {
         let rules: Vec<&str> = module.manifest.rules.iter().map(|r| r.id.as_str()).collect();
-        println!("module {}@{} {}: {}", module.manifest.name, module.manifest.version, &module.digest[..12], rules.join(", "));
+        println!(
+            "module {}@{} {}: {}",
+            module.manifest.name,
+            module.manifest.version,
+            &module.digest[..12],
+            rules.join(", ")
+        );
     }
     println!("{}: fine; {} modules, {} sinks", path.display(), modules.len(), config.sinks.len());
     Ok(0)
@@ -258,6 +268,7 @@ fn time(text: &str) -> Result<UnixSeconds, String> {
     if let Ok(seconds) = text.parse() {
         return Ok(UnixSeconds(seconds));
     }
-    let stamp: jiff::Timestamp = text.parse().map_err(|_| "write 2026-11-01T00:00:00Z or seconds since 1970".to_owned())?;
+    let stamp: jiff::Timestamp =
+        text.parse().map_err(|_| "write 2026-11-01T00:00:00Z or seconds since 1970".to_owned())?;
     u64::try_from(stamp.as_second()).map(UnixSeconds).map_err(|_| "before 1970".to_owned())
 }

@@ -18,8 +18,8 @@ const MAX_BYTES: usize = 4 << 20;
 /// Waits between attempts while a sink refuses.
 const RETRY: [Duration; 4] =
     [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15)];
-/// Name of the archive among the sinks' positions; no sink can have it, for names have no dot.
-pub const ARCHIVE: &str = "archive.";
+/// Name of the archive among the sinks' positions; no sink can have it, for their names have no brackets.
+pub const ARCHIVE: &str = "(archive)";
 
 /// Where records go.
 pub enum Target {
@@ -41,6 +41,7 @@ pub fn run(shared: &Shared, name: &str, mut target: Target, ending: &Ending) -> 
     let mut failures = 0;
     loop {
         let (rung, last_round) = (shared.bells.deliver.count(), ending.detected.load(Ordering::Acquire));
+        let hurried = shared.bells.hurry.count();
         let position = shared.store.position(name)?;
         let records = shared.store.records(position.next, MAX_RECORDS, MAX_BYTES)?;
         let Some((last, _)) = records.last() else {
@@ -74,7 +75,7 @@ pub fn run(shared: &Shared, name: &str, mut target: Target, ending: &Ending) -> 
                 if ending.hurry.load(Ordering::Acquire) {
                     return Ok(()); // what is left stays in the outbox for the next start
                 }
-                shared.bells.hurry.wait(shared.bells.hurry.count(), RETRY[failures.min(RETRY.len() - 1)]);
+                shared.bells.hurry.wait(hurried, RETRY[failures.min(RETRY.len() - 1)]);
                 failures += 1;
             }
         }

@@ -49,7 +49,12 @@ pub async fn run(options: &Options, stop: watch::Receiver<bool>) -> Result<u8> {
     let org = generate(&plan);
     println!(
         "org      {} ({}): {} users, {} workspaces, {} entries in {} days, {} stories in them",
-        org.enterprise.name, org.enterprise.id, org.users.len(), org.workspaces.len(), org.entries.len(), options.days,
+        org.enterprise.name,
+        org.enterprise.id,
+        org.users.len(),
+        org.workspaces.len(),
+        org.entries.len(),
+        options.days,
         org.stories.len()
     );
     let knobs = Knobs { rate_per_minute: RATE, burst: RATE / 10, ..Knobs::default() };
@@ -71,8 +76,12 @@ pub async fn run(options: &Options, stop: watch::Receiver<bool>) -> Result<u8> {
     sim.stop().await;
     let alerts = watcher.alerts();
     let delivered = Delivered::read(&dir.join("events.ndjson"))?;
-    println!("polled   {} pages in {} requests, {} of them refused or broken", status.poll.pages, stats.logs_requests,
-        stats.logs_requests - stats.pages);
+    println!(
+        "polled   {} pages in {} requests, {} of them refused or broken",
+        status.poll.pages,
+        stats.logs_requests,
+        stats.logs_requests - stats.pages
+    );
     Ok(verdict(&truth, &delivered, &alerts, status.poll.stored, options.keep))
 }
 
@@ -186,7 +195,9 @@ fn verdict(truth: &Truth, delivered: &Delivered, alerts: &[Alert], stored: u64, 
     let mut wrong = lost > 0 || delivered.duplicates > 0;
     println!(
         "entries  {} served, {stored} stored, {} delivered, {} duplicated, {lost} lost",
-        truth.shown.len(), delivered.ids.len(), delivered.duplicates
+        truth.shown.len(),
+        delivered.ids.len(),
+        delivered.duplicates
     );
     let mut by_rule: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for alert in alerts {
@@ -212,7 +223,10 @@ fn verdict(truth: &Truth, delivered: &Delivered, alerts: &[Alert], stored: u64, 
         println!("noise    {} {} belongs to no story", alert.rule, alert.title);
     }
     println!("{}", if wrong { "verdict  NOT as the simulator knows it" } else { "verdict  as the simulator knows it" });
-    println!("         {found} of {} expected alerts", truth.stories.iter().map(|s| s.expected_rules.len()).sum::<usize>());
+    println!(
+        "         {found} of {} expected alerts",
+        truth.stories.iter().map(|s| s.expected_rules.len()).sum::<usize>()
+    );
     u8::from(wrong)
 }
 

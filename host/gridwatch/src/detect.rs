@@ -53,8 +53,7 @@ pub fn run(shared: &Shared, mut pipeline: Pipeline, workers: &Workers, polled: &
 fn step(shared: &Shared, pipeline: &mut Pipeline, workers: &Workers, pending: &[Pending]) -> Result<()> {
     let first = shared.store.next_seq();
     let numbered = pending.iter().enumerate();
-    let events: Vec<Event> =
-        numbered.map(|(i, p)| Event::new(first + i as u64, p.first_seen, &p.entry)).collect();
+    let events: Vec<Event> = numbered.map(|(i, p)| Event::new(first + i as u64, p.first_seen, &p.entry)).collect();
     let Detected { concluded, changes } = detect(pipeline, workers, &events);
     let alerts = concluded.alerts.iter().map(|alert| Record::Alert(Box::new(alert.clone())));
     let records: Vec<Record> = events.iter().map(Record::of_event).chain(alerts).collect();
@@ -72,7 +71,13 @@ fn step(shared: &Shared, pipeline: &mut Pipeline, workers: &Workers, pending: &[
         tracing::warn!(module = fault.module, event = fault.event_id, reason = fault.reason, "module fault");
     }
     for alert in &concluded.alerts {
-        tracing::info!(rule = alert.rule, severity = alert.severity.name(), uid = alert.uid, title = alert.title, "alert");
+        tracing::info!(
+            rule = alert.rule,
+            severity = alert.severity.name(),
+            uid = alert.uid,
+            title = alert.title,
+            "alert"
+        );
         (shared.observe)(&Happening::Alert(alert));
     }
     Ok(())

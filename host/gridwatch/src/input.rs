@@ -117,14 +117,20 @@ mod tests {
     fn lines_bodies_and_pretty_printed_bodies_are_read() {
         assert_eq!(ids("{\"id\":\"a\"}\n\n{\"id\":\"b\"}"), ["a", "b"]);
         assert_eq!(ids(r#"{"entries":[{"id":"a"},{"id":"b"}],"response_metadata":{"next_cursor":""}}"#), ["a", "b"]);
-        assert_eq!(ids("{\n \"entries\": [\n  {\"id\": \"a\"},\n  {\"id\": \"}\"}\n ]\n}\n{\"id\":\"c\"}\n"), ["a", "}", "c"]);
+        assert_eq!(
+            ids("{\n \"entries\": [\n  {\"id\": \"a\"},\n  {\"id\": \"}\"}\n ]\n}\n{\"id\":\"c\"}\n"),
+            ["a", "}", "c"]
+        );
         assert_eq!(ids("{\"id\":\"a\",\"details\":{\"entries\":[1]}}"), ["a"], "an entry may speak of entries");
     }
 
     #[test]
     fn a_broken_line_costs_itself_and_no_other() {
         let got = ids("{\"id\":\"a\"}\nnot json\n{\"id\":\"b\",\n{\"id\":\"c\"}\n{\"id\":\"d\"}");
-        assert!(got.contains(&"a".to_owned()) && got.contains(&"c".to_owned()) && got.contains(&"d".to_owned()), "{got:?}");
+        assert!(
+            got.contains(&"a".to_owned()) && got.contains(&"c".to_owned()) && got.contains(&"d".to_owned()),
+            "{got:?}"
+        );
         assert_eq!(got.len(), 5);
     }
 }

@@ -35,7 +35,12 @@ impl Wanted {
         Self {
             dir: config.modules.dir.clone(),
             settings: config.modules.config.clone(),
-            grants: config.modules.grants.iter().map(|(name, list)| (name.clone(), list.iter().copied().collect())).collect(),
+            grants: config
+                .modules
+                .grants
+                .iter()
+                .map(|(name, list)| (name.clone(), list.iter().copied().collect()))
+                .collect(),
             tables: config.tables(),
             limits: Limits::default(),
             cache_dir: Some(config.state_dir.join("compiled")),
@@ -65,7 +70,8 @@ impl Wanted {
         let components = self.newest(&mut problems)?;
         for name in self.settings.keys().chain(self.grants.keys()) {
             if !components.contains_key(name) {
-                problems.push(format!("modules: `{name}` is configured, but {} holds no such module", self.dir.display()));
+                problems
+                    .push(format!("modules: `{name}` is configured, but {} holds no such module", self.dir.display()));
             }
         }
         let mut modules = Vec::new();

@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 use gridwatch_core::entry::{Entry, Page};
 use gridwatch_core::poll::{
     Failed, Lane, LateHistogram, Machine, Note, Now, Outcome, PageReceived, PageSummary, Request, Step, WaitReason,
+    Window,
 };
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use std::sync::Arc;
@@ -27,19 +28,49 @@ pub struct Poller {
     shared: Arc<Shared>,
     /// Return when everything up to here, which is what may be read at the start, has been read.
     goal: Option<UnixSeconds>,
+    no_room: Option<NoRoom>,
+}
+
+/// Why nothing may be fetched: there is a limit to what can be kept, and what is fetched must be kept.
+enum NoRoom {
+    Disk { free: u64, min_free: u64 },
+    Backlog { waiting: u64, max: u64 },
+}
+
+impl std::fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Disk { free, min_free } => {
+                write!(f, "disk: {free} bytes free, less than store.min_free ({min_free})")
+            }
+            Self::Backlog { waiting, max } => {
+                write!(
+                    f,
+                    "backlog: {waiting} bytes wait, more than store.outbox_max ({max}); a sink or a module is behind"
+                )
+            }
+        }
+    }
 }
 
 impl Poller {
-    pub fn new(machine: Machine, late: LateHistogram, client: Client, shared: Arc<Shared>, goal: Option<UnixSeconds>) -> Self {
-        Self { machine, late, client, shared, goal }
+    pub fn new(
+        machine: Machine,
+        late: LateHistogram,
+        client: Client,
+        shared: Arc<Shared>,
+        goal: Option<UnixSeconds>,
+    ) -> Self {
+        Self { machine, late, client, shared, goal, no_room: None }
     }
 
     /// Polls until told to stop, or until up to date if that was all that was asked for. An error means that something
     /// could not be saved: the process must end, and a new one goes on from what was.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<()> {
         while !*stop.borrow() {
-            if let Some(why) = self.no_room()? {
-                self.shared.board.update(|s| s.poll.paused = Some(why));
+            self.look_for_room()?;
+            if let Some(why) = &self.no_room {
+                self.shared.board.update(|s| s.poll.paused = Some(why.to_string()));
                 sleep(&mut stop, PAUSE).await;
                 continue;
             }
@@ -70,24 +101,25 @@ impl Poller {
         self.goal.is_some_and(|goal| self.machine.state().watermark() >= Some(goal))
     }
 
-    /// Why nothing may be fetched now: there is a limit to what can be kept, and what is fetched must be kept.
-    fn no_room(&self) -> Result<Option<String>> {
-        let store = &self.shared.config.store;
+    /// Notes whether there is room for another page, and tells when that changes.
+    fn look_for_room(&mut self) -> Result<()> {
+        let (store, waiting) = (&self.shared.config.store, self.shared.store.backlog_bytes());
+        let (min_free, max) = (store.min_free_bytes, store.outbox_max_bytes);
         let free = crate::disk::free_bytes(&self.shared.config.state_dir)?;
-        let why = if free < store.min_free_bytes {
-            Some(format!("disk: {free} bytes free, less than store.min_free ({})", store.min_free_bytes))
-        } else if self.shared.store.backlog_bytes() > store.outbox_max_bytes {
-            Some(format!("backlog: over store.outbox_max ({} bytes); a sink or a module is behind", store.outbox_max_bytes))
+        let no_room = if free < min_free {
+            Some(NoRoom::Disk { free, min_free })
+        } else if waiting > max {
+            Some(NoRoom::Backlog { waiting, max })
         } else {
             None
         };
-        let before = self.shared.board.now().poll.paused;
-        if let Some(why) = &why
-            && before.as_ref().is_none_or(|b| b[..4] != why[..4])
-        {
-            tracing::error!(why, "polling paused");
+        match (&self.no_room, &no_room) {
+            (None, Some(why)) => tracing::error!(%why, "polling paused"),
+            (Some(_), None) => tracing::info!("there is room again; polling goes on"),
+            _ => {}
         }
-        Ok(why)
+        self.no_room = no_room;
+        Ok(())
     }
 
     fn take(&mut self, request: Request, answer: Answer) -> Result<()> {
@@ -154,8 +186,10 @@ impl Poller {
     fn drained(&self, watermark: Option<UnixSeconds>) -> Result<()> {
         self.shared.bells.detect.ring();
         if let Some(watermark) = watermark {
-            let store = &self.shared.store;
-            store.forget_ids_before(watermark.minus(self.shared.config.store.dedup_s))?;
+            let (store, state) = (&self.shared.store, self.machine.state());
+            let open: Vec<Window> =
+                Lane::ALL.iter().filter_map(|lane| Some(state.open_window(*lane)?.window)).collect();
+            store.forget_ids_before(watermark.minus(self.shared.config.store.dedup_s), &open)?;
             let checkpoint = Checkpoint { watermark, next_seq: store.next_seq(), next_record: store.next_record() };
             checkpoint.write(&self.shared.paths.checkpoint)?;
         }

@@ -30,9 +30,8 @@ pub fn file(path: &Path, modules: &Wanted, batch: usize, out: &mut dyn Write) ->
     entries.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
     let mut seen = std::collections::HashSet::new();
     entries.retain(|entry| seen.insert((entry.id.clone(), entry.content_hash())));
-    let event = |(i, entry): (usize, &Entry)| {
-        Ok(Event::new(i as u64 + 1, entry.time.unwrap_or_default().millis(), entry))
-    };
+    let event =
+        |(i, entry): (usize, &Entry)| Ok(Event::new(i as u64 + 1, entry.time.unwrap_or_default().millis(), entry));
     run(entries.iter().enumerate().map(event), modules, batch, out)
 }
 

@@ -57,7 +57,8 @@ impl Keeper {
             Some(pair) => (Token::new(&pair.access_token), Token::new(&pair.refresh_token), pair.expires),
             None => (slack.token.clone(), app.refresh_token.clone(), UnixSeconds(0)),
         };
-        let rotating = Rotating { app, url: refresh_url(&slack.base_url), file, refresh, expires, not_before: UnixSeconds(0) };
+        let rotating =
+            Rotating { app, url: refresh_url(&slack.base_url), file, refresh, expires, not_before: UnixSeconds(0) };
         Ok(Self { current, rotating: Some(rotating) })
     }
 

@@ -21,7 +21,7 @@ use crate::sink::file::{FileSink, Rotation};
 use crate::sink::stdout::StdoutSink;
 use crate::slack::Client;
 use crate::status::{Board, ModuleStatus, Status};
-use crate::store::Store;
+use crate::store::{Damaged, Store, damage};
 use anyhow::{Context, Result};
 use gridwatch_core::alert::Alert;
 use gridwatch_core::pipeline::Pipeline;
@@ -64,6 +64,8 @@ pub struct Shared {
     pub board: Board,
     pub bells: Bells,
     pub observe: Observe,
+    /// Keeps a second gridwatch from this state_dir. The last field: it goes after the store.
+    _lock: std::fs::File,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +81,10 @@ pub struct Bells {
 #[derive(Debug, Clone)]
 pub struct Paths {
     pub store: PathBuf,
+    /// Says that the store broke while in use.
+    pub damaged: PathBuf,
+    /// Held by the running process.
+    pub lock: PathBuf,
     pub checkpoint: PathBuf,
     pub status: PathBuf,
 }
@@ -87,6 +93,8 @@ impl Paths {
     pub fn of(state_dir: &Path) -> Self {
         Self {
             store: state_dir.join("store"),
+            damaged: state_dir.join("store.damaged"),
+            lock: state_dir.join("gridwatch.lock"),
             checkpoint: state_dir.join("checkpoint.json"),
             status: state_dir.join("status.json"),
         }
@@ -103,7 +111,19 @@ pub enum Until {
 }
 
 /// Runs the host. `stop` turning true ends it in order; the final status is the answer.
-pub async fn run(config: Config, until: Until, mut stop: watch::Receiver<bool>, observe: Observe) -> Result<Status> {
+pub async fn run(config: Config, until: Until, stop: watch::Receiver<bool>, observe: Observe) -> Result<Status> {
+    let marker = Paths::of(&config.state_dir).damaged;
+    let result = work(config, until, stop, observe).await;
+    if let Err(error) = &result
+        && damage::is_damage(error)
+    {
+        damage::mark(&marker, &format!("{error:#}"));
+        tracing::error!("the store is damaged; the next start sets it aside and rebuilds it");
+    }
+    result
+}
+
+async fn work(config: Config, until: Until, mut stop: watch::Receiver<bool>, observe: Observe) -> Result<Status> {
     let modules = Wanted::of(&config).load()?;
     let shared = Arc::new(prepare(config, &modules, observe)?);
     let (poller, detector) = (poller(&shared, &modules, until)?, Detector::new(&shared, modules)?);
@@ -145,7 +165,12 @@ fn prepare(config: Config, modules: &[Module], observe: Observe) -> Result<Share
     std::fs::create_dir_all(&config.state_dir)
         .with_context(|| format!("can't make the state folder {}", config.state_dir.display()))?;
     let paths = Paths::of(&config.state_dir);
+    // Not sled's own lock: it looks at other files first, and what is wrong with those must not set a store aside in use.
+    let lock = crate::disk::lock(&paths.lock)
+        .with_context(|| format!("can't lock {}", paths.lock.display()))?
+        .with_context(|| format!("another gridwatch is running on state_dir {}", config.state_dir.display()))?;
     let store = open_or_set_aside(&paths)?;
+    damage::end_at_panics(paths.damaged.clone());
     let module = |m: &Module| ModuleStatus {
         name: m.manifest.name.clone(),
         version: m.manifest.version.to_string(),
@@ -160,32 +185,45 @@ fn prepare(config: Config, modules: &[Module], observe: Observe) -> Result<Share
         ..Status::default()
     });
     observe(&Happening::Modules(&board.now().modules));
-    Ok(Shared { config, paths, store, board, bells: Bells::default(), observe })
+    Ok(Shared { config, paths, store, board, bells: Bells::default(), observe, _lock: lock })
 }
 
-/// A store that won't open is moved aside, never deleted: it is evidence, and it may hold undelivered records.
+/// A damaged store is moved aside, never deleted: it is evidence, and it may hold undelivered records.
 fn open_or_set_aside(paths: &Paths) -> Result<Store> {
-    let error = match Store::open(&paths.store) {
+    let checkpoint = Checkpoint::read(&paths.checkpoint);
+    let error = match open(paths, checkpoint) {
         Ok(store) => return Ok(store),
-        Err(error) if is_in_use(&error) => return Err(error.context("is another gridwatch running on this state_dir?")),
+        Err(error) if !damage::is_damage(&error) => return Err(error),
         Err(error) => error,
     };
     let aside = paths.store.with_extension(format!("broken-{}", clock::now().0));
-    std::fs::rename(&paths.store, &aside).with_context(|| format!("can't set {} aside", paths.store.display()))?;
+    if paths.store.exists() {
+        std::fs::rename(&paths.store, &aside).with_context(|| format!("can't set {} aside", paths.store.display()))?;
+    }
     let store = Store::open(&paths.store).context("can't make a new store")?;
-    let checkpoint = Checkpoint::read(&paths.checkpoint);
     if let Some(checkpoint) = checkpoint {
         store.skip_to(checkpoint.next_seq + NUMBER_GAP, checkpoint.next_record + NUMBER_GAP)?;
     }
+    if paths.damaged.exists() {
+        std::fs::remove_file(&paths.damaged).with_context(|| format!("can't remove {}", paths.damaged.display()))?;
+    }
     tracing::error!(error = format!("{error:#}"), set_aside = %aside.display(), ?checkpoint,
-        "the store won't open; rebuilding it by reading Slack again from the checkpoint (entries delivered since may \
-         be delivered once more, with the same ids)");
+        "the store can't be used; rebuilding it by reading Slack again from before the checkpoint, or from the configured \
+         start if there is none (what was delivered since may be delivered once more, with the same ids)");
     Ok(store)
 }
 
-/// sled's file lock: refused while another process has the store open.
-fn is_in_use(error: &anyhow::Error) -> bool {
-    error.chain().any(|e| e.to_string().contains("could not acquire lock"))
+fn open(paths: &Paths, checkpoint: Option<Checkpoint>) -> Result<Store> {
+    if let Some(what) = damage::marked(&paths.damaged) {
+        return Err(Damaged(format!("in the last run: {what}")).into());
+    }
+    let store = Store::open(&paths.store)?;
+    match checkpoint {
+        Some(checkpoint) if store.is_behind(&checkpoint)? => {
+            Err(Damaged("it is older than its checkpoint; commits are missing".into()).into())
+        }
+        _ => Ok(store),
+    }
 }
 
 fn poller(shared: &Arc<Shared>, modules: &[Module], until: Until) -> Result<Poller> {
@@ -260,6 +298,10 @@ fn targets(shared: &Shared) -> Result<Vec<(String, Target)>> {
     }
     if let Some(archive) = &config.archive {
         let opened = Archive::open(&archive.dir, archive.segment_bytes)?;
+        // Only if store and checkpoint were lost: the archive outlives them, and its numbers are taken.
+        if let Some(last) = opened.resume().last_seq.filter(|last| *last >= shared.store.next_seq()) {
+            shared.store.skip_to(last + NUMBER_GAP, shared.store.next_record())?;
+        }
         // After a lost store without a checkpoint: numbers that the archive has are taken.
         if let Some(last) = opened.resume().last_seq.filter(|last| *last >= shared.store.next_seq()) {
             shared.store.skip_to(last + 1, shared.store.next_record())?;
@@ -280,7 +322,8 @@ fn stage(
     work: impl FnOnce() -> Result<()> + Send + 'static,
 ) -> Result<JoinHandle<Result<()>>> {
     let work = move || {
-        let result = work();
+        let panicked = |_| Err(anyhow::anyhow!("a stage panicked"));
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(panicked);
         if let Err(error) = &result {
             tracing::error!(error = format!("{error:#}"), "stage failed");
             let _ = failed.send(true);

@@ -15,7 +15,10 @@ const BOLD: Style = Style::new().bold();
 pub fn alert(alert: &Alert) {
     let (colour, actor) = (colour(alert.severity), &alert.actor);
     let severity = alert.severity.name().to_uppercase();
-    println!("{colour}{severity:<8}{colour:#} {BOLD}{}{BOLD:#}  {DIM}{} {}{DIM:#}", alert.title, alert.rule, alert.first);
+    println!(
+        "{colour}{severity:<8}{colour:#} {BOLD}{}{BOLD:#}  {DIM}{} {}{DIM:#}",
+        alert.title, alert.rule, alert.first
+    );
     let name = [&actor.name, &actor.email, &actor.id].into_iter().find(|t| !t.is_empty());
     let who = name.map_or("nobody named", |n| n.as_str());
     let role = actor.role_at_event.name();
@@ -85,8 +88,10 @@ pub fn status(status: &Status, now: UnixMillis) {
     println!("{BOLD}{state}{BOLD:#}  pid {}  written {age_s} s ago ({})", status.pid, status.written);
     let poll = &status.poll;
     let watermark = poll.watermark.map_or("nothing drained yet".into(), |w| w.to_string());
-    println!("poll     drained to {watermark}; {} pages, {} stored, {} seen before, {} changed", poll.pages, poll.stored,
-        poll.duplicates, poll.changed);
+    println!(
+        "poll     drained to {watermark}; {} pages, {} stored, {} seen before, {} changed",
+        poll.pages, poll.stored, poll.duplicates, poll.changed
+    );
     if let Some(why) = &poll.paused {
         println!("         waiting: {why}");
     }
@@ -99,7 +104,13 @@ pub fn status(status: &Status, now: UnixMillis) {
         println!("         {count} marked {mark}");
     }
     for module in &status.modules {
-        println!("module   {}@{} {} ({} rules)", module.name, module.version, &module.digest[..12.min(module.digest.len())], module.rules);
+        println!(
+            "module   {}@{} {} ({} rules)",
+            module.name,
+            module.version,
+            &module.digest[..12.min(module.digest.len())],
+            module.rules
+        );
     }
     for (name, sink) in &status.sinks {
         let error = sink.error.as_ref().map(|e| format!("; failing: {e}")).unwrap_or_default();

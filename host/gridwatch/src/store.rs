@@ -17,17 +17,22 @@
 //!
 //! One tree, because only a batch on one tree is atomic without sled's slow transactions.
 
+use crate::checkpoint::Checkpoint;
 use crate::record::Record;
 use anyhow::{Context, Result};
 use gridwatch_core::entry::{Entry, hex};
 use gridwatch_core::pipeline::Fault;
-use gridwatch_core::poll::{Commit, Lane, LateHistogram, Ledger, LedgerRange, PollState};
+use gridwatch_core::poll::{Commit, Lane, LateHistogram, Ledger, LedgerRange, PollState, Window};
 use gridwatch_core::state::StateOp;
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Mutex;
+
+pub mod damage;
+
+pub use damage::Damaged;
 
 /// Faults kept; the oldest go first.
 const MAX_FAULTS: u64 = 10_000;
@@ -90,12 +95,12 @@ struct Released {
 }
 
 impl Store {
-    /// Opens or makes the store. An error here means that it has to be set aside.
+    /// Opens or makes the store. It has to be set aside if the error [is damage](damage::is_damage).
     pub fn open(dir: &Path) -> Result<Self> {
         // sled has panicked on stores that a bad shutdown left behind (sled issues 1166, 1533).
         let open = || sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(64 << 20).open();
         let db = std::panic::catch_unwind(open)
-            .map_err(|_| anyhow::anyhow!("sled panicked"))?
+            .map_err(|_| Damaged("sled panicked".into()))?
             .with_context(|| format!("can't open the store in {}", dir.display()))?;
         let store = Self { db, counters: Mutex::default() };
         match store.get::<u32>(b"mformat")? {
@@ -105,10 +110,19 @@ impl Store {
                 store.commit(batch)?;
             }
             Some(FORMAT) => {}
-            Some(other) => anyhow::bail!("the store has layout {other}, this gridwatch writes {FORMAT}"),
+            Some(other) => return Err(Damaged(format!("it has layout {other}, not {FORMAT}")).into()),
         }
         store.count()?;
         Ok(store)
+    }
+
+    /// Damage may also be that the newest commits are missing: sled takes up what is before a damaged place and says
+    /// nothing. The checkpoint is written after the commits it speaks of, so a store can't be behind it.
+    pub fn is_behind(&self, checkpoint: &Checkpoint) -> Result<bool> {
+        let watermark = self.get::<PollState>(b"mpoll")?.and_then(|state| state.watermark());
+        Ok(watermark < Some(checkpoint.watermark)
+            || self.next_seq() < checkpoint.next_seq
+            || self.next_record() < checkpoint.next_record)
     }
 
     fn count(&self) -> Result<()> {
@@ -137,7 +151,7 @@ impl Store {
     pub fn poll_state(&self) -> Result<Option<(PollState, Ledger, LateHistogram)>> {
         let Some(state) = self.get(b"mpoll")? else { return Ok(None) };
         let rows = self.db.scan_prefix(b"l").values();
-        let rows: Vec<LedgerRange> = rows.map(|row| Ok(serde_json::from_slice(&row?)?)).collect::<Result<_>>()?;
+        let rows: Vec<LedgerRange> = rows.map(|row| parse("a ledger row", &row?)).collect::<Result<_>>()?;
         Ok(Some((state, Ledger::from_rows(rows), self.get(b"mlate")?.unwrap_or_default())))
     }
 
@@ -208,14 +222,21 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets ids of entries older than the horizon, a bounded number at a time. Returns how many.
-    pub fn forget_ids_before(&self, horizon: UnixSeconds) -> Result<usize> {
+    /// Forgets ids of entries older than the horizon, a bounded number at a time. Returns how many. Those of windows that
+    /// are being walked stay: a walk may begin again.
+    pub fn forget_ids_before(&self, horizon: UnixSeconds, walked: &[Window]) -> Result<usize> {
         let end = [&b"i"[..], &horizon.0.to_be_bytes()].concat();
         let mut batch = sled::Batch::default();
         let mut count = 0;
-        for key in self.db.range(b"i".to_vec()..end).keys().take(SWEEP) {
-            batch.remove(key?);
-            count += 1;
+        for key in self.db.range(b"i".to_vec()..end).keys() {
+            let key = key?;
+            if !walked.iter().any(|window| window.contains(UnixSeconds(number(&key[1..])))) {
+                batch.remove(key);
+                count += 1;
+            }
+            if count == SWEEP {
+                break;
+            }
         }
         if count > 0 {
             self.commit(batch)?;
@@ -239,7 +260,8 @@ impl Store {
             let (from, to) = (pending_prefix(lane, 0), pending_prefix(lane, to));
             for row in self.db.range(from..to).take(max - out.len()) {
                 let (key, value) = row?;
-                let (first_seen, raw) = value.split_first_chunk::<8>().context("a pending row is too short")?;
+                let (first_seen, raw) =
+                    value.split_first_chunk::<8>().ok_or_else(|| Damaged("a pending row is too short".into()))?;
                 let entry = Entry::from_json(&String::from_utf8_lossy(raw));
                 out.push(Pending { key, entry, first_seen: UnixMillis(u64::from_be_bytes(*first_seen)) });
             }
@@ -351,7 +373,8 @@ impl Store {
             if bytes > max_bytes && !out.is_empty() {
                 break;
             }
-            out.push((number(&key[1..]), Record::from_bytes(&value)?));
+            let record = Record::from_bytes(&value).with_context(|| Damaged("an outbox row".into()))?;
+            out.push((number(&key[1..]), record));
         }
         Ok(out)
     }
@@ -364,7 +387,7 @@ impl Store {
         for row in self.db.scan_prefix(b"s") {
             let (key, value) = row?;
             if key[1..] != *sink.as_bytes() {
-                lowest = lowest.min(serde_json::from_slice::<Position>(&value)?.next);
+                lowest = lowest.min(parse::<Position>("a sink's position", &value)?.next);
             }
         }
         let first = self.lock().first_record;
@@ -402,7 +425,10 @@ impl Store {
         put(&mut batch, b"mnext_record", &next_record);
         self.commit(batch)?;
         let mut counters = self.lock();
-        (counters.next_seq, counters.next_record, counters.first_record) = (next_seq, next_record, next_record);
+        if counters.first_record == counters.next_record {
+            counters.first_record = next_record; // nothing is kept
+        }
+        (counters.next_seq, counters.next_record) = (next_seq, next_record);
         Ok(())
     }
 
@@ -410,8 +436,7 @@ impl Store {
 
     fn get<T: for<'de> Deserialize<'de>>(&self, key: &[u8]) -> Result<Option<T>> {
         let Some(value) = self.db.get(key)? else { return Ok(None) };
-        let name = String::from_utf8_lossy(key).into_owned();
-        Ok(Some(serde_json::from_slice(&value).with_context(|| format!("row `{name}` of the store is damaged"))?))
+        Ok(Some(parse(&format!("row `{}`", String::from_utf8_lossy(key)), &value)?))
     }
 
     /// The one way anything is written: all of it, on disk, or an error after which the process must not go on.
@@ -424,6 +449,10 @@ impl Store {
     fn lock(&self) -> std::sync::MutexGuard<'_, Counters> {
         self.counters.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(what: &str, value: &[u8]) -> Result<T> {
+    serde_json::from_slice(value).with_context(|| Damaged(what.to_owned()))
 }
 
 fn put<T: Serialize>(batch: &mut sled::Batch, key: &[u8], value: &T) {

@@ -1,3 +1,5 @@
+//! Windows by example: what each kind counts, late events, saving, bounds.
+
 use super::*;
 use crate::entry::Entry;
 use crate::time::UnixMillis;

@@ -1,3 +1,5 @@
+//! Configurations that are wrong, and what is told about them.
+
 use super::*;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
