@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A configuration with every key in it; the default ones are commented out.
-pub const EXAMPLE: &str = include_str!("config/example.toml");
+pub const EXAMPLE: &str = include_str!("../../../examples/gridwatch.toml");
 
 /// Paths are absolute.
 #[derive(Clone, Debug)]

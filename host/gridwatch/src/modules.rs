@@ -66,14 +66,14 @@ impl Wanted {
     pub fn load(&self) -> Result<Vec<Module>> {
         let engine = Engine::new(self.cache_dir.as_deref())?;
         let (tables, limits) = (Arc::new(self.tables.clone()), Arc::new(self.limits.clone()));
-        let mut problems = Vec::new();
+        let (mut problems, mut missing) = (Vec::new(), Vec::new());
         let components = self.newest(&mut problems)?;
-        for name in self.settings.keys().chain(self.grants.keys()) {
-            if !components.contains_key(name) {
-                problems
-                    .push(format!("modules: `{name}` is configured, but {} holds no such module", self.dir.display()));
-            }
+        let named: BTreeSet<&String> = self.settings.keys().chain(self.grants.keys()).collect();
+        // Where a file was refused, a name that is missing may be its; that problem is told already.
+        for name in named.into_iter().filter(|name| !components.contains_key(*name) && problems.is_empty()) {
+            missing.push(format!("modules: `{name}` is configured, but {} holds no such module", self.dir.display()));
         }
+        problems.append(&mut missing);
         let mut modules = Vec::new();
         for (name, (path, component)) in &components {
             let settings = self.settings.get(name).cloned().unwrap_or_default();
