@@ -1,9 +1,9 @@
 //! The real `gridwatch` binary in a folder of its own: what a test says to it, and what came out.
 
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 /// A gridwatch with its configuration, state and output in a temporary folder.
 #[derive(Debug)]
@@ -19,13 +19,23 @@ pub struct Setup {
     pub start: u64,
     /// More lines for `[slack]`.
     pub slack: String,
+    /// More lines for both sinks.
+    pub sinks: String,
     /// More tables, at the end of the file.
     pub more: String,
 }
 
 impl Setup {
     pub fn new(base_url: &str, start: u64) -> Self {
-        Self { base_url: base_url.into(), start, slack: String::new(), more: String::new() }
+        Self { base_url: base_url.into(), start, slack: String::new(), sinks: String::new(), more: String::new() }
+    }
+
+    /// Small pages, windows, batches and files, all of them kept: much can happen between any two of them.
+    pub fn in_small_steps(base_url: &str, start: u64) -> Self {
+        let slack = "max_window = \"1h\"\npage_limit = 20\ninterval = \"1s\"\nsettle = \"5s\"".into();
+        let sinks = "rotate_bytes = \"64KiB\"\nkeep = 0".into();
+        let more = "[detect]\nbatch = 16\n[store]\nmin_free = \"16MiB\"\n[archive]\nsegment_bytes = \"64KiB\"".into();
+        Self { slack, sinks, more, ..Self::new(base_url, start) }
     }
 }
 
@@ -33,6 +43,7 @@ impl Host {
     /// Two file sinks, `events.ndjson` and `alerts.ndjson`, our modules, the archive.
     pub fn new(setup: &Setup) -> Self {
         let host = Self { dir: tempfile::tempdir().expect("a temporary folder") };
+        host.share_compiled();
         host.configure(setup);
         host
     }
@@ -44,16 +55,26 @@ impl Host {
         let start = gridwatch_core::time::UnixSeconds(setup.start);
         let modules = root().join("target/modules");
         assert!(modules.is_dir(), "no modules in {}: run `cargo xtask modules`", modules.display());
+        let sinks = &setup.sinks;
         let text = format!(
             "state_dir = \"state\"\n\
              [slack]\nbase_url = \"{}\"\ntoken_file = \"token\"\nstart = \"{start}\"\nrequests_per_minute = 6000\n{}\n\
              [modules]\ndir = {modules:?}\n[modules.grants]\nsign-in = [\"lookup\"]\n\
              [lookups]\ncorporate_egress = [\"198.51.100.0/24\"]\n\
-             [[sink]]\nname = \"events\"\ntype = \"file\"\npath = \"events.ndjson\"\ninclude = [\"events\"]\n\
-             [[sink]]\nname = \"alerts\"\ntype = \"file\"\npath = \"alerts.ndjson\"\ninclude = [\"alerts\"]\n{}\n",
+             [[sink]]\nname = \"events\"\ntype = \"file\"\npath = \"events.ndjson\"\ninclude = [\"events\"]\n{sinks}\n\
+             [[sink]]\nname = \"alerts\"\ntype = \"file\"\npath = \"alerts.ndjson\"\ninclude = [\"alerts\"]\n{sinks}\n{}\n",
             setup.base_url, setup.slack, setup.more
         );
         std::fs::write(self.path("gridwatch.toml"), text).expect("configuration");
+    }
+
+    /// Compiled modules are kept for all tests together: compiling costs a start more than anything else.
+    fn share_compiled(&self) {
+        use std::os::unix::fs::{DirBuilderExt, symlink};
+        let shared = root().join("target/test-compiled");
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&shared).expect("a cache");
+        std::fs::create_dir(self.path("state")).expect("state");
+        symlink(shared, self.path("state/compiled")).expect("a link");
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -88,8 +109,13 @@ impl Host {
 
     /// Slack ids in the events file and its rotated predecessors, with how often each was delivered. Panics on a torn line.
     pub fn delivered(&self) -> BTreeMap<String, u64> {
+        self.delivered_to("events.ndjson")
+    }
+
+    /// The same for another sink's file.
+    pub fn delivered_to(&self, name: &str) -> BTreeMap<String, u64> {
         let mut ids = BTreeMap::new();
-        for event in self.lines("events.ndjson") {
+        for event in self.lines(name) {
             let id = event["metadata"]["uid"].as_str().expect("an event has an id").to_owned();
             *ids.entry(id).or_default() += 1;
         }
@@ -104,13 +130,15 @@ impl Host {
 
     /// Every line of a sink's files, oldest file first.
     pub fn lines(&self, name: &str) -> Vec<Value> {
-        let mut files: Vec<PathBuf> = std::fs::read_dir(self.dir.path())
+        let newest = self.path(name);
+        let prefix = format!("{}.", newest.file_name().expect("a file name").to_string_lossy());
+        let mut files: Vec<PathBuf> = std::fs::read_dir(newest.parent().expect("a folder"))
             .expect("the folder")
             .filter_map(|file| Some(file.ok()?.path()))
-            .filter(|path| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(&format!("{name}."))))
+            .filter(|path| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(&prefix)))
             .collect();
         files.sort();
-        files.push(self.path(name));
+        files.push(newest);
         let texts = files.iter().filter_map(|file| std::fs::read_to_string(file).ok());
         let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("torn line ({e}): {line}"));
         texts.flat_map(|text| text.lines().map(parse).collect::<Vec<_>>()).collect()
@@ -121,6 +149,30 @@ impl Host {
         let text = |value: &Value| value.as_str().expect("an event has an id and its raw data").to_owned();
         let events = self.lines("events.ndjson");
         events.iter().map(|event| (text(&event["metadata"]["uid"]), text(&event["raw_data"]))).collect()
+    }
+
+    /// `seq` and Slack id of every archived entry, as `zstdcat` shows them, oldest segment first.
+    pub fn archived(&self, folder: &str) -> Vec<(u64, String)> {
+        let segments = std::fs::read_dir(self.path(folder)).expect("the archive").filter_map(|f| Some(f.ok()?.path()));
+        let mut segments: Vec<PathBuf> = segments.filter(|path| path.extension().is_some_and(|e| e == "zst")).collect();
+        segments.sort();
+        let text = |path: &PathBuf| zstd::decode_all(std::fs::File::open(path).expect("a segment")).expect("whole frames");
+        let record = |line: &[u8]| {
+            let record: Value = serde_json::from_slice(line).expect("an archived record");
+            (record["seq"].as_u64().expect("a number"), record["raw"]["id"].as_str().expect("an id").to_owned())
+        };
+        let records = |text: Vec<u8>| text.split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(record).collect::<Vec<_>>();
+        segments.iter().map(text).flat_map(records).collect()
+    }
+
+    /// Every one of these ids was delivered and archived exactly once, and nothing else was.
+    pub fn assert_exactly(&self, ids: &BTreeSet<String>) {
+        exactly("events.ndjson", &self.delivered(), ids);
+        let archived = self.archived("state/archive");
+        let mut times = BTreeMap::new();
+        archived.iter().for_each(|(_, id)| *times.entry(id.clone()).or_default() += 1);
+        exactly("archive", &times, ids);
+        assert!(archived.windows(2).all(|pair| pair[0].0 < pair[1].0), "numbers in the archive don't rise");
     }
 
     pub fn log(&self) -> String {
@@ -176,4 +228,38 @@ pub fn root() -> PathBuf {
 pub fn private(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("permissions");
+}
+
+/// Each id once.
+pub fn exactly(place: &str, times: &BTreeMap<String, u64>, ids: &BTreeSet<String>) {
+    let lost: Vec<&String> = ids.iter().filter(|id| !times.contains_key(*id)).collect();
+    let doubled: Vec<&String> = times.iter().filter(|(_, n)| **n > 1).map(|(id, _)| id).collect();
+    let foreign: Vec<&String> = times.keys().filter(|id| !ids.contains(*id)).collect();
+    let few = |ids: &[&String]| format!("{} {:?}", ids.len(), &ids[..ids.len().min(3)]);
+    assert!(
+        lost.is_empty() && doubled.is_empty() && foreign.is_empty(),
+        "{place}: of {} entries lost {}, more than once {}, foreign {}",
+        ids.len(),
+        few(&lost),
+        few(&doubled),
+        few(&foreign)
+    );
+}
+
+/// A signal by name, as `kill` takes it.
+pub fn signal(gridwatch: &Child, name: &str) {
+    let told = Command::new("kill").arg(format!("-{name}")).arg(gridwatch.id().to_string()).status().expect("kill");
+    assert!(told.success(), "gridwatch had ended by itself");
+}
+
+/// How it ends. Has to be within so many seconds.
+pub fn ends_within(seconds: u64, mut gridwatch: Child) -> ExitStatus {
+    for _ in 0..seconds * 50 {
+        if let Some(status) = gridwatch.try_wait().expect("a child") {
+            return status;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    kill(gridwatch);
+    panic!("still running after {seconds} s");
 }

@@ -43,6 +43,7 @@ struct Cli {
 enum Command {
     /// Poll, detect and deliver until SIGTERM or SIGINT, which drain and exit 0.
     Run {
+        /// The configuration; `gridwatch check --example` prints one.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
         /// Stop when everything that may be read now has been read and delivered.
@@ -51,6 +52,7 @@ enum Command {
     },
     /// Check a configuration and its modules without polling; says every problem with file, line and hint.
     Check {
+        /// The configuration to check.
         #[arg(long, value_name = "FILE", required_unless_present = "example")]
         config: Option<PathBuf>,
         /// Print a commented example configuration and do nothing else.
@@ -73,6 +75,7 @@ enum Command {
     Status {
         #[command(flatten)]
         state: State,
+        /// As one JSON object instead of text.
         #[arg(long)]
         json: bool,
     },
@@ -109,8 +112,10 @@ struct Replay {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct State {
+    /// The configuration that gridwatch runs with.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Its state folder, where there is no configuration at hand.
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
 }

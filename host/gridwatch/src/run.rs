@@ -39,6 +39,9 @@ use tokio::sync::watch;
 const STATUS_EVERY: Duration = Duration::from_secs(2);
 /// How long the end waits for a sink that refuses. What is left then stays in the store.
 const DRAIN: Duration = Duration::from_secs(20);
+/// Room without which the store isn't opened. sled writes while opening: on a disk without any room (measured) the first
+/// try fails and does damage that the next one finds.
+const OPEN_MIN_BYTES: u64 = 8 << 20;
 /// Numbers left out after a lost store: more than can have been used since the last checkpoint.
 const NUMBER_GAP: u64 = 1_000_000_000;
 /// A rebuilt store reads at least this far back, and at most this.
@@ -169,6 +172,13 @@ fn prepare(config: Config, modules: &[Module], observe: Observe) -> Result<Share
     let lock = crate::disk::lock(&paths.lock)
         .with_context(|| format!("can't lock {}", paths.lock.display()))?
         .with_context(|| format!("another gridwatch is running on state_dir {}", config.state_dir.display()))?;
+    let free = crate::disk::free_bytes(&config.state_dir)?;
+    if free < OPEN_MIN_BYTES {
+        anyhow::bail!(
+            "only {free} bytes free on the disk of {}, too few to open the store\nhint: free some space",
+            config.state_dir.display()
+        );
+    }
     let store = open_or_set_aside(&paths)?;
     damage::end_at_panics(paths.damaged.clone());
     let module = |m: &Module| ModuleStatus {
@@ -197,6 +207,9 @@ fn open_or_set_aside(paths: &Paths) -> Result<Store> {
         Err(error) => error,
     };
     let aside = paths.store.with_extension(format!("broken-{}", clock::now().0));
+    tracing::error!(error = format!("{error:#}"), set_aside = %aside.display(), ?checkpoint,
+        "the store can't be used; rebuilding it by reading Slack again from before the checkpoint, or from the configured \
+         start if there is none (what was delivered since may be delivered once more, with the same ids)");
     if paths.store.exists() {
         std::fs::rename(&paths.store, &aside).with_context(|| format!("can't set {} aside", paths.store.display()))?;
     }
@@ -207,9 +220,6 @@ fn open_or_set_aside(paths: &Paths) -> Result<Store> {
     if paths.damaged.exists() {
         std::fs::remove_file(&paths.damaged).with_context(|| format!("can't remove {}", paths.damaged.display()))?;
     }
-    tracing::error!(error = format!("{error:#}"), set_aside = %aside.display(), ?checkpoint,
-        "the store can't be used; rebuilding it by reading Slack again from before the checkpoint, or from the configured \
-         start if there is none (what was delivered since may be delivered once more, with the same ids)");
     Ok(store)
 }
 

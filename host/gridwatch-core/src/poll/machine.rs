@@ -161,8 +161,10 @@ impl Machine {
         state.span_s = state.span_s.clamp(settings.min_window_s, settings.max_window_s);
         state.backfilled.span_s = state.backfilled.span_s.clamp(settings.min_window_s, settings.max_window_s);
         let mut machine = Self { limits, config, state, ledger, notes: Vec::new() };
-        // What Slack refused before is asked for once more: a restart is how an operator says "try again".
+        // What Slack refused before is asked for once more: a restart is how an operator says "try again". Only the quota
+        // has nothing to do with us.
         machine.state.backfilled.floor = None;
+        machine.state.pause.take_if(|pause| pause.problem != Problem::RateLimited);
         machine.plan_backfill();
         Ok(machine)
     }

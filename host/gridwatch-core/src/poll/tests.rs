@@ -370,6 +370,23 @@ fn a_state_of_another_version_or_one_that_contradicts_itself_is_refused() {
 }
 
 #[test]
+fn a_restart_asks_again_at_once_unless_the_quota_was_used_up() {
+    for (failure, is_asked) in
+        [(Failure::Unauthorized, true), (Failure::RateLimited { retry_after_s: Some(60) }, false)]
+    {
+        let mut shell = shell();
+        let request = shell.request();
+        shell.fail(&request, failure);
+        let (config, state) = (shell.machine.config().clone(), shell.machine.state().clone());
+        let mut machine = Machine::resume(config, state, Ledger::default()).unwrap();
+        // The budget of a resumed machine starts empty and has grown by then; the pauses are longer.
+        machine.next(Now { wall: shell.now });
+        let step = machine.next(Now { wall: shell.now.plus(5_000) });
+        assert_eq!(matches!(step, Step::Fetch(_)), is_asked, "{step:?}");
+    }
+}
+
+#[test]
 fn stored_rows_come_back_without_being_written_again() {
     let mut shell = shell();
     shell.catch_up();

@@ -28,16 +28,16 @@ impl State {
         let empty_by_knob =
             self.knobs.empty_page_every > 0 && self.pages_asked.is_multiple_of(self.knobs.empty_page_every);
         let empty = fault == Some(&FaultKind::EmptyPageWithCursor) || (empty_by_knob && !found.indexes.is_empty());
-        let mint = |before| {
+        let mint = |before, serial| {
             let filters = self.knobs.cursor_carries_filters.then(|| query.filters.clone());
-            Cursor { before, minted: now_secs, filters }.encode()
+            Cursor { before, minted: now_secs, serial, filters }.encode()
         };
         if empty {
-            let body = body("", Some(mint(top + 1)), &self.knobs, fault);
+            let body = body("", Some(mint(top + 1, self.pages_asked)), &self.knobs, fault);
             return Page { body, entries: 0, indexes: Vec::new() };
         }
         let next = if found.more { found.indexes.last().map(|last| self.second(*last)) } else { None };
-        let body = body(&self.spliced(&found.indexes, fault), next.map(mint), &self.knobs, fault);
+        let body = body(&self.spliced(&found.indexes, fault), next.map(|before| mint(before, 0)), &self.knobs, fault);
         Page { body, entries: found.indexes.len() as u64, indexes: found.indexes }
     }
 

@@ -1,0 +1,187 @@
+//! A full disk: polling stops and says so, nothing is torn, and with room again everything arrives once.
+//!
+//! Full disks are small tmpfs mounts, which take root. Without, those tests say that they are skipped; the pause itself is
+//! tested everywhere.
+
+use gridwatch_tests::host::{Host, Setup, ends_within, exactly, kill, signal, until};
+use gridwatch_tests::sim::{Slack, entry, now, org};
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const SOON_S: u64 = 35;
+
+/// A small disk of its own; unmounted when dropped.
+#[derive(Debug)]
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None`, and a word about it, where mounting isn't allowed.
+    fn mount(at: &Path, mib: u32) -> Option<Self> {
+        std::fs::create_dir_all(at).expect("a mount point");
+        let size = format!("size={mib}m");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "gridwatch-test"]).arg(at).status();
+        if mounted.is_ok_and(|status| status.success()) {
+            return Some(Self(at.to_owned()));
+        }
+        println!("skipped: can't mount tmpfs on {}", at.display());
+        None
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+
+    /// Takes up all space but this.
+    fn fill(&self, leave: u64) {
+        let mut filler = File::options().create(true).append(true).open(self.filler()).expect("filler");
+        let block = vec![7; 4096];
+        let blocks = free(&self.0).saturating_sub(leave) / 4096;
+        for _ in 0..=blocks {
+            if filler.write_all(&block).is_err() {
+                return; // somebody else took what was left
+            }
+        }
+    }
+
+    fn make_room(&self) {
+        std::fs::remove_file(self.filler()).expect("filler");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a process that a failed test left behind must not keep it.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+fn free(path: &Path) -> u64 {
+    let df = Command::new("df").args(["--output=avail", "-B1"]).arg(path).output().expect("df");
+    let text = String::from_utf8_lossy(&df.stdout).into_owned();
+    text.lines().last().and_then(|line| line.trim().parse().ok()).expect("bytes")
+}
+
+fn paused_by_disk(host: &Host) -> bool {
+    host.status()["poll"]["paused"].as_str().is_some_and(|why| why.starts_with("disk"))
+}
+
+#[test]
+fn polling_pauses_loudly_when_there_is_too_little_room() {
+    let from = now() - 86_400;
+    let slack = Slack::start(org(300, from, now() - 120));
+    let mut setup = Setup::in_small_steps(&slack.base_url(), from);
+    let roomy = setup.clone();
+    setup.more = setup.more.replace("\"16MiB\"", "\"1024GiB\"");
+    let host = Host::new(&setup);
+    let gridwatch = host.start(&[]);
+    until("paused", || paused_by_disk(&host));
+    signal(&gridwatch, "TERM");
+    assert!(ends_within(SOON_S, gridwatch).success(), "{}", host.log());
+    assert!(host.log().contains("polling paused"), "{}", host.log());
+    assert_eq!(slack.stats().logs_requests, 0, "it asked for what it had no room for");
+
+    host.configure(&roomy);
+    host.run_once_well();
+    host.assert_exactly(&slack.truth().ids);
+}
+
+#[test]
+fn with_little_room_for_state_polling_waits_and_goes_on_by_itself() {
+    let from = now() - 86_400;
+    let slack = Slack::start(org(600, from, now() - 120));
+    let host = Host::new(&Setup::in_small_steps(&slack.base_url(), from));
+    let Some(disk) = SmallDisk::mount(&host.path("state"), 64) else { return };
+    let gridwatch = host.start(&[]);
+    until("entries delivered", || host.delivered().len() > 100);
+    disk.fill(8 << 20);
+    until("paused", || paused_by_disk(&host));
+    assert!(host.log().contains("polling paused"), "{}", host.log());
+    let asked = slack.stats().logs_requests;
+    slack.push(vec![entry("Lfull", now() - 10)]);
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(slack.stats().logs_requests, asked, "it asked for what it had no room for");
+    disk.make_room();
+    until("the rest delivered", || host.delivered().len() == slack.truth().ids.len());
+    signal(&gridwatch, "TERM");
+    assert!(ends_within(SOON_S, gridwatch).success(), "{}", host.log());
+    host.assert_exactly(&slack.truth().ids);
+}
+
+#[test]
+fn with_no_room_for_state_at_all_nothing_is_lost_however_often_it_is_started() {
+    let from = now() - 86_400;
+    let slack = Slack::start(org(2_000, from, now() - 120));
+    let ids = slack.truth().ids;
+    let host = Host::new(&Setup::in_small_steps(&slack.base_url(), from));
+    let Some(disk) = SmallDisk::mount(&host.path("state"), 40) else { return };
+    for goal in [200, 600, 1_000] {
+        let mut gridwatch = host.start(&[]);
+        until("entries delivered", || host.delivered().len() > goal);
+        disk.fill(0);
+        // It waits, or a commit fails and it ends with an error. Either way it is tried again on the full disk.
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        match gridwatch.try_wait().expect("a child") {
+            Some(status) => println!("at {goal}: {status}"),
+            None => {
+                println!("at {goal}: waits");
+                kill(gridwatch);
+            }
+        }
+        let mut again = host.start(&[]);
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        println!("started on the full disk: {:?}", again.try_wait().expect("a child"));
+        kill(again);
+        disk.make_room();
+    }
+    host.run_once_well();
+    host.assert_exactly(&ids);
+    assert!(!host.log().contains("set_aside"), "a full disk is no damage:\n{}", host.log());
+}
+
+#[test]
+fn a_sink_on_a_full_disk_delays_no_other_and_gets_everything_later() {
+    let from = now() - 86_400;
+    let slack = Slack::start(org(1_500, from, now() - 120));
+    let ids = slack.truth().ids;
+    let mut setup = Setup::in_small_steps(&slack.base_url(), from);
+    setup.more +=
+        "\n[[sink]]\nname = \"small\"\ntype = \"file\"\npath = \"out/events.ndjson\"\ninclude = [\"events\"]\nkeep = 0";
+    let host = Host::new(&setup);
+    let Some(disk) = SmallDisk::mount(&host.path("out"), 32) else { return };
+    disk.fill(300_000);
+    let gridwatch = host.start(&[]);
+    until("the other sink is done", || host.delivered().len() == ids.len());
+    until("the sink says why", || {
+        host.status()["sinks"]["small"]["error"].as_str().is_some_and(|error| error.contains("no space left"))
+    });
+    assert!(host.log().contains("delivery failed"), "{}", host.log());
+    let some = host.delivered_to("out/events.ndjson");
+    assert!(!some.is_empty() && some.len() < ids.len() && some.values().all(|n| *n == 1), "{}", some.len());
+    disk.make_room();
+    until("the rest delivered", || host.delivered_to("out/events.ndjson").len() == ids.len());
+    signal(&gridwatch, "TERM");
+    assert!(ends_within(SOON_S, gridwatch).success(), "{}", host.log());
+    exactly("the small disk", &host.delivered_to("out/events.ndjson"), &ids);
+    host.assert_exactly(&ids);
+}
+
+#[test]
+fn an_archive_on_a_full_disk_delays_no_sink_and_gets_everything_later() {
+    let from = now() - 86_400;
+    let slack = Slack::start(org(1_500, from, now() - 120));
+    let ids = slack.truth().ids;
+    let host = Host::new(&Setup::in_small_steps(&slack.base_url(), from));
+    let Some(disk) = SmallDisk::mount(&host.path("state/archive"), 32) else { return };
+    disk.fill(60_000);
+    let gridwatch = host.start(&[]);
+    until("the sinks are done", || host.delivered().len() == ids.len());
+    until("the archive says why", || {
+        host.status()["sinks"]["(archive)"]["error"].as_str().is_some_and(|error| error.contains("no space left"))
+    });
+    kill(gridwatch);
+    disk.make_room();
+    host.run_once_well();
+    host.assert_exactly(&ids);
+}

@@ -1,0 +1,226 @@
+//! `replay` and `normalize` on files: the same input, the same bytes, whatever form it is in and however it is cut.
+
+use gridwatch_sim::{OrgPlan, generate};
+use gridwatch_tests::host::{gridwatch, root};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use tempfile::TempDir;
+
+/// A day of an org with all stories, as one wire entry a line, oldest first.
+fn entries() -> &'static [String] {
+    static ENTRIES: OnceLock<Vec<String>> = OnceLock::new();
+    ENTRIES.get_or_init(|| {
+        let plan = OrgPlan { users: 60, entries: Some(3_000), to: 1_788_739_200 + 86_400, ..OrgPlan::default() };
+        generate(&plan).entries.into_iter().map(|entry| entry.json).collect()
+    })
+}
+
+fn ndjson() -> String {
+    entries().join("\n") + "\n"
+}
+
+/// A saved response: newest first, as Slack sends it.
+fn body() -> String {
+    let newest_first: Vec<&str> = entries().iter().rev().map(String::as_str).collect();
+    format!("{{\"entries\":[{}],\"response_metadata\":{{\"next_cursor\":\"\"}}}}", newest_first.join(","))
+}
+
+/// As an editor or `jq` would indent it, each value's own bytes kept.
+fn pretty(json: &str) -> String {
+    let (mut out, mut depth, mut in_string, mut escaped) = (String::new(), 0, false, false);
+    for c in json.chars() {
+        let line = |out: &mut String, depth: usize| *out += &format!("\n{}", "  ".repeat(depth));
+        match c {
+            _ if in_string => {
+                out.push(c);
+                (in_string, escaped) = (c != '"' || escaped, c == '\\' && !escaped);
+            }
+            '{' | '[' => {
+                depth += 1;
+                out.push(c);
+                line(&mut out, depth);
+            }
+            '}' | ']' => {
+                depth -= 1;
+                line(&mut out, depth);
+                out.push(c);
+            }
+            ',' => {
+                out.push(c);
+                line(&mut out, depth);
+            }
+            ':' => out += ": ",
+            c => {
+                in_string = c == '"';
+                out.push(c);
+            }
+        }
+    }
+    out
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn written(folder: &TempDir, text: &str) -> PathBuf {
+    let path = folder.path().join("entries");
+    std::fs::write(&path, text).expect("a file");
+    path
+}
+
+fn replay(file: &Path, args: &[&str]) -> Command {
+    let mut command = gridwatch();
+    command.arg("replay").arg(file).arg("--modules").arg(root().join("target/modules")).args(args);
+    command
+}
+
+/// Standard output of a command that has to succeed and say nothing else.
+fn output_of(command: &mut Command) -> String {
+    let output = command.output().expect("gridwatch runs");
+    well(&output);
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn well(output: &Output) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.is_empty(), "{}: {stderr}", output.status);
+}
+
+fn fed(command: &mut Command, input: &str) -> String {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let (mut stdin, input) = (child.stdin.take().expect("piped"), input.to_owned());
+    let feeding = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output().expect("gridwatch ends");
+    feeding.join().expect("fed").expect("all of it was read");
+    well(&output);
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn a_replay_gives_the_same_bytes_each_time_and_for_every_size_of_batch() {
+    let folder = folder();
+    let file = written(&folder, &ndjson());
+    let first = output_of(&mut replay(&file, &[]));
+    assert!(first.lines().count() > 8, "{first}");
+    for line in first.lines() {
+        let alert: Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(alert["class_uid"], 2004);
+    }
+    for args in [&[][..], &["--batch", "1"], &["--batch", "7"], &["--batch", "256"], &["--batch", "4096"]] {
+        assert!(output_of(&mut replay(&file, args)) == first, "{args:?}");
+    }
+}
+
+#[test]
+fn the_form_of_a_file_does_not_matter() {
+    let folder = folder();
+    let as_lines = output_of(&mut replay(&written(&folder, &ndjson()), &[]));
+    let backward: String = entries().iter().rev().map(|entry| format!("{entry}\n")).collect();
+    let twice = format!("{}{}", ndjson(), body());
+    for (form, text) in [
+        ("body", body()),
+        ("pretty", pretty(&body())),
+        ("backward", backward),
+        ("twice", twice),
+        ("crlf", ndjson().replace('\n', "\r\n")),
+    ] {
+        let replayed = output_of(&mut replay(&written(&folder, &text), &[]));
+        assert!(replayed == as_lines, "{form}");
+    }
+    assert!(fed(&mut replay(Path::new("-"), &[]), &ndjson()) == as_lines, "standard input");
+}
+
+#[test]
+fn normalize_gives_one_event_an_entry_in_order() {
+    let ids: Vec<String> = entries().iter().map(|entry| id_of(entry)).collect();
+    let folder = folder();
+    let events = output_of(gridwatch().arg("normalize").arg(written(&folder, &ndjson())));
+    assert_eq!(uids(&events), ids);
+    assert!(fed(gridwatch().arg("normalize"), &ndjson()) == events, "standard input by itself");
+    assert!(fed(gridwatch().args(["normalize", "-"]), &ndjson()) == events, "standard input as `-`");
+    let backward: Vec<String> = ids.into_iter().rev().collect();
+    assert_eq!(uids(&output_of(gridwatch().arg("normalize").arg(written(&folder, &body())))), backward);
+}
+
+fn id_of(entry: &str) -> String {
+    let entry: Value = serde_json::from_str(entry).expect("JSON");
+    entry["id"].as_str().expect("an id").to_owned()
+}
+
+fn uids(events: &str) -> Vec<String> {
+    let uid = |line: &str| {
+        let event: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        event["metadata"]["uid"].as_str().expect("a uid").to_owned()
+    };
+    events.lines().map(uid).collect()
+}
+
+#[test]
+fn odd_lines_are_kept_and_marked() {
+    let folder = folder();
+    let good = &entries()[0];
+    for (odd, mark) in [
+        ("this is no JSON", "not_an_object"),
+        (r#"["an","array"]"#, "not_an_object"),
+        ("17", "not_an_object"),
+        (r#"{"date_create":1788739300,"action":"user_login"}"#, "no_id"),
+        (r#"{"id":"a","action":"user_login"}"#, "no_time"),
+        (r#"{"id":"a","date_create":1788739300}"#, "no_action"),
+        (r#"{"id":"a","date_create":1788739300,"action":"never_heard_of"}"#, "unknown_action"),
+        (r#"{"id":"a","date_create":1788739300,"action":"user_login","entity":{"type":"ghost"}}"#, "unknown_entity"),
+    ] {
+        let file = written(&folder, &format!("{good}\n{odd}\n\n{good}\n"));
+        let events = output_of(gridwatch().arg("normalize").arg(&file));
+        let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(events.len(), 3, "{odd}");
+        assert_eq!(events[1]["raw_data"], odd);
+        assert!(events[1].to_string().contains(mark), "{mark}: {}", events[1]);
+        assert!(!events[0].to_string().contains(mark));
+    }
+}
+
+#[test]
+fn odd_lines_change_no_alert() {
+    let folder = folder();
+    let odd = "this is no JSON\n[\"an\",\"array\"]\n17\n{}\n{\"id\":\"a\",\"action\":5}\n";
+    let (half, rest) = entries().split_at(entries().len() / 2);
+    let mixed = format!("{odd}{}\n{odd}{}\n{odd}", half.join("\n"), rest.join("\n"));
+    let without = output_of(&mut replay(&written(&folder, &ndjson()), &[]));
+    assert!(output_of(&mut replay(&written(&folder, &mixed), &[])) == without);
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let folder = folder();
+    let file = written(&folder, &ndjson());
+    let mut child = gridwatch()
+        .arg("normalize")
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("gridwatch starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    assert!(line.ends_with("}\n"));
+    well(&child.wait_with_output().expect("gridwatch ends"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_said_by_name() {
+    for command in ["replay", "normalize"] {
+        let mut gridwatch = gridwatch();
+        gridwatch.args([command, "/nowhere/entries.ndjson"]);
+        if command == "replay" {
+            gridwatch.arg("--modules").arg(root().join("target/modules"));
+        }
+        let output = gridwatch.output().expect("gridwatch runs");
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("can't read /nowhere/entries.ndjson"));
+    }
+}
