@@ -27,17 +27,22 @@ pub fn signs_in(n: u64, actor: &str, details: Value) -> Event {
 
 /// Event `n`, ten seconds after the one before it.
 pub fn event(n: u64, action: &str, actor: &str, details: Value) -> Event {
+    event_at(n, n * 10, action, actor, details)
+}
+
+/// Event `n`, so many seconds after the start.
+pub fn event_at(n: u64, after_s: u64, action: &str, actor: &str, details: Value) -> Event {
     let user = json!({ "id": actor, "name": "A Name", "email": format!("{actor}@acme.example") });
     let entry = json!({
         "id": format!("e{n}"),
-        "date_create": START + n * 10,
+        "date_create": START + after_s,
         "action": action,
         "actor": { "type": "user", "user": user },
         "entity": { "type": "user", "user": user },
         "context": { "ip_address": "198.51.100.7", "ua": "Mozilla/5.0" },
         "details": details,
     });
-    Event::new(n, UnixMillis((START + n * 10 + 60) * 1_000), &Entry::from_json(&entry.to_string()))
+    Event::new(n, UnixMillis((START + after_s + 60) * 1_000), &Entry::from_json(&entry.to_string()))
 }
 
 /// The batch that one module gets of some events.

@@ -156,12 +156,14 @@ impl Host {
         let segments = std::fs::read_dir(self.path(folder)).expect("the archive").filter_map(|f| Some(f.ok()?.path()));
         let mut segments: Vec<PathBuf> = segments.filter(|path| path.extension().is_some_and(|e| e == "zst")).collect();
         segments.sort();
-        let text = |path: &PathBuf| zstd::decode_all(std::fs::File::open(path).expect("a segment")).expect("whole frames");
+        let text =
+            |path: &PathBuf| zstd::decode_all(std::fs::File::open(path).expect("a segment")).expect("whole frames");
         let record = |line: &[u8]| {
             let record: Value = serde_json::from_slice(line).expect("an archived record");
             (record["seq"].as_u64().expect("a number"), record["raw"]["id"].as_str().expect("an id").to_owned())
         };
-        let records = |text: Vec<u8>| text.split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(record).collect::<Vec<_>>();
+        let records =
+            |text: Vec<u8>| text.split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(record).collect::<Vec<_>>();
         segments.iter().map(text).flat_map(records).collect()
     }
 

@@ -66,7 +66,8 @@ fn a_sink_that_refuses_holds_the_end_up_no_longer_than_the_drain_and_loses_nothi
     let slack = Slack::start(org(1_000, from, now() - 120));
     let ids = slack.truth().ids;
     let mut setup = Setup::in_small_steps(&slack.base_url(), from);
-    setup.more += "\n[[sink]]\nname = \"away\"\ntype = \"file\"\npath = \"out/events.ndjson\"\ninclude = [\"events\"]\nkeep = 0";
+    setup.more +=
+        "\n[[sink]]\nname = \"away\"\ntype = \"file\"\npath = \"out/events.ndjson\"\ninclude = [\"events\"]\nkeep = 0";
     let (host, away) = (Host::new(&setup), "out.away");
     std::fs::create_dir(host.path("out")).expect("a folder");
     let gridwatch = host.start(&[]);

@@ -55,7 +55,8 @@ fn uids(host: &Host) -> BTreeSet<String> {
 }
 
 fn aside(host: &Host) -> usize {
-    let names = fs::read_dir(host.path("state")).expect("state").filter_map(|file| file.ok()?.file_name().into_string().ok());
+    let names =
+        fs::read_dir(host.path("state")).expect("state").filter_map(|file| file.ok()?.file_name().into_string().ok());
     names.filter(|name| name.starts_with("store.broken-")).count()
 }
 

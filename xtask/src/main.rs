@@ -133,7 +133,7 @@ struct Repo {
 impl Repo {
     fn demo(&self, args: &[OsString]) -> Result<()> {
         self.build_guests(&[("guest-rules", &self.modules())])?;
-        process::run(self.cargo().args(["build", "-p", "gridwatch"]))?;
+        self.build_gridwatch()?;
         let gridwatch = self.workspace.target.join("debug").join(format!("gridwatch{}", std::env::consts::EXE_SUFFIX));
         process::become_it(Command::new(gridwatch).arg("demo").arg("--modules").arg(self.modules()).args(args))
     }
@@ -143,7 +143,7 @@ impl Repo {
         let started = now();
         self.build_modules_and_test_guests()?;
         // The crash and hazard tests run the real binary, and cargo doesn't build it for another package's tests.
-        process::run(self.cargo().args(["build", "-p", "gridwatch"]))?;
+        self.build_gridwatch()?;
         let mut cargo = self.cargo();
         cargo.args(["test", "--workspace", "--no-fail-fast"]).args(args);
         if let Some(seeds) = seeds {
@@ -157,7 +157,7 @@ impl Repo {
     /// With the dev profile, whose dependencies are optimised: the bench profile would compile wasmtime a second time.
     fn bench_abi(&self, args: &[OsString]) -> Result<()> {
         self.build_modules_and_test_guests()?;
-        let abi = ["bench", "--profile", "dev", "-p", "gridwatch-detect", "--bench", "abi", "--"];
+        let abi = ["bench", "--profile", "dev", "--workspace", "--bench", "abi", "--"];
         process::run(self.cargo().args(abi).args(args))
     }
 
@@ -165,6 +165,12 @@ impl Repo {
         process::run(self.cargo().args(["fmt", "--all", "--check"]))?;
         process::run(self.cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
         self.test(None, &[])
+    }
+
+    /// Of the whole workspace, as the tests and the benchmark are: what is selected decides the features of shared
+    /// dependencies (serde's, semver's), and with other features wasmtime is compiled a second time.
+    fn build_gridwatch(&self) -> Result<()> {
+        process::run(self.cargo().args(["build", "--workspace", "--bin", "gridwatch"]))
     }
 
     fn build_modules_and_test_guests(&self) -> Result<()> {

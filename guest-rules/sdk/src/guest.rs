@@ -33,9 +33,8 @@ pub fn evaluate<C: Configuration>(
     batch: wit::Batch,
     detect: fn(&Row<'_>, &C, &mut Findings),
 ) -> Result<Vec<wit::Finding>, String> {
-    let texts = batch.texts.into_iter().map(|column| column.ids).collect();
-    let windows = batch.windows.into_iter().map(|column| column.values).collect();
-    let batch = Batch::new(batch.seqs, batch.times_ms, texts, windows, &batch.dict_offsets, &batch.dict_bytes)?;
+    let wit::Batch { seqs, times_ms, texts, windows, dict_offsets, dict_bytes } = batch;
+    let batch = Batch::new(seqs, times_ms, texts, windows, &dict_offsets, &dict_bytes)?;
     let mut findings = Findings::default();
     for row in batch.rows() {
         detect(&row, config, &mut findings);

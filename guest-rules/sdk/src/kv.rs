@@ -1,6 +1,6 @@
 //! Small durable state that the host keeps, for what windows can't say. Needs `grants = ["kv"]`.
 //!
-//! Ask for all keys of a batch in one call: a call costs as much as several rows.
+//! Ask for all keys of a row in one call: a call costs as much as several rows.
 
 /// A value and the event time (milliseconds) from which it is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,6 +8,18 @@ pub struct Item {
     pub key: String,
     pub value: Vec<u8>,
     pub expires_ms: u64,
+}
+
+/// A value that is there, which a row may be too late to see.
+struct Entry {
+    value: Vec<u8>,
+    expires_ms: u64,
+}
+
+/// The value of each key, as of a row's time: `now_ms` is [`crate::Row::time_ms`]. What has expired by then isn't there.
+pub fn get_many(keys: &[String], now_ms: u64) -> Vec<Option<Vec<u8>>> {
+    let there = |entry: &Entry| entry.expires_ms > now_ms;
+    host::get_many(keys).into_iter().map(|entry| entry.filter(there).map(|entry| entry.value)).collect()
 }
 
 /// Why a write was refused.
@@ -20,11 +32,12 @@ pub enum Refused {
 
 #[cfg(target_arch = "wasm32")]
 mod host {
-    use super::{Item, Refused};
+    use super::{Entry, Item, Refused};
     use crate::guest::bindings::gridwatch::detect::kv;
 
-    pub fn get_many(keys: &[String]) -> Vec<Option<Vec<u8>>> {
-        kv::get_many(keys)
+    pub(super) fn get_many(keys: &[String]) -> Vec<Option<Entry>> {
+        let entry = |e: kv::Entry| Entry { value: e.value, expires_ms: e.expires_ms };
+        kv::get_many(keys).into_iter().map(|found| found.map(entry)).collect()
     }
 
     pub fn set_many(items: Vec<Item>) -> Result<(), Refused> {
@@ -39,20 +52,21 @@ mod host {
 
 #[cfg(not(target_arch = "wasm32"))]
 mod host {
-    use super::{Item, Refused};
+    use super::{Entry, Item, Refused};
     use std::cell::RefCell;
     use std::collections::HashMap;
 
     thread_local! {
-        static ITEMS: RefCell<HashMap<String, Vec<u8>>> = RefCell::default();
+        static ITEMS: RefCell<HashMap<String, Item>> = RefCell::default();
     }
 
-    pub fn get_many(keys: &[String]) -> Vec<Option<Vec<u8>>> {
-        ITEMS.with_borrow(|items| keys.iter().map(|key| items.get(key).cloned()).collect())
+    pub(super) fn get_many(keys: &[String]) -> Vec<Option<Entry>> {
+        let entry = |item: &Item| Entry { value: item.value.clone(), expires_ms: item.expires_ms };
+        ITEMS.with_borrow(|items| keys.iter().map(|key| items.get(key).map(entry)).collect())
     }
 
     pub fn set_many(new: Vec<Item>) -> Result<(), Refused> {
-        ITEMS.with_borrow_mut(|items| items.extend(new.into_iter().map(|i| (i.key, i.value))));
+        ITEMS.with_borrow_mut(|items| items.extend(new.into_iter().map(|i| (i.key.clone(), i))));
         Ok(())
     }
 
@@ -63,4 +77,4 @@ mod host {
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use host::clear;
-pub use host::{get_many, set_many};
+pub use host::set_many;

@@ -23,8 +23,9 @@ pub struct Rule(pub u32);
 pub struct Batch<'h> {
     seqs: Vec<u64>,
     times_ms: Vec<u64>,
-    texts: Vec<Vec<u32>>,
-    windows: Vec<Vec<u64>>,
+    /// Column by column: see [`Self::at`].
+    texts: Vec<u32>,
+    windows: Vec<u64>,
     /// By dictionary id.
     dict: Vec<&'h str>,
     /// Answers of lookups, one per (table, field), for the whole column at once.
@@ -32,12 +33,12 @@ pub struct Batch<'h> {
 }
 
 impl<'h> Batch<'h> {
-    /// `texts` and `windows` by position. `Err` if the heap is not UTF-8 or cut inside a character, which no host sends.
+    /// `texts` and `windows` column by column, in the manifest's order. `Err` if the heap is not UTF-8 or cut inside a character, which no host sends.
     pub fn new(
         seqs: Vec<u64>,
         times_ms: Vec<u64>,
-        texts: Vec<Vec<u32>>,
-        windows: Vec<Vec<u64>>,
+        texts: Vec<u32>,
+        windows: Vec<u64>,
         offsets: &[u32],
         heap: &'h [u8],
     ) -> Result<Self, String> {
@@ -60,6 +61,12 @@ impl<'h> Batch<'h> {
 
     pub fn is_empty(&self) -> bool {
         self.seqs.is_empty()
+    }
+
+    /// Where a row of a column is in `texts` or `windows`.
+    #[inline]
+    fn at(&self, column: u32, row: usize) -> usize {
+        column as usize * self.len() + row
     }
 }
 
@@ -91,13 +98,13 @@ impl<'b> Row<'b> {
     /// A field's dictionary id: equal ids are equal texts, within one batch. 0 is "".
     #[inline]
     pub fn text_id(&self, field: Text) -> u32 {
-        self.batch.texts[field.0 as usize][self.at]
+        self.batch.texts[self.batch.at(field.0, self.at)]
     }
 
     /// The value that the host's window has for this row.
     #[inline]
     pub fn window(&self, window: Window) -> u64 {
-        self.batch.windows[window.0 as usize][self.at]
+        self.batch.windows[self.batch.at(window.0, self.at)]
     }
 
     /// The value of a first-seen window.
@@ -123,7 +130,7 @@ impl<'b> Row<'b> {
     pub fn is_in(&self, table: &'static str, field: Text) -> bool {
         let mut lookups = self.batch.lookups.borrow_mut();
         let answers = lookups.entry((table, field)).or_insert_with(|| {
-            let ids = &self.batch.texts[field.0 as usize];
+            let ids = &self.batch.texts[self.batch.at(field.0, 0)..self.batch.at(field.0 + 1, 0)];
             lookup::contains_many(table, ids, |id| self.batch.dict[id as usize].to_owned())
         });
         answers.get(self.at).copied().unwrap_or(false)

@@ -7,17 +7,17 @@
 use crate::event::Event;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
 /// What one call of a module gets. Mirrors `batch` in `wit/detect.wit`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     pub seqs: Vec<u64>,
     pub times_ms: Vec<u64>,
-    /// By position in the manifest's `fields`: one dictionary id per row, 0 for the empty text.
-    pub texts: Vec<Vec<u32>>,
-    /// By position in the manifest's windows: one value per row.
-    pub windows: Vec<Vec<u64>>,
+    /// Dictionary ids, 0 for the empty text: the column of all rows for the manifest's first field, then its second's, …
+    pub texts: Vec<u32>,
+    /// Values: the column of all rows for the manifest's first window, then its second's, …
+    pub windows: Vec<u64>,
     pub dict_offsets: Vec<u32>,
     pub dict_bytes: Vec<u8>,
 }
@@ -32,11 +32,21 @@ impl Batch {
         Self {
             seqs: self.seqs[range.clone()].to_vec(),
             times_ms: self.times_ms[range.clone()].to_vec(),
-            texts: self.texts.iter().map(|ids| ids[range.clone()].to_vec()).collect(),
-            windows: self.windows.iter().map(|values| values[range.clone()].to_vec()).collect(),
+            texts: self.columns(&self.texts).flat_map(|ids| &ids[range.clone()]).copied().collect(),
+            windows: self.columns(&self.windows).flat_map(|values| &values[range.clone()]).copied().collect(),
             dict_offsets: self.dict_offsets.clone(),
             dict_bytes: self.dict_bytes.clone(),
         }
+    }
+
+    /// The columns of `texts` or of `windows`.
+    fn columns<'b, T>(&self, flat: &'b [T]) -> std::slice::ChunksExact<'b, T> {
+        flat.chunks_exact(self.rows().max(1))
+    }
+
+    /// Text of a row's field, by the field's position in the manifest.
+    pub fn text_at(&self, field: usize, row: usize) -> &str {
+        self.text(self.texts[field * self.rows() + row])
     }
 
     /// Text of a dictionary id; "" for an id that isn't one.
@@ -74,19 +84,23 @@ impl Table {
     }
 
     pub fn push(&mut self, column: usize, text: &str) {
-        let id = self.dict.intern(text);
-        self.columns[column].push(id);
+        let column = &mut self.columns[column];
+        // Much of an event is as in the one before it, and comparing is cheaper than hashing.
+        let id = match column.last() {
+            Some(last) if self.dict.bytes_of(*last) == text.as_bytes() => *last,
+            _ => self.dict.intern(text),
+        };
+        column.push(id);
     }
 
     /// A module's view: these rows, these columns, a dictionary of just their texts.
     pub fn project(&self, rows: &[u32], columns: &[usize], scratch: &mut Scratch) -> Batch {
         scratch.start(self.dict.len());
         let gather = |all: &[u64]| rows.iter().map(|row| all[*row as usize]).collect();
-        let texts = columns.iter().map(|column| {
-            let ids = &self.columns[*column];
-            rows.iter().map(|row| scratch.renumber(ids[*row as usize], &self.dict)).collect()
-        });
-        let texts = texts.collect();
+        let mut texts = Vec::with_capacity(columns.len() * rows.len());
+        for ids in columns.iter().map(|column| &self.columns[*column]) {
+            texts.extend(rows.iter().map(|row| scratch.renumber(ids[*row as usize], &self.dict)));
+        }
         Batch {
             seqs: gather(&self.seqs),
             times_ms: gather(&self.times_ms),
@@ -141,8 +155,29 @@ impl Scratch {
 struct Dict {
     offsets: Vec<u32>,
     bytes: Vec<u8>,
+    /// Keyed, and with a new key for each dictionary: whoever chooses user agents must not be able to choose hashes.
+    key: RandomState,
     /// Hash → id. Two texts of one hash take neighbouring hashes.
-    index: HashMap<u64, u32>,
+    index: HashMap<u64, u32, BuildHasherDefault<HashedAlready>>,
+}
+
+/// The hash of a hash: itself.
+#[derive(Debug, Default)]
+struct HashedAlready(u64);
+
+impl Hasher for HashedAlready {
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    /// Of the [`Hasher`] trait; a `u64` goes to `write_u64`.
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// A dictionary's heap stays below this: a batch with more text than that is cut short by [`MAX_TEXT`] each.
@@ -152,7 +187,7 @@ pub const MAX_TEXT: usize = 64 << 10;
 
 impl Dict {
     fn new() -> Self {
-        Self { offsets: vec![0, 0], bytes: Vec::new(), index: HashMap::new() }
+        Self { offsets: vec![0, 0], bytes: Vec::new(), key: RandomState::new(), index: HashMap::default() }
     }
 
     fn len(&self) -> usize {
@@ -168,7 +203,7 @@ impl Dict {
         if text.is_empty() || self.bytes.len() + text.len() > MAX_HEAP {
             return 0;
         }
-        let mut hash = self.index.hasher().hash_one(text);
+        let mut hash = self.key.hash_one(text);
         loop {
             let next = self.len() as u32;
             match self.index.entry(hash) {
@@ -217,23 +252,27 @@ mod tests {
     fn a_projection_has_its_rows_columns_and_texts_and_no_others() {
         let table = table(&[["login", "a"], ["logout", "b"], ["login", ""]]);
         let batch = table.project(&[0, 2], &[1, 0], &mut Scratch::default());
-        let texts = |column: usize| batch.texts[column].iter().map(|id| batch.text(*id)).collect::<Vec<_>>();
-        assert_eq!((texts(0), texts(1)), (vec!["a", ""], vec!["login", "login"]));
+        let texts = |field: usize| [0, 1].map(|row| batch.text_at(field, row));
+        assert_eq!((texts(0), texts(1)), (["a", ""], ["login", "login"]));
         assert_eq!((batch.seqs.as_slice(), batch.times_ms.as_slice()), (&[10, 12][..], &[7_000, 7_000][..]));
         assert_eq!(batch.dict_bytes, b"alogin", "nothing of the row it doesn't get");
     }
 
     #[test]
     fn slices_keep_their_meaning() {
-        let batch = table(&[["x", "1"], ["y", "2"]]).project(&[0, 1], &[0, 1], &mut Scratch::default());
-        let second = batch.slice(1..2);
-        assert_eq!((second.text(second.texts[0][0]), second.seqs[0]), ("y", 11));
+        let batch = table(&[["x", "1"], ["y", "2"], ["z", "3"]]).project(&[0, 1, 2], &[0, 1], &mut Scratch::default());
+        let batch = Batch { windows: vec![7, 8, 9], ..batch };
+        let last = batch.slice(1..3);
+        let texts = |field: usize| [0, 1].map(|row| last.text_at(field, row));
+        assert_eq!((texts(0), texts(1)), (["y", "z"], ["2", "3"]));
+        assert_eq!((last.seqs.as_slice(), last.windows.as_slice()), (&[11, 12][..], &[8, 9][..]));
+        assert!(batch.slice(1..1).texts.is_empty());
     }
 
     #[test]
     fn a_huge_text_is_cut_at_a_character() {
         let huge = "é".repeat(MAX_TEXT);
         let batch = table(&[[&huge, ""]]).project(&[0], &[0], &mut Scratch::default());
-        assert_eq!(batch.text(batch.texts[0][0]).len(), MAX_TEXT);
+        assert_eq!(batch.text_at(0, 0).len(), MAX_TEXT);
     }
 }

@@ -7,6 +7,7 @@ use crate::catalogue;
 use crate::entry::{Entry, Mark, Marks};
 use crate::time::{UnixMillis, UnixSeconds};
 use serde_json::Value;
+use std::cell::OnceCell;
 
 /// One audit log entry on its way through gridwatch.
 #[derive(Clone, Debug)]
@@ -73,6 +74,32 @@ impl Event {
     /// The actor's Slack user id, or "".
     pub fn actor_id(&self) -> &str {
         self.actor().and_then(|a| a.get("id")).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+/// An event and its objects, each looked up once at most however many fields are read from it.
+#[derive(Debug)]
+pub struct Objects<'e> {
+    event: &'e Event,
+    actor: OnceCell<Option<&'e Value>>,
+    entity: OnceCell<Option<&'e Value>>,
+}
+
+impl<'e> Objects<'e> {
+    pub fn of(event: &'e Event) -> Self {
+        Self { event, actor: OnceCell::new(), entity: OnceCell::new() }
+    }
+
+    pub fn json(&self) -> &'e Value {
+        &self.event.json
+    }
+
+    pub fn actor(&self) -> Option<&'e Value> {
+        *self.actor.get_or_init(|| self.event.actor())
+    }
+
+    pub fn entity(&self) -> Option<&'e Value> {
+        *self.entity.get_or_init(|| self.event.entity())
     }
 }
 

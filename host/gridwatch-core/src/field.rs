@@ -11,7 +11,7 @@
 //! Every field is text: strings as they are, numbers and booleans as written, lists and objects as compact JSON; absent,
 //! null and "" are the empty text.
 
-use crate::event::Event;
+use crate::event::{Event, Objects};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
@@ -79,11 +79,16 @@ impl Field {
 
     /// The field's text in this event; empty for role fields.
     pub fn text<'e>(&self, event: &'e Event) -> Cow<'e, str> {
+        self.text_in(&Objects::of(event))
+    }
+
+    /// The same, for a reader of many fields.
+    pub fn text_in<'e>(&self, objects: &Objects<'e>) -> Cow<'e, str> {
         let value = match &self.source {
-            Source::Top(name) => event.json().get(name),
-            Source::Actor(path) => event.actor().and_then(|v| walk(v, path)),
-            Source::Entity(path) => event.entity().and_then(|v| walk(v, path)),
-            Source::Path(path) => walk(event.json(), path),
+            Source::Top(name) => objects.json().get(name),
+            Source::Actor(path) => objects.actor().and_then(|v| walk(v, path)),
+            Source::Entity(path) => objects.entity().and_then(|v| walk(v, path)),
+            Source::Path(path) => walk(objects.json(), path),
             Source::Role(_) => None,
         };
         value.map_or(Cow::Borrowed(""), text_of)
@@ -104,7 +109,10 @@ fn text_of(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Null => Cow::Borrowed(""),
         Value::String(text) => Cow::Borrowed(text),
-        other => Cow::Owned(other.to_string()),
+        Value::Bool(true) => Cow::Borrowed("true"),
+        Value::Bool(false) => Cow::Borrowed("false"),
+        Value::Number(number) => Cow::Borrowed(number.as_str()),
+        Value::Array(_) | Value::Object(_) => Cow::Owned(value.to_string()),
     }
 }
 

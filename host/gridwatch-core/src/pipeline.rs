@@ -11,7 +11,7 @@
 use crate::alert::{Actor, Alert, Folder, ModuleRef};
 use crate::batch::{Batch, Scratch, Table};
 use crate::directory::Directory;
-use crate::event::Event;
+use crate::event::{Event, Objects};
 use crate::field::{Field, Whose};
 use crate::finding::{Finding, RawFinding};
 use crate::manifest::Manifest;
@@ -154,7 +154,7 @@ impl Pipeline {
             }
         }
         let batches = self.services.iter().zip(&rows).zip(values).map(|((module, rows), windows)| {
-            Arc::new(Batch { windows, ..table.project(rows, &module.columns, &mut self.scratch) })
+            Arc::new(Batch { windows: windows.concat(), ..table.project(rows, &module.columns, &mut self.scratch) })
         });
         let batches = batches.collect();
         Prepared { batches, rows }
@@ -193,9 +193,10 @@ impl Pipeline {
 
     fn encode(&self, table: &mut Table, event: &Event) {
         table.start_row(event);
+        let objects = Objects::of(event);
         for (column, field) in self.fields.iter().enumerate() {
             match field.role_of() {
-                None => table.push(column, &field.text(event)),
+                None => table.push(column, &field.text_in(&objects)),
                 Some(whose) => table.push(column, self.role(whose, event)),
             }
         }

@@ -3,6 +3,7 @@
 use crate::limits::{Limits, Meter};
 use gridwatch_core::finding::clean;
 use gridwatch_core::lookup::Tables;
+use gridwatch_core::windows::LATE_S;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,9 +69,13 @@ pub(crate) struct Kv {
     pub(crate) items: BTreeMap<String, Item>,
     pub(crate) bytes: usize,
     pub(crate) writes: BTreeMap<String, Item>,
-    /// Event time of the batch, by which items expire.
-    pub(crate) now_ms: u64,
+    /// Newest event time evaluated so far. Which items a row still sees is for the row's own time to say: this one depends
+    /// on how events were cut into batches.
+    pub(crate) newest_ms: u64,
 }
+
+/// How long after it expired an item is kept, for late rows that still see it.
+const LATE_MS: u64 = LATE_S * 1_000;
 
 impl Kv {
     /// Bytes of the whole state once this call's writes and these items are part of it.
@@ -80,6 +85,12 @@ impl Kv {
         let added: usize = new.iter().map(|(key, value)| key.len() + value).sum();
         let replaced: usize = new.keys().filter_map(|key| Some(key.len() + self.items.get(*key)?.value.len())).sum();
         self.bytes + added - replaced
+    }
+
+    /// Keys of what has expired for every row still to come, those later than [`LATE_S`] aside.
+    pub(crate) fn out_of_reach(&self) -> Vec<String> {
+        let gone = |item: &Item| item.expires_ms.saturating_add(LATE_MS) < self.newest_ms;
+        self.items.iter().filter(|(_, item)| gone(item)).map(|(key, _)| key.clone()).collect()
     }
 }
 
@@ -179,11 +190,12 @@ impl log::Host for Guest {
 }
 
 impl kv::Host for Guest {
-    fn get_many(&mut self, keys: Vec<String>) -> wasmtime::Result<Vec<Option<Vec<u8>>>> {
+    fn get_many(&mut self, keys: Vec<String>) -> wasmtime::Result<Vec<Option<kv::Entry>>> {
         self.count_call()?;
         let kv = &self.kv;
-        let get = |key: &String| kv.writes.get(key).or_else(|| kv.items.get(key)).filter(|i| i.expires_ms > kv.now_ms);
-        Ok(keys.iter().map(|key| get(key).map(|item| item.value.clone())).collect())
+        let get = |key: &String| kv.writes.get(key).or_else(|| kv.items.get(key));
+        let entry = |item: &Item| kv::Entry { value: item.value.clone(), expires_ms: item.expires_ms };
+        Ok(keys.iter().map(|key| get(key).map(entry)).collect())
     }
 
     fn set_many(&mut self, items: Vec<kv::Item>) -> wasmtime::Result<Result<(), u32>> {

@@ -145,7 +145,7 @@ impl Module {
                     };
                     let findings = findings.into_iter().map(|f| RawFinding { row: row(f.row), ..f });
                     evaluation.outcome.findings.extend(findings);
-                    evaluation.changes.extend(self.keep_writes());
+                    evaluation.changes.extend(self.keep_writes(&batch.times_ms[range]));
                 }
                 Err(failure) => {
                     let reason = failure.to_string();
@@ -174,7 +174,6 @@ impl Module {
         let guest = instance.store.data_mut();
         guest.call = Call::new(dict_for(&self.manifest, batch));
         guest.kv = std::mem::take(&mut self.kv);
-        guest.kv.now_ms = batch.times_ms.iter().copied().max().unwrap_or(0);
         instance.store.set_epoch_deadline(deadline(self.limits.evaluate_ms));
         let result = call_evaluate(instance, batch);
         self.kv = std::mem::take(&mut instance.store.data_mut().kv);
@@ -217,8 +216,8 @@ impl Module {
         Ok(Instance { store, exports, calls: 0 })
     }
 
-    /// Makes a call's writes part of the state, as rows to be saved.
-    fn keep_writes(&mut self) -> Vec<StateOp> {
+    /// Makes a good call's writes part of the state, as rows to be saved. Goes by the times of the rows it evaluated.
+    fn keep_writes(&mut self, times_ms: &[u64]) -> Vec<StateOp> {
         let writes = std::mem::take(&mut self.kv.writes);
         let mut changes = Vec::with_capacity(writes.len());
         for (key, item) in writes {
@@ -229,10 +228,8 @@ impl Module {
                 self.kv.bytes -= key.len() + old.value.len();
             }
         }
-        let now = self.kv.now_ms;
-        let expired: Vec<String> =
-            self.kv.items.iter().filter(|(_, i)| i.expires_ms <= now).map(|(key, _)| key.clone()).collect();
-        for key in expired {
+        self.kv.newest_ms = times_ms.iter().copied().fold(self.kv.newest_ms, u64::max);
+        for key in self.kv.out_of_reach() {
             if let Some(old) = self.kv.items.remove(&key) {
                 self.kv.bytes -= key.len() + old.value.len();
             }
@@ -279,15 +276,11 @@ fn link(engine: &Engine, wasi: bool) -> wasmtime::Result<Linker<Guest>> {
 }
 
 fn call_evaluate(instance: &mut Instance, batch: &Batch) -> wasmtime::Result<Result<Vec<rules::Finding>, String>> {
-    let texts: Vec<_> =
-        batch.texts.iter().enumerate().map(|(at, ids)| types::TextColumn { field: at as u32, ids }).collect();
-    let windows: Vec<_> =
-        batch.windows.iter().enumerate().map(|(at, values)| types::IntColumn { field: at as u32, values }).collect();
     let rows = types::Batch {
         seqs: &batch.seqs,
         times_ms: &batch.times_ms,
-        texts: &texts,
-        windows: &windows,
+        texts: &batch.texts,
+        windows: &batch.windows,
         dict_offsets: &batch.dict_offsets,
         dict_bytes: &batch.dict_bytes,
     };

@@ -102,7 +102,7 @@ struct Replay {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Events per batch. Changes nothing but speed.
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(long, default_value_t = config::DEFAULT_BATCH, value_parser = clap::value_parser!(u16).range(1..=4096))]
     batch: u16,
     /// Let a module have something its manifest asks for, e.g. `--grant NAME=lookup`.
     #[arg(long, value_name = "MODULE=GRANT")]

@@ -4,8 +4,9 @@
 use super::misbehave;
 use gridwatch_core::event::Event;
 use gridwatch_core::pipeline::Fault;
+use gridwatch_core::windows::LATE_S;
 use gridwatch_detect::Limits;
-use gridwatch_tests::detection::{Detection, event};
+use gridwatch_tests::detection::{Detection, event_at};
 use gridwatch_tests::guests;
 use proptest::prelude::*;
 use serde_json::json;
@@ -19,7 +20,7 @@ proptest! {
         acts in prop::collection::vec(act(), 1..80),
         sizes in prop::collection::vec(1..40_usize, 1..8),
     ) {
-        let events: Vec<Event> = acts.iter().enumerate().map(|(n, act)| act.event(n as u64 + 1)).collect();
+        let events = events(&acts);
         let one_by_one = run(&events, &[1]);
         prop_assert_eq!(&run(&events, &sizes), &one_by_one);
         prop_assert_eq!(&run(&events, &[events.len()]), &one_by_one);
@@ -32,29 +33,43 @@ struct Act {
     actor: &'static str,
     misdeed: &'static str,
     amount: u64,
+    /// Since the newest event before it.
+    wait_s: u64,
+    /// How much older than that it says it is.
+    late_s: u64,
 }
 
 fn act() -> impl Strategy<Value = Act> {
     let misdeed = prop_oneof![
         12 => Just(""),
-        4 => prop::sample::select(vec!["kv-write", "kv-read", "findings", "look-up", "log"]),
+        4 => prop::sample::select(vec!["kv-write", "findings", "look-up", "log"]),
+        8 => prop::sample::select(vec!["kv-write-for", "kv-read"]),
         2 => prop::sample::select(vec!["lie-rule", "lie-severity", "lie-evidence", "lie-window", "lie-action"]),
         1 => prop::sample::select(vec!["panic", "error", "not-utf8", "kv-write-then-panic"]),
     ];
     let action = prop::sample::select(vec!["user_login", "user_login", "user_logout", "file_downloaded"]);
     let actor = prop::sample::select(vec!["W1", "W2", "W3"]);
-    (action, actor, misdeed, 0..30_u64).prop_map(|(action, actor, misdeed, amount)| Act {
+    // Items of minutes, written and read over days: seen in time, seen by a late row only, expired, removed.
+    let wait = prop_oneof![8 => 0..600_u64, 1 => 0..LATE_S, 1 => LATE_S..3 * LATE_S];
+    let late = prop_oneof![3 => Just(0), 1 => 0..600_u64, 1 => 0..=LATE_S];
+    (action, actor, misdeed, 0..30_u64, wait, late).prop_map(|(action, actor, misdeed, amount, wait_s, late_s)| Act {
         action,
         actor,
         misdeed,
         amount: if misdeed == "lie-evidence" { 0 } else { amount },
+        wait_s,
+        late_s,
     })
 }
 
-impl Act {
-    fn event(&self, n: u64) -> Event {
-        event(n, self.action, self.actor, json!({ "misdeed": self.misdeed, "amount": self.amount }))
-    }
+fn events(acts: &[Act]) -> Vec<Event> {
+    let mut newest = LATE_S;
+    let event = |(n, act): (usize, &Act)| {
+        let at = newest + act.wait_s - act.late_s.min(LATE_S);
+        newest = newest.max(at);
+        event_at(n as u64 + 1, at, act.action, act.actor, json!({ "misdeed": act.misdeed, "amount": act.amount }))
+    };
+    acts.iter().enumerate().map(event).collect()
 }
 
 /// What can be seen from outside.

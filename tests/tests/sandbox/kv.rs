@@ -3,8 +3,9 @@
 use super::{dead, evaluate, misbehave, titles};
 use gridwatch_core::event::Event;
 use gridwatch_core::state::StateOp;
+use gridwatch_core::windows::LATE_S;
 use gridwatch_detect::{Limits, Module};
-use gridwatch_tests::detection::{asks, signs_in};
+use gridwatch_tests::detection::{asks, event_at, signs_in};
 use serde_json::json;
 
 /// Actor `who` asks, and its name is the key.
@@ -53,6 +54,22 @@ fn state_comes_back_after_a_restart_and_belongs_to_its_module() {
     }
     assert_eq!(["A", "B", "C"].map(|who| read(&mut again, who)), ["10 bytes", "0 bytes", "nothing"]);
     assert_eq!(read(&mut stranger, "A"), "nothing");
+}
+
+#[test]
+fn a_row_sees_what_has_not_expired_by_its_own_time() {
+    let mut module = misbehave(&Limits::default());
+    let at = |after_s: u64, misdeed: &str| {
+        event_at(after_s, after_s, "user_login", "A", json!({ "misdeed": misdeed, "amount": 10 }))
+    };
+    // Written to last ten minutes; then read in time, too late, and by a late row that is in time again.
+    let events = [at(1_000, "kv-write-for"), at(1_599, "kv-read"), at(1_600, "kv-read"), at(1_100, "kv-read")];
+    let evaluation = evaluate(&mut module, &events);
+    assert_eq!(titles(&evaluation), ["seen", "1790001000000", "nothing", "1790001000000"]);
+    let expiry = 1_600 + LATE_S;
+    assert_eq!(evaluate(&mut module, &[at(expiry, "")]).changes, [], "a row as late as can be may still come");
+    let removed = evaluate(&mut module, &[at(expiry + 1, "")]).changes;
+    assert_eq!(removed.iter().filter(|change| change.value.is_none()).count(), 1, "{removed:?}");
 }
 
 #[test]

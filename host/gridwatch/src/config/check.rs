@@ -4,8 +4,8 @@ use super::problem::{Problem, Problems};
 use super::read::{Reader, Section, seconds_in};
 use super::token::{self, BadToken};
 use super::{
-    Archive, Config, Detect, Include, Log, LogFormat, Modules, Since, Sink, Slack, Store, Target, Token, TokenRotation,
-    View,
+    Archive, Config, DEFAULT_BATCH, Detect, Include, Log, LogFormat, Modules, Since, Sink, Slack, Store, Target, Token,
+    TokenRotation, View,
 };
 use gridwatch_core::manifest::Grant;
 use gridwatch_core::poll::MAX_WAIT_MS;
@@ -297,8 +297,7 @@ fn is_plausible_member(item: &str) -> bool {
 fn detect(mut section: Section<'_>) -> Detect {
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let detect = Detect {
-        // Measured: larger batches save no more time, and a poison event costs more bisecting.
-        batch: section.number("batch", 1..=4096, 256) as usize,
+        batch: section.number("batch", 1..=4096, DEFAULT_BATCH.into()) as usize,
         threads: section.number("threads", 1..=64, processors.min(DEFAULT_MAX_THREADS)) as usize,
     };
     section.finish();

@@ -51,11 +51,11 @@ impl Guest for Misbehave {
                 "findings" => findings.extend((0..amount).map(|_| seen())),
                 "error" => return Err("no \u{1b}[31mthanks".into()),
                 "count-calls" => findings.push(honest(&rows, row, format!("call {calls}"))),
-                "kv-read" => findings.push(honest(&rows, row, read(text(&rows, ACTOR, row)))),
+                "kv-read" => findings.push(honest(&rows, row, read(text(&rows, ACTOR, row), rows.times_ms[row]))),
                 _ if let Some(lie) = lie(misdeed, amount, seen()) => findings.push(lie),
                 _ => {
                     take(misdeed, amount)?;
-                    ask(misdeed, amount, text(&rows, ACTOR, row))?;
+                    ask(misdeed, amount, text(&rows, ACTOR, row), rows.times_ms[row])?;
                     findings.push(seen());
                 }
             }
@@ -65,7 +65,7 @@ impl Guest for Misbehave {
 }
 
 fn text(rows: &Batch, column: usize, row: usize) -> &str {
-    let id = rows.texts[column].ids[row] as usize;
+    let id = rows.texts[column * rows.seqs.len() + row] as usize;
     let bytes = &rows.dict_bytes[rows.dict_offsets[id] as usize..rows.dict_offsets[id + 1] as usize];
     std::str::from_utf8(bytes).unwrap_or_default()
 }
@@ -132,9 +132,11 @@ fn depth(left: usize) -> usize {
 }
 
 /// Asks the host for too much.
-fn ask(misdeed: &str, amount: usize, actor: &str) -> Result<(), String> {
-    let item = |key: String, value: Vec<u8>| kv::Item { key, value, expires_ms: u64::MAX };
-    let put = |key: String, value: Vec<u8>| kv::set_many(&[item(key, value)]).map_err(|code| format!("kv code {code}"));
+fn ask(misdeed: &str, amount: usize, actor: &str, now_ms: u64) -> Result<(), String> {
+    let put_until = |key: String, value: Vec<u8>, expires_ms: u64| {
+        kv::set_many(&[kv::Item { key, value, expires_ms }]).map_err(|code| format!("kv code {code}"))
+    };
+    let put = |key: String, value: Vec<u8>| put_until(key, value, u64::MAX);
     match misdeed {
         "log" => (0..amount).for_each(|i| log::write(4, &format!("line {i}"))),
         "log-long" => log::write(4, &"é".repeat(amount)),
@@ -151,6 +153,10 @@ fn ask(misdeed: &str, amount: usize, actor: &str) -> Result<(), String> {
             lookup::contains_many("names", &[u32::MAX, u32::MAX - 1]).map_err(|code| format!("lookup code {code}"))?;
         }
         "kv-write" => put(actor.to_owned(), vec![7; amount])?,
+        // For so many minutes of event time. The value says when it was written.
+        "kv-write-for" => {
+            put_until(actor.to_owned(), now_ms.to_string().into_bytes(), now_ms + amount as u64 * 60_000)?;
+        }
         "kv-key" => put("k".repeat(amount), Vec::new())?,
         "kv-write-then-panic" => {
             put(actor.to_owned(), vec![7; amount])?;
@@ -161,9 +167,12 @@ fn ask(misdeed: &str, amount: usize, actor: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What the host has under a key.
-fn read(key: &str) -> String {
-    match kv::get_many(&[key.to_owned()]).first() {
+/// What a row sees under a key, through the SDK: of what the host has, what has not expired by then.
+fn read(key: &str, now_ms: u64) -> String {
+    match gridwatch_sdk::kv::get_many(&[key.to_owned()], now_ms).first() {
+        Some(Some(value)) if value.first().is_some_and(u8::is_ascii_digit) => {
+            String::from_utf8_lossy(value).into_owned()
+        }
         Some(Some(value)) => format!("{} bytes", value.len()),
         _ => "nothing".into(),
     }
