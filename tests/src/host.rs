@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
+/// The month of a large org in `tests/run_once.rs` takes a fifth of it on two cores.
+const LONGEST_RUN: std::time::Duration = std::time::Duration::from_secs(100);
+
 /// A gridwatch with its configuration, state and output in a temporary folder.
 #[derive(Debug)]
 pub struct Host {
@@ -92,13 +95,7 @@ impl Host {
     /// `gridwatch run --once`, to its end.
     pub fn run_once(&self) -> Output {
         let mut command = gridwatch();
-        command
-            .arg("run")
-            .arg("--config")
-            .arg(self.path("gridwatch.toml"))
-            .arg("--once")
-            .output()
-            .expect("gridwatch runs")
+        ended(command.arg("run").arg("--config").arg(self.path("gridwatch.toml")).arg("--once"))
     }
 
     /// Like [`Host::run_once`], but has to succeed.
@@ -191,8 +188,24 @@ impl Host {
 pub fn gridwatch() -> Command {
     let own = std::env::current_exe().expect("own path");
     let path = own.ancestors().nth(2).expect("target folder").join("gridwatch");
-    assert!(path.is_file(), "no {}: run `cargo build -p gridwatch`", path.display());
+    assert!(path.is_file(), "no {}: run `cargo build --workspace --bin gridwatch`", path.display());
     Command::new(path)
+}
+
+/// What a command that ends by itself said; a polling that never gets there fails the test instead of hanging it.
+pub fn ended(command: &mut Command) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("gridwatch starts");
+    let id = child.id();
+    let (ended, waits) = std::sync::mpsc::channel::<()>();
+    let guard = std::thread::spawn(move || {
+        let is_late = waits.recv_timeout(LONGEST_RUN) == Err(std::sync::mpsc::RecvTimeoutError::Timeout);
+        is_late && Command::new("kill").arg("-KILL").arg(id.to_string()).status().is_ok()
+    });
+    let output = child.wait_with_output().expect("gridwatch ends");
+    drop(ended);
+    let was_killed = guard.join().expect("a thread");
+    assert!(!was_killed, "still running after {LONGEST_RUN:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    output
 }
 
 /// SIGTERM, as a service manager would stop it; it has to end well.

@@ -247,7 +247,7 @@ fn every_subcommand_explains_itself() {
         let (code, help) = gridwatch_with(&[command, "--help"]);
         assert_eq!(code, Some(0), "{help}");
         assert!(help.contains(&format!("Usage: gridwatch {command}")), "{help}");
-        let said = |line: &str| line.trim_start().splitn(2, "  ").nth(1).is_some_and(|rest| !rest.trim().is_empty());
+        let said = |line: &str| line.trim_start().split_once("  ").is_some_and(|(_, rest)| !rest.trim().is_empty());
         let lines: Vec<&str> = help.lines().collect();
         for pair in lines.windows(2).filter(|pair| pair[0].trim_start().starts_with("--")) {
             // In a table, or on the next line where the longest needs more.

@@ -5,7 +5,7 @@
 
 use gridwatch_sim::knobs::{ErrorBody, LastPage, OddTimes};
 use gridwatch_sim::{FaultKind, Knobs, Org, OrgPlan, SimClock, SimConfig, SimEntry, When, generate};
-use gridwatch_tests::host::{Host, Setup, gridwatch, kill, terminate, until};
+use gridwatch_tests::host::{Host, Setup, ended, gridwatch, kill, terminate, until};
 use gridwatch_tests::sim::{Asked, Slack, entry, ids_since, now, org, org_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -75,7 +75,7 @@ fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// 1. Newest first: taking the first entry of page 1 as the next `oldest` skips everything older. Slack's order plays no
+/// Hazard 1: Newest first: taking the first entry of page 1 as the next `oldest` skips everything older. Slack's order plays no
 /// part in where the next window begins.
 #[test]
 fn the_next_window_begins_where_the_last_one_ended() {
@@ -90,7 +90,7 @@ fn the_next_window_begins_where_the_last_one_ended() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 2. Newest first and a watermark from the last page: the newer pages ship again and again until it converges.
+/// Hazard 2: Newest first and a watermark from the last page: the newer pages ship again and again until it converges.
 #[test]
 fn a_drained_window_is_not_walked_again() {
     let (from, org) = busy(600);
@@ -109,7 +109,7 @@ fn a_drained_window_is_not_walked_again() {
     assert_exactly_once(&host, &ids);
 }
 
-/// 3. Newest first and a watermark from the stored rows: a crash after page 1 of N loses pages 2 to N.
+/// Hazard 3: Newest first and a watermark from the stored rows: a crash after page 1 of N loses pages 2 to N.
 #[test]
 fn a_crash_after_the_first_page_loses_no_later_page() {
     let (from, org) = busy(600);
@@ -122,7 +122,7 @@ fn a_crash_after_the_first_page_loses_no_later_page() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 4. Newest first and a partial window kept on error: moving the mark over it loses the rest.
+/// Hazard 4: Newest first and a partial window kept on error: moving the mark over it loses the rest.
 #[test]
 fn a_failure_in_the_middle_of_a_window_is_tried_again_at_the_same_page() {
     let (from, org) = busy(600);
@@ -145,7 +145,7 @@ fn a_failure_in_the_middle_of_a_window_is_tried_again_at_the_same_page() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 5. Newest first and a cap per run: old entries go on coming and now is never reached.
+/// Hazard 5: Newest first and a cap per run: old entries go on coming and now is never reached.
 #[test]
 fn a_long_catch_up_goes_forward_and_ends_at_now() {
     let to = now() - 120;
@@ -161,7 +161,7 @@ fn a_long_catch_up_goes_forward_and_ends_at_now() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 6. A cursor without `oldest` pages through all history. The simulator's cursors, as Slack's, don't remember it.
+/// Hazard 6: A cursor without `oldest` pages through all history. The simulator's cursors, as Slack's, don't remember it.
 #[test]
 fn paging_stops_at_oldest() {
     let to = now() - 120;
@@ -179,7 +179,7 @@ fn paging_stops_at_oldest() {
     assert_exactly_once(&host, &ids_since(&entries, from));
 }
 
-/// 7. A cursor resumed with another window gives empty or wrong pages. Not even another limit goes with it.
+/// Hazard 7: A cursor resumed with another window gives empty or wrong pages. Not even another limit goes with it.
 #[test]
 fn a_cursor_is_resumed_with_the_window_it_was_minted_in() {
     let (from, org) = busy(600);
@@ -199,7 +199,7 @@ fn a_cursor_is_resumed_with_the_window_it_was_minted_in() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 8. A cursor kept too long is answered with 400 for ever. The walk begins again, at its own window's `oldest`.
+/// Hazard 8: A cursor kept too long is answered with 400 for ever. The walk begins again, at its own window's `oldest`.
 #[test]
 fn an_expired_cursor_restarts_its_own_window() {
     let (from, org) = busy(600);
@@ -218,7 +218,7 @@ fn an_expired_cursor_restarts_its_own_window() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 9. A 400 means two things, and may say neither: with a cursor it is the cursor that goes, without one the window.
+/// Hazard 9: A 400 means two things, and may say neither: with a cursor it is the cursor that goes, without one the window.
 #[test]
 fn a_400_without_a_body_costs_a_cursor_or_a_plan_by_what_was_sent() {
     let (from, org) = busy(600);
@@ -227,7 +227,10 @@ fn a_400_without_a_body_costs_a_cursor_or_a_plan_by_what_was_sent() {
     let knobs = Knobs { error_body: ErrorBody::Empty, ..Knobs::unlimited() };
     let slack = Slack::with(org, SimConfig { faults, knobs, ..SimConfig::default() });
     let host = host(&slack, from);
-    host.run_once_well();
+    let output = host.run_once();
+    assert!(output.status.success(), "{}", text(&output));
+    let blamed = |what: &str| text(&output).matches(what).count();
+    assert_eq!((blamed("problem=\"range_refused\" advice"), blamed("CursorRefused")), (1, 1), "{}", text(&output));
     let asked = slack.asked();
     assert_eq!((asked[0].status, &asked[0].cursor, asked[3].status), (400, &None, 400));
     assert!(asked[3].cursor.is_some());
@@ -235,7 +238,7 @@ fn a_400_without_a_body_costs_a_cursor_or_a_plan_by_what_was_sent() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 9. A refusal that no cursor explains is told with its code, and the next start asks again at once.
+/// Hazard 9: A refusal that no cursor explains is told with its code, and the next start asks again at once.
 #[test]
 fn a_400_that_no_restart_can_mend_is_told_and_asked_again_at_the_next_start() {
     let (from, org) = busy(100);
@@ -249,7 +252,7 @@ fn a_400_that_no_restart_can_mend_is_told_and_asked_again_at_the_next_start() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 10 and 26. One retired action name fails a whole list, and a list holds 30: no `action` is ever sent, so all there are
+/// Hazards 10 and 26: One retired action name fails a whole list, and a list holds 30: no `action` is ever sent, so all there are
 /// come, also those that no list has.
 #[test]
 fn every_action_is_read_without_a_filter() {
@@ -268,7 +271,7 @@ fn every_action_is_read_without_a_filter() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 11. Inclusive `oldest`: the last second comes back with every poll, and an idle org alerts for ever.
+/// Hazard 11: Inclusive `oldest`: the last second comes back with every poll, and an idle org alerts for ever.
 #[test]
 fn an_idle_org_delivers_nothing_again() {
     let at = now();
@@ -280,7 +283,7 @@ fn an_idle_org_delivers_nothing_again() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 12. `oldest = last + 1` or skipping `date <= mark`: entries of the same second that are indexed after the read are lost.
+/// Hazard 12: `oldest = last + 1` or skipping `date <= mark`: entries of the same second that are indexed after the read are lost.
 #[test]
 fn an_entry_indexed_later_in_a_second_already_read_is_delivered() {
     let at = now() - 15;
@@ -296,7 +299,7 @@ fn an_entry_indexed_later_in_a_second_already_read_is_delivered() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 13. Both bounds inclusive: an entry at the seam of two windows is on both.
+/// Hazard 13: Both bounds inclusive: an entry at the seam of two windows is on both.
 #[test]
 fn an_entry_on_the_seam_of_two_windows_is_delivered_once() {
     let from = now() - 3 * SPAN;
@@ -309,7 +312,7 @@ fn an_entry_on_the_seam_of_two_windows_is_delivered_once() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 14. Only the first page: more than a page between two polls is lost.
+/// Hazard 14: Only the first page: more than a page between two polls is lost.
 #[test]
 fn all_pages_of_a_window_are_read() {
     let (from, org) = busy(1_500);
@@ -323,7 +326,7 @@ fn all_pages_of_a_window_are_read() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 15. Fewer entries than `limit`, or none, are no end: only a missing cursor is.
+/// Hazard 15: Fewer entries than `limit`, or none, are no end: only a missing cursor is.
 #[test]
 fn short_and_empty_pages_are_followed() {
     let (from, org) = busy(600);
@@ -339,7 +342,7 @@ fn short_and_empty_pages_are_followed() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 16. A page larger than `limit`: a second is never split over two pages.
+/// Hazard 16: A page larger than `limit`: a second is never split over two pages.
 #[test]
 fn a_second_with_more_entries_than_a_page_holds_is_read_whole() {
     for page_overflow in [true, false] {
@@ -355,7 +358,7 @@ fn a_second_with_more_entries_than_a_page_holds_is_read_whole() {
     }
 }
 
-/// 17. State saved before the fetch succeeded: the interval of a failed fetch is lost.
+/// Hazard 17: State saved before the fetch succeeded: the interval of a failed fetch is lost.
 #[test]
 fn a_crash_before_the_first_answer_leaves_the_window_to_be_asked_again() {
     let (from, org) = busy(200);
@@ -371,7 +374,7 @@ fn a_crash_before_the_first_answer_leaves_the_window_to_be_asked_again() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 18. A mark saved before delivery: what was not delivered yet is lost in a crash.
+/// Hazard 18: A mark saved before delivery: what was not delivered yet is lost in a crash.
 #[test]
 fn what_was_drained_and_not_delivered_survives_a_crash() {
     let (from, org) = busy(1_500);
@@ -388,7 +391,7 @@ fn what_was_drained_and_not_delivered_survives_a_crash() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 19. `next_cursor` may be empty, missing, null, or be missing with all of its parent.
+/// Hazard 19: `next_cursor` may be empty, missing, null, or be missing with all of its parent.
 #[test]
 fn every_way_to_mark_the_last_page_ends_the_walk() {
     for last_page in [LastPage::EmptyString, LastPage::Missing, LastPage::Null, LastPage::NoMetadata] {
@@ -404,7 +407,7 @@ fn every_way_to_mark_the_last_page_ends_the_walk() {
     }
 }
 
-/// 20. A cursor that isn't percent-encoded: its `=` and `+` break. The simulator's always hold both.
+/// Hazard 20: A cursor that isn't percent-encoded: its `=` and `+` break. The simulator's always hold both.
 #[test]
 fn cursors_are_percent_encoded() {
     let (from, org) = busy(300);
@@ -421,7 +424,7 @@ fn cursors_are_percent_encoded() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 21. Times as `1.566215192e+09`.
+/// Hazard 21: Times as `1.566215192e+09`.
 #[test]
 fn times_are_plain_integers() {
     let (from, org) = busy(200);
@@ -435,7 +438,7 @@ fn times_are_plain_integers() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 22. A wrong parameter name is ignored: `count` for `limit` means pages of the default size, unnoticed.
+/// Hazard 22: A wrong parameter name is ignored: `count` for `limit` means pages of the default size, unnoticed.
 #[test]
 fn pages_are_as_large_as_was_asked() {
     let (from, org) = busy(400);
@@ -449,7 +452,7 @@ fn pages_are_as_large_as_was_asked() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 23. Strict types: shapes that have crashed clients, and some that nobody has seen yet.
+/// Hazard 23: Strict types: shapes that have crashed clients, and some that nobody has seen yet.
 #[test]
 fn odd_types_are_delivered_as_valid_events_with_their_bytes() {
     let at = now() - 120;
@@ -507,7 +510,7 @@ fn odd_types_are_delivered_as_valid_events_with_their_bytes() {
     }
 }
 
-/// 24. `ok` is missing in a success, and `ok: false` in a 200 is no empty last page.
+/// Hazard 24: `ok` is missing in a success, and `ok: false` in a 200 is no empty last page.
 #[test]
 fn ok_is_not_expected_and_ok_false_is_no_page() {
     let (from, org) = busy(600);
@@ -520,7 +523,7 @@ fn ok_is_not_expected_and_ok_false_is_no_page() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 25. The quota is the organization's: others use it up. A `Retry-After` is waited out to the second; where it is
+/// Hazard 25: The quota is the organization's: others use it up. A `Retry-After` is waited out to the second; where it is
 /// missing there is a pause all the same.
 #[test]
 fn a_429_is_waited_out() {
@@ -540,7 +543,7 @@ fn a_429_is_waited_out() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 27. Variables overwritten before the call: the bounds sent are those meant. Together the windows cover all time from
+/// Hazard 27: Variables overwritten before the call: the bounds sent are those meant. Together the windows cover all time from
 /// `start` on without a hole.
 #[test]
 fn the_windows_sent_cover_all_time_without_a_hole() {
@@ -561,7 +564,7 @@ fn the_windows_sent_cover_all_time_without_a_hole() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 28. The token in logs. Everything logs everything here, and things go wrong.
+/// Hazard 28: The token in logs. Everything logs everything here, and things go wrong.
 #[test]
 fn the_token_is_in_its_file_and_nowhere_else() {
     const TOKEN: &str = "xoxp-2718281828-3141592653-very-secret-token-0123456789abcdef";
@@ -577,7 +580,7 @@ fn the_token_is_in_its_file_and_nowhere_else() {
     let host = host(&slack, from);
     std::fs::write(host.path("token"), TOKEN).expect("token");
     let run = |args: &[&str]| {
-        let output = gridwatch().args(args).arg("--config").arg(host.path("gridwatch.toml")).output().expect("runs");
+        let output = ended(gridwatch().args(args).arg("--config").arg(host.path("gridwatch.toml")));
         (output.status.code(), text(&output))
     };
     let loud = ["run", "--once", "--log", "trace"];
@@ -619,7 +622,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     dirs.iter().flat_map(|dir| self::files(&dir.path())).chain(files.iter().map(|file| file.path())).collect()
 }
 
-/// 29. `latest` in the future is refused. Slack's clock rules, not ours: here it is ten minutes behind ours.
+/// Hazard 29: `latest` in the future is refused. Slack's clock rules, not ours: here it is ten minutes behind ours.
 #[test]
 fn a_slack_whose_clock_is_behind_ours_is_not_asked_for_its_future() {
     let slack_now = now() - 600;
@@ -646,7 +649,7 @@ fn a_slack_whose_clock_is_behind_ours_is_not_asked_for_its_future() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 29. The first question is asked before Slack's clock is known: it is refused once, and then the answer's `Date` is.
+/// Hazard 29: The first question is asked before Slack's clock is known: it is refused once, and then the answer's `Date` is.
 #[test]
 fn a_first_window_in_slacks_future_is_planned_again() {
     let slack_now = now() - 600;
@@ -663,7 +666,7 @@ fn a_first_window_in_slacks_future_is_planned_again() {
     assert_exactly_once(&host, &slack.truth().ids);
 }
 
-/// 29. Ours is behind by ten minutes: nothing of Slack's last minutes is lost, only read once two of its answers agree.
+/// Hazard 29: Ours is behind by ten minutes: nothing of Slack's last minutes is lost, only read once two of its answers agree.
 #[test]
 fn a_slack_whose_clock_is_ahead_of_ours_is_read_to_its_present() {
     let clock = SimClock::manual(now() + 600);

@@ -1,6 +1,6 @@
 //! Small durable state that the host keeps, for what windows can't say. Needs `grants = ["kv"]`.
 //!
-//! Ask for all keys of a row in one call: a call costs as much as several rows.
+//! Ask for all keys of a row in one call, and only for rows that need it: a call costs as much as several rows.
 
 /// A value and the event time (milliseconds) from which it is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,15 +11,15 @@ pub struct Item {
 }
 
 /// A value that is there, which a row may be too late to see.
-struct Entry {
+struct Held {
     value: Vec<u8>,
     expires_ms: u64,
 }
 
 /// The value of each key, as of a row's time: `now_ms` is [`crate::Row::time_ms`]. What has expired by then isn't there.
 pub fn get_many(keys: &[String], now_ms: u64) -> Vec<Option<Vec<u8>>> {
-    let there = |entry: &Entry| entry.expires_ms > now_ms;
-    host::get_many(keys).into_iter().map(|entry| entry.filter(there).map(|entry| entry.value)).collect()
+    let there = |held: &Held| held.expires_ms > now_ms;
+    host::get_many(keys).into_iter().map(|held| held.filter(there).map(|held| held.value)).collect()
 }
 
 /// Why a write was refused.
@@ -32,12 +32,12 @@ pub enum Refused {
 
 #[cfg(target_arch = "wasm32")]
 mod host {
-    use super::{Entry, Item, Refused};
+    use super::{Held, Item, Refused};
     use crate::guest::bindings::gridwatch::detect::kv;
 
-    pub(super) fn get_many(keys: &[String]) -> Vec<Option<Entry>> {
-        let entry = |e: kv::Entry| Entry { value: e.value, expires_ms: e.expires_ms };
-        kv::get_many(keys).into_iter().map(|found| found.map(entry)).collect()
+    pub(super) fn get_many(keys: &[String]) -> Vec<Option<Held>> {
+        let held = |e: kv::Held| Held { value: e.value, expires_ms: e.expires_ms };
+        kv::get_many(keys).into_iter().map(|found| found.map(held)).collect()
     }
 
     pub fn set_many(items: Vec<Item>) -> Result<(), Refused> {
@@ -52,7 +52,7 @@ mod host {
 
 #[cfg(not(target_arch = "wasm32"))]
 mod host {
-    use super::{Entry, Item, Refused};
+    use super::{Held, Item, Refused};
     use std::cell::RefCell;
     use std::collections::HashMap;
 
@@ -60,9 +60,9 @@ mod host {
         static ITEMS: RefCell<HashMap<String, Item>> = RefCell::default();
     }
 
-    pub(super) fn get_many(keys: &[String]) -> Vec<Option<Entry>> {
-        let entry = |item: &Item| Entry { value: item.value.clone(), expires_ms: item.expires_ms };
-        ITEMS.with_borrow(|items| keys.iter().map(|key| items.get(key).map(entry)).collect())
+    pub(super) fn get_many(keys: &[String]) -> Vec<Option<Held>> {
+        let held = |item: &Item| Held { value: item.value.clone(), expires_ms: item.expires_ms };
+        ITEMS.with_borrow(|items| keys.iter().map(|key| items.get(key).map(held)).collect())
     }
 
     pub fn set_many(new: Vec<Item>) -> Result<(), Refused> {

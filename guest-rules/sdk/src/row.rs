@@ -33,7 +33,8 @@ pub struct Batch<'h> {
 }
 
 impl<'h> Batch<'h> {
-    /// `texts` and `windows` column by column, in the manifest's order. `Err` if the heap is not UTF-8 or cut inside a character, which no host sends.
+    /// `texts` and `windows` column by column, in the manifest's order. `Err` if the heap is not UTF-8 or cut inside a
+    /// character, which no host sends.
     pub fn new(
         seqs: Vec<u64>,
         times_ms: Vec<u64>,

@@ -190,12 +190,12 @@ impl log::Host for Guest {
 }
 
 impl kv::Host for Guest {
-    fn get_many(&mut self, keys: Vec<String>) -> wasmtime::Result<Vec<Option<kv::Entry>>> {
+    fn get_many(&mut self, keys: Vec<String>) -> wasmtime::Result<Vec<Option<kv::Held>>> {
         self.count_call()?;
         let kv = &self.kv;
         let get = |key: &String| kv.writes.get(key).or_else(|| kv.items.get(key));
-        let entry = |item: &Item| kv::Entry { value: item.value.clone(), expires_ms: item.expires_ms };
-        Ok(keys.iter().map(|key| get(key).map(entry)).collect())
+        let held = |item: &Item| kv::Held { value: item.value.clone(), expires_ms: item.expires_ms };
+        Ok(keys.iter().map(|key| get(key).map(held)).collect())
     }
 
     fn set_many(&mut self, items: Vec<kv::Item>) -> wasmtime::Result<Result<(), u32>> {

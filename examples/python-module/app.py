@@ -1,0 +1,42 @@
+"""Sign-ins at night, as the smallest module that does something: one function from rows to findings."""
+
+import json
+
+from wit_world import exports
+from wit_world.imports.types import Batch, Finding, Label
+
+# Positions in module.toml.
+ACTION, ACTOR_ID, ACTOR_EMAIL = 0, 1, 2
+NIGHT = 0
+
+
+class Rules(exports.Rules):
+    def configure(self, config_json: str) -> None:
+        self.config = json.loads(config_json)
+
+    def evaluate(self, rows: Batch) -> list[Finding]:
+        return [self.finding(rows, row) for row in range(len(rows.seqs)) if self.at_night(rows.times_ms[row])]
+
+    def at_night(self, time_ms: int) -> bool:
+        hour = time_ms // 3_600_000 % 24
+        return self.config["from_hour"] <= hour < self.config["to_hour"]
+
+    def finding(self, rows: Batch, row: int) -> Finding:
+        who = text(rows, ACTOR_EMAIL, row) or text(rows, ACTOR_ID, row)
+        return Finding(
+            row=row,
+            rule=NIGHT,
+            severity=1,
+            dedup_key=text(rows, ACTOR_ID, row),
+            title=f"{who} signed in at night",
+            evidence=[],
+            windows=[],
+            labels=[Label("action", text(rows, ACTION, row))],
+        )
+
+
+def text(rows: Batch, field: int, row: int) -> str:
+    """Texts stand column by column, as numbers into a dictionary over one heap of bytes."""
+    number = rows.texts[field * len(rows.seqs) + row]
+    start, end = rows.dict_offsets[number], rows.dict_offsets[number + 1]
+    return bytes(rows.dict_bytes[start:end]).decode()
