@@ -125,8 +125,16 @@ impl Host {
         alerts.map(|a| (a["metadata"]["uid"].as_str().expect("an alert has an id").to_owned(), a)).collect()
     }
 
-    /// Every line of a sink's files, oldest file first.
+    /// Every line of a sink's files, oldest file first. As for a log agent, what has no line feed yet is no line: it may be
+    /// in the middle of being written.
     pub fn lines(&self, name: &str) -> Vec<Value> {
+        let texts = self.texts(name);
+        let whole = texts.iter().map(|text| text.rsplit_once('\n').map_or("", |(lines, _)| lines));
+        let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("torn line ({e}): {line}"));
+        whole.flat_map(|text| text.lines().map(parse).collect::<Vec<_>>()).collect()
+    }
+
+    fn texts(&self, name: &str) -> Vec<String> {
         let newest = self.path(name);
         let prefix = format!("{}.", newest.file_name().expect("a file name").to_string_lossy());
         let mut files: Vec<PathBuf> = std::fs::read_dir(newest.parent().expect("a folder"))
@@ -136,9 +144,7 @@ impl Host {
             .collect();
         files.sort();
         files.push(newest);
-        let texts = files.iter().filter_map(|file| std::fs::read_to_string(file).ok());
-        let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("torn line ({e}): {line}"));
-        texts.flat_map(|text| text.lines().map(parse).collect::<Vec<_>>()).collect()
+        files.iter().filter_map(|file| std::fs::read_to_string(file).ok()).collect()
     }
 
     /// What the delivered events were made of, by Slack id: the bytes that Slack sent.
@@ -167,6 +173,7 @@ impl Host {
     /// Every one of these ids was delivered and archived exactly once, and nothing else was.
     pub fn assert_exactly(&self, ids: &BTreeSet<String>) {
         exactly("events.ndjson", &self.delivered(), ids);
+        assert!(self.texts("events.ndjson").iter().all(|t| t.is_empty() || t.ends_with('\n')), "a torn end was left");
         let archived = self.archived("state/archive");
         let mut times = BTreeMap::new();
         archived.iter().for_each(|(_, id)| *times.entry(id.clone()).or_default() += 1);

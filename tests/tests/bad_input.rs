@@ -123,6 +123,8 @@ fn a_token_that_others_can_read_is_refused_and_not_shown() {
 #[test]
 fn a_modules_folder_is_refused_with_the_reason_for_each_file() {
     let host = host();
+    // Compiles our modules, so that there is native code in the cache to offer as a module below.
+    assert_eq!(check(&host).0, Some(0));
     let modules = host.path("modules");
     std::fs::create_dir(&modules).expect("modules");
     edit(&host, &format!("{:?}", root().join("target/modules")), "\"modules\"");

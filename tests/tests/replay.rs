@@ -190,8 +190,25 @@ fn odd_lines_change_no_alert() {
     let odd = "this is no JSON\n[\"an\",\"array\"]\n17\n{}\n{\"id\":\"a\",\"action\":5}\n";
     let (half, rest) = entries().split_at(entries().len() / 2);
     let mixed = format!("{odd}{}\n{odd}{}\n{odd}", half.join("\n"), rest.join("\n"));
-    let without = output_of(&mut replay(&written(&folder, &ndjson()), &[]));
-    assert!(output_of(&mut replay(&written(&folder, &mixed), &[])) == without);
+    let with = unnumbered(&output_of(&mut replay(&written(&folder, &mixed), &[])));
+    assert!(with == unnumbered(&output_of(&mut replay(&written(&folder, &ndjson()), &[]))));
+}
+
+/// Alerts without the places of their events in the file, which odd lines shift.
+fn unnumbered(alerts: &str) -> Vec<Value> {
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Object(map) => {
+                map.remove("seq");
+                map.values_mut().for_each(strip);
+            }
+            Value::Array(items) => items.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    let mut alerts: Vec<Value> = alerts.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    alerts.iter_mut().for_each(strip);
+    alerts
 }
 
 #[test]

@@ -30,8 +30,10 @@ pub fn file(path: &Path, modules: &Wanted, batch: usize, out: &mut dyn Write) ->
     entries.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
     let mut seen = std::collections::HashSet::new();
     entries.retain(|entry| seen.insert((entry.id.clone(), entry.content_hash())));
+    // Without a time of its own an entry counts as of the earliest one: at 1970 it would pass for years of history.
+    let earliest = entries.iter().find_map(|entry| entry.time).unwrap_or_default();
     let event =
-        |(i, entry): (usize, &Entry)| Ok(Event::new(i as u64 + 1, entry.time.unwrap_or_default().millis(), entry));
+        |(i, entry): (usize, &Entry)| Ok(Event::new(i as u64 + 1, entry.time.unwrap_or(earliest).millis(), entry));
     run(entries.iter().enumerate().map(event), modules, batch, out)
 }
 
