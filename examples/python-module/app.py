@@ -9,17 +9,20 @@ from wit_world.imports.types import Batch, Finding, Label
 ACTION, ACTOR_ID, ACTOR_EMAIL = 0, 1, 2
 NIGHT = 0
 
+# Settings, from `configure`. Not on the object: a new one is made for each call.
+CONFIG: dict = {}
+
 
 class Rules(exports.Rules):
     def configure(self, config_json: str) -> None:
-        self.config = json.loads(config_json)
+        CONFIG.update(json.loads(config_json))
 
     def evaluate(self, rows: Batch) -> list[Finding]:
         return [self.finding(rows, row) for row in range(len(rows.seqs)) if self.at_night(rows.times_ms[row])]
 
     def at_night(self, time_ms: int) -> bool:
         hour = time_ms // 3_600_000 % 24
-        return self.config["from_hour"] <= hour < self.config["to_hour"]
+        return CONFIG["from_hour"] <= hour < CONFIG["to_hour"]
 
     def finding(self, rows: Batch, row: int) -> Finding:
         who = text(rows, ACTOR_EMAIL, row) or text(rows, ACTOR_ID, row)
