@@ -2,7 +2,7 @@
 //!
 //! A batch of events is encoded once ([`Table`]) and each module gets its rows and columns of it ([`Table::project`]):
 //! text ids are numbers, and the dictionary holds only the texts that the module's rows use. This shape costs a module
-//! tens of nanoseconds an event where a list of records costs nearly two microseconds (`cargo xtask bench abi`).
+//! tens of nanoseconds an event where a list of records costs over a microsecond (`cargo xtask bench abi`).
 
 use crate::event::Event;
 use std::collections::HashMap;
