@@ -8,10 +8,10 @@ use anyhow::{Context, Result, bail};
 use gridwatch_core::alert::Alert;
 use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
-use gridwatch_core::ocsf;
 use gridwatch_core::time::UnixMillis;
+use gridwatch_core::view::{Product, ocsf};
 
-pub const PRODUCT: ocsf::Product<'static> = ocsf::Product { version: env!("CARGO_PKG_VERSION") };
+pub const PRODUCT: Product<'static> = Product { version: env!("CARGO_PKG_VERSION") };
 
 #[derive(Clone, Debug)]
 pub enum Record {

@@ -4,13 +4,15 @@
 //! to the byte, as the only clock is [`Alert::seen`]. Never closes a finding: gridwatch doesn't learn what people decided.
 
 use super::classes::{self, Activity};
-use super::objects::{self, Fields};
-use super::{Product, SCHEMA_VERSION, classification, is_believable, profile, timestamp};
+use super::objects;
+use super::{SCHEMA_VERSION, classification, is_believable, profile, timestamp};
 use crate::alert::Alert;
 use crate::directory::Act;
 use crate::manifest::{Playbook, Step};
 use crate::stub::Stub;
 use crate::time::UnixSeconds;
+use crate::view::Product;
+use crate::view::fields::Fields;
 use serde_json::{Value, json};
 
 /// Evidence shown in full. `finding_info.related_events` names all that the alert keeps.

@@ -11,7 +11,6 @@
 mod alert;
 mod classes;
 mod event;
-mod leaves;
 mod objects;
 
 pub use alert::{EVIDENCES_MAX, detection_finding};
@@ -20,21 +19,11 @@ pub use event::{RawData, event, event_with};
 
 use crate::manifest::Severity;
 use crate::time::UnixMillis;
-use objects::Fields;
+use crate::view::fields::Fields;
 use serde_json::Value;
 
 /// The schema all views are written in.
 pub const SCHEMA_VERSION: &str = "1.8.0";
-
-/// gridwatch itself, as the views name it: `metadata.loggers[]` of an event, `metadata.product` of a finding.
-#[derive(Clone, Copy, Debug)]
-pub struct Product<'a> {
-    pub version: &'a str,
-}
-
-impl Product<'_> {
-    const NAME: &'static str = "gridwatch";
-}
 
 /// OCSF's profiles in use. An attribute that a profile brings is only valid where `metadata.profiles` names it.
 mod profile {

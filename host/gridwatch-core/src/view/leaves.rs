@@ -9,54 +9,54 @@ use std::net::IpAddr;
 type Object = Map<String, Value>;
 
 #[derive(Clone, Debug)]
-pub(super) struct Leaves(Object);
+pub(crate) struct Leaves(Object);
 
 impl Leaves {
     /// `None` if the entry isn't a JSON object.
-    pub(super) fn of(entry: &Value) -> Option<Self> {
+    pub(crate) fn of(entry: &Value) -> Option<Self> {
         entry.as_object().cloned().map(Self)
     }
 
-    pub(super) fn into_rest(self) -> Object {
+    pub(crate) fn into_rest(self) -> Object {
         self.0
     }
 
-    pub(super) fn get(&self, path: &[&str]) -> Option<&Value> {
+    pub(crate) fn get(&self, path: &[&str]) -> Option<&Value> {
         let (first, rest) = path.split_first()?;
         rest.iter().try_fold(self.0.get(*first)?, |value, key| value.as_object()?.get(*key))
     }
 
     /// Text that says something; "" stays where it is.
-    pub(super) fn text(&mut self, path: &[&str]) -> Option<String> {
+    pub(crate) fn text(&mut self, path: &[&str]) -> Option<String> {
         self.take(path, |value| value.as_str().is_some_and(|text| !text.is_empty())).and_then(into_text)
     }
 
     /// Text or a number: `account_type_role.id` and `session_id` come as either. A number keeps its digits.
-    pub(super) fn id(&mut self, path: &[&str]) -> Option<String> {
+    pub(crate) fn id(&mut self, path: &[&str]) -> Option<String> {
         self.take(path, is_id).and_then(into_text)
     }
 
     /// Slack sends "" for what its own servers do; that stays where it is.
-    pub(super) fn ip(&mut self, path: &[&str]) -> Option<String> {
+    pub(crate) fn ip(&mut self, path: &[&str]) -> Option<String> {
         self.take(path, |value| value.as_str().is_some_and(is_ip)).and_then(into_text)
     }
 
-    pub(super) fn email(&mut self, path: &[&str]) -> Option<String> {
+    pub(crate) fn email(&mut self, path: &[&str]) -> Option<String> {
         self.take(path, |value| value.as_str().is_some_and(is_email)).and_then(into_text)
     }
 
     /// An array of texts, at least one.
-    pub(super) fn texts(&mut self, path: &[&str]) -> Option<Value> {
+    pub(crate) fn texts(&mut self, path: &[&str]) -> Option<Value> {
         self.take(path, |value| value.as_array().is_some_and(|all| !all.is_empty() && all.iter().all(Value::is_string)))
     }
 
     /// Whatever stands there, with all below it.
-    pub(super) fn value(&mut self, path: &[&str]) -> Option<Value> {
+    pub(crate) fn value(&mut self, path: &[&str]) -> Option<Value> {
         self.take(path, |_| true)
     }
 
     /// The object there with all that is left in it, unless that is nothing.
-    pub(super) fn object(&mut self, path: &[&str]) -> Option<Value> {
+    pub(crate) fn object(&mut self, path: &[&str]) -> Option<Value> {
         self.take(path, |value| value.as_object().is_some_and(|object| !object.is_empty()))
     }
 
@@ -92,12 +92,12 @@ fn into_text(value: Value) -> Option<String> {
 }
 
 /// OCSF's `ip_t`, without the zone that its pattern has room for: a zone means something on one machine only.
-pub(super) fn is_ip(text: &str) -> bool {
+pub(crate) fn is_ip(text: &str) -> bool {
     text.parse::<IpAddr>().is_ok()
 }
 
 /// OCSF's `email_t`: `^[a-zA-Z0-9!#$%&'*+-/=?^_`{|}~.]+@[a-zA-Z0-9-]+\.[a-zA-Z0-9-.]+$`, where `+-/` is a range.
-pub(super) fn is_email(text: &str) -> bool {
+pub(crate) fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else {
         return false;
     };

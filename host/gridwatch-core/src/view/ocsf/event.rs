@@ -1,12 +1,14 @@
 //! The OCSF view of one event: class by action, attributes by taking leaves, the rest to `unmapped`.
 
 use super::classes::{self, Activity, Class, Mapping, Status};
-use super::leaves::Leaves;
-use super::objects::{self, Fields};
-use super::{Product, SCHEMA_VERSION, classification, is_believable, profile, timestamp};
+use super::objects;
+use super::{SCHEMA_VERSION, classification, is_believable, profile, timestamp};
 use crate::entry::hex;
 use crate::event::Event;
 use crate::manifest::Severity;
+use crate::view::Product;
+use crate::view::fields::Fields;
+use crate::view::leaves::Leaves;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;

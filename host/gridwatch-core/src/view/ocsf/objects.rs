@@ -1,62 +1,13 @@
 //! OCSF objects made out of the leaves of an entry. Each takes only what it has an attribute for.
 
-use super::leaves::{Leaves, is_email, is_ip};
 use crate::alert::Actor;
 use crate::directory::Role;
-use serde_json::{Map, Value, json};
+use crate::view::fields::Fields;
+use crate::view::leaves::{Leaves, is_email, is_ip};
+use serde_json::{Value, json};
 
 /// Stands where OCSF requires a name and the entry has none.
 pub(super) const UNKNOWN: &str = "unknown";
-
-/// An object under construction. Absent stays absent: OCSF has no use for null.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Fields(Map<String, Value>);
-
-impl Fields {
-    pub(super) fn new() -> Self {
-        Self::default()
-    }
-
-    pub(super) fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
-        self.0.insert(key.to_owned(), value.into());
-        self
-    }
-
-    pub(super) fn maybe(self, key: &str, value: Option<impl Into<Value>>) -> Self {
-        match value {
-            Some(value) => self.set(key, value),
-            None => self,
-        }
-    }
-
-    pub(super) fn put(&mut self, key: &str, value: impl Into<Value>) {
-        self.0.insert(key.to_owned(), value.into());
-    }
-
-    pub(super) fn put_maybe(&mut self, key: &str, value: Option<impl Into<Value>>) {
-        if let Some(value) = value {
-            self.put(key, value);
-        }
-    }
-
-    pub(super) fn get(&self, key: &str) -> Option<&Value> {
-        self.0.get(key)
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(super) fn non_empty(self) -> Option<Value> {
-        (!self.0.is_empty()).then_some(Value::Object(self.0))
-    }
-}
-
-impl From<Fields> for Value {
-    fn from(fields: Fields) -> Self {
-        Self::Object(fields.0)
-    }
-}
 
 /// `user` from Slack's `{id, name, email, team, account_type}`.
 ///
