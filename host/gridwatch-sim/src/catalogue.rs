@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
+use crate::knobs::Knobs;
 use crate::wire::{object, write_object};
 
 /// (group, action) in the recorded order, groups contiguous.
@@ -30,13 +31,17 @@ pub(crate) fn is_known(action: &str) -> bool {
     NAMES.contains(action)
 }
 
-/// The body of `GET /audit/v1/actions`.
-pub(crate) fn actions_body() -> String {
+/// The body of `GET /audit/v1/actions`. What was added since the recording has a group of its own.
+pub(crate) fn actions_body(knobs: &Knobs) -> String {
+    let is_there = |name: &&str| !knobs.actions_gone.iter().any(|gone| gone == name);
     object(|body| {
         body.obj("actions", |groups| {
             for group in memberships().chunk_by(|a, b| a.0 == b.0) {
-                let names: Vec<&str> = group.iter().map(|(_, name)| *name).collect();
+                let names: Vec<&str> = group.iter().map(|(_, name)| *name).filter(is_there).collect();
                 groups.strs(group[0].0, &names);
+            }
+            if !knobs.actions_added.is_empty() {
+                groups.strs("added", &knobs.actions_added.iter().map(String::as_str).collect::<Vec<_>>());
             }
         });
     })
@@ -99,7 +104,7 @@ mod tests {
     #[test]
     fn the_catalogue_has_the_recorded_size() {
         assert_eq!((memberships().len(), action_names().len()), (770, 762));
-        let body: serde_json::Value = serde_json::from_str(&actions_body()).unwrap();
+        let body: serde_json::Value = serde_json::from_str(&actions_body(&Knobs::default())).unwrap();
         assert_eq!(body["actions"].as_object().unwrap().len(), 25);
         assert_eq!(body["actions"]["anomaly"], serde_json::json!(["anomaly"]));
     }

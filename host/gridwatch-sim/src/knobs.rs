@@ -52,6 +52,12 @@ pub struct Knobs {
     pub refresh_token: Option<String>,
     /// How long a spent refresh token is still honoured ("revoked after a short grace").
     pub refresh_grace_secs: u64,
+    /// Actions that `/actions` lists beside the recorded ones: Slack adds some every month.
+    pub actions_added: Vec<String>,
+    /// Recorded actions that `/actions` lists no more.
+    pub actions_gone: Vec<String>,
+    /// `/actions` and `/schemas` answer 503.
+    pub lists_down: bool,
 }
 
 impl Default for Knobs {
@@ -78,6 +84,9 @@ impl Default for Knobs {
             token_ttl_secs: None,
             refresh_token: None,
             refresh_grace_secs: 0,
+            actions_added: Vec::new(),
+            actions_gone: Vec::new(),
+            lists_down: false,
         }
     }
 }

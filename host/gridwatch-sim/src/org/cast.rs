@@ -5,6 +5,7 @@
 use super::dice::Dice;
 use super::names;
 use super::{Enterprise, OrgPlan, Role, User, Workspace};
+use crate::internet;
 use crate::wire::object;
 
 /// A person (or bot) with what the generator needs to have them act.
@@ -114,6 +115,16 @@ impl Cast {
         Self { enterprise, workspaces, offices, people, bots, channels, apps, provisioner, provisioning_app, it_staff }
     }
 
+    /// Gives somebody another standing than chance gave them.
+    pub(crate) fn appoint(&mut self, index: usize, role: Role) {
+        let person = &mut self.people[index];
+        person.user.role = role;
+        let domain = if role == Role::Guest { "partner.example" } else { "nordlicht.example" };
+        let mailbox = person.user.email.split('@').next().unwrap_or_default();
+        person.user.email = format!("{mailbox}@{domain}");
+        person.wire = user_wire(&person.user, Some(&self.workspaces[person.workspace].id), true, true);
+    }
+
     /// The public directory: people, then bots, then the service account.
     pub(crate) fn directory(&self) -> Vec<User> {
         let everyone = self.people.iter().chain(&self.bots).chain(std::iter::once(&self.provisioner));
@@ -185,16 +196,21 @@ fn person(dice: &mut Dice, index: usize, role: Role, workspaces: &[Workspace], o
     let domain = if role == Role::Guest { "partner.example" } else { "nordlicht.example" };
     let user = User { id, name, email: format!("{mailbox}@{domain}"), role };
     let wire = user_wire(&user, Some(&workspaces[workspace].id), dice.percent(90), !dice.percent(2));
-    let home_ip = if dice.percent(12) {
-        format!("2001:db8:{:x}:{:x}::{:x}", index, dice.below(0xffff), dice.between(1, 0xff))
+    let modern = dice.percent(12);
+    let line = if modern { [0, dice.below(0xffff), dice.between(1, 0xff)] } else { lot(dice) };
+    let office = dice.below(offices as u64) as usize;
+    let home_ip = if modern {
+        // A quarter of the documentation prefix for each office, as the table of networks has it.
+        let site = office << 14 | index & 0x3fff;
+        format!("2001:db8:{site:x}:{:x}::{:x}", line[1], line[2])
     } else {
-        format!("100.{}.{}.{}", dice.between(64, 127), dice.below(256), dice.between(1, 254))
+        internet::address(&internet::homes(office)[line[0] as usize % 2], line[1] << 8 | line[2])
     };
     Person {
         user,
         wire,
         workspace,
-        office: dice.below(offices as u64) as usize,
+        office,
         home_ip,
         desktop_ua: names::desktop_ua(dice),
         mobile_ua: names::mobile_ua(dice),
@@ -205,12 +221,17 @@ fn person(dice: &mut Dice, index: usize, role: Role, workspaces: &[Workspace], o
     }
 }
 
+/// Three numbers that make an address within somebody's block.
+pub(crate) fn lot(dice: &mut Dice) -> [u64; 3] {
+    [dice.between(64, 127), dice.below(256), dice.between(1, 254)]
+}
+
 /// Thirteen or fourteen digits, as seen live.
 pub(crate) fn session(dice: &mut Dice) -> u64 {
     dice.between(900_000_000_000, 12_999_999_999_999)
 }
 
-fn user_wire(user: &User, team: Option<&str>, with_account_type: bool, with_email: bool) -> String {
+pub(crate) fn user_wire(user: &User, team: Option<&str>, with_account_type: bool, with_email: bool) -> String {
     object(|o| {
         o.str("id", &user.id).str("name", &user.name);
         // Both an empty and a missing e-mail and team were seen live.
@@ -246,7 +267,7 @@ fn service_account(dice: &mut Dice, workspaces: &[Workspace]) -> Person {
     machine(user, Some(&workspaces[0].id), 0, "", dice)
 }
 
-fn machine(user: User, team: Option<&str>, workspace: usize, ua: &str, dice: &mut Dice) -> Person {
+pub(crate) fn machine(user: User, team: Option<&str>, workspace: usize, ua: &str, dice: &mut Dice) -> Person {
     let wire = user_wire(&user, team, true, true);
     Person {
         user,

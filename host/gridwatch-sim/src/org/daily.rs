@@ -1,10 +1,11 @@
 //! Ordinary days: office hours by time zone, quiet weekends, and nothing that deserves an alert.
 
-use super::cast::{Cast, Person, session};
+use super::cast::{Cast, Person, lot, session};
 use super::dice::Dice;
 use super::entities;
 use super::entry::{Context, Draft, Entity, Session};
 use super::{OrgPlan, Role, SimEntry, background, details, tail};
+use crate::internet;
 use crate::wire::object;
 
 /// Something that one person does in one go.
@@ -249,7 +250,8 @@ impl Act<'_> {
 
     /// The phone got another address: the lone `ip_address` that is mere noise.
     fn anomaly(&self, dice: &mut Dice) -> SimEntry {
-        let ip = format!("100.{}.{}.{}", dice.between(64, 127), dice.below(256), dice.between(1, 254));
+        let [_, block, host] = lot(dice);
+        let ip = internet::address(&internet::homes(self.person.office)[2], block << 8 | host);
         let context = Context { ip, ..Context::of_person(self.cast, self.person, dice) };
         let details = details::of("anomaly", self.at, self.cast, self.person, dice);
         let (actor, entity) = (&self.person.wire, entities::user(self.person));

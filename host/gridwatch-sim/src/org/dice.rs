@@ -12,6 +12,11 @@ impl Dice {
         Self(StdRng::seed_from_u64(seed))
     }
 
+    /// Dice of their own for one thing in one place: what they show depends on no other draw.
+    pub(crate) fn of(seed: u64, parts: &[u64]) -> Self {
+        Self::new(mixed(seed, parts))
+    }
+
     /// 0..n; 0 when `n` is 0.
     pub(crate) fn below(&mut self, n: u64) -> u64 {
         if n == 0 { 0 } else { self.0.random_range(0..n) }
@@ -69,4 +74,16 @@ impl Dice {
             low & 0xffff_ffff_ffff
         )
     }
+}
+
+/// A number that looks random and is always the same for the same parts (SplitMix64 over each).
+pub(crate) fn mixed(seed: u64, parts: &[u64]) -> u64 {
+    parts.iter().fold(scramble(seed), |sum, part| scramble(sum ^ part.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+}
+
+fn scramble(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }

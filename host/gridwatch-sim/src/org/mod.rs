@@ -4,18 +4,19 @@
 //! harmless (see `tail::is_alarming`); what should raise an alert is in a [`Story`], with the rules that should see it.
 
 mod background;
-mod cast;
+pub(crate) mod cast;
 mod daily;
-mod details;
-mod dice;
-mod entities;
-mod entry;
-mod names;
+pub(crate) mod details;
+pub(crate) mod dice;
+pub(crate) mod entities;
+pub(crate) mod entry;
+pub(crate) mod names;
 mod stories;
-mod tail;
+pub(crate) mod tail;
 
 use serde::{Deserialize, Serialize};
 
+use crate::internet::{NETWORKS, Network};
 use cast::Cast;
 use dice::Dice;
 
@@ -63,6 +64,13 @@ pub struct Org {
     /// Oldest first.
     pub entries: Vec<SimEntry>,
     pub stories: Vec<Story>,
+}
+
+impl Org {
+    /// Every block of addresses that its entries come from; see [`Network`] for the form of a networks table.
+    pub fn networks(&self) -> &'static [Network] {
+        NETWORKS
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

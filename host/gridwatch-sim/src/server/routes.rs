@@ -79,8 +79,11 @@ fn api(shared: &Shared, request: &Request<'_>, wire: &Wire) -> Answer {
     let state = &mut *shared.state();
     match (request.method, request.path) {
         ("GET", "/audit/v1/logs") => logs(shared, state, request, wire),
+        ("GET", "/audit/v1/schemas" | "/audit/v1/actions") if state.knobs.lists_down => {
+            Answer::with_status(503, String::new())
+        }
         ("GET", "/audit/v1/schemas") => Answer::ok(catalogue::schemas_body()),
-        ("GET", "/audit/v1/actions") => Answer::ok(catalogue::actions_body()),
+        ("GET", "/audit/v1/actions") => Answer::ok(catalogue::actions_body(&state.knobs)),
         ("POST", "/api/oauth.v2.access") => refresh(shared, state, request),
         (_, "/audit/v1/logs" | "/audit/v1/schemas" | "/audit/v1/actions") => state.refuse("method_not_allowed"),
         _ => state.refuse("bad_endpoint"),

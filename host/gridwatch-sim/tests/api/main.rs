@@ -1,5 +1,6 @@
 //! The simulator as a client meets it: over TCP, against the facts known about Slack's Audit Logs API.
 
+mod benchmark;
 mod client;
 mod control;
 mod errors;

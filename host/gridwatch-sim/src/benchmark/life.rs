@@ -1,0 +1,121 @@
+//! What people do for a living, when, and from when until when they are there.
+
+use crate::org::Role;
+use crate::org::cast::Cast;
+use crate::org::dice::Dice;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Job {
+    It,
+    Security,
+    Counsel,
+    Compliance,
+    Developer,
+    Designer,
+    Support,
+    Sales,
+    Staff,
+    Guest,
+}
+
+/// When work begins, by local time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shift {
+    Early,
+    Day,
+    Night,
+}
+
+impl Shift {
+    pub(crate) fn first_hour(self) -> i64 {
+        match self {
+            Self::Early => 6,
+            Self::Day => 9,
+            Self::Night => 22,
+        }
+    }
+}
+
+/// What is known of a person beyond the cast.
+pub(crate) struct Life {
+    pub(crate) job: Job,
+    pub(crate) shift: Shift,
+    /// Days since 1970, both included. A joiner's first is a Monday of the period, a leaver's last a Friday.
+    pub(crate) first_day: u64,
+    pub(crate) last_day: u64,
+    /// Says on which day sessions end, leases change and devices are replaced.
+    pub(crate) phase: u64,
+}
+
+impl Life {
+    /// Somebody's life, from the seed and their place in the cast: security, counsel and compliance come right after IT.
+    pub(crate) fn new(seed: u64, i: usize, cast: &Cast, first_day: u64, last_day: u64) -> Self {
+        let mut dice = Dice::of(seed, &[0x11fe, i as u64]);
+        let reserved = i >= cast.people.len() - RESERVED;
+        let job = match (cast.people[i].user.role, i.wrapping_sub(cast.it_staff + 1)) {
+            (Role::Guest, _) => Job::Guest,
+            // The last admin has had no reason to act as one for long: see the story of the dormant admin.
+            _ if i + 1 == cast.people.len() - RESERVED + RESERVED_ADMINS => Job::Staff,
+            (Role::PrimaryOwner | Role::Owner | Role::Admin, _) => Job::It,
+            (_, 0..4) => Job::Security,
+            (_, 4..6) => Job::Counsel,
+            (_, 6..8) => Job::Compliance,
+            _ => dice.weighted(&[
+                (28, Job::Developer),
+                (6, Job::Designer),
+                (14, Job::Support),
+                (14, Job::Sales),
+                (38, Job::Staff),
+            ]),
+        };
+        let shift = match job {
+            Job::Support => dice.weighted(&[(50, Shift::Day), (20, Shift::Early), (30, Shift::Night)]),
+            _ => dice.weighted(&[(94, Shift::Day), (6, Shift::Early)]),
+        };
+        let mut life = Self { job, shift, first_day: 0, last_day: u64::MAX, phase: dice.below(10_000) };
+        if reserved {
+            life.shift = Shift::Day;
+        } else if i > cast.it_staff + TEAMS {
+            let (come, go) = if job == Job::Guest { (300, 250) } else { (24, 16) };
+            let weeks = (last_day - first_day) / 7 + 1;
+            // Joiners and leavers in a thousand a month (guests come and go); a joiner of the period stays for it.
+            let drawn = dice.below(1000);
+            let week = first_day + 7 * dice.below(weeks);
+            if drawn < come * weeks / 4 {
+                life.first_day = next(week, MONDAY);
+            } else if drawn < (come + go) * weeks / 4 {
+                life.last_day = next(week, FRIDAY);
+            }
+        }
+        life
+    }
+}
+
+/// People kept for stories, counted from the last: first admins, then guests, then members.
+pub(crate) const RESERVED: usize = 80;
+pub(crate) const RESERVED_ADMINS: usize = 24;
+pub(crate) const RESERVED_GUESTS: usize = 5;
+
+/// Four of security, two counsel, two of compliance.
+pub(crate) const TEAMS: usize = 8;
+
+pub(crate) fn reserved_role(n: usize) -> Role {
+    match n {
+        ..RESERVED_ADMINS => Role::Admin,
+        n if n < RESERVED_ADMINS + RESERVED_GUESTS => Role::Guest,
+        _ => Role::Member,
+    }
+}
+
+pub(crate) const MONDAY: u64 = 1;
+pub(crate) const FRIDAY: u64 = 5;
+
+/// Sunday is 0; 1 January 1970 was a Thursday.
+pub(crate) fn weekday(day: u64) -> u64 {
+    (day + 4) % 7
+}
+
+/// This day or the next one that is such a weekday.
+fn next(day: u64, wanted: u64) -> u64 {
+    day + (wanted + 7 - weekday(day)) % 7
+}

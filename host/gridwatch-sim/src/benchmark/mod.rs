@@ -1,0 +1,327 @@
+//! An open benchmark for detections on Slack audit logs: seeded weeks of an organization, and labelled attacks in them.
+//!
+//! [`Benchmark::run`] gives entries in the order of time, as an iterator that holds about a day and a half of them, labels,
+//! and a table of networks. Pure: the same plan gives the same bytes, and ordinary life is the same with stories and
+//! without, but for the stories' own entries.
+//!
+//! The life is meant to drown careless rules (`workday`, `routines`). The attacks follow published incidents and the
+//! techniques that those name (`stories`). What an operator would tell a detector about the organization is in [`Facts`].
+//! How often Slack's customers see which action is not public: rates are guesses.
+
+mod clients;
+mod life;
+mod routines;
+mod stage;
+mod stories;
+mod workday;
+mod world;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::vec::IntoIter;
+
+use serde::{Deserialize, Serialize};
+
+use crate::internet::{NETWORKS, Network};
+use crate::org::{Org, SimEntry, Story, User};
+use life::Job;
+use workday::Past;
+use world::{STRANGER, World};
+
+pub(crate) const SECS_A_DAY: u64 = 86_400;
+
+/// What to generate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Benchmark {
+    pub seed: u64,
+    /// People; raised to the 300 that stories and routines need.
+    pub users: u32,
+    /// Epoch seconds of the first possible entry.
+    pub from: u64,
+    /// Raised to 9: a slow attack takes three days, begins on a workday and needs some ordinary ones before it.
+    pub days: u32,
+    /// Whether any attack happens.
+    pub stories: bool,
+}
+
+impl Default for Benchmark {
+    /// 1,000 people over four weeks from Monday, 7 September 2026, with stories.
+    fn default() -> Self {
+        Self { seed: 1, users: 1_000, from: 1_788_739_200, days: 28, stories: true }
+    }
+}
+
+impl Benchmark {
+    pub const FEWEST_USERS: u32 = 300;
+    pub const FEWEST_DAYS: u32 = 9;
+
+    /// Plans the organization and tells its stories; ordinary life is made as [`Labelled::entries`] is read.
+    pub fn run(&self) -> Labelled {
+        let plan =
+            Self { users: self.users.max(Self::FEWEST_USERS), days: self.days.max(Self::FEWEST_DAYS), ..self.clone() };
+        let world = World::new(&plan);
+        let (mut told, stories) = if plan.stories { stories::tell(&world) } else { Default::default() };
+        told.sort_by(in_order);
+        let labels = Labels {
+            version: 1,
+            facts: Facts::of(&world),
+            families: stories::FAMILIES.iter().map(|(name, means)| ((*name).into(), (*means).into())).collect(),
+            plan,
+            stories,
+        };
+        Labelled { labels, world, told }
+    }
+
+    /// Epoch seconds of the last possible entry.
+    pub fn last_second(&self) -> u64 {
+        self.from + u64::from(self.days) * SECS_A_DAY - 1
+    }
+}
+
+/// What is known about a generated log. As JSON this is the labels file: the fields of this type and of [`Label`] and
+/// [`Facts`], with their names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Labels {
+    /// Of this format: 1.
+    pub version: u32,
+    pub plan: Benchmark,
+    pub facts: Facts,
+    /// What the family names in the stories mean.
+    pub families: BTreeMap<String, String>,
+    /// In order of their first entry.
+    pub stories: Vec<Label>,
+}
+
+/// One attack. Entries that are in no story are ordinary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    pub story: String,
+    pub description: String,
+    /// What it follows: names of incidents, technique ids of ATT&CK and (SAT…) of Push Security's SaaS matrix.
+    pub references: Vec<String>,
+    pub variant: Variant,
+    /// User ids: the victim or the insider first, then whoever else took part.
+    pub actors: Vec<String>,
+    /// Epoch seconds of the first act of the attack, and of the last.
+    pub first_entry_at: u64,
+    pub last_entry_at: u64,
+    /// Epoch seconds of the act by which an attentive reader could be sure: alerts after it are late.
+    pub decisive_at: u64,
+    pub decisive_entry: String,
+    /// Oldest first.
+    pub entry_ids: Vec<String>,
+    /// Kinds of rule that should see it; one is enough to have found it.
+    pub families: Vec<String>,
+}
+
+/// How hard it is to see by counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Variant {
+    /// Well above the usual thresholds, or nothing in it is counted.
+    Plain,
+    /// At the usual threshold or up to two above.
+    Near,
+    /// Above the threshold in sum, but eight times as slow as its window asks for.
+    Slow,
+}
+
+/// What an operator would tell a detector, because the log alone doesn't say it. Ids, unless said otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// CIDRs of the organization's own.
+    pub corporate_egress: Vec<String>,
+    /// User ids of those whose work is exporting.
+    pub export_actors: Vec<String>,
+    /// User ids of those whose work is searching the audit log and clearing DLP violations.
+    pub security_team: Vec<String>,
+    /// Apps that read in bulk by order: legal search, backup.
+    pub bulk_apps: Vec<String>,
+    pub provisioning_app: String,
+    /// The app that reads the audit log.
+    pub watcher_app: String,
+    /// Organizations that are dealt with every day.
+    pub known_partners: Vec<String>,
+    /// Private channels of legal, payroll and recruiting.
+    pub sensitive_channels: Vec<String>,
+    pub incident_channels: Vec<String>,
+    pub decoy_channels: Vec<String>,
+    pub decoy_files: Vec<String>,
+}
+
+impl Facts {
+    fn of(world: &World) -> Self {
+        let team = |job| world.staff(job).map(|i| world.person(i).user.id.clone()).collect::<Vec<_>>();
+        let channels = |wanted: &[&str]| {
+            let fits = |name: &str| wanted.iter().any(|word| name.starts_with(word));
+            let there = world.cast.channels.iter().enumerate();
+            there.filter(|(i, c)| *i != world.decoy_channel && fits(&c.name)).map(|(_, c)| c).collect::<Vec<_>>()
+        };
+        let private = |c: &&&crate::org::cast::Channel| c.privacy != "public";
+        Self {
+            corporate_egress: vec!["198.51.100.0/24".into()],
+            export_actors: [team(Job::Compliance), vec![world.backup.account.user.id.clone()]].concat(),
+            security_team: team(Job::Security),
+            bulk_apps: vec![world.discovery.app.id.clone(), world.backup.app.id.clone()],
+            provisioning_app: world.cast.provisioning_app.id.clone(),
+            watcher_app: world.watcher.id.clone(),
+            known_partners: world.partners[..STRANGER].iter().map(|p| p.team.clone()).collect(),
+            sensitive_channels: channels(&["legal", "payroll", "recruiting"])
+                .iter()
+                .filter(private)
+                .map(|c| c.id.clone())
+                .collect(),
+            incident_channels: channels(&["incident"]).iter().map(|c| c.id.clone()).collect(),
+            decoy_channels: vec![world.cast.channels[world.decoy_channel].id.clone()],
+            decoy_files: vec![world::DECOY_FILE.into()],
+        }
+    }
+}
+
+/// A generated log, with what is known about it.
+pub struct Labelled {
+    pub labels: Labels,
+    world: World,
+    /// The stories' entries, oldest first.
+    told: Vec<SimEntry>,
+}
+
+impl std::fmt::Debug for Labelled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Labelled").field("labels", &self.labels).finish_non_exhaustive()
+    }
+}
+
+impl Labelled {
+    /// All entries in the order of time. Each call begins anew.
+    pub fn entries(&self) -> Entries<'_> {
+        let people = self.world.cast.people.len();
+        Entries {
+            world: &self.world,
+            told: &self.told,
+            pasts: (0..people).map(|i| Past::before(&self.world, i)).collect(),
+            next_day: self.world.first_day,
+            pending: Vec::new(),
+            ready: Vec::new().into_iter(),
+        }
+    }
+
+    /// Every block of addresses that entries come from.
+    pub fn networks(&self) -> &'static [Network] {
+        NETWORKS
+    }
+
+    /// People first, then bots and service accounts.
+    pub fn users(&self) -> Vec<User> {
+        let services = [&self.world.discovery, &self.world.backup, &self.world.ci];
+        let mut users = self.world.cast.directory();
+        users.extend(services.map(|service| service.account.user.clone()));
+        users
+    }
+
+    /// Writes all entries, one a line, and returns how many.
+    pub fn write_entries(&self, out: &mut impl Write) -> io::Result<u64> {
+        let mut count = 0;
+        for entry in self.entries() {
+            out.write_all(entry.json.as_bytes())?;
+            out.write_all(b"\n")?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Writes [`Labels`] as JSON.
+    pub fn write_labels(&self, out: &mut impl Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *out, &self.labels)?;
+        out.write_all(b"\n")
+    }
+
+    /// Writes the table of networks: a line of names, then one for each block.
+    pub fn write_networks(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "cidr,asn,country,lat,lon,kind")?;
+        NETWORKS.iter().try_for_each(|network| writeln!(out, "{network}"))
+    }
+
+    /// The same as an [`Org`], to be served by the simulator. Holds all entries at once.
+    pub fn into_org(self) -> Org {
+        let entries = self.entries().collect();
+        let users = self.users();
+        let stories = self.labels.stories.into_iter().map(|label| Story {
+            name: label.story,
+            from: label.first_entry_at,
+            to: label.last_entry_at,
+            actor: label.actors.into_iter().next().unwrap_or_default(),
+            entry_ids: label.entry_ids,
+            expected_rules: Vec::new(),
+        });
+        let stories = stories.collect();
+        let cast = self.world.cast;
+        Org { enterprise: cast.enterprise, workspaces: cast.workspaces, users, entries, stories }
+    }
+}
+
+/// All entries, made day by day.
+pub struct Entries<'a> {
+    world: &'a World,
+    /// What the stories still have to add.
+    told: &'a [SimEntry],
+    pasts: Vec<Past>,
+    /// Days since 1970, by the local date of those who live it.
+    next_day: u64,
+    /// Made, but later than something that is yet to be made may be.
+    pending: Vec<SimEntry>,
+    ready: IntoIter<SimEntry>,
+}
+
+impl std::fmt::Debug for Entries<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entries").field("next_day", &self.next_day).finish_non_exhaustive()
+    }
+}
+
+/// No local date begins longer than this before it does in UTC.
+const EAST_SECS: u64 = 12 * 3600;
+
+impl Iterator for Entries<'_> {
+    type Item = SimEntry;
+
+    fn next(&mut self) -> Option<SimEntry> {
+        loop {
+            if let Some(entry) = self.ready.next() {
+                return Some(entry);
+            }
+            // In the east, the day after the last begins within the period.
+            if self.next_day > self.world.last_day + 1 {
+                return None;
+            }
+            self.live_a_day();
+        }
+    }
+}
+
+impl Entries<'_> {
+    fn live_a_day(&mut self) {
+        let (first, last) = (self.world.plan.from, self.world.plan.last_second());
+        let mut made = std::mem::take(&mut self.pending);
+        for (i, past) in self.pasts.iter_mut().enumerate() {
+            workday::live(self.world, i, self.next_day, past, &mut made);
+        }
+        routines::run(self.world, self.next_day, &mut made);
+        made.retain(|entry| (first..=last).contains(&entry.date_create));
+        self.next_day += 1;
+        let over = self.next_day > self.world.last_day + 1;
+        let safe = if over { u64::MAX } else { self.next_day * SECS_A_DAY - EAST_SECS };
+        let (due, later) = self.told.split_at(self.told.partition_point(|entry| entry.date_create < safe));
+        self.told = later;
+        made.extend_from_slice(due);
+        made.sort_unstable_by(in_order);
+        self.pending = made.split_off(made.partition_point(|entry| entry.date_create < safe));
+        self.ready = made.into_iter();
+    }
+}
+
+/// By time, and within a second by id.
+fn in_order(a: &SimEntry, b: &SimEntry) -> std::cmp::Ordering {
+    (a.date_create, &a.id).cmp(&(b.date_create, &b.id))
+}
