@@ -131,6 +131,7 @@ fn a_modules_folder_is_refused_with_the_reason_for_each_file() {
     let (code, told) = check(&host);
     assert!(code == Some(2) && told.contains("holds no such module"), "a grant for nobody: {told}");
     let other_abi = manifest_text("healthy").replace("gridwatch:detect@1", "gridwatch:detect@9");
+    let as_us = manifest_text("healthy").replace("name = \"healthy\"", "name = \"gridwatch\"");
     let files = [
         ("core.wasm", b"\0asm\x01\0\0\0".to_vec(), "a core module"),
         ("garbage.wasm", b"#!/bin/sh\nexit 1\n".to_vec(), "not a WebAssembly component"),
@@ -141,6 +142,7 @@ fn a_modules_folder_is_refused_with_the_reason_for_each_file() {
         ("bare.wasm", without_manifest("healthy"), "no manifest"),
         ("abi.wasm", with_manifest(without_manifest("healthy"), &other_abi), "`gridwatch:detect@9` is not"),
         ("broken.wasm", with_manifest(without_manifest("healthy"), "name = "), "its manifest is wrong"),
+        ("ours.wasm", with_manifest(without_manifest("healthy"), &as_us), "what gridwatch's own alerts go by"),
         ("misbehave.wasm", test_guest("misbehave"), "imports `"),
     ];
     for (name, bytes, _) in &files {

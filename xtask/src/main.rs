@@ -88,6 +88,9 @@ enum Task {
         args: Vec<OsString>,
     },
 
+    /// Write docs/: the event mapping and a JSON Schema per view, as gridwatch itself prints them
+    Docs,
+
     /// Check the formatting, lint with warnings denied, then test: what a change has to pass
     Ci,
 }
@@ -96,7 +99,19 @@ enum Task {
 enum Bench {
     /// A call into a module: encoding a batch, crossing the boundary, one event's share of it
     Abi,
+    /// What the modules find of the labelled org's stories, how soon, and how much noise they make; `-- --users N --days N
+    /// --seeds 1,2` for another org
+    Detections,
 }
+
+/// Each file in `docs` and what prints it.
+const DOCS: &[(&str, &[&str])] = &[
+    ("actions.md", &["schema"]),
+    ("ocsf.schema.json", &["schema", "--format", "json-schema", "--view", "ocsf"]),
+    ("ocsf-1.1.0.schema.json", &["schema", "--format", "json-schema", "--view", "ocsf-1.1.0"]),
+    ("ecs.schema.json", &["schema", "--format", "json-schema", "--view", "ecs"]),
+    ("raw.schema.json", &["schema", "--format", "json-schema", "--view", "raw"]),
+];
 
 fn main() -> ExitCode {
     let Err(error) = run(&Cli::parse()) else {
@@ -119,7 +134,8 @@ fn run(cli: &Cli) -> Result<()> {
         }
         Task::Demo { args } => repo.demo(args),
         Task::Test { seeds, args } => repo.test(*seeds, args),
-        Task::Bench { what: Bench::Abi, args } => repo.bench_abi(args),
+        Task::Bench { what, args } => repo.bench(*what, args),
+        Task::Docs => repo.docs(),
         Task::Ci => repo.ci(),
     }
 }
@@ -134,8 +150,7 @@ impl Repo {
     fn demo(&self, args: &[OsString]) -> Result<()> {
         self.build_guests(&[("guest-rules", &self.modules())])?;
         self.build_gridwatch()?;
-        let gridwatch = self.workspace.target.join("debug").join(format!("gridwatch{}", std::env::consts::EXE_SUFFIX));
-        process::become_it(Command::new(gridwatch).arg("demo").arg("--modules").arg(self.modules()).args(args))
+        process::become_it(Command::new(self.gridwatch()).arg("demo").arg("--modules").arg(self.modules()).args(args))
     }
 
     /// One failing test doesn't hide the others: `--no-fail-fast`.
@@ -155,10 +170,33 @@ impl Repo {
     }
 
     /// With the dev profile, whose dependencies are optimised: the bench profile would compile wasmtime a second time.
-    fn bench_abi(&self, args: &[OsString]) -> Result<()> {
+    fn bench(&self, what: Bench, args: &[OsString]) -> Result<()> {
         self.build_modules_and_test_guests()?;
-        let abi = ["bench", "--profile", "dev", "--workspace", "--bench", "abi", "--"];
-        process::run(self.cargo().args(abi).args(args))
+        let name = match what {
+            Bench::Abi => "abi",
+            Bench::Detections => "detections",
+        };
+        let bench = ["bench", "--profile", "dev", "--workspace", "--bench", name, "--"];
+        process::run(self.cargo().args(bench).args(args))
+    }
+
+    /// Nothing in `docs` is written by hand; a test compares it with what is printed.
+    fn docs(&self) -> Result<()> {
+        self.build_gridwatch()?;
+        let docs = self.workspace.root.join("docs");
+        std::fs::create_dir_all(&docs).with_context(|| format!("making {}", docs.display()))?;
+        for (name, args) in DOCS {
+            let output = Command::new(self.gridwatch()).args(*args).output().context("running gridwatch")?;
+            anyhow::ensure!(output.status.success(), "gridwatch {} failed", args.join(" "));
+            let path = docs.join(name);
+            std::fs::write(&path, output.stdout).with_context(|| format!("writing {}", path.display()))?;
+            eprintln!("wrote {}", path.display());
+        }
+        Ok(())
+    }
+
+    fn gridwatch(&self) -> PathBuf {
+        self.workspace.target.join("debug").join(format!("gridwatch{}", std::env::consts::EXE_SUFFIX))
     }
 
     fn ci(&self) -> Result<()> {

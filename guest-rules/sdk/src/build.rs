@@ -39,6 +39,14 @@ fn out_dir() -> String {
     std::env::var("OUT_DIR").unwrap_or_else(|_| ".".into())
 }
 
+/// For actor and entity, the declared fields that name them, with their positions; nothing for whom none is declared.
+fn labels(manifest: &Manifest) -> Vec<(&'static str, Vec<(&'static str, usize)>)> {
+    let parts = |whose: &str| -> Vec<(&'static str, usize)> {
+        LABEL_PARTS.into_iter().filter_map(|part| Some((part, manifest.field(&format!("{whose}.{part}"))?))).collect()
+    };
+    ["actor", "entity"].into_iter().map(|whose| (whose, parts(whose))).filter(|(_, parts)| !parts.is_empty()).collect()
+}
+
 /// The Rust text for a manifest.
 pub fn code(manifest: &Manifest) -> String {
     let mut out = String::from("// Generated from module.toml by gridwatch_sdk::build.\n");
@@ -62,7 +70,11 @@ fn constants<'a>(out: &mut String, module: &str, kind: &str, names: impl Iterato
     out.push_str("}\n");
 }
 
-/// A method for each declared field, and `detail(name)` for those under `details`.
+/// The fields that [`accessors`] makes a label of: the e-mail first, for a name can be changed by whoever bears it.
+const LABEL_PARTS: [&str; 3] = ["email", "name", "id"];
+
+/// A method for each declared field, `detail(name)` for those under `details`, and `actor_label()` and `entity_label()` from
+/// what is declared of the two.
 fn accessors(out: &mut String, manifest: &Manifest) {
     let fields = || manifest.fields.iter().enumerate().map(|(at, f)| (at, f.name()));
     out.push_str("/// The fields that the manifest declares.\n#[allow(dead_code)]\npub trait Fields<'b> {\n");
@@ -74,6 +86,12 @@ fn accessors(out: &mut String, manifest: &Manifest) {
         out.push_str("    /// `details.<name>`; \"\" if absent. Panics on a name the manifest doesn't declare.\n");
         out.push_str("    fn detail(&self, name: &str) -> &'b str;\n");
     }
+    let labels = labels(manifest);
+    for (whose, parts) in &labels {
+        let parts: Vec<String> = parts.iter().map(|(name, _)| format!("`{whose}.{name}`")).collect();
+        let _ = writeln!(out, "    /// The first that is given of {}; else a word for nobody.", parts.join(", "));
+        let _ = writeln!(out, "    fn {whose}_label(&self) -> &'b str;");
+    }
     out.push_str("}\n");
     out.push_str("impl<'b> Fields<'b> for ::gridwatch_sdk::Row<'b> {\n");
     for (at, name) in fields() {
@@ -82,6 +100,14 @@ fn accessors(out: &mut String, manifest: &Manifest) {
             out,
             "    #[inline]\n    fn {method}(&self) -> &'b str {{ self.text(::gridwatch_sdk::Text({at})) }}"
         );
+    }
+    for (whose, parts) in &labels {
+        let texts: Vec<String> =
+            parts.iter().map(|(_, at)| format!("self.text(::gridwatch_sdk::Text({at}))")).collect();
+        let unnamed = if *whose == "actor" { "somebody unnamed" } else { "something unnamed" };
+        let _ = writeln!(out, "    fn {whose}_label(&self) -> &'b str {{");
+        let _ = writeln!(out, "        let texts = [{}];", texts.join(", "));
+        let _ = writeln!(out, "        texts.into_iter().find(|text| !text.is_empty()).unwrap_or({unnamed:?})\n    }}");
     }
     if !details {
         out.push_str("}\n");
@@ -131,4 +157,39 @@ fn config(out: &mut String, manifest: &Manifest) {
 
 fn identifier(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_what_is_declared_the_email_first() {
+        let manifest = |fields: &str| {
+            let text = format!(
+                r#"
+                name = "m"
+                version = "1.0.0"
+                abi = "gridwatch:detect@1"
+                title = "t"
+                fields = [{fields}]
+                [[rule]]
+                id = "r"
+                title = "r"
+                actions = ["user_login"]
+                condition = "c"
+                threshold = "t"
+                severity = "low"
+                fold = "24h"
+                attack = []
+                playbook = {{ verify = [{{ do = "ask" }}], contain = [{{ do = "reset" }}] }}
+            "#
+            );
+            Manifest::parse(&text).unwrap()
+        };
+        let code = code(&manifest(r#""actor.id", "context.network", "actor.email""#));
+        let texts = "[self.text(::gridwatch_sdk::Text(2)), self.text(::gridwatch_sdk::Text(0))]";
+        assert!(code.contains("fn actor_label(&self) -> &'b str {") && code.contains(texts), "{code}");
+        assert!(code.contains("fn context_network(&self)") && !code.contains("entity_label"), "{code}");
+    }
 }

@@ -65,9 +65,17 @@ impl Finding {
         self
     }
 
+    /// A fact beside the title. Findings of one alert gather a label's different texts ("A1, A2"); of whole numbers the
+    /// largest stays.
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.push((key.into(), value.into()));
         self
+    }
+
+    /// The labels whose value is given; "" is left out.
+    pub fn labels<'l>(self, labels: impl IntoIterator<Item = (&'l str, &'l str)>) -> Self {
+        let given = labels.into_iter().filter(|(_, value)| !value.is_empty());
+        given.fold(self, |finding, (key, value)| finding.label(key, value))
     }
 }
 
@@ -80,5 +88,10 @@ pub struct Findings {
 impl Findings {
     pub fn add(&mut self, finding: Finding) {
         self.list.push(finding);
+    }
+
+    /// Adds what a check may have found, and how many it found: `findings.extend(burst(row))`.
+    pub fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.list.extend(findings);
     }
 }

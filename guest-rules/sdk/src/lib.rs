@@ -21,6 +21,8 @@
 //! for each window and rule, a `Config` with the declared settings. A name that the manifest doesn't declare does not
 //! compile, so what a module reads is what its manifest says it reads.
 //!
+//! Every key of the manifest, and how to say things with windows, is in `guest-rules/README.md`.
+//!
 //! The same function runs in three places: as WASM in the host, natively in the module's tests, and in replays. It must
 //! depend on nothing but its row and configuration; counting is the host's business (windows).
 
@@ -40,7 +42,7 @@ pub mod testing;
 pub mod guest;
 
 pub use finding::{Finding, Findings, Severity};
-pub use row::{Batch, Row, Rule, Seen, Text, Window};
+pub use row::{Batch, Row, Rule, Seen, Text, Usual, Window};
 pub use serde;
 
 /// A module's settings, generated from its manifest.

@@ -71,15 +71,49 @@ impl<'h> Batch<'h> {
     }
 }
 
-/// When a first-seen window saw its key before this row.
+/// When a first- or last-seen window saw its key before this row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
     /// Not within the window's span, and the window has watched long enough to say so.
     Never,
     /// Not so far, but the window is too young to know.
     Learning,
-    /// First at this time, in milliseconds since 1970.
+    /// First (or last) at this time, in milliseconds since 1970.
     At(u64),
+}
+
+impl Seen {
+    pub fn is_never(self) -> bool {
+        self == Self::Never
+    }
+
+    /// A word for a label: `yes`, `no`, `can't tell yet`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Never => "no",
+            Self::Learning => "can't tell yet",
+            Self::At(_) => "yes",
+        }
+    }
+}
+
+/// What a baseline window says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usual {
+    /// The window is too young to know.
+    Learning,
+    /// So much in one bucket; 0 if the key never did it.
+    AtMost(u64),
+}
+
+impl Usual {
+    /// Is `count` at least `times` the usual, and at least `floor`? Never while learning: what isn't known can't be exceeded.
+    pub fn is_exceeded(self, count: u64, times: u64, floor: u64) -> bool {
+        match self {
+            Self::Learning => false,
+            Self::AtMost(usual) => count >= floor && count >= usual.saturating_mul(times),
+        }
+    }
 }
 
 /// One event, as far as the module asked for it.
@@ -117,6 +151,19 @@ impl<'b> Row<'b> {
         }
     }
 
+    /// The value of a last-seen window. It says [`Seen::Learning`] only if its manifest gives it `learn`.
+    pub fn last_seen(&self, window: Window) -> Seen {
+        self.first_seen(window)
+    }
+
+    /// The value of a baseline window.
+    pub fn usual(&self, window: Window) -> Usual {
+        match self.window(window) {
+            u64::MAX => Usual::Learning,
+            count => Usual::AtMost(count),
+        }
+    }
+
     /// Event time in milliseconds since 1970.
     pub fn time_ms(&self) -> u64 {
         self.batch.times_ms[self.at]
@@ -140,5 +187,34 @@ impl<'b> Row<'b> {
     /// Starts a finding of this row.
     pub fn finding(&self, rule: Rule, severity: Severity) -> Finding {
         Finding::new(self.at as u32, rule, severity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row_with(value: u64, read: impl Fn(&Row<'_>)) {
+        let batch = Batch::new(vec![1], vec![0], vec![], vec![value], &[0, 0], b"").unwrap();
+        batch.rows().for_each(|row| read(&row));
+    }
+
+    #[test]
+    fn windows_say_what_the_hosts_numbers_mean() {
+        use gridwatch_core::windows::{LEARNING, NEVER, NOT_YET};
+        let window = Window(0);
+        for (value, seen) in [(NEVER, Seen::Never), (LEARNING, Seen::Learning), (5_000, Seen::At(5_000))] {
+            row_with(value, |row| assert_eq!((row.first_seen(window), row.last_seen(window)), (seen, seen)));
+        }
+        for (value, usual) in [(NOT_YET, Usual::Learning), (0, Usual::AtMost(0)), (1, Usual::AtMost(1))] {
+            row_with(value, |row| assert_eq!(row.usual(window), usual));
+        }
+    }
+
+    #[test]
+    fn a_baseline_is_exceeded_by_factor_and_floor() {
+        assert!(Usual::AtMost(10).is_exceeded(50, 5, 30) && !Usual::AtMost(10).is_exceeded(49, 5, 30));
+        assert!(Usual::AtMost(0).is_exceeded(30, 5, 30) && !Usual::AtMost(0).is_exceeded(29, 5, 30));
+        assert!(!Usual::Learning.is_exceeded(u64::MAX, 1, 1));
     }
 }

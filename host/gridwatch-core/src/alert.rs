@@ -18,6 +18,11 @@ use std::sync::Arc;
 
 /// Events an alert shows. It counts all of them.
 pub const MAX_EVIDENCE: usize = 50;
+/// Different values that a label gathers from the findings of one alert, and their length together.
+const MAX_LABEL_VALUES: usize = 20;
+const MAX_LABEL_BYTES: usize = 2_048;
+const LABEL_SEPARATOR: &str = ", ";
+const AND_MORE: &str = " and more";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
@@ -145,7 +150,12 @@ impl Alert {
             (self.severity, self.title) = (new.severity, new.title);
         }
         (self.seen, self.actor, self.recent, self.module) = (new.seen, new.actor, new.recent, new.module);
-        self.labels.extend(new.labels);
+        for (key, value) in new.labels {
+            match self.labels.get_mut(&key) {
+                Some(known) => *known = merged(known, &value),
+                None => _ = self.labels.insert(key, value),
+            }
+        }
         for stub in new.evidence {
             if self.evidence.iter().any(|known| known.id == stub.id) {
                 continue;
@@ -156,6 +166,30 @@ impl Alert {
             }
         }
     }
+}
+
+/// A label of two findings: the larger of two whole numbers; of texts, which may be lists already, each once. A list that is
+/// full ends in [`AND_MORE`], for which values are missing can't be known without keeping them.
+fn merged(known: &str, new: &str) -> String {
+    if let (Ok(known), Ok(new)) = (known.parse::<u64>(), new.parse::<u64>()) {
+        return known.max(new).to_string();
+    }
+    let (known, mut full) = known.strip_suffix(AND_MORE).map_or((known, false), |known| (known, true));
+    let mut values: Vec<&str> = known.split(LABEL_SEPARATOR).collect();
+    let mut length = known.len();
+    for value in new.strip_suffix(AND_MORE).unwrap_or(new).split(LABEL_SEPARATOR) {
+        if values.contains(&value) || value.is_empty() {
+            continue;
+        }
+        length += LABEL_SEPARATOR.len() + value.len();
+        if values.len() >= MAX_LABEL_VALUES || length > MAX_LABEL_BYTES {
+            full = true;
+            break;
+        }
+        values.push(value);
+    }
+    values.retain(|value| !value.is_empty());
+    values.join(LABEL_SEPARATOR) + if full || new.ends_with(AND_MORE) { AND_MORE } else { "" }
 }
 
 fn is_power_of_ten(n: u64) -> bool {
@@ -225,6 +259,45 @@ mod tests {
         folder.fold(alert(1, Severity::Low, 7));
         folder.fold(alert(1, Severity::Low, 7));
         assert_eq!(folder.open.values().next().unwrap().evidence_total, 1);
+    }
+
+    #[test]
+    fn a_label_gathers_what_its_findings_say() {
+        for (known, new, want) in [
+            ("a", "b", "a, b"),
+            ("a, b", "b", "a, b"),
+            ("admin, chat:write", "chat:write, users:read", "admin, chat:write, users:read"),
+            ("10", "11", "11"),
+            ("11", "9", "11"),
+            ("10", "unknown", "10, unknown"),
+            ("", "a", "a"),
+            ("a", "", "a"),
+            ("a, b and more", "c", "a, b, c and more"),
+        ] {
+            assert_eq!(merged(known, new), want, "{known} + {new}");
+        }
+    }
+
+    #[test]
+    fn a_label_stays_short_and_says_that_there_was_more() {
+        let value = |i: usize| format!("10.0.0.{i}");
+        let many = (0..100).fold(String::new(), |known, i| merged(&known, &value(i)));
+        let want: Vec<String> = (0..MAX_LABEL_VALUES).map(value).collect();
+        assert_eq!(many, want.join(", ") + " and more");
+        let long = (0..100).fold(String::new(), |known, i| merged(&known, &format!("{i}{}", "x".repeat(1_000))));
+        assert!(long.len() < MAX_LABEL_BYTES + 20 && long.ends_with(" and more"), "{}", long.len());
+    }
+
+    #[test]
+    fn an_alert_takes_in_the_labels_of_its_findings() {
+        let mut folder = Folder::default();
+        for (i, (app, seen)) in [("A1", "3"), ("A2", "4"), ("A1", "5")].into_iter().enumerate() {
+            let mut alert = alert(1, Severity::Low, i as u64);
+            alert.labels = [("app".into(), app.into()), ("seen".into(), seen.into())].into();
+            folder.fold(alert);
+        }
+        let labels = &folder.open.values().next().unwrap().labels;
+        assert_eq!((labels["app"].as_str(), labels["seen"].as_str()), ("A1, A2", "5"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! { "kind": "positive",
 //!   "config": { "burst_failures": 10 },
 //!   "lookups": { "corporate_egress": ["198.51.100.0/24"] },
+//!   "networks": ["198.51.100.0/24,AS64500,DE,52.52,13.40,"],
 //!   "entries": [ { "id": "…", "date_create": 1790000000, "action": "user_login_failed", … },
 //!                { "repeat": 9, "every_s": 20, "entry": { … } } ],
 //!   "alerts": [ { "rule": "burst", "severity": "low", "key": "W1", "title": "10 failed", "evidence": 10 } ] }
@@ -20,6 +21,7 @@ use crate::entry::Entry;
 use crate::event::Event;
 use crate::lookup::Tables;
 use crate::manifest::{Manifest, Severity};
+use crate::network::Networks;
 use crate::pipeline::{Fault, Outcome, Pipeline, Service};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -42,6 +44,9 @@ pub struct Case {
     pub config: Map<String, Value>,
     #[serde(default)]
     pub lookups: BTreeMap<String, Vec<String>>,
+    /// Lines of a table of networks, as [`Networks::parse`] reads it.
+    #[serde(default)]
+    pub networks: Vec<String>,
     entries: Vec<Value>,
     alerts: Vec<Expected>,
 }
@@ -114,7 +119,15 @@ impl Case {
 
     /// Runs the case with each batch size, with a fresh `run` for each, and says what doesn't hold.
     pub fn problems(&self, manifest: &Manifest, mut run: impl FnMut() -> Run) -> Vec<String> {
-        let runs: Vec<_> = BATCH_SIZES.iter().map(|size| self.run(manifest, *size, run())).collect();
+        let manifest = match manifest.configuration(&self.config) {
+            Ok(config) => &manifest.with_settings(&config),
+            Err(problems) => return problems,
+        };
+        let networks = match Networks::parse(&self.networks.join("\n")) {
+            Ok(networks) => networks,
+            Err(e) => return vec![format!("{}: networks: {e}", self.name)],
+        };
+        let runs: Vec<_> = BATCH_SIZES.iter().map(|size| self.run(manifest, &networks, *size, run())).collect();
         let mut problems = Vec::new();
         for (size, other) in BATCH_SIZES.iter().zip(&runs).skip(1) {
             if other.0 != runs[0].0 {
@@ -127,9 +140,15 @@ impl Case {
         problems
     }
 
-    fn run(&self, manifest: &Manifest, batch_size: usize, mut run: Run) -> (Vec<Alert>, Vec<Fault>) {
+    fn run(
+        &self,
+        manifest: &Manifest,
+        networks: &Networks,
+        batch_size: usize,
+        mut run: Run,
+    ) -> (Vec<Alert>, Vec<Fault>) {
         let service = Service { manifest: Arc::new(manifest.clone()), digest: "case".into(), serves: 0..u64::MAX };
-        let mut pipeline = Pipeline::new(vec![service]);
+        let mut pipeline = Pipeline::new(vec![service]).with_networks(networks.clone());
         let (mut sent, mut faults) = (Vec::new(), Vec::new());
         for events in self.events().chunks(batch_size) {
             let prepared = pipeline.prepare(events);
@@ -202,4 +221,74 @@ fn numbered(entry: &Value, i: u64, every_s: u64) -> Value {
         entry["date_create"] = (time + i * every_s).into();
     }
     entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::RawFinding;
+
+    const MANIFEST: &str = r#"
+        name = "m"
+        version = "1.0.0"
+        abi = "gridwatch:detect@1"
+        title = "t"
+        fields = ["context.network"]
+        [[window]]
+        name = "logins"
+        kind = "count"
+        actions = ["user_login"]
+        key = ["context.network"]
+        span = "1h"
+        [[window]]
+        name = "busy"
+        kind = "count"
+        actions = ["user_login"]
+        when = { window = "logins", at_least = "many" }
+        key = ["context.network"]
+        span = "1h"
+        [[rule]]
+        id = "busy"
+        title = "b"
+        actions = ["user_login"]
+        condition = "c"
+        threshold = "t"
+        severity = "low"
+        fold = "24h"
+        attack = []
+        playbook = { verify = [{ do = "ask" }], contain = [{ do = "reset" }] }
+        [config.many]
+        type = "integer"
+        help = "h"
+        default = 5
+        min = 1
+    "#;
+
+    /// A module that tells what it sees: the network as key, where `busy` says so.
+    fn module(batch: &Batch) -> Outcome {
+        let (busy, rows) = (&batch.windows[batch.rows()..], 0..batch.rows());
+        let finding = |row: usize| RawFinding {
+            row: row as u32,
+            severity: 2,
+            dedup_key: batch.text_at(0, row).to_owned(),
+            ..RawFinding::default()
+        };
+        Outcome { findings: rows.filter(|row| busy[*row] > 0).map(finding).collect(), dead: vec![] }
+    }
+
+    #[test]
+    fn a_case_brings_its_networks_and_settings() {
+        let case = |alerts: &str| -> Case {
+            let entry = r#"{"id":"e-{i}","date_create":1790000000,"action":"user_login","context":{"ip_address":"198.51.100.{i}"}}"#;
+            let text = format!(
+                r#"{{"kind":"positive","config":{{"many":3}},"networks":["198.51.100.0/24,AS64500"],
+                    "entries":[{{"repeat":3,"every_s":1,"entry":{entry}}}],"alerts":[{alerts}]}}"#
+            );
+            serde_json::from_str(&text).unwrap()
+        };
+        let manifest = Manifest::parse(MANIFEST).unwrap();
+        let problems = |case: Case| case.problems(&manifest, || Box::new(module));
+        assert_eq!(problems(case(r#"{"rule":"busy","key":"AS64500","findings":1}"#)), Vec::<String>::new());
+        assert_eq!(problems(case("")).len(), 1, "an alert that isn't expected is a problem");
+    }
 }

@@ -6,14 +6,23 @@
 //! | `actor.X` | `X` of the object under `actor.<actor.type>`; `actor.type` is the type itself |
 //! | `entity.X` | `X` of the object under `entity.<entity.type>`; `entity.type` is the type itself |
 //! | `context.X`, `details.X` | the path as Slack writes it |
-//! | `actor.role`, `entity.role` | the user's role when the event happened, as the [`Directory`](crate::directory) knows it |
+//! | `actor.role`, `entity.role` | the user's role when the event happened, as the [`Directory`] knows it |
+//! | `context.network` | who runs the address: `AS64500` where the [`Networks`] know it, else its /24 or /48 |
+//! | `context.country`, `context.network_kind` | of the address, as the networks know it: `DE`; `hosting`, `vpn` or `tor` |
+//! | `context.client` | program and system of the user agent, without versions: see [`client_of`] |
+//! | `time.date`, `time.hour_of_week` | of the event, in UTC: `2026-09-21`, `mon-09` |
 //!
 //! Every field is text: strings as they are, numbers and booleans as written, lists and objects as compact JSON; absent,
 //! null and "" are the empty text.
 
+use crate::client::client_of;
+use crate::directory::Directory;
 use crate::event::{Event, Objects};
+use crate::network::{Network, Networks, prefix_of};
+use crate::time::UnixSeconds;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,17 +38,95 @@ enum Source {
     Entity(Vec<String>),
     Path(Vec<String>),
     Role(Whose),
+    OfAddress(AddressPart),
+    Client,
+    Date,
+    HourOfWeek,
 }
 
-/// Whose role a derived field names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Whose {
+enum Whose {
     Actor,
     Entity,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum AddressPart {
+    Network,
+    Country,
+    Kind,
+}
+
+/// An event being read: the event, what is known beyond it, and what has been worked out already.
+#[derive(Debug)]
+pub struct Reading<'e> {
+    pub event: &'e Event,
+    objects: Objects<'e>,
+    directory: &'e Directory,
+    networks: &'e Networks,
+    network: OnceCell<Option<&'e Network>>,
+    client: OnceCell<String>,
+    /// For [`crate::windows`], many of which share a key: its text, by the key's number.
+    pub(crate) keys: RefCell<Vec<Option<WindowKey>>>,
+}
+
+/// Text of a window's key; `None` where the event has none.
+pub(crate) type WindowKey = Option<std::rc::Rc<str>>;
+
+impl<'e> Reading<'e> {
+    /// The directory has to have learned the event.
+    pub fn of(event: &'e Event, directory: &'e Directory, networks: &'e Networks) -> Self {
+        Self {
+            event,
+            objects: Objects::of(event),
+            directory,
+            networks,
+            network: OnceCell::new(),
+            client: OnceCell::new(),
+            keys: RefCell::default(),
+        }
+    }
+
+    /// What the tables say of the event's address.
+    pub fn network(&self) -> Option<&'e Network> {
+        *self.network.get_or_init(|| self.networks.of(self.context("ip_address")))
+    }
+
+    fn client(&self) -> &str {
+        self.client.get_or_init(|| client_of(self.context("ua")))
+    }
+
+    fn context(&self, name: &str) -> &'e str {
+        let value = self.objects.json().get("context").and_then(|context| context.get(name));
+        value.and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn of_address(&self, part: AddressPart) -> Cow<'e, str> {
+        let known = self.network();
+        match part {
+            AddressPart::Network => match known.map_or("", |n| &n.asn) {
+                "" => prefix_of(self.context("ip_address")).into(),
+                asn => asn.into(),
+            },
+            AddressPart::Country => known.map_or("", |n| &n.country).into(),
+            AddressPart::Kind => known.and_then(|n| n.kind).map_or("", |kind| kind.name()).into(),
+        }
+    }
+
+    fn role(&self, whose: Whose) -> &'static str {
+        let id = match whose {
+            Whose::Actor => self.objects.actor(),
+            Whose::Entity => self.objects.entity().filter(|_| self.event.entity_type() == "user"),
+        };
+        let id = id.and_then(|object| object.get("id")).and_then(Value::as_str).unwrap_or_default();
+        if id.is_empty() { "" } else { self.directory.role_at(id, self.event).name() }
+    }
+}
+
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{name}` is not a field: use id, action, or actor.…, entity.…, context.…, details.…")]
+#[error(
+    "`{name}` is not a field: use id, action, time.date, time.hour_of_week, or actor.…, entity.…, context.…, details.…"
+)]
 pub struct NotAField {
     pub name: String,
 }
@@ -56,6 +143,12 @@ impl Field {
             ("id" | "action", 1) => Source::Top(parts[0].clone()),
             ("actor", 2) if parts[1] == "role" => Source::Role(Whose::Actor),
             ("entity", 2) if parts[1] == "role" => Source::Role(Whose::Entity),
+            ("context", 2) if parts[1] == "network" => Source::OfAddress(AddressPart::Network),
+            ("context", 2) if parts[1] == "country" => Source::OfAddress(AddressPart::Country),
+            ("context", 2) if parts[1] == "network_kind" => Source::OfAddress(AddressPart::Kind),
+            ("context", 2) if parts[1] == "client" => Source::Client,
+            ("time", 2) if parts[1] == "date" => Source::Date,
+            ("time", 2) if parts[1] == "hour_of_week" => Source::HourOfWeek,
             ("actor" | "entity", 2) if parts[1] == "type" => Source::Path(parts.clone()),
             ("actor", 2..) => Source::Actor(rest()),
             ("entity", 2..) => Source::Entity(rest()),
@@ -69,27 +162,24 @@ impl Field {
         &self.name
     }
 
-    /// `Some` for the derived role fields, which need more than the event.
-    pub fn role_of(&self) -> Option<Whose> {
-        match self.source {
-            Source::Role(whose) => Some(whose),
-            _ => None,
-        }
+    /// Does the field name a role? Roles are revised by entries that arrive later, so nothing may be kept by one.
+    pub fn is_role(&self) -> bool {
+        matches!(self.source, Source::Role(_))
     }
 
-    /// The field's text in this event; empty for role fields.
-    pub fn text<'e>(&self, event: &'e Event) -> Cow<'e, str> {
-        self.text_in(&Objects::of(event))
-    }
-
-    /// The same, for a reader of many fields.
-    pub fn text_in<'e>(&self, objects: &Objects<'e>) -> Cow<'e, str> {
+    /// The field's text in an event.
+    pub fn text<'r>(&self, reading: &'r Reading<'_>) -> Cow<'r, str> {
+        let objects = &reading.objects;
         let value = match &self.source {
             Source::Top(name) => objects.json().get(name),
             Source::Actor(path) => objects.actor().and_then(|v| walk(v, path)),
             Source::Entity(path) => objects.entity().and_then(|v| walk(v, path)),
             Source::Path(path) => walk(objects.json(), path),
-            Source::Role(_) => None,
+            Source::Role(whose) => return reading.role(*whose).into(),
+            Source::OfAddress(part) => return reading.of_address(*part),
+            Source::Client => return reading.client().into(),
+            Source::Date => return date(reading.event.time).into(),
+            Source::HourOfWeek => return hour_of_week(reading.event.time).into(),
         };
         value.map_or(Cow::Borrowed(""), text_of)
     }
@@ -114,6 +204,20 @@ fn text_of(value: &Value) -> Cow<'_, str> {
         Value::Number(number) => Cow::Borrowed(number.as_str()),
         Value::Array(_) | Value::Object(_) => Cow::Owned(value.to_string()),
     }
+}
+
+/// The day in UTC, as `2026-09-21`; "" beyond what a calendar holds.
+fn date(time: UnixSeconds) -> String {
+    let stamp = i64::try_from(time.0).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
+    stamp.map_or_else(String::new, |stamp| stamp.to_zoned(jiff::tz::TimeZone::UTC).date().to_string())
+}
+
+/// Weekday and hour in UTC, as `mon-09`.
+fn hour_of_week(time: UnixSeconds) -> String {
+    // 1970-01-01 was a Thursday.
+    const DAYS: [&str; 7] = ["thu", "fri", "sat", "sun", "mon", "tue", "wed"];
+    let hours = time.0 / 3_600;
+    format!("{}-{:02}", DAYS[(hours / 24 % 7) as usize], hours % 24)
 }
 
 #[cfg(test)]
@@ -142,13 +246,51 @@ mod tests {
             ("details.on", "true"),
             ("details.absent.deep", ""),
         ] {
-            assert_eq!(Field::parse(name).unwrap().text(&event), want, "{name}");
+            assert_eq!(read(name, &event, &Networks::default()), want, "{name}");
         }
+    }
+
+    fn read(name: &str, event: &Event, networks: &Networks) -> String {
+        let directory = Directory::default();
+        Field::parse(name).unwrap().text(&Reading::of(event, &directory, networks)).into_owned()
+    }
+
+    #[test]
+    fn derived_fields_say_when_from_where_and_with_what() {
+        let raw = r#"{"id":"a","date_create":1789981200,"context":{"ip_address":"198.51.100.7","ua":"curl/8.9"}}"#;
+        let event = Event::new(1, UnixMillis(0), &Entry::from_json(raw));
+        let networks = Networks::parse("198.51.100.0/24,AS64500,DE,,,hosting").unwrap();
+        for (name, want) in [
+            ("time.date", "2026-09-21"),
+            ("time.hour_of_week", "mon-09"),
+            ("context.network", "AS64500"),
+            ("context.country", "DE"),
+            ("context.network_kind", "hosting"),
+            ("context.client", "script/curl"),
+        ] {
+            assert_eq!(read(name, &event, &networks), want, "{name}");
+        }
+        let unknown = Networks::default();
+        assert_eq!(read("context.network", &event, &unknown), "198.51.100.0/24");
+        assert_eq!(read("context.country", &event, &unknown), "");
+    }
+
+    #[test]
+    fn a_role_is_the_directorys_word_on_actor_and_entity() {
+        let raw = r#"{"id":"a","date_create":9,"action":"x","actor":{"type":"user","user":{"id":"W1","account_type":"admin"}},
+            "entity":{"type":"user","user":{"id":"W2"}}}"#;
+        let event = Event::new(1, UnixMillis(0), &Entry::from_json(raw));
+        let mut directory = Directory::default();
+        directory.learn(&event);
+        let networks = Networks::default();
+        let reading = Reading::of(&event, &directory, &networks);
+        assert_eq!(Field::parse("actor.role").unwrap().text(&reading), "admin");
+        assert_eq!(Field::parse("entity.role").unwrap().text(&reading), "unknown");
     }
 
     #[test]
     fn names_outside_the_entry_are_refused() {
-        for name in ["", "actor", "user.id", "details.", "details..x", "date_create"] {
+        for name in ["", "actor", "user.id", "details.", "details..x", "date_create", "time", "time.week"] {
             assert!(Field::parse(name).is_err(), "{name}");
         }
     }

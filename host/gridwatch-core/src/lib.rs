@@ -4,16 +4,22 @@
 //! byte for byte. It names neither tokio nor HTTP, neither sled nor wasmtime.
 
 pub mod alert;
+pub mod attack;
 pub mod batch;
 pub mod cases;
 pub mod catalogue;
+pub mod client;
+pub mod coverage;
 pub mod directory;
+pub mod drift;
 pub mod entry;
 pub mod event;
 pub mod field;
 pub mod finding;
 pub mod lookup;
 pub mod manifest;
+pub mod network;
+pub mod own;
 pub mod pipeline;
 pub mod poll;
 pub mod state;

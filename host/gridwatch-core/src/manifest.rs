@@ -4,6 +4,13 @@
 //! at once, and checks each action name against Slack's catalogue: a rule that waits for a name that doesn't exist would
 //! be silent for ever, and nobody would notice.
 
+mod window;
+
+pub use window::{
+    Conditions, FieldTest, MAX_AT_LEAST, Saying, SequenceStep, Threshold, WindowKind, WindowSpec, WindowTest,
+};
+
+use crate::attack;
 use crate::catalogue;
 use crate::field::Field;
 use serde::{Deserialize, Serialize};
@@ -127,45 +134,6 @@ impl Severity {
     }
 }
 
-/// A count that the host keeps for the module. See [`crate::windows`] for what each kind's value is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WindowSpec {
-    pub name: String,
-    pub kind: WindowKind,
-    /// Actions that feed the window (not those that may read it). Empty for a sequence, whose steps have their own.
-    pub actions: Vec<String>,
-    /// Only events whose field has one of these texts feed it.
-    pub only: Vec<(Field, Vec<String>)>,
-    /// Fields that an event feeds the window under.
-    pub key: Vec<Field>,
-    /// Fields that an event reads it by; the same ones unless the manifest says otherwise.
-    pub read_key: Vec<Field>,
-    pub span_s: u64,
-    /// How long a first-seen window has to watch before "never" means never.
-    pub learn_s: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WindowKind {
-    Count,
-    Distinct { of: Field },
-    FirstSeen,
-    LastSeen,
-    Sequence { steps: Vec<SequenceStep> },
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SequenceStep {
-    pub actions: Vec<String>,
-    #[serde(default = "one")]
-    pub at_least: u32,
-}
-
-fn one() -> u32 {
-    1
-}
-
 /// One tunable of a module. The host checks values against it and fills in defaults before `configure`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConfigKey {
@@ -238,6 +206,13 @@ impl Manifest {
         Ok(Value::Object(self.config.iter().map(value_of).collect()))
     }
 
+    /// The manifest with the thresholds of its windows as a checked configuration has them.
+    pub fn with_settings(&self, config: &Value) -> Self {
+        let mut manifest = self.clone();
+        manifest.windows.iter_mut().for_each(|window| window.set(config));
+        manifest
+    }
+
     fn settings_hint(&self) -> String {
         match self.config.is_empty() {
             true => " (it has none)".into(),
@@ -288,29 +263,11 @@ struct RawManifest {
     lookups: Vec<String>,
     fields: Vec<String>,
     #[serde(default)]
-    window: Vec<RawWindow>,
+    window: Vec<window::RawWindow>,
     #[serde(default)]
     rule: Vec<RawRule>,
     #[serde(default)]
     config: BTreeMap<String, RawConfig>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawWindow {
-    name: String,
-    kind: String,
-    #[serde(default)]
-    actions: Vec<String>,
-    #[serde(default)]
-    only: BTreeMap<String, Vec<String>>,
-    key: Vec<String>,
-    read_key: Option<Vec<String>>,
-    of: Option<String>,
-    #[serde(default)]
-    steps: Vec<SequenceStep>,
-    span: String,
-    learn: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -421,12 +378,13 @@ impl RawManifest {
         if !self.lookups.is_empty() && !self.grants.contains(&Grant::Lookup) {
             check.problem("lookups: needs `grants = [\"lookup\"]`".into());
         }
-        let windows = self.window.into_iter().filter_map(|w| w.validate(check)).collect();
-        let rules = self.rule.into_iter().map(|r| r.validate(check)).collect();
         let config =
             self.config.into_iter().filter_map(|(name, key)| Some((name.clone(), key.validate(&name, check)?)));
+        let config = config.collect();
+        let windows = windows(self.window, &config, check);
+        let rules = self.rule.into_iter().map(|r| r.validate(check)).collect();
         Some(Manifest {
-            config: config.collect(),
+            config,
             name: self.name,
             version: version?,
             title: self.title,
@@ -439,66 +397,14 @@ impl RawManifest {
     }
 }
 
-impl RawWindow {
-    fn validate(self, check: &mut Check) -> Option<WindowSpec> {
-        let at = format!("window `{}`", self.name);
-        check.name(&at, &self.name);
-        let of = self.of.as_ref().and_then(|name| check.take(&at, Field::parse(name)));
-        let kind = match (self.kind.as_str(), of) {
-            ("count", None) => WindowKind::Count,
-            ("distinct", Some(of)) => WindowKind::Distinct { of },
-            ("first_seen", None) => WindowKind::FirstSeen,
-            ("last_seen", None) => WindowKind::LastSeen,
-            ("sequence", None) => WindowKind::Sequence { steps: self.steps.clone() },
-            ("distinct", None) => {
-                check.problem(format!("{at}: a distinct window needs `of`, the field whose values it counts"));
-                return None;
-            }
-            (kind @ ("count" | "first_seen" | "last_seen" | "sequence"), Some(_)) => {
-                check.problem(format!("{at}: `of` is for distinct windows, this one is `{kind}`"));
-                return None;
-            }
-            (other, _) => {
-                check.problem(format!(
-                    "{at}: kind `{other}` is none of count, distinct, first_seen, last_seen, sequence"
-                ));
-                return None;
-            }
-        };
-        match &kind {
-            WindowKind::Sequence { steps } => {
-                if !(2..=8).contains(&steps.len()) || !self.actions.is_empty() {
-                    check.problem(format!("{at}: a sequence has 2 to 8 `steps`, each with its own actions"));
-                }
-                for step in steps {
-                    check.actions(&at, &step.actions);
-                    if step.at_least == 0 {
-                        check.problem(format!("{at}: `at_least` has to be 1 or more"));
-                    }
-                }
-            }
-            _ => {
-                check.actions(&at, &self.actions);
-                if !self.steps.is_empty() {
-                    check.problem(format!("{at}: `steps` is for sequences"));
-                }
-            }
-        }
-        let key = check.fields(&at, &self.key);
-        let read_key = self.read_key.as_ref().map_or_else(|| key.clone(), |names| check.fields(&at, names));
-        if key.is_empty() || key.len() != read_key.len() {
-            check.problem(format!("{at}: `key` needs a field, and `read_key` as many as `key`"));
-        }
-        if key.iter().chain(&read_key).any(|f| f.role_of().is_some()) {
-            check.problem(format!("{at}: a role can't be a key, it changes under the window"));
-        }
-        let only =
-            self.only.into_iter().filter_map(|(name, texts)| Some((check.take(&at, Field::parse(&name))?, texts)));
-        let only = only.collect();
-        let span_s = check.span(&at, &self.span);
-        let learn_s = self.learn.as_ref().map_or(span_s.min(14 * 86_400), |text| check.span(&at, text));
-        Some(WindowSpec { name: self.name, kind, actions: self.actions, only, key, read_key, span_s, learn_s })
+/// In the order of the file: a window may refer to those above it, so that none can wait for itself.
+fn windows(raw: Vec<window::RawWindow>, config: &BTreeMap<String, ConfigKey>, check: &mut Check) -> Vec<WindowSpec> {
+    let mut windows = Vec::new();
+    for raw in raw {
+        let window = raw.validate(&window::Above { config, windows: &windows }, check);
+        windows.extend(window);
     }
+    windows
 }
 
 impl RawRule {
@@ -506,8 +412,8 @@ impl RawRule {
         let at = format!("rule `{}`", self.id);
         check.name(&at, &self.id);
         check.actions(&at, &self.actions);
-        for id in self.attack.iter().filter(|id| !is_technique(id)) {
-            check.problem(format!("{at}: `{id}` is no ATT&CK technique id (T1110, T1110.003)"));
+        for problem in self.attack.iter().filter_map(|id| attack::problem(id)) {
+            check.problem(format!("{at}: {problem}"));
         }
         if self.playbook.verify.is_empty() || self.playbook.contain.is_empty() {
             check.problem(format!("{at}: the playbook needs something to verify and something to contain"));
@@ -556,15 +462,6 @@ impl RawConfig {
     }
 }
 
-fn is_technique(id: &str) -> bool {
-    let digits = |s: &str, n| s.len() == n && s.bytes().all(|b| b.is_ascii_digit());
-    let Some(rest) = id.strip_prefix('T') else { return false };
-    match rest.split_once('.') {
-        Some((technique, sub)) => digits(technique, 4) && digits(sub, 3),
-        None => digits(rest, 4),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -605,6 +502,129 @@ mod tests {
         assert_eq!((m.name.as_str(), m.version.to_string().as_str()), ("sign-in", "1.2.0"));
         assert!(m.subscribes("user_login_failed") && !m.subscribes("user_login"));
         assert_eq!((m.windows[0].span_s, m.rules[0].fold_s), (600, 86_400));
+    }
+
+    /// The manifest with more windows in it.
+    fn with_windows(tables: &str) -> Result<Manifest, ManifestError> {
+        Manifest::parse(&GOOD.replace("[[rule]]", &format!("{tables}\n[[rule]]")))
+    }
+
+    #[test]
+    fn what_the_page_for_authors_shows_is_a_sound_manifest() {
+        let page = include_str!("../../../guest-rules/README.md");
+        let mut tables: Vec<&str> =
+            page.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect();
+        assert_eq!(tables.len(), 3);
+        // The first shows all keys, and refers to a window of the last.
+        tables.rotate_right(1);
+        let text = tables.concat().replace("name = \"failed_10m\"", "name = \"shown\"");
+        let manifest = with_windows(&text).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(manifest.windows.len(), 1 + text.matches("[[window]]").count());
+    }
+
+    #[test]
+    fn every_problem_of_a_window_is_told_with_a_hint() {
+        let window = |name: &str, rest: &str| {
+            format!("[[window]]\nname = \"{name}\"\nactions = [\"user_login\"]\nspan = \"1h\"\n{rest}\n")
+        };
+        for (rest, part) in [
+            ("kind = \"count\"", "`key = []` makes one count of the whole organization"),
+            ("kind = \"counts\"\nkey = []", "none of count, distinct"),
+            ("kind = \"count\"\nkey = [\"actor.role\"]", "a role can't be a key"),
+            ("kind = \"count\"\nkey = [\"actor.id\"]\nread_key = []", "as many fields"),
+            (
+                "kind = \"count\"\nkey = []\nof = \"id\"",
+                "`of` is for distinct and baseline windows, this one is `count`",
+            ),
+            ("kind = \"count\"\nkey = []\nlearn = \"1d\"", "`learn` is for first_seen"),
+            ("kind = \"distinct\"\nkey = []", "needs `of`"),
+            ("kind = \"count\"\nkey = []\nonly = { \"actor.id\" = [] }", "no text is given"),
+            ("kind = \"count\"\nkey = []\nonly = { \"user.id\" = [\"x\"] }", "`user.id` is not a field"),
+            (
+                "kind = \"count\"\nkey = []\nwhen = { window = \"w\", at_least = 2 }",
+                "`w`, which does not stand above this one (failed_10m)",
+            ),
+            ("kind = \"count\"\nkey = []\nwhen = { window = \"later\", at_least = 2 }", "does not stand above"),
+            (
+                "kind = \"count\"\nkey = []\nwhen = { window = \"failed_10m\", is = \"never\" }",
+                "needs one of `at_least` and `below`",
+            ),
+            ("kind = \"count\"\nkey = []\nwhen = { window = \"failed_10m\" }", "needs one of"),
+            ("kind = \"count\"\nkey = []\nwhen = { window = \"failed_10m\", at_least = 0 }", "allowed is 1 or more"),
+            (
+                "kind = \"count\"\nkey = []\nwhen = { window = \"failed_10m\", at_least = \"bursts\" }",
+                "`bursts` is no [config] key",
+            ),
+            ("kind = \"count\"\nkey = []\nwhen = { windows = \"failed_10m\" }", "unknown field `windows`"),
+            ("kind = \"baseline\"\nkey = []", "needs `bucket`"),
+            ("kind = \"baseline\"\nkey = []\nbucket = \"1d\"", "whole buckets"),
+            ("kind = \"baseline\"\nkey = []\nbucket = \"1h\"\npercentile = 0", "allowed is 1 to 100"),
+        ] {
+            let tables = window("w", rest) + &window("later", "kind = \"count\"\nkey = []");
+            let problems = with_windows(&tables).map(|m| m.windows).unwrap_err().problems;
+            assert!(problems.iter().any(|p| p.contains("window `w`") && p.contains(part)), "{rest}\n{problems:#?}");
+        }
+    }
+
+    #[test]
+    fn every_problem_of_a_step_is_told_with_a_hint() {
+        let sequence = |steps: &str, rest: &str| {
+            with_windows(&format!(
+                "[[window]]\nname = \"w\"\nkind = \"sequence\"\nspan = \"1h\"\nsteps = [{steps}]\n{rest}\n"
+            ))
+        };
+        let good = "{ actions = [\"user_login\"], at_least = \"burst\" }";
+        assert!(sequence(&format!("{good}, {good}"), "key = [\"actor.id\"]").is_ok());
+        for (step, rest, part) in [
+            ("", "key = []", "has 2 to 8 `steps`"),
+            (", { actions = [\"user_logon\"] }", "key = []", "step 2: `user_logon`"),
+            (", { actions = [\"user_login\"] }", "", "step 2: needs a `key`"),
+            (", { actions = [\"user_login\"], key = [\"id\"] }", "key = []", "as many fields"),
+            (", { actions = [\"user_login\"], at_least = 257 }", "key = []", "allowed is 1 to 256"),
+            (", { actions = [\"user_login\"], distinct = \"x\" }", "key = []", "step 2: `x` is not a field"),
+            (", { actions = [\"user_login\"] }", "key = []\nactions = [\"user_login\"]", "each of its `steps` has"),
+        ] {
+            let problems = sequence(&format!("{good}{step}"), rest).map(|m| m.windows).unwrap_err().problems;
+            assert!(
+                problems.iter().any(|p| p.contains("window `w`") && p.contains(part)),
+                "{step} {rest}\n{problems:#?}"
+            );
+        }
+        let problems = sequence("{ actions = [\"user_login\"], at_last = 2 }", "key = []").unwrap_err().problems;
+        assert!(problems[0].contains("at_last"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_setting_gives_a_threshold_its_number() {
+        let tables = "[[window]]\nname = \"w\"\nkind = \"count\"\nspan = \"1h\"\nkey = []\nactions = [\"user_login\"]\n\
+            when = { window = \"failed_10m\", at_least = \"burst\" }";
+        let number = |m: &Manifest| match &m.windows[1].when.windows[0].says {
+            Saying::AtLeast(threshold) => threshold.number,
+            other => panic!("{other:?}"),
+        };
+        let manifest = with_windows(tables).unwrap();
+        assert_eq!(number(&manifest), 10, "the default");
+        let config = manifest.configuration(json!({"burst": 7}).as_object().unwrap()).unwrap();
+        assert_eq!(number(&manifest.with_settings(&config)), 7);
+    }
+
+    #[test]
+    fn a_setting_gives_a_condition_its_texts() {
+        let tables = "[[window]]\nname = \"w\"\nkind = \"count\"\nspan = \"1h\"\nkey = []\nactions = [\"user_login\"]\n\
+            only = { \"actor.id\" = \"responders\" }";
+        assert!(with_windows(tables).unwrap_err().problems[0].contains("no [config] key of type texts"));
+        let setting = "[config.responders]\ntype = \"texts\"\nhelp = \"h\"\ndefault = [\"W1\"]\n[[window]]";
+        let manifest = with_windows(&tables.replacen("[[window]]", setting, 1)).unwrap();
+        let texts = |m: &Manifest| m.windows[1].when.fields[0].texts.clone();
+        assert_eq!(texts(&manifest), ["W1"], "the default");
+        let config = manifest.configuration(json!({"responders": ["W2", "W3"]}).as_object().unwrap()).unwrap();
+        assert_eq!(texts(&manifest.with_settings(&config)), ["W2", "W3"]);
+    }
+
+    #[test]
+    fn a_revoked_technique_is_refused_with_what_it_became() {
+        let problems = Manifest::parse(&GOOD.replace("T1110", "T1562.008")).unwrap_err().problems;
+        assert!(problems[0].contains("rule `burst`") && problems[0].contains("use T1685.002"), "{problems:?}");
     }
 
     #[test]

@@ -10,17 +10,22 @@
 
 use crate::alert::{Actor, Alert, Folder, ModuleRef};
 use crate::batch::{Batch, Scratch, Table};
+use crate::catalogue;
 use crate::directory::Directory;
-use crate::event::{Event, Objects};
-use crate::field::{Field, Whose};
+use crate::drift::Unseen;
+use crate::event::Event;
+use crate::field::{Field, Reading};
 use crate::finding::{Finding, RawFinding};
 use crate::manifest::Manifest;
+use crate::network::Networks;
+use crate::own;
 use crate::state::{self, StateOp};
 use crate::stub::Stub;
 use crate::time::UnixSeconds;
 use crate::windows::Windows;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -65,6 +70,8 @@ pub struct Prepared {
     pub batches: Vec<Arc<Batch>>,
     /// For each module, the event of each row.
     rows: Vec<Vec<u32>>,
+    /// gridwatch's own alerts, each with the event it is about.
+    own: Vec<(usize, Alert)>,
 }
 
 /// What a batch of events came to.
@@ -81,8 +88,13 @@ pub struct Pipeline {
     services: Vec<InService>,
     /// Union of the modules' fields: each is read from an event once.
     fields: Vec<Field>,
+    /// Positions of the modules that want an action of Slack's catalogue; emptied when a module comes. Names beyond it have
+    /// no bound, so they are looked up each time.
+    subscribers: HashMap<Box<str>, Arc<[usize]>>,
     windows: Windows,
     directory: Directory,
+    networks: Networks,
+    unseen: Unseen,
     folder: Folder,
     scratch: Scratch,
     /// Event time at which state was last swept.
@@ -107,12 +119,20 @@ impl Pipeline {
         pipeline
     }
 
+    /// Says who runs which addresses, for the fields that are derived from them. Not to be changed between two readings of
+    /// the same events: what comes out depends on it.
+    pub fn with_networks(mut self, networks: Networks) -> Self {
+        self.networks = networks;
+        self
+    }
+
     /// Puts a module into service. Its windows keep what they have counted if name and spec are the same as before.
     pub fn add(&mut self, service: Service) {
         self.windows.declare(&service.manifest);
         let columns = service.manifest.fields.iter().map(|field| self.column(field)).collect();
         let windows = self.windows.positions(&service.manifest);
         self.services.push(InService { service, columns, windows });
+        self.subscribers.clear();
     }
 
     pub fn services(&self) -> impl Iterator<Item = &Service> {
@@ -125,6 +145,7 @@ impl Pipeline {
             Some(&state::WINDOWS) => self.windows.load(key, value),
             Some(&state::DIRECTORY) => self.directory.load(key, value),
             Some(&state::ALERTS) => self.folder.load(key, value),
+            Some(&state::DRIFT) => self.unseen.load(key, value),
             Some(&state::PIPELINE) => {
                 if let Ok((newest, swept)) = serde_json::from_slice(value) {
                     self.windows.resume_at(newest);
@@ -140,16 +161,20 @@ impl Pipeline {
         let mut table = Table::new(self.fields.len(), events.len());
         let mut rows: Vec<Vec<u32>> = vec![Vec::new(); self.services.len()];
         let mut values: Vec<Vec<Vec<u64>>> = self.services.iter().map(|s| vec![Vec::new(); s.windows.len()]).collect();
+        let mut own = Vec::new();
         for (at, event) in events.iter().enumerate() {
             self.directory.learn(event);
-            self.windows.feed(event);
-            self.encode(&mut table, event);
-            for (i, module) in self.services.iter().enumerate() {
-                if module.wants(event) {
-                    rows[i].push(at as u32);
-                    for (column, position) in values[i].iter_mut().zip(&module.windows) {
-                        column.push(self.windows.value(*position, event));
-                    }
+            if self.unseen.learn(event) {
+                own.push((at, own::unknown_action(event, self.actor(event))));
+            }
+            let subscribers = self.subscribers(&event.action);
+            let reading = Reading::of(event, &self.directory, &self.networks);
+            self.windows.feed(&reading);
+            self.encode(&mut table, &reading);
+            for i in subscribers.iter().copied().filter(|i| self.services[*i].service.serves.contains(&event.seq)) {
+                rows[i].push(at as u32);
+                for (column, position) in values[i].iter_mut().zip(&self.services[i].windows) {
+                    column.push(self.windows.value(*position, &reading));
                 }
             }
         }
@@ -157,7 +182,7 @@ impl Pipeline {
             Arc::new(Batch { windows: windows.concat(), ..table.project(rows, &module.columns, &mut self.scratch) })
         });
         let batches = batches.collect();
-        Prepared { batches, rows }
+        Prepared { batches, rows, own }
     }
 
     /// Checks and folds what the modules said, one outcome per batch, in the same order.
@@ -169,14 +194,24 @@ impl Pipeline {
         }
         // In the order of events first, so that batch size can't be seen in what is sent.
         findings.sort_by_key(|(event, module, _)| (*event, *module));
+        let mut own = prepared.own.iter().peekable();
         for (event, module, finding) in findings {
+            while let Some((_, alert)) = own.next_if(|(at, _)| *at <= event) {
+                concluded.alerts.push(alert.clone());
+            }
             let alert = self.alert(module, events, &prepared.rows[module], event, finding);
             concluded.alerts.extend(self.folder.fold(alert));
         }
+        concluded.alerts.extend(own.map(|(_, alert)| alert.clone()));
         self.directory.settle();
         self.sweep();
         concluded.changes = self.take_changes();
         concluded
+    }
+
+    /// Names in entries that the catalogue doesn't have.
+    pub fn unseen(&self) -> &Unseen {
+        &self.unseen
     }
 
     /// What the windows weigh: (module, window, keys, hits).
@@ -191,24 +226,23 @@ impl Pipeline {
         })
     }
 
-    fn encode(&self, table: &mut Table, event: &Event) {
-        table.start_row(event);
-        let objects = Objects::of(event);
-        for (column, field) in self.fields.iter().enumerate() {
-            match field.role_of() {
-                None => table.push(column, &field.text_in(&objects)),
-                Some(whose) => table.push(column, self.role(whose, event)),
-            }
+    fn subscribers(&mut self, action: &str) -> Arc<[usize]> {
+        if let Some(known) = self.subscribers.get(action) {
+            return known.clone();
         }
+        let wants = |(_, module): &(usize, &InService)| module.service.manifest.subscribes(action);
+        let subscribers: Arc<[usize]> = self.services.iter().enumerate().filter(wants).map(|(i, _)| i).collect();
+        if catalogue::is_action(action) {
+            self.subscribers.insert(action.into(), subscribers.clone());
+        }
+        subscribers
     }
 
-    fn role(&self, whose: Whose, event: &Event) -> &'static str {
-        let id = match whose {
-            Whose::Actor => event.actor_id(),
-            Whose::Entity if event.entity_type() == "user" => text(event.entity(), "id"),
-            Whose::Entity => "",
-        };
-        if id.is_empty() { "" } else { self.directory.role_at(id, event).name() }
+    fn encode(&self, table: &mut Table, reading: &Reading<'_>) {
+        table.start_row(reading.event);
+        for (column, field) in self.fields.iter().enumerate() {
+            table.push(column, &field.text(reading));
+        }
     }
 
     fn check(
@@ -245,10 +279,11 @@ impl Pipeline {
         let rule = &service.manifest.rules[finding.rule];
         let name = format!("{}.{}", service.manifest.name, rule.id);
         let (uid, period_start) = Alert::identity(&name, &finding.dedup_key, event.time, rule.fold_s);
+        let reading = Reading::of(event, &self.directory, &self.networks);
         let mut evidence: Vec<Arc<Stub>> = finding
             .windows
             .iter()
-            .flat_map(|w| self.windows.evidence(in_service.windows[*w], event, crate::alert::MAX_EVIDENCE))
+            .flat_map(|w| self.windows.evidence(in_service.windows[*w], &reading, crate::alert::MAX_EVIDENCE))
             .chain(finding.evidence.iter().map(|row| Stub::of(&events[rows[*row] as usize])))
             .chain([Stub::of(event)])
             .collect();
@@ -311,14 +346,9 @@ impl Pipeline {
         let mut changes = self.windows.take_changes();
         changes.extend(self.directory.take_changes());
         changes.extend(self.folder.take_changes());
+        changes.extend(self.unseen.take_changes());
         changes.push(StateOp::put(vec![state::PIPELINE], &(self.windows.newest(), self.swept)));
         changes
-    }
-}
-
-impl InService {
-    fn wants(&self, event: &Event) -> bool {
-        self.service.serves.contains(&event.seq) && self.service.manifest.subscribes(&event.action)
     }
 }
 

@@ -18,6 +18,8 @@ pub const DIRECTORY: u8 = b'd';
 pub const ALERTS: u8 = b'a';
 /// Prefix of the modules' own key-value rows.
 pub const KV: u8 = b'k';
+/// Prefix of names that the catalogue doesn't have.
+pub const DRIFT: u8 = b'n';
 /// Prefix of the pipeline's own row.
 pub const PIPELINE: u8 = b'p';
 

@@ -16,10 +16,12 @@
 
 use criterion::{BatchSize, Criterion, Throughput};
 use gridwatch_core::batch::{Batch, Scratch, Table};
+use gridwatch_core::directory::Directory;
 use gridwatch_core::entry::Entry;
-use gridwatch_core::event::{Event, Objects};
-use gridwatch_core::field::Field;
+use gridwatch_core::event::Event;
+use gridwatch_core::field::{Field, Reading};
 use gridwatch_core::lookup::Tables;
+use gridwatch_core::network::Networks;
 use gridwatch_core::time::UnixMillis;
 use gridwatch_detect::{Component, Engine, Limits, Module};
 use serde_json::{Map, json};
@@ -246,17 +248,22 @@ impl Encoded {
     }
 
     fn texts(&self) -> Vec<Vec<String>> {
-        let texts = |event: &Event| self.fields.iter().map(|field| field.text(event).into_owned()).collect();
+        let nobody = (Directory::default(), Networks::default());
+        let texts = |event: &Event| {
+            let reading = Reading::of(event, &nobody.0, &nobody.1);
+            self.fields.iter().map(|field| field.text(&reading).into_owned()).collect()
+        };
         self.events.iter().map(texts).collect()
     }
 }
 
 fn table_of(events: &[Event], fields: &[Field]) -> Table {
     let mut table = Table::new(fields.len(), events.len());
+    let (directory, networks) = (Directory::default(), Networks::default());
     for event in events {
         table.start_row(event);
-        let objects = Objects::of(event);
-        fields.iter().enumerate().for_each(|(column, field)| table.push(column, &field.text_in(&objects)));
+        let reading = Reading::of(event, &directory, &networks);
+        fields.iter().enumerate().for_each(|(column, field)| table.push(column, &field.text(&reading)));
     }
     table
 }

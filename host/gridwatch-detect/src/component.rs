@@ -2,6 +2,7 @@
 
 use gridwatch_core::entry::hex;
 use gridwatch_core::manifest::{Grant, Manifest, ManifestError, SECTION};
+use gridwatch_core::own;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,8 @@ pub enum Refused {
     NoManifest,
     #[error("its manifest is wrong: {0}")]
     Manifest(#[from] ManifestError),
+    #[error("is called `{0}`, which is what gridwatch's own alerts go by; give it another name")]
+    Reserved(&'static str),
     #[error("imports `{import}`, which {why}")]
     Import { import: String, why: String },
     #[error("does not export gridwatch:detect/rules@1: built for another ABI?")]
@@ -69,6 +72,9 @@ impl Component {
         }
         let Outline { manifest, imports } = Outline::of(&bytes)?;
         let manifest = Manifest::parse(&manifest.ok_or(Refused::NoManifest)?)?;
+        if manifest.name == own::NAME {
+            return Err(Refused::Reserved(own::NAME));
+        }
         for import in imports {
             if let Some(why) = refusal(&import, &manifest, granted) {
                 return Err(Refused::Import { import, why });

@@ -84,8 +84,9 @@ impl Module {
         tables: Arc<Tables>,
         limits: Arc<Limits>,
     ) -> Result<Self, Refused> {
-        let manifest = component.manifest.clone();
-        let config = manifest.configuration(given).map_err(|problems| Refused::Configuration { problems })?;
+        let declared = &component.manifest;
+        let config = declared.configuration(given).map_err(|problems| Refused::Configuration { problems })?;
+        let manifest = Arc::new(declared.with_settings(&config));
         let wasi = manifest.grants.contains(&Grant::Wasi);
         let code = engine.code(component)?;
         let pre = link(engine, wasi)

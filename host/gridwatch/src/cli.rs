@@ -4,13 +4,15 @@ use crate::config::{self, Config, LogFormat, Problems};
 use crate::modules::{Unusable, Wanted};
 use crate::run::{Paths, Until};
 use crate::status::Status;
-use crate::{clock, demo, replay, run, show, simulate};
+use crate::{clock, coverage, demo, detections, replay, run, schema, show, simulate};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use gridwatch_core::time::UnixSeconds;
+use gridwatch_core::view::{RawData, View};
 use gridwatch_detect::module::grants;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -63,11 +65,50 @@ enum Command {
     Demo(demo::Options),
     /// Serve a simulated Slack Audit Logs API, for trying gridwatch (or anything else) against.
     Sim(simulate::Options),
-    /// Turn entries in Slack's wire form into OCSF 1.8.0 events, one a line.
+    /// Turn entries in Slack's wire form into events as a SIEM wants them, one a line.
     Normalize {
         /// One entry a line, or a saved response body; `-` or nothing is standard input.
         #[arg(default_value = "-")]
         file: PathBuf,
+        /// What the events look like: ocsf, ocsf-1.1.0, ecs or raw.
+        #[arg(long, default_value = "ocsf", value_parser = view)]
+        view: View,
+        /// Leave out the copy of Slack's bytes, which about doubles an event's size.
+        #[arg(long)]
+        no_raw_data: bool,
+    },
+    /// Every rule: what it watches, its condition, threshold and severity, what to do, and its ATT&CK techniques.
+    Detections {
+        /// Folder of the modules.
+        #[arg(long, value_name = "DIR", default_value = "target/modules")]
+        modules: PathBuf,
+        /// table is one line a rule; md and json have everything.
+        #[arg(long, default_value = "table", value_enum)]
+        format: DetectionsFormat,
+    },
+    /// Which ATT&CK techniques and Slack actions the rules cover, which they don't, and why.
+    Coverage {
+        /// Folder of the modules.
+        #[arg(long, value_name = "DIR", default_value = "target/modules")]
+        modules: PathBuf,
+        /// navigator is three layers for MITRE's ATT&CK Navigator: covered, gaps, observed in 30 days.
+        #[arg(long, default_value = "table", value_enum)]
+        format: CoverageFormat,
+        /// A sink's file with alerts (OCSF), to count what was observed in the last 30 days. May be given more than once.
+        #[arg(long, value_name = "FILE")]
+        alerts: Vec<PathBuf>,
+    },
+    /// How Slack's actions map to OCSF and ECS, what the views look like, and what they lose (nothing).
+    #[command(args_conflicts_with_subcommands = true)]
+    Schema {
+        /// markdown or json: the mapping, a row per action; json-schema: what a view writes.
+        #[arg(long, default_value = "markdown", value_enum)]
+        format: SchemaFormat,
+        /// The view that --format json-schema is about: ocsf, ocsf-1.1.0, ecs or raw.
+        #[arg(long, default_value = "ocsf", value_parser = view)]
+        view: View,
+        #[command(subcommand)]
+        command: Option<SchemaCommand>,
     },
     /// Run modules over stored entries and print the alerts as NDJSON: the same input, the same bytes.
     Replay(Replay),
@@ -75,6 +116,44 @@ enum Command {
     Status {
         #[command(flatten)]
         state: State,
+        /// As one JSON object instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum SchemaFormat {
+    Markdown,
+    Json,
+    JsonSchema,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum DetectionsFormat {
+    Table,
+    Md,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum CoverageFormat {
+    Table,
+    Json,
+    Navigator,
+}
+
+#[derive(Debug, Subcommand)]
+enum SchemaCommand {
+    /// Measure what a view keeps of a corpus: leaves by value, actions with a class, events valid against the schema.
+    ///
+    /// Exits with 1 if a leaf is lost or an event isn't valid.
+    Loss {
+        /// One entry a line, or a saved response body; `-` is standard input.
+        file: PathBuf,
+        /// ocsf, ocsf-1.1.0, ecs or raw.
+        #[arg(long, default_value = "ocsf", value_parser = view)]
+        view: View,
         /// As one JSON object instead of text.
         #[arg(long)]
         json: bool,
@@ -165,9 +244,38 @@ fn dispatch(cli: Cli) -> Result<u8> {
             runtime()?.block_on(async { simulate::run(&options, signals()?).await })?;
             Ok(0)
         }
-        Command::Normalize { file } => {
+        Command::Normalize { file, view, no_raw_data } => {
             start_log(LogFormat::Text, log.unwrap_or("warn"))?;
-            replay::normalize(&file, &mut std::io::stdout().lock())?;
+            let raw_data = if no_raw_data { RawData::Omit } else { RawData::Include };
+            replay::normalize(&file, view, raw_data, &mut std::io::stdout().lock())?;
+            Ok(0)
+        }
+        Command::Detections { modules, format } => {
+            let (all, mut out) = (detections::detections(&modules)?, std::io::stdout().lock());
+            match format {
+                DetectionsFormat::Table => detections::table(&all, &mut out)?,
+                DetectionsFormat::Md => detections::markdown(&all, &mut out)?,
+                DetectionsFormat::Json => detections::json(&all, &mut out)?,
+            }
+            Ok(0)
+        }
+        Command::Coverage { modules, format, alerts } => {
+            let (all, mut out) = (coverage::of(&modules, &alerts, clock::now())?, std::io::stdout().lock());
+            match format {
+                CoverageFormat::Table => coverage::table(&all, &mut out)?,
+                CoverageFormat::Json => coverage::json(&all, &mut out)?,
+                CoverageFormat::Navigator => coverage::navigator(&all, &mut out)?,
+            }
+            Ok(0)
+        }
+        Command::Schema { command: Some(SchemaCommand::Loss { file, view, json }), .. } => loss(&file, view, json),
+        Command::Schema { format, view, command: None } => {
+            let mut out = std::io::stdout().lock();
+            match format {
+                SchemaFormat::Markdown => schema::table(&mut out)?,
+                SchemaFormat::Json => schema::table_json(&mut out)?,
+                SchemaFormat::JsonSchema => schema::json_schema(view, &mut out)?,
+            }
             Ok(0)
         }
         Command::Replay(args) => {
@@ -216,6 +324,17 @@ fn replayed(args: &Replay) -> Result<()> {
         (None, Some(file)) => replay::file(file, &wanted, batch, &mut out),
         (None, None) => anyhow::bail!("a file or --archive is needed"),
     }
+}
+
+fn loss(file: &Path, view: View, json: bool) -> Result<u8> {
+    let report = schema::loss(file, view)?;
+    let mut out = std::io::stdout().lock();
+    if json {
+        writeln!(out, "{}", serde_json::to_string(&report)?)?;
+    } else {
+        schema::print(&report, view, &mut out)?;
+    }
+    Ok(if report.is_clean() { 0 } else { FAILED })
 }
 
 fn status(state: &State, json: bool) -> Result<u8> {
@@ -267,6 +386,11 @@ fn start_log(format: LogFormat, filter: &str) -> Result<()> {
         LogFormat::Json => log.json().init(),
     }
     Ok(())
+}
+
+fn view(text: &str) -> Result<View, String> {
+    let names = || View::ALL.map(View::name).join(", ");
+    View::ALL.into_iter().find(|view| view.name() == text).ok_or_else(|| format!("the views are {}", names()))
 }
 
 fn time(text: &str) -> Result<UnixSeconds, String> {

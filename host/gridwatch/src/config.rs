@@ -17,8 +17,10 @@ pub use token::Token;
 
 use gridwatch_core::lookup::Tables;
 use gridwatch_core::manifest::Grant;
+use gridwatch_core::network::Networks;
 use gridwatch_core::poll::{InvalidPollConfig, PollConfig, PollSettings};
 use gridwatch_core::time::UnixSeconds;
+use gridwatch_core::view::{RawData, View};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,6 +38,8 @@ pub struct Config {
     /// The members of each lookup table.
     pub lookups: BTreeMap<String, Vec<String>>,
     pub detect: Detect,
+    /// Who runs which addresses; empty if nothing was given.
+    pub networks: Networks,
     /// At least one; names and paths differ.
     pub sinks: Vec<Sink>,
     /// `None`: delivered entries aren't kept.
@@ -58,6 +62,8 @@ pub struct Slack {
     pub max_window_s: u64,
     pub page_limit: u32,
     pub requests_per_minute: u32,
+    /// How often Slack's lists of actions and entity types are held against the built-in ones.
+    pub catalogue_every_s: u64,
     /// Of one call, from connecting to the last byte.
     pub timeout_s: u64,
 }
@@ -103,6 +109,7 @@ pub struct Sink {
     pub name: String,
     pub target: Target,
     pub view: View,
+    pub raw_data: RawData,
     pub include: Include,
 }
 
@@ -115,12 +122,6 @@ pub enum Target {
         rotate_bytes: u64,
         keep: u32,
     },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum View {
-    Ocsf,
-    Raw,
 }
 
 /// Which records a sink gets; at least one kind.

@@ -1,12 +1,13 @@
 //! The deliver stage: one thread per sink takes records from the outbox to it, at its own pace.
 
 use crate::archive::{Archive, ArchiveRecord};
-use crate::config::{Include, View};
+use crate::config::Include;
 use crate::record::Record;
 use crate::run::Shared;
 use crate::sink::Sink;
 use crate::store::Position;
 use anyhow::Result;
+use gridwatch_core::view::{RawData, View};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,7 +24,7 @@ pub const ARCHIVE: &str = "(archive)";
 
 /// Where records go.
 pub enum Target {
-    Sink { sink: Box<dyn Sink>, view: View, include: Include },
+    Sink { sink: Box<dyn Sink>, view: View, raw_data: RawData, include: Include },
     Archive { archive: Archive, keep_s: u64 },
 }
 
@@ -87,9 +88,12 @@ impl Target {
     fn deliver(&mut self, records: &[(u64, Record)]) -> Result<(Option<serde_json::Value>, u64), String> {
         let first = records.first().map_or(0, |(number, _)| *number);
         match self {
-            Self::Sink { sink, view, include } => {
-                let lines: Vec<String> =
-                    records.iter().filter(|(_, r)| wanted(r, *include)).map(|(_, r)| r.line(*view)).collect();
+            Self::Sink { sink, view, raw_data, include } => {
+                let lines: Vec<String> = records
+                    .iter()
+                    .filter(|(_, r)| wanted(r, *include))
+                    .map(|(_, r)| r.line(*view, *raw_data))
+                    .collect();
                 let resume = sink.deliver(first, &lines).map_err(|e| told(&e, e.hint()))?;
                 Ok((serde_json::to_value(resume).ok(), lines.len() as u64))
             }

@@ -63,6 +63,7 @@ fn step(shared: &Shared, pipeline: &mut Pipeline, workers: &Workers, pending: &[
         status.detect.events += events.len() as u64;
         status.detect.alerts += concluded.alerts.len() as u64;
         status.detect.faults = shared.store.faults();
+        status.detect.unseen = unseen(pipeline);
         for mark in events.iter().flat_map(|e| &e.marks) {
             *status.detect.marked.entry(format!("{mark:?}")).or_default() += 1;
         }
@@ -81,4 +82,9 @@ fn step(shared: &Shared, pipeline: &mut Pipeline, workers: &Workers, pending: &[
         (shared.observe)(&Happening::Alert(alert));
     }
     Ok(())
+}
+
+/// As the status shows it.
+pub fn unseen(pipeline: &Pipeline) -> Vec<(String, String, u64)> {
+    pipeline.unseen().iter().map(|(kind, name, seen)| (kind.label().to_owned(), name.to_owned(), seen.count)).collect()
 }

@@ -3,11 +3,22 @@
 //! Total, like everything that meets entries: a line that is no JSON becomes a marked entry. Memory is bounded by the
 //! longest single value, not by the file.
 
+use anyhow::Context;
 use gridwatch_core::entry::{Entry, Page};
-use std::io::{BufRead, Result};
+use std::io::{BufRead, BufReader, Result};
+use std::path::Path;
 
 /// A value that spans lines is given up, line by line, beyond this.
 const MAX_VALUE: usize = 256 << 20;
+
+/// A file or, for `-`, standard input.
+pub fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(BufReader::new(std::io::stdin())));
+    }
+    let file = std::fs::File::open(path).with_context(|| format!("can't read {}", path.display()))?;
+    Ok(Box::new(BufReader::with_capacity(1 << 20, file)))
+}
 
 /// Entries of a stream, in its order.
 pub struct Entries<R> {

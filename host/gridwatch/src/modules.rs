@@ -3,7 +3,8 @@
 use crate::config::Config;
 use anyhow::{Context, Result};
 use gridwatch_core::lookup::Tables;
-use gridwatch_core::manifest::Grant;
+use gridwatch_core::manifest::{Grant, Manifest};
+use gridwatch_core::network::Networks;
 use gridwatch_core::pipeline::{Pipeline, Service};
 use gridwatch_detect::{Component, Engine, Limits, Module};
 use serde_json::{Map, Value};
@@ -19,6 +20,7 @@ pub struct Wanted {
     pub settings: BTreeMap<String, Map<String, Value>>,
     pub grants: BTreeMap<String, BTreeSet<Grant>>,
     pub tables: Tables,
+    pub networks: Networks,
     pub limits: Limits,
     pub cache_dir: Option<PathBuf>,
 }
@@ -42,6 +44,7 @@ impl Wanted {
                 .map(|(name, list)| (name.clone(), list.iter().copied().collect()))
                 .collect(),
             tables: config.tables(),
+            networks: config.networks.clone(),
             limits: Limits::default(),
             cache_dir: Some(config.state_dir.join("compiled")),
         }
@@ -83,7 +86,7 @@ impl Wanted {
             }
         }
         if modules.is_empty() && problems.is_empty() {
-            problems.push(format!("{}: no modules; `cargo xtask modules` builds ours", self.dir.display()));
+            problems.push(no_modules(&self.dir));
         }
         match problems.is_empty() {
             true => Ok(modules),
@@ -126,8 +129,32 @@ impl Wanted {
     }
 }
 
+/// What the newest version of each module in a folder says of itself, without running any of them.
+pub fn manifests(dir: &Path) -> Result<Vec<Manifest>> {
+    let mut newest: BTreeMap<String, Manifest> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for path in Wanted::in_dir(dir).files()? {
+        let bytes = std::fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
+        match Component::manifest_of(&bytes) {
+            Err(refused) => problems.push(format!("{}: {refused}", path.display())),
+            Ok(manifest) if newest.get(&manifest.name).is_none_or(|other| other.version < manifest.version) => {
+                newest.insert(manifest.name.clone(), manifest);
+            }
+            Ok(_) => {}
+        }
+    }
+    if newest.is_empty() && problems.is_empty() {
+        problems.push(no_modules(dir));
+    }
+    if problems.is_empty() { Ok(newest.into_values().collect()) } else { Err(Unusable { problems }.into()) }
+}
+
+fn no_modules(dir: &Path) -> String {
+    format!("{}: no modules; `cargo xtask modules` builds ours", dir.display())
+}
+
 /// A pipeline that serves these modules from the first event on.
-pub fn pipeline(modules: &[Module]) -> Pipeline {
+pub fn pipeline(modules: &[Module], networks: Networks) -> Pipeline {
     let service = |m: &Module| Service { manifest: m.manifest.clone(), digest: m.digest.clone(), serves: 0..u64::MAX };
-    Pipeline::new(modules.iter().map(service).collect())
+    Pipeline::new(modules.iter().map(service).collect()).with_networks(networks)
 }

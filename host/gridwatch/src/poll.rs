@@ -3,7 +3,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::clock;
 use crate::run::{Happening, Shared};
-use crate::slack::{Answer, Client};
+use crate::slack::{Answer, Client, PublicLists};
 use crate::store::Sighting;
 use anyhow::{Result, bail};
 use gridwatch_core::entry::{Entry, Page};
@@ -62,6 +62,11 @@ impl Poller {
         goal: Option<UnixSeconds>,
     ) -> Self {
         Self { machine, late, client, shared, goal, no_room: None }
+    }
+
+    /// For the drift watch, which asks the same server.
+    pub fn public_lists(&self) -> PublicLists {
+        self.client.public_lists()
     }
 
     /// Polls until told to stop, or until up to date if that was all that was asked for. An error means that something

@@ -3,13 +3,12 @@
 //! What is stored is the source, not the rendering: the raw entry and when it was first seen. A record therefore renders
 //! to the same bytes whenever it is tried again.
 
-use crate::config::View;
 use anyhow::{Context, Result, bail};
 use gridwatch_core::alert::Alert;
 use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
 use gridwatch_core::time::UnixMillis;
-use gridwatch_core::view::{Product, ocsf};
+use gridwatch_core::view::{Product, RawData, View};
 
 pub const PRODUCT: Product<'static> = Product { version: env!("CARGO_PKG_VERSION") };
 
@@ -25,13 +24,12 @@ impl Record {
     }
 
     /// One line of output, without the line feed.
-    pub fn line(&self, view: View) -> String {
-        match (self, view) {
-            (Self::Event { raw, .. }, View::Raw) => one_line(raw),
-            (Self::Event { seq, first_seen, raw }, View::Ocsf) => {
-                ocsf::event(&Event::new(*seq, *first_seen, &Entry::from_json(raw)), &PRODUCT).to_string()
+    pub fn line(&self, view: View, raw_data: RawData) -> String {
+        match self {
+            Self::Event { seq, first_seen, raw } => {
+                view.event_line(&Event::new(*seq, *first_seen, &Entry::from_json(raw)), &PRODUCT, raw_data)
             }
-            (Self::Alert(alert), _) => ocsf::detection_finding(alert, &PRODUCT).to_string(),
+            Self::Alert(alert) => view.alert_line(alert, &PRODUCT),
         }
     }
 
@@ -59,9 +57,4 @@ impl Record {
             _ => bail!("an outbox row of unknown kind"),
         }
     }
-}
-
-/// Slack's bytes as they are, unless they hold line feeds, which JSON allows between tokens only.
-fn one_line(raw: &str) -> String {
-    raw.replace(['\n', '\r'], " ")
 }

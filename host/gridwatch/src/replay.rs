@@ -2,27 +2,18 @@
 
 use crate::archive::{self, ArchiveRecord};
 use crate::detect::detect;
-use crate::input::Entries;
+use crate::input::{Entries, open};
 use crate::modules::{Wanted, pipeline};
-use crate::record::{PRODUCT, Record};
-use anyhow::{Context, Result};
+use crate::record::PRODUCT;
+use anyhow::Result;
 use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
 use gridwatch_core::pipeline::Pipeline;
 use gridwatch_core::time::UnixSeconds;
-use gridwatch_core::view::ocsf;
+use gridwatch_core::view::{RawData, View};
 use gridwatch_detect::Workers;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
-
-/// A file or, for `-`, standard input.
-pub fn open(path: &Path) -> Result<Box<dyn BufRead>> {
-    if path == Path::new("-") {
-        return Ok(Box::new(BufReader::new(std::io::stdin())));
-    }
-    let file = std::fs::File::open(path).with_context(|| format!("can't read {}", path.display()))?;
-    Ok(Box::new(BufReader::with_capacity(1 << 20, file)))
-}
 
 /// Alerts of the entries in a file, as NDJSON. Entries are put in order of time and id, as a drained window would be.
 pub fn file(path: &Path, modules: &Wanted, batch: usize, out: &mut dyn Write) -> Result<()> {
@@ -60,8 +51,9 @@ fn run(
     batch: usize,
     out: &mut dyn Write,
 ) -> Result<()> {
+    let networks = modules.networks.clone();
     let modules = modules.load()?;
-    let mut pipeline: Pipeline = pipeline(&modules);
+    let mut pipeline: Pipeline = pipeline(&modules, networks);
     let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
     let mut out = BufWriter::new(out);
     loop {
@@ -74,18 +66,27 @@ fn run(
             tracing::warn!(module = fault.module, event = fault.event_id, reason = fault.reason, "module fault");
         }
         for alert in &detected.concluded.alerts {
-            writeln!(out, "{}", ocsf::detection_finding(alert, &PRODUCT))?;
+            writeln!(out, "{}", View::Ocsf.alert_line(alert, &PRODUCT))?;
         }
     }
 }
 
-/// Entries as OCSF events, one a line, as they come.
-pub fn normalize(path: &Path, out: &mut dyn Write) -> Result<()> {
-    let mut out = BufWriter::new(out);
-    for (i, entry) in Entries::new(open(path)?).enumerate() {
-        let entry = entry?;
-        let event = Event::new(i as u64 + 1, entry.time.unwrap_or_default().millis(), &entry);
-        writeln!(out, "{}", Record::of_event(&event).line(crate::config::View::Ocsf))?;
+/// Entries in a view, one a line, as they come: memory doesn't grow with the input.
+pub fn normalize(path: &Path, view: View, raw_data: RawData, out: &mut dyn Write) -> Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, out);
+    for event in events(path)? {
+        writeln!(out, "{}", view.event_line(&event?, &PRODUCT, raw_data))?;
     }
     Ok(out.flush()?)
+}
+
+/// The entries of a file as events, in its order. One without a time of its own is as old as the one before it.
+pub fn events(path: &Path) -> Result<impl Iterator<Item = Result<Event>>> {
+    let mut time = UnixSeconds::default();
+    let event = move |(i, entry): (usize, std::io::Result<Entry>)| {
+        let entry = entry?;
+        time = entry.time.unwrap_or(time);
+        Ok(Event::new(i as u64 + 1, time.millis(), &entry))
+    };
+    Ok(Entries::new(open(path)?).enumerate().map(event))
 }

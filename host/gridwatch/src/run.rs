@@ -14,13 +14,15 @@ use crate::checkpoint::Checkpoint;
 use crate::clock;
 use crate::config::{self, Config};
 use crate::deliver::{self, ARCHIVE, Ending, Target};
+use crate::detect;
+use crate::drift;
 use crate::modules::{Wanted, pipeline};
 use crate::poll::Poller;
 use crate::sink::Resume;
 use crate::sink::file::{FileSink, Rotation};
 use crate::sink::stdout::StdoutSink;
-use crate::slack::Client;
-use crate::status::{Board, ModuleStatus, Status};
+use crate::slack::{Client, PublicLists};
+use crate::status::{Board, Catalogue, ModuleStatus, Status};
 use crate::store::{Damaged, Store, damage};
 use anyhow::{Context, Result};
 use gridwatch_core::alert::Alert;
@@ -39,6 +41,8 @@ use tokio::sync::watch;
 const STATUS_EVERY: Duration = Duration::from_secs(2);
 /// How long the end waits for a sink that refuses. What is left then stays in the store.
 const DRAIN: Duration = Duration::from_secs(20);
+/// How long `--once` waits for Slack's public lists.
+const CATALOGUE: Duration = Duration::from_secs(10);
 /// Room without which the store isn't opened. sled writes while opening: on a disk without any room (measured) the first
 /// try fails and does damage that the next one finds.
 const OPEN_MIN_BYTES: u64 = 8 << 20;
@@ -149,8 +153,10 @@ async fn work(config: Config, until: Until, mut stop: watch::Receiver<bool>, obs
         .collect::<Result<Vec<_>>>()?;
 
     // A stage that can't save ends everything: going on would mean acting on what is not written down.
-    let polling = poller.run(merged(&mut stop, &mut failure));
-    let result = with_status(&shared, polling).await;
+    let ended = merged(&mut stop, &mut failure);
+    let drifting = drift(&shared, poller.public_lists(), until, ended.clone(), failed);
+    let result = with_status(&shared, poller.run(ended)).await;
+    let result = result.and(with_status(&shared, until_checked(drifting, until)).await);
     tracing::info!("polling ended; draining");
     polled.store(true, Ordering::Release);
     shared.bells.detect.ring();
@@ -192,6 +198,7 @@ fn prepare(config: Config, modules: &[Module], observe: Observe) -> Result<Share
         version: env!("CARGO_PKG_VERSION").into(),
         started: clock::now(),
         modules: modules.iter().map(module).collect(),
+        catalogue: Catalogue { checked: store.drift()?, ..Catalogue::default() },
         ..Status::default()
     });
     observe(&Happening::Modules(&board.now().modules));
@@ -269,7 +276,7 @@ struct Detector {
 
 impl Detector {
     fn new(shared: &Shared, mut modules: Vec<Module>) -> Result<Self> {
-        let mut pipeline = pipeline(&modules);
+        let mut pipeline = pipeline(&modules, shared.config.networks.clone());
         for row in shared.store.rule_state() {
             let (key, value) = row?;
             if gridwatch_detect::workers::is_module_state(&key) {
@@ -278,11 +285,12 @@ impl Detector {
                 pipeline.load(&key, &value);
             }
         }
+        shared.board.update(|status| status.detect.unseen = detect::unseen(&pipeline));
         Ok(Self { pipeline, workers: Workers::start(modules, shared.config.detect.threads)? })
     }
 
     fn run(self, shared: &Shared, polled: &Arc<AtomicBool>) -> Result<()> {
-        crate::detect::run(shared, self.pipeline, &self.workers, polled)
+        detect::run(shared, self.pipeline, &self.workers, polled)
     }
 }
 
@@ -304,7 +312,10 @@ fn targets(shared: &Shared) -> Result<Vec<(String, Target)>> {
                 Box::new(FileSink::open(path, rotation, resume).with_context(|| format!("sink `{}`", sink.name))?)
             }
         };
-        targets.push((sink.name.clone(), Target::Sink { sink: opened, view: sink.view, include: sink.include }));
+        targets.push((
+            sink.name.clone(),
+            Target::Sink { sink: opened, view: sink.view, raw_data: sink.raw_data, include: sink.include },
+        ));
     }
     if let Some(archive) = &config.archive {
         let opened = Archive::open(&archive.dir, archive.segment_bytes)?;
@@ -323,6 +334,42 @@ fn targets(shared: &Shared) -> Result<Vec<(String, Target)>> {
 
 fn flag() -> Arc<AtomicBool> {
     Arc::new(AtomicBool::new(false))
+}
+
+/// The drift watch, beside everything else.
+fn drift(
+    shared: &Arc<Shared>,
+    lists: PublicLists,
+    until: Until,
+    stop: watch::Receiver<bool>,
+    failed: Arc<watch::Sender<bool>>,
+) -> tokio::task::JoinHandle<Result<()>> {
+    let shared = shared.clone();
+    tokio::spawn(async move {
+        let result = match until {
+            Until::Stopped => drift::watch(&shared, &lists, stop).await,
+            Until::UpToDate => drift::once(&shared, &lists).await,
+        };
+        if let Err(error) = &result {
+            tracing::error!(error = format!("{error:#}"), "the drift watch failed");
+            let _ = failed.send(true);
+        }
+        result
+    })
+}
+
+/// A run that ends by itself lets a look at Slack's lists finish; one that was told to stop doesn't wait for an answer.
+async fn until_checked(task: tokio::task::JoinHandle<Result<()>>, until: Until) -> Result<()> {
+    let patience = if until == Until::UpToDate { CATALOGUE } else { Duration::ZERO };
+    let abort = task.abort_handle();
+    match tokio::time::timeout(patience, task).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => Err(panic).context("the drift watch"),
+        Err(_) => {
+            abort.abort();
+            Ok(())
+        }
+    }
 }
 
 /// A stage on a thread of its own. If it fails, polling is told to stop.

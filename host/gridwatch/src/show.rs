@@ -1,6 +1,6 @@
 //! Alerts and status as a person wants to read them. Colour only on a terminal.
 
-use crate::status::Status;
+use crate::status::{Catalogue, Status};
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 use gridwatch_core::alert::Alert;
@@ -79,6 +79,18 @@ fn colour(severity: Severity) -> Style {
     Style::new().fg_color(Some(colour.into())).bold()
 }
 
+/// What Slack's own lists say.
+fn catalogue(catalogue: &Catalogue) {
+    if let Some(checked) = &catalogue.checked {
+        println!("actions  {} ({})", checked.drift.summary(), checked.at);
+    }
+    if let Some(error) = &catalogue.error {
+        println!("actions  Slack's lists could not be read: {error}");
+    }
+}
+
+/// Unknown names that the text shows.
+const UNSEEN_SHOWN: usize = 10;
 /// Written longer ago than this, a status tells of the past.
 const STALE_MS: u64 = 10_000;
 
@@ -103,6 +115,13 @@ pub fn status(status: &Status, now: UnixMillis) {
     for (mark, count) in &detect.marked {
         println!("         {count} marked {mark}");
     }
+    for (kind, name, count) in status.detect.unseen.iter().take(UNSEEN_SHOWN) {
+        println!("         {count} with {kind} `{name}`, which is not in the built-in catalogue");
+    }
+    if let Some(more) = status.detect.unseen.len().checked_sub(UNSEEN_SHOWN).filter(|more| *more > 0) {
+        println!("         and {more} more names, all in `status --json`");
+    }
+    catalogue(&status.catalogue);
     for module in &status.modules {
         println!(
             "module   {}@{} {} ({} rules)",

@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result};
 use clap::Args;
-use gridwatch_sim::{Fault, Knobs, OrgPlan, Sim, SimClock, SimConfig, generate};
+use gridwatch_sim::{Benchmark, Fault, Knobs, Labelled, OrgPlan, Sim, SimClock, SimConfig, generate};
+use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 
 #[derive(Debug, Args)]
@@ -28,6 +29,10 @@ pub struct Options {
     /// No attack stories: ordinary life only.
     #[arg(long)]
     benign: bool,
+    /// The benchmark instead: labelled attacks in the life of a larger org. With `--export FILE`, the labels go to
+    /// FILE.labels.json and the table of networks to FILE.networks.csv.
+    #[arg(long, conflicts_with_all = ["entries", "every_action"])]
+    benchmark: bool,
     /// At least one entry of each action in Slack's catalogue.
     #[arg(long)]
     every_action: bool,
@@ -47,15 +52,26 @@ pub struct Options {
 
 pub async fn run(options: &Options, mut stop: watch::Receiver<bool>) -> Result<()> {
     let to = options.to.unwrap_or_else(|| crate::run::now_s().0);
-    let org = generate(&OrgPlan {
-        seed: options.seed,
-        users: options.users,
-        from: to.saturating_sub(options.days * 86_400),
-        to,
-        entries: options.entries,
-        stories: !options.benign,
-        every_action: options.every_action,
-    });
+    let from = to.saturating_sub(options.days * 86_400);
+    let org = if options.benchmark {
+        let days = u32::try_from(options.days).unwrap_or(u32::MAX).max(Benchmark::FEWEST_DAYS);
+        let from = to.saturating_sub(u64::from(days) * 86_400);
+        let plan = Benchmark { seed: options.seed, users: options.users, from, days, stories: !options.benign };
+        match &options.export {
+            Some(path) => return export(&plan.run(), path),
+            None => plan.run().into_org(),
+        }
+    } else {
+        generate(&OrgPlan {
+            seed: options.seed,
+            users: options.users,
+            from,
+            to,
+            entries: options.entries,
+            stories: !options.benign,
+            every_action: options.every_action,
+        })
+    };
     if let Some(path) = &options.export {
         let lines: Vec<&str> = org.entries.iter().map(|entry| entry.json.as_str()).collect();
         std::fs::write(path, lines.join("\n") + "\n").with_context(|| format!("can't write {}", path.display()))?;
@@ -73,6 +89,27 @@ pub async fn run(options: &Options, mut stop: watch::Receiver<bool>) -> Result<(
     println!("  slack.base_url = \"{}\" and any token that begins with xox", sim.base_url());
     let _ = stop.wait_for(|stop| *stop).await;
     sim.stop().await;
+    Ok(())
+}
+
+/// Streams, so that a month of thousands needs no more memory than a day and a half of it.
+fn export(labelled: &Labelled, path: &Path) -> Result<()> {
+    let create = |ending: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        let path = PathBuf::from(name);
+        let file = std::fs::File::create(&path).with_context(|| format!("can't write {}", path.display()))?;
+        anyhow::Ok(std::io::BufWriter::new(file))
+    };
+    let mut entries = create("")?;
+    let count = labelled.write_entries(&mut entries)?;
+    entries.flush()?;
+    let (mut labels, mut networks) = (create(".labels.json")?, create(".networks.csv")?);
+    labelled.write_labels(&mut labels)?;
+    labels.flush()?;
+    labelled.write_networks(&mut networks)?;
+    networks.flush()?;
+    println!("{count} entries, {} stories in {}", labelled.labels.stories.len(), path.display());
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 
 use crate::config::Slack;
 use crate::rotation::Keeper;
+use anyhow::Context;
 use gridwatch_core::entry::{Page, PageError};
 use gridwatch_core::poll::{Failure, Request};
 use gridwatch_core::time::UnixSeconds;
@@ -16,6 +17,8 @@ use std::time::Duration;
 
 /// Largest body taken. 9,999 entries of 20 KiB fit.
 const MAX_BODY: usize = 256 << 20;
+/// Of a list of names; the real ones have 30 KiB.
+const MAX_LIST: usize = 8 << 20;
 /// Of a refusal's body; only `error` is wanted.
 const MAX_ERROR_BODY: usize = 64 << 10;
 
@@ -48,6 +51,11 @@ impl Client {
         Ok(Self { http, logs_url, keeper: Keeper::open(slack, state_dir)? })
     }
 
+    /// A client for Slack's public lists, which takes no token along.
+    pub fn public_lists(&self) -> PublicLists {
+        PublicLists { http: self.http.clone(), logs_url: self.logs_url.clone() }
+    }
+
     /// An error means that a renewed token could not be saved.
     pub async fn logs(&mut self, request: &Request, now: UnixSeconds) -> anyhow::Result<Answer> {
         self.keeper.renew(&self.http, now).await?;
@@ -73,6 +81,35 @@ impl Client {
                 Ok(Answer { date, result })
             }
         }
+    }
+}
+
+/// Slack's lists of actions and entity types. They need no token, and a token must not go where it isn't needed.
+#[derive(Debug)]
+pub struct PublicLists {
+    http: reqwest::Client,
+    logs_url: reqwest::Url,
+}
+
+impl PublicLists {
+    /// The body of `GET /audit/v1/actions`.
+    pub async fn actions(&self) -> anyhow::Result<Vec<u8>> {
+        self.get("actions").await
+    }
+
+    /// The body of `GET /audit/v1/schemas`.
+    pub async fn schemas(&self) -> anyhow::Result<Vec<u8>> {
+        self.get("schemas").await
+    }
+
+    async fn get(&self, name: &str) -> anyhow::Result<Vec<u8>> {
+        let url = self.logs_url.join(name)?;
+        let response = self.http.get(url).header(ACCEPT, "application/json").send().await;
+        let response = response.map_err(reqwest::Error::without_url)?;
+        anyhow::ensure!(response.status() == StatusCode::OK, "/audit/v1/{name} answered {}", response.status());
+        body(response, MAX_LIST)
+            .await
+            .with_context(|| format!("the body of /audit/v1/{name} breaks off or is too large"))
     }
 }
 

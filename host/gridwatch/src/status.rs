@@ -3,6 +3,7 @@
 //! The store belongs to the running process alone, so this file is how `gridwatch status` and people look inside.
 
 use crate::checkpoint::replace;
+use crate::drift::Checked;
 use gridwatch_core::poll::{LateHistogram, PollState};
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ pub struct Status {
     pub written: UnixMillis,
     pub poll: Poll,
     pub detect: Detect,
+    pub catalogue: Catalogue,
     /// By sink name.
     pub sinks: BTreeMap<String, SinkStatus>,
     pub modules: Vec<ModuleStatus>,
@@ -52,6 +54,17 @@ pub struct Detect {
     /// Events with a mark: unknown actions, odd shapes.
     pub marked: BTreeMap<String, u64>,
     pub faults: u64,
+    /// Names in entries that the built-in catalogue doesn't have: what sort, the name, how often.
+    pub unseen: Vec<(String, String, u64)>,
+}
+
+/// Slack's lists of actions and entity types against the built-in ones.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Catalogue {
+    pub checked: Option<Checked>,
+    /// When asking failed, if it did since.
+    pub failed: Option<UnixMillis>,
+    pub error: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

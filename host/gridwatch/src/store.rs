@@ -18,6 +18,7 @@
 //! One tree, because only a batch on one tree is atomic without sled's slow transactions.
 
 use crate::checkpoint::Checkpoint;
+use crate::drift::Checked;
 use crate::record::Record;
 use anyhow::{Context, Result};
 use gridwatch_core::entry::{Entry, hex};
@@ -293,7 +294,9 @@ impl Store {
         changes: &[StateOp],
         faults: &[Fault],
     ) -> Result<()> {
-        let mut counters = *self.lock();
+        // Held until it is saved: the drift watch hands out numbers of records too.
+        let mut shared = self.lock();
+        let mut counters = *shared;
         let (mut batch, mut grown, mut shrunk) = (sled::Batch::default(), 0, 0);
         for pending in taken {
             shrunk += pending.entry.raw().len() as u64 + 8;
@@ -323,11 +326,33 @@ impl Store {
         put(&mut batch, b"mnext_seq", &counters.next_seq);
         put(&mut batch, b"mnext_record", &counters.next_record);
         self.commit(batch)?;
-        let mut shared = self.lock();
         shared.next_seq = counters.next_seq;
         shared.next_record = counters.next_record;
         shared.next_fault = counters.next_fault;
         shared.backlog_bytes = (shared.backlog_bytes + grown).saturating_sub(shrunk);
+        Ok(())
+    }
+
+    pub fn drift(&self) -> Result<Option<Checked>> {
+        self.get(b"mdrift")
+    }
+
+    /// Saves what the drift watch saw, with the alert that tells it, if it is news.
+    pub fn commit_drift(&self, checked: &Checked, alert: Option<&Record>) -> Result<()> {
+        let mut counters = self.lock();
+        let mut batch = sled::Batch::default();
+        put(&mut batch, b"mdrift", checked);
+        let (mut next_record, mut grown) = (counters.next_record, 0);
+        if let Some(alert) = alert {
+            let bytes = alert.to_bytes();
+            grown = bytes.len() as u64;
+            batch.insert(outbox_key(next_record), bytes);
+            next_record += 1;
+            put(&mut batch, b"mnext_record", &next_record);
+        }
+        self.commit(batch)?;
+        counters.next_record = next_record;
+        counters.backlog_bytes += grown;
         Ok(())
     }
 

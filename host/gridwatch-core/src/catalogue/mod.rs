@@ -1,36 +1,19 @@
-//! Slack's own vocabulary as gridwatch was built with: the actions of `GET /audit/v1/actions` and the entity types.
+//! Slack's own vocabulary as gridwatch was built with: actions (`GET /audit/v1/actions`), entity types with their fields
+//! (`GET /audit/v1/schemas`), and the keys of `details` that anyone has written down.
 //!
-//! The list lags reality (a live org logs actions that are in no list), so nothing is ever refused for being absent from
-//! it: an unknown action is marked, and manifests are linted so that a rule can't wait for a name that doesn't exist.
+//! The lists lag reality (a live org logs actions that are in no list), so nothing is ever refused for being absent from
+//! them: what is unknown is marked and counted ([`drift`](crate::drift)), and manifests are linted so that a rule can't wait
+//! for a name that doesn't exist.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 const ACTIONS: &str = include_str!("actions.txt");
+const ENTITIES: &str = include_str!("entities.txt");
+const DETAILS: &str = include_str!("details.txt");
 
-/// Entity types that `/audit/v1/schemas` and Slack's SDKs know.
-const ENTITY_TYPES: [&str; 20] = [
-    "user",
-    "workspace",
-    "enterprise",
-    "channel",
-    "file",
-    "app",
-    "usergroup",
-    "message",
-    "workflow",
-    "workflow_v2",
-    "barrier",
-    "role",
-    "account_type_role",
-    "huddle",
-    "canvas",
-    "list",
-    "template",
-    "legal_hold_policy",
-    "function",
-    "external_auth_oauth2_token",
-];
+/// Entity types that Slack's SDKs and live entries know though `/schemas` doesn't name them.
+const UNLISTED_ENTITY_TYPES: [&str; 4] = ["huddle", "list", "function", "external_auth_oauth2_token"];
 
 /// Action → its group (the first one: eight names are in two groups).
 static BY_ACTION: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
@@ -41,17 +24,26 @@ static BY_ACTION: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
     by_action
 });
 
+static BY_ENTITY_TYPE: LazyLock<BTreeMap<&str, BTreeSet<&str>>> = LazyLock::new(|| {
+    let types = lines(ENTITIES).filter_map(|line| line.split_once(": "));
+    types.map(|(name, fields)| (name, fields.split(' ').collect())).collect()
+});
+
+static DETAILS_KEYS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| lines(DETAILS).collect());
+
+fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
+    text.lines().filter(|line| !line.starts_with('#') && !line.is_empty())
+}
+
 /// Every (group, action) pair, in file order.
 pub fn memberships() -> impl Iterator<Item = (&'static str, &'static str)> {
     let mut group = "";
-    ACTIONS.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).filter_map(move |line| {
-        match line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            Some(name) => {
-                group = name;
-                None
-            }
-            None => Some((group, line)),
+    lines(ACTIONS).filter_map(move |line| match line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(name) => {
+            group = name;
+            None
         }
+        None => Some((group, line)),
     })
 }
 
@@ -69,8 +61,23 @@ pub fn group_of(action: &str) -> Option<&'static str> {
     BY_ACTION.get(action).copied()
 }
 
+/// Is this a type of entity that is known, listed by Slack or not?
 pub fn is_entity_type(name: &str) -> bool {
-    ENTITY_TYPES.contains(&name)
+    BY_ENTITY_TYPE.contains_key(name) || UNLISTED_ENTITY_TYPES.contains(&name)
+}
+
+/// The entity types that `/schemas` lists, each with its fields.
+pub fn entity_types() -> impl Iterator<Item = (&'static str, &'static BTreeSet<&'static str>)> {
+    BY_ENTITY_TYPE.iter().map(|(name, fields)| (*name, fields))
+}
+
+/// The known keys of `details`, sorted.
+pub fn details_keys() -> impl Iterator<Item = &'static str> {
+    DETAILS_KEYS.iter().copied()
+}
+
+pub fn is_details_key(name: &str) -> bool {
+    DETAILS_KEYS.contains(name)
 }
 
 /// Does a subscription (`user_login`, `pref.*`, `*`) cover this action?
@@ -96,6 +103,15 @@ mod tests {
         assert_eq!(memberships().count(), 770);
         let groups: std::collections::BTreeSet<_> = memberships().map(|(group, _)| group).collect();
         assert_eq!(groups.len(), 25);
+    }
+
+    #[test]
+    fn the_catalogue_knows_entity_types_and_details_keys() {
+        assert_eq!(entity_types().count(), 16);
+        assert!(entity_types().all(|(_, fields)| fields.contains("id") || fields.contains("timestamp")));
+        assert!(is_entity_type("app") && is_entity_type("huddle") && !is_entity_type("ghost"));
+        assert_eq!(details_keys().count(), 193);
+        assert!(is_details_key("previous_scopes") && !is_details_key("new_scope"));
     }
 
     #[test]

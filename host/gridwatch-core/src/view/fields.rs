@@ -27,12 +27,6 @@ impl Fields {
         self.0.insert(key.to_owned(), value.into());
     }
 
-    pub(crate) fn put_maybe(&mut self, key: &str, value: Option<impl Into<Value>>) {
-        if let Some(value) = value {
-            self.put(key, value);
-        }
-    }
-
     pub(crate) fn get(&self, key: &str) -> Option<&Value> {
         self.0.get(key)
     }

@@ -41,8 +41,14 @@ impl Leaves {
         self.take(path, |value| value.as_str().is_some_and(is_ip)).and_then(into_text)
     }
 
-    pub(crate) fn email(&mut self, path: &[&str]) -> Option<String> {
-        self.take(path, |value| value.as_str().is_some_and(is_email)).and_then(into_text)
+    /// Text that passes a test of the caller's.
+    pub(crate) fn text_where(&mut self, path: &[&str], accept: impl Fn(&str) -> bool) -> Option<String> {
+        self.take(path, |value| value.as_str().is_some_and(&accept)).and_then(into_text)
+    }
+
+    /// Whatever stands there, if it says something: no null, no "", nothing empty.
+    pub(crate) fn saying(&mut self, path: &[&str]) -> Option<Value> {
+        self.take(path, says_something)
     }
 
     /// An array of texts, at least one.
@@ -77,6 +83,16 @@ fn take(object: &mut Object, path: &[&str], accept: impl Fn(&Value) -> bool) -> 
         object.remove(*first);
     }
     Some(taken)
+}
+
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(all) => !all.is_empty(),
+        Value::Object(object) => !object.is_empty(),
+        Value::Bool(_) | Value::Number(_) => true,
+    }
 }
 
 fn is_id(value: &Value) -> bool {

@@ -5,11 +5,13 @@ use super::read::{Reader, Section, seconds_in};
 use super::token::{self, BadToken};
 use super::{
     Archive, Config, DEFAULT_BATCH, Detect, Include, Log, LogFormat, Modules, Since, Sink, Slack, Store, Target, Token,
-    TokenRotation, View,
+    TokenRotation,
 };
 use gridwatch_core::manifest::Grant;
+use gridwatch_core::network::Networks;
 use gridwatch_core::poll::MAX_WAIT_MS;
 use gridwatch_core::time::UnixSeconds;
+use gridwatch_core::view::{RawData, View};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -73,7 +75,7 @@ fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
     let slack = slack(root.section("slack"), edge);
     let modules = modules(root.section("modules"), edge);
     let lookups = lookups(root.section("lookups"), edge);
-    let detect = detect(root.section("detect"));
+    let (detect, networks) = detect(root.section("detect"), edge);
     let sinks = sinks(&mut root, edge);
     let archive = archive(root.section("archive"), edge, state_dir.as_deref());
     let store = store(root.section("store"));
@@ -85,6 +87,7 @@ fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
         modules: modules?,
         lookups,
         detect,
+        networks,
         sinks,
         archive,
         store,
@@ -102,6 +105,8 @@ fn slack(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Slack> {
     let requests_per_minute = section.number("requests_per_minute", 5..=6000, 50) as u32;
     // Slack builds large pages slowly; a minute is beyond the slowest it answers.
     let timeout_s = section.span("timeout", 1..=300, 60);
+    // Slack adds actions a few times a month; both lists are public and count against no budget that polling needs.
+    let catalogue_every_s = section.span("catalogue", 3_600..=30 * DAY_S, DAY_S);
     let base_url = base_url(&mut section);
     // A day: long enough to see that it works, short enough to be there at once.
     let start = since(&mut section, "start").unwrap_or(Since::Ago(DAY_S));
@@ -128,6 +133,7 @@ fn slack(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Slack> {
         max_window_s,
         page_limit,
         requests_per_minute,
+        catalogue_every_s,
         timeout_s,
     })
 }
@@ -294,14 +300,27 @@ fn is_plausible_member(item: &str) -> bool {
     }
 }
 
-fn detect(mut section: Section<'_>) -> Detect {
+fn detect(mut section: Section<'_>, edge: &Edge<'_>) -> (Detect, Networks) {
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let detect = Detect {
         batch: section.number("batch", 1..=4096, DEFAULT_BATCH.into()) as usize,
         threads: section.number("threads", 1..=64, processors.min(DEFAULT_MAX_THREADS)) as usize,
     };
+    let networks = section.text("networks").map(|path| networks(&section, &edge.folder.join(path)));
     section.finish();
-    detect
+    (detect, networks.unwrap_or_default())
+}
+
+fn networks(section: &Section<'_>, path: &Path) -> Networks {
+    let parsed = match read_text(path, MAX_LOOKUP_BYTES) {
+        Ok(text) => Networks::parse(&text).map_err(|e| format!("{}: {}", path.display(), e.problems.join("; "))),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+    };
+    parsed.unwrap_or_else(|what| {
+        let hint = "lines of `cidr,asn,country,latitude,longitude,kind`; all but the range may be empty";
+        section.problem("networks", what, hint.to_owned());
+        Networks::default()
+    })
 }
 
 fn sinks(root: &mut Section<'_>, edge: &Edge<'_>) -> Vec<Sink> {
@@ -351,7 +370,8 @@ fn sink(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Sink> {
     if !section.has("type") {
         section.problem("type", "is missing; allowed is stdout, file", None);
     }
-    let view = section.choice("view", &[("ocsf", View::Ocsf), ("raw", View::Raw)], View::Ocsf);
+    let view = section.choice("view", &View::ALL.map(|view| (view.name(), view)), View::Ocsf);
+    let raw_data = if section.flag("raw_data", true) { RawData::Include } else { RawData::Omit };
     let include = include(section);
     let target = match kind {
         Some(Kind::File) => file_target(section, edge),
@@ -368,7 +388,7 @@ fn sink(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Sink> {
     if kind != Some(Kind::File) {
         section.know(&["path", "rotate_bytes", "keep"]);
     }
-    Some(Sink { name: name?, target: target?, view, include })
+    Some(Sink { name: name?, target: target?, view, raw_data, include })
 }
 
 fn include(section: &mut Section<'_>) -> Include {

@@ -71,7 +71,9 @@ fn the_example_is_valid_and_so_is_every_key_in_its_comments() {
         Some(rest) if is_key(rest) && !rest.starts_with("token_env") => format!("{rest}\n"),
         _ => format!("{line}\n"),
     });
+    fs::write(place.path("networks.csv"), "198.51.100.0/24,AS64500,DE\n").unwrap();
     let all = place.load(&uncommented.collect::<String>()).unwrap();
+    assert!(!all.networks.is_empty());
     assert!(all.slack.rotation.is_some());
     let values = |config: &Config| {
         let s = &config.slack;
@@ -267,6 +269,30 @@ fn modules_and_lookups_come_out_as_given() {
     assert_eq!(config.modules.grants["sign-in"], [Grant::Kv]);
     assert_eq!(config.tables().contains("from_file", "198.51.100.77"), Some(true));
     assert_eq!(config.tables().contains("listed", "vpn"), Some(true));
+}
+
+#[test]
+fn each_sink_chooses_its_view() {
+    let place = Place::new();
+    for view in View::ALL {
+        let sink = format!("[[sink]]\nname = \"b\"\ntype = \"stdout\"\nview = \"{}\"\nraw_data = false\n", view.name());
+        let config = place.load(&format!("{SMALL}{sink}")).unwrap();
+        let chosen: Vec<_> = config.sinks.iter().map(|sink| (sink.view, sink.raw_data)).collect();
+        assert_eq!(chosen, [(View::Ocsf, RawData::Include), (view, RawData::Omit)]);
+    }
+    let problems = place.problems(&format!("{SMALL}view = \"cim\"\n"));
+    assert!(problems[0].contains("`cim` is not allowed; allowed is ocsf, ocsf-1.1.0, ecs, raw"), "{problems:?}");
+}
+
+#[test]
+fn a_table_of_networks_is_read_or_each_wrong_line_told() {
+    let place = Place::new();
+    let text = format!("{SMALL}[detect]\nnetworks = \"n.csv\"\n");
+    fs::write(place.path("n.csv"), "# ours\n198.51.100.0/24,AS64500,DE,52.52,13.40,\n").unwrap();
+    let config = place.load(&text).unwrap();
+    assert_eq!(config.networks.of("198.51.100.9").map(|network| network.asn.as_str()), Some("AS64500"));
+    fs::write(place.path("n.csv"), "198.51.100.0/24,AS64500\n198.51.100.0/99\n").unwrap();
+    assert!(place.problems(&text)[0].contains("n.csv: line 2: "), "{:?}", place.problems(&text));
 }
 
 #[test]

@@ -4,8 +4,10 @@
 //! to the byte, as the only clock is [`Alert::seen`]. Never closes a finding: gridwatch doesn't learn what people decided.
 
 use super::classes::{self, Activity};
-use super::objects;
-use super::{SCHEMA_VERSION, classification, is_believable, profile, timestamp};
+use super::event::non_empty;
+use super::schema::{Made, Version};
+use super::vocabulary as v;
+use super::{classified, is_believable, objects, timestamp};
 use crate::alert::Alert;
 use crate::directory::Act;
 use crate::manifest::{Playbook, Step};
@@ -22,33 +24,29 @@ pub const EVIDENCES_MAX: usize = 50;
 ///
 /// `finding_info.uid` is the alert's, the same for all its revisions. `metadata.uid` is the revision's: a consumer that
 /// gets it twice may drop one.
-pub fn detection_finding(alert: &Alert, product: &Product<'_>) -> Value {
+pub fn detection_finding(alert: &Alert, product: &Product<'_>, version: Version) -> Value {
     let activity = activity(alert);
     let (status_id, status) = status(alert);
-    let evidences: Vec<Value> = alert.evidence.iter().take(EVIDENCES_MAX).map(|stub| evidence(stub)).collect();
-    let user = objects::known_user(&alert.actor);
-    let profiles: &[&str] = match user {
-        Some(_) => &[profile::HOST, profile::SECURITY_CONTROL],
-        None => &[profile::SECURITY_CONTROL],
-    };
-    classification(activity, activity.name, alert.severity)
-        .maybe("enrichments", user.as_ref().map(|user| enrichments(alert, user)))
-        .maybe("actor", user.map(|user| json!({ "user": user })))
+    let shown = alert.evidence.iter().take(EVIDENCES_MAX);
+    let evidences: Vec<Value> = shown.map(|stub| evidence(version, stub).into()).collect();
+    let user = objects::known_user(version, &alert.actor);
+    let finding = classified(version, activity, activity.name, alert.severity)
+        .maybe("enrichments", user.as_ref().map(|user| enrichments(version, alert, user)))
+        .maybe("actor", user.map(|user| version.make(&v::ACTOR).set("user", user)))
         .set("count", alert.findings)
         .maybe("end_time", event_time(alert.last))
         .maybe("evidences", non_empty(evidences))
-        .set("finding_info", finding_info(alert))
+        .set("finding_info", finding_info(version, alert))
         .set("is_alert", alert.suppressed_by.is_none())
         .set("message", alert.title.as_str())
-        .set("metadata", metadata(alert, product, profiles))
-        .maybe("remediation", remediation(&alert.playbook))
+        .maybe("remediation", remediation(version, &alert.playbook))
         .maybe("start_time", event_time(alert.first))
-        .set("status", status)
+        .id("status_id", "status", status_id, status)
         .maybe("status_detail", alert.suppressed_by.as_ref().map(|name| format!("suppressed by {name}")))
-        .set("status_id", status_id)
         .set("time", timestamp(alert.seen))
-        .set("unmapped", folding(alert))
-        .into()
+        .set("unmapped", unmapped(version, alert));
+    let metadata = metadata(alert, product, version, finding.profiles());
+    finding.set("metadata", metadata).into()
 }
 
 const fn activity(alert: &Alert) -> Activity {
@@ -66,31 +64,35 @@ const fn status(alert: &Alert) -> (u64, &'static str) {
     }
 }
 
-fn metadata(alert: &Alert, product: &Product<'_>, profiles: &[&str]) -> Value {
+fn metadata(alert: &Alert, product: &Product<'_>, version: Version, profiles: Vec<&str>) -> Made {
     let module = &alert.module;
-    let feature = json!({ "name": module.name, "uid": module.digest, "version": module.version });
-    let gridwatch = Fields::new()
+    let feature = version.make(&v::FEATURE).set("name", module.name.as_str()).set("uid", module.digest.as_str());
+    let gridwatch = version
+        .make(&v::PRODUCT)
         .set("name", Product::NAME)
         .set("vendor_name", Product::NAME)
         .set("version", product.version)
-        .set("feature", feature);
-    Fields::new()
-        .set("version", SCHEMA_VERSION)
+        .set("feature", feature.set("version", module.version.as_str()));
+    version
+        .make(&v::METADATA)
+        .set("version", version.name())
         .set("uid", format!("{}:{}", alert.uid, alert.revision))
         .set("event_code", alert.rule.as_str())
         .set("product", gridwatch)
-        .set("profiles", profiles)
-        .into()
+        .maybe("profiles", non_empty(profiles))
 }
 
-fn finding_info(alert: &Alert) -> Value {
-    let analytic = json!({
-        "uid": alert.rule, "name": alert.rule_title, "version": alert.module.version, "type": "Rule", "type_id": 1,
-    });
-    let attacks: Vec<Value> = alert.attack.iter().map(|id| attack(id)).collect();
-    let events: Vec<Value> = alert.evidence.iter().map(|stub| related_event(stub)).collect();
-    let tags: Vec<Value> = alert.labels.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
-    Fields::new()
+fn finding_info(version: Version, alert: &Alert) -> Made {
+    let analytic = version
+        .make(&v::ANALYTIC)
+        .set("uid", alert.rule.as_str())
+        .set("name", alert.rule_title.as_str())
+        .set("version", alert.module.version.as_str())
+        .id("type_id", "type", 1, "Rule");
+    let attacks: Vec<Value> = alert.attack.iter().map(|id| attack(version, id).into()).collect();
+    let events: Vec<Value> = alert.evidence.iter().map(|stub| related_event(version, stub).into()).collect();
+    version
+        .make(&v::FINDING_INFO)
         .set("uid", alert.uid.as_str())
         .set("title", alert.title.as_str())
         .maybe("desc", (!alert.condition.is_empty()).then_some(alert.condition.as_str()))
@@ -102,52 +104,65 @@ fn finding_info(alert: &Alert) -> Value {
         .set("related_events_count", alert.evidence_total)
         .maybe("related_events", non_empty(events))
         .maybe("attacks", non_empty(attacks))
-        .maybe("tags", non_empty(tags))
-        .into()
+        .take("tags", || non_empty(tags(version, alert)))
+}
+
+fn tags(version: Version, alert: &Alert) -> Vec<Value> {
+    let tag = |(name, value): (&String, &String)| {
+        version.make(&v::KEY_VALUE).set("name", name.as_str()).set("value", value.as_str()).into()
+    };
+    alert.labels.iter().map(tag).collect()
 }
 
 /// An ATT&CK technique (`T1078`) or sub-technique (`T1078.004`), which names its technique too.
-fn attack(id: &str) -> Value {
+fn attack(version: Version, id: &str) -> Made {
     let technique = id.split('.').next().unwrap_or(id);
-    let sub_technique = (technique != id).then(|| json!({ "uid": id }));
-    Fields::new().set("technique", json!({ "uid": technique })).maybe("sub_technique", sub_technique).into()
+    let sub_technique = (technique != id).then(|| version.make(&v::SUB_TECHNIQUE).set("uid", id));
+    let technique = version.make(&v::TECHNIQUE).set("uid", technique);
+    version.make(&v::ATTACK).set("technique", technique).maybe("sub_technique", sub_technique)
 }
 
-fn related_event(stub: &Stub) -> Value {
-    Fields::new()
+fn related_event(version: Version, stub: &Stub) -> Made {
+    let activity = classes::mapping(&stub.action).activity.in_version(version);
+    version
+        .make(&v::RELATED_EVENT)
         .set("uid", stub.id.as_str())
         .set("title", stub.action.as_str())
-        .set("type_uid", classes::mapping(&stub.action).activity.type_uid())
+        .set("type_uid", activity.type_uid())
         .maybe("created_time", event_time(stub.time))
-        .into()
 }
 
 /// Who and from where as OCSF objects, and a header to find the entry again.
-fn evidence(stub: &Stub) -> Value {
+fn evidence(version: Version, stub: &Stub) -> Made {
+    let evidence = version.make(&v::EVIDENCES);
+    let user_agent = Some(stub.ua.as_str()).filter(|text| !text.is_empty());
     let data = Fields::new()
         .set("uid", stub.id.as_str())
         .set("seq", stub.seq)
         .set("action", stub.action.as_str())
+        .maybe("ua", user_agent.filter(|_| !evidence.has("http_request")))
         .maybe("time", event_time(stub.time));
-    Fields::new()
+    let user = objects::user_of_id(version, &stub.actor_id);
+    evidence
         .set("uid", stub.id.as_str())
         .set("name", stub.action.as_str())
         .set("data", data)
-        .maybe("actor", objects::user_of_id(&stub.actor_id).map(|user| json!({ "user": user })))
-        .maybe("src_endpoint", objects::endpoint(&stub.ip_address))
-        .maybe("http_request", (!stub.ua.is_empty()).then(|| json!({ "user_agent": stub.ua })))
-        .into()
+        .maybe("actor", user.map(|user| version.make(&v::ACTOR).set("user", user)))
+        .maybe("src_endpoint", objects::endpoint(version, &stub.ip_address))
+        .maybe("http_request", user_agent.map(|text| objects::user_agent_request(version, text)))
 }
 
 /// What the directory knows about the actor. OCSF's name and value say which attribute this is about, and `data` adds to
 /// it. A role that no entry has told is there as "unknown".
-fn enrichments(alert: &Alert, user: &Value) -> Value {
+fn enrichments(version: Version, alert: &Alert, user: &Value) -> Value {
     let (name, value) = match user.get("uid") {
         Some(uid) => ("actor.user.uid", uid),
         None => ("actor.user.name", &user["name"]),
     };
-    let about_actor =
-        |kind, data| json!({ "name": name, "value": value, "type": kind, "data": data, "provider": Product::NAME });
+    let about_actor = |kind: &str, data: Value| {
+        let enrichment = version.make(&v::ENRICHMENT).set("name", name).set("value", value.clone());
+        Value::from(enrichment.set("type", kind).set("data", data).set("provider", Product::NAME))
+    };
     let actor = &alert.actor;
     let roles = json!({ "role_at_event": actor.role_at_event.name(), "role_now": actor.role_now.name() });
     let recent: Vec<Value> = alert.recent.iter().map(act).collect();
@@ -165,12 +180,12 @@ fn act(act: &Act) -> Value {
 }
 
 /// OCSF wants one text: the steps numbered through, each with its phase, and the Slack method and scope that do it.
-fn remediation(playbook: &Playbook) -> Option<Value> {
+fn remediation(version: Version, playbook: &Playbook) -> Option<Made> {
     let phases = [("Verify", &playbook.verify), ("Contain", &playbook.contain), ("Then", &playbook.then)];
     let steps = phases.into_iter().flat_map(|(phase, steps)| steps.iter().map(move |step| (phase, step)));
     let lines: Vec<String> =
         steps.enumerate().map(|(n, (phase, step))| format!("{}. {phase}: {}", n + 1, step_line(step))).collect();
-    non_empty(lines).map(|lines| json!({ "desc": lines.join("\n") }))
+    non_empty(lines).map(|lines| version.make(&v::REMEDIATION).set("desc", lines.join("\n")))
 }
 
 fn step_line(step: &Step) -> String {
@@ -183,16 +198,20 @@ fn step_line(step: &Step) -> String {
     }
 }
 
-/// What findings share to be folded into this alert, besides the rule. In the names and units of [`Alert`].
-fn folding(alert: &Alert) -> Value {
-    json!({ "dedup_key": alert.dedup_key, "period_start": alert.period_start, "period_s": alert.period_s })
+/// What findings share to be folded into this alert, besides the rule; and what the version has no attribute for. In the
+/// names and units of [`Alert`].
+fn unmapped(version: Version, alert: &Alert) -> Value {
+    let info = version.make(&v::FINDING_INFO);
+    Fields::new()
+        .set("dedup_key", alert.dedup_key.as_str())
+        .set("period_start", alert.period_start.0)
+        .set("period_s", alert.period_s)
+        .maybe("evidence_total", (!info.has("related_events_count")).then_some(alert.evidence_total))
+        .maybe("labels", (!info.has("tags")).then(|| json!(alert.labels)))
+        .into()
 }
 
 /// `None` for a time that no consumer would believe: a stub, unlike an event, has no other to fall back on.
 fn event_time(time: UnixSeconds) -> Option<Value> {
     is_believable(time.millis()).then(|| timestamp(time.millis()))
-}
-
-fn non_empty<T>(all: Vec<T>) -> Option<Vec<T>> {
-    (!all.is_empty()).then_some(all)
 }

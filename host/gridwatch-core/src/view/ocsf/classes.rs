@@ -6,12 +6,17 @@
 //!
 //! OCSF 1.8.0 has no User Management (3007) and no Role Management (3008): those came with 1.9.0. So accounts are Account
 //! Change (3001), roles of a user are User Access Management (3005), and a role's own definition is an entity (3004).
+//!
+//! [`DOWNGRADES`] says what becomes of an activity that 1.1.0 lacks. All others are the same in both versions.
 
+use super::schema::{Object, Version};
+use super::vocabulary as v;
+use crate::catalogue;
 use crate::manifest::Severity;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// The OCSF 1.8.0 classes in use, with their `class_uid`.
+/// The OCSF classes in use, with their `class_uid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     BaseEvent = 0,
@@ -46,6 +51,45 @@ impl Class {
             Self::ApiActivity => "API Activity",
             Self::FileHostingActivity => "File Hosting Activity",
         }
+    }
+
+    pub(super) const ALL: [Self; 11] = [
+        Self::BaseEvent,
+        Self::DetectionFinding,
+        Self::AccountChange,
+        Self::Authentication,
+        Self::EntityManagement,
+        Self::UserAccessManagement,
+        Self::GroupManagement,
+        Self::WebResourcesActivity,
+        Self::ApplicationLifecycle,
+        Self::ApiActivity,
+        Self::FileHostingActivity,
+    ];
+
+    pub(super) fn spec(self) -> &'static Object {
+        match self {
+            Self::BaseEvent => &v::BASE_EVENT,
+            Self::DetectionFinding => &v::DETECTION_FINDING,
+            Self::AccountChange => &v::ACCOUNT_CHANGE,
+            Self::Authentication => &v::AUTHENTICATION,
+            Self::EntityManagement => &v::ENTITY_MANAGEMENT,
+            Self::UserAccessManagement => &v::USER_ACCESS,
+            Self::GroupManagement => &v::GROUP_MANAGEMENT,
+            Self::WebResourcesActivity => &v::WEB_RESOURCES_ACTIVITY,
+            Self::ApplicationLifecycle => &v::APPLICATION_LIFECYCLE,
+            Self::ApiActivity => &v::API_ACTIVITY,
+            Self::FileHostingActivity => &v::FILE_HOSTING,
+        }
+    }
+
+    /// The activities that the table gives to this class, in the order of their ids.
+    pub(super) fn activities(self, version: Version) -> Vec<Activity> {
+        let all = flat(TABLE).map(|(_, activity)| activity).chain([Activity::other(Self::BaseEvent), FINDING_UPDATE]);
+        let mut own: Vec<_> = all.map(|a| a.in_version(version)).filter(|activity| activity.class == self).collect();
+        own.sort_unstable_by_key(|activity| activity.id);
+        own.dedup();
+        own
     }
 
     /// `category_uid`: the thousands of the class.
@@ -84,6 +128,16 @@ impl Activity {
     pub const fn type_uid(self) -> u64 {
         self.class.uid() * 100 + self.id
     }
+
+    /// What shows this activity in a version: itself, or what [`DOWNGRADES`] says.
+    pub fn in_version(self, version: Version) -> Self {
+        match version {
+            Version::V1_8_0 => self,
+            Version::V1_1_0 => {
+                DOWNGRADES.iter().find(|(_, lacking)| lacking.contains(&self)).map_or(self, |(instead, _)| *instead)
+            }
+        }
+    }
 }
 
 /// `status_id`.
@@ -93,6 +147,56 @@ pub enum Status {
     Failure,
     /// Slack or an admin's setting stopped it: a failure that carries OCSF's security control.
     Blocked,
+}
+
+impl Status {
+    /// Caption of the `status_id`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Success => "Success",
+            Self::Failure | Self::Blocked => "Failure",
+        }
+    }
+}
+
+/// One action of the catalogue and what it is shown as, in 1.8.0 and in 1.1.0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub group: &'static str,
+    pub action: &'static str,
+    pub class: Class,
+    pub activity_id: u64,
+    pub activity_name: &'static str,
+    /// Caption of the `status_id`. Findings have a life cycle in its place.
+    pub status: &'static str,
+    pub severity: Severity,
+    pub class_1_1: Class,
+    pub activity_id_1_1: u64,
+    pub activity_name_1_1: &'static str,
+}
+
+/// The whole mapping, by group and then by action.
+pub fn mapping_rows() -> impl Iterator<Item = Row> {
+    let mut rows: Vec<Row> = catalogue::actions().map(row).collect();
+    rows.sort_by_key(|row| (row.group, row.action));
+    rows.into_iter()
+}
+
+fn row(action: &'static str) -> Row {
+    let mapping = mapping(action);
+    let [newer, older] = [Version::V1_8_0, Version::V1_1_0].map(|version| mapping.activity.in_version(version));
+    Row {
+        group: catalogue::group_of(action).unwrap_or_default(),
+        action,
+        class: newer.class,
+        activity_id: newer.id,
+        activity_name: newer.name,
+        status: mapping.status.name(),
+        severity: mapping.severity,
+        class_1_1: older.class,
+        activity_id_1_1: older.id,
+        activity_name_1_1: older.name,
+    }
 }
 
 /// How one action is shown.
@@ -151,13 +255,67 @@ fn first_match<T>(rows: impl Iterator<Item = (&'static str, T)>, action: &str) -
 }
 
 /// A pattern is a name with at most one `*`, which stands for any text.
-fn matches(pattern: &str, action: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == action,
-        Some((head, tail)) => {
-            action.len() >= head.len() + tail.len() && action.starts_with(head) && action.ends_with(tail)
+pub(crate) const fn matches(pattern: &str, action: &str) -> bool {
+    let (pattern, action) = (pattern.as_bytes(), action.as_bytes());
+    let mut head = 0;
+    while head < pattern.len() && pattern[head] != b'*' {
+        if head >= action.len() || pattern[head] != action[head] {
+            return false;
         }
+        head += 1;
     }
+    if head == pattern.len() {
+        return action.len() == head;
+    }
+    let tail = pattern.len() - head - 1;
+    let mut from_end = 1;
+    while from_end <= tail && head + tail <= action.len() {
+        if pattern[pattern.len() - from_end] != action[action.len() - from_end] {
+            return false;
+        }
+        from_end += 1;
+    }
+    head + tail <= action.len()
+}
+
+/// The build fails, and names the action, when Slack's catalogue has one that no row names. Costs a second or two of a
+/// build from scratch.
+const _: () = assert_every_action_has_a_row(include_str!("../../catalogue/actions.txt"));
+
+const fn assert_every_action_has_a_row(catalogue: &str) {
+    let mut rest = catalogue;
+    while !rest.is_empty() {
+        let mut end = 0;
+        while end < rest.len() && rest.as_bytes()[end] != b'\n' {
+            end += 1;
+        }
+        let (line, after) = rest.split_at(end);
+        let is_action = !line.is_empty() && line.as_bytes()[0] != b'#' && line.as_bytes()[0] != b'[';
+        if is_action && !has_row(line) {
+            panic!("{}", line);
+        }
+        rest = if after.is_empty() { after } else { after.split_at(1).1 };
+    }
+}
+
+/// Looks at the first byte before it calls: a call is what costs the compiler time.
+const fn has_row(action: &str) -> bool {
+    let first = action.as_bytes()[0];
+    let mut table = TABLE;
+    while let [(_, patterns), rest @ ..] = table {
+        let mut patterns = *patterns;
+        while let [pattern, others @ ..] = patterns {
+            if let [start, ..] = pattern.as_bytes()
+                && (*start == first || *start == b'*')
+                && matches(pattern, action)
+            {
+                return true;
+            }
+            patterns = others;
+        }
+        table = rest;
+    }
+    false
 }
 
 /// Rule of thumb: a routine act is Informational, one that didn't come off is Low. These stand out on their own.
@@ -278,6 +436,27 @@ const FILE_RESTORE: Activity = Activity::new(Class::FileHostingActivity, 8, "Res
 const FILE_SHARE: Activity = Activity::new(Class::FileHostingActivity, 12, "Share");
 const FILE_UNSHARE: Activity = Activity::new(Class::FileHostingActivity, 13, "Unshare");
 const FILE_OPEN: Activity = Activity::new(Class::FileHostingActivity, 14, "Open");
+
+/// What 1.1.0 shows instead of an activity that it lacks: its Entity Management ends with Delete, and its Application
+/// Lifecycle has no more than Install and Remove for us, so an app that is allowed, forbidden or changed is an entity that
+/// is updated. The action itself is in `metadata.event_code` all the same.
+const DOWNGRADES: &[(Activity, &[Activity])] = &[(
+    ENTITY_UPDATE,
+    &[
+        ENTITY_MOVE,
+        ENTITY_ENROLL,
+        ENTITY_UNENROLL,
+        ENTITY_ENABLE,
+        ENTITY_DISABLE,
+        ENTITY_ACTIVATE,
+        ENTITY_DEACTIVATE,
+        ENTITY_SUSPEND,
+        ENTITY_RESUME,
+        APP_ENABLE,
+        APP_DISABLE,
+        APP_UPDATE,
+    ],
+)];
 
 pub(super) const FINDING_CREATE: Activity = Activity::new(Class::DetectionFinding, 1, "Create");
 pub(super) const FINDING_UPDATE: Activity = Activity::new(Class::DetectionFinding, 2, "Update");
@@ -683,6 +862,24 @@ mod tests {
                 "user_login_failed",
             ]
         );
+    }
+
+    #[test]
+    fn a_star_stands_for_any_text_and_for_none() {
+        for (pattern, action, is_match) in [
+            ("a", "a", true),
+            ("a", "ab", false),
+            ("ab", "a", false),
+            ("a*", "a", true),
+            ("a*", "abc", true),
+            ("*a", "ba", true),
+            ("*a", "ab", false),
+            ("ab*ba", "abba", true),
+            ("ab*ba", "aba", false),
+            ("*", "", true),
+        ] {
+            assert_eq!(matches(pattern, action), is_match, "{pattern} {action}");
+        }
     }
 
     #[test]

@@ -1,70 +1,61 @@
 //! The OCSF view of one event: class by action, attributes by taking leaves, the rest to `unmapped`.
 
 use super::classes::{self, Activity, Class, Mapping, Status};
-use super::objects;
-use super::{SCHEMA_VERSION, classification, is_believable, profile, timestamp};
+use super::schema::{Made, Version};
+use super::vocabulary as v;
+use super::{agency, anomaly, classified, is_believable, objects, timestamp};
 use crate::entry::hex;
 use crate::event::Event;
 use crate::manifest::Severity;
-use crate::view::Product;
-use crate::view::fields::Fields;
-use crate::view::leaves::Leaves;
-use serde_json::{Value, json};
+use crate::time::UnixMillis;
+use crate::view::leaves::{Leaves, is_ip};
+use crate::view::{Product, RawData};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
-
-/// Do views carry the entry's bytes? They about double the size, so it is a choice per sink.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RawData {
-    #[default]
-    Include,
-    /// Only for entries that are an object: of any other entry the bytes are all there is, so they stay.
-    Omit,
-}
-
-/// The OCSF view of an event, with the bytes that Slack sent.
-pub fn event(event: &Event, product: &Product<'_>) -> Value {
-    event_with(event, product, RawData::Include)
-}
 
 /// The OCSF view of an event.
-pub fn event_with(event: &Event, product: &Product<'_>, raw_data: RawData) -> Value {
+pub fn event(event: &Event, product: &Product<'_>, version: Version, raw_data: RawData) -> Value {
     match Leaves::of(event.json()) {
-        Some(leaves) => Draft::new(event, leaves).finish(product, raw_data),
-        None => unreadable(event, product),
+        Some(leaves) => Draft::new(event, leaves, version).finish(product, raw_data),
+        None => unreadable(event, product, version),
     }
 }
 
 /// An entry that is no object, or too deep to be read: a Base Event that carries its bytes.
-fn unreadable(event: &Event, product: &Product<'_>) -> Value {
+fn unreadable(event: &Event, product: &Product<'_>, version: Version) -> Value {
     let activity = Activity { class: Class::BaseEvent, id: 99, name: "Other" };
-    classification(activity, activity.name, Severity::Informational)
-        .set("metadata", metadata(event, product))
+    classified(version, activity, activity.name, Severity::Informational)
+        .set("metadata", metadata(event, product, version))
         .set("raw_data", event.raw())
-        .set("raw_data_hash", raw_data_hash(event))
+        .take("raw_data_hash", || Some(raw_data_hash(event, version)))
         .set("time", time(event))
         .into()
 }
 
-/// A view on its way: what is left of the entry, what has been made of it, and the profiles that needed.
+/// A view on its way: what is left of the entry, and what has been made of it.
 struct Draft<'e> {
     event: &'e Event,
+    version: Version,
     /// `entity.type`, or "".
     kind: &'e str,
     mapping: Mapping,
+    /// That of the mapping, or what it is in an older version.
+    activity: Activity,
     leaves: Leaves,
-    out: Fields,
-    profiles: BTreeSet<&'static str>,
+    out: Made,
+    evidences: Vec<Value>,
+    enrichments: Vec<Value>,
 }
 
 impl<'e> Draft<'e> {
-    fn new(event: &'e Event, leaves: Leaves) -> Self {
+    fn new(event: &'e Event, leaves: Leaves, version: Version) -> Self {
         let mapping = classes::mapping(&event.action);
-        let activity = mapping.activity;
+        let activity = mapping.activity.in_version(version);
         let is_named = activity.id != 99 || event.action.is_empty();
         let name = if is_named { activity.name } else { &event.action };
-        let out = classification(activity, name, mapping.severity).set("time", time(event));
-        Self { event, kind: event.entity_type(), mapping, leaves, out, profiles: BTreeSet::new() }
+        let out = classified(version, activity, name, mapping.severity).set("time", time(event));
+        let kind = event.entity_type();
+        Self { event, version, kind, mapping, activity, leaves, out, evidences: Vec::new(), enrichments: Vec::new() }
     }
 
     fn finish(mut self, product: &Product<'_>, raw_data: RawData) -> Value {
@@ -73,10 +64,13 @@ impl<'e> Draft<'e> {
         self.actor();
         self.source();
         self.subject();
+        self.out.put_maybe("evidences", non_empty(std::mem::take(&mut self.evidences)));
+        self.out.put_maybe("enrichments", non_empty(std::mem::take(&mut self.enrichments)));
+        self.out.put_maybe("observables", non_empty(self.observables()));
         self.out.put_maybe("status_detail", self.leaves.text(&["details", "reason"]));
         let metadata = self.metadata(product);
         self.out.put("metadata", metadata);
-        self.out.put("raw_data_hash", raw_data_hash(self.event));
+        self.out.put_taken("raw_data_hash", || Some(raw_data_hash(self.event, self.version)));
         if raw_data == RawData::Include {
             self.out.put("raw_data", self.event.raw());
         }
@@ -88,7 +82,7 @@ impl<'e> Draft<'e> {
     }
 
     fn class(&self) -> Class {
-        self.mapping.activity.class
+        self.activity.class
     }
 
     /// File hosting and API calls require to know where a call came from, and by whom.
@@ -108,14 +102,10 @@ impl<'e> Draft<'e> {
             Status::Success => (1, "Success"),
             Status::Failure | Status::Blocked => (2, "Failure"),
         };
-        self.out.put("status_id", id);
-        self.out.put("status", name);
+        self.out.put_id("status_id", "status", id, name);
         if status == Status::Blocked {
-            self.profiles.insert(profile::SECURITY_CONTROL);
-            for (key, id, name) in [("action", 2, "Denied"), ("disposition", 2, "Blocked")] {
-                self.out.put(&format!("{key}_id"), id);
-                self.out.put(key, name);
-            }
+            self.out.put_id("action_id", "action", 2, "Denied");
+            self.out.put_id("disposition_id", "disposition", 2, "Blocked");
         }
     }
 
@@ -123,21 +113,26 @@ impl<'e> Draft<'e> {
     /// says the type, not the id: Slack's own sample pairs `workspace` with an `E…` id.
     fn location(&mut self) {
         let kind = self.leaves.get(&["context", "location", "type"]).and_then(Value::as_str);
-        let key = match kind {
-            Some("workspace") => Some("account"),
-            Some("enterprise") => Some("org"),
+        let place = match kind {
+            Some("workspace") => Some(("account", self.version.make(&v::ACCOUNT))),
+            Some("enterprise") => Some(("org", self.version.make(&v::ORGANIZATION))),
             _ => None,
         };
-        let place = key.and_then(|_| {
-            let uid = self.leaves.id(&["context", "location", "id"]);
-            Fields::new()
-                .maybe("uid", uid)
-                .maybe("name", self.leaves.text(&["context", "location", "name"]))
-                .non_empty()
-        });
+        let cloud = self.version.make(&v::CLOUD).set("provider", "Slack");
+        let Some((key, place)) = place else {
+            // The class requires to know the cloud, even where the entry doesn't say in which corner of it.
+            if self.class() == Class::ApiActivity {
+                self.out.put("cloud", cloud);
+            }
+            return;
+        };
+        let leaves = &mut self.leaves;
+        let place = place
+            .maybe("uid", leaves.id(&["context", "location", "id"]))
+            .maybe("name", leaves.text(&["context", "location", "name"]))
+            .non_empty();
         if place.is_some() || self.class() == Class::ApiActivity {
-            self.profiles.insert(profile::CLOUD);
-            self.out.put("cloud", Fields::new().set("provider", "Slack").maybe(key.unwrap_or_default(), place));
+            self.out.put("cloud", cloud.maybe(key, place));
         }
     }
 
@@ -147,18 +142,23 @@ impl<'e> Draft<'e> {
     }
 
     fn actor(&mut self) {
-        let agent = match self.class() {
-            Class::ApiActivity => self.leaves.text(&["context", "acting_agent"]),
-            _ => None,
-        };
-        if let Some(agent) = agent {
-            self.profiles.insert(profile::AI_OPERATION);
-            let context = json!({ "ai_role": "Agent", "ai_role_id": 4, "name": agent, "service": { "name": "Slack" } });
-            self.out.put("message_context", context);
+        if self.out.has("actor") {
+            self.put_actor();
         }
-        let mut actor = objects::actor(&mut self.leaves);
+        if self.out.has("message_context") {
+            self.out.put_maybe("message_context", agency::message_context(self.version, &self.leaves));
+        }
+        let user = self.out.get("actor").and_then(|actor| actor.pointer("/user/uid"));
+        let event_id = Value::from(self.event.id.as_str());
+        let (name, value) = user.map_or(("metadata.uid", &event_id), |uid| ("actor.user.uid", uid));
+        self.enrichments.extend(agency::enrichment(self.version, &mut self.leaves, name, value));
+    }
+
+    fn put_actor(&mut self) {
+        let mut actor = objects::actor(self.version, &mut self.leaves);
         if !objects::is_context_of_another(&self.leaves) {
-            let session = self.leaves.id(&["context", "session_id"]).map(|uid| json!({ "uid": uid }));
+            let session = self.leaves.id(&["context", "session_id"]);
+            let session = session.map(|uid| self.version.make(&v::SESSION).set("uid", uid));
             if self.is_session_of_target() {
                 self.out.put_maybe("session", session);
             } else {
@@ -166,12 +166,9 @@ impl<'e> Draft<'e> {
             }
         }
         if self.requires_origin() && actor.get("user").is_none() {
-            actor.put("user", objects::unknown_user());
+            actor.put("user", objects::unknown_user(self.version));
         }
-        if let Some(actor) = actor.non_empty() {
-            self.profiles.insert(profile::HOST);
-            self.out.put("actor", actor);
-        }
+        self.out.put_maybe("actor", actor.non_empty());
     }
 
     /// The session of a sign-in is what the event is about; that of an admin who resets another's is only the actor's.
@@ -182,35 +179,50 @@ impl<'e> Draft<'e> {
             && (self.kind != "user" || target == self.event.json().pointer("/actor/user/id"))
     }
 
-    /// Address and user agent. Base Event and Application Lifecycle have no endpoint: the address is the device's there,
-    /// and the user agent an observable that stays in `unmapped`.
+    /// Address and user agent: in evidence for a finding, else as endpoint and request. Where the version has no such thing
+    /// for the class, the address is that of the device, or both stay in `unmapped` and are pointed out as observables.
     fn source(&mut self) {
-        let endpoint = objects::source(&mut self.leaves);
-        if matches!(self.class(), Class::BaseEvent | Class::ApplicationLifecycle) {
-            if let Some(device) = endpoint {
-                self.profiles.insert(profile::HOST);
-                self.out.put("device", device.set("type", "Unknown").set("type_id", 0));
-            }
-            self.out.put_maybe("observables", self.user_agent_observable());
-            return;
-        }
         if self.class() == Class::DetectionFinding {
-            let now = Fields::new().maybe("src_endpoint", endpoint).maybe("actor", self.out.get("actor").cloned());
-            self.evidence("now", now, &["context", "ua"]);
-            return;
+            let endpoint = self.with_address(self.version.make(&v::NETWORK_ENDPOINT));
+            let now = self.version.make(&v::EVIDENCES);
+            let now = now.maybe("src_endpoint", endpoint).maybe("actor", self.out.get("actor").cloned());
+            return self.evidence("now", now, &["context", "ua"]);
         }
-        let http_request = objects::http_request(&mut self.leaves, &["context", "ua"]);
-        // Slack's own servers have no address in the log.
-        let server = || self.requires_origin().then(|| Fields::new().set("svc_name", "Slack"));
-        let endpoint = endpoint.or_else(server);
-        self.out.put_maybe("src_endpoint", endpoint);
-        self.out.put_maybe("http_request", http_request);
+        if self.out.has("src_endpoint") {
+            // Slack's own servers have no address in the log.
+            let endpoint = self.with_address(self.version.make(&v::NETWORK_ENDPOINT));
+            let server = || self.version.make(&v::NETWORK_ENDPOINT).set("svc_name", "Slack");
+            let endpoint = endpoint.or_else(|| self.requires_origin().then(server));
+            self.out.put_maybe("src_endpoint", endpoint);
+        } else if self.out.has("device") {
+            let device = self.version.make(&v::DEVICE).id("type_id", "type", 0, "Unknown");
+            let device = self.with_address(device);
+            self.out.put_maybe("device", device);
+        }
+        let request = |leaves: &mut Leaves| objects::http_request(self.version, leaves, &["context", "ua"]);
+        self.out.put_taken("http_request", || request(&mut self.leaves));
     }
 
-    fn user_agent_observable(&self) -> Option<Value> {
-        let user_agent = self.leaves.get(&["context", "ua"])?.as_str().filter(|text| !text.is_empty())?;
-        let name = "unmapped.context.ua";
-        Some(json!([{ "name": name, "type": "HTTP User-Agent", "type_id": 16, "value": user_agent }]))
+    /// The place with the address of the caller, and whose it is where it isn't the actor's. `None` where Slack gives no
+    /// address, or the version has no way to say whose: nobody gets another's.
+    fn with_address(&mut self, place: Made) -> Option<Made> {
+        if !place.has("owner") && objects::is_context_of_another(&self.leaves) {
+            return None;
+        }
+        let place = place.set("ip", self.leaves.ip(&["context", "ip_address"])?);
+        Some(place.take("owner", || objects::inviter(self.version, &mut self.leaves)))
+    }
+
+    /// The address and the user agent that no attribute took.
+    fn observables(&self) -> Vec<Value> {
+        let kinds = [("ip_address", 2, "IP Address"), ("ua", 16, "HTTP User-Agent")];
+        let left = kinds.into_iter().filter_map(|(key, type_id, caption)| {
+            let text = self.leaves.get(&["context", key])?.as_str()?;
+            let is_value = if key == "ua" { !text.is_empty() } else { is_ip(text) };
+            let observable = self.version.make(&v::OBSERVABLE).set("name", format!("unmapped.context.{key}"));
+            is_value.then(|| observable.id("type_id", "type", type_id, caption).set("value", text).into())
+        });
+        left.collect()
     }
 
     /// What it was done to, in the words of the class.
@@ -219,12 +231,13 @@ impl<'e> Draft<'e> {
             Class::BaseEvent => {}
             Class::DetectionFinding => self.finding(),
             Class::Authentication => {
-                self.out.put("service", json!({ "name": "Slack" }));
+                self.out.put("service", objects::service(self.version, "Slack"));
                 self.target_user();
             }
             Class::AccountChange => {
                 if self.event.action.starts_with("user_passkey_") {
-                    self.out.put("auth_factors", json!([{ "factor_type": "WebAuthn", "factor_type_id": 10 }]));
+                    let factor = self.version.make(&v::AUTH_FACTOR).id("factor_type_id", "factor_type", 10, "WebAuthn");
+                    self.out.put("auth_factors", vec![Value::from(factor)]);
                 }
                 self.target_user();
             }
@@ -232,29 +245,30 @@ impl<'e> Draft<'e> {
             Class::GroupManagement => self.membership(),
             Class::EntityManagement => self.entity(),
             Class::WebResourcesActivity => {
-                let resource = objects::resource(&mut self.leaves, self.kind);
+                let resource = objects::web_resource(self.version, &mut self.leaves, self.kind);
                 self.out.put("web_resources", vec![resource]);
             }
             Class::ApplicationLifecycle => {
-                let app = objects::app(&mut self.leaves, self.kind);
+                let app = objects::app(self.version, &mut self.leaves, self.kind);
                 self.out.put("app", app);
             }
             Class::ApiActivity => self.api(),
             Class::FileHostingActivity => {
-                let file = objects::file(&mut self.leaves, self.kind);
+                let file = objects::file(self.version, &mut self.leaves, self.kind);
                 self.out.put("file", file);
-                self.out
-                    .put_maybe("access_list", self.leaves.text(&["details", "access_level"]).map(|level| vec![level]));
+                let level = || self.leaves.text(&["details", "access_level"]).map(|level| vec![level]);
+                self.out.put_taken("access_list", level);
             }
         }
     }
 
     /// The user it was done to, if the entry tells.
     fn target(&mut self) -> Option<Value> {
-        let named = if self.kind == "user" { objects::user(&mut self.leaves, &["entity", "user"]) } else { None };
+        let (version, leaves) = (self.version, &mut self.leaves);
+        let named = if self.kind == "user" { objects::user(version, leaves, &["entity", "user"]) } else { None };
         named
-            .or_else(|| objects::user_by_id(&mut self.leaves, &["details", "target_user"]))
-            .or_else(|| objects::user_by_id(&mut self.leaves, &["details", "target_user_id"]))
+            .or_else(|| objects::user_by_id(version, leaves, &["details", "target_user"]))
+            .or_else(|| objects::user_by_id(version, leaves, &["details", "target_user_id"]))
             .or_else(|| {
                 let actor = self.out.get("actor")?.get("user")?;
                 classes::is_own_act(&self.event.action).then(|| actor.clone())
@@ -262,65 +276,79 @@ impl<'e> Draft<'e> {
     }
 
     fn target_user(&mut self) {
-        let user = self.target().unwrap_or_else(objects::unknown_user);
+        let user = self.target().unwrap_or_else(|| objects::unknown_user(self.version));
         self.out.put("user", user);
     }
 
     fn access(&mut self) {
         self.target_user();
-        let resource = match self.kind {
-            "user" | "" => None,
-            _ => Some(objects::resource(&mut self.leaves, self.kind)),
-        };
-        let from_role = || {
-            let role = resource.as_ref().filter(|_| matches!(self.kind, "role" | "account_type_role"))?;
-            role.get("name").or_else(|| role.get("uid")).cloned().map(|role| vec![role])
-        };
+        let role = self.role();
         let named = classes::privilege(&self.event.action).map(|name| vec![Value::from(name)]);
-        let privileges = named.or_else(from_role).unwrap_or_else(|| vec![objects::UNKNOWN.into()]);
+        let privileges = named.or_else(|| role.map(|role| vec![role])).unwrap_or_else(|| vec![objects::UNKNOWN.into()]);
         self.out.put("privileges", privileges);
-        let place = self.leaves.id(&["details", "target_entity"]).map(|uid| json!({ "uid": uid }));
-        let resources: Vec<Value> = resource.into_iter().chain(place).collect();
-        self.out.put_maybe("resources", (!resources.is_empty()).then_some(resources));
+        self.out.put_taken("resources", || {
+            let resource = match self.kind {
+                "user" | "" => None,
+                _ => Some(objects::resource(self.version, &mut self.leaves, self.kind)),
+            };
+            let place = self.leaves.id(&["details", "target_entity"]);
+            let place = place.map(|uid| self.version.make(&v::RESOURCE_DETAILS).set("uid", uid).into());
+            non_empty(resource.into_iter().chain(place).collect::<Vec<Value>>())
+        });
+    }
+
+    /// Name, or else id, of the role that the entry is about.
+    fn role(&self) -> Option<Value> {
+        let key = Some(self.kind).filter(|kind| matches!(*kind, "role" | "account_type_role"))?;
+        ["name", "id"].into_iter().find_map(|name| text(self.leaves.get(&["entity", key, name])?)).map(Value::from)
     }
 
     fn membership(&mut self) {
+        // 1.1.0 requires to know somebody.
         let user = self.target();
+        let unknown = || (self.version == Version::V1_1_0).then(|| objects::unknown_user(self.version));
+        let user = user.or_else(unknown);
         self.out.put_maybe("user", user);
         let place = self.place().cloned();
-        let group = objects::group(&mut self.leaves, self.kind, place.as_ref());
+        let group = objects::group(self.version, &mut self.leaves, self.kind, place.as_ref());
         self.out.put("group", group);
     }
 
     fn entity(&mut self) {
-        if !classes::is_policy(&self.event.action) {
-            let entity = objects::managed_entity(&mut self.leaves, self.kind);
-            self.out.put("entity", entity);
-            let permissions = self.leaves.texts(&["details", "changed_permissions"]);
-            self.out.put_maybe("access_list", permissions);
-            return;
+        if classes::is_policy(&self.event.action) {
+            return self.policy();
         }
-        let org = objects::organization(&mut self.leaves, self.kind);
+        let entity = objects::managed_entity(self.version, &mut self.leaves, self.kind);
+        self.out.put("entity", entity);
+        self.out.put_taken("access_list", || self.leaves.texts(&["details", "changed_permissions"]));
+    }
+
+    fn policy(&mut self) {
         let name = ["pref_name", "policy_name"].into_iter().find_map(|key| self.leaves.text(&["details", key]));
         let name = name.unwrap_or_else(|| self.event.action.clone());
         let before = self.leaves.value(&["details", "previous_value"]);
         let after = self.leaves.value(&["details", "new_value"]);
-        self.out.put("entity", objects::policy_entity(&name, org, before));
-        self.out.put_maybe("entity_result", after.map(|value| objects::policy_entity(&name, None, Some(value))));
+        let org = || objects::organization(self.version, &mut self.leaves, self.kind);
+        self.out.put("entity", objects::policy_entity(self.version, &name, before).take("org", org));
+        let after = after.map(|value| objects::policy_entity(self.version, &name, Some(value)));
+        self.out.put_maybe("entity_result", after);
     }
 
     fn api(&mut self) {
         let operation = ["tool_name", "tool"].into_iter().find_map(|key| self.leaves.text(&["details", key]));
         let server = self.leaves.text(&["details", "server_name"]);
         let arguments = self.leaves.value(&["details", "arguments"]);
-        let request = arguments.map(|arguments| json!({ "uid": self.event.id, "data": arguments }));
-        let api = Fields::new()
+        let request = |data| self.version.make(&v::REQUEST).set("uid", self.event.id.as_str()).set("data", data);
+        let service = objects::service(self.version, server.unwrap_or_else(|| "Slack".to_owned()));
+        let api = self
+            .version
+            .make(&v::API)
             .set("operation", operation.unwrap_or_else(|| self.event.action.clone()))
-            .set("service", json!({ "name": server.unwrap_or_else(|| "Slack".to_owned()) }))
-            .maybe("request", request);
+            .set("service", service)
+            .maybe("request", arguments.map(request));
         self.out.put("api", api);
         if !self.kind.is_empty() {
-            let resource = objects::resource(&mut self.leaves, self.kind);
+            let resource = objects::resource(self.version, &mut self.leaves, self.kind);
             self.out.put("resources", vec![resource]);
         }
     }
@@ -329,63 +357,71 @@ impl<'e> Draft<'e> {
     fn finding(&mut self) {
         let is_closed = self.mapping.activity == classes::FINDING_CLOSE;
         let (status_id, status) = if is_closed { (6, "Deleted") } else { (1, "New") };
-        self.out.put("status_id", status_id);
-        self.out.put("status", status);
-        self.profiles.insert(profile::SECURITY_CONTROL);
+        self.out.put_id("status_id", "status", status_id, status);
         self.out.put("is_alert", true);
-        // The entry's time is that of detection; the act was up to a minute earlier. Microseconds.
-        let acted = self.leaves.get(&["details", "action_timestamp"]).and_then(micros);
+        self.out.put_taken("anomaly_analyses", || {
+            anomaly::analysis(self.version, self.event, &mut self.leaves).map(|analysis| vec![analysis])
+        });
+        self.finding_info();
+        let previous = self.leaves.ip(&["details", "previous_ip_address"]);
+        let previous = previous.map(|ip| self.version.make(&v::NETWORK_ENDPOINT).set("ip", ip));
+        let before = self.version.make(&v::EVIDENCES).maybe("src_endpoint", previous);
+        self.evidence("before", before, &["details", "previous_ua"]);
+        match self.kind {
+            "" => {}
+            "file" | "canvas" | "list" => {
+                let file = objects::file(self.version, &mut self.leaves, self.kind);
+                self.evidence("file", self.version.make(&v::EVIDENCES).set("file", file), &[]);
+            }
+            _ => {
+                let resource = objects::resource(self.version, &mut self.leaves, self.kind);
+                self.out.put("resources", vec![resource]);
+            }
+        }
+    }
+
+    fn finding_info(&mut self) {
+        // The entry's time is that of detection; the act was up to a minute earlier.
+        let acted = self.leaves.get(&["details", "action_timestamp"]).and_then(action_time);
         self.out.put_maybe("start_time", acted.clone());
-        let analytic = json!({ "name": format!("Slack: {}", self.event.action), "type": "Behavioral", "type_id": 2 });
-        let info = Fields::new()
+        let name = format!("Slack: {}", self.event.action);
+        let analytic = self.version.make(&v::ANALYTIC).set("name", name).id("type_id", "type", 2, "Behavioral");
+        let itself = self.version.make(&v::RELATED_EVENT).set("uid", self.event.id.as_str());
+        let info = self
+            .version
+            .make(&v::FINDING_INFO)
             .set("uid", self.event.id.as_str())
             .set("title", self.event.action.as_str())
             .set("created_time", time(self.event))
             .maybe("first_seen_time", acted)
             .maybe("types", self.leaves.texts(&["details", "reason"]))
             .set("analytic", analytic)
-            .set("related_events", json!([{ "uid": self.event.id }]));
+            .set("related_events", vec![Value::from(itself)]);
         self.out.put("finding_info", info);
-        let previous_ip = self.leaves.ip(&["details", "previous_ip_address"]).map(|ip| json!({ "ip": ip }));
-        let before = Fields::new().maybe("src_endpoint", previous_ip);
-        self.evidence("before", before, &["details", "previous_ua"]);
-        match self.kind {
-            "" => {}
-            "file" | "canvas" | "list" => {
-                let file = objects::file(&mut self.leaves, self.kind);
-                self.evidence("file", Fields::new().set("file", file), &[]);
-            }
-            _ => {
-                let resource = objects::resource(&mut self.leaves, self.kind);
-                self.out.put("resources", vec![resource]);
-            }
-        }
     }
 
     /// One more piece of evidence, with the user agent to it. OCSF takes no user agent alone for evidence, so without
     /// anything else that stays in `unmapped`.
-    fn evidence(&mut self, name: &str, evidence: Fields, user_agent: &[&str]) {
+    fn evidence(&mut self, name: &str, evidence: Made, user_agent: &[&str]) {
         if evidence.is_empty() {
             return;
         }
-        let http_request = objects::http_request(&mut self.leaves, user_agent);
-        let evidence = evidence.maybe("http_request", http_request).set("name", name);
-        let mut all = self.out.get("evidences").and_then(Value::as_array).cloned().unwrap_or_default();
-        all.push(evidence.into());
-        self.out.put("evidences", all);
+        let request = || objects::http_request(self.version, &mut self.leaves, user_agent);
+        self.evidences.push(evidence.take("http_request", request).set("name", name).into());
     }
 
-    fn metadata(&mut self, product: &Product<'_>) -> Fields {
+    fn metadata(&mut self, product: &Product<'_>) -> Made {
         let tenant = self.tenant();
         let id = self.leaves.get(&["id"]).and_then(text);
         let is_slacks_id = id.is_some_and(|id| id == self.event.id);
+        // `metadata.uid` has it in any version.
         let uid = if is_slacks_id { self.leaves.id(&["id"]) } else { None };
-        metadata(self.event, product)
+        metadata(self.event, product, self.version)
             .maybe("original_event_uid", uid)
             .maybe("original_time", self.leaves.id(&["date_create"]))
             .maybe("event_code", self.leaves.text(&["action"]))
             .maybe("tenant_uid", tenant)
-            .maybe("profiles", (!self.profiles.is_empty()).then(|| self.profiles.iter().copied().collect::<Vec<_>>()))
+            .maybe("profiles", non_empty(self.out.profiles()))
     }
 
     /// The enterprise: where the event took place, or else the organization that the actor belongs to.
@@ -397,24 +433,28 @@ impl<'e> Draft<'e> {
 }
 
 /// What every view of an event says about the event itself.
-fn metadata(event: &Event, product: &Product<'_>) -> Fields {
-    let slack = json!({ "name": "Slack Enterprise Grid", "vendor_name": "Slack", "feature": { "name": "Audit Logs" } });
+fn metadata(event: &Event, product: &Product<'_>, version: Version) -> Made {
+    let log = version.make(&v::FEATURE).set("name", "Audit Logs");
+    let slack = version.make(&v::PRODUCT).set("name", "Slack Enterprise Grid").set("vendor_name", "Slack");
     let first_seen = is_believable(event.first_seen).then(|| timestamp(event.first_seen));
-    let logger = Fields::new()
+    let logger = version
+        .make(&v::LOGGER)
         .set("name", Product::NAME)
         .set("version", product.version)
         .set("event_uid", event.seq.to_string())
         .maybe("logged_time", first_seen.clone());
     let labels: Vec<Value> = event.marks.iter().filter_map(|mark| serde_json::to_value(mark).ok()).collect();
-    Fields::new()
-        .set("version", SCHEMA_VERSION)
-        .set("product", slack)
+    version
+        .make(&v::METADATA)
+        .set("version", version.name())
+        .set("product", slack.set("feature", log))
         .set("log_format", "JSON")
         .set("log_name", "audit/v1/logs")
         .set("uid", event.id.as_str())
+        .set("sequence", event.seq)
         .set("loggers", vec![Value::from(logger)])
         .maybe("logged_time", first_seen)
-        .maybe("labels", (!labels.is_empty()).then_some(labels))
+        .maybe("labels", non_empty(labels))
 }
 
 /// `date_create`, or when we first saw the entry if that is no believable time.
@@ -423,8 +463,12 @@ pub(super) fn time(event: &Event) -> Value {
     timestamp(if is_believable(created) { created } else { event.first_seen })
 }
 
-fn raw_data_hash(event: &Event) -> Value {
-    json!({ "algorithm": "SHA-256", "algorithm_id": 3, "value": hex(&Sha256::digest(event.raw().as_bytes())) })
+fn raw_data_hash(event: &Event, version: Version) -> Made {
+    objects::hash(version, 3, "SHA-256", hex(&Sha256::digest(event.raw().as_bytes())))
+}
+
+pub(super) fn non_empty<T>(all: Vec<T>) -> Option<Vec<T>> {
+    (!all.is_empty()).then_some(all)
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -435,8 +479,10 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// `action_timestamp`: 16 digits, as a number or as text.
-fn micros(value: &Value) -> Option<Value> {
-    let millis = crate::time::UnixMillis(text(value)?.parse::<u64>().ok()? / 1000);
-    is_believable(millis).then(|| timestamp(millis))
+/// `action_timestamp`, a number or text. Slack documents microseconds, and milliseconds have been seen
+/// (elastic/integrations#6965); seconds would look like `date_create`. At most one of them is a believable time.
+fn action_time(value: &Value) -> Option<Value> {
+    let number = text(value)?.parse::<u64>().ok()?;
+    let readings = [number / 1_000, number, number.saturating_mul(1_000)];
+    readings.map(UnixMillis).into_iter().find(|time| is_believable(*time)).map(timestamp)
 }

@@ -1,10 +1,11 @@
-//! OCSF objects made out of the leaves of an entry. Each takes only what it has an attribute for.
+//! OCSF objects made out of the leaves of an entry. Each takes only what its version has an attribute for.
 
+use super::schema::{Made, Version};
+use super::vocabulary as v;
 use crate::alert::Actor;
 use crate::directory::Role;
-use crate::view::fields::Fields;
-use crate::view::leaves::{Leaves, is_email, is_ip};
-use serde_json::{Value, json};
+use crate::view::leaves::{Leaves, is_ip};
+use serde_json::Value;
 
 /// Stands where OCSF requires a name and the entry has none.
 pub(super) const UNKNOWN: &str = "unknown";
@@ -12,40 +13,41 @@ pub(super) const UNKNOWN: &str = "unknown";
 /// `user` from Slack's `{id, name, email, team, account_type}`.
 ///
 /// OCSF wants a uid or a name, so an address alone serves as the name too.
-pub(super) fn user(leaves: &mut Leaves, at: &[&str]) -> Option<Value> {
+pub(super) fn user(version: Version, leaves: &mut Leaves, at: &[&str]) -> Option<Value> {
     let path = |key| [at, &[key]].concat();
     let uid = leaves.id(&path("id"));
     let name = leaves.text(&path("name"));
-    let email = leaves.email(&path("email"));
+    let email = leaves.text_where(&path("email"), |text| version.is_email(text));
     if uid.is_none() && name.is_none() && email.is_none() {
         return None;
     }
     let account_type = leaves.text(&path("account_type"));
     let (type_id, caption) = user_type(uid.as_deref(), email.as_deref(), account_type.as_deref());
-    let org = leaves.id(&path("team")).map(|team| json!({ "uid": team }));
-    let user = Fields::new()
+    let org = leaves.id(&path("team")).map(|team| version.make(&v::ORGANIZATION).set("uid", team));
+    let user = version
+        .make(&v::USER)
         .maybe("name", name.or_else(|| email.clone().filter(|_| uid.is_none())))
         .maybe("uid", uid)
         .maybe("email_addr", email)
         .maybe("org", org)
-        .set("type", account_type.unwrap_or_else(|| caption.to_owned()))
-        .set("type_id", type_id);
+        .id("type_id", "type", type_id, account_type.unwrap_or_else(|| caption.to_owned()));
     Some(user.into())
 }
 
 /// A user of whom only the id is known.
-pub(super) fn user_by_id(leaves: &mut Leaves, at: &[&str]) -> Option<Value> {
-    user_of_id(&leaves.id(at)?)
+pub(super) fn user_by_id(version: Version, leaves: &mut Leaves, at: &[&str]) -> Option<Value> {
+    user_of_id(version, &leaves.id(at)?)
 }
 
 /// The same for an id that is no leaf; `None` for "".
-pub(super) fn user_of_id(uid: &str) -> Option<Value> {
+pub(super) fn user_of_id(version: Version, uid: &str) -> Option<Value> {
     let (type_id, caption) = user_type(Some(uid), None, None);
-    (!uid.is_empty()).then(|| json!({ "uid": uid, "type": caption, "type_id": type_id }))
+    let user = || version.make(&v::USER).set("uid", uid).id("type_id", "type", type_id, caption);
+    (!uid.is_empty()).then(|| user().into())
 }
 
-pub(super) fn unknown_user() -> Value {
-    json!({ "name": UNKNOWN, "type": "Unknown", "type_id": 0 })
+pub(super) fn unknown_user(version: Version) -> Value {
+    version.make(&v::USER).set("name", UNKNOWN).id("type_id", "type", 0, "Unknown").into()
 }
 
 /// `type_id` and its caption.
@@ -68,48 +70,61 @@ pub(super) fn user_type(uid: Option<&str>, email: Option<&str>, account_type: Op
 /// `user` of an alert's actor, with the role at the event as its type; `None` where no entry said who it was.
 ///
 /// An address serves as the name where there is no other; one that OCSF doesn't take for an address can't do more.
-pub(super) fn known_user(actor: &Actor) -> Option<Value> {
+pub(super) fn known_user(version: Version, actor: &Actor) -> Option<Value> {
     let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
     let (uid, email) = (some(&actor.id), some(&actor.email));
     let name = some(&actor.name).or_else(|| email.filter(|_| uid.is_none()));
     uid.or(name)?;
     let (type_id, caption) = user_type(uid, email, Some(actor.role_at_event.name()));
     let kind = if actor.role_at_event == Role::Unknown { caption } else { actor.role_at_event.name() };
-    let user = Fields::new()
+    let user = version
+        .make(&v::USER)
         .maybe("uid", uid)
         .maybe("name", name)
-        .maybe("email_addr", email.filter(|email| is_email(email)))
-        .set("type", kind)
-        .set("type_id", type_id);
+        .maybe("email_addr", email.filter(|email| version.is_email(email)))
+        .id("type_id", "type", type_id, kind);
     Some(user.into())
 }
 
-/// `actor` without a session. An agent that acted for the user counts as the app where no app is named.
-pub(super) fn actor(leaves: &mut Leaves) -> Fields {
-    let app_name = leaves.text(&["context", "app", "name"]);
-    Fields::new()
-        .maybe("user", user(leaves, &["actor", "user"]))
-        .maybe("app_uid", leaves.id(&["context", "app", "id"]))
-        .maybe("app_name", app_name.or_else(|| leaves.text(&["context", "acting_agent"])))
+/// `actor` without a session. The app is shown here and stays a leaf, as [`agency`](super::agency) shows all of it; an
+/// agent that acted for the user counts as the app where no app is named.
+pub(super) fn actor(version: Version, leaves: &mut Leaves) -> Made {
+    let user = user(version, leaves, &["actor", "user"]);
+    let said = |path: &[&str]| leaves.get(path).and_then(Value::as_str).filter(|text| !text.is_empty());
+    version
+        .make(&v::ACTOR)
+        .maybe("user", user)
+        .maybe("app_uid", said(&["context", "app", "id"]))
+        .maybe("app_name", said(&["context", "app", "name"]).or_else(|| said(&["context", "acting_agent"])))
 }
 
-/// Address of the caller, `None` where Slack gives none.
+/// Whose address the context has, where it isn't the actor's.
 ///
 /// When someone is invited to a channel or kicked from it, the actor is the member but the context is the inviter's
-/// (docs.slack.dev/reference/audit-logs-api): then the endpoint says whose it is.
-pub(super) fn source(leaves: &mut Leaves) -> Option<Fields> {
-    let ip = leaves.ip(&["context", "ip_address"])?;
-    Some(Fields::new().set("ip", ip).maybe("owner", inviter(leaves)))
+/// (docs.slack.dev/reference/audit-logs-api): then the endpoint says whose it is. `inviter` and `kicker` come flat or, in
+/// older entries, as `{type, user: {…}}`.
+pub(super) fn inviter(version: Version, leaves: &mut Leaves) -> Option<Value> {
+    ["inviter", "kicker"].into_iter().find_map(|who| {
+        user(version, leaves, &["details", who, "user"]).or_else(|| user(version, leaves, &["details", who]))
+    })
 }
 
 /// An endpoint of which only the address is known; `None` for a text that OCSF's `ip_t` doesn't allow.
-pub(super) fn endpoint(ip: &str) -> Option<Value> {
-    is_ip(ip).then(|| json!({ "ip": ip }))
+pub(super) fn endpoint(version: Version, ip: &str) -> Option<Value> {
+    is_ip(ip).then(|| version.make(&v::NETWORK_ENDPOINT).set("ip", ip).into())
 }
 
 /// `http_request`: all of it that Slack gives is the user agent.
-pub(super) fn http_request(leaves: &mut Leaves, at: &[&str]) -> Option<Value> {
-    leaves.text(at).map(|user_agent| json!({ "user_agent": user_agent }))
+pub(super) fn http_request(version: Version, leaves: &mut Leaves, at: &[&str]) -> Option<Value> {
+    leaves.text(at).map(|user_agent| user_agent_request(version, user_agent))
+}
+
+pub(super) fn user_agent_request(version: Version, user_agent: impl Into<Value>) -> Value {
+    version.make(&v::HTTP_REQUEST).set("user_agent", user_agent).into()
+}
+
+pub(super) fn service(version: Version, name: impl Into<Value>) -> Value {
+    version.make(&v::SERVICE).set("name", name).into()
 }
 
 /// Is the context the inviter's or kicker's?
@@ -119,13 +134,6 @@ pub(super) fn is_context_of_another(leaves: &Leaves) -> bool {
         || ["inviter", "kicker"].iter().any(|who| leaves.get(&["details", who]).is_some_and(Value::is_object))
 }
 
-/// `inviter` and `kicker` come flat or, in older entries, as `{type, user: {…}}`.
-fn inviter(leaves: &mut Leaves) -> Option<Value> {
-    ["inviter", "kicker"]
-        .into_iter()
-        .find_map(|who| user(leaves, &["details", who, "user"]).or_else(|| user(leaves, &["details", who])))
-}
-
 /// What identifies an entity of any type. At least one of the two is there.
 struct Names {
     uid: Option<String>,
@@ -133,8 +141,8 @@ struct Names {
 }
 
 impl Names {
-    fn fields(self) -> Fields {
-        Fields::new().maybe("uid", self.uid).maybe("name", self.name)
+    fn put_into(self, object: Made) -> Made {
+        object.maybe("uid", self.uid).maybe("name", self.name)
     }
 }
 
@@ -161,13 +169,22 @@ fn rest(leaves: &mut Leaves, kind: &str) -> Option<Value> {
     leaves.object(&["entity", kind])
 }
 
-/// `web_resource`, and just as well `resource_details`: for an entity of any type.
-pub(super) fn resource(leaves: &mut Leaves, kind: &str) -> Value {
-    names(leaves, kind).fields().set("type", label(kind)).maybe("data", rest(leaves, kind)).into()
+/// `web_resource`, for an entity of any type.
+pub(super) fn web_resource(version: Version, leaves: &mut Leaves, kind: &str) -> Value {
+    described(version.make(&v::WEB_RESOURCE), leaves, kind)
 }
 
-/// `managed_entity`: for an entity of any type.
-pub(super) fn managed_entity(leaves: &mut Leaves, kind: &str) -> Value {
+/// `resource_details`, for an entity of any type.
+pub(super) fn resource(version: Version, leaves: &mut Leaves, kind: &str) -> Value {
+    described(version.make(&v::RESOURCE_DETAILS), leaves, kind)
+}
+
+fn described(object: Made, leaves: &mut Leaves, kind: &str) -> Value {
+    names(leaves, kind).put_into(object).set("type", label(kind)).take("data", || rest(leaves, kind)).into()
+}
+
+/// `managed_entity`: for an entity of any type. 1.1.0 has no user in it, so a user is an entity like any other there.
+pub(super) fn managed_entity(version: Version, leaves: &mut Leaves, kind: &str) -> Value {
     let (type_id, caption) = match kind {
         "user" => (2, "User"),
         "usergroup" => (3, "Group"),
@@ -176,52 +193,60 @@ pub(super) fn managed_entity(leaves: &mut Leaves, kind: &str) -> Value {
         "" => (0, "Unknown"),
         other => (99, other),
     };
-    let entity = Fields::new().set("type", caption).set("type_id", type_id);
-    if kind == "user" {
-        return entity.set("user", user(leaves, &["entity", kind]).unwrap_or_else(unknown_user)).into();
+    let entity = version.make(&v::MANAGED_ENTITY).id("type_id", "type", type_id, caption);
+    if kind == "user" && entity.has("user") {
+        let user = user(version, leaves, &["entity", kind]).unwrap_or_else(|| unknown_user(version));
+        return entity.set("user", user).into();
     }
-    let names = names(leaves, kind);
-    entity.maybe("uid", names.uid).maybe("name", names.name).maybe("data", rest(leaves, kind)).into()
+    names(leaves, kind).put_into(entity).take("data", || rest(leaves, kind)).into()
 }
 
-/// A setting as `managed_entity`: the policy, the workspace or organization it holds for, and its value at one time.
-pub(super) fn policy_entity(name: &str, of: Option<Value>, value: Option<Value>) -> Value {
-    let policy = Fields::new().set("name", name).maybe("data", value);
-    Fields::new().set("type", "Policy").set("type_id", 5).set("policy", policy).maybe("org", of).into()
+/// A setting as `managed_entity`: the policy and its value at one time. In 1.1.0 the policy is the entity itself.
+pub(super) fn policy_entity(version: Version, name: &str, value: Option<Value>) -> Made {
+    let entity = version.make(&v::MANAGED_ENTITY).id("type_id", "type", 5, "Policy");
+    if !entity.has("policy") {
+        return entity.set("name", name).maybe("data", value);
+    }
+    let policy = version.make(&v::POLICY).set("name", name).maybe("data", value);
+    entity.set("policy", policy)
 }
 
 /// `organization`: a workspace or the enterprise that the entity names.
-pub(super) fn organization(leaves: &mut Leaves, kind: &str) -> Option<Value> {
-    matches!(kind, "workspace" | "enterprise").then(|| names(leaves, kind).fields().into())
+pub(super) fn organization(version: Version, leaves: &mut Leaves, kind: &str) -> Option<Value> {
+    let is_place = matches!(kind, "workspace" | "enterprise");
+    is_place.then(|| names(leaves, kind).put_into(version.make(&v::ORGANIZATION)).into())
 }
 
 /// `group`: what one can be a member of. The entity may be the member instead; then the details or the location name it.
-pub(super) fn group(leaves: &mut Leaves, kind: &str, location: Option<&Value>) -> Value {
+pub(super) fn group(version: Version, leaves: &mut Leaves, kind: &str, location: Option<&Value>) -> Value {
+    let group = version.make(&v::GROUP);
     if !matches!(kind, "user" | "") {
-        return names(leaves, kind).fields().set("type", kind).into();
+        return names(leaves, kind).put_into(group).set("type", kind).into();
     }
     for (key, group_type) in [("subteam", "usergroup"), ("channel_id", "channel"), ("channel", "channel")] {
         if let Some(uid) = leaves.id(&["details", key]) {
-            return json!({ "uid": uid, "type": group_type });
+            return group.set("uid", uid).set("type", group_type).into();
         }
     }
-    let place = location.and_then(Value::as_object).cloned().unwrap_or_default();
-    if place.is_empty() { json!({ "name": UNKNOWN }) } else { Value::Object(place) }
+    let of_location = |key| location.and_then(|place| place.get(key)).cloned();
+    let place = group.maybe("uid", of_location("uid")).maybe("name", of_location("name"));
+    if place.is_empty() { place.set("name", UNKNOWN).into() } else { place.into() }
 }
 
 /// `app` (OCSF: a product). Some entries about an app have another entity and name the app in the details at best.
-pub(super) fn app(leaves: &mut Leaves, kind: &str) -> Value {
+pub(super) fn app(version: Version, leaves: &mut Leaves, kind: &str) -> Value {
+    let app = version.make(&v::PRODUCT).fill("vendor_name", UNKNOWN);
     if kind == "app" {
-        return names(leaves, kind).fields().into();
+        return names(leaves, kind).put_into(app).into();
     }
     match leaves.id(&["details", "app_id"]) {
-        Some(uid) => json!({ "uid": uid }),
-        None => json!({ "name": UNKNOWN }),
+        Some(uid) => app.set("uid", uid).into(),
+        None => app.set("name", UNKNOWN).into(),
     }
 }
 
 /// `file`: files, canvases and lists.
-pub(super) fn file(leaves: &mut Leaves, kind: &str) -> Value {
+pub(super) fn file(version: Version, leaves: &mut Leaves, kind: &str) -> Value {
     let path = |key| ["entity", kind, key];
     let uid = leaves.id(&path("id"));
     let name = leaves.text(&path("name"));
@@ -231,20 +256,23 @@ pub(super) fn file(leaves: &mut Leaves, kind: &str) -> Value {
         (None, Some(title)) => (title, None),
         (None, None) => (uid.clone().unwrap_or_else(|| UNKNOWN.to_owned()), None),
     };
-    // Documented as a MIME type; anything else isn't one.
-    let is_mime = leaves.get(&path("filetype")).and_then(Value::as_str).is_some_and(|text| text.contains('/'));
-    let mime_type = if is_mime { leaves.text(&path("filetype")) } else { None };
     let md5 = leaves.text(&["details", "md5"]).or_else(|| leaves.text(&["details", "md5_hash"]));
-    let hashes = md5.map(|value| json!([{ "algorithm": "MD5", "algorithm_id": 1, "value": value }]));
+    let hashes = md5.map(|value| vec![Value::from(hash(version, 1, "MD5", value))]);
     let (type_id, caption) = if kind == "file" { (1, "Regular File".to_owned()) } else { (99, label(kind)) };
-    Fields::new()
+    version
+        .make(&v::FILE)
         .set("name", name)
         .maybe("desc", desc)
         .maybe("uid", uid)
-        .maybe("mime_type", mime_type)
-        .maybe("uri", leaves.text(&["details", "url_private"]))
+        // Documented as a MIME type; anything else isn't one.
+        .maybe("mime_type", leaves.text_where(&path("filetype"), |text| text.contains('/')))
+        .take("uri", || leaves.text(&["details", "url_private"]))
         .maybe("hashes", hashes)
-        .set("type", caption)
-        .set("type_id", type_id)
+        .id("type_id", "type", type_id, caption)
         .into()
+}
+
+/// `fingerprint`.
+pub(super) fn hash(version: Version, algorithm_id: u64, algorithm: &str, value: String) -> Made {
+    version.make(&v::FINGERPRINT).id("algorithm_id", "algorithm", algorithm_id, algorithm).set("value", value)
 }

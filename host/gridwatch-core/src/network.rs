@@ -1,0 +1,299 @@
+//! Networks: who runs an address, and where it is, as tables that the configuration names say.
+//!
+//! A table is text, one range a line: `cidr,asn,country,latitude,longitude,kind`, of which everything after the range may be
+//! left out or empty. Lines that start with `#` are remarks.
+//!
+//! ```text
+//! 198.51.100.0/24,AS64500,DE,52.52,13.40,
+//! 198.51.100.128/25,AS64501,DE,,,vpn
+//! 2001:db8::/32,AS64502,US
+//! ```
+//!
+//! Where ranges overlap, the narrowest one that holds an address speaks for it, alone: what it leaves empty is unknown.
+
+use std::net::IpAddr;
+
+/// Problems told of one table; a table of the wrong format would have as many as lines.
+const MAX_PROBLEMS: usize = 20;
+/// Mean radius of the earth (IUGG), in kilometres.
+const EARTH_KM: f64 = 6_371.008_8;
+
+/// All that is known of addresses. Empty by default: then nothing is.
+#[derive(Clone, Debug, Default)]
+pub struct Networks {
+    /// Disjoint, in order.
+    segments: Vec<Segment>,
+    networks: Vec<Network>,
+}
+
+/// What one line of a table says of its range.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Network {
+    /// `AS64500`, or "".
+    pub asn: String,
+    /// ISO 3166-1 alpha-2, or "".
+    pub country: String,
+    pub place: Option<Place>,
+    pub kind: Option<NetworkKind>,
+}
+
+/// What a network is for, where that makes its addresses say little of where somebody is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NetworkKind {
+    Hosting,
+    Vpn,
+    Tor,
+}
+
+/// Degrees north and east.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    pub latitude: f64,
+    pub longitude: f64,
+}
+
+/// Lines that say nothing usable, with their numbers from 1.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{}", .problems.join("\n"))]
+pub struct NotNetworks {
+    pub problems: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Segment {
+    first: u128,
+    last: u128,
+    /// Position in `networks`.
+    network: u32,
+}
+
+impl Networks {
+    /// Reads a table, or says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, NotNetworks> {
+        let (mut ranges, mut networks, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, line) in text.lines().enumerate() {
+            if line.trim().is_empty() || line.starts_with('#') {
+                continue;
+            }
+            match parse_line(line) {
+                Ok((range, network)) => {
+                    ranges.push((range, networks.len() as u32));
+                    networks.push(network);
+                }
+                Err(problem) if problems.len() < MAX_PROBLEMS => problems.push(format!("line {}: {problem}", at + 1)),
+                Err(_) => {}
+            }
+        }
+        if problems.is_empty() {
+            Ok(Self { segments: disjoint(ranges), networks })
+        } else {
+            Err(NotNetworks { problems })
+        }
+    }
+
+    /// The network that an address belongs to, if it is an address and any table has it.
+    pub fn of(&self, address: &str) -> Option<&Network> {
+        if self.segments.is_empty() {
+            return None;
+        }
+        let number = number_of(address.parse().ok()?);
+        let at = self.segments.partition_point(|s| s.last < number);
+        let segment = self.segments.get(at).filter(|s| s.first <= number)?;
+        self.networks.get(segment.network as usize)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+}
+
+/// The range that stands for an address's network where no table knows it: /24 of IPv4, /48 of IPv6; "" of anything else.
+pub fn prefix_of(address: &str) -> String {
+    let Ok(address) = address.parse::<IpAddr>() else {
+        return String::new();
+    };
+    let address = address.to_canonical();
+    let length = if address.is_ipv4() { 24 } else { 48 };
+    ipnet::IpNet::new(address, length).map_or_else(|_| String::new(), |net| net.trunc().to_string())
+}
+
+impl NetworkKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hosting => "hosting",
+            Self::Vpn => "vpn",
+            Self::Tor => "tor",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Hosting, Self::Vpn, Self::Tor].into_iter().find(|kind| kind.name() == text)
+    }
+}
+
+impl Place {
+    /// The shortest way over the ground to another place, in kilometres, on a round earth.
+    pub fn km_to(self, other: Self) -> f64 {
+        let half = |a: f64, b: f64| ((b - a).to_radians() / 2.0).sin().powi(2);
+        let across = self.latitude.to_radians().cos() * other.latitude.to_radians().cos();
+        let h = half(self.latitude, other.latitude) + across * half(self.longitude, other.longitude);
+        2.0 * EARTH_KM * h.clamp(0.0, 1.0).sqrt().asin()
+    }
+}
+
+/// IPv4 as IPv4-mapped IPv6, so that both are one space and an address in either spelling is found.
+fn number_of(address: IpAddr) -> u128 {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => u128::from(v4.to_ipv6_mapped()),
+        IpAddr::V6(v6) => u128::from(v6),
+    }
+}
+
+struct Range {
+    first: u128,
+    last: u128,
+}
+
+fn parse_line(line: &str) -> Result<(Range, Network), String> {
+    let mut parts = line.split(',').map(|part| part.trim().trim_matches('"'));
+    let mut next = || parts.next().unwrap_or_default();
+    let (cidr, asn, country, latitude, longitude, kind) = (next(), next(), next(), next(), next(), next());
+    let range: ipnet::IpNet = match cidr.parse::<IpAddr>() {
+        Ok(one) => one.into(),
+        Err(_) => cidr.parse().map_err(|_| format!("`{cidr}` is no address range; write 198.51.100.0/24"))?,
+    };
+    let network = Network {
+        asn: parse_asn(asn)?,
+        country: parse_country(country)?,
+        place: parse_place(latitude, longitude)?,
+        kind: match kind {
+            "" => None,
+            kind => Some(NetworkKind::parse(kind).ok_or_else(|| format!("`{kind}` is none of hosting, vpn, tor"))?),
+        },
+    };
+    Ok((Range { first: number_of(range.network()), last: number_of(range.broadcast()) }, network))
+}
+
+fn parse_asn(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix("AS").unwrap_or(text);
+    match digits.parse::<u32>() {
+        _ if text.is_empty() => Ok(String::new()),
+        Ok(number) => Ok(format!("AS{number}")),
+        Err(_) => Err(format!("`{text}` is no autonomous system; write AS64500")),
+    }
+}
+
+fn parse_country(text: &str) -> Result<String, String> {
+    match text.is_empty() || text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("`{text}` is no country; write two capital letters (ISO 3166-1)")),
+    }
+}
+
+fn parse_place(latitude: &str, longitude: &str) -> Result<Option<Place>, String> {
+    if latitude.is_empty() && longitude.is_empty() {
+        return Ok(None);
+    }
+    let degrees = |text: &str, most: f64| text.parse::<f64>().ok().filter(|d| d.abs() <= most);
+    match (degrees(latitude, 90.0), degrees(longitude, 180.0)) {
+        (Some(latitude), Some(longitude)) => Ok(Some(Place { latitude, longitude })),
+        _ => Err(format!("`{latitude}`, `{longitude}` is no place; write degrees north and east")),
+    }
+}
+
+/// Cuts ranges that lie inside each other (CIDR ranges never cross) into disjoint ones, the narrowest winning. Of two equal
+/// ranges the later line wins.
+fn disjoint(mut ranges: Vec<(Range, u32)>) -> Vec<Segment> {
+    ranges.sort_by_key(|(range, network)| (range.first, std::cmp::Reverse(range.last), *network));
+    let mut segments = Vec::with_capacity(ranges.len());
+    // The ranges that hold the place up to which everything is cut, widest first.
+    let (mut open, mut from): (Vec<Segment>, u128) = (Vec::new(), 0);
+    for (range, network) in ranges {
+        while let Some(inner) = open.pop_if(|inner| inner.last < range.first) {
+            cut(&mut segments, &inner, &mut from, inner.last);
+        }
+        if let Some(outer) = open.last()
+            && let Some(before) = range.first.checked_sub(1)
+        {
+            cut(&mut segments, outer, &mut from, before);
+        }
+        from = range.first;
+        open.push(Segment { first: range.first, last: range.last, network });
+    }
+    while let Some(inner) = open.pop() {
+        cut(&mut segments, &inner, &mut from, inner.last);
+    }
+    segments
+}
+
+/// Gives `owner` what lies between `from` and `last`, if anything, and moves `from` past it.
+fn cut(segments: &mut Vec<Segment>, owner: &Segment, from: &mut u128, last: u128) {
+    let first = (*from).max(owner.first);
+    if first <= last {
+        segments.push(Segment { first, last, network: owner.network });
+        *from = last.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_table_says_who_runs_an_address_and_where_it_is() {
+        let table = "# documentation ranges\n198.51.100.0/24,AS64500,DE,52.52,13.40,\n\n198.51.100.128/25,64501,,,,vpn\n2001:db8::/32,AS64502,US\n203.0.113.9,AS64503";
+        let networks = Networks::parse(table).unwrap();
+        let asn = |address| networks.of(address).map_or("", |n| n.asn.as_str());
+        assert_eq!(asn("198.51.100.1"), "AS64500");
+        assert_eq!(asn("198.51.100.200"), "AS64501", "the narrower range");
+        assert_eq!(asn("::ffff:198.51.100.1"), "AS64500", "the same address in another spelling");
+        assert_eq!((asn("2001:db8:5::1"), asn("203.0.113.9")), ("AS64502", "AS64503"));
+        assert_eq!([asn("198.51.101.1"), asn("203.0.113.10"), asn("nowhere"), asn("")], [""; 4]);
+        let vpn = networks.of("198.51.100.200").unwrap();
+        assert_eq!((vpn.country.as_str(), vpn.place, vpn.kind), ("", None, Some(NetworkKind::Vpn)));
+    }
+
+    #[test]
+    fn every_bad_line_is_told_with_its_number() {
+        let bad = "x,AS1\n10.0.0.0/8,ASX\n10.0.0.0/8,,de\n10.0.0.0/8,,,91,0\n10.0.0.0/8,,,1\n10.0.0.0/8,,,,,cloud";
+        let problems = Networks::parse(bad).unwrap_err().problems;
+        for (at, part) in ["`x`", "`ASX`", "`de`", "`91`", "``", "`cloud`"].iter().enumerate() {
+            assert!(
+                problems[at].starts_with(&format!("line {}: ", at + 1)) && problems[at].contains(part),
+                "{problems:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_address_no_table_knows_stands_in_its_prefix() {
+        assert_eq!(prefix_of("203.0.113.77"), "203.0.113.0/24");
+        assert_eq!(prefix_of("::ffff:203.0.113.77"), "203.0.113.0/24");
+        assert_eq!(prefix_of("2001:db8:1:2::3"), "2001:db8:1::/48");
+        assert_eq!((prefix_of("10.0.0"), prefix_of("")), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn distances_are_those_of_the_globe() {
+        let place = |latitude, longitude| Place { latitude, longitude };
+        let berlin_to_new_york = place(52.52, 13.405).km_to(place(40.7128, -74.006));
+        assert!((6_380.0..6_390.0).contains(&berlin_to_new_york), "{berlin_to_new_york}");
+        assert!(place(0.0, 179.9).km_to(place(0.0, -179.9)) < 25.0, "across the date line");
+        assert_eq!(place(1.0, 2.0).km_to(place(1.0, 2.0)), 0.0);
+    }
+
+    proptest! {
+        #[test]
+        fn the_narrowest_range_speaks(ranges in prop::collection::vec((0_u32..4096, 20_u8..=32), 0..40), ask in 0_u32..4096) {
+            let nets: Vec<ipnet::Ipv4Net> =
+                ranges.iter().map(|(host, length)| ipnet::Ipv4Net::new((0x0a00_0000 + host).into(), *length).unwrap().trunc()).collect();
+            let table: Vec<String> = nets.iter().enumerate().map(|(i, net)| format!("{net},AS{i}")).collect();
+            let networks = Networks::parse(&table.join("\n")).unwrap();
+            let address = std::net::Ipv4Addr::from(0x0a00_0000 + ask);
+            let holding = nets.iter().enumerate().filter(|(_, net)| net.contains(&address));
+            let want = holding.max_by_key(|(i, net)| (net.prefix_len(), *i)).map(|(i, _)| format!("AS{i}"));
+            prop_assert_eq!(networks.of(&address.to_string()).map(|n| n.asn.clone()), want);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! gridwatch's own alerts: about what it can and can't see, not about what people did.
+//!
+//! They have a manifest like any module's, so that tables, coverage and playbooks treat them alike, but no code of their own:
+//! the part of the host that notices something makes the alert here.
+
+use crate::alert::{Actor, Alert, ModuleRef};
+use crate::drift::Drift;
+use crate::event::Event;
+use crate::finding::{MAX_KEY, MAX_TITLE, clean};
+use crate::manifest::{Manifest, Rule};
+use crate::stub::Stub;
+use crate::time::UnixMillis;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+/// The module name that our own rules go by. No module may have it.
+pub const NAME: &str = "gridwatch";
+/// Stands where a module has the digest of its component.
+pub const BUILT_IN: &str = "built-in";
+
+static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| {
+    let (text, version) = (include_str!("own.toml"), env!("CARGO_PKG_VERSION"));
+    let parsed = Manifest::parse(&text.replacen("0.0.0", version, 1));
+    parsed.unwrap_or_else(|problem| unreachable!("own.toml is tested: {problem}"))
+});
+
+/// The rules that gridwatch brings itself.
+pub fn manifest() -> &'static Manifest {
+    &MANIFEST
+}
+
+/// The first entry of an action that the catalogue doesn't have.
+pub fn unknown_action(event: &Event, actor: Actor) -> Alert {
+    let title = format!("Slack logs an action that gridwatch doesn't know: {}", event.action);
+    let blank = blank("unknown-action", &event.action, title, event.first_seen);
+    let (uid, period_start) = Alert::identity(&blank.rule, &blank.dedup_key, event.time, blank.period_s);
+    Alert {
+        uid,
+        period_start,
+        first: event.time,
+        last: event.time,
+        actor,
+        evidence: vec![Stub::of(event)],
+        evidence_total: 1,
+        labels: BTreeMap::from([("action".to_owned(), clean(&event.action, MAX_TITLE))]),
+        ..blank
+    }
+}
+
+/// Slack's lists are not what they were at build time. One alert for each drift that differs from the last one reported.
+pub fn catalogue_drift(drift: &Drift, at: UnixMillis) -> Alert {
+    let key = crate::entry::hex(&Sha256::digest(format!("{drift:?}"))[..8]);
+    let mut blank = blank("catalogue-drift", &key, format!("Slack's catalogue: {}", drift.summary()), at);
+    let lists = [
+        ("new_actions", &drift.new_actions),
+        ("gone_actions", &drift.gone_actions),
+        ("new_entities", &drift.new_entities),
+        ("gone_entities", &drift.gone_entities),
+    ];
+    for (name, names) in lists.into_iter().filter(|(_, names)| !names.is_empty()) {
+        blank.labels.insert(name.to_owned(), joined(names));
+    }
+    blank
+}
+
+/// As much of a list as a label should hold.
+fn joined(names: &BTreeSet<String>) -> String {
+    const SHOWN: usize = 30;
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
+}
+
+/// An alert that nobody did anything for, yet.
+fn blank(rule: &str, key: &str, title: String, at: UnixMillis) -> Alert {
+    let rule = rule_called(rule);
+    let (name, key) = (format!("{NAME}.{}", rule.id), clean(key, MAX_KEY));
+    let (uid, period_start) = Alert::identity(&name, &key, at.seconds(), rule.fold_s);
+    Alert {
+        uid,
+        revision: 1,
+        severity: rule.severity,
+        title: clean(&title, MAX_TITLE),
+        rule: name,
+        rule_title: rule.title.clone(),
+        condition: rule.condition.clone(),
+        module: ModuleRef { name: NAME.to_owned(), version: MANIFEST.version.to_string(), digest: BUILT_IN.to_owned() },
+        dedup_key: key,
+        period_start,
+        period_s: rule.fold_s,
+        findings: 1,
+        first: at.seconds(),
+        last: at.seconds(),
+        opened: at,
+        seen: at,
+        actor: Actor::default(),
+        recent: Vec::new(),
+        evidence: Vec::new(),
+        evidence_total: 0,
+        labels: BTreeMap::new(),
+        attack: rule.attack.clone(),
+        playbook: rule.playbook.clone(),
+        suppressed_by: None,
+    }
+}
+
+fn rule_called(id: &str) -> &'static Rule {
+    let found = MANIFEST.rules.iter().find(|rule| rule.id == id);
+    found.unwrap_or_else(|| unreachable!("own.toml has a rule {id}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Entry;
+    use crate::manifest::Severity;
+
+    #[test]
+    fn own_rules_have_a_manifest_with_gridwatchs_version() {
+        assert_eq!(manifest().name, NAME);
+        assert_eq!(manifest().version.to_string(), env!("CARGO_PKG_VERSION"));
+        assert!(manifest().rules.iter().all(|rule| !rule.playbook.verify.is_empty()));
+    }
+
+    #[test]
+    fn an_unknown_action_is_told_with_its_entry() {
+        let entry = Entry::from_json(r#"{"id":"a","date_create":90000,"action":"user_beamed_up\u0007"}"#);
+        let alert = unknown_action(&Event::new(7, UnixMillis(91_000_000), &entry), Actor::default());
+        assert_eq!((alert.rule.as_str(), alert.severity), ("gridwatch.unknown-action", Severity::Informational));
+        assert_eq!((alert.first, alert.period_start.0, alert.evidence[0].seq), (alert.last, 86_400, 7));
+        assert!(alert.title.contains("user_beamed_up") && !alert.title.contains('\u{7}'));
+    }
+
+    #[test]
+    fn each_drift_is_an_alert_of_its_own() {
+        let drift = |name: &str| Drift { new_actions: BTreeSet::from([name.to_owned()]), ..Drift::default() };
+        let alert = |name, at| catalogue_drift(&drift(name), UnixMillis(at));
+        assert_eq!(alert("a", 5_000).uid, alert("a", 9_000).uid);
+        assert_ne!(alert("a", 5_000).uid, alert("b", 5_000).uid);
+        assert_eq!(alert("a", 5_000).labels["new_actions"], "a");
+    }
+}

@@ -1,0 +1,136 @@
+//! One alert as an ECS document: whatever the OCSF Detection Finding of it says, in ECS's words.
+
+use super::document::Document;
+use super::{VERSION, date, nearest_date};
+use crate::alert::Alert;
+use crate::directory::{Act, Role};
+use crate::manifest::Step;
+use crate::stub::Stub;
+use crate::view::Product;
+use crate::view::leaves::is_ip;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// The ECS document of one revision of an alert. `event.id` is the revision's, `gridwatch.alert.uid` the alert's.
+pub fn alert(alert: &Alert, product: &Product<'_>) -> Value {
+    let mut document = Document::default();
+    event(&mut document, alert);
+    rule(&mut document, alert);
+    people(&mut document, alert);
+    document.put("ecs.version", VERSION);
+    document.put("gridwatch.version", product.version);
+    document.put("message", alert.title.as_str());
+    document.put("observer.product", Product::NAME);
+    document.put("observer.vendor", Product::NAME);
+    folding(&mut document, alert);
+    document.list("gridwatch.alert.evidence", alert.evidence.iter().map(|stub| evidence(stub)));
+    document.list("gridwatch.alert.recent", alert.recent.iter().map(act));
+    for (phase, steps) in
+        [("verify", &alert.playbook.verify), ("contain", &alert.playbook.contain), ("then", &alert.playbook.then)]
+    {
+        document.list(&format!("gridwatch.alert.playbook.{phase}"), steps.iter().map(step));
+    }
+    document.into()
+}
+
+fn event(document: &mut Document, alert: &Alert) {
+    document.put("@timestamp", nearest_date(alert.seen));
+    document.put("event.action", if alert.revision > 1 { "alert_updated" } else { "alert_opened" });
+    document.list("event.category", ["intrusion_detection"]);
+    document.maybe("event.created", date(alert.opened));
+    document.put("event.dataset", "gridwatch.alert");
+    document.maybe("event.end", date(alert.last.millis()));
+    document.put("event.id", format!("{}:{}", alert.uid, alert.revision));
+    document.put("event.kind", "alert");
+    document.put("event.module", Product::NAME);
+    document.put("event.severity", alert.severity.id());
+    document.maybe("event.start", date(alert.first.millis()));
+    document.list("event.type", ["info"]);
+}
+
+fn rule(document: &mut Document, alert: &Alert) {
+    document.text("rule.description", &alert.condition);
+    document.put("rule.id", alert.rule.as_str());
+    document.text("rule.name", &alert.rule_title);
+    document.put("rule.ruleset", alert.module.name.as_str());
+    document.put("rule.version", alert.module.version.as_str());
+    if !alert.attack.is_empty() {
+        document.put("threat.framework", "MITRE ATT&CK");
+    }
+    // T1078.004 is a sub-technique, and names its technique too.
+    let techniques: BTreeSet<&str> = alert.attack.iter().filter_map(|id| id.split('.').next()).collect();
+    let sub_techniques: BTreeSet<&str> =
+        alert.attack.iter().filter(|id| id.contains('.')).map(String::as_str).collect();
+    document.list("threat.technique.id", techniques);
+    document.list("threat.technique.subtechnique.id", sub_techniques);
+}
+
+fn people(document: &mut Document, alert: &Alert) {
+    let actor = &alert.actor;
+    document.text("user.email", &actor.email);
+    document.text("user.full_name", &actor.name);
+    document.text("user.id", &actor.id);
+    document.text("user.name", &actor.name);
+    document.list("user.roles", Some(actor.role_at_event).filter(|role| *role != Role::Unknown).map(Role::name));
+    document.put("gridwatch.alert.actor.role_at_event", actor.role_at_event.name());
+    document.put("gridwatch.alert.actor.role_now", actor.role_now.name());
+    let names =
+        [&actor.id, &actor.name, &actor.email].into_iter().chain(alert.evidence.iter().map(|stub| &stub.actor_id));
+    document.list("related.user", names.filter(|name| !name.is_empty()).map(String::as_str).collect::<BTreeSet<_>>());
+    let addresses =
+        alert.evidence.iter().map(|stub| &stub.ip_address).chain(alert.recent.iter().map(|act| &act.ip_address));
+    document.list("related.ip", addresses.filter(|ip| is_ip(ip)).map(String::as_str).collect::<BTreeSet<_>>());
+}
+
+fn folding(document: &mut Document, alert: &Alert) {
+    document.put("gridwatch.alert.dedup_key", alert.dedup_key.as_str());
+    document.put("gridwatch.alert.evidence_total", alert.evidence_total);
+    document.put("gridwatch.alert.findings", alert.findings);
+    document.list(
+        "gridwatch.alert.labels",
+        alert.labels.iter().map(|(name, value)| object(&[("name", name), ("value", value)])),
+    );
+    document.put("gridwatch.alert.module.digest", alert.module.digest.as_str());
+    document.put("gridwatch.alert.module.name", alert.module.name.as_str());
+    document.put("gridwatch.alert.module.version", alert.module.version.as_str());
+    document.put("gridwatch.alert.period_s", alert.period_s);
+    document.maybe("gridwatch.alert.period_start", date(alert.period_start.millis()));
+    document.put("gridwatch.alert.revision", alert.revision);
+    document.put("gridwatch.alert.severity", alert.severity.name().to_ascii_lowercase());
+    document.put("gridwatch.alert.status", if alert.suppressed_by.is_some() { "suppressed" } else { "new" });
+    document.maybe("gridwatch.alert.suppressed_by", alert.suppressed_by.as_deref());
+    document.put("gridwatch.alert.uid", alert.uid.as_str());
+}
+
+fn evidence(stub: &Stub) -> Value {
+    let mut document = Document::default();
+    document.text("action", &stub.action);
+    document.put("id", stub.id.as_str());
+    document.text("ip_address", &stub.ip_address);
+    document.put("sequence", stub.seq);
+    document.maybe("time", date(stub.time.millis()));
+    document.text("user_agent", &stub.ua);
+    document.text("user_id", &stub.actor_id);
+    document.into()
+}
+
+fn act(act: &Act) -> Value {
+    let mut document = Document::default();
+    document.text("action", &act.action);
+    document.text("ip_address", &act.ip_address);
+    document.put("sequence", act.seq);
+    document.maybe("time", date(act.time.millis()));
+    document.into()
+}
+
+fn step(step: &Step) -> Value {
+    let mut document = Document::default();
+    document.put("do", step.text.as_str());
+    document.maybe("method", step.method.as_deref());
+    document.maybe("scope", step.scope.as_deref());
+    document.into()
+}
+
+fn object(fields: &[(&str, &str)]) -> Value {
+    fields.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value))).collect()
+}

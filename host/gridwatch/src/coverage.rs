@@ -1,0 +1,91 @@
+//! `gridwatch coverage`: what the modules in a folder watch, what they don't, and why.
+
+use crate::input::open;
+use crate::modules::manifests;
+use anyhow::{Context, Result};
+use gridwatch_core::attack;
+use gridwatch_core::coverage::{Coverage, Why, coverage, layers};
+use gridwatch_core::own;
+use gridwatch_core::time::UnixMillis;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+
+/// How far back alerts count as observed.
+const OBSERVED_MS: u64 = 30 * 86_400_000;
+
+/// Coverage of the modules in a folder. `alerts` are files that a sink wrote; without any, nobody has looked.
+pub fn of(dir: &Path, alerts: &[PathBuf], now: UnixMillis) -> Result<Coverage> {
+    let manifests = manifests(dir)?;
+    let all: Vec<_> = manifests.iter().chain([own::manifest()]).collect();
+    let observed = (!alerts.is_empty()).then(|| observed(alerts, now)).transpose()?;
+    Ok(coverage(&all, observed.as_ref()))
+}
+
+/// Alerts of the last 30 days by technique, each alert once however often it was sent. Lines that are no alert are passed over.
+fn observed(files: &[PathBuf], now: UnixMillis) -> Result<BTreeMap<String, u64>> {
+    let mut alerts: BTreeSet<(String, String)> = BTreeSet::new();
+    for file in files {
+        for line in open(file)?.lines() {
+            let line = line.with_context(|| format!("reading {}", file.display()))?;
+            let alert: Value = serde_json::from_str(&line).unwrap_or_default();
+            let is_recent = alert["time"].as_u64().is_some_and(|time| now.since(UnixMillis(time)) <= OBSERVED_MS);
+            let ours = alert["metadata"]["product"]["name"] == "gridwatch";
+            let Some(uid) = alert["finding_info"]["uid"].as_str().filter(|_| is_recent && ours) else { continue };
+            for attack in alert["finding_info"]["attacks"].as_array().into_iter().flatten() {
+                let sub = attack["sub_technique"]["uid"].as_str();
+                if let Some(id) = sub.or(attack["technique"]["uid"].as_str()) {
+                    alerts.insert((uid.to_owned(), id.to_owned()));
+                }
+            }
+        }
+    }
+    let mut counts = BTreeMap::new();
+    for (_, technique) in alerts {
+        *counts.entry(technique).or_default() += 1;
+    }
+    Ok(counts)
+}
+
+pub fn table(coverage: &Coverage, out: &mut dyn Write) -> Result<()> {
+    writeln!(out, "COVERED: {} techniques of ATT&CK v{}", coverage.covered.len(), attack::VERSION)?;
+    for covered in &coverage.covered {
+        let observed = covered.observed.map(|n| format!("  {n} alerts in 30 days")).unwrap_or_default();
+        let rules: Vec<&str> = covered.rules.iter().map(String::as_str).collect();
+        writeln!(out, "  {:<10} {:<44}{observed}  {}", covered.technique, name(&covered.technique), rules.join(", "))?;
+    }
+    for why in [Why::NoRule, Why::PartlyVisible, Why::NotVisible] {
+        let gaps: Vec<_> = coverage.gaps.iter().filter(|gap| gap.why == why).collect();
+        writeln!(out, "\nGAPS, {}: {}", why.text(), gaps.len())?;
+        for gap in gaps {
+            let rest = if gap.unseen.is_empty() {
+                String::new()
+            } else {
+                format!(" - {}; closed by: {}", gap.unseen, gap.closes)
+            };
+            writeln!(out, "  {:<10} {}{rest}", gap.technique, gap.means)?;
+        }
+    }
+    let unwatched: usize = coverage.unwatched.values().map(Vec::len).sum();
+    writeln!(out, "\nACTIONS: {} of {} watched by a rule", coverage.watched.len(), coverage.watched.len() + unwatched)?;
+    for (group, actions) in &coverage.unwatched {
+        writeln!(out, "  not watched, {group} ({}): {}", actions.len(), actions.join(", "))?;
+    }
+    Ok(())
+}
+
+fn name(technique: &str) -> &'static str {
+    attack::technique(technique).and_then(|technique| technique.name).unwrap_or_default()
+}
+
+pub fn json(coverage: &Coverage, out: &mut dyn Write) -> Result<()> {
+    writeln!(out, "{}", serde_json::to_string_pretty(coverage)?)?;
+    Ok(())
+}
+
+/// Three layers in one file, for ATT&CK Navigator.
+pub fn navigator(coverage: &Coverage, out: &mut dyn Write) -> Result<()> {
+    writeln!(out, "{}", serde_json::to_string_pretty(&layers(coverage))?)?;
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! `gridwatch detections`: every rule there is, as a table. All of it stands in the manifests.
+
+use crate::modules::manifests;
+use anyhow::Result;
+use gridwatch_core::manifest::{Manifest, Playbook, Rule, Step};
+use gridwatch_core::own;
+use serde::Serialize;
+use std::io::Write;
+use std::path::Path;
+
+/// One rule. The field names are those of `--format json`.
+#[derive(Debug, Serialize)]
+pub struct Detection {
+    /// `<module>.<rule>`.
+    pub id: String,
+    /// `<name>@<version>`.
+    pub module: String,
+    pub title: String,
+    pub actions: Vec<String>,
+    pub condition: String,
+    pub threshold: String,
+    /// The highest that the rule can give.
+    pub severity: &'static str,
+    pub response: Vec<String>,
+    pub attack: Vec<String>,
+}
+
+/// The rules of a folder of modules, and gridwatch's own.
+pub fn detections(dir: &Path) -> Result<Vec<Detection>> {
+    let manifests = manifests(dir)?;
+    let all = manifests.iter().chain([own::manifest()]);
+    Ok(all.flat_map(|manifest| manifest.rules.iter().map(|rule| detection(manifest, rule))).collect())
+}
+
+fn detection(manifest: &Manifest, rule: &Rule) -> Detection {
+    Detection {
+        id: format!("{}.{}", manifest.name, rule.id),
+        module: format!("{}@{}", manifest.name, manifest.version),
+        title: rule.title.clone(),
+        actions: rule.actions.clone(),
+        condition: one_line(&rule.condition),
+        threshold: one_line(&rule.threshold),
+        severity: rule.severity.name(),
+        response: response(&rule.playbook),
+        attack: rule.attack.clone(),
+    }
+}
+
+/// `contain: End all sessions of the user (admin.users.session.reset, scope admin.users:write)`
+fn response(playbook: &Playbook) -> Vec<String> {
+    let phases = [("verify", &playbook.verify), ("contain", &playbook.contain), ("then", &playbook.then)];
+    phases
+        .into_iter()
+        .flat_map(|(phase, steps)| steps.iter().map(move |step| format!("{phase}: {}", step_text(step))))
+        .collect()
+}
+
+fn step_text(step: &Step) -> String {
+    let method = step.method.as_ref().map(|method| match &step.scope {
+        Some(scope) => format!(" ({method}, scope {scope})"),
+        None => format!(" ({method})"),
+    });
+    format!("{}{}", one_line(&step.text), method.unwrap_or_default())
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// For a terminal: what fits into a line each.
+pub fn table(detections: &[Detection], out: &mut dyn Write) -> Result<()> {
+    let width = detections.iter().map(|d| d.id.len()).max().unwrap_or_default();
+    writeln!(out, "{:<width$}  {:<13}  {:<22}  TITLE", "RULE", "SEVERITY", "ATT&CK")?;
+    for d in detections {
+        writeln!(out, "{:<width$}  {:<13}  {:<22}  {}", d.id, d.severity, d.attack.join(" "), d.title)?;
+    }
+    writeln!(out, "{} rules; conditions, thresholds and responses: --format md or json", detections.len())?;
+    Ok(())
+}
+
+pub fn markdown(detections: &[Detection], out: &mut dyn Write) -> Result<()> {
+    writeln!(out, "| rule | title | actions | condition | threshold | severity | response | ATT&CK |")?;
+    writeln!(out, "|---|---|---|---|---|---|---|---|")?;
+    for d in detections {
+        let actions: Vec<String> = d.actions.iter().map(|action| format!("`{action}`")).collect();
+        let cells = [
+            format!("`{}`", d.id),
+            d.title.clone(),
+            actions.join(", "),
+            d.condition.clone(),
+            d.threshold.clone(),
+            d.severity.to_owned(),
+            d.response.join("<br>"),
+            d.attack.join(", "),
+        ];
+        writeln!(out, "| {} |", cells.map(|cell| cell.replace('|', "\\|")).join(" | "))?;
+    }
+    Ok(())
+}
+
+pub fn json(detections: &[Detection], out: &mut dyn Write) -> Result<()> {
+    writeln!(out, "{}", serde_json::to_string_pretty(detections)?)?;
+    Ok(())
+}
