@@ -210,13 +210,15 @@ fn modules(facts: &Facts) -> Vec<Module> {
 
 /// Facts about the organization, for those settings of a module that ask for them.
 fn settings(manifest: &Manifest, facts: &Facts) -> Map<String, Value> {
-    let known: [(&str, Vec<String>); 11] = [
+    let machines = [facts.bulk_apps.clone(), vec![facts.watcher_app.clone(), facts.provisioning_app.clone()]].concat();
+    let known: [(&str, Vec<String>); 12] = [
         ("export_actors", facts.export_actors.clone()),
         ("security_team", facts.security_team.clone()),
         ("bulk_apps", facts.bulk_apps.clone()),
         ("provisioning_apps", vec![facts.provisioning_app.clone()]),
         ("own_app", vec![facts.watcher_app.clone()]),
         ("own_apps", vec![facts.watcher_app.clone()]),
+        ("service_apps", machines),
         ("known_partners", facts.known_partners.clone()),
         ("sensitive_channels", facts.sensitive_channels.clone()),
         ("incident_channels", facts.incident_channels.clone()),

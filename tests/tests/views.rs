@@ -190,14 +190,19 @@ fn the_mapping_table_has_a_row_for_each_action_and_the_docs_are_what_the_program
         "a Base Event"
     );
     assert!(rows.iter().all(|row| row["ecs"]["event.category"].as_array().is_some_and(|all| !all.is_empty())));
-    let docs = [("actions.md", vec!["schema"])].into_iter().chain(View::ALL.map(|view| {
-        let name: &'static str = Box::leak(format!("{}.schema.json", view.name()).into_boxed_str());
-        (name, vec!["schema", "--format", "json-schema", "--view", view.name()])
-    }));
-    for (name, args) in docs {
-        let printed = gridwatch().args(&args).output().unwrap().stdout;
-        let kept = std::fs::read(root().join("docs").join(name)).unwrap_or_default();
-        assert!(kept == printed, "docs/{name} is out of date: run `cargo xtask docs`");
+    let tables = [
+        ("actions.md", vec!["schema"]),
+        ("detections.md", vec!["detections", "--format", "md"]),
+        ("coverage.txt", vec!["coverage"]),
+    ];
+    let schema = |view: View| {
+        (format!("{}.schema.json", view.name()), vec!["schema", "--format", "json-schema", "--view", view.name()])
+    };
+    let tables = tables.into_iter().map(|(name, args)| (name.to_owned(), args));
+    for (name, args) in tables.chain(View::ALL.map(schema)) {
+        let printed = gridwatch().args(&args).current_dir(root()).output().unwrap().stdout;
+        let kept = std::fs::read(root().join("docs").join(&name)).unwrap_or_default();
+        assert!(!printed.is_empty() && kept == printed, "docs/{name} is out of date: run `cargo xtask docs`");
     }
 }
 

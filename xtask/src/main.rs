@@ -88,7 +88,7 @@ enum Task {
         args: Vec<OsString>,
     },
 
-    /// Write docs/: the event mapping and a JSON Schema per view, as gridwatch itself prints them
+    /// Write docs/: the event mapping, a JSON Schema per view, the rules and what they cover, as gridwatch itself prints them
     Docs,
 
     /// Check the formatting, lint with warnings denied, then test: what a change has to pass
@@ -111,6 +111,8 @@ const DOCS: &[(&str, &[&str])] = &[
     ("ocsf-1.1.0.schema.json", &["schema", "--format", "json-schema", "--view", "ocsf-1.1.0"]),
     ("ecs.schema.json", &["schema", "--format", "json-schema", "--view", "ecs"]),
     ("raw.schema.json", &["schema", "--format", "json-schema", "--view", "raw"]),
+    ("detections.md", &["detections", "--format", "md"]),
+    ("coverage.txt", &["coverage"]),
 ];
 
 fn main() -> ExitCode {
@@ -182,11 +184,16 @@ impl Repo {
 
     /// Nothing in `docs` is written by hand; a test compares it with what is printed.
     fn docs(&self) -> Result<()> {
+        self.build_guests(&[("guest-rules", &self.modules())])?;
         self.build_gridwatch()?;
         let docs = self.workspace.root.join("docs");
         std::fs::create_dir_all(&docs).with_context(|| format!("making {}", docs.display()))?;
         for (name, args) in DOCS {
-            let output = Command::new(self.gridwatch()).args(*args).output().context("running gridwatch")?;
+            let output = Command::new(self.gridwatch())
+                .args(*args)
+                .current_dir(&self.workspace.root)
+                .output()
+                .context("running gridwatch")?;
             anyhow::ensure!(output.status.success(), "gridwatch {} failed", args.join(" "));
             let path = docs.join(name);
             std::fs::write(&path, output.stdout).with_context(|| format!("writing {}", path.display()))?;

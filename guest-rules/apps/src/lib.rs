@@ -1,7 +1,8 @@
-//! Risky apps: apps let in, and apps that gained scopes, rated by what they may do and by who let them.
+//! Risky apps: apps let in, and apps that gained scopes, rated by what they may do and by who let them; those that went on
+//! to read in bulk; and many at once.
 //!
-//! An app outlives the session and the password of whoever installed it. What it does with its token is not in the audit
-//! log, so the moment it is let in is the moment to look.
+//! An app outlives the session and the password of whoever installed it. Little of what it does with its token is in the
+//! audit log, so the moment it is let in is the moment to look.
 
 mod scopes;
 
@@ -13,14 +14,17 @@ gridwatch_sdk::module!(detect);
 /// Scopes shown in a title; all of them are in the labels.
 const SHOWN: usize = 4;
 
+/// The value of a `chain_…` with all steps done.
+const WHOLE_CHAIN: u64 = 3;
+
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
-    let finding = match row.action() {
-        "app_scopes_expanded" => scopes_expanded(row, config),
-        _ => install(row, config),
-    };
-    if let Some(finding) = finding {
-        findings.add(finding);
+    match row.action() {
+        "app_scopes_expanded" => findings.extend(scopes_expanded(row, config)),
+        "file_downloaded" | "canvas_downloaded" | "list_downloaded" => {}
+        _ => findings.extend(install(row, config)),
     }
+    findings.extend(chain(row));
+    findings.extend(many_apps(row, config));
 }
 
 fn install(row: &Row<'_>, config: &Config) -> Option<Finding> {
@@ -53,6 +57,46 @@ fn scopes_expanded(row: &Row<'_>, config: &Config) -> Option<Finding> {
         .label("scopes_added", scopes::brief(&added, usize::MAX))
         .label("scopes_before", scopes::brief(&before, usize::MAX));
     Some(finding)
+}
+
+/// Fires on the download as a rule, and on an earlier step when that arrives last.
+fn chain(row: &Row<'_>) -> Option<Finding> {
+    let (severity, window) = match () {
+        () if row.window(windows::CHAIN_24H) >= WHOLE_CHAIN => (Severity::High, windows::CHAIN_24H),
+        () if row.window(windows::CHAIN_7D) >= WHOLE_CHAIN => (Severity::Medium, windows::CHAIN_7D),
+        () => return None,
+    };
+    let reading = row.entity_type() != "app";
+    let (id, name) = match (reading, row.context_app_name()) {
+        (true, "") => (row.context_app_id(), row.context_app_id().to_owned()),
+        (true, name) => (row.context_app_id(), format!("{name} ({})", row.context_app_id())),
+        (false, _) => (row.entity_id(), app(row)),
+    };
+    let finding = row
+        .finding(rules::CHAIN, severity)
+        .key(id)
+        .title(format!("{name} was let in, gained scopes that read content, and downloads in bulk"))
+        .window(window)
+        .label("app", id)
+        .label("in_the_name_of", who(row))
+        .label("address", row.context_ip_address());
+    let files = row.window(windows::FILES_BY_APP_24H);
+    Some(if reading { finding.label("files_in_24h", files.to_string()) } else { finding })
+}
+
+fn many_apps(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    if !matches!(row.action(), "app_installed" | "org_app_installed" | "cli_app_install") {
+        return None;
+    }
+    let apps = row.window(windows::APPS_BY_USER_30M);
+    let finding = row
+        .finding(rules::MANY_APPS, Severity::Low)
+        .key(row.actor_id())
+        .title(format!("{} installed {apps} apps in 30 minutes", who(row)))
+        .window(windows::APPS_BY_USER_30M)
+        .label("apps", apps.to_string())
+        .label("address", row.context_ip_address());
+    (apps >= config.many_apps).then_some(finding)
 }
 
 /// The first that is given: `new_scopes`; the other spelling in details; the app's own. Not all together: lists of
@@ -174,6 +218,8 @@ impl Configuration for Config {
             |known: &&String| known.starts_with('A') && known.split_once(':').is_some_and(|(_, max)| !max.is_empty());
         let wrong = self.known_apps.iter().filter(|known| !is_app(known));
         problems.extend(wrong.map(|known| format!("`known_apps` has `{known}`; write `A0123:chat:write,users:read`")));
+        let wrong = self.bulk_apps.iter().filter(|id| !id.starts_with('A'));
+        problems.extend(wrong.map(|id| format!("`bulk_apps` has `{id}`; an app's id starts with A")));
         problems
     }
 }

@@ -1,40 +1,47 @@
-//! Privilege granted: new admins and owners, roles and permissions, also through user groups; ownership handed over.
+//! Privilege granted: new admins and owners, roles and permissions, also through user groups; ownership handed over; power
+//! that is used as soon as it is there.
 //!
-//! Every grant is an alert, since there are few. What the log knows of granter and target only decides how loud it is.
+//! Every grant is an alert, since there are few. What the log knows of granter and target, and the operator of who grants
+//! for a living, only decides how loud it is.
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Severity, json};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, json};
 
 gridwatch_sdk::module!(detect);
 
 /// Slack's stand-ins where nobody in particular acted: never the target of their own grant.
 const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
 
+/// The value of a `…_then_used` with both steps done.
+const BOTH_STEPS: u64 = 2;
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     match row.action() {
         "owner_transferred" | "service_owner_transferred" => findings.add(ownership(row)),
         // Groups gain members all day; it matters where the group carries a role.
         "user_added_to_usergroup" if !group_carries_role(row) => {}
-        _ => findings.add(granted(row, config)),
+        action if is_grant(action) => {
+            findings.add(granted(row, config));
+            findings.extend(grant_then_use(row));
+        }
+        _ => findings.extend(grant_then_use(row)),
     }
+}
+
+fn is_grant(action: &str) -> bool {
+    action.starts_with("role_")
+        || matches!(action, "org_owner_created" | "permissions_assigned" | "user_added_to_usergroup")
 }
 
 fn granted(row: &Row<'_>, config: &Config) -> Finding {
     let target = Target::of(row);
-    let to_self = target.id == row.actor_id() && !NOBODY.contains(&row.actor_id());
+    let to_self = target.person() == row.actor_id() && !NOBODY.contains(&row.actor_id());
     let to_outsider = matches!(row.entity_role(), "guest" | "bot");
-    let by_commoner = matches!(row.actor_role(), "member" | "guest" | "bot");
-    let provisioned = config.provisioning_apps.iter().any(|id| id == row.context_app_id());
-    let severity = match (to_self || to_outsider, by_commoner) {
-        // A provisioning app's service account may well be no admin; that it grants to itself is never its job.
-        (false, _) if provisioned => Severity::Informational,
-        (false, false) => Severity::High,
-        _ => Severity::Critical,
-    };
-    let name = if to_self { "themselves" } else { &target.name };
+    let severity = severity(row, config, to_self || to_outsider);
     let finding = row
         .finding(rules::GRANTED, severity)
         .key(&target.id)
-        .title(format!("{} {}", who_acted(row), did(row.action(), name)))
+        .title(format!("{} {}", who_acted(row), did(row.action(), &target, to_self)))
         .label("target", &target.id);
     let facts = [
         ("self_granted", if to_self { "yes" } else { "" }),
@@ -42,8 +49,62 @@ fn granted(row: &Row<'_>, config: &Config) -> Finding {
         ("app", row.context_app_id()),
         ("app_name", row.context_app_name()),
         ("permissions", row.details_changed_permissions()),
+        ("joined", &target.joined),
     ];
     with_facts(finding, row, &facts)
+}
+
+/// `wrong`: the target alone makes it so, whoever granted.
+fn severity(row: &Row<'_>, config: &Config, wrong: bool) -> Severity {
+    let by_admin = matches!(row.actor_role(), "admin" | "owner" | "primary_owner");
+    let by_commoner = matches!(row.actor_role(), "member" | "guest" | "bot");
+    let of_ownership = matches!(row.action(), "role_change_to_owner" | "org_owner_created");
+    let by_it = config.it_admins.iter().any(|id| id == row.actor_id());
+    match () {
+        () if wrong => Severity::Critical,
+        // A provisioning app's service account may well be no admin; that it grants to itself is never its job.
+        () if config.provisioning_apps.iter().any(|id| id == row.context_app_id()) => Severity::Informational,
+        () if by_commoner => Severity::Critical,
+        () if by_it && of_ownership => Severity::Medium,
+        () if by_it => Severity::Low,
+        // Owners are made a few times in a company's life; admins on any Tuesday.
+        () if of_ownership || !by_admin => Severity::High,
+        () => Severity::Medium,
+    }
+}
+
+/// Fires on the act as a rule, and on the grant when that arrives last; then what the granted did before isn't to be seen.
+fn grant_then_use(row: &Row<'_>) -> Option<Finding> {
+    let chains = [
+        windows::GRANTED_THEN_USED,
+        windows::ASSIGNED_THEN_USED,
+        windows::PERMITTED_THEN_USED,
+        windows::JOINED_THEN_USED,
+    ];
+    let chain = chains.into_iter().find(|chain| row.window(*chain) >= BOTH_STEPS)?;
+    let late = is_grant(row.action()).then(|| Target::of(row));
+    let (severity, id, name) = match &late {
+        Some(target) => (Severity::Medium, target.person(), target.person_name()),
+        None => (Severity::High, row.actor_id(), who_acted(row)),
+    };
+    if NOBODY.contains(&id) || late.is_none() && used_before(row) {
+        return None;
+    }
+    let finding = row
+        .finding(rules::GRANT_THEN_USE, severity)
+        .key(id)
+        .title(format!("{name} got power and used it within a day"))
+        .window(chain)
+        .label("act", if late.is_some() { "arrived before the grant" } else { row.action() });
+    Some(with_facts(finding, row, &[]))
+}
+
+/// So long ago that it can't have been by what was granted within a day.
+fn used_before(row: &Row<'_>) -> bool {
+    match row.first_seen(windows::USED_BEFORE) {
+        Seen::At(ms) => ms + DAY_MS <= row.time_ms(),
+        Seen::Never | Seen::Learning => false,
+    }
 }
 
 fn ownership(row: &Row<'_>) -> Finding {
@@ -73,6 +134,8 @@ fn group_carries_role(row: &Row<'_>) -> bool {
 struct Target {
     id: String,
     name: String,
+    /// Who joins, if the target is a group that carries a role and the entry says it.
+    joined: String,
 }
 
 impl Target {
@@ -83,27 +146,42 @@ impl Target {
         let named = by_details.into_iter().flat_map(json::texts).next();
         match (row.entity_type(), named) {
             ("user", _) => Self::new(id, first([row.entity_email(), row.entity_name(), id])),
-            ("usergroup", _) => Self::new(id, &format!("group {} ({id})", row.entity_name())),
+            ("usergroup", _) => {
+                let joined = json::texts(row.details_user()).into_iter().next().unwrap_or_default();
+                Self { joined, ..Self::new(id, &format!("group {} ({id})", row.entity_name())) }
+            }
             (_, Some(target)) => Self::new(&target, &target),
             (_, None) => Self::new(id, first([row.entity_name(), id, ""])),
         }
     }
 
     fn new(id: &str, name: &str) -> Self {
-        let (id, name) = (id.into(), name.into());
-        Self { id, name }
+        Self { id: id.into(), name: name.into(), joined: String::new() }
+    }
+
+    /// Whoever holds the privilege in the end.
+    fn person(&self) -> &str {
+        if self.joined.is_empty() { &self.id } else { &self.joined }
+    }
+
+    fn person_name(&self) -> &str {
+        if self.joined.is_empty() { &self.name } else { &self.joined }
     }
 }
 
-fn did(action: &str, target: &str) -> String {
+fn did(action: &str, target: &Target, to_self: bool) -> String {
+    let name = if to_self { "themselves" } else { target.person_name() };
+    let group = &target.name;
     match action {
-        "role_change_to_admin" => format!("made {target} admin"),
-        "role_change_to_owner" => format!("made {target} owner"),
-        "org_owner_created" => format!("made {target} owner of the organization"),
-        "role_assigned" => format!("assigned a role to {target}"),
-        "permissions_assigned" => format!("assigned permissions to {target}"),
-        "role_added_to_usergroup" => format!("gave a role to {target}"),
-        _ => format!("added somebody to {target}, which carries a role"),
+        "role_change_to_admin" => format!("made {name} admin"),
+        "role_change_to_owner" => format!("made {name} owner"),
+        "org_owner_created" => format!("made {name} owner of the organization"),
+        "role_assigned" => format!("assigned a role to {name}"),
+        "permissions_assigned" => format!("assigned permissions to {name}"),
+        "role_added_to_usergroup" => format!("gave a role to {group}"),
+        "role_modified_on_usergroup" => format!("changed the role of {group}"),
+        _ if target.joined.is_empty() => format!("added somebody to {group}, which carries a role"),
+        _ => format!("added {name} to {group}, which carries a role"),
     }
 }
 
@@ -121,8 +199,10 @@ fn first(names: [&str; 3]) -> &str {
 
 impl Configuration for Config {
     fn problems(&self) -> Vec<String> {
-        let wrong = self.provisioning_apps.iter().filter(|id| !id.starts_with('A'));
-        let problem = |id| format!("`provisioning_apps` has `{id}`; an app's id starts with A");
-        wrong.map(problem).collect()
+        let no_app = self.provisioning_apps.iter().filter(|id| !id.starts_with('A'));
+        let app = |id| format!("`provisioning_apps` has `{id}`; an app's id starts with A");
+        let no_user = self.it_admins.iter().filter(|id| !id.starts_with(['U', 'W']) || NOBODY.contains(&id.as_str()));
+        let user = |id| format!("`it_admins` has `{id}`; a person's id starts with U or W");
+        no_app.map(app).chain(no_user.map(user)).collect()
     }
 }

@@ -1,4 +1,5 @@
-//! Sign-in abuse: guessing at one account, guessing at many from one address, and guesses that end in a sign-in.
+//! Sign-in abuse: guessing at one account, fast or slowly, guessing at many from one address or network, and guesses that
+//! end in a sign-in.
 //!
 //! Sees what Slack itself refused. Where single sign-on is enforced most failures stay at the identity provider, and
 //! nothing here speaks of those.
@@ -20,13 +21,15 @@ const MOST_TRIES_OF_ONE: u64 = 8;
 const BOTH_STEPS: u64 = 2;
 
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
-    let (burst, spray) = match row.action() {
-        "user_login_failed" => (burst(row, config), spray(row, config)),
-        _ => (None, None),
-    };
-    for finding in [burst, spray, failures_then_success(row)].into_iter().flatten() {
-        findings.add(finding);
+    if row.action() == "user_login_failed" {
+        findings.extend(burst(row, config));
+        findings.extend(slow(row, config));
+        let spray = spray(row, config).or_else(|| spray_network(row, config));
+        findings.extend(spray);
+    } else {
+        findings.extend(spray_success(row, config));
     }
+    findings.extend(failures_then_success(row));
 }
 
 fn burst(row: &Row<'_>, config: &Config) -> Option<Finding> {
@@ -44,14 +47,36 @@ fn burst(row: &Row<'_>, config: &Config) -> Option<Finding> {
     Some(finding)
 }
 
+fn slow(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let (failed, days) = (row.window(windows::FAILED_14D), row.window(windows::DAYS_FAILED_14D));
+    if failed < config.slow_failures || days < config.slow_days || NOBODY.contains(&row.actor_id()) {
+        return None;
+    }
+    let finding = row
+        .finding(rules::SLOW, Severity::Low)
+        .key(row.actor_id())
+        .title(format!("{failed} failed sign-ins of {} on {days} days of two weeks", who(row)))
+        .window(windows::FAILED_14D)
+        .label("failures", failed.to_string())
+        .label("days", days.to_string())
+        .label("address", row.context_ip_address())
+        .label("network", row.context_network());
+    Some(finding)
+}
+
 fn spray(row: &Row<'_>, config: &Config) -> Option<Finding> {
-    let users = row.window(windows::USERS_BY_IP_60M);
-    let failed = row.window(windows::FAILED_BY_IP_60M);
+    let tries = Tries {
+        users: row.window(windows::USERS_BY_IP_60M),
+        failed: row.window(windows::FAILED_BY_IP_60M),
+        failed_5m: row.window(windows::FAILED_BY_IP_5M),
+        of_this_user: row.window(windows::FAILED_BY_IP_AND_USER_60M),
+    };
+    let Tries { users, failed, .. } = tries;
     if users < config.spray_users || failed < config.spray_failures {
         return None;
     }
     let wide = users >= config.spray_wide_users;
-    if !(wide || has_shape_of_spray(row, users, failed)) || row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS) {
+    if !(wide || tries.have_shape_of_spray()) || row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS) {
         return None;
     }
     let address = row.context_ip_address();
@@ -66,11 +91,71 @@ fn spray(row: &Row<'_>, config: &Config) -> Option<Finding> {
     Some(finding)
 }
 
-fn has_shape_of_spray(row: &Row<'_>, users: u64, failed: u64) -> bool {
-    let evenly = (users * FEWEST_TRIES..=users * MOST_TRIES).contains(&(failed * 10))
-        && row.window(windows::FAILED_BY_IP_AND_USER_60M) <= MOST_TRIES_OF_ONE;
-    let spread = failed > row.window(windows::FAILED_BY_IP_5M);
-    evenly && spread
+fn spray_network(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let tries = Tries {
+        users: row.window(windows::USERS_BY_NETWORK_60M),
+        failed: row.window(windows::FAILED_BY_NETWORK_60M),
+        failed_5m: row.window(windows::FAILED_BY_NETWORK_5M),
+        of_this_user: row.window(windows::FAILED_BY_NETWORK_AND_USER_60M),
+    };
+    let Tries { users, failed, .. } = tries;
+    let addresses = row.window(windows::ADDRESSES_BY_NETWORK_60M);
+    let enough = users >= config.spray_network_users && failed >= config.spray_network_failures && addresses >= 2;
+    if !(enough && tries.have_shape_of_spray()) || row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS) {
+        return None;
+    }
+    let network = row.context_network();
+    let finding = row
+        .finding(rules::SPRAY_NETWORK, Severity::Medium)
+        .key(network)
+        .title(format!("{failed} failed sign-ins of {users} users from {addresses} addresses of {network} in an hour"))
+        .window(windows::FAILED_BY_NETWORK_60M)
+        .label("network", network)
+        .label("addresses", addresses.to_string())
+        .label("users", users.to_string())
+        .label("failures", failed.to_string());
+    Some(finding)
+}
+
+fn spray_success(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let (users, failed) = (row.window(windows::USERS_BY_IP_60M), row.window(windows::FAILED_BY_IP_60M));
+    let sprays = users >= config.spray_users && failed >= config.spray_failures;
+    let severity = match row.first_seen(windows::NETWORKS) {
+        Seen::Never => Severity::High,
+        Seen::Learning => Severity::Medium,
+        Seen::At(_) => return None,
+    };
+    let by_nobody = NOBODY.contains(&row.actor_id());
+    if !sprays || by_nobody || row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS) {
+        return None;
+    }
+    let address = row.context_ip_address();
+    let finding = row
+        .finding(rules::SPRAY_SUCCESS, severity)
+        .key(row.actor_id())
+        .title(format!("{} signed in from {address}, where {failed} sign-ins of {users} users failed", who(row)))
+        .window(windows::FAILED_BY_IP_60M)
+        .label("address", address)
+        .label("users", users.to_string())
+        .label("failures", failed.to_string());
+    Some(finding)
+}
+
+/// Failures of one address or network.
+struct Tries {
+    users: u64,
+    failed: u64,
+    failed_5m: u64,
+    of_this_user: u64,
+}
+
+impl Tries {
+    fn have_shape_of_spray(&self) -> bool {
+        let evenly = (self.users * FEWEST_TRIES..=self.users * MOST_TRIES).contains(&(self.failed * 10))
+            && self.of_this_user <= MOST_TRIES_OF_ONE;
+        let spread = self.failed > self.failed_5m;
+        evenly && spread
+    }
 }
 
 /// Fires on the sign-in as a rule, and on a failure when that arrives last; its address then says nothing of the sign-in's.
@@ -79,12 +164,19 @@ fn failures_then_success(row: &Row<'_>) -> Option<Finding> {
         return None;
     }
     let failed = row.window(windows::FAILED_60M);
-    let address = row.context_ip_address();
-    let (severity, known) = match row.first_seen(windows::SIGNED_IN_FROM) {
-        _ if row.action() != "user_login" || address.is_empty() => (Severity::Medium, "can't tell"),
-        Seen::Never => (Severity::High, "not in 30 days"),
-        Seen::Learning => (Severity::Medium, "can't tell yet"),
-        Seen::At(_) => (Severity::Medium, "yes"),
+    let new = |window, text: &str| match row.first_seen(window) {
+        _ if row.action() != "user_login" || text.is_empty() => "can't tell",
+        Seen::Never => "not in 30 days",
+        Seen::Learning => "can't tell yet",
+        Seen::At(_) => "yes",
+    };
+    let network = new(windows::NETWORKS, row.context_network());
+    let client = new(windows::CLIENTS, row.context_client());
+    // One of them alone is a trip, or a new laptop on which nobody remembers the password.
+    let as_usual = row.window(windows::IN_AS_USUAL_60M) > 0;
+    let severity = match (network, client) {
+        ("not in 30 days", "not in 30 days") if !as_usual => Severity::High,
+        _ => Severity::Medium,
     };
     let finding = row
         .finding(rules::FAILURES_THEN_SUCCESS, severity)
@@ -93,8 +185,10 @@ fn failures_then_success(row: &Row<'_>) -> Option<Finding> {
         .window(windows::FAILED_THEN_IN)
         .window(windows::FAILED_60M)
         .label("failures", failed.to_string())
-        .label("address", address)
-        .label("signed_in_from_address_before", known);
+        .label("address", row.context_ip_address())
+        .label("network_seen_before", network)
+        .label("client_seen_before", client)
+        .labels([("signed_in_as_usual_too", if as_usual { "yes" } else { "" })]);
     Some(finding)
 }
 

@@ -1,7 +1,8 @@
 //! Networks: who runs an address, and where it is, as tables that the configuration names say.
 //!
 //! A table is text, one range a line: `cidr,asn,country,latitude,longitude,kind`, of which everything after the range may be
-//! left out or empty. Lines that start with `#` are remarks.
+//! left out or empty. Lines that start with `#` are remarks, and the first may be the names of the columns. A kind is one of
+//! hosting, vpn, tor; office, home and mobile may be said too, and mean nothing here: that is where people are.
 //!
 //! ```text
 //! 198.51.100.0/24,AS64500,DE,52.52,13.40,
@@ -13,6 +14,7 @@
 
 use std::net::IpAddr;
 
+const KINDS: &str = "hosting, vpn, tor, office, home, mobile";
 /// Problems told of one table; a table of the wrong format would have as many as lines.
 const MAX_PROBLEMS: usize = 20;
 /// Mean radius of the earth (IUGG), in kilometres.
@@ -72,7 +74,7 @@ impl Networks {
     pub fn parse(text: &str) -> Result<Self, NotNetworks> {
         let (mut ranges, mut networks, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for (at, line) in text.lines().enumerate() {
-            if line.trim().is_empty() || line.starts_with('#') {
+            if line.trim().is_empty() || line.starts_with('#') || at == 0 && line.starts_with("cidr,") {
                 continue;
             }
             match parse_line(line) {
@@ -167,8 +169,8 @@ fn parse_line(line: &str) -> Result<(Range, Network), String> {
         country: parse_country(country)?,
         place: parse_place(latitude, longitude)?,
         kind: match kind {
-            "" => None,
-            kind => Some(NetworkKind::parse(kind).ok_or_else(|| format!("`{kind}` is none of hosting, vpn, tor"))?),
+            "" | "office" | "home" | "mobile" => None,
+            kind => Some(NetworkKind::parse(kind).ok_or_else(|| format!("`{kind}` is none of {KINDS}"))?),
         },
     };
     Ok((Range { first: number_of(range.network()), last: number_of(range.broadcast()) }, network))

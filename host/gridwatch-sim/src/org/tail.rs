@@ -29,6 +29,8 @@ const ALARMING: &[&str] = &[
     "token",
     "seamless_auth",
     "retention",
+    "data_deletion",
+    "bypassed",
     "legal_hold",
     "dlp",
     "barrier",

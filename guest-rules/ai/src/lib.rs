@@ -1,0 +1,227 @@
+//! Assistants, MCP servers and workflows: more reach for them, reading and writing in bulk through them, and ways out.
+//!
+//! MCP tools are the one place where Slack logs that messages are read. What the entries carry is known by the names of
+//! the keys alone, so everything here is read tolerantly, and what can't be told is one step quieter.
+
+mod change;
+
+use change::Change;
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual};
+
+gridwatch_sdk::module!(detect);
+
+/// Slack's stand-ins where nobody in particular acted: what is counted under them is many people's.
+const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
+
+/// The value of `published_then_out` with both steps done.
+const BOTH_STEPS: u64 = 2;
+
+pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
+    let finding = match row.action() {
+        "workflow_trigger_suspicious_keyword" | "workflow_ai_answer_suspicious_prompt" => Some(workflow_verdict(row)),
+        "mcp_slack_send_message_tool_called"
+        | "mcp_slack_send_message_draft_tool_called"
+        | "mcp_slack_schedule_message_tool_called"
+        | "mcp_slack_run_workflow_tool_called"
+        | "slack_ai_mcp_message_sent" => broadcast(row, config),
+        "slack_ai_mcp_resource_read" => read_sweep(row, config),
+        action if action.starts_with("mcp_slack_") => read_sweep(row, config),
+        "pref.platform_beta_external_triggers_enabled" => external_triggers(row),
+        action if action.starts_with("workflow_") || action.starts_with("external_auth_") => workflow_out(row),
+        _ => surface_opened(row, config),
+    };
+    findings.extend(finding);
+}
+
+fn surface_opened(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let change = Change::between(row.details_previous_value(), row.details_new_value());
+    let (severity, known) = match row.action() {
+        "slack_ai_mcp_tool_permission_changed" if change::is_no(row.details_decision()) => return None,
+        "slack_ai_mcp_connector_changed" if change::is_no(row.details_status()) => return None,
+        "slack_ai_mcp_tool_permission_changed" | "slackbot_ai_canvas_approval_bypassed" => (Severity::Low, ""),
+        action if action.starts_with("pref.") => (change.severity()?, ""),
+        _ if is_known(row, config) => (Severity::Low, "yes"),
+        "app_mcp_server_added" | "salesforce_mcp_server_enabled" if is_first_server(row) => (Severity::High, "no"),
+        _ => (Severity::Medium, "no"),
+    };
+    let what = what(row);
+    let first = if is_first_server(row) { "not in 400 days" } else { "" };
+    let finding = row
+        .finding(rules::SURFACE_OPENED, severity)
+        .key(what)
+        .title(format!("{} {} {what}", who(row), did(row.action())))
+        .labels([
+            ("action", row.action()),
+            ("server_url", row.details_server_url()),
+            ("known_server", known),
+            ("server_seen_before", first),
+            ("tool", row.details_tool_name()),
+            ("decision", row.details_decision()),
+            ("direction", if row.action().starts_with("pref.") { change.word() } else { "" }),
+            ("from", row.details_previous_value()),
+            ("to", row.details_new_value()),
+            ("actor_role", row.actor_role()),
+            ("address", row.context_ip_address()),
+        ]);
+    Some(finding)
+}
+
+fn is_first_server(row: &Row<'_>) -> bool {
+    let adds = matches!(row.action(), "app_mcp_server_added" | "salesforce_mcp_server_enabled");
+    adds && row.first_seen(windows::SERVERS_EVER) == Seen::Never
+}
+
+fn is_known(row: &Row<'_>, config: &Config) -> bool {
+    let names = [row.details_server_name(), row.details_server_url(), row.details_app_id(), row.entity_id()];
+    let mut given = names.into_iter().filter(|name| !name.is_empty());
+    given.any(|name| config.known_servers.iter().any(|known| known == name))
+}
+
+/// What reaches further now: the server, else the setting.
+fn what<'b>(row: &Row<'b>) -> &'b str {
+    if row.action().starts_with("pref.") {
+        return row.action();
+    }
+    // The entity of most of these is the workspace, whose name would say nothing.
+    let own = !matches!(row.entity_type(), "workspace" | "enterprise");
+    let (name, id) = if own { (row.entity_name(), row.entity_id()) } else { ("", "") };
+    let names = [row.details_server_name(), row.details_server_url(), row.details_tool_name(), name, id];
+    let given = names.into_iter().chain([row.details_app_id(), row.action()]).find(|name| !name.is_empty());
+    given.unwrap_or_default()
+}
+
+fn read_sweep(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    if NOBODY.contains(&row.actor_id()) || config.bulk_apps.iter().any(|id| id == row.context_app_id()) {
+        return None;
+    }
+    let windows = [windows::READ_60M, windows::READ_WITHOUT_APP_60M, windows::READ_BY_ARGUMENT_60M];
+    let most = windows.into_iter().max_by_key(|window| row.window(*window))?;
+    let (hour, day) = (row.window(most), row.window(windows::READ_24H));
+    let (usual_hour, usual_day) = (row.usual(windows::USUAL_HOUR), row.usual(windows::USUAL_DAY));
+    // The other two have no usual: they are what is left where an entry says less.
+    let unusual = match usual_hour {
+        Usual::AtMost(_) if most == windows::READ_60M => {
+            usual_hour.is_exceeded(hour, config.times_usual, config.sweep_hour)
+        }
+        _ => hour >= config.sweep_hour,
+    };
+    let (severity, count, span, cited) = match () {
+        () if unusual && hour >= config.sweep_high => (Severity::High, hour, "an hour", most),
+        () if unusual => (Severity::Medium, hour, "an hour", most),
+        () if usual_day.is_exceeded(day, config.times_usual, config.sweep_day) => {
+            (Severity::Low, day, "a day", windows::READ_24H)
+        }
+        () => return None,
+    };
+    let usual = match (span, usual_hour, usual_day) {
+        ("an hour", Usual::AtMost(usual), _) | ("a day", _, Usual::AtMost(usual)) => usual.to_string(),
+        _ => "can't tell yet".into(),
+    };
+    let finding = row
+        .finding(rules::READ_SWEEP, severity)
+        .key(format!("{} {}", row.actor_id(), row.context_app_id()).trim_end())
+        .title(format!("{} read {count} channels and files for {} in {span}", assistant(row), who(row)))
+        .window(cited)
+        .label("objects", count.to_string())
+        .label("usual", usual)
+        .labels([("app", row.context_app_id()), ("address", row.context_ip_address())]);
+    Some(finding)
+}
+
+fn broadcast(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let windows = [windows::WROTE_60M, windows::WROTE_MESSAGES_60M, windows::WROTE_BY_ARGUMENT_60M];
+    let most = windows.into_iter().max_by_key(|window| row.window(*window))?;
+    let channels = row.window(most);
+    if channels < config.broadcast_channels || NOBODY.contains(&row.actor_id()) {
+        return None;
+    }
+    let finding = row
+        .finding(rules::BROADCAST, Severity::Medium)
+        .key(row.actor_id())
+        .title(format!("{} wrote to {channels} channels for {} in an hour", assistant(row), who(row)))
+        .window(most)
+        .label("channels", channels.to_string())
+        .labels([("app", row.context_app_id()), ("address", row.context_ip_address())]);
+    Some(finding)
+}
+
+fn workflow_verdict(row: &Row<'_>) -> Finding {
+    let prompt = row.action() == "workflow_ai_answer_suspicious_prompt";
+    let what = if prompt { "a suspicious prompt" } else { "a suspicious word in the trigger" };
+    row.finding(rules::WORKFLOW_VERDICT, Severity::Medium)
+        .key(first([row.entity_id(), row.actor_id(), ""]))
+        .title(format!("Slack found {what} of workflow {}", first([row.entity_name(), row.entity_id(), ""])))
+        .labels([("workflow", row.entity_id()), ("by", row.actor_id()), ("address", row.context_ip_address())])
+}
+
+fn workflow_out(row: &Row<'_>) -> Option<Finding> {
+    if row.window(windows::PUBLISHED_THEN_OUT) < BOTH_STEPS || NOBODY.contains(&row.actor_id()) {
+        return None;
+    }
+    let finding = row
+        .finding(rules::WORKFLOW_OUT, Severity::Low)
+        .key(row.actor_id())
+        .title(format!("{} published a first workflow, and within a day it reached out", who(row)))
+        .window(windows::PUBLISHED_THEN_OUT)
+        .labels([("act", row.action()), ("address", row.context_ip_address())]);
+    Some(finding)
+}
+
+fn external_triggers(row: &Row<'_>) -> Option<Finding> {
+    let change = Change::between(row.details_previous_value(), row.details_new_value());
+    let finding = row
+        .finding(rules::WORKFLOW_OUT, change.severity()?)
+        .key(row.action())
+        .title(format!("{} let workflows be triggered from outside", who(row)))
+        .labels([
+            ("direction", change.word()),
+            ("from", row.details_previous_value()),
+            ("to", row.details_new_value()),
+            ("address", row.context_ip_address()),
+        ]);
+    Some(finding)
+}
+
+fn assistant<'b>(row: &Row<'b>) -> &'b str {
+    match first([row.context_app_name(), row.context_app_id(), ""]) {
+        "somebody unnamed" => "An assistant",
+        name => name,
+    }
+}
+
+fn did(action: &str) -> &'static str {
+    match action {
+        "app_mcp_server_added" | "salesforce_mcp_server_enabled" => "added MCP server",
+        "slack_ai_mcp_tool_permission_changed" => "allowed assistants",
+        "slackbot_ai_canvas_approval_bypassed" => "bypassed an approval:",
+        "agentforce_agent_slack_connection_added" => "connected agent",
+        "agentforce_agent_actions_updated" => "changed what may be done by agent",
+        "slack_ai_mcp_connector_changed" => "changed connector",
+        action if action.starts_with("pref.") => "changed",
+        _ => "changed MCP server",
+    }
+}
+
+/// The e-mail first: a name can be changed by whoever bears it.
+fn who<'b>(row: &Row<'b>) -> &'b str {
+    first([row.actor_email(), row.actor_name(), row.actor_id()])
+}
+
+fn first(names: [&str; 3]) -> &str {
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
+}
+
+impl Configuration for Config {
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.sweep_high < self.sweep_hour {
+            let (high, hour) = (self.sweep_high, self.sweep_hour);
+            problems.push(format!("`sweep_high` is {high}; it can't be below `sweep_hour` ({hour})"));
+        }
+        for (name, ids) in [("bulk_apps", &self.bulk_apps), ("broadcast_apps", &self.broadcast_apps)] {
+            let wrong = ids.iter().filter(|id| !id.starts_with('A'));
+            problems.extend(wrong.map(|id| format!("`{name}` has `{id}`; an app's id starts with A")));
+        }
+        problems
+    }
+}

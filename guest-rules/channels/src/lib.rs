@@ -1,0 +1,289 @@
+//! Channels: joined or looked into one after the other, opened, deleted, and what is forwarded out of them.
+//!
+//! Slack doesn't log reading. Who wants to read has to join or look in, and that is logged.
+
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual, Window, json};
+
+gridwatch_sdk::module!(detect);
+
+/// Slack's stand-ins where nobody in particular acted.
+const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
+
+/// For so long newcomers find their way; `joined_workspace` forgets after as long.
+const NEWCOMER_MS: u64 = 48 * 3_600_000;
+
+pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
+    let finding = match row.action() {
+        "user_channel_join" | "guest_channel_join" => join_sweep(row, config),
+        "public_channel_preview" => preview_sweep(row, config),
+        "private_channel_converted_to_public" => Some(made_public(row, config)),
+        "public_channel_deleted" | "private_channel_deleted" => deletions(row, config),
+        "private_message_forwarded" => forwards(row, config),
+        "channel_email_address_created" => mail_address(row, config),
+        _ => rescoped(row, config),
+    };
+    findings.extend(finding);
+}
+
+fn join_sweep(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    // An invited one's entry reads the same counts, but its context is the inviter's.
+    let invited = !matches!(row.details_inviter(), "" | "{}");
+    if !is_somebodys(row, config) || invited || is_newcomer(row) {
+        return None;
+    }
+    let day = Counted::new(row, windows::JOINS_24H, "24h", "a day");
+    let hour = Counted::new(row, windows::JOINS_60M, "60m", "an hour");
+    let usual = row.usual(windows::USUAL_JOINS_A_DAY);
+    // On the third day a newcomer may still join as many as a sweeper; only a known past tells them apart.
+    let day = if usual == Usual::Learning { Counted { count: 0, ..day } } else { day };
+    let pace = Pace::of(hour, day, usual, config.joins, config.usual_times)?;
+    Some(pace.finding(row, row.finding(rules::JOIN_SWEEP, pace.severity), "joined", "channels"))
+}
+
+/// Came to a workspace just now, and did nothing before.
+fn is_newcomer(row: &Row<'_>) -> bool {
+    let was_there = match row.first_seen(windows::ACTIVE_SINCE) {
+        Seen::At(first) => row.time_ms().saturating_sub(first) > NEWCOMER_MS,
+        Seen::Never | Seen::Learning => false,
+    };
+    !row.last_seen(windows::JOINED_WORKSPACE).is_never() && !was_there
+}
+
+fn preview_sweep(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    if !is_somebodys(row, config) {
+        return None;
+    }
+    let chooses = |looked: u64, joined: u64| joined * 100 >= looked * config.joined_percent;
+    // Who chooses has looked into nothing, as far as a sweep goes.
+    let counted = |looked, joined, label, span| {
+        let counted = Counted::new(row, looked, label, span);
+        let count = if chooses(counted.count, row.window(joined)) { 0 } else { counted.count };
+        Counted { count, ..counted }
+    };
+    let hour = counted(windows::PREVIEWS_30M, windows::JOINS_30M, "30m", "half an hour");
+    let day = counted(windows::PREVIEWS_24H, windows::JOINS_24H, "24h", "a day");
+    let usual = row.usual(windows::USUAL_PREVIEWS_A_DAY);
+    let pace = Pace::of(hour, day, usual, config.previews, config.usual_times)?;
+    let joined = row.window(if pace.counted.label == "24h" { windows::JOINS_24H } else { windows::JOINS_30M });
+    let finding = pace.finding(row, row.finding(rules::PREVIEW_SWEEP, pace.severity), "looked into", "channels");
+    Some(finding.label("joined_meanwhile", joined.to_string()))
+}
+
+fn made_public(row: &Row<'_>, config: &Config) -> Finding {
+    let sensitive = is_sensitive(row, config);
+    let severity = if sensitive { Severity::High } else { Severity::Medium };
+    let finding = row.finding(rules::MADE_PUBLIC, severity).key(row.entity_id()).title(format!(
+        "{} made the {}channel {} public",
+        who(row),
+        if sensitive { "sensitive " } else { "" },
+        name(row)
+    ));
+    with_facts(finding, row)
+}
+
+fn deletions(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    if !is_somebodys(row, config) {
+        return None;
+    }
+    let hour = Counted::new(row, windows::DELETED_60M, "60m", "an hour");
+    let day = Counted::new(row, windows::DELETED_24H, "24h", "a day");
+    let usual = row.usual(windows::USUAL_DELETED_A_DAY);
+    let pace = Pace::of(hour, day, usual, config.deletions, config.usual_times)?;
+    let sensitive = row.window(windows::DELETED_SENSITIVE_24H);
+    let severity = if sensitive > 0 { Severity::High } else { pace.severity };
+    let finding = pace
+        .finding(row, row.finding(rules::DELETIONS, severity), "deleted", "channels")
+        .label("sensitive_24h", sensitive.to_string())
+        .labels([("by_method", row.details_initiated_by())]);
+    Some(finding)
+}
+
+fn forwards(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    if !is_somebodys(row, config) {
+        return None;
+    }
+    let hour = Counted::new(row, windows::FORWARDED_60M, "60m", "an hour");
+    let day = Counted::new(row, windows::FORWARDED_24H, "24h", "a day");
+    let usual = row.usual(windows::USUAL_FORWARDED_A_DAY);
+    let pace = Pace::of(hour, day, usual, config.forwards, config.usual_times)?;
+    Some(pace.finding(row, row.finding(rules::FORWARDS, pace.severity), "forwarded", "private messages"))
+}
+
+fn rescoped(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    if !is_sensitive(row, config) {
+        return None;
+    }
+    let (severity, did) = match row.action() {
+        "channel_workspaces_updated" => (Severity::Medium, "changed the workspaces of"),
+        "channel_moved" => (Severity::Medium, "moved to another workspace"),
+        "channel_restrict_guests_updated" => match guests_restricted(row) {
+            Some(true) => return None,
+            Some(false) => (Severity::Medium, "allowed guests in"),
+            None => (Severity::Low, "changed whether guests may be in"),
+        },
+        _ => (Severity::Medium, "changed the kind of"),
+    };
+    let direction = match (row.action(), severity) {
+        ("channel_restrict_guests_updated", Severity::Low) => "can't tell",
+        _ => "",
+    };
+    let facts = [
+        ("direction", direction),
+        ("shared_to", row.details_shared_to()),
+        ("teams_shared_with", row.details_teams_shared_with()),
+        ("from_workspace", row.details_source_team()),
+        ("to_workspace", row.details_destination_team()),
+    ];
+    let finding = row
+        .finding(rules::RESCOPED, severity)
+        .key(row.entity_id())
+        .title(format!("{} {did} the sensitive channel {}", who(row), name(row)))
+        .labels(facts);
+    Some(with_facts(finding, row))
+}
+
+/// Is the restriction on now? Settings come as `true`, `"true"`, `"on"`, `1`, alone or in an object or list.
+fn guests_restricted(row: &Row<'_>) -> Option<bool> {
+    let read = |value: &str| match json::texts(value).as_slice() {
+        [one] => match one.to_ascii_lowercase().as_str() {
+            "true" | "on" | "1" | "enabled" => Some(true),
+            "false" | "off" | "0" | "disabled" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    };
+    // What was on before and changed is off now.
+    read(row.details_new_value()).or_else(|| read(row.details_previous_value()).map(|before| !before))
+}
+
+fn mail_address(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let (severity, kind) = match (is_sensitive(row, config), row.entity_privacy()) {
+        (true, _) => (Severity::Medium, "sensitive"),
+        (false, "" | "public") => return None,
+        (false, _) => (Severity::Low, "private"),
+    };
+    let finding = row.finding(rules::MAIL_ADDRESS, severity).key(row.entity_id()).title(format!(
+        "{} gave the {kind} channel {} a mail address",
+        who(row),
+        name(row)
+    ));
+    Some(with_facts(finding, row))
+}
+
+/// What a window of different things says of this row.
+#[derive(Clone, Copy)]
+struct Counted {
+    count: u64,
+    window: Window,
+    /// Ends the name of a label.
+    label: &'static str,
+    /// As said in a title.
+    span: &'static str,
+}
+
+impl Counted {
+    fn new(row: &Row<'_>, window: Window, label: &'static str, span: &'static str) -> Self {
+        Self { count: row.window(window), window, label, span }
+    }
+}
+
+/// How fast somebody does what should be seldom.
+struct Pace {
+    severity: Severity,
+    counted: Counted,
+    usual: Usual,
+}
+
+impl Pace {
+    /// An hour speaks for itself; a day has to be unusual for the person, too, as far as that is known.
+    fn of(hour: Counted, day: Counted, usual: Usual, least: u64, times: u64) -> Option<Self> {
+        let unusual = match usual {
+            Usual::Learning => day.count >= least,
+            usual => usual.is_exceeded(day.count, times, least),
+        };
+        let (severity, counted) = match () {
+            () if hour.count >= least => (Severity::Medium, hour),
+            () if unusual => (Severity::Low, day),
+            () => return None,
+        };
+        Some(Self { severity, counted, usual })
+    }
+
+    fn finding(&self, row: &Row<'_>, finding: Finding, did: &str, what: &str) -> Finding {
+        let Counted { count, window, label, span } = self.counted;
+        let usual = match self.usual {
+            Usual::Learning => "can't tell yet".into(),
+            Usual::AtMost(count) => count.to_string(),
+        };
+        let finding = finding
+            .key(row.actor_id())
+            .title(format!("{} {did} {count} {what} in {span}", who(row)))
+            .window(window)
+            .label(format!("count_{label}"), count.to_string())
+            .label("usual_day", usual);
+        with_facts(finding, row)
+    }
+}
+
+/// Does one person answer for it?
+fn is_somebodys(row: &Row<'_>, config: &Config) -> bool {
+    !NOBODY.contains(&row.actor_id()) && !config.bulk_apps.iter().any(|id| id == row.context_app_id())
+}
+
+fn is_sensitive(row: &Row<'_>, config: &Config) -> bool {
+    !row.entity_id().is_empty() && config.sensitive_channels.iter().any(|id| id == row.entity_id())
+}
+
+fn with_facts(finding: Finding, row: &Row<'_>) -> Finding {
+    finding.labels([
+        ("actor", row.actor_id()),
+        ("address", row.context_ip_address()),
+        ("client", row.context_client()),
+        ("app", row.context_app_id()),
+    ])
+}
+
+/// The e-mail first: a name can be changed by whoever bears it.
+fn who<'b>(row: &Row<'b>) -> &'b str {
+    match row.actor_id() {
+        "USLACKUSER" | "USLACKSECURITY" => "Slack (no actor named)",
+        id => first([row.actor_email(), row.actor_name(), id]),
+    }
+}
+
+fn name<'b>(row: &Row<'b>) -> &'b str {
+    first([row.entity_name(), row.entity_id(), ""])
+}
+
+fn first(names: [&str; 3]) -> &str {
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
+}
+
+impl Configuration for Config {
+    fn problems(&self) -> Vec<String> {
+        let starts = |id: &str, with: &[&str]| with.iter().any(|start| id.starts_with(start));
+        let apps = self.bulk_apps.iter().filter(|id| !starts(id, &["A"]));
+        let channels = self.sensitive_channels.iter().filter(|id| !starts(id, &["C", "G", "D"]));
+        let apps = apps.map(|id| format!("`bulk_apps` has `{id}`; an app's id starts with A"));
+        let channels =
+            channels.map(|id| format!("`sensitive_channels` has `{id}`; a channel's id starts with C, G or D"));
+        apps.chain(channels).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_the_wrong_kind_are_told() {
+        assert_eq!(Config::default().problems(), Vec::<String>::new());
+        let config = Config {
+            bulk_apps: vec!["A1".into(), "B1".into()],
+            sensitive_channels: vec!["C1".into(), "G1".into(), "#legal".into()],
+            ..Config::default()
+        };
+        let told = config.problems();
+        assert!(told.len() == 2 && told[0].contains("`B1`") && told[1].contains("`#legal`"), "{told:?}");
+    }
+}

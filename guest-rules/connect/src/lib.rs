@@ -1,0 +1,299 @@
+//! People from outside: organizations let in by Slack Connect, what they take, the policies that keep them out, and guests.
+//!
+//! Inviting is daily business and no alert; being let in is what counts. What people do inside their own organization,
+//! with a channel of ours too, is in their audit log.
+
+mod policy;
+
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity};
+use policy::Direction;
+
+gridwatch_sdk::module!(detect);
+
+/// Slack's stand-ins where nobody in particular acted.
+const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
+
+pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
+    let lets_in = matches!(
+        row.action(),
+        "external_shared_channel_connected"
+            | "external_shared_channel_reconnected"
+            | "external_shared_channel_invite_accepted"
+            | "external_shared_channel_invite_approved"
+            | "external_shared_channel_host_transferred"
+            | "external_shared_channel_access_upgraded"
+            | "connect_dm_invite_accepted"
+            | "channel_workspaces_updated"
+            | "approved_orgs_added"
+    );
+    if lets_in {
+        findings.extend(organization(row, config));
+        findings.extend(many_channels(row, config));
+    }
+    findings.extend(drained(row));
+    findings.extend(policy_changed(row));
+    findings.extend(guest_made_durable(row));
+    findings.extend(guests_created(row, config));
+    findings.extend(approved_own_request(row));
+}
+
+/// The other organization, as far as an entry tells.
+struct Outside<'b> {
+    id: &'b str,
+    name: &'b str,
+    seen: Seen,
+}
+
+impl<'b> Outside<'b> {
+    /// `None` if the entry names none. Two names of teams stand for both sides, ours too: ours are those that the operator
+    /// says, and where the entry is from.
+    fn of(row: &Row<'b>, config: &Config) -> Option<Self> {
+        let (id, name) = (row.details_external_organization_id(), row.details_external_organization_name());
+        if !id.is_empty() {
+            return Some(Self { id, name, seen: row.first_seen(windows::ORGANIZATION_SEEN) });
+        }
+        let teams = [
+            (row.details_added_team_id(), windows::ADDED_SEEN),
+            (row.details_target_team(), windows::TARGET_SEEN),
+            (row.details_origin_team(), windows::ORIGIN_SEEN),
+        ];
+        let is_ours = |id: &str| id == row.context_location_id() || config.own_teams.iter().any(|own| own == id);
+        let theirs = teams.into_iter().filter(|(id, _)| !id.is_empty() && !is_ours(id));
+        let theirs = theirs.map(|(id, window)| Self { id, name, seen: row.first_seen(window) });
+        theirs.min_by_key(|outside| outside.familiarity())
+    }
+
+    fn familiarity(&self) -> u8 {
+        match self.seen {
+            Seen::Never => 0,
+            Seen::Learning => 1,
+            Seen::At(_) => 2,
+        }
+    }
+}
+
+fn organization(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let outside = Outside::of(row, config);
+    let known = |id: &str| config.known_partners.iter().any(|partner| partner == id);
+    if outside.as_ref().is_some_and(|outside| known(outside.id)) {
+        return None;
+    }
+    let place = place(row, config);
+    let always = matches!(row.action(), "approved_orgs_added" | "external_shared_channel_host_transferred");
+    let severity = match (outside.as_ref().map(|outside| outside.seen), place) {
+        (Some(Seen::Never), Place::Private | Place::Sensitive) => Severity::High,
+        (Some(Seen::Never), _) | (Some(Seen::Learning), Place::Private | Place::Sensitive) => Severity::Medium,
+        (Some(Seen::At(_)), Place::Sensitive) => Severity::Medium,
+        _ if always => Severity::Medium,
+        (Some(Seen::Learning), _) => Severity::Low,
+        (Some(Seen::At(_)), _) => return None,
+        // Between workspaces of ours, it names nobody.
+        (None, _) if row.action() == "channel_workspaces_updated" => return None,
+        (None, Place::Sensitive) => Severity::Medium,
+        (None, _) => Severity::Low,
+    };
+    let (key, whom, seen) = match &outside {
+        Some(Outside { id, name: "", seen }) => (*id, (*id).to_owned(), seen.word()),
+        Some(Outside { id, name, seen }) => (*id, format!("{name} ({id})"), seen.word()),
+        None => (row.entity_id(), "an organization that the entry doesn't name".into(), "can't tell"),
+    };
+    let finding = row
+        .finding(rules::ORGANIZATION, severity)
+        .key(key)
+        .title(format!("{whom}: {}{}, by {}", did(row.action()), in_channel(row), who(row)))
+        .labels([
+            ("organization", key),
+            ("organization_name", row.details_external_organization_name()),
+            ("seen_before", seen),
+            ("place", place.word()),
+            ("external_email", row.details_external_user_email()),
+        ]);
+    Some(finding.labels(facts(row)))
+}
+
+/// How much a channel holds that outsiders shouldn't see.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Open,
+    Private,
+    Sensitive,
+}
+
+impl Place {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Open => "",
+            Self::Private => "private",
+            Self::Sensitive => "sensitive",
+        }
+    }
+}
+
+fn place(row: &Row<'_>, config: &Config) -> Place {
+    let named = |id: &str| config.sensitive_channels.iter().any(|channel| channel == id);
+    match row.entity_privacy() {
+        _ if named(row.entity_id()) || named(row.details_channel_id()) => Place::Sensitive,
+        "private" => Place::Private,
+        _ => Place::Open,
+    }
+}
+
+fn many_channels(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let channels = row.window(windows::CHANNELS_24H);
+    let (new, unlisted) = (row.window(windows::NEW_24H) > 0, row.window(windows::UNLISTED_24H) > 0);
+    if channels < config.drain_channels || !(new || unlisted) {
+        return None;
+    }
+    let id = row.details_external_organization_id();
+    Some(
+        row.finding(rules::DRAIN, if new { Severity::High } else { Severity::Medium })
+            .key(id)
+            .title(format!("{channels} channels were connected to {id} within a day of letting it in"))
+            .window(windows::CHANNELS_24H)
+            .label("channels_24h", channels.to_string())
+            .labels([("organization", id), ("organization_name", row.details_external_organization_name())])
+            .labels(facts(row)),
+    )
+}
+
+fn drained(row: &Row<'_>) -> Option<Finding> {
+    let all = [
+        (windows::NEW_THEN_FILES, Severity::High),
+        (windows::NEW_TARGET_THEN_FILES, Severity::High),
+        (windows::NEW_ORIGIN_THEN_FILES, Severity::High),
+        (windows::UNLISTED_THEN_FILES, Severity::Medium),
+    ];
+    let (window, severity) = all.into_iter().find(|(window, _)| row.window(*window) == 2)?;
+    // The file may be the last to arrive, or what let them in.
+    let ours = row.details_external_organization_id();
+    let id = match row.action().ends_with("_downloaded") {
+        true => row.actor_team(),
+        false if !ours.is_empty() => ours,
+        false if window == windows::NEW_ORIGIN_THEN_FILES => row.details_origin_team(),
+        false => row.details_target_team(),
+    };
+    Some(
+        row.finding(rules::DRAIN, severity)
+            .key(id)
+            .title(format!("People of {id} took many files within a day of being let in; last: {}", who(row)))
+            .window(window)
+            .labels([("organization", id), ("taker", row.actor_id())])
+            .labels(facts(row)),
+    )
+}
+
+fn policy_changed(row: &Row<'_>) -> Option<Finding> {
+    let is_policy = row.action().starts_with("pref.") || row.action().starts_with("slack_connect_");
+    let (before, after) = (row.details_previous_value(), row.details_new_value());
+    let (severity, direction) = match is_policy.then(|| policy::direction(row.action(), before, after))? {
+        Direction::Looser => (Severity::Medium, "looser"),
+        Direction::Unclear => (Severity::Low, "can't be told"),
+        Direction::Stricter => return None,
+    };
+    let said = |value| first([value, "nothing", ""]);
+    let title = match (before, after) {
+        ("", "") => format!("{}: {}", who(row), row.action()),
+        _ => format!("{}: {} from {} to {}", who(row), row.action(), said(before), said(after)),
+    };
+    Some(
+        row.finding(rules::POLICY, severity)
+            .key(key(row))
+            .title(title)
+            .labels([("action", row.action()), ("direction", direction), ("before", before), ("after", after)])
+            .labels([("pref", row.details_pref_name())])
+            .labels(facts(row)),
+    )
+}
+
+fn guest_made_durable(row: &Row<'_>) -> Option<Finding> {
+    if row.window(windows::DURABLE_THEN_CHANNELS) != 3 {
+        return None;
+    }
+    // Who joins is the actor, and the context the inviter's; before, the guest is whom it is done to.
+    let joined = row.action().ends_with("_channel_join");
+    let (id, name) = match joined {
+        true => (row.actor_id(), who(row)),
+        false => (row.entity_id(), first([row.entity_email(), row.entity_name(), row.entity_id()])),
+    };
+    Some(
+        row.finding(rules::GUEST_DURABLE, Severity::Medium)
+            .key(id)
+            .title(format!("Guest {name} lost their end date and joined several private channels"))
+            .window(windows::DURABLE_THEN_CHANNELS)
+            .labels([("guest", id)])
+            .labels(facts(row)),
+    )
+}
+
+fn guests_created(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let guests = row.window(windows::GUESTS_24H);
+    if row.action() != "guest_created" || guests < config.burst_guests {
+        return None;
+    }
+    Some(
+        row.finding(rules::GUESTS_CREATED, Severity::Low)
+            .key(row.actor_id())
+            .title(format!("{} created {guests} guests within a day", who(row)))
+            .window(windows::GUESTS_24H)
+            .label("guests_24h", guests.to_string())
+            .labels(facts(row)),
+    )
+}
+
+fn approved_own_request(row: &Row<'_>) -> Option<Finding> {
+    (row.window(windows::REQUESTED_THEN_APPROVED) == 2).then(|| {
+        row.finding(rules::SELF_APPROVED, Severity::Medium)
+            .key(row.actor_id())
+            .title(format!("{} asked to connect a channel and approved it themselves{}", who(row), in_channel(row)))
+            .window(windows::REQUESTED_THEN_APPROVED)
+            .labels([("channel", row.entity_id())])
+            .labels(facts(row))
+    })
+}
+
+fn did(action: &str) -> &'static str {
+    match action {
+        "approved_orgs_added" => "added to the approved organizations",
+        "connect_dm_invite_accepted" => "direct messages opened",
+        "external_shared_channel_host_transferred" => "became host",
+        "external_shared_channel_access_upgraded" => "got more access",
+        "external_shared_channel_invite_accepted" | "external_shared_channel_invite_approved" => "let in",
+        _ => "connected",
+    }
+}
+
+fn in_channel(row: &Row<'_>) -> String {
+    match (row.entity_type(), row.entity_name()) {
+        ("channel", "") => format!(" ({})", row.entity_id()),
+        ("channel", name) => format!(" (#{name}, {})", row.entity_id()),
+        _ => String::new(),
+    }
+}
+
+/// One person's changes are one alert. Nobody's aren't one person's: there the action is what they have in common.
+fn key<'b>(row: &Row<'b>) -> &'b str {
+    if NOBODY.contains(&row.actor_id()) { row.action() } else { row.actor_id() }
+}
+
+fn facts<'b>(row: &Row<'b>) -> [(&'static str, &'b str); 3] {
+    [("actor_role", row.actor_role()), ("actor_team", row.actor_team()), ("address", row.context_ip_address())]
+}
+
+fn who<'b>(row: &Row<'b>) -> &'b str {
+    match row.actor_id() {
+        "USLACKUSER" | "USLACKSECURITY" => "Slack (no actor named)",
+        id => first([row.actor_email(), row.actor_name(), id]),
+    }
+}
+
+/// The first that is given, the e-mail before the name: a name can be changed by whoever bears it.
+fn first(names: [&str; 3]) -> &str {
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
+}
+
+impl Configuration for Config {
+    fn problems(&self) -> Vec<String> {
+        let wrong = self.known_partners.iter().filter(|id| self.own_teams.contains(id));
+        wrong.map(|id| format!("`{id}` is in `known_partners` and in `own_teams`; it can't be both")).collect()
+    }
+}

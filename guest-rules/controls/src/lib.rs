@@ -1,0 +1,309 @@
+//! Controls relaxed: what guards the organization was switched off, loosened or blinded, or those who guard it were.
+//!
+//! Loosening is told from tightening by the values before and after (`direction`); where they don't say, a finding is one
+//! severity lower and says so. One admin's changes of a day are one alert of each rule.
+
+mod direction;
+
+use direction::Direction;
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity, Window, json};
+
+gridwatch_sdk::module!(detect);
+
+/// Slack's stand-ins where nobody in particular acted.
+const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
+
+/// With it, an app can read the audit log.
+const READS_THE_LOG: &str = "auditlogs:read";
+
+pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
+    if let Some(change) = Change::of(row, config) {
+        findings.extend(changed(row, &change));
+    }
+    findings.extend(restored(row));
+    findings.extend(hold_then_deletion(row));
+    findings.extend(violations_cleared(row, config));
+    findings.extend(defenders(row, config));
+}
+
+/// A change of a control: how bad it is if it loosens, and whether it does.
+struct Change {
+    rule: Rule,
+    severity: Severity,
+    direction: Direction,
+}
+
+impl Change {
+    fn of(row: &Row<'_>, config: &Config) -> Option<Self> {
+        use Direction::{Looser, Unclear};
+        use Severity::{High, Low, Medium};
+        let (before, after) = (row.details_previous_value(), row.details_new_value());
+        let protection = || direction::of_protection(before, after);
+        let ranges = || direction::of_ranges(before, after, config.widest_range);
+        let (rule, severity, direction) = match row.action() {
+            "app_uninstalled" | "app_restricted" | "org_app_uninstalled" | "app_deleted" => {
+                (rules::WATCHER, watcher_app(row, config)?, Looser)
+            }
+            // Whichever way these go, whoever watches has to know.
+            action if action.contains("anomaly_event_re") || action.contains("audit_log_retention") => {
+                (rules::WATCHER, High, Looser)
+            }
+            "channel_retention_changed" => {
+                let (before, after) = (row.details_old_retention_policy(), row.details_new_retention_policy());
+                (rules::RETENTION, Medium, direction::of_retention(before, after))
+            }
+            action if action.contains("retention_override") => {
+                (rules::RETENTION, High, direction::of_permission(before, after))
+            }
+            action if action.contains("retention") || action == "data_deletion_date_changed" => {
+                (rules::RETENTION, High, direction::of_retention(before, after))
+            }
+            "pref.app_whitelist_enabled" | "pref.app_dir_only" => (rules::APP_GOVERNANCE, High, protection()),
+            "app_allowlist_rule_deactivated"
+            | "app_allowlist_rule_deleted"
+            | "child_app_auto_install_rule_created"
+            | "org_app_future_workspace_install_enabled" => (rules::APP_GOVERNANCE, Medium, Looser),
+            "app_allowlist_rule_created"
+            | "app_allowlist_rule_updated"
+            | "app_allowlist_rule_reordered"
+            | "app_allowlist_scopes_rating_updated" => (rules::APP_GOVERNANCE, Medium, Unclear),
+            "ip_allowlist_disabled" | "intune_disabled" => (rules::ACCESS, High, Looser),
+            "team_authorized_ip_range_added" | "team_authorized_ip_range_set" => (rules::ACCESS, High, ranges()),
+            "pref.disallow_public_file_urls" => (rules::PUBLIC_URLS, Medium, protection()),
+            "native_dlp_rule_deactivated" => (rules::DLP_RULE, High, Looser),
+            "native_dlp_rule_edited" => (rules::DLP_RULE, Medium, Unclear),
+            "barrier_deleted" => (rules::BARRIER, Medium, Looser),
+            "barrier_updated" if row.details_restricted_subjects() == "[]" => (rules::BARRIER, Medium, Looser),
+            "barrier_updated" => (rules::BARRIER, Medium, Unclear),
+            "legal_hold_policy_updated" => (rules::LEGAL_HOLD, hold_severity(row, config), Unclear),
+            "legal_hold_policy_released"
+            | "legal_hold_policy_entities_deleted"
+            | "legal_hold_policy_exclusion_added" => (rules::LEGAL_HOLD, hold_severity(row, config), Looser),
+            "organization_deleted" => (rules::WORKSPACES, High, Looser),
+            "workspace_deleted" => (rules::WORKSPACES, Medium, Looser),
+            "organization_created" | "workspace_created" => (rules::WORKSPACES, Low, Looser),
+            action if action.starts_with("pref.") && is_access(action) => (rules::ACCESS, Medium, protection()),
+            _ => return None,
+        };
+        Some(Self { rule, severity, direction })
+    }
+}
+
+/// Preferences that say from where, and with which devices and browsers, people may work.
+fn is_access(action: &str) -> bool {
+    matches!(
+        action,
+        "pref.block_file_download_for_unapproved_ip"
+            | "pref.block_download_and_copy_on_untrusted_mobile"
+            | "pref.ent_required_browser"
+            | "pref.enterprise_mobile_device_check"
+    )
+}
+
+/// High for the app that the operator says is ours; Medium for any other that reads the audit log, since it watches for
+/// somebody.
+fn watcher_app(row: &Row<'_>, config: &Config) -> Option<Severity> {
+    let ours = |id: &String| !id.is_empty() && (id == row.entity_id() || id == row.entity_app_id());
+    let scopes = [row.entity_scopes(), row.entity_scopes_bot(), row.entity_bot_scopes()];
+    match () {
+        () if config.own_app.iter().any(ours) => Some(Severity::High),
+        () if scopes.into_iter().flat_map(json::texts).any(|scope| scope == READS_THE_LOG) => Some(Severity::Medium),
+        () => None,
+    }
+}
+
+/// Counsel lifts holds as part of the work: the log alone shows whose work it is only by who has set holds before.
+fn hold_severity(row: &Row<'_>, config: &Config) -> Severity {
+    let team = &config.legal_team;
+    let has_set_holds = matches!(row.first_seen(windows::SETS_HOLDS), Seen::At(_));
+    match () {
+        () if team.iter().any(|id| id == row.actor_id()) => Severity::Informational,
+        () if !team.is_empty() => Severity::High,
+        () if has_set_holds => Severity::Informational,
+        () => Severity::Medium,
+    }
+}
+
+fn changed(row: &Row<'_>, change: &Change) -> Option<Finding> {
+    let (severity, direction) = match change.direction {
+        Direction::Looser => (change.severity, "looser"),
+        Direction::Unclear => (one_lower(change.severity)?, "can't be told"),
+        Direction::Stricter => return None,
+    };
+    let (before, after) = (
+        either(row.details_previous_value(), row.details_old_retention_policy()),
+        either(row.details_new_value(), row.details_new_retention_policy()),
+    );
+    let title = match (before, after) {
+        ("", "") => format!("{}: {}{}", who(row), row.action(), on(row)),
+        _ => format!("{}: {}{} from {} to {}", who(row), row.action(), on(row), said(before), said(after)),
+    };
+    Some(
+        row.finding(change.rule, severity)
+            .key(key(row))
+            .title(title)
+            .labels([("action", row.action()), ("direction", direction), ("before", before), ("after", after)])
+            .labels(facts(row)),
+    )
+}
+
+/// Windows of a control that was relaxed, used and restored; and what the control is.
+const RESTORED: [(Window, &str); 15] = [
+    (windows::TWO_FACTOR, "two-factor authentication"),
+    (windows::TWO_FACTOR_SMS, "no second factor by SMS"),
+    (windows::SSO, "single sign-on"),
+    (windows::SSO_EXEMPTION, "single sign-on for somebody"),
+    (windows::MANAGED_AUTH, "managed sign-in"),
+    (windows::IP_ALLOWLIST, "the IP allowlist"),
+    (windows::UNAPPROVED_IP, "the block on downloads from unapproved addresses"),
+    (windows::INTUNE, "Intune"),
+    (windows::DLP_RULE, "a DLP rule"),
+    (windows::PUBLIC_URLS, "the ban on public file links"),
+    (windows::APP_APPROVAL, "app approval"),
+    (windows::APP_DIRECTORY, "directory apps only"),
+    (windows::APP_RULE, "a rule on apps"),
+    (windows::ANOMALY_RESPONSE, "Slack's answer to anomalies"),
+    (windows::RETENTION, "retention"),
+];
+
+fn restored(row: &Row<'_>) -> Option<Finding> {
+    let done: Vec<_> = RESTORED.into_iter().filter(|(window, _)| row.window(*window) == 3).collect();
+    let first = done.first()?;
+    let finding = row
+        .finding(rules::WEAKEN_ACT_RESTORE, Severity::High)
+        .key(row.actor_id())
+        .title(format!("{} relaxed {}, did what it stands against, and put it back within 4 hours", who(row), first.1))
+        .labels(facts(row));
+    let cited =
+        |finding: Finding, (window, control): &(Window, &str)| finding.window(*window).label("control", *control);
+    Some(done.iter().fold(finding, cited))
+}
+
+fn hold_then_deletion(row: &Row<'_>) -> Option<Finding> {
+    let all = [
+        (windows::HOLD_THEN_OWN_DELETIONS, "the same person deleted messages or files in bulk"),
+        (windows::HOLD_THEN_BURST, "messages or files were deleted in bulk"),
+        (windows::HOLD_THEN_CHANNELS, "several channels were deleted"),
+        (windows::HOLD_THEN_RETENTION, "retention was shortened"),
+    ];
+    let done: Vec<_> = all.into_iter().filter(|(window, _)| row.window(*window) == 2).collect();
+    let first = done.first()?;
+    let finding = row
+        .finding(rules::HOLD_THEN_DELETION, Severity::High)
+        .title(format!("A legal hold was lifted, and within 72 hours {}; last: {}", first.1, who(row)))
+        .labels([("actor", row.actor_id())])
+        .labels(facts(row));
+    let cited = |finding: Finding, (window, then): &(Window, &str)| finding.window(*window).label("then", *then);
+    Some(done.iter().fold(finding, cited))
+}
+
+fn violations_cleared(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let cleared = row.window(windows::VIOLATIONS_60M);
+    let is_their_work = config.security_team.iter().any(|id| id == row.actor_id());
+    if row.action() != "native_dlp_violation_deleted" || cleared < config.burst_violations || is_their_work {
+        return None;
+    }
+    Some(
+        row.finding(rules::DLP_VIOLATIONS_DELETED, Severity::Medium)
+            .key(key(row))
+            .title(format!("{} deleted {cleared} DLP violations within an hour", who(row)))
+            .window(windows::VIOLATIONS_60M)
+            .label("violations_60m", cleared.to_string())
+            .labels(facts(row)),
+    )
+}
+
+/// Somebody of `security_team` was thrown out, demoted or signed out by somebody else.
+fn defenders(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let (window, did, [one, more]) = match row.action() {
+        "user_deactivated" | "role_change_to_user" | "role_change_to_guest" => {
+            (windows::DEFENDERS_OUT_24H, "deactivated or demoted", [Severity::Medium, Severity::High])
+        }
+        "user_session_reset_by_admin" => {
+            (windows::DEFENDERS_RESET_24H, "signed out", [Severity::Low, Severity::Medium])
+        }
+        "bulk_session_reset_by_admin" => return defenders_in_bulk(row, config),
+        _ => return None,
+    };
+    let hit = row.window(window);
+    let of_team = config.security_team.iter().any(|id| id == row.entity_id());
+    if !of_team || hit == 0 || row.entity_id() == row.actor_id() {
+        return None;
+    }
+    let finding = about_defenders(row, hit, did, if hit > 1 { more } else { one });
+    Some(finding.window(window).labels([("defender", row.entity_id())]))
+}
+
+/// One entry that names all of whom it signed out.
+fn defenders_in_bulk(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let out = json::texts(row.details_succeeded_users());
+    let hit: Vec<&String> = config.security_team.iter().filter(|id| out.contains(id)).collect();
+    let severity = if hit.len() > 1 { Severity::Medium } else { Severity::Low };
+    let finding = (!hit.is_empty()).then(|| about_defenders(row, hit.len() as u64, "signed out", severity))?;
+    Some(hit.into_iter().fold(finding, |finding, id| finding.label("defender", id)))
+}
+
+fn about_defenders(row: &Row<'_>, hit: u64, did: &str, severity: Severity) -> Finding {
+    row.finding(rules::DEFENDERS, severity)
+        .key(key(row))
+        .title(format!("{hit} of the security team {did} within a day; last by {}", who(row)))
+        .label("defenders_24h", hit.to_string())
+        .labels([("action", row.action())])
+        .labels(facts(row))
+}
+
+/// Nothing is lower than Informational.
+fn one_lower(severity: Severity) -> Option<Severity> {
+    match severity {
+        Severity::Critical => Some(Severity::High),
+        Severity::High => Some(Severity::Medium),
+        Severity::Medium => Some(Severity::Low),
+        Severity::Low => Some(Severity::Informational),
+        Severity::Informational => None,
+    }
+}
+
+/// One person's changes are one alert. Nobody's aren't one person's: there the action is what they have in common.
+fn key<'b>(row: &Row<'b>) -> &'b str {
+    if NOBODY.contains(&row.actor_id()) { row.action() } else { row.actor_id() }
+}
+
+fn facts<'b>(row: &Row<'b>) -> [(&'static str, &'b str); 3] {
+    [("actor_role", row.actor_role()), ("address", row.context_ip_address()), ("app", row.context_app_id())]
+}
+
+/// What was changed, where it isn't the organization as such.
+fn on(row: &Row<'_>) -> String {
+    match (row.entity_name(), row.entity_id()) {
+        _ if matches!(row.entity_type(), "" | "enterprise") => String::new(),
+        ("", "") => String::new(),
+        ("", id) => format!(" on {id}"),
+        (name, id) => format!(" on {name} ({id})"),
+    }
+}
+
+fn either<'b>(first: &'b str, second: &'b str) -> &'b str {
+    if first.is_empty() { second } else { first }
+}
+
+fn said(value: &str) -> &str {
+    if value.is_empty() { "nothing" } else { value }
+}
+
+/// The e-mail before the name: a name can be changed by whoever bears it.
+fn who<'b>(row: &Row<'b>) -> &'b str {
+    match row.actor_id() {
+        "USLACKUSER" | "USLACKSECURITY" => "Slack (no actor named)",
+        id => {
+            let names = [row.actor_email(), row.actor_name(), id];
+            names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
+        }
+    }
+}
+
+impl Configuration for Config {
+    fn problems(&self) -> Vec<String> {
+        let wrong = self.own_app.iter().filter(|id| !id.starts_with('A'));
+        wrong.map(|id| format!("`own_app` has `{id}`; an app's id starts with A")).collect()
+    }
+}

@@ -1,0 +1,217 @@
+//! Exports: messages, statistics and the audit log that leave, who takes them, and what makes it possible.
+//!
+//! Exports are rare and a few people's work, so that who does it says more than how much it is.
+
+mod kinds;
+
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity};
+
+gridwatch_sdk::module!(detect);
+
+/// Slack's stand-ins where nobody in particular acted.
+const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
+
+const MINUTE_MS: u64 = 60_000;
+const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
+/// The hour that a change of the clocks makes, and half of one for Slack's queue.
+const SLIP_MS: u64 = 90 * MINUTE_MS;
+
+pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
+    match row.action() {
+        "corporate_exports_approved"
+        | "corporate_exports_enabled"
+        | "organization_channel_audit_export_enabled"
+        | "workspace_channel_audit_export_enabled"
+        | "export_app_configuration_upserted" => findings.add(capability(row)),
+        "workflow_responses_csv_download" => findings.extend(responses(row, config)),
+        "apps_analytics_export_started"
+        | "workflow_analytics_export_started"
+        | "slackbot_analytics_export_started"
+        | "export_private_channel_analytics_created" => findings.extend(statistics(row, config)),
+        action if action.contains("audit_logs_") || action.starts_with("security_settings_") => {
+            findings.extend(audit_log(row, config));
+        }
+        _ => messages(row, config, findings),
+    }
+}
+
+/// An export of messages is started or downloaded.
+fn messages(row: &Row<'_>, config: &Config, findings: &mut Findings) {
+    // Slack itself runs the schedules; what is odd about one of its exports is when it runs.
+    let by_schedule = row.action() == "scheduled_export_started" && NOBODY.contains(&row.actor_id());
+    if is_one_of(&config.export_actors, row) || by_schedule {
+        findings.extend(relay(row));
+        findings.extend(other_network(row));
+        findings.extend(off_schedule(row));
+    } else {
+        findings.add(outsider(row));
+    }
+}
+
+fn outsider(row: &Row<'_>) -> Finding {
+    let before = row.first_seen(windows::EVER_EXPORTED);
+    let severity = if before.is_never() { Severity::Critical } else { Severity::High };
+    let kind = kinds::started_by_another(row);
+    let finding = start(row, rules::OUTSIDER, severity)
+        .title(format!("{} {}, which isn't their work", who(row), did(row.action())))
+        .label("exported_in_180_days", before.word());
+    match kind {
+        Some(kind) => finding.label("started_by", "somebody else").window(kind.by_anybody),
+        None => finding,
+    }
+}
+
+fn relay(row: &Row<'_>) -> Option<Finding> {
+    let kind = kinds::started_by_another(row)?;
+    let finding = start(row, rules::RELAY, Severity::Medium)
+        .title(format!("{} {} that somebody else started", who(row), did(row.action())))
+        .window(kind.by_anybody);
+    Some(finding)
+}
+
+fn other_network(row: &Row<'_>) -> Option<Finding> {
+    let started = row.window(windows::STARTED_SOMEWHERE) > 0;
+    let here = !row.last_seen(windows::STARTED_HERE).is_never();
+    if !row.action().ends_with("_downloaded") || row.context_network().is_empty() || !started || here {
+        return None;
+    }
+    // A rented server or a VPN may well be where an export is processed; a Tor exit isn't.
+    let severity = if row.context_network_kind() == "tor" { Severity::High } else { Severity::Medium };
+    let finding = start(row, rules::OTHER_NETWORK, severity)
+        .title(format!("{} {} from {}, but started none there", who(row), did(row.action()), row.context_network()))
+        .window(windows::STARTED_SOMEWHERE);
+    Some(finding)
+}
+
+fn off_schedule(row: &Row<'_>) -> Option<Finding> {
+    let Seen::At(last) = row.last_seen(windows::LAST_SCHEDULED) else { return None };
+    let new_hour = row.action() == "scheduled_export_started" && row.first_seen(windows::SCHEDULE).is_never();
+    // Neither earlier nor later than the one before, whole days apart.
+    let off = row.time_ms().abs_diff(last) % DAY_MS;
+    if !new_hour || off.min(DAY_MS - off) <= SLIP_MS {
+        return None;
+    }
+    let finding = start(row, rules::OFF_SCHEDULE, Severity::Medium)
+        .key("schedule")
+        .title(format!("{} {} in an hour in which none ever starts", who(row), did(row.action())))
+        .label("hour_of_week_utc", row.time_hour_of_week());
+    Some(finding)
+}
+
+fn capability(row: &Row<'_>) -> Finding {
+    let what = match row.action() {
+        "corporate_exports_approved" => "approved exports of private messages",
+        "corporate_exports_enabled" => "switched on exports of private messages",
+        "export_app_configuration_upserted" => "set up the app that exports are handed to",
+        _ => "switched on exports of single channels",
+    };
+    let of = if row.entity_name().is_empty() { row.entity_id() } else { row.entity_name() };
+    start(row, rules::CAPABILITY, Severity::High)
+        .key(row.action())
+        .title(format!("{} {what}", who(row)))
+        .labels([("of", of)])
+}
+
+fn audit_log(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    if is_one_of(&config.security_team, row) {
+        return None;
+    }
+    let taken = row.action().contains("_export_");
+    let severity = match (taken, config.security_team.is_empty()) {
+        (true, false) => Severity::High,
+        (false, true) => Severity::Low,
+        _ => Severity::Medium,
+    };
+    let what = match row.action() {
+        action if action.starts_with("security_settings_") => "exported the security settings",
+        _ if taken => "exported the audit log",
+        "audit_logs_ai_summary_generated" => "had the audit log summed up",
+        "search_query_audit_logs_max_rows_failure" => "asked for more of the audit log than Slack gives",
+        _ => "searched the audit log",
+    };
+    let known = if config.security_team.is_empty() { "no" } else { "yes" };
+    let finding = start(row, rules::AUDIT_LOG, severity)
+        .title(format!("{} {what}", who(row)))
+        .label("security_team_known", known);
+    Some(finding)
+}
+
+fn statistics(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    if is_one_of(&config.export_actors, row) || !row.first_seen(windows::STATISTICS).is_never() {
+        return None;
+    }
+    let what = match row.action() {
+        "apps_analytics_export_started" => "apps",
+        "workflow_analytics_export_started" => "workflows",
+        "slackbot_analytics_export_started" => "Slackbot",
+        _ => "private channels",
+    };
+    let title = format!("{} exported statistics on {what}, for the first time in 90 days", who(row));
+    Some(start(row, rules::STATISTICS, Severity::Low).title(title))
+}
+
+fn responses(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let workflows = row.window(windows::RESPONSES_24H);
+    let nobody = NOBODY.contains(&row.actor_id());
+    if nobody || is_one_of(&config.export_actors, row) || workflows < config.responses_workflows {
+        return None;
+    }
+    let finding = start(row, rules::STATISTICS, Severity::Low)
+        .title(format!("{} downloaded the answers of {workflows} workflows in a day", who(row)))
+        .window(windows::RESPONSES_24H)
+        .label("workflows", workflows.to_string());
+    Some(finding)
+}
+
+/// A finding of what the actor did, with the facts that every one here has.
+fn start(row: &Row<'_>, rule: Rule, severity: Severity) -> Finding {
+    let role = if row.actor_role().is_empty() { "unknown" } else { row.actor_role() };
+    // What nobody did isn't one person's: it is told apart by what it is.
+    let key = if NOBODY.contains(&row.actor_id()) { row.action() } else { row.actor_id() };
+    row.finding(rule, severity).key(key).labels([
+        ("actor_role", role),
+        ("address", row.context_ip_address()),
+        ("network", row.context_network()),
+        ("network_kind", row.context_network_kind()),
+        ("app", row.context_app_id()),
+        ("export_type", row.details_export_type()),
+        ("exported_from", row.details_export_start_ts()),
+        ("exported_to", row.details_export_end_ts()),
+    ])
+}
+
+fn is_one_of(people: &[String], row: &Row<'_>) -> bool {
+    people.iter().any(|id| id == row.actor_id())
+}
+
+fn did(action: &str) -> String {
+    let step = if action.ends_with("_downloaded") { "downloaded" } else { "started" };
+    let kind = match action.rsplit_once('_').unwrap_or_default().0 {
+        "manual_user_export" => "an export of people's messages",
+        "channels_export" => "an export of chosen channels",
+        "channel_audit_export" => "an export of a channel for audit",
+        "scheduled_export" => "a scheduled export",
+        _ => "an export of messages",
+    };
+    format!("{step} {kind}")
+}
+
+/// The e-mail first: a name can be changed by whoever bears it.
+fn who<'b>(row: &Row<'b>) -> &'b str {
+    let names = [row.actor_email(), row.actor_name(), row.actor_id()];
+    match row.actor_id() {
+        "USLACKUSER" | "USLACKSECURITY" => "Slack (no actor named)",
+        _ => names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed"),
+    }
+}
+
+impl Configuration for Config {
+    fn problems(&self) -> Vec<String> {
+        let lists = [("export_actors", &self.export_actors), ("security_team", &self.security_team)];
+        let wrong = lists.into_iter().flat_map(|(name, ids)| {
+            let ids = ids.iter().filter(|id| !id.starts_with(['U', 'W']));
+            ids.map(move |id| format!("`{name}` has `{id}`; a person's id starts with U or W"))
+        });
+        wrong.collect()
+    }
+}

@@ -1,0 +1,49 @@
+//! Decoys: files, channels and accounts that exist to be found by those who look around.
+
+use crate::{Config, Fields, NOBODY, first, has, rules, who};
+use gridwatch_sdk::{Finding, Row, Severity};
+
+pub(crate) fn touched(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    // Of other rules: an upload is how a decoy comes to be, the scanner's verdict is nobody's touch, messages are too late.
+    if matches!(row.action(), "file_uploaded" | "file_malicious_content_detected" | "message_tombstoned") {
+        return None;
+    }
+    let (what, id) = decoy(row, config)?;
+    let nobody = NOBODY.contains(&row.actor_id());
+    // What retention deletes is nobody's curiosity.
+    let retention = nobody && matches!(row.action(), "file_deleted" | "canvas_deleted" | "list_deleted");
+    if retention || has(&config.decoy_keepers, row.actor_id()) || has(&config.bulk_apps, row.context_app_id()) {
+        return None;
+    }
+    let name = first([row.entity_name(), row.entity_title(), id]);
+    let invited = if row.details_inviter().is_empty() { "" } else { ", brought in by somebody" };
+    let title = match what {
+        "user" if row.actor_id() == id => format!("{} of the decoy user {}", said(row.action()), who(row)),
+        _ => format!("{}: {} of the decoy {what} {name}{invited}", who(row), said(row.action())),
+    };
+    let finding = row
+        .finding(rules::DECOY, Severity::High)
+        .key(if nobody { id } else { row.actor_id() })
+        .title(title)
+        .label("decoy", id)
+        .label("did", row.action())
+        .labels([("actor", row.actor_id()), ("address", row.context_ip_address()), ("client", row.context_client())])
+        .labels([("app", row.context_app_id())]);
+    Some(finding)
+}
+
+/// Which decoy an entry is about: what kind, and its id.
+fn decoy<'b>(row: &Row<'b>, config: &Config) -> Option<(&'static str, &'b str)> {
+    let candidates = [
+        ("file", row.entity_id(), &config.decoy_files),
+        ("channel", row.entity_id(), &config.decoy_channels),
+        ("user", row.entity_id(), &config.decoy_users),
+        ("user", row.actor_id(), &config.decoy_users),
+    ];
+    candidates.into_iter().find(|(_, id, decoys)| has(decoys, id)).map(|(what, id, _)| (what, id))
+}
+
+/// An action in words: `public_channel_preview` is "public channel preview".
+fn said(action: &str) -> String {
+    action.replace('_', " ")
+}

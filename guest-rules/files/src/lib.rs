@@ -1,0 +1,299 @@
+//! Files, canvases and lists: taken in bulk, published, disguised, malicious or destroyed; and decoys that nobody should
+//! touch.
+//!
+//! Slack writes the same entry for a view as for a download and says nothing of where a file was posted: what is counted
+//! is which files somebody had.
+
+mod decoys;
+mod names;
+
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Severity, Usual, Window};
+
+gridwatch_sdk::module!(detect);
+
+/// Slack's stand-ins where nobody in particular acted.
+const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
+
+pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
+    let told = match row.action() {
+        "file_downloaded" => [downloads(row, config), malicious(row, config), disguised(row)],
+        "canvas_downloaded" | "list_downloaded" => [downloads(row, config), None, None],
+        "file_uploaded" | "file_shared" => [disguised(row), None, None],
+        "file_public_link_created" | "canvas_linksharing_enabled" | "list_linksharing_enabled" => {
+            [links(row, config), sensitive_link(row, config), None]
+        }
+        "message_tombstoned" | "file_deleted" => [deletions(row, config), None, None],
+        "file_malicious_content_detected" => [malicious(row, config), None, None],
+        "file_download_blocked" | "file_downloaded_blocked" => [blocked(row, config), None, None],
+        _ => [None, None, None],
+    };
+    findings.extend(told.into_iter().flatten());
+    findings.extend(decoys::touched(row, config));
+}
+
+fn downloads(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    // The windows count nobody's and bulk apps' downloads as none.
+    match row.context_app_id() {
+        "" => own_downloads(row, config),
+        // An app's downloads name whoever installed it; they are the app's.
+        app => app_downloads(row, config, app),
+    }
+}
+
+fn own_downloads(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let (files, usual) = (row.window(windows::FILES_60M), row.usual(windows::USUAL_FILES));
+    if is_unusual(files, usual, config.usual_times, config.least_files) {
+        let risky = row.window(windows::RISKY_FILES_60M);
+        let strange = !row.last_seen(windows::STRANGE_60M).is_never();
+        let severity = if strange || risky >= config.risky_files { Severity::High } else { Severity::Medium };
+        let from = if strange { ", from a network and with a client that are new" } else { "" };
+        let finding = of_actor(row, row.finding(rules::DOWNLOADS, severity))
+            .title(format!("{} downloaded {files} files in an hour{from}", who(row)))
+            .window(windows::FILES_60M)
+            .label("files_60m", files.to_string())
+            .label("usual_hour", word(usual))
+            .label("risky_names_60m", risky.to_string())
+            .label("network_and_client_new", if strange { "yes" } else { "not that is known" });
+        return Some(finding);
+    }
+    let (files, usual) = (row.window(windows::FILES_24H), row.usual(windows::USUAL_FILES_A_DAY));
+    if !is_unusual(files, usual, config.usual_times, config.least_files_a_day) {
+        return None;
+    }
+    let finding = of_actor(row, row.finding(rules::DOWNLOADS, Severity::Low))
+        .title(format!("{} downloaded {files} files in a day", who(row)))
+        .window(windows::FILES_24H)
+        .label("files_24h", files.to_string())
+        .label("usual_day", word(usual));
+    Some(finding)
+}
+
+fn app_downloads(row: &Row<'_>, config: &Config, app: &str) -> Option<Finding> {
+    let (files, usual) = (row.window(windows::APP_FILES_60M), row.usual(windows::USUAL_APP_FILES));
+    if !is_unusual(files, usual, config.usual_times, config.least_files) {
+        return None;
+    }
+    let name = first([row.context_app_name(), app, ""]);
+    let finding = row
+        .finding(rules::APP_DOWNLOADS, Severity::Medium)
+        .key(app)
+        .title(format!("App {name} downloaded {files} files in an hour"))
+        .window(windows::APP_FILES_60M)
+        .label("files_60m", files.to_string())
+        .label("usual_hour", word(usual))
+        .labels([("app", app), ("actor", row.actor_id()), ("address", row.context_ip_address())]);
+    Some(finding)
+}
+
+/// While what is usual is learned, the floor alone decides: a thief doesn't wait for it.
+fn is_unusual(count: u64, usual: Usual, times: u64, floor: u64) -> bool {
+    match usual {
+        Usual::Learning => count >= floor,
+        usual => usual.is_exceeded(count, times, floor),
+    }
+}
+
+fn links(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let usual = row.usual(windows::USUAL_LINKS_A_DAY);
+    let hour = (row.window(windows::LINKS_60M), windows::LINKS_60M);
+    let day = (row.window(windows::LINKS_24H), windows::LINKS_24H);
+    let pace = Pace::of(hour, day, usual, config.links, config.usual_times).filter(|_| has_actor(row))?;
+    let finding = of_actor(row, row.finding(rules::LINKS, pace.severity))
+        .title(format!("{} opened {} files by link in {}", who(row), pace.count, pace.span))
+        .window(pace.window)
+        .label(format!("opened_{}", pace.label), pace.count.to_string())
+        .label("usual_day", word(usual));
+    Some(finding)
+}
+
+fn sensitive_link(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let found = [row.entity_name(), row.entity_title()]
+        .into_iter()
+        .find_map(|name| names::sensitive(name, &config.sensitive_names).map(|word| (name, word)));
+    let (name, word) = found?;
+    let finding = row
+        .finding(rules::SENSITIVE_LINK, Severity::Medium)
+        .key(row.entity_id())
+        .title(format!("{} opened `{name}` by link", who(row)))
+        .label("name", name)
+        .label("sensitive_by", word)
+        .labels([("actor", row.actor_id()), ("address", row.context_ip_address())]);
+    Some(finding)
+}
+
+fn deletions(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    if !has_actor(row) || has(&config.bulk_apps, row.context_app_id()) {
+        return None;
+    }
+    // The two sums may be of different hours; the count is of one, and of entries. The lesser is different things of one.
+    let of = |all, files, messages| row.window(all).min(row.window(files) + row.window(messages));
+    let hour = of(windows::DELETED_60M, windows::DELETED_FILES_60M, windows::DELETED_MESSAGES_60M);
+    let day = of(windows::DELETED_24H, windows::DELETED_FILES_24H, windows::DELETED_MESSAGES_24H);
+    let usual = row.usual(windows::USUAL_DELETED_A_DAY);
+    let (hour, day) = ((hour, windows::DELETED_60M), (day, windows::DELETED_24H));
+    let pace = Pace::of(hour, day, usual, config.deletions, config.usual_times)?;
+    let finding = of_actor(row, row.finding(rules::DELETIONS, pace.severity))
+        .title(format!("{} deleted {} messages and files in {}", who(row), pace.count, pace.span))
+        .window(pace.window)
+        .label(format!("deleted_{}", pace.label), pace.count.to_string())
+        .label("usual_day", word(usual));
+    Some(finding)
+}
+
+/// The verdict, and every download of the file since.
+fn malicious(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let verdict = row.action() == "file_malicious_content_detected";
+    let opened_now = !verdict && !row.last_seen(windows::FOUND_MALICIOUS).is_never();
+    let by_order = NOBODY.contains(&row.actor_id()) || has(&config.bulk_apps, row.context_app_id());
+    if !verdict && (!opened_now || by_order) {
+        return None;
+    }
+    let openers = row.window(windows::OPENERS_24H);
+    let name = first([row.entity_name(), row.entity_title(), row.entity_id()]);
+    let (severity, title) = match (verdict, openers) {
+        (true, 0) => (Severity::Medium, format!("Slack found malicious content in `{name}`")),
+        (true, _) => (Severity::High, format!("Slack found malicious content in `{name}`, which {openers} opened")),
+        (false, _) => (Severity::High, format!("{} opened `{name}`, in which Slack found malicious content", who(row))),
+    };
+    let opener = if opened_now { row.actor_id() } else { "" };
+    let finding = row
+        .finding(rules::MALICIOUS, severity)
+        .key(row.entity_id())
+        .title(title)
+        .window(windows::OPENERS_24H)
+        .label("opened_by_24h", openers.to_string())
+        .labels([("opened_by", opener), ("name", name)])
+        .labels([("md5", first_given([row.details_md5(), row.details_md5_hash()]))]);
+    Some(finding)
+}
+
+fn disguised(row: &Row<'_>) -> Option<Finding> {
+    let (name, how) = [row.entity_name(), row.entity_title()]
+        .into_iter()
+        .find_map(|name| names::disguise(name).map(|how| (name, how)))?;
+    let did = match row.action() {
+        "file_downloaded" => "downloaded",
+        "file_shared" => "shared",
+        _ => "uploaded",
+    };
+    // What turns writing around would do so in the title as well.
+    let shown = names::plain(name);
+    let finding = row
+        .finding(rules::DISGUISED, Severity::Medium)
+        .key(row.entity_id())
+        .title(format!("{} {did} `{shown}`, which poses as another type", who(row)))
+        .label("disguise", how)
+        .labels([("actor", row.actor_id()), ("address", row.context_ip_address())]);
+    Some(finding)
+}
+
+fn blocked(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let files = row.window(windows::BLOCKED_60M);
+    if files < config.blocked || !has_actor(row) {
+        return None;
+    }
+    let finding = of_actor(row, row.finding(rules::BLOCKED, Severity::Low))
+        .title(format!("{} was refused the download of {files} files in an hour", who(row)))
+        .window(windows::BLOCKED_60M)
+        .label("files_60m", files.to_string());
+    Some(finding)
+}
+
+/// How fast somebody does what should be seldom.
+struct Pace {
+    severity: Severity,
+    count: u64,
+    span: &'static str,
+    label: &'static str,
+    window: Window,
+}
+
+impl Pace {
+    /// An hour speaks for itself; a day has to be unusual for the person, too, as far as that is known.
+    fn of(hour: (u64, Window), day: (u64, Window), usual: Usual, least: u64, times: u64) -> Option<Self> {
+        let pace = |severity, (count, window), span, label| Some(Self { severity, count, span, label, window });
+        match () {
+            () if hour.0 >= least => pace(Severity::Medium, hour, "an hour", "60m"),
+            () if is_unusual(day.0, usual, times, least) => pace(Severity::Low, day, "a day", "24h"),
+            () => None,
+        }
+    }
+}
+
+/// Key and labels of a finding that is about what one person did.
+fn of_actor(row: &Row<'_>, finding: Finding) -> Finding {
+    let facts = [("actor", row.actor_id()), ("address", row.context_ip_address()), ("client", row.context_client())];
+    finding.key(row.actor_id()).labels(facts)
+}
+
+fn has_actor(row: &Row<'_>) -> bool {
+    !NOBODY.contains(&row.actor_id())
+}
+
+fn has(list: &[String], id: &str) -> bool {
+    !id.is_empty() && list.iter().any(|item| item == id)
+}
+
+/// What is usual, for a label.
+fn word(usual: Usual) -> String {
+    match usual {
+        Usual::Learning => "can't tell yet".into(),
+        Usual::AtMost(count) => count.to_string(),
+    }
+}
+
+/// The e-mail first: a name can be changed by whoever bears it.
+fn who<'b>(row: &Row<'b>) -> &'b str {
+    match row.actor_id() {
+        "USLACKUSER" | "USLACKSECURITY" => "Slack (no actor named)",
+        id => first([row.actor_email(), row.actor_name(), id]),
+    }
+}
+
+fn first(names: [&str; 3]) -> &str {
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
+}
+
+fn first_given(texts: [&str; 2]) -> &str {
+    texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
+}
+
+impl Configuration for Config {
+    fn problems(&self) -> Vec<String> {
+        let ids = [
+            ("bulk_apps", &self.bulk_apps, "an app's id starts with A", &["A"][..]),
+            ("decoy_files", &self.decoy_files, "the id of a file, canvas or list starts with F", &["F"]),
+            ("decoy_channels", &self.decoy_channels, "a channel's id starts with C, G or D", &["C", "G", "D"]),
+            ("decoy_users", &self.decoy_users, "a user's id starts with U or W", &["U", "W"]),
+            ("decoy_keepers", &self.decoy_keepers, "a user's id starts with U or W", &["U", "W"]),
+        ];
+        let wrong = |id: &&String, starts: &[&str]| !starts.iter().any(|start| id.starts_with(start));
+        let mut problems = Vec::new();
+        for (setting, given, should, starts) in ids {
+            let bad = given.iter().filter(|id| wrong(id, starts));
+            problems.extend(bad.map(|id| format!("`{setting}` has `{id}`; {should}")));
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_the_wrong_kind_are_told() {
+        assert_eq!(Config::default().problems(), Vec::<String>::new());
+        let config = Config {
+            bulk_apps: vec!["A1".into(), "B1".into()],
+            decoy_files: vec!["F1".into(), "C1".into()],
+            decoy_channels: vec!["C1".into(), "#general".into()],
+            decoy_users: vec!["W1".into(), "dora".into()],
+            decoy_keepers: vec!["U1".into(), "".into()],
+            ..Config::default()
+        };
+        let told = config.problems();
+        let names = ["`B1`", "`C1`", "`#general`", "`dora`", "``"];
+        assert!(told.len() == 5 && told.iter().zip(names).all(|(told, name)| told.contains(name)), "{told:?}");
+    }
+}

@@ -1,0 +1,73 @@
+//! Somebody from somewhere new: what they take, how hard they knocked, and admins who weren't there for long.
+
+use crate::{BOTH_STEPS, Fields, NOBODY, has_settled, is_new_context, rules, seen, windows, with_context};
+use gridwatch_sdk::{Finding, Row, Seen, Severity, Window};
+
+pub(crate) fn new_context_collects(row: &Row<'_>) -> Option<Finding> {
+    let (chain, what) = taken(row)?;
+    if !has_settled(row) || NOBODY.contains(&row.actor_id()) {
+        return None;
+    }
+    let mut finding = row
+        .finding(rules::NEW_CONTEXT_COLLECTS, Severity::High)
+        .key(row.actor_id())
+        .title(format!("{} came from a new network with a new client and {what}", row.actor_label()))
+        .label("what", what);
+    if let Some(chain) = chain {
+        finding = finding.window(chain);
+    }
+    Some(with_context(finding, row))
+}
+
+/// What was collected, and the window whose chain says so; none where the export itself is the first act.
+fn taken(row: &Row<'_>) -> Option<(Option<Window>, &'static str)> {
+    let chains = [
+        (windows::NEW_THEN_EXPORT, "started an export"),
+        (windows::NEW_THEN_FILES, "took many files"),
+        (windows::NEW_THEN_PREVIEWS, "looked into many channels"),
+    ];
+    let done = chains.into_iter().find(|(window, _)| row.window(*window) >= BOTH_STEPS);
+    let done = done.map(|(window, what)| (Some(window), what));
+    done.or_else(|| (row.window(windows::EXPORT_FROM_NEW) > 0).then_some((None, "started an export")))
+}
+
+pub(crate) fn allowlist_pressure(row: &Row<'_>) -> Option<Finding> {
+    let chains = [windows::DENIED_THEN_IN, windows::DENIED_AT_ADDRESSES_THEN_IN];
+    if chains.into_iter().any(|chain| row.window(chain) < BOTH_STEPS) || NOBODY.contains(&row.actor_id()) {
+        return None;
+    }
+    let (severity, known) = match (row.action(), seen(row, windows::NETWORKS, row.context_network())) {
+        ("user_login", Some(Seen::Never)) if has_settled(row) => (Severity::High, "no"),
+        ("user_login", Some(Seen::At(_))) => (Severity::Medium, "yes"),
+        _ => (Severity::Medium, "can't tell"),
+    };
+    let addresses = row.window(windows::DENIED_ADDRESSES_24H);
+    let finding = row
+        .finding(rules::ALLOWLIST_PRESSURE, severity)
+        .key(row.actor_id())
+        .title(format!("{} was refused at {addresses} addresses and then got in", row.actor_label()))
+        .window(windows::DENIED_THEN_IN)
+        .window(windows::DENIED_AT_ADDRESSES_THEN_IN)
+        .label("refused_addresses", addresses.to_string())
+        .label("network_seen_before", known);
+    Some(with_context(finding, row))
+}
+
+pub(crate) fn dormant_admin(row: &Row<'_>) -> Option<Finding> {
+    if row.window(windows::WOKE) == 0 || NOBODY.contains(&row.actor_id()) {
+        return None;
+    }
+    let (severity, says) = match row.last_seen(windows::ACTED_IN_90D) {
+        _ if is_new_context(row) => (Severity::High, "no, and network and client are new"),
+        Seen::Learning => (Severity::Low, "not since gridwatch watches"),
+        _ => (Severity::Medium, "no"),
+    };
+    let finding = row
+        .finding(rules::DORMANT_ADMIN, severity)
+        .key(row.actor_id())
+        .title(format!("{} acted as an admin after a long time: {}", row.actor_label(), row.action()))
+        .label("act", row.action())
+        .label("actor_role", row.actor_role())
+        .label("acted_in_90_days", says);
+    Some(with_context(finding, row))
+}

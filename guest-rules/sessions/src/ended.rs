@@ -1,0 +1,123 @@
+//! Sessions and accounts that were ended, by whom and how many, and what went on all the same.
+
+use crate::{BOTH_STEPS, Config, DAY_MS, Fields, NOBODY, has_settled, rules, seen, subject, windows, with_context};
+use gridwatch_sdk::{Finding, Row, Seen, Severity, json};
+
+pub(crate) fn compromised(row: &Row<'_>) -> Finding {
+    let (id, name) = subject(row);
+    let finding = row
+        .finding(rules::COMPROMISED, Severity::High)
+        .key(id)
+        .title(format!("Slack holds the account of {name} for compromised and logged it out"));
+    with_context(finding, row)
+}
+
+pub(crate) fn back_after_anomaly(row: &Row<'_>) -> Option<Finding> {
+    let (id, name) = subject(row);
+    if row.window(windows::ENDED_THEN_IN) < BOTH_STEPS || NOBODY.contains(&id) {
+        return None;
+    }
+    let network = match row.action() {
+        "user_login" => seen(row, windows::NETWORKS, row.context_network()),
+        _ => None,
+    };
+    let (severity, says) = match network {
+        Some(Seen::Never) => (Severity::High, "not in 90 days"),
+        Some(Seen::At(ms)) if ms + DAY_MS > row.time_ms() && has_settled(row) => (Severity::High, "only within a day"),
+        Some(Seen::At(ms)) if ms + DAY_MS <= row.time_ms() => return None,
+        // Somebody who was first seen this week, the week of learning, no address, a reset that arrived late.
+        _ => (Severity::Medium, "can't tell"),
+    };
+    let finding = row
+        .finding(rules::BACK_AFTER_ANOMALY, severity)
+        .key(id)
+        .title(format!("{name} signed in again within an hour after Slack ended the sessions"))
+        .window(windows::ENDED_THEN_IN)
+        .label("network_seen_before", says);
+    Some(with_context(finding, row))
+}
+
+pub(crate) fn reset_ignored(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let reset = row.last_seen(windows::RESET_BY_RESPONDER);
+    let (Seen::At(reset), Seen::At(began)) = (reset, row.first_seen(windows::SESSION_BEGAN)) else { return None };
+    if began >= reset || row.time_ms() <= reset + config.reset_grace_s * 1_000 || !row.context_app_id().is_empty() {
+        return None;
+    }
+    let after_s = (row.time_ms() - reset) / 1_000;
+    let finding = row
+        .finding(rules::RESET_IGNORED, Severity::High)
+        .key(row.context_session_id())
+        .title(format!(
+            "a session of {} goes on {after_s} seconds after a responder ended it: {}",
+            row.actor_label(),
+            row.action()
+        ))
+        .label("actor", row.actor_id())
+        .label("seconds_after_reset", after_s.to_string());
+    Some(with_context(finding, row))
+}
+
+pub(crate) fn many_reset(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let people = row.window(windows::PEOPLE_RESET_24H);
+    let left_out =
+        NOBODY.contains(&row.actor_id()) || config.provisioning_apps.iter().any(|a| a == row.context_app_id());
+    if people < config.people_reset || left_out {
+        return None;
+    }
+    let finding = row
+        .finding(rules::MASS_RESET, by(row, config, Severity::High))
+        .key(row.actor_id())
+        .title(format!("{} ended the sessions of {people} people within a day", row.actor_label()))
+        .window(windows::PEOPLE_RESET_24H)
+        .label("people", people.to_string())
+        .label("actor_role", row.actor_role());
+    Some(with_context(finding, row))
+}
+
+/// One entry for up to a thousand people, who stand in the details: as a list, or as a text that holds one.
+pub(crate) fn bulk_reset(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let mut people = json::texts(row.details_succeeded_users());
+    people.sort_unstable();
+    people.dedup();
+    let (severity, how_many) = match people.len() as u64 {
+        0 => (Severity::Medium, "an unknown number of".to_owned()),
+        n if n >= config.people_reset => (Severity::High, n.to_string()),
+        _ => return None,
+    };
+    let apps = &config.provisioning_apps;
+    if apps.iter().any(|app| app == row.context_app_id()) {
+        return None;
+    }
+    let finding = row
+        .finding(rules::MASS_RESET, by(row, config, severity))
+        .key(row.actor_id())
+        .title(format!("{} ended the sessions of {how_many} people at once", row.actor_label()))
+        .label("people", people.len().to_string())
+        .label("actor_role", row.actor_role());
+    Some(with_context(finding, row))
+}
+
+fn by(row: &Row<'_>, config: &Config, severity: Severity) -> Severity {
+    if config.responders.iter().any(|id| id == row.actor_id()) { Severity::Low } else { severity }
+}
+
+pub(crate) fn after_deactivation(row: &Row<'_>) -> Option<Finding> {
+    let (id, name) = subject(row);
+    if row.window(windows::DEACTIVATED_THEN_IN) < BOTH_STEPS || NOBODY.contains(&id) {
+        return None;
+    }
+    let reactivated = match row.action() {
+        "user_login" => match (row.last_seen(windows::DEACTIVATED), row.last_seen(windows::REACTIVATED)) {
+            (Seen::At(off), Seen::At(on)) if on >= off => return None,
+            _ => "no",
+        },
+        _ => "can't tell",
+    };
+    let finding = row
+        .finding(rules::AFTER_DEACTIVATION, Severity::Medium)
+        .key(id)
+        .title(format!("{name} signed in after being deactivated"))
+        .window(windows::DEACTIVATED_THEN_IN)
+        .label("reactivated", reactivated);
+    Some(with_context(finding, row))
+}

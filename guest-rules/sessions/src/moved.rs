@@ -1,0 +1,54 @@
+//! One session in two places, and one person in two.
+
+use crate::{Config, Fields, NOBODY, fields, rules, windows, with_context};
+use gridwatch_sdk::{Finding, Row, Severity};
+
+const TWO: u64 = 2;
+
+pub(crate) fn session_moved(row: &Row<'_>) -> Option<Finding> {
+    let (networks, clients) = (row.window(windows::SESSION_NETWORKS), row.window(windows::SESSION_CLIENTS));
+    if networks < TWO || clients < TWO || NOBODY.contains(&row.actor_id()) || is_of_another(row) {
+        return None;
+    }
+    let finding = row
+        .finding(rules::SESSION_MOVED, Severity::High)
+        .key(row.context_session_id())
+        .title(format!(
+            "one session of {} on {networks} networks and with {clients} clients within an hour",
+            row.actor_label()
+        ))
+        .window(windows::SESSION_NETWORKS)
+        .window(windows::SESSION_CLIENTS)
+        .label("actor", row.actor_id())
+        .label("networks", networks.to_string())
+        .label("clients", clients.to_string());
+    Some(with_context(finding, row))
+}
+
+/// Apps have no session of their own; on an invited join, context and session are the inviter's and the actor isn't.
+fn is_of_another(row: &Row<'_>) -> bool {
+    row.details_type() == "INVITED" || !row.context_app_id().is_empty()
+}
+
+pub(crate) fn impossible_travel(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let (speed, clients) = (row.window(windows::SPEED), row.window(windows::CLIENTS_24H));
+    if speed <= config.fastest_kmh || clients < TWO || NOBODY.contains(&row.actor_id()) {
+        return None;
+    }
+    if takes_no_part(row, config) || row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS) {
+        return None;
+    }
+    let finding = row
+        .finding(rules::IMPOSSIBLE_TRAVEL, Severity::Medium)
+        .key(row.actor_id())
+        .title(format!("sign-ins of {} so far apart that it takes {speed} km/h", row.actor_label()))
+        .window(windows::SPEED)
+        .label("kmh", speed.to_string());
+    Some(with_context(finding, row))
+}
+
+/// Sign-ins that don't feed the window read it nonetheless.
+fn takes_no_part(row: &Row<'_>, config: &Config) -> bool {
+    matches!(row.context_network_kind(), "vpn" | "tor")
+        || config.own_networks.iter().any(|n| n == row.context_network())
+}
