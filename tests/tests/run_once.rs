@@ -1,7 +1,7 @@
 //! The main job at size: a month of a large org, read once, told once, and told the same again from the archive.
 
 use gridwatch_sim::{OrgPlan, Story, generate};
-use gridwatch_tests::host::{Host, Setup, gridwatch};
+use gridwatch_tests::host::{Host, Setup, few_modules, gridwatch};
 use gridwatch_tests::sim::{Slack, now};
 use serde_json::Value;
 
@@ -58,7 +58,7 @@ fn a_month_of_a_large_org_is_delivered_exactly_once_and_replays_to_the_same_aler
         .arg("--config")
         .arg(host.path("gridwatch.toml"))
         .arg("--modules")
-        .arg(gridwatch_tests::host::root().join("target/modules"))
+        .arg(few_modules())
         .output()
         .expect("gridwatch runs");
     assert!(replayed.status.success(), "{}", String::from_utf8_lossy(&replayed.stderr));
