@@ -243,14 +243,20 @@ pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
 /// A folder with the few modules that a test's gridwatch runs. What the host promises doesn't depend on which they are, and
 /// the sizes and times that tests ask for were set with these; all of ours run in `module_cases` and in the demo.
 pub fn few_modules() -> PathBuf {
+    static MADE: std::sync::Once = std::sync::Once::new();
     let folder = root().join("target/few-modules");
-    std::fs::create_dir_all(&folder).expect("a folder");
+    MADE.call_once(|| make_few_modules(&folder));
+    folder
+}
+
+/// Tests run side by side, as threads and as processes: each process once, and each file in one step.
+fn make_few_modules(folder: &Path) {
+    std::fs::create_dir_all(folder).expect("a folder");
     for name in ["anomaly", "apps", "privilege", "sign-in"] {
         let (file, mine) = (folder.join(format!("{name}.wasm")), folder.join(format!("{name}.{}", std::process::id())));
         std::fs::write(&mine, crate::guests::built(&root().join("target/modules"), name)).expect("a module");
         std::fs::rename(mine, file).expect("a module");
     }
-    folder
 }
 
 /// The workspace's root.

@@ -389,10 +389,12 @@ impl Store {
         Ok(self.get(&sink_key(sink))?.unwrap_or_default())
     }
 
-    /// Up to `max` records from a number on, of at most `max_bytes` together (but at least one).
+    /// Up to `max` records from a number on, of at most `max_bytes` together (but at least one). Only saved ones: sled shows a
+    /// batch before it is synced, and what was delivered but never saved would be delivered in another shape after a crash.
     pub fn records(&self, from: u64, max: usize, max_bytes: usize) -> Result<Vec<(u64, Record)>> {
         let (mut out, mut bytes) = (Vec::new(), 0);
-        for row in self.db.range(outbox_key(from)..outbox_key(u64::MAX)).take(max) {
+        let saved = self.next_record().max(from);
+        for row in self.db.range(outbox_key(from)..outbox_key(saved)).take(max) {
             let (key, value) = row?;
             bytes += value.len();
             if bytes > max_bytes && !out.is_empty() {
