@@ -5,3 +5,29 @@ pub mod duckdb;
 pub mod guests;
 pub mod host;
 pub mod sim;
+
+/// The kinds of entity that Slack is known to log, none at all, and one that nobody knows.
+pub const KINDS: [&str; 22] = [
+    "user",
+    "workspace",
+    "enterprise",
+    "channel",
+    "file",
+    "app",
+    "usergroup",
+    "message",
+    "workflow",
+    "workflow_v2",
+    "barrier",
+    "role",
+    "account_type_role",
+    "huddle",
+    "canvas",
+    "list",
+    "template",
+    "legal_hold_policy",
+    "function",
+    "external_auth_oauth2_token",
+    "",
+    "made_up",
+];

@@ -14,6 +14,7 @@ use gridwatch_core::stub::Stub;
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use gridwatch_core::view::ecs;
 use gridwatch_core::view::{Product, RawData};
+use gridwatch_tests::KINDS;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Map, Value, json};
@@ -23,31 +24,6 @@ use std::sync::{Arc, LazyLock, Mutex};
 const PRODUCT: Product<'static> = Product { version: "0.1.0" };
 /// 2025-10-09T08:53:20.123Z.
 const FIRST_SEEN: UnixMillis = UnixMillis(1_760_000_000_123);
-
-const KINDS: [&str; 22] = [
-    "user",
-    "workspace",
-    "enterprise",
-    "channel",
-    "file",
-    "app",
-    "usergroup",
-    "message",
-    "workflow",
-    "workflow_v2",
-    "barrier",
-    "role",
-    "account_type_role",
-    "huddle",
-    "canvas",
-    "list",
-    "template",
-    "legal_hold_policy",
-    "function",
-    "external_auth_oauth2_token",
-    "",
-    "made_up",
-];
 
 fn event(raw: &str) -> Event {
     Event::new(7, FIRST_SEEN, &Entry::from_json(raw))

@@ -14,6 +14,7 @@ use gridwatch_core::stub::Stub;
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use gridwatch_core::view::ocsf::{self, Class, Version};
 use gridwatch_core::view::{Product, RawData};
+use gridwatch_tests::KINDS;
 use jsonschema::Validator;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -32,31 +33,6 @@ fn validator(version: Version) -> &'static Validator {
     let [newer, older] = &*VALIDATORS;
     if version == Version::V1_8_0 { newer } else { older }
 }
-
-const KINDS: [&str; 22] = [
-    "user",
-    "workspace",
-    "enterprise",
-    "channel",
-    "file",
-    "app",
-    "usergroup",
-    "message",
-    "workflow",
-    "workflow_v2",
-    "barrier",
-    "role",
-    "account_type_role",
-    "huddle",
-    "canvas",
-    "list",
-    "template",
-    "legal_hold_policy",
-    "function",
-    "external_auth_oauth2_token",
-    "",
-    "made_up",
-];
 
 /// As Slack's SDKs record them: escaped slashes; the session id as a number, as text, null and absent; the new value as
 /// text, list and object; an address that is "".

@@ -323,10 +323,6 @@ fn targets(shared: &Shared) -> Result<Vec<(String, Target)>> {
         if let Some(last) = opened.resume().last_seq.filter(|last| *last >= shared.store.next_seq()) {
             shared.store.skip_to(last + NUMBER_GAP, shared.store.next_record())?;
         }
-        // After a lost store without a checkpoint: numbers that the archive has are taken.
-        if let Some(last) = opened.resume().last_seq.filter(|last| *last >= shared.store.next_seq()) {
-            shared.store.skip_to(last + 1, shared.store.next_record())?;
-        }
         targets.push((ARCHIVE.to_owned(), Target::Archive { archive: opened, keep_s: archive.keep_s }));
     }
     Ok(targets)
