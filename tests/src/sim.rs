@@ -101,7 +101,17 @@ pub fn now() -> u64 {
 
 /// An org without stories: this many entries between two times.
 pub fn org(entries: u64, from: u64, to: u64) -> Org {
-    generate(&OrgPlan { seed: 7, users: 20, from, to, entries: Some(entries), stories: false, every_action: false })
+    let entries = Some(entries);
+    generate(&OrgPlan {
+        seed: 7,
+        users: 20,
+        from,
+        to,
+        entries,
+        stories: false,
+        every_action: false,
+        around_the_clock: true,
+    })
 }
 
 /// An org with exactly these entries.

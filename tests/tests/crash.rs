@@ -70,7 +70,8 @@ fn seed() -> u64 {
 /// A dozen orgs in one, for their stories: with an alert in every few batches, what is counted twice, or not, shows.
 fn org(from: u64) -> Org {
     let to = now() - 120;
-    let plan = |seed| OrgPlan { seed, users: 40, from, to, entries: Some(500), stories: true, every_action: false };
+    let plan =
+        |seed| OrgPlan { seed, users: 40, from, to, entries: Some(500), around_the_clock: true, ..OrgPlan::default() };
     let mut org = generate(&plan(1));
     org.entries.extend((2..=12).flat_map(|seed| generate(&plan(seed)).entries));
     org.entries.sort_by_key(|entry| entry.date_create);

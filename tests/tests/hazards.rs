@@ -258,8 +258,8 @@ fn a_400_that_no_restart_can_mend_is_told_and_asked_again_at_the_next_start() {
 fn every_action_is_read_without_a_filter() {
     let to = now() - 120;
     let from = to - SPAN;
-    let plan = OrgPlan { from, to, users: 20, entries: Some(900), stories: false, every_action: true, seed: 3 };
-    let mut org = generate(&plan);
+    let plan = OrgPlan { from, to, users: 20, entries: Some(900), stories: false, seed: 3, ..OrgPlan::default() };
+    let mut org = generate(&OrgPlan { every_action: true, around_the_clock: true, ..plan });
     let new = entry("11111111-2222-4333-8444-555555555555", to).json.replace("user_login", "brand_new_action");
     org.entries.push(SimEntry::from_wire(&new).expect("an entry"));
     let actions: BTreeSet<&str> = org.entries.iter().map(|entry| entry.action.as_str()).collect();

@@ -46,7 +46,8 @@ impl Before {
 }
 
 fn org(from: u64) -> Org {
-    generate(&OrgPlan { seed: 5, users: 60, from, to: now() - 120, entries: Some(1_500), ..OrgPlan::default() })
+    let plan = OrgPlan { seed: 5, users: 60, from, to: now() - 120, entries: Some(1_500), ..OrgPlan::default() };
+    generate(&OrgPlan { around_the_clock: true, ..plan })
 }
 
 /// Alerts without their revisions: how many there are depends on what was counted before.

@@ -70,6 +70,7 @@ pub async fn run(options: &Options, mut stop: watch::Receiver<bool>) -> Result<(
             entries: options.entries,
             stories: !options.benign,
             every_action: options.every_action,
+            around_the_clock: false,
         })
     };
     if let Some(path) = &options.export {

@@ -117,6 +117,9 @@ fn working_moment(plan: &OrgPlan, utc_offset_hours: i64, dice: &mut Dice) -> u64
     let mut at = plan.from;
     for _ in 0..MOST_TRIES {
         at = dice.between(plan.from, plan.to);
+        if plan.around_the_clock {
+            break;
+        }
         let local_hours = at as i64 / 3600 + utc_offset_hours;
         let by_hour = BY_HOUR[local_hours.rem_euclid(24) as usize];
         // 1 January 1970 was a Thursday.

@@ -37,6 +37,8 @@ pub struct OrgPlan {
     pub stories: bool,
     /// At least one entry of each action in the catalogue, the alarming ones too. They carry no labels.
     pub every_action: bool,
+    /// Whether an hour is as busy as any other, for tests that read an hour of the present: no nights, no weekends.
+    pub around_the_clock: bool,
 }
 
 impl Default for OrgPlan {
@@ -50,6 +52,7 @@ impl Default for OrgPlan {
             entries: None,
             stories: true,
             every_action: false,
+            around_the_clock: false,
         }
     }
 }
