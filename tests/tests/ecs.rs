@@ -888,6 +888,7 @@ fn full_alert() -> Alert {
             contain: vec![step("Reset her sessions", Some("admin.users.session.reset"), Some("admin.users:write"))],
             then: vec![step("Read what she took", Some("files.info"), None), step("Tell legal", None, Some("none"))],
         },
+        basis: gridwatch_core::basis::Basis::default(),
         suppressed_by: None,
     }
 }

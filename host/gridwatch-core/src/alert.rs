@@ -4,6 +4,7 @@
 //! batches and from which starting point the events are read: replay downstream is harmless. An alert is sent when it
 //! opens, again when its severity rises, and again at 10, 100, 1,000 … findings; each time with its revision.
 
+use crate::basis::Basis;
 use crate::directory::{Act, Role};
 use crate::entry::hex;
 use crate::manifest::{Playbook, Severity};
@@ -57,6 +58,9 @@ pub struct Alert {
     pub labels: BTreeMap<String, String>,
     pub attack: Vec<String>,
     pub playbook: Playbook,
+    /// What the module saw of the event that gave the alert its title; nothing for gridwatch's own alerts.
+    #[serde(default)]
+    pub basis: Basis,
     /// What silenced it; kept and stored all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppressed_by: Option<String>,
@@ -147,7 +151,7 @@ impl Alert {
         self.first = self.first.min(new.first);
         self.last = self.last.max(new.last);
         if new.severity >= self.severity {
-            (self.severity, self.title) = (new.severity, new.title);
+            (self.severity, self.title, self.basis) = (new.severity, new.title, new.basis);
         }
         (self.seen, self.actor, self.recent, self.module) = (new.seen, new.actor, new.recent, new.module);
         for (key, value) in new.labels {
@@ -235,6 +239,7 @@ mod tests {
             labels: BTreeMap::new(),
             attack: vec![],
             playbook: Playbook::default(),
+            basis: Basis::default(),
             suppressed_by: None,
         }
     }

@@ -49,6 +49,11 @@ impl Batch {
         self.text(self.texts[field * self.rows() + row])
     }
 
+    /// Value of a row's window, by the window's position in the manifest.
+    pub fn window_at(&self, window: usize, row: usize) -> u64 {
+        self.windows[window * self.rows() + row]
+    }
+
     /// Text of a dictionary id; "" for an id that isn't one.
     pub fn text(&self, id: u32) -> &str {
         let bounds = self.dict_offsets.get(id as usize..id as usize + 2);

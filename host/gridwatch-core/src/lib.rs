@@ -5,6 +5,7 @@
 
 pub mod alert;
 pub mod attack;
+pub mod basis;
 pub mod batch;
 pub mod cases;
 pub mod catalogue;

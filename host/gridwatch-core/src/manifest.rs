@@ -108,6 +108,8 @@ pub enum Severity {
 }
 
 impl Severity {
+    pub const ALL: [Self; 5] = [Self::Informational, Self::Low, Self::Medium, Self::High, Self::Critical];
+
     /// The nearest severity to a number that a module sent.
     pub fn from_id(id: u8) -> Self {
         match id {

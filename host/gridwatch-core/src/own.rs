@@ -4,6 +4,7 @@
 //! the part of the host that notices something makes the alert here.
 
 use crate::alert::{Actor, Alert, ModuleRef};
+use crate::basis::Basis;
 use crate::drift::Drift;
 use crate::event::Event;
 use crate::finding::{MAX_KEY, MAX_TITLE, clean};
@@ -101,6 +102,7 @@ fn blank(rule: &str, key: &str, title: String, at: UnixMillis) -> Alert {
         labels: BTreeMap::new(),
         attack: rule.attack.clone(),
         playbook: rule.playbook.clone(),
+        basis: Basis::default(),
         suppressed_by: None,
     }
 }

@@ -9,6 +9,7 @@
 //! What comes out depends on the events and their order alone, never on how they were cut into batches.
 
 use crate::alert::{Actor, Alert, Folder, ModuleRef};
+use crate::basis::Basis;
 use crate::batch::{Batch, Scratch, Table};
 use crate::catalogue;
 use crate::directory::Directory;
@@ -16,6 +17,7 @@ use crate::drift::Unseen;
 use crate::event::Event;
 use crate::field::{Field, Reading};
 use crate::finding::{Finding, RawFinding};
+use crate::lookup::Tables;
 use crate::manifest::Manifest;
 use crate::network::Networks;
 use crate::own;
@@ -94,6 +96,7 @@ pub struct Pipeline {
     windows: Windows,
     directory: Directory,
     networks: Networks,
+    tables: Tables,
     unseen: Unseen,
     folder: Folder,
     scratch: Scratch,
@@ -123,6 +126,12 @@ impl Pipeline {
     /// the same events: what comes out depends on it.
     pub fn with_networks(mut self, networks: Networks) -> Self {
         self.networks = networks;
+        self
+    }
+
+    /// Gives the lookup tables that modules ask, so that alerts can say what they answered.
+    pub fn with_tables(mut self, tables: Tables) -> Self {
+        self.tables = tables;
         self
     }
 
@@ -199,7 +208,7 @@ impl Pipeline {
             while let Some((_, alert)) = own.next_if(|(at, _)| *at <= event) {
                 concluded.alerts.push(alert.clone());
             }
-            let alert = self.alert(module, events, &prepared.rows[module], event, finding);
+            let alert = self.alert(module, events, prepared, event, finding);
             concluded.alerts.extend(self.folder.fold(alert));
         }
         concluded.alerts.extend(own.map(|(_, alert)| alert.clone()));
@@ -273,12 +282,13 @@ impl Pipeline {
     }
 
     /// The alert that one finding makes by itself.
-    fn alert(&self, module: usize, events: &[Event], rows: &[u32], at: usize, finding: Finding) -> Alert {
-        let (event, in_service) = (&events[at], &self.services[module]);
+    fn alert(&self, module: usize, events: &[Event], prepared: &Prepared, at: usize, finding: Finding) -> Alert {
+        let (event, in_service, rows) = (&events[at], &self.services[module], &prepared.rows[module]);
         let service = &in_service.service;
         let rule = &service.manifest.rules[finding.rule];
         let name = format!("{}.{}", service.manifest.name, rule.id);
         let (uid, period_start) = Alert::identity(&name, &finding.dedup_key, event.time, rule.fold_s);
+        let basis = Basis::of(&finding, event, &service.manifest, &prepared.batches[module], &self.tables);
         let reading = Reading::of(event, &self.directory, &self.networks);
         let mut evidence: Vec<Arc<Stub>> = finding
             .windows
@@ -318,6 +328,7 @@ impl Pipeline {
             labels: finding.labels.into_iter().collect(),
             attack: rule.attack.clone(),
             playbook: rule.playbook.clone(),
+            basis,
             suppressed_by: None,
         }
     }

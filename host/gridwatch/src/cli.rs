@@ -1,12 +1,14 @@
 //! The command line: what can be said, and what each exit code means.
 
-use crate::config::{self, Config, LogFormat, Problems};
+use crate::alerts::{Filter, Form};
+use crate::config::{self, Config, LogFormat, Problems, Since};
 use crate::modules::{Unusable, Wanted};
 use crate::run::{Paths, Until};
 use crate::status::Status;
-use crate::{clock, coverage, demo, detections, replay, run, schema, show, simulate};
+use crate::{alerts, clock, coverage, demo, detections, history, replay, run, schema, show, simulate};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use gridwatch_core::manifest::{Severity, parse_span};
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{RawData, View};
 use gridwatch_detect::module::grants;
@@ -112,6 +114,22 @@ enum Command {
     },
     /// Run modules over stored entries and print the alerts as NDJSON: the same input, the same bytes.
     Replay(Replay),
+    /// The alerts there are: list them, read one, export them for machines.
+    #[command(subcommand)]
+    Alerts(Alerts),
+    /// Why an alert was made: the deciding event as the module saw it, window values, lookups, exceptions, all events.
+    Explain {
+        /// The alert's id, or as much of it as no other has.
+        alert: String,
+        #[command(flatten)]
+        state: State,
+        /// Also print Slack's own entries behind it, as far as the archive has them, one a line.
+        #[arg(long, requires = "config")]
+        entries: bool,
+        /// As one JSON object instead of text.
+        #[arg(long, conflicts_with = "entries")]
+        json: bool,
+    },
     /// What the gridwatch that runs on a state folder is doing.
     Status {
         #[command(flatten)]
@@ -158,6 +176,63 @@ enum SchemaCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum Alerts {
+    /// The newest alerts, one a line: when, severity, id, rule, what, who.
+    List {
+        #[command(flatten)]
+        which: Which,
+        /// At most so many; 0 shows all.
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: usize,
+        /// Go on with each new alert or revision as it comes.
+        #[arg(long)]
+        follow: bool,
+        /// As gridwatch keeps them, one JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// One alert with everything it has to say: who, what is known of them, events, what to do.
+    Show {
+        /// The alert's id, or as much of it as no other has.
+        alert: String,
+        #[command(flatten)]
+        state: State,
+        /// As one JSON object instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Alerts as a sink would write them, one a line: OCSF Detection Findings, or another view.
+    Export {
+        #[command(flatten)]
+        which: Which,
+        /// ocsf, ocsf-1.1.0 or ecs.
+        #[arg(long, default_value = "ocsf", value_parser = view)]
+        view: View,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Which {
+    #[command(flatten)]
+    state: State,
+    /// Only those with events from this time on: RFC 3339, seconds since 1970, or a span back from now such as 24h or 7d.
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<Since>,
+    /// Only those of at least this severity: informational, low, medium, high or critical.
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    severity: Option<Severity>,
+    /// Only those of this rule, or of a whole module as in `sign-in.*`.
+    #[arg(long, value_name = "RULE")]
+    rule: Option<String>,
+    /// Only those of this actor, by id, name or e-mail address.
+    #[arg(long, value_name = "WHO")]
+    actor: Option<String>,
+    /// Also those that an exception or a response of ours suppressed.
+    #[arg(long)]
+    suppressed: bool,
 }
 
 #[derive(Debug, Args)]
@@ -283,6 +358,8 @@ fn dispatch(cli: Cli) -> Result<u8> {
             replayed(&args)?;
             Ok(0)
         }
+        Command::Alerts(command) => told(command),
+        Command::Explain { alert, state, entries, json } => explain(&alert, &state, entries, json),
         Command::Status { state, json } => status(&state, json),
     }
 }
@@ -337,13 +414,71 @@ fn loss(file: &Path, view: View, json: bool) -> Result<u8> {
     Ok(if report.is_clean() { 0 } else { FAILED })
 }
 
+fn told(command: Alerts) -> Result<u8> {
+    let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
+    match command {
+        Alerts::List { which, limit, follow, json } => {
+            let (dir, filter) = (which.state.dir()?, which.filter());
+            let form = if json { Form::Json } else { Form::Line };
+            let limit = if limit == 0 { usize::MAX } else { limit };
+            match follow {
+                true => alerts::follow(&dir, &filter, limit, form, &mut out)?,
+                false => alerts::list(&dir, &filter, limit, form, &mut out)?,
+            }
+        }
+        Alerts::Show { alert, state, json } => {
+            let alert = history::find(&state.dir()?, &alert)?;
+            match json {
+                true => writeln!(out, "{}", serde_json::to_string(&alert)?)?,
+                false => show::whole_alert(&alert, &mut out)?,
+            }
+        }
+        Alerts::Export { which, view } => {
+            alerts::list(&which.state.dir()?, &which.filter(), usize::MAX, Form::View(view), &mut out)?;
+        }
+    }
+    Ok(0)
+}
+
+fn explain(alert: &str, state: &State, entries: bool, json: bool) -> Result<u8> {
+    let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
+    let alert = history::find(&state.dir()?, alert)?;
+    match json {
+        true => writeln!(out, "{}", serde_json::to_string(&alert.basis)?)?,
+        false => show::explanation(&alert, &mut out)?,
+    }
+    if entries && let Some(config) = &state.config {
+        let archive = Config::load(config)?.archive.context("the configuration keeps no archive")?;
+        writeln!(out, "\nEntries")?;
+        alerts::entries(&archive.dir, &alert, &mut out)?;
+    }
+    Ok(0)
+}
+
+impl State {
+    fn dir(&self) -> Result<PathBuf> {
+        match (&self.config, &self.state_dir) {
+            (Some(config), _) => Ok(Config::load(config)?.state_dir),
+            (None, Some(dir)) => Ok(dir.clone()),
+            (None, None) => anyhow::bail!("--config or --state-dir is needed"),
+        }
+    }
+}
+
+impl Which {
+    fn filter(&self) -> Filter {
+        Filter {
+            since: self.since.map(|since| since.from(clock::now().seconds())),
+            severity: self.severity,
+            rule: self.rule.clone(),
+            actor: self.actor.clone(),
+            suppressed: self.suppressed,
+        }
+    }
+}
+
 fn status(state: &State, json: bool) -> Result<u8> {
-    let dir = match (&state.config, &state.state_dir) {
-        (Some(config), _) => Config::load(config)?.state_dir,
-        (None, Some(dir)) => dir.clone(),
-        (None, None) => anyhow::bail!("--config or --state-dir is needed"),
-    };
-    let path = Paths::of(&dir).status;
+    let path = Paths::of(&state.dir()?).status;
     let bytes = std::fs::read(&path)
         .with_context(|| format!("can't read {}; has gridwatch run on this state_dir?", path.display()))?;
     if json {
@@ -391,6 +526,21 @@ fn start_log(format: LogFormat, filter: &str) -> Result<()> {
 fn view(text: &str) -> Result<View, String> {
     let names = || View::ALL.map(View::name).join(", ");
     View::ALL.into_iter().find(|view| view.name() == text).ok_or_else(|| format!("the views are {}", names()))
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    let names = || Severity::ALL.map(Severity::name).join(", ");
+    Severity::ALL
+        .into_iter()
+        .find(|severity| severity.name().eq_ignore_ascii_case(text))
+        .ok_or_else(|| format!("there are {}", names()))
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    match parse_span(text).filter(|_| text.is_ascii()) {
+        Some(seconds) => Ok(Since::Ago(seconds)),
+        None => time(text).map(Since::At).map_err(|problem| format!("{problem}, or a span such as 24h or 7d")),
+    }
 }
 
 fn time(text: &str) -> Result<UnixSeconds, String> {

@@ -2,11 +2,13 @@
 
 use crate::archive::{Archive, ArchiveRecord};
 use crate::config::Include;
+use crate::history::History;
 use crate::record::Record;
 use crate::run::Shared;
 use crate::sink::Sink;
 use crate::store::Position;
 use anyhow::Result;
+use gridwatch_core::alert::Alert;
 use gridwatch_core::view::{RawData, View};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +28,7 @@ pub const ARCHIVE: &str = "(archive)";
 pub enum Target {
     Sink { sink: Box<dyn Sink>, view: View, raw_data: RawData, include: Include },
     Archive { archive: Archive, keep_s: u64 },
+    History(History),
 }
 
 /// When a delivery thread may end.
@@ -103,6 +106,12 @@ impl Target {
                 archive.prune(crate::clock::now().seconds().minus(*keep_s)).map_err(|e| told(&e, e.hint()))?;
                 Ok((None, records.len() as u64))
             }
+            Self::History(history) => {
+                let alerts: Vec<_> = records.iter().filter_map(|(_, record)| alert(record)).collect();
+                let count = alerts.len() as u64;
+                let resume = history.append(first, alerts.into_iter()).map_err(|e| told(&e, e.hint()))?;
+                Ok((serde_json::to_value(resume).ok(), count))
+            }
         }
     }
 }
@@ -118,6 +127,13 @@ fn wanted(record: &Record, include: Include) -> bool {
     match record {
         Record::Event { .. } => include.events,
         Record::Alert(_) => include.alerts,
+    }
+}
+
+fn alert(record: &Record) -> Option<&Alert> {
+    match record {
+        Record::Alert(alert) => Some(alert),
+        Record::Event { .. } => None,
     }
 }
 

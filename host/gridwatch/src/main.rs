@@ -4,6 +4,7 @@
 
 #![expect(unreachable_pub, reason = "in a program, `pub` says that other modules of it use something")]
 
+mod alerts;
 mod archive;
 mod bell;
 mod checkpoint;
@@ -17,6 +18,7 @@ mod detect;
 mod detections;
 mod disk;
 mod drift;
+mod history;
 mod input;
 mod modules;
 mod poll;

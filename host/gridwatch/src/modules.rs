@@ -154,7 +154,7 @@ fn no_modules(dir: &Path) -> String {
 }
 
 /// A pipeline that serves these modules from the first event on.
-pub fn pipeline(modules: &[Module], networks: Networks) -> Pipeline {
+pub fn pipeline(modules: &[Module], networks: Networks, tables: Tables) -> Pipeline {
     let service = |m: &Module| Service { manifest: m.manifest.clone(), digest: m.digest.clone(), serves: 0..u64::MAX };
-    Pipeline::new(modules.iter().map(service).collect()).with_networks(networks)
+    Pipeline::new(modules.iter().map(service).collect()).with_networks(networks).with_tables(tables)
 }

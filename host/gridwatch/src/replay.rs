@@ -51,9 +51,9 @@ fn run(
     batch: usize,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let networks = modules.networks.clone();
+    let (networks, tables) = (modules.networks.clone(), modules.tables.clone());
     let modules = modules.load()?;
-    let mut pipeline: Pipeline = pipeline(&modules, networks);
+    let mut pipeline: Pipeline = pipeline(&modules, networks, tables);
     let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
     let mut out = BufWriter::new(out);
     loop {

@@ -16,6 +16,7 @@ use crate::config::{self, Config};
 use crate::deliver::{self, ARCHIVE, Ending, Target};
 use crate::detect;
 use crate::drift;
+use crate::history::{HISTORY, History};
 use crate::modules::{Wanted, pipeline};
 use crate::poll::Poller;
 use crate::sink::Resume;
@@ -276,7 +277,7 @@ struct Detector {
 
 impl Detector {
     fn new(shared: &Shared, mut modules: Vec<Module>) -> Result<Self> {
-        let mut pipeline = pipeline(&modules, shared.config.networks.clone());
+        let mut pipeline = pipeline(&modules, shared.config.networks.clone(), shared.config.tables());
         for row in shared.store.rule_state() {
             let (key, value) = row?;
             if gridwatch_detect::workers::is_module_state(&key) {
@@ -297,14 +298,14 @@ impl Detector {
 fn targets(shared: &Shared) -> Result<Vec<(String, Target)>> {
     let config = &shared.config;
     let mut names: Vec<String> = config.sinks.iter().map(|sink| sink.name.clone()).collect();
+    names.push(HISTORY.to_owned());
     names.extend(config.archive.as_ref().map(|_| ARCHIVE.to_owned()));
     for gone in shared.store.set_sinks(&names)? {
         tracing::warn!(sink = gone, "no longer configured; its position is forgotten");
     }
     let mut targets = Vec::new();
     for sink in &config.sinks {
-        let saved = shared.store.position(&sink.name)?.resume;
-        let resume: Resume = saved.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
+        let resume = resume(&shared.store, &sink.name)?;
         let opened: Box<dyn crate::sink::Sink> = match &sink.target {
             config::Target::Stdout => Box::new(StdoutSink::open(&resume)),
             config::Target::File { path, rotate_bytes, keep } => {
@@ -317,6 +318,8 @@ fn targets(shared: &Shared) -> Result<Vec<(String, Target)>> {
             Target::Sink { sink: opened, view: sink.view, raw_data: sink.raw_data, include: sink.include },
         ));
     }
+    let history = History::open(&config.state_dir, resume(&shared.store, HISTORY)?)?;
+    targets.push((HISTORY.to_owned(), Target::History(history)));
     if let Some(archive) = &config.archive {
         let opened = Archive::open(&archive.dir, archive.segment_bytes)?;
         // Only if store and checkpoint were lost: the archive outlives them, and its numbers are taken.
@@ -326,6 +329,11 @@ fn targets(shared: &Shared) -> Result<Vec<(String, Target)>> {
         targets.push((ARCHIVE.to_owned(), Target::Archive { archive: opened, keep_s: archive.keep_s }));
     }
     Ok(targets)
+}
+
+fn resume(store: &Store, sink: &str) -> Result<Resume> {
+    let saved = store.position(sink)?.resume;
+    Ok(saved.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default())
 }
 
 fn flag() -> Arc<AtomicBool> {

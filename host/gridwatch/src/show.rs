@@ -8,6 +8,10 @@ use gridwatch_core::manifest::{Severity, Step};
 use gridwatch_core::time::UnixMillis;
 use std::collections::BTreeMap;
 
+mod alerts;
+
+pub use alerts::{alert_line, explanation, whole_alert};
+
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
 
@@ -19,8 +23,10 @@ pub fn alert(alert: &Alert) {
         "{colour}{severity:<8}{colour:#} {BOLD}{}{BOLD:#}  {DIM}{} {}{DIM:#}",
         alert.title, alert.rule, alert.first
     );
-    let name = [&actor.name, &actor.email, &actor.id].into_iter().find(|t| !t.is_empty());
-    let who = name.map_or("nobody named", |n| n.as_str());
+    let who = match alerts::who(alert) {
+        "" => "nobody named",
+        who => who,
+    };
     let role = actor.role_at_event.name();
     println!("  {DIM}why{DIM:#}  {}", clip(&alert.condition));
     println!("  {DIM}who{DIM:#}  {who} ({role})  {DIM}evidence{DIM:#} {}", evidence(alert));

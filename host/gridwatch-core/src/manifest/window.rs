@@ -48,6 +48,21 @@ pub enum WindowKind {
     Travel { min_km: u64 },
 }
 
+impl WindowKind {
+    /// As in the manifest.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Distinct { .. } => "distinct",
+            Self::FirstSeen => "first_seen",
+            Self::LastSeen => "last_seen",
+            Self::Sequence { .. } => "sequence",
+            Self::Baseline { .. } => "baseline",
+            Self::Travel { .. } => "travel",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequenceStep {
     pub actions: Vec<String>,

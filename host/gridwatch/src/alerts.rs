@@ -1,0 +1,119 @@
+//! `gridwatch alerts` and `gridwatch explain`: what was found, as a person wants to read it and as machines do.
+
+use crate::archive;
+use crate::history;
+use crate::record::PRODUCT;
+use crate::show;
+use anyhow::Result;
+use gridwatch_core::alert::Alert;
+use gridwatch_core::entry::Entry;
+use gridwatch_core::manifest::Severity;
+use gridwatch_core::time::UnixSeconds;
+use gridwatch_core::view::View;
+use std::collections::{BTreeSet, HashMap};
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+/// How often `--follow` looks for more.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Which alerts to tell of; everything that is set has to hold.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub since: Option<UnixSeconds>,
+    pub severity: Option<Severity>,
+    /// A rule, or a module's whole `module.*`.
+    pub rule: Option<String>,
+    /// Id, name or e-mail address.
+    pub actor: Option<String>,
+    /// Suppressed ones as well.
+    pub suppressed: bool,
+}
+
+impl Filter {
+    pub fn takes(&self, alert: &Alert) -> bool {
+        let actor = &alert.actor;
+        let is_rule = |rule: &String| match rule.strip_suffix('*') {
+            Some(prefix) => alert.rule.starts_with(prefix),
+            None => alert.rule == *rule,
+        };
+        self.since.is_none_or(|since| alert.last >= since)
+            && self.severity.is_none_or(|least| alert.severity >= least)
+            && self.rule.as_ref().is_none_or(is_rule)
+            && self.actor.as_ref().is_none_or(|who| [&actor.id, &actor.name, &actor.email].contains(&who))
+            && (self.suppressed || alert.suppressed_by.is_none())
+    }
+}
+
+/// How one alert is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A line for a person.
+    Line,
+    /// As gridwatch keeps it, one JSON object a line.
+    Json,
+    /// As a sink would write it.
+    View(View),
+}
+
+impl Form {
+    fn write(self, alert: &Alert, out: &mut dyn Write) -> Result<()> {
+        match self {
+            Self::Line => show::alert_line(alert, out)?,
+            Self::Json => writeln!(out, "{}", serde_json::to_string(alert)?)?,
+            Self::View(view) => writeln!(out, "{}", view.alert_line(alert, &PRODUCT))?,
+        }
+        Ok(())
+    }
+}
+
+/// The newest `limit` alerts, oldest first.
+pub fn list(state_dir: &Path, filter: &Filter, limit: usize, form: Form, out: &mut dyn Write) -> Result<()> {
+    let mut alerts = history::alerts(state_dir)?;
+    alerts.retain(|alert| filter.takes(alert));
+    let left_out = alerts.len().saturating_sub(limit);
+    if left_out > 0 && form == Form::Line {
+        writeln!(out, "… {left_out} older ones (--limit 0 shows all)")?;
+    }
+    for alert in &alerts[left_out..] {
+        form.write(alert, out)?;
+    }
+    if alerts.is_empty() && form == Form::Line {
+        writeln!(out, "no alerts")?;
+    }
+    Ok(out.flush()?)
+}
+
+/// The same, and then each new alert or revision as it comes, until nobody reads any more or the process is told to end.
+pub fn follow(state_dir: &Path, filter: &Filter, limit: usize, form: Form, out: &mut dyn Write) -> Result<()> {
+    let mut told: HashMap<String, u32> = HashMap::new();
+    let mut size = None;
+    loop {
+        let size_now = history::size(state_dir)?;
+        if size != Some(size_now) {
+            let mut alerts = history::alerts(state_dir)?;
+            alerts.retain(|alert| filter.takes(alert) && told.get(&alert.uid) != Some(&alert.revision));
+            let from = if size.is_none() { alerts.len().saturating_sub(limit) } else { 0 };
+            for alert in &alerts[from..] {
+                form.write(alert, out)?;
+            }
+            told.extend(alerts.into_iter().map(|alert| (alert.uid, alert.revision)));
+            out.flush()?;
+            size = Some(size_now);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Slack's bytes of the entries that an alert shows as evidence, as far as the archive still has them, one a line.
+pub fn entries(archive: &Path, alert: &Alert, out: &mut dyn Write) -> Result<()> {
+    let ids: BTreeSet<&str> = alert.evidence.iter().map(|stub| stub.id.as_str()).collect();
+    for record in archive::read(archive, Some(alert.first), Some(alert.last))? {
+        let record = record?;
+        if ids.contains(Entry::from_json(&record.raw).id.as_str()) {
+            writeln!(out, "{}", record.raw)?;
+        }
+    }
+    Ok(out.flush()?)
+}

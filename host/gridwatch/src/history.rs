@@ -1,0 +1,98 @@
+//! The history of alerts: every alert that was made, as gridwatch knows it, kept in the state folder for people to ask about.
+//!
+//! It is a file sink of its own: each revision is a line, suppressed ones too, and the files rotate. The newest revision of an
+//! alert counts. Reading takes no lock and works beside a running gridwatch.
+
+use crate::sink::file::{FileSink, Rotation};
+use crate::sink::{Resume, Sink, SinkError};
+use anyhow::{Context, Result, bail};
+use gridwatch_core::alert::Alert;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+/// Its name among the sinks' positions; no sink can have it, for their names have no brackets.
+pub const HISTORY: &str = "(alerts)";
+/// Some ten thousand alerts in all, for one that shows 50 events takes about 10 KB.
+const ROTATION: Rotation = Rotation { rotate_bytes: 16 << 20, keep: 12 };
+const FILE: &str = "alerts.ndjson";
+
+#[derive(Debug)]
+pub struct History {
+    sink: FileSink,
+}
+
+impl History {
+    pub fn open(state_dir: &Path, resume: Resume) -> Result<Self> {
+        let folder = folder(state_dir);
+        std::fs::create_dir_all(&folder).with_context(|| format!("can't make {}", folder.display()))?;
+        Ok(Self { sink: FileSink::open(&folder.join(FILE), ROTATION, resume).context("the history of alerts")? })
+    }
+
+    /// Takes alerts whose first record has this number; returns what to resume from.
+    pub fn append<'a>(&mut self, first: u64, alerts: impl Iterator<Item = &'a Alert>) -> Result<Resume, SinkError> {
+        let lines: Vec<String> = alerts.map(|alert| serde_json::to_string(alert).unwrap_or_default()).collect();
+        self.sink.deliver(first, &lines)
+    }
+}
+
+/// The newest revision of each alert, the alert that was seen last at the end.
+pub fn alerts(state_dir: &Path) -> Result<Vec<Alert>> {
+    let mut newest: HashMap<String, Alert> = HashMap::new();
+    for file in files(state_dir)? {
+        let reader = BufReader::new(File::open(&file).with_context(|| format!("can't read {}", file.display()))?);
+        for line in reader.lines() {
+            let line = line.with_context(|| format!("can't read {}", file.display()))?;
+            // The last line may be one that is just being written.
+            let Ok(alert) = serde_json::from_str::<Alert>(&line) else { continue };
+            if newest.get(&alert.uid).is_none_or(|known| known.revision <= alert.revision) {
+                newest.insert(alert.uid.clone(), alert);
+            }
+        }
+    }
+    let mut alerts: Vec<Alert> = newest.into_values().collect();
+    alerts.sort_by(|a, b| (a.seen.0, &a.uid).cmp(&(b.seen.0, &b.uid)));
+    Ok(alerts)
+}
+
+/// The alert whose id is this, or begins with it if only one does.
+pub fn find(state_dir: &Path, prefix: &str) -> Result<Alert> {
+    let mut like: Vec<Alert> = alerts(state_dir)?.into_iter().filter(|a| is_named(a, prefix)).collect();
+    if let Some(exact) = like.iter().position(|alert| alert.uid == prefix) {
+        return Ok(like.swap_remove(exact));
+    }
+    match (like.pop(), like.len()) {
+        (None, _) => bail!("no alert `{prefix}`\nhint: `gridwatch alerts` lists those there are"),
+        (Some(alert), 0) => Ok(alert),
+        (Some(_), more) => bail!("{} alerts begin with `{prefix}`\nhint: give more of the id", more + 1),
+    }
+}
+
+/// `gw-` may be left out.
+fn is_named(alert: &Alert, prefix: &str) -> bool {
+    !prefix.is_empty()
+        && (alert.uid.starts_with(prefix) || alert.uid.strip_prefix("gw-").unwrap_or("").starts_with(prefix))
+}
+
+/// Bytes of all its files: when it is another, there is something new.
+pub fn size(state_dir: &Path) -> Result<u64> {
+    Ok(files(state_dir)?.iter().filter_map(|file| Some(file.metadata().ok()?.len())).sum())
+}
+
+/// The oldest first. Rotated names hold the number of their first record.
+fn files(state_dir: &Path) -> Result<Vec<PathBuf>> {
+    let folder = folder(state_dir);
+    let listing = std::fs::read_dir(&folder).with_context(|| {
+        format!("can't read {}\nhint: alerts are kept there from the first run of this version on", folder.display())
+    })?;
+    let mut files: Vec<PathBuf> = listing.filter_map(|file| Some(file.ok()?.path())).collect();
+    let name = |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    files.retain(|path| name(path).starts_with("alerts"));
+    files.sort_by_key(|path| (name(path) == FILE, name(path)));
+    Ok(files)
+}
+
+fn folder(state_dir: &Path) -> PathBuf {
+    state_dir.join("alerts")
+}

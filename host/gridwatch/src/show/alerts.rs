@@ -1,0 +1,163 @@
+//! Alerts in full: a line each, one with all it has to say, and why it was made.
+
+use super::{BOLD, DIM, colour};
+use anstyle::Style;
+use gridwatch_core::alert::Alert;
+use gridwatch_core::basis::Counted;
+use std::io::{self, Write};
+
+/// One alert on one line: when, how bad, which, who, what.
+pub fn alert_line(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
+    let (colour, dim) = (colour(alert.severity), if alert.suppressed_by.is_some() { DIM } else { Style::new() });
+    let severity = alert.severity.name().to_uppercase();
+    let times = if alert.findings > 1 { format!(" ×{}", alert.findings) } else { String::new() };
+    let hidden = alert.suppressed_by.as_ref().map(|by| format!("  suppressed by {by}")).unwrap_or_default();
+    writeln!(
+        out,
+        "{DIM}{}{DIM:#}  {colour}{severity:<13}{colour:#} {}  {DIM}{:<34}{DIM:#} {dim}{}{times}  {DIM}{}{hidden}{DIM:#}{dim:#}",
+        alert.last,
+        short_id(alert),
+        alert.rule,
+        alert.title,
+        who(alert),
+    )
+}
+
+/// As much of an alert's id as tells it apart from others.
+fn short_id(alert: &Alert) -> &str {
+    alert.uid.get(..13).unwrap_or(&alert.uid)
+}
+
+/// Name, address or id: the first there is.
+pub(super) fn who(alert: &Alert) -> &str {
+    let actor = &alert.actor;
+    [&actor.name, &actor.email, &actor.id].into_iter().find(|text| !text.is_empty()).map_or("", String::as_str)
+}
+
+/// Everything an alert has to say to a person: who, why, what happened, what to do.
+pub fn whole_alert(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
+    let colour = colour(alert.severity);
+    writeln!(out, "{colour}{}{colour:#}  {BOLD}{}{BOLD:#}", alert.severity.name().to_uppercase(), alert.title)?;
+    let module = format!("{}@{} {}", alert.module.name, alert.module.version, clip_to(&alert.module.digest, 12));
+    let mut line = |label: &str, text: &str| writeln!(out, "  {DIM}{label:<14}{DIM:#} {text}");
+    line("alert", &format!("{}, revision {}", alert.uid, alert.revision))?;
+    line("rule", &format!("{} ({}), by {module}", alert.rule, alert.rule_title))?;
+    line("when", &format!("{} to {}, told at {}", alert.first, alert.last, alert.seen))?;
+    line("count", &format!("{} findings, {} events", alert.findings, alert.evidence_total))?;
+    if let Some(by) = &alert.suppressed_by {
+        line("suppressed by", by)?;
+    }
+    if !alert.attack.is_empty() {
+        line("ATT&CK", &alert.attack.join(", "))?;
+    }
+    line("why", &alert.condition)?;
+    let actor = &alert.actor;
+    let names = [&actor.name, &actor.email, &actor.id].map(String::as_str);
+    let names: Vec<&str> = names.into_iter().filter(|text| !text.is_empty()).collect();
+    let roles = format!("role {} then, {} now", actor.role_at_event.name(), actor.role_now.name());
+    line("who", &if names.is_empty() { "nobody named".into() } else { format!("{} ({roles})", names.join(", ")) })?;
+    for (label, value) in &alert.labels {
+        line(label, value)?;
+    }
+    writeln!(out, "\n{BOLD}Lately, by the same{BOLD:#}")?;
+    for act in &alert.recent {
+        writeln!(out, "  {}  {:<36} {}", act.time, act.action, act.ip_address)?;
+    }
+    events(alert, out)?;
+    steps(alert, out)
+}
+
+/// The events that an alert shows, oldest first.
+fn events(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n{BOLD}Events{BOLD:#}")?;
+    for stub in &alert.evidence {
+        let (time, action, actor, ip) = (stub.time, &stub.action, &stub.actor_id, &stub.ip_address);
+        writeln!(
+            out,
+            "  {time}  {action:<36} {actor:<12} {ip:<16} {DIM}{}  {}{DIM:#}",
+            stub.id,
+            clip_to(&stub.ua, 60)
+        )?;
+    }
+    let more = alert.evidence_total.saturating_sub(alert.evidence.len() as u64);
+    if more > 0 {
+        writeln!(out, "  … and {more} more")?;
+    }
+    Ok(())
+}
+
+fn steps(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
+    let phases =
+        [("Verify", &alert.playbook.verify), ("Contain", &alert.playbook.contain), ("Then", &alert.playbook.then)];
+    for (phase, steps) in phases.into_iter().filter(|(_, steps)| !steps.is_empty()) {
+        writeln!(out, "\n{BOLD}{phase}{BOLD:#}")?;
+        for (n, step) in steps.iter().enumerate() {
+            let scope = step.scope.as_ref().map(|scope| format!(", scope {scope}")).unwrap_or_default();
+            let how = step.method.as_ref().map(|method| format!("  {DIM}{method}{scope}{DIM:#}")).unwrap_or_default();
+            writeln!(out, "  {}. {}{how}", n + 1, step.text)?;
+        }
+    }
+    Ok(())
+}
+
+/// What made an alert: the deciding event as the module saw it, window values, lookups, exceptions, and all events.
+pub fn explanation(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
+    let (colour, basis) = (colour(alert.severity), &alert.basis);
+    writeln!(out, "{colour}{}{colour:#}  {BOLD}{}{BOLD:#}", alert.severity.name().to_uppercase(), alert.title)?;
+    let module = &alert.module;
+    writeln!(out, "  {} of {}@{} {DIM}{}{DIM:#}", alert.rule, module.name, module.version, module.digest)?;
+    writeln!(out, "\n{BOLD}The rule fires when{BOLD:#}\n  {}", alert.condition)?;
+    if basis.event.is_empty() {
+        writeln!(out, "\ngridwatch itself noticed this; no module looked at fields or windows.")?;
+    } else {
+        writeln!(out, "\n{BOLD}Decided by{BOLD:#} {} {DIM}{}{DIM:#}", basis.action, basis.event)?;
+        for (field, text) in &basis.fields {
+            writeln!(out, "  {DIM}{field:<28}{DIM:#} {text}")?;
+        }
+        windows(alert, out)?;
+        writeln!(out, "\n{BOLD}Lookup tables{BOLD:#}")?;
+        for (table, held) in &basis.lookups {
+            let held = if held.is_empty() {
+                "holds nothing of this event".into()
+            } else {
+                format!("holds {}", held.join(", "))
+            };
+            writeln!(out, "  {DIM}{table:<28}{DIM:#} {held}")?;
+        }
+        if basis.lookups.is_empty() {
+            writeln!(out, "  the module asks none")?;
+        }
+    }
+    let exception = alert.suppressed_by.as_ref().map_or("none applied".into(), |by| format!("suppressed by {by}"));
+    writeln!(out, "\n{BOLD}Exceptions{BOLD:#}\n  {exception}")?;
+    events(alert, out)
+}
+
+/// The windows' values as the module read them, those that made the finding first.
+fn windows(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n{BOLD}Windows as read{BOLD:#} {DIM}(* cited as evidence){DIM:#}")?;
+    let mut telling: Vec<&Counted> = alert.basis.windows.iter().filter(|counted| counted.is_telling()).collect();
+    telling.sort_by_key(|counted| !counted.cited);
+    for counted in &telling {
+        let key = if counted.key.is_empty() { "the organization".into() } else { counted.key.join(", ") };
+        let (mark, span) = (if counted.cited { '*' } else { ' ' }, span(counted.span_s));
+        let what = format!("{} by {key} within {span}", counted.kind);
+        writeln!(out, " {mark}{DIM}{:<28}{DIM:#} {:<22} {DIM}{what}{DIM:#}", counted.window, counted.text())?;
+    }
+    let silent = alert.basis.windows.len() - telling.len();
+    if silent > 0 {
+        writeln!(out, "  … and {silent} with nothing to say")?;
+    }
+    Ok(())
+}
+
+/// `90s`, `10m`, `24h`, `30d`: the largest unit that fits.
+fn span(seconds: u64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    let unit = units.into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit) && seconds >= 2 * unit);
+    unit.map_or(format!("{seconds}s"), |(unit, name)| format!("{}{name}", seconds / unit))
+}
+
+fn clip_to(text: &str, max: usize) -> &str {
+    text.char_indices().nth(max).map_or(text, |(end, _)| &text[..end])
+}
