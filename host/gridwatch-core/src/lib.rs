@@ -23,6 +23,7 @@ pub mod network;
 pub mod own;
 pub mod pipeline;
 pub mod poll;
+pub mod risk;
 pub mod state;
 pub mod stub;
 pub mod time;

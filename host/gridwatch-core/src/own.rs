@@ -9,6 +9,7 @@ use crate::drift::Drift;
 use crate::event::Event;
 use crate::finding::{MAX_KEY, MAX_TITLE, clean};
 use crate::manifest::{Manifest, Rule};
+use crate::risk::Sum;
 use crate::stub::Stub;
 use crate::time::UnixMillis;
 use sha2::{Digest, Sha256};
@@ -45,6 +46,32 @@ pub fn unknown_action(event: &Event, actor: Actor) -> Alert {
         evidence: vec![Stub::of(event)],
         evidence_total: 1,
         labels: BTreeMap::from([("action".to_owned(), clean(&event.action, MAX_TITLE))]),
+        ..blank
+    }
+}
+
+/// What rules have said of an actor within a day is enough to look at as one thing. `last` is the alert that made it so.
+pub fn risk(sum: Sum, last: &Alert) -> Alert {
+    let actor = [&last.actor.name, &last.actor.email, &last.actor.id].into_iter().find(|text| !text.is_empty());
+    let (rules, tactics) = (sum.rules.len(), sum.tactics.len());
+    let who = actor.map_or("somebody", String::as_str);
+    let title = format!("{who} set off {rules} rules of {tactics} tactics within a day ({} points)", sum.points);
+    let blank = blank("risk", &last.actor.id, title, last.opened);
+    let (uid, period_start) = Alert::identity(&blank.rule, &blank.dedup_key, last.last, blank.period_s);
+    let labels =
+        [("rules", sum.rules.join(", ")), ("tactics", sum.tactics.join(", ")), ("points", sum.points.to_string())];
+    Alert {
+        uid,
+        period_start,
+        first: sum.evidence.first().map_or(last.first, |stub| stub.time),
+        last: sum.evidence.last().map_or(last.last, |stub| stub.time),
+        seen: last.seen,
+        actor: last.actor.clone(),
+        recent: last.recent.clone(),
+        evidence_total: sum.evidence.len() as u64,
+        evidence: sum.evidence,
+        labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
+        attack: sum.attack,
         ..blank
     }
 }

@@ -21,6 +21,7 @@ use crate::lookup::Tables;
 use crate::manifest::Manifest;
 use crate::network::Networks;
 use crate::own;
+use crate::risk::Risk;
 use crate::state::{self, StateOp};
 use crate::stub::Stub;
 use crate::time::UnixSeconds;
@@ -99,6 +100,7 @@ pub struct Pipeline {
     tables: Tables,
     unseen: Unseen,
     folder: Folder,
+    risk: Risk,
     scratch: Scratch,
     /// Event time at which state was last swept.
     swept: UnixSeconds,
@@ -154,6 +156,7 @@ impl Pipeline {
             Some(&state::WINDOWS) => self.windows.load(key, value),
             Some(&state::DIRECTORY) => self.directory.load(key, value),
             Some(&state::ALERTS) => self.folder.load(key, value),
+            Some(&state::RISK) => self.risk.load(key, value),
             Some(&state::DRIFT) => self.unseen.load(key, value),
             Some(&state::PIPELINE) => {
                 if let Ok((newest, swept)) = serde_json::from_slice(value) {
@@ -209,7 +212,10 @@ impl Pipeline {
                 concluded.alerts.push(alert.clone());
             }
             let alert = self.alert(module, events, prepared, event, finding);
+            let sum =
+                self.risk.learn(&alert, self.windows.newest_as_of(events[event].seq)).map(|sum| own::risk(sum, &alert));
             concluded.alerts.extend(self.folder.fold(alert));
+            concluded.alerts.extend(sum.and_then(|sum| self.folder.fold(sum)));
         }
         concluded.alerts.extend(own.map(|(_, alert)| alert.clone()));
         self.directory.settle();
@@ -350,6 +356,7 @@ impl Pipeline {
             self.swept = newest;
             self.windows.expire();
             self.folder.expire(newest);
+            self.risk.expire(newest);
         }
     }
 
@@ -357,6 +364,7 @@ impl Pipeline {
         let mut changes = self.windows.take_changes();
         changes.extend(self.directory.take_changes());
         changes.extend(self.folder.take_changes());
+        changes.extend(self.risk.take_changes());
         changes.extend(self.unseen.take_changes());
         changes.push(StateOp::put(vec![state::PIPELINE], &(self.windows.newest(), self.swept)));
         changes

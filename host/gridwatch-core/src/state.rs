@@ -20,6 +20,8 @@ pub const ALERTS: u8 = b'a';
 pub const KV: u8 = b'k';
 /// Prefix of names that the catalogue doesn't have.
 pub const DRIFT: u8 = b'n';
+/// Prefix of what rules have said of an actor.
+pub const RISK: u8 = b'r';
 /// Prefix of the pipeline's own row.
 pub const PIPELINE: u8 = b'p';
 

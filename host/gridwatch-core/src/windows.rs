@@ -223,6 +223,11 @@ impl Windows {
         self.clock.resume_at(newest);
     }
 
+    /// The newest event time when this event was fed. May be asked until the changes are taken.
+    pub fn newest_as_of(&self, seq: u64) -> UnixSeconds {
+        self.clock.as_of(seq)
+    }
+
     pub fn newest(&self) -> UnixSeconds {
         self.clock.newest
     }

@@ -37,7 +37,7 @@ impl History {
     }
 }
 
-/// The newest revision of each alert, the alert that was seen last at the end.
+/// The newest revision of each alert, the alert of the newest event at the end.
 pub fn alerts(state_dir: &Path) -> Result<Vec<Alert>> {
     let mut newest: HashMap<String, Alert> = HashMap::new();
     for file in files(state_dir)? {
@@ -52,7 +52,7 @@ pub fn alerts(state_dir: &Path) -> Result<Vec<Alert>> {
         }
     }
     let mut alerts: Vec<Alert> = newest.into_values().collect();
-    alerts.sort_by(|a, b| (a.seen.0, &a.uid).cmp(&(b.seen.0, &b.uid)));
+    alerts.sort_by(|a, b| (a.last, &a.uid).cmp(&(b.last, &b.uid)));
     Ok(alerts)
 }
 

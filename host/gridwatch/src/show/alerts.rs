@@ -43,7 +43,7 @@ pub fn whole_alert(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     line("alert", &format!("{}, revision {}", alert.uid, alert.revision))?;
     line("rule", &format!("{} ({}), by {module}", alert.rule, alert.rule_title))?;
     line("when", &format!("{} to {}, told at {}", alert.first, alert.last, alert.seen))?;
-    line("count", &format!("{} findings, {} events", alert.findings, alert.evidence_total))?;
+    line("count", &format!("{}, {}", count(alert.findings, "finding"), count(alert.evidence_total, "event")))?;
     if let Some(by) = &alert.suppressed_by {
         line("suppressed by", by)?;
     }
@@ -112,7 +112,7 @@ pub fn explanation(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     } else {
         writeln!(out, "\n{BOLD}Decided by{BOLD:#} {} {DIM}{}{DIM:#}", basis.action, basis.event)?;
         for (field, text) in &basis.fields {
-            writeln!(out, "  {DIM}{field:<28}{DIM:#} {text}")?;
+            writeln!(out, "  {DIM}{field:<32}{DIM:#} {text}")?;
         }
         windows(alert, out)?;
         writeln!(out, "\n{BOLD}Lookup tables{BOLD:#}")?;
@@ -122,7 +122,7 @@ pub fn explanation(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
             } else {
                 format!("holds {}", held.join(", "))
             };
-            writeln!(out, "  {DIM}{table:<28}{DIM:#} {held}")?;
+            writeln!(out, "  {DIM}{table:<32}{DIM:#} {held}")?;
         }
         if basis.lookups.is_empty() {
             writeln!(out, "  the module asks none")?;
@@ -139,10 +139,14 @@ fn windows(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     let mut telling: Vec<&Counted> = alert.basis.windows.iter().filter(|counted| counted.is_telling()).collect();
     telling.sort_by_key(|counted| !counted.cited);
     for counted in &telling {
-        let key = if counted.key.is_empty() { "the organization".into() } else { counted.key.join(", ") };
+        let by = match (counted.kind.as_str(), counted.key.as_slice()) {
+            ("sequence", _) => String::new(), // each step has a key of its own
+            (_, []) => " of the organization".into(),
+            (_, key) => format!(" by {}", key.join(", ")),
+        };
         let (mark, span) = (if counted.cited { '*' } else { ' ' }, span(counted.span_s));
-        let what = format!("{} by {key} within {span}", counted.kind);
-        writeln!(out, " {mark}{DIM}{:<28}{DIM:#} {:<22} {DIM}{what}{DIM:#}", counted.window, counted.text())?;
+        let what = format!("{}{by} within {span}", counted.kind);
+        writeln!(out, " {mark}{DIM}{:<32}{DIM:#} {:<22} {DIM}{what}{DIM:#}", counted.window, counted.text())?;
     }
     let silent = alert.basis.windows.len() - telling.len();
     if silent > 0 {
@@ -156,6 +160,11 @@ fn span(seconds: u64) -> String {
     let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
     let unit = units.into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit) && seconds >= 2 * unit);
     unit.map_or(format!("{seconds}s"), |(unit, name)| format!("{}{name}", seconds / unit))
+}
+
+/// `1 event`, `2 events`.
+fn count(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 fn clip_to(text: &str, max: usize) -> &str {
