@@ -61,7 +61,7 @@ impl Host {
         let text = format!(
             "state_dir = \"state\"\n\
              [slack]\nbase_url = \"{}\"\ntoken_file = \"token\"\nstart = \"{start}\"\nrequests_per_minute = 6000\n{}\n\
-             [modules]\ndir = {modules:?}\n[modules.grants]\nsign-in = [\"lookup\"]\n\
+             [modules]\ndir = {modules:?}\n[modules.grants]\nsign-in = [\"lookup\"]\nsessions = [\"lookup\"]\n\
              [lookups]\ncorporate_egress = [\"198.51.100.0/24\"]\n\
              [[sink]]\nname = \"events\"\ntype = \"file\"\npath = \"events.ndjson\"\ninclude = [\"events\"]\n{sinks}\n\
              [[sink]]\nname = \"alerts\"\ntype = \"file\"\npath = \"alerts.ndjson\"\ninclude = [\"alerts\"]\n{sinks}\n{}\n",
@@ -252,7 +252,23 @@ pub fn few_modules() -> PathBuf {
 /// Tests run side by side, as threads and as processes: each process once, and each file in one step.
 fn make_few_modules(folder: &Path) {
     std::fs::create_dir_all(folder).expect("a folder");
-    for name in ["anomaly", "apps", "privilege", "sign-in"] {
+    for name in [
+        "ai",
+        "anomaly",
+        "apps",
+        "authentication",
+        "channels",
+        "connect",
+        "controls",
+        "encryption",
+        "exports",
+        "files",
+        "people",
+        "privilege",
+        "sessions",
+        "sign-in",
+        "tokens",
+    ] {
         let (file, mine) = (folder.join(format!("{name}.wasm")), folder.join(format!("{name}.{}", std::process::id())));
         std::fs::write(&mine, crate::guests::built(&root().join("target/modules"), name)).expect("a module");
         std::fs::rename(mine, file).expect("a module");

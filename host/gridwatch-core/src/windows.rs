@@ -26,6 +26,7 @@
 mod baseline;
 mod chain;
 mod hit;
+mod journal;
 mod row;
 mod seen;
 mod slot;
@@ -203,8 +204,7 @@ impl Windows {
     /// Rows changed since the last call. What was dropped since then is forgotten for good, also as evidence.
     pub fn take_changes(&mut self) -> Vec<StateOp> {
         self.clock.settle();
-        let rows = self.slots.iter_mut().flat_map(Slot::take_changes);
-        rows.map(|(key, value)| StateOp { key, value }).collect()
+        self.slots.iter_mut().flat_map(Slot::take_changes).collect()
     }
 
     /// Puts a saved row back. Rows of windows that no module declares any more are left alone: a rollback may want them.

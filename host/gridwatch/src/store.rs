@@ -281,7 +281,7 @@ impl Store {
     pub fn rule_state(&self) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>)>> + '_ {
         self.db.scan_prefix(b"t").map(|row| {
             let (key, value) = row?;
-            Ok((key[1..].to_vec(), value.to_vec()))
+            Ok((key[1..].to_vec(), unpacked(&value)?))
         })
     }
 
@@ -311,7 +311,7 @@ impl Store {
         for op in changes {
             let key = [&b"t"[..], &op.key].concat();
             match &op.value {
-                Some(value) => batch.insert(key, value.as_slice()),
+                Some(value) => batch.insert(key, packed(value)),
                 None => batch.remove(key),
             }
         }
@@ -475,6 +475,25 @@ impl Store {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Counters> {
         self.counters.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Long rows of rule state are pages of many similar ones, which take a tenth of the room when compressed.
+const PACK_BYTES: usize = 1 << 10;
+const PLAIN: u8 = 0;
+const ZSTD: u8 = 1;
+
+fn packed(value: &[u8]) -> Vec<u8> {
+    let packed = (value.len() >= PACK_BYTES).then(|| zstd::bulk::compress(value, 1).ok()).flatten();
+    let (kind, bytes) = packed.as_deref().map_or((PLAIN, value), |packed| (ZSTD, packed));
+    [&[kind], bytes].concat()
+}
+
+fn unpacked(value: &[u8]) -> Result<Vec<u8>> {
+    match value.split_first() {
+        Some((&PLAIN, rest)) => Ok(rest.to_vec()),
+        Some((&ZSTD, rest)) => zstd::decode_all(rest).with_context(|| Damaged("a packed row of rule state".into())),
+        _ => Err(Damaged("a row of rule state".into()).into()),
     }
 }
 

@@ -38,6 +38,14 @@ pub(super) enum Change {
 }
 
 impl Change {
+    /// The same row, deleted.
+    pub(super) fn gone(&self) -> Self {
+        match *self {
+            Self::Count { bucket, .. } => Self::Count { bucket, count: None },
+            Self::Value { bucket, value, .. } => Self::Value { bucket, value, is_there: false },
+        }
+    }
+
     /// Does it take away a bucket or a value?
     pub(super) fn is_loss(&self) -> bool {
         matches!(self, Self::Count { count: None, .. } | Self::Value { is_there: false, .. })
@@ -127,20 +135,26 @@ impl Buckets {
         changes
     }
 
-    /// What to delete when all of it goes.
+    /// All of it as rows.
     pub(super) fn rows(&self) -> Vec<Change> {
-        let counts = self.buckets.keys().map(|at| Change::Count { bucket: *at, count: None });
+        let counts = self.buckets.iter().map(|(at, bucket)| Change::Count { bucket: *at, count: Some(bucket.count) });
         let values = self.buckets.iter().flat_map(|(at, bucket)| {
-            bucket.values.iter().map(|value| Change::Value { bucket: *at, value: *value, is_there: false })
+            bucket.values.iter().map(|value| Change::Value { bucket: *at, value: *value, is_there: true })
         });
         counts.chain(values).collect()
     }
 
     pub(super) fn load(&mut self, change: &Change) {
         match *change {
-            Change::Count { bucket, count } => self.buckets.entry(bucket).or_default().count = count.unwrap_or(0),
-            Change::Value { bucket, value, .. } => {
+            Change::Count { bucket, count: Some(count) } => self.buckets.entry(bucket).or_default().count = count,
+            Change::Count { bucket, count: None } => _ = self.buckets.remove(&bucket),
+            Change::Value { bucket, value, is_there: true } => {
                 self.buckets.entry(bucket).or_default().values.insert(value);
+            }
+            Change::Value { bucket, value, is_there: false } => {
+                if let Some(bucket) = self.buckets.get_mut(&bucket) {
+                    bucket.values.remove(&value);
+                }
             }
         }
     }

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-/// Hits kept for one key of one step of a sequence.
-const MAX_STEP_HITS: usize = MAX_AT_LEAST as usize;
+/// When a step of a sequence has more hits than it can ask for, so many go at once: finding them costs a look at all hits.
+const STEP_DROPPED_AT_ONCE: usize = MAX_AT_LEAST as usize / 8;
+/// Hits kept for one key of one step of a sequence, never fewer than a step can ask for.
+const MAX_STEP_HITS: usize = MAX_AT_LEAST as usize + STEP_DROPPED_AT_ONCE;
 /// Sightings kept for one key of a travel window, which asks for neighbours only.
 const MAX_SIGHTINGS: usize = 256;
 /// When a key is full of repetitions, so many go at once: finding them costs a look at all hits.
@@ -45,10 +47,6 @@ impl Hit {
     /// Past its span and the late allowance: no value depends on it any more.
     pub(super) fn is_dead(&self, span_s: u64, newest: UnixSeconds) -> bool {
         is_dead(self.stub.time, span_s, newest)
-    }
-
-    fn repeats(&self, other: &Self) -> bool {
-        self.tag == other.tag && self.of == other.of
     }
 }
 
@@ -107,14 +105,11 @@ pub(super) fn overflow(
             }
         }
         Keep::Steps => {
-            let same = |h: &Hit| h.tag == added.tag;
-            let repeated = (0..hits.len()).find(|at| {
-                same(&hits[*at])
-                    && !hits[*at].of.is_empty()
-                    && hits.range(at + 1..).any(|later| later.repeats(&hits[*at]))
-            });
-            let at = repeated.or_else(|| hits.iter().position(same)).filter(|_| hits.len() <= MAX_HITS);
-            gone.extend(hits.remove(at.unwrap_or(0)));
+            if hits.len() > MAX_HITS {
+                gone.extend(hits.pop_front());
+            } else {
+                drop_of_step(hits, added.tag, &mut gone);
+            }
         }
     }
     gone
@@ -123,10 +118,25 @@ pub(super) fn overflow(
 /// The oldest hits of values that stand again later.
 fn drop_repeated_values(hits: &mut VecDeque<Hit>, gone: &mut Vec<Hit>) {
     let mut later = HashSet::new();
-    let newest_first: Vec<bool> = hits.iter().rev().map(|h| !later.insert(h.tag)).collect();
-    let (mut repeated, mut left) = (newest_first.into_iter().rev(), DROPPED_AT_ONCE);
+    drop_oldest(hits, DROPPED_AT_ONCE, gone, |hit| !later.insert(hit.tag));
+}
+
+/// The oldest hits of a step, those first whose values stand again later.
+fn drop_of_step(hits: &mut VecDeque<Hit>, tag: u64, gone: &mut Vec<Hit>) {
+    let before = gone.len();
+    let mut later = HashSet::new();
+    let is_repeated = |hit: &Hit| hit.tag == tag && !hit.of.is_empty() && !later.insert(hit.of.clone());
+    drop_oldest(hits, STEP_DROPPED_AT_ONCE, gone, is_repeated);
+    let left = STEP_DROPPED_AT_ONCE - (gone.len() - before);
+    drop_oldest(hits, left, gone, |hit| hit.tag == tag);
+}
+
+/// Takes out the oldest hits that may go, at most so many. Whether one may is asked of the newest first.
+fn drop_oldest(hits: &mut VecDeque<Hit>, most: usize, gone: &mut Vec<Hit>, mut may_go: impl FnMut(&Hit) -> bool) {
+    let newest_first: Vec<bool> = hits.iter().rev().map(&mut may_go).collect();
+    let (mut may_go, mut left) = (newest_first.into_iter().rev(), most);
     hits.retain(|hit| {
-        let goes = repeated.next() == Some(true) && left > 0;
+        let goes = may_go.next() == Some(true) && left > 0;
         if goes {
             left -= 1;
             gone.push(hit.clone());

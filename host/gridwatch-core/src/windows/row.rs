@@ -1,18 +1,17 @@
-//! Rows of window state: what identifies a window, a key and a hit in the saved bytes.
+//! Rows of a window: what identifies a window, a key and a hit in the saved bytes. How they are saved is [`super::journal`]'s.
 //!
 //! ```text
-//! w · id of the window (8)                                         time of the first event it ever saw
-//! w · id of the window (8) · key · 0                               first and last seen
-//! w · id of the window (8) · key · 0 · time (8) · seq (8)          a hit
-//! w · id of the window (8) · key · 0 · bucket (8)                  a baseline's count
-//! w · id of the window (8) · key · 0 · bucket (8) · value (8)      one distinct value in it
+//! (nothing)                            time of the first event the window ever saw
+//! key · 0                              first and last seen
+//! key · 0 · time (8) · seq (8)         a hit
+//! key · 0 · bucket (8)                 a baseline's count
+//! key · 0 · bucket (8) · value (8)     one distinct value in it
 //! ```
 
 use super::hit::Hit;
 use crate::entry::hex;
 use crate::field::{Field, Reading, WindowKey};
 use crate::manifest::{Conditions, Manifest, Saying, Threshold, WindowKind, WindowSpec};
-use crate::state::WINDOWS;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
@@ -107,12 +106,10 @@ pub(super) fn hash(text: &str) -> u64 {
     u64::from_be_bytes(first)
 }
 
-pub(super) fn start_row(id: &SlotId) -> Vec<u8> {
-    [&[WINDOWS], &id[..]].concat()
-}
+pub(super) const START: &[u8] = &[];
 
-pub(super) fn key_row(id: &SlotId, key: &str) -> Vec<u8> {
-    [&[WINDOWS], &id[..], key.as_bytes(), &[0]].concat()
+pub(super) fn key_row(key: &str) -> Vec<u8> {
+    [key.as_bytes(), &[0]].concat()
 }
 
 pub(super) fn hit_row(key_row: &[u8], hit: &Hit) -> Vec<u8> {
@@ -128,9 +125,9 @@ pub(super) fn value_row(key_row: &[u8], bucket: u64, value: u64) -> Vec<u8> {
     [key_row, &bucket.to_be_bytes(), &value.to_be_bytes()].concat()
 }
 
-/// Key, and the numbers after it, of a row without its window's id.
-pub(super) fn split(rest: &[u8]) -> Option<(&str, Vec<u64>)> {
-    let end = rest.iter().position(|b| *b == 0)?;
+/// Key, and the numbers after it, of a row.
+pub(super) fn split(row: &[u8]) -> Option<(&str, Vec<u64>)> {
+    let end = row.iter().position(|b| *b == 0)?;
     let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).unwrap_or_default();
-    Some((std::str::from_utf8(&rest[..end]).ok()?, rest[end + 1..].chunks(8).map(number).collect()))
+    Some((std::str::from_utf8(&row[..end]).ok()?, row[end + 1..].chunks(8).map(number).collect()))
 }

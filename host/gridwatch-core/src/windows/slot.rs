@@ -2,11 +2,13 @@
 
 use super::baseline::{Buckets, Change, Cut};
 use super::hit::{self, Hit, Keep, Near};
+use super::journal::{Journal, Row};
 use super::row::{self, SlotId};
 use super::seen::{Seen, SeenKey};
 use super::{Keys, LEARNING, MAX_KEYS, MAX_TOTAL_HITS, NEVER, NOT_YET, Seeing, chain, travel};
 use crate::event::Event;
 use crate::manifest::{Conditions, Saying, SequenceStep, WindowKind, WindowSpec};
+use crate::state::StateOp;
 use crate::stub::Stub;
 use crate::time::UnixSeconds;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -29,7 +31,9 @@ pub(super) struct Slot {
     dropped: HashMap<Box<str>, Vec<Dropped>>,
     /// Time of the first event this window ever saw.
     since: Option<UnixSeconds>,
+    /// Rows that changed since the changes were taken.
     dirty: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    journal: Journal,
 }
 
 /// What one window may hold in all.
@@ -106,6 +110,7 @@ impl Slot {
             dropped: HashMap::new(),
             since: None,
             dirty: BTreeMap::new(),
+            journal: Journal::default(),
         }
     }
 
@@ -113,7 +118,7 @@ impl Slot {
     pub(super) fn start(&mut self, event: &Event) {
         if self.since.is_none() {
             self.since = Some(event.time);
-            self.dirty.insert(row::start_row(&self.id), serde_json::to_vec(&event.time).ok());
+            self.dirty.insert(row::START.to_vec(), serde_json::to_vec(&event.time).ok());
         }
     }
 
@@ -190,7 +195,7 @@ impl Slot {
             _ => Keep::Newest,
         };
         self.make_room(key, seeing);
-        let row = row::key_row(&self.id, key);
+        let row = row::key_row(key);
         let Held::Hits(hits) = self.held.entry(key.into()).or_insert_with(|| Held::Hits(VecDeque::new())) else {
             return;
         };
@@ -221,7 +226,7 @@ impl Slot {
                 seen
             }
         };
-        self.dirty.insert(row::key_row(&self.id, key), serde_json::to_vec(&seen).ok());
+        self.dirty.insert(row::key_row(key), serde_json::to_vec(&seen).ok());
     }
 
     fn add_to_bucket(&mut self, key: &str, value: Option<u64>, seeing: &Seeing<'_, '_>) {
@@ -415,7 +420,7 @@ impl Slot {
             let lost: Vec<Lost> = match self.held.remove(&key) {
                 Some(Held::Hits(hits)) => hits.into_iter().map(Lost::Hit).collect(),
                 Some(Held::Seen(_)) => vec![Lost::Seen],
-                Some(Held::Buckets(buckets)) => buckets.rows().into_iter().map(Lost::Change).collect(),
+                Some(Held::Buckets(buckets)) => buckets.rows().iter().map(|row| Lost::Change(row.gone())).collect(),
                 None => vec![],
             };
             self.lose(lost.into_iter().map(|lost| (key.clone(), lost)).collect(), Some(by));
@@ -427,11 +432,11 @@ impl Slot {
         for (key, lost) in gone {
             match lost {
                 Lost::Seen => {
-                    self.dirty.insert(row::key_row(&self.id, &key), None);
+                    self.dirty.insert(row::key_row(&key), None);
                 }
                 Lost::Hit(hit) => {
                     self.weight -= 1;
-                    self.dirty.insert(row::hit_row(&row::key_row(&self.id, &key), &hit), None);
+                    self.dirty.insert(row::hit_row(&row::key_row(&key), &hit), None);
                     if let Some(by) = by {
                         self.dropped.entry(key).or_default().push(Dropped { by, hit });
                     }
@@ -445,31 +450,55 @@ impl Slot {
     }
 
     fn save(&mut self, key: &str, change: Option<Change>) {
-        let row = row::key_row(&self.id, key);
-        let (row, value) = match change {
-            None => return,
-            Some(Change::Count { bucket, count }) => {
-                (row::bucket_row(&row, bucket), count.and_then(|count| serde_json::to_vec(&count).ok()))
-            }
-            Some(Change::Value { bucket, value, is_there }) => {
-                (row::value_row(&row, bucket, value), is_there.then(|| b"1".to_vec()))
-            }
-        };
-        self.dirty.insert(row, value);
+        self.dirty.extend(change.map(|change| bucket_row(key, &change)));
     }
 
-    pub(super) fn take_changes(&mut self) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+    pub(super) fn take_changes(&mut self) -> Vec<StateOp> {
         self.dropped.clear();
-        std::mem::take(&mut self.dirty)
+        if self.dirty.is_empty() {
+            return Vec::new();
+        }
+        let (changed, mut journal) = (std::mem::take(&mut self.dirty), std::mem::take(&mut self.journal));
+        let ops = journal.save(&self.id, changed.into_iter(), || self.rows());
+        self.journal = journal;
+        ops
     }
 
-    /// Puts a saved row back, given without the window's id. Returns the newest time it tells of.
-    pub(super) fn load(&mut self, rest: &[u8], value: &[u8]) -> Option<UnixSeconds> {
-        if rest.is_empty() {
+    /// Everything that it remembers.
+    fn rows(&self) -> Vec<Row> {
+        let mut rows: Vec<Row> =
+            self.since.iter().map(|since| (row::START.to_vec(), serde_json::to_vec(since).ok())).collect();
+        for (key, held) in &self.held {
+            let row = row::key_row(key);
+            match held {
+                Held::Seen(known) => rows.push((row, serde_json::to_vec(&known.seen).ok())),
+                Held::Hits(hits) => {
+                    rows.extend(hits.iter().map(|hit| (row::hit_row(&row, hit), serde_json::to_vec(hit).ok())));
+                }
+                Held::Buckets(buckets) => {
+                    rows.extend(buckets.rows().iter().map(|change| bucket_row(key, change)));
+                }
+            }
+        }
+        rows
+    }
+
+    /// Puts a saved page back, given without the window's id. Returns the newest time it tells of.
+    pub(super) fn load(&mut self, key: &[u8], page: &[u8]) -> Option<UnixSeconds> {
+        let rows = self.journal.load(key, page);
+        let times = rows.into_iter().filter_map(|(row, value)| match value {
+            Some(value) => self.put_back(row, value),
+            None => self.take_out(row),
+        });
+        times.max()
+    }
+
+    fn put_back(&mut self, row: &[u8], value: &[u8]) -> Option<UnixSeconds> {
+        if row == row::START {
             self.since = serde_json::from_slice(value).ok();
             return self.since;
         }
-        let (key, numbers) = row::split(rest)?;
+        let (key, numbers) = row::split(row)?;
         match &self.spec.kind {
             WindowKind::FirstSeen | WindowKind::LastSeen => {
                 let seen: Seen = serde_json::from_slice(value).ok()?;
@@ -500,6 +529,35 @@ impl Slot {
         }
     }
 
+    /// A row was deleted after an earlier page had it. Tells of no time.
+    fn take_out(&mut self, row: &[u8]) -> Option<UnixSeconds> {
+        let (key, numbers) = row::split(row)?;
+        let held = self.held.get_mut(key)?;
+        let (before, is_empty) = match held {
+            Held::Seen(_) => (0, true),
+            Held::Hits(hits) => {
+                let [time, seq] = numbers[..] else { return None };
+                let at = hits.binary_search_by_key(&(UnixSeconds(time), seq), Hit::order);
+                let lost = at.ok().and_then(|at| hits.remove(at));
+                (usize::from(lost.is_some()), hits.is_empty())
+            }
+            Held::Buckets(buckets) => {
+                let before = buckets.weight();
+                match numbers[..] {
+                    [bucket] => buckets.load(&Change::Count { bucket, count: None }),
+                    [bucket, value] => buckets.load(&Change::Value { bucket, value, is_there: false }),
+                    _ => return None,
+                }
+                (before - buckets.weight(), buckets.is_empty())
+            }
+        };
+        self.weight -= before;
+        if is_empty {
+            self.held.remove(key);
+        }
+        None
+    }
+
     pub(super) fn size(&self) -> (&str, &str, usize, usize) {
         (&self.module, &self.spec.name, self.held.len(), self.weight)
     }
@@ -510,6 +568,18 @@ enum Lost {
     Hit(Hit),
     Seen,
     Change(Change),
+}
+
+fn bucket_row(key: &str, change: &Change) -> Row {
+    let row = row::key_row(key);
+    match *change {
+        Change::Count { bucket, count } => {
+            (row::bucket_row(&row, bucket), count.and_then(|count| serde_json::to_vec(&count).ok()))
+        }
+        Change::Value { bucket, value, is_there } => {
+            (row::value_row(&row, bucket, value), is_there.then(|| b"1".to_vec()))
+        }
+    }
 }
 
 impl Held {
