@@ -56,7 +56,7 @@ impl Host {
         std::fs::write(&token, "xoxp-test").expect("token");
         private(&token);
         let start = gridwatch_core::time::UnixSeconds(setup.start);
-        let modules = few_modules();
+        let modules = our_modules();
         let sinks = &setup.sinks;
         let text = format!(
             "state_dir = \"state\"\n\
@@ -240,39 +240,9 @@ pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
     assert!(waited.is_some(), "waited in vain: {what}");
 }
 
-/// A folder with the few modules that a test's gridwatch runs. What the host promises doesn't depend on which they are, and
-/// the sizes and times that tests ask for were set with these; all of ours run in `module_cases` and in the demo.
-pub fn few_modules() -> PathBuf {
-    static MADE: std::sync::Once = std::sync::Once::new();
-    let folder = root().join("target/few-modules");
-    MADE.call_once(|| make_few_modules(&folder));
-    folder
-}
-
-/// Tests run side by side, as threads and as processes: each process once, and each file in one step.
-fn make_few_modules(folder: &Path) {
-    std::fs::create_dir_all(folder).expect("a folder");
-    for name in [
-        "ai",
-        "anomaly",
-        "apps",
-        "authentication",
-        "channels",
-        "connect",
-        "controls",
-        "encryption",
-        "exports",
-        "files",
-        "people",
-        "privilege",
-        "sessions",
-        "sign-in",
-        "tokens",
-    ] {
-        let (file, mine) = (folder.join(format!("{name}.wasm")), folder.join(format!("{name}.{}", std::process::id())));
-        std::fs::write(&mine, crate::guests::built(&root().join("target/modules"), name)).expect("a module");
-        std::fs::rename(mine, file).expect("a module");
-    }
+/// The folder with our modules.
+pub fn our_modules() -> PathBuf {
+    root().join("target/modules")
 }
 
 /// The workspace's root.

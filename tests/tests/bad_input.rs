@@ -3,7 +3,7 @@
 use gridwatch_core::manifest::SECTION;
 use gridwatch_sim::{FaultKind, When};
 use gridwatch_tests::guests::{built, manifest_text, test_guest, with_manifest, without_manifest};
-use gridwatch_tests::host::{Host, Setup, few_modules, gridwatch, root};
+use gridwatch_tests::host::{Host, Setup, gridwatch, our_modules, root};
 use gridwatch_tests::sim::{Slack, now, org};
 use std::process::Output;
 
@@ -127,7 +127,7 @@ fn a_modules_folder_is_refused_with_the_reason_for_each_file() {
     assert_eq!(check(&host).0, Some(0));
     let modules = host.path("modules");
     std::fs::create_dir(&modules).expect("modules");
-    edit(&host, &format!("{:?}", few_modules()), "\"modules\"");
+    edit(&host, &format!("{:?}", our_modules()), "\"modules\"");
     let (code, told) = check(&host);
     assert!(code == Some(2) && told.contains("holds no such module"), "a grant for nobody: {told}");
     let other_abi = manifest_text("healthy").replace("gridwatch:detect@1", "gridwatch:detect@9");
@@ -189,7 +189,7 @@ fn a_grant_that_is_missing_or_a_setting_that_is_wrong_keeps_a_module_out() {
 fn the_newest_version_of_a_module_serves() {
     let host = host();
     std::fs::create_dir(host.path("modules")).expect("modules");
-    edit(&host, &format!("{:?}", few_modules()), "\"modules\"");
+    edit(&host, &format!("{:?}", our_modules()), "\"modules\"");
     let newer = manifest_text("healthy").replace("version = \"1.0.0\"", "version = \"1.10.0\"");
     let files = [
         ("sign-in.wasm", built(&root().join("target/modules"), "sign-in")),

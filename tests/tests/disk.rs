@@ -115,7 +115,7 @@ fn with_no_room_for_state_at_all_nothing_is_lost_however_often_it_is_started() {
     let slack = Slack::start(org(2_000, from, now() - 120));
     let ids = slack.truth().ids;
     let host = Host::new(&Setup::in_small_steps(&slack.base_url(), from));
-    let Some(disk) = SmallDisk::mount(&host.path("state"), 40) else { return };
+    let Some(disk) = SmallDisk::mount(&host.path("state"), 64) else { return };
     for goal in [200, 600, 1_000] {
         let mut gridwatch = host.start(&[]);
         until("entries delivered", || host.delivered().len() > goal);
