@@ -92,7 +92,7 @@ fn with_little_room_for_state_polling_waits_and_goes_on_by_itself() {
     let from = now() - 86_400;
     let slack = Slack::start(org(600, from, now() - 120));
     let host = Host::new(&Setup::in_small_steps(&slack.base_url(), from));
-    let Some(disk) = SmallDisk::mount(&host.path("state"), 64) else { return };
+    let Some(disk) = SmallDisk::mount(&host.path("state"), 40) else { return };
     let gridwatch = host.start(&[]);
     until("entries delivered", || host.delivered().len() > 100);
     disk.fill(8 << 20);
