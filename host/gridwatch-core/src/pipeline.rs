@@ -25,7 +25,7 @@ use crate::risk::Risk;
 use crate::state::{self, StateOp};
 use crate::stub::Stub;
 use crate::time::UnixSeconds;
-use crate::windows::Windows;
+use crate::windows::{WindowSize, Windows};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -229,8 +229,8 @@ impl Pipeline {
         &self.unseen
     }
 
-    /// What the windows weigh: (module, window, keys, hits).
-    pub fn window_sizes(&self) -> Vec<(&str, &str, usize, usize)> {
+    /// What the windows weigh.
+    pub fn window_sizes(&self) -> Vec<WindowSize<'_>> {
         self.windows.sizes()
     }
 
