@@ -137,6 +137,12 @@ impl Pipeline {
         self
     }
 
+    /// Bytes that all windows together may take, instead of [`crate::windows::MAX_TOTAL_BYTES`].
+    pub fn with_state_max(mut self, bytes: usize) -> Self {
+        self.windows.keep_at_most(bytes);
+        self
+    }
+
     /// Puts a module into service. Its windows keep what they have counted if name and spec are the same as before.
     pub fn add(&mut self, service: Service) {
         self.windows.declare(&service.manifest);

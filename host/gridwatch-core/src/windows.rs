@@ -58,7 +58,7 @@ pub const MAX_HITS: usize = 4_096;
 pub const MAX_KEYS: usize = 200_000;
 /// Hits (of a baseline: buckets and their distinct values) kept for all keys of one window.
 pub const MAX_TOTAL_HITS: usize = 2_000_000;
-/// Bytes kept for all windows together, as [`WindowSize::bytes`] estimates them.
+/// Bytes kept for all windows together, as [`WindowSize::bytes`] estimates them, unless an operator sets another bound.
 pub const MAX_TOTAL_BYTES: usize = 1 << 30;
 /// How long after its span a hit is still kept for late events (Slack promises no delivery time; re-reads go back 48 h).
 pub const LATE_S: u64 = 48 * 3_600;
@@ -186,6 +186,11 @@ impl Windows {
         }
         self.routes.clear();
         self.unstarted = true;
+    }
+
+    /// Sets the bound of all windows together.
+    pub fn keep_at_most(&mut self, bytes: usize) {
+        self.most_bytes = bytes;
     }
 
     /// Positions of a module's windows here, in the manifest's order.
