@@ -34,6 +34,9 @@ const MEDIUM_BUDGET: f64 = 3.0;
 const BATCH: usize = 4_096;
 /// 2026-09-01T00:00:00Z, a Tuesday.
 const FROM: u64 = 1_788_220_800;
+/// A rule's budget is that of an organization of at least so many: what admins do doesn't shrink with the number of people.
+/// The whole set's is not.
+const FEWEST_USERS: f64 = 1_000.0;
 /// How many of the heaviest windows are shown.
 const HEAVIEST: usize = 5;
 
@@ -90,8 +93,7 @@ fn report(plan: &Benchmark) -> Vec<String> {
         cited.into_iter().for_each(|story| of_story[story].push(alert));
     }
     let mut problems = found(stories, &of_story);
-    let scale = f64::from(plan.users) / 1_000.0 * f64::from(plan.days);
-    problems.extend(quiet(&noise, &rules, scale));
+    problems.extend(quiet(&noise, &rules, plan.users.into(), plan.days.into()));
     let serious = |alert: &&Seen| alert.severity >= Severity::Medium;
     let wrong = noise.iter().copied().filter(serious).count();
     let all = alerts.iter().filter(serious).count();
@@ -140,16 +142,17 @@ fn found(stories: &[Label], of_story: &[Vec<&Seen>]) -> Vec<String> {
 }
 
 /// Noise, alerts that belong to no story, beside what each rule may cost; returns what is too loud.
-fn quiet(noise: &[&Seen], rules: &BTreeMap<String, Rule>, scale: f64) -> Vec<String> {
-    let mut problems = Vec::new();
+fn quiet(noise: &[&Seen], rules: &BTreeMap<String, Rule>, users: f64, days: f64) -> Vec<String> {
+    let (mut problems, scale) = (Vec::new(), users / 1_000.0 * days);
     let mut by_rule: BTreeMap<(&str, Severity), (u64, &str)> = BTreeMap::new();
     for alert in noise {
         let level = alert.severity.min(Severity::Medium);
         by_rule.entry((&alert.rule, level)).or_insert((0, &alert.title)).0 += 1;
     }
+    let of_rules = users.max(FEWEST_USERS) / 1_000.0 * days;
     for ((name, severity), (count, title)) in by_rule {
         let budget = rules.get(name).map_or(0.0, |rule| rule.budget_of(severity));
-        let (measured, over) = (count as f64 / scale, is_over(count, budget, scale));
+        let (measured, over) = (count as f64 / scale, is_over(count, budget, of_rules));
         println!(
             "  noise   {name:<36} {:<13} {count:>6} {measured:>8.3} of {budget:>6.3} {}  e.g. {title}",
             severity.name(),
