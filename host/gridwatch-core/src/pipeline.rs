@@ -218,10 +218,10 @@ impl Pipeline {
                 concluded.alerts.push(alert.clone());
             }
             let alert = self.alert(module, events, prepared, event, finding);
-            let sum =
-                self.risk.learn(&alert, self.windows.newest_as_of(events[event].seq)).map(|sum| own::risk(sum, &alert));
-            concluded.alerts.extend(self.folder.fold(alert));
-            concluded.alerts.extend(sum.and_then(|sum| self.folder.fold(sum)));
+            let newest = self.windows.newest_as_of(events[event].seq);
+            let sum = self.risk.learn(&alert, newest).map(|sum| own::risk(sum, &alert));
+            concluded.alerts.extend(self.folder.fold(alert, newest));
+            concluded.alerts.extend(sum.and_then(|sum| self.folder.fold(sum, newest)));
         }
         concluded.alerts.extend(own.map(|(_, alert)| alert.clone()));
         self.directory.settle();
