@@ -1,8 +1,11 @@
 //! `cargo xtask bench detections`: the modules over the labelled org, as WASM, through the same pipeline as live.
 //!
-//! For each seed: which story was found and how long after its first and its decisive entry, which alerts belong to no story
-//! (noise) in alerts a day and thousand users, by severity and by rule, and what the state weighs at the end. The thresholds
-//! were not set on the default seeds.
+//! For each seed: which story was found and how long after its first and its decisive entry; which alerts belong to no story
+//! (noise), by rule beside the rule's budget; and what the state weighs at the end. Ends with 1 if a story is missed or
+//! anything is louder than it may be.
+//!
+//! `--users N`, `--days N`, `--seeds 1,2`, `--benign` (no story happens). The thresholds and budgets were set on seeds 1 to 3;
+//! the default is another. Settings are those of [`settings`]: what a team knows of its organization on the first day.
 //!
 //! An alert belongs to a story if it cites one of the story's entries. A story counts as found if an alert of at least
 //! Medium does; what only a lower one cites is shown as "seen".
@@ -11,10 +14,11 @@ use gridwatch_core::alert::Alert;
 use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
 use gridwatch_core::lookup::Tables;
-use gridwatch_core::manifest::{ConfigKind, Manifest, Severity};
+use gridwatch_core::manifest::{ConfigKind, Manifest, Rule, Severity};
 use gridwatch_core::network::Networks;
 use gridwatch_core::pipeline::Pipeline;
 use gridwatch_core::time::UnixMillis;
+use gridwatch_core::windows::{MAX_TOTAL_BYTES, WindowSize};
 use gridwatch_detect::{Component, Limits, Module, Workers};
 use gridwatch_sim::benchmark::{Benchmark, Facts, Label, Labelled};
 use gridwatch_tests::detection::service;
@@ -22,56 +26,64 @@ use gridwatch_tests::guests::{engine, workspace};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Issue and design ask for this much quiet: alerts of Medium or above a day and thousand users.
+/// The most that the whole set may cost: alerts of Medium or above a day and thousand users. None of them may be High.
 const MEDIUM_BUDGET: f64 = 3.0;
 const BATCH: usize = 4_096;
 /// 2026-09-01T00:00:00Z, a Tuesday.
 const FROM: u64 = 1_788_220_800;
+/// A rule's budget is that of an organization of at least so many: what admins do doesn't shrink with the number of people.
+/// The whole set's is not.
+const FEWEST_USERS: f64 = 1_000.0;
+/// How many of the heaviest windows are shown.
+const HEAVIEST: usize = 5;
 
 struct Options {
     users: u32,
     days: u32,
     seeds: Vec<u64>,
+    stories: bool,
 }
 
-fn main() {
+fn main() -> ExitCode {
     let options = options();
-    let mut missed = 0;
+    let mut problems = Vec::new();
     for seed in &options.seeds {
-        let plan = Benchmark { seed: *seed, users: options.users, from: FROM, days: options.days, stories: true };
-        missed += report(&plan);
+        let plan =
+            Benchmark { seed: *seed, users: options.users, from: FROM, days: options.days, stories: options.stories };
+        problems.extend(report(&plan).into_iter().map(|problem| format!("seed {seed}: {problem}")));
     }
-    println!("{} seeds; stories missed in all: {missed}", options.seeds.len());
+    println!("{} seeds; peak resident memory of the whole bench {}", options.seeds.len(), peak_memory());
+    problems.iter().for_each(|problem| println!("FAILED  {problem}"));
+    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// `--users N --days N --seeds 1,2,3`; what cargo adds is passed over.
+/// What cargo adds to the arguments is passed over.
 fn options() -> Options {
     let args: Vec<String> = std::env::args().collect();
     let value = |name: &str| args.iter().position(|arg| arg == name).and_then(|at| args.get(at + 1).cloned());
     let number = |name: &str, default: u32| value(name).map_or(default, |text| text.parse().expect("a number"));
     let seeds = value("--seeds").unwrap_or_else(|| "101".to_owned());
     let seeds = seeds.split(',').map(|seed| seed.parse().expect("a seed")).collect();
-    Options { users: number("--users", 1_000), days: number("--days", 30), seeds }
+    let stories = !args.iter().any(|arg| arg == "--benign");
+    Options { users: number("--users", 1_000), days: number("--days", 30), seeds, stories }
 }
 
-fn report(plan: &Benchmark) -> usize {
+/// Prints what came of one organization; returns what isn't as it should be.
+fn report(plan: &Benchmark) -> Vec<String> {
     let labelled = plan.run();
-    let (alerts, weight, entries) = alerts(&labelled);
+    let modules = modules(&labelled.labels.facts);
+    let rules = rules(&modules);
     let stories = &labelled.labels.stories;
+    println!("seed {}: {} users, {} days, {} stories", plan.seed, plan.users, plan.days, stories.len());
+    let alerts = alerts(&labelled, modules);
     let by_entry: HashMap<&str, usize> = stories
         .iter()
         .enumerate()
         .flat_map(|(at, story)| story.entry_ids.iter().map(move |id| (id.as_str(), at)))
         .collect();
-    println!(
-        "seed {}: {} users, {} days, {entries} entries, {} stories",
-        plan.seed,
-        plan.users,
-        plan.days,
-        stories.len()
-    );
     let (mut of_story, mut noise) = (vec![Vec::new(); stories.len()], Vec::new());
     for alert in &alerts {
         let cited: BTreeSet<usize> = alert.entries.iter().filter_map(|id| by_entry.get(id.as_str()).copied()).collect();
@@ -80,19 +92,104 @@ fn report(plan: &Benchmark) -> usize {
         }
         cited.into_iter().for_each(|story| of_story[story].push(alert));
     }
-    let missed = stories.iter().zip(&of_story).filter(|(story, alerts)| !found(story, alerts)).count();
-    let scale = f64::from(plan.users) / 1_000.0 * f64::from(plan.days);
-    quiet(&noise, scale);
-    let serious = |all: &[&Seen]| all.iter().filter(|alert| alert.severity >= Severity::Medium).count();
-    let (right, wrong) =
-        (alerts.iter().filter(|a| a.severity >= Severity::Medium).count() - serious(&noise), serious(&noise));
-    println!(
-        "  recall {}/{}  precision of Medium and above {right}/{}  state {weight}",
-        stories.len() - missed,
-        stories.len(),
-        right + wrong
-    );
+    let mut problems = found(stories, &of_story);
+    problems.extend(quiet(&noise, &rules, plan.users.into(), plan.days.into()));
+    let serious = |alert: &&Seen| alert.severity >= Severity::Medium;
+    let wrong = noise.iter().copied().filter(serious).count();
+    let all = alerts.iter().filter(serious).count();
+    println!("  precision of Medium and above: {} of {all} alerts belong to a story", all - wrong);
+    problems
+}
+
+/// Each story with what found it and when; returns the missed ones.
+fn found(stories: &[Label], of_story: &[Vec<&Seen>]) -> Vec<String> {
+    let (mut missed, mut delays) = (Vec::new(), Vec::new());
+    for (story, alerts) in stories.iter().zip(of_story) {
+        let serious = |alert: &&&Seen| alert.severity >= Severity::Medium;
+        let first = alerts.iter().filter(serious).min_by_key(|alert| alert.at);
+        let rules: BTreeSet<&str> = alerts.iter().map(|alert| alert.rule.as_str()).collect();
+        let rules = rules.into_iter().collect::<Vec<_>>().join(", ");
+        let variant = format!("{:?}", story.variant).to_lowercase();
+        let Some(alert) = first else {
+            let word = if rules.is_empty() { "MISSED" } else { "seen  " };
+            println!("  {word}  {:<28} {variant:<5} {} {rules}", story.story, story.actors.join(","));
+            missed.push(format!("story {} ({variant}) missed", story.story));
+            continue;
+        };
+        let after = alert.at.saturating_sub(story.first_entry_at);
+        let decisive = alert.at as i64 - story.decisive_at as i64;
+        println!("  found   {:<28} {variant:<5} after {after:>6} s ({decisive:>+7} s)  {rules}", story.story);
+        delays.push((after, decisive));
+    }
+    if !stories.is_empty() {
+        let middle = |mut all: Vec<i64>| {
+            all.sort_unstable();
+            (all.get(all.len() / 2).copied().unwrap_or(0), all.last().copied().unwrap_or(0))
+        };
+        let first = middle(delays.iter().map(|(after, _)| *after as i64).collect());
+        let decisive = middle(delays.iter().map(|(_, decisive)| *decisive).collect());
+        println!(
+            "  recall {}/{}; after the first entry: median {} s, longest {} s; after the decisive one: {} s, {} s",
+            delays.len(),
+            stories.len(),
+            first.0,
+            first.1,
+            decisive.0,
+            decisive.1
+        );
+    }
     missed
+}
+
+/// Noise, alerts that belong to no story, beside what each rule may cost; returns what is too loud.
+fn quiet(noise: &[&Seen], rules: &BTreeMap<String, Rule>, users: f64, days: f64) -> Vec<String> {
+    let (mut problems, scale) = (Vec::new(), users / 1_000.0 * days);
+    let mut by_rule: BTreeMap<(&str, Severity), (u64, &str)> = BTreeMap::new();
+    for alert in noise {
+        let level = alert.severity.min(Severity::Medium);
+        by_rule.entry((&alert.rule, level)).or_insert((0, &alert.title)).0 += 1;
+    }
+    let of_rules = users.max(FEWEST_USERS) / 1_000.0 * days;
+    for ((name, severity), (count, title)) in by_rule {
+        let budget = rules.get(name).map_or(0.0, |rule| rule.budget_of(severity));
+        let (measured, over) = (count as f64 / scale, is_over(count, budget, of_rules));
+        println!(
+            "  noise   {name:<36} {:<13} {count:>6} {measured:>8.3} of {budget:>6.3} {}  e.g. {title}",
+            severity.name(),
+            if over { "OVER" } else { "    " }
+        );
+        if over {
+            problems.push(format!("{name}: {count} alerts of {}, budget {budget}", severity.name()));
+        }
+    }
+    let of = |least| noise.iter().filter(|alert| alert.severity >= least).count() as u64;
+    let (medium, high) = (of(Severity::Medium), of(Severity::High));
+    println!(
+        "  noise of Medium and above {:.3} a day and 1,000 users (at most {MEDIUM_BUDGET}); of High and above {high} alerts \
+         (none allowed)",
+        medium as f64 / scale
+    );
+    if is_over(medium, MEDIUM_BUDGET, scale) {
+        problems.push(format!("{medium} alerts of Medium and above in all"));
+    }
+    for alert in noise.iter().filter(|alert| alert.severity >= Severity::High) {
+        problems.push(format!("{} says {} of ordinary life: {}", alert.rule, alert.severity.name(), alert.title));
+    }
+    problems
+}
+
+/// A budget buys whole alerts: 0.02 a day and thousand users is one in a small organization's month.
+fn is_over(count: u64, budget: f64, scale: f64) -> bool {
+    count as f64 > (budget * scale).ceil()
+}
+
+/// Every rule of the modules, by the name that alerts give.
+fn rules(modules: &[Module]) -> BTreeMap<String, Rule> {
+    let of = |module: &Module| {
+        let manifest = service(module).manifest.clone();
+        manifest.rules.iter().map(|rule| (format!("{}.{}", manifest.name, rule.id), rule.clone())).collect::<Vec<_>>()
+    };
+    modules.iter().flat_map(of).collect()
 }
 
 /// An alert as far as scoring goes, all its revisions together.
@@ -106,46 +203,8 @@ struct Seen {
     entries: BTreeSet<String>,
 }
 
-fn found(story: &Label, alerts: &[&Seen]) -> bool {
-    let first = alerts.iter().filter(|alert| alert.severity >= Severity::Medium).min_by_key(|alert| alert.at);
-    let rules: BTreeSet<&str> = alerts.iter().map(|alert| alert.rule.as_str()).collect();
-    let rules: Vec<&str> = rules.into_iter().collect();
-    match first {
-        Some(alert) => {
-            let after = alert.at.saturating_sub(story.first_entry_at);
-            let decisive = alert.at as i64 - story.decisive_at as i64;
-            println!("  found   {:<32} after {after:>6} s ({decisive:>+7} s)  {}", story.story, rules.join(", "));
-        }
-        None if rules.is_empty() => println!("  MISSED  {}", story.story),
-        None => println!("  seen    {:<32} {}", story.story, rules.join(", ")),
-    }
-    first.is_some()
-}
-
-/// Noise: alerts that belong to no story.
-fn quiet(noise: &[&Seen], scale: f64) {
-    let mut by_rule: BTreeMap<(&str, Severity), (u64, &str)> = BTreeMap::new();
-    for alert in noise {
-        by_rule.entry((&alert.rule, alert.severity)).or_insert((0, &alert.title)).0 += 1;
-    }
-    for ((rule, severity), (count, title)) in by_rule {
-        println!(
-            "  noise   {rule:<36} {:<13} {count:>6}  {:>7.3}/day/1000  e.g. {title}",
-            severity.name(),
-            count as f64 / scale
-        );
-    }
-    let of = |least| noise.iter().filter(|alert| alert.severity >= least).count() as f64;
-    println!(
-        "  noise of Medium and above {:.3} a day and 1,000 users (at most {MEDIUM_BUDGET}); of High and above {} alerts (none allowed)",
-        of(Severity::Medium) / scale,
-        of(Severity::High)
-    );
-}
-
-/// Every alert that the modules make of the org, what the windows weigh in the end, and how many entries there were.
-fn alerts(labelled: &Labelled) -> (Vec<Seen>, String, u64) {
-    let modules = modules(&labelled.labels.facts);
+/// Every alert that the modules make of the org. Prints what it cost.
+fn alerts(labelled: &Labelled, modules: Vec<Module>) -> Vec<Seen> {
     let mut table = Vec::new();
     labelled.write_networks(&mut table).expect("memory");
     let networks = Networks::parse(&String::from_utf8(table).expect("UTF-8")).expect("a table of networks");
@@ -169,9 +228,33 @@ fn alerts(labelled: &Labelled) -> (Vec<Seen>, String, u64) {
         }
         concluded.alerts.iter().for_each(|alert| note(&mut seen, alert));
     }
-    let sizes = pipeline.window_sizes();
-    let (keys, hits) = sizes.iter().fold((0, 0), |(keys, hits), size| (keys + size.2, hits + size.3));
-    (seen.into_values().collect(), format!("{} windows, {keys} keys, {hits} hits", sizes.len()), seq)
+    weigh(&pipeline, seq);
+    seen.into_values().collect()
+}
+
+/// What the windows remember in the end.
+fn weigh(pipeline: &Pipeline, entries: u64) {
+    let mut sizes = pipeline.window_sizes();
+    sizes.sort_by_key(|size| std::cmp::Reverse(size.bytes));
+    let sum = |of: fn(&WindowSize<'_>) -> usize| sizes.iter().map(of).sum::<usize>();
+    let (keys, hits, bytes) = (sum(|s| s.keys), sum(|s| s.hits), sum(|s| s.bytes));
+    println!(
+        "  state   {entries} entries left {keys} keys and {hits} hits in {} windows, about {} MB (at most {} MB)",
+        sizes.len(),
+        bytes / 1_000_000,
+        MAX_TOTAL_BYTES / 1_000_000
+    );
+    for size in sizes.iter().take(HEAVIEST) {
+        let name = format!("{}.{}", size.module, size.window);
+        println!("          {name:<40} {:>8} keys {:>8} hits {:>5} MB", size.keys, size.hits, size.bytes / 1_000_000);
+    }
+}
+
+/// As Linux counts it: generator, labels, engine and all.
+fn peak_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or("unknown".into(), |size| size.trim().to_owned())
 }
 
 fn note(seen: &mut BTreeMap<String, Seen>, alert: &Alert) {
@@ -208,17 +291,32 @@ fn modules(facts: &Facts) -> Vec<Module> {
     paths.iter().map(load).collect()
 }
 
-/// Facts about the organization, for those settings of a module that ask for them.
+/// What an operator writes into the configuration on the first day, for those settings of a module that ask for it:
+///
+/// | setting | what |
+/// |---|---|
+/// | `export_actors`, `security_team`, `responders`, `legal_team`, `it_admins` | who does what for a living |
+/// | `provisioning_apps`, `bulk_apps`, `service_apps`, `own_app` | the identity provider's app, those that read in bulk, those that run on own machines, and gridwatch's |
+/// | `own_teams`, `own_domains`, `own_networks` | what is the organization's own |
+/// | `known_partners` | organizations dealt with every day |
+/// | `sensitive_channels`, `incident_channels`, `decoy_channels`, `decoy_files` | what is dear, and what nobody has a reason to touch |
+///
+/// Beside them the table `corporate_egress`, and one of networks. All thresholds stay at their defaults.
 fn settings(manifest: &Manifest, facts: &Facts) -> Map<String, Value> {
-    let machines = [facts.bulk_apps.clone(), vec![facts.watcher_app.clone(), facts.provisioning_app.clone()]].concat();
-    let known: [(&str, Vec<String>); 12] = [
+    let networks = facts.own_asns.iter().map(|asn| format!("AS{asn}")).collect();
+    let known: [(&str, Vec<String>); 17] = [
         ("export_actors", facts.export_actors.clone()),
         ("security_team", facts.security_team.clone()),
+        ("responders", facts.security_team.clone()),
+        ("legal_team", facts.legal_team.clone()),
+        ("it_admins", facts.it_admins.clone()),
         ("bulk_apps", facts.bulk_apps.clone()),
         ("provisioning_apps", vec![facts.provisioning_app.clone()]),
         ("own_app", vec![facts.watcher_app.clone()]),
-        ("own_apps", vec![facts.watcher_app.clone()]),
-        ("service_apps", machines),
+        ("service_apps", facts.service_apps.clone()),
+        ("own_teams", facts.own_teams.clone()),
+        ("own_domains", facts.email_domains.clone()),
+        ("own_networks", networks),
         ("known_partners", facts.known_partners.clone()),
         ("sensitive_channels", facts.sensitive_channels.clone()),
         ("incident_channels", facts.incident_channels.clone()),

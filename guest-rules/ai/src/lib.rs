@@ -109,7 +109,7 @@ fn read_sweep(row: &Row<'_>, config: &Config) -> Option<Finding> {
         () if unusual && hour >= config.sweep_high => (Severity::High, hour, "an hour", most),
         () if unusual => (Severity::Medium, hour, "an hour", most),
         () if usual_day.is_exceeded(day, config.times_usual, config.sweep_day) => {
-            (Severity::Low, day, "a day", windows::READ_24H)
+            (Severity::Medium, day, "a day", windows::READ_24H)
         }
         () => return None,
     };

@@ -4,10 +4,8 @@
 //! An app outlives the session and the password of whoever installed it. Little of what it does with its token is in the
 //! audit log, so the moment it is let in is the moment to look.
 
-mod scopes;
-
+use gridwatch_sdk::scopes::{self, Scopes};
 use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity};
-use scopes::Scopes;
 
 gridwatch_sdk::module!(detect);
 

@@ -203,6 +203,8 @@ impl Pace {
         };
         let (severity, counted) = match () {
             () if hour.count >= least => (Severity::Medium, hour),
+            // As much as an hour, once it is known to be unusual for the person.
+            () if unusual && matches!(usual, Usual::AtMost(_)) => (Severity::Medium, day),
             () if unusual => (Severity::Low, day),
             () => return None,
         };

@@ -60,7 +60,7 @@ fn own_downloads(row: &Row<'_>, config: &Config) -> Option<Finding> {
     if !is_unusual(files, usual, config.usual_times, config.least_files_a_day) {
         return None;
     }
-    let finding = of_actor(row, row.finding(rules::DOWNLOADS, Severity::Low))
+    let finding = of_actor(row, row.finding(rules::DOWNLOADS, of_a_day(usual)))
         .title(format!("{} downloaded {files} files in a day", who(row)))
         .window(windows::FILES_24H)
         .label("files_24h", files.to_string())
@@ -90,6 +90,14 @@ fn is_unusual(count: u64, usual: Usual, times: u64, floor: u64) -> bool {
     match usual {
         Usual::Learning => count >= floor,
         usual => usual.is_exceeded(count, times, floor),
+    }
+}
+
+/// What a day is worth: as much as an hour, once it is known to be unusual for the person.
+fn of_a_day(usual: Usual) -> Severity {
+    match usual {
+        Usual::Learning => Severity::Low,
+        Usual::AtMost(_) => Severity::Medium,
     }
 }
 
@@ -214,7 +222,7 @@ impl Pace {
         let pace = |severity, (count, window), span, label| Some(Self { severity, count, span, label, window });
         match () {
             () if hour.0 >= least => pace(Severity::Medium, hour, "an hour", "60m"),
-            () if is_unusual(day.0, usual, times, least) => pace(Severity::Low, day, "a day", "24h"),
+            () if is_unusual(day.0, usual, times, least) => pace(of_a_day(usual), day, "a day", "24h"),
             () => None,
         }
     }

@@ -15,13 +15,16 @@ use std::path::Path;
 
 /// Reads `module.toml` beside the build script and writes `$OUT_DIR/manifest.rs`.
 ///
-/// Ends the process with the manifest's problems if there are any.
+/// Ends the process with the manifest's problems if there are any, or if `Cargo.toml` has another version.
 pub fn manifest() {
     println!("cargo::rerun-if-changed=module.toml");
     let problem = match std::fs::read_to_string("module.toml") {
         Err(e) => format!("module.toml: {e}"),
         Ok(text) => match Manifest::parse(&text) {
             Err(e) => e.to_string(),
+            Ok(manifest) if manifest.version.to_string() != cargo_version() => {
+                format!("version: it is {} here, and {} in Cargo.toml", manifest.version, cargo_version())
+            }
             Ok(manifest) => match std::fs::write(Path::new(&out_dir()).join("manifest.rs"), code(&manifest)) {
                 Err(e) => format!("manifest.rs: {e}"),
                 Ok(()) => return,
@@ -37,6 +40,11 @@ pub fn manifest() {
 #[expect(clippy::disallowed_methods, reason = "cargo tells a build script where to write through the environment")]
 fn out_dir() -> String {
     std::env::var("OUT_DIR").unwrap_or_else(|_| ".".into())
+}
+
+#[expect(clippy::disallowed_methods, reason = "cargo tells a build script the version through the environment")]
+fn cargo_version() -> String {
+    std::env::var("CARGO_PKG_VERSION").unwrap_or_default()
 }
 
 /// For actor and entity, the declared fields that name them, with their positions; nothing for whom none is declared.

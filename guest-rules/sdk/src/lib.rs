@@ -32,6 +32,7 @@ pub mod kv;
 pub mod log;
 mod lookup;
 pub mod row;
+pub mod scopes;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod build;

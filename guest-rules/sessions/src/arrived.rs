@@ -33,21 +33,28 @@ fn taken(row: &Row<'_>) -> Option<(Option<Window>, &'static str)> {
 
 pub(crate) fn allowlist_pressure(row: &Row<'_>) -> Option<Finding> {
     let chains = [windows::DENIED_THEN_IN, windows::DENIED_AT_ADDRESSES_THEN_IN];
-    if chains.into_iter().any(|chain| row.window(chain) < BOTH_STEPS) || NOBODY.contains(&row.actor_id()) {
+    let in_a_day = chains.into_iter().all(|chain| row.window(chain) >= BOTH_STEPS);
+    let slowly = has_settled(row) && row.window(windows::DENIED_SLOWLY_THEN_IN) >= BOTH_STEPS;
+    if NOBODY.contains(&row.actor_id()) || !(in_a_day || slowly) {
         return None;
     }
     let (severity, known) = match (row.action(), seen(row, windows::NETWORKS, row.context_network())) {
+        _ if !in_a_day => (Severity::Medium, "no"),
         ("user_login", Some(Seen::Never)) if has_settled(row) => (Severity::High, "no"),
         ("user_login", Some(Seen::At(_))) => (Severity::Medium, "yes"),
         _ => (Severity::Medium, "can't tell"),
     };
-    let addresses = row.window(windows::DENIED_ADDRESSES_24H);
+    let addresses = match in_a_day {
+        true => row.window(windows::DENIED_ADDRESSES_24H),
+        false => row.window(windows::DENIED_ADDRESSES_7D),
+    };
     let finding = row
         .finding(rules::ALLOWLIST_PRESSURE, severity)
         .key(row.actor_id())
         .title(format!("{} was refused at {addresses} addresses and then got in", row.actor_label()))
         .window(windows::DENIED_THEN_IN)
         .window(windows::DENIED_AT_ADDRESSES_THEN_IN)
+        .window(windows::DENIED_SLOWLY_THEN_IN)
         .label("refused_addresses", addresses.to_string())
         .label("network_seen_before", known);
     Some(with_context(finding, row))

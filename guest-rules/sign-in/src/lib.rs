@@ -1,10 +1,10 @@
-//! Sign-in abuse: guessing at one account, fast or slowly, guessing at many from one address or network, and guesses that
+//! Sign-in abuse: guessing at one account, fast or slowly or from elsewhere, guessing at many from one address or network, and guesses that
 //! end in a sign-in.
 //!
 //! Sees what Slack itself refused. Where single sign-on is enforced most failures stay at the identity provider, and
 //! nothing here speaks of those.
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Window};
 
 gridwatch_sdk::module!(detect);
 
@@ -24,6 +24,7 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     if row.action() == "user_login_failed" {
         findings.extend(burst(row, config));
         findings.extend(slow(row, config));
+        findings.extend(guessing(row, config));
         let spray = spray(row, config).or_else(|| spray_network(row, config));
         findings.extend(spray);
     } else {
@@ -64,31 +65,75 @@ fn slow(row: &Row<'_>, config: &Config) -> Option<Finding> {
     Some(finding)
 }
 
+fn guessing(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let (strange, rented) = (row.window(windows::STRANGE_FAILED_24H), row.window(windows::RENTED_FAILED_24H));
+    let (failed, window) = match strange >= rented {
+        true => (strange, windows::STRANGE_FAILED_24H),
+        false => (rented, windows::RENTED_FAILED_24H),
+    };
+    let known = matches!(row.first_seen(windows::KNOWN), Seen::At(_));
+    if failed < config.guess_failures || !known || NOBODY.contains(&row.actor_id()) {
+        return None;
+    }
+    let finding = row
+        .finding(rules::GUESSING, Severity::Medium)
+        .key(row.actor_id())
+        .title(format!("{failed} failed sign-ins of {} in a day, from where they never are", who(row)))
+        .window(window)
+        .label("failures", failed.to_string())
+        .label("address", row.context_ip_address())
+        .label("network", row.context_network())
+        .label("client", row.context_client());
+    Some(finding)
+}
+
 fn spray(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let address = row.context_ip_address();
+    let (tries, window, span) = fast_spray(row, config).or_else(|| slow_spray(row, config))?;
+    if row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS) {
+        return None;
+    }
+    let Tries { users, failed, .. } = tries;
+    let finding = row
+        .finding(rules::SPRAY, Severity::Medium)
+        .key(address)
+        .title(format!("{failed} failed sign-ins of {users} users from {address} in {span}"))
+        .window(window)
+        .label("address", address)
+        .label("users", users.to_string())
+        .label("failures", failed.to_string());
+    Some(finding)
+}
+
+type Spray = (Tries, Window, &'static str);
+
+fn fast_spray(row: &Row<'_>, config: &Config) -> Option<Spray> {
     let tries = Tries {
         users: row.window(windows::USERS_BY_IP_60M),
         failed: row.window(windows::FAILED_BY_IP_60M),
         failed_5m: row.window(windows::FAILED_BY_IP_5M),
         of_this_user: row.window(windows::FAILED_BY_IP_AND_USER_60M),
     };
-    let Tries { users, failed, .. } = tries;
-    if users < config.spray_users || failed < config.spray_failures {
-        return None;
-    }
-    let wide = users >= config.spray_wide_users;
-    if !(wide || tries.have_shape_of_spray()) || row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS) {
-        return None;
-    }
-    let address = row.context_ip_address();
-    let finding = row
-        .finding(rules::SPRAY, Severity::Medium)
-        .key(address)
-        .title(format!("{failed} failed sign-ins of {users} users from {address} in an hour"))
-        .window(windows::FAILED_BY_IP_60M)
-        .label("address", address)
-        .label("users", users.to_string())
-        .label("failures", failed.to_string());
-    Some(finding)
+    let enough = tries.users >= config.spray_users && tries.failed >= config.spray_failures;
+    let wide = tries.users >= config.spray_wide_users;
+    (enough && (wide || tries.have_shape_of_spray())).then_some((tries, windows::FAILED_BY_IP_60M, "an hour"))
+}
+
+/// Over a day of which the last hour isn't a spray by itself.
+fn slow_spray(row: &Row<'_>, config: &Config) -> Option<Spray> {
+    let tries = Tries {
+        users: row.window(windows::USERS_BY_IP_24H),
+        failed: row.window(windows::FAILED_BY_IP_24H),
+        failed_5m: row.window(windows::FAILED_BY_IP_5M),
+        of_this_user: row.window(windows::FAILED_BY_IP_AND_USER_60M),
+    };
+    let enough = tries.users >= slow_users(config) && tries.failed >= config.spray_failures;
+    (enough && tries.have_shape_of_spray()).then_some((tries, windows::FAILED_BY_IP_24H, "a day"))
+}
+
+/// A day asks for no fewer than an hour does.
+fn slow_users(config: &Config) -> u64 {
+    config.spray_slow_users.max(config.spray_users)
 }
 
 fn spray_network(row: &Row<'_>, config: &Config) -> Option<Finding> {
@@ -118,15 +163,20 @@ fn spray_network(row: &Row<'_>, config: &Config) -> Option<Finding> {
 }
 
 fn spray_success(row: &Row<'_>, config: &Config) -> Option<Finding> {
-    let (users, failed) = (row.window(windows::USERS_BY_IP_60M), row.window(windows::FAILED_BY_IP_60M));
-    let sprays = users >= config.spray_users && failed >= config.spray_failures;
+    let of = |users, failed, least| {
+        let (users, failures) = (row.window(users), row.window(failed));
+        (users >= least && failures >= config.spray_failures).then_some((users, failures, failed))
+    };
+    let fast = of(windows::USERS_BY_IP_60M, windows::FAILED_BY_IP_60M, config.spray_users);
+    let slow = || of(windows::USERS_BY_IP_24H, windows::FAILED_BY_IP_24H, slow_users(config));
+    let (users, failed, window) = fast.or_else(slow)?;
     let severity = match row.first_seen(windows::NETWORKS) {
         Seen::Never => Severity::High,
         Seen::Learning => Severity::Medium,
         Seen::At(_) => return None,
     };
     let by_nobody = NOBODY.contains(&row.actor_id());
-    if !sprays || by_nobody || row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS) {
+    if by_nobody || row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS) {
         return None;
     }
     let address = row.context_ip_address();
@@ -134,7 +184,7 @@ fn spray_success(row: &Row<'_>, config: &Config) -> Option<Finding> {
         .finding(rules::SPRAY_SUCCESS, severity)
         .key(row.actor_id())
         .title(format!("{} signed in from {address}, where {failed} sign-ins of {users} users failed", who(row)))
-        .window(windows::FAILED_BY_IP_60M)
+        .window(window)
         .label("address", address)
         .label("users", users.to_string())
         .label("failures", failed.to_string());
@@ -142,6 +192,7 @@ fn spray_success(row: &Row<'_>, config: &Config) -> Option<Finding> {
 }
 
 /// Failures of one address or network.
+#[derive(Clone, Copy)]
 struct Tries {
     users: u64,
     failed: u64,

@@ -2,10 +2,8 @@
 //!
 //! What a token does is in the audit log only where Slack logs the act itself, with the app or the client in its context.
 
-mod scopes;
-
+use gridwatch_sdk::scopes;
 use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity, Window};
-use scopes::Power;
 
 gridwatch_sdk::module!(detect);
 
@@ -34,11 +32,11 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
 /// Every offboarding keeps some tokens. What they may do is what tells them apart.
 fn kept(row: &Row<'_>) -> Finding {
     let (how, window) = leaver(row);
-    let power = Power::of(&[row.details_scopes(), row.entity_scopes(), row.entity_bot_scopes()]);
-    let (severity, lower) = match power {
-        Power::Much => (Severity::High, Severity::Medium),
-        Power::NotGiven => (Severity::Medium, Severity::Low),
-        Power::Little => (Severity::Low, Severity::Informational),
+    let held = scopes::read(&[row.details_scopes(), row.entity_scopes(), row.entity_bot_scopes()]);
+    let (severity, lower) = match scopes::highest_tier(&held) {
+        _ if held.is_empty() => (Severity::Medium, Severity::Low),
+        tier if tier >= scopes::MUCH => (Severity::High, Severity::Medium),
+        _ => (Severity::Low, Severity::Informational),
     };
     let name = named(row.entity_name(), row.entity_id());
     let scopes = [row.details_scopes(), row.entity_scopes(), row.entity_bot_scopes()];

@@ -17,6 +17,8 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Alerts that are open at once. Ordinary life has some hundred; a flood of made-up actors could have one for each.
+pub const MAX_OPEN: usize = 10_000;
 /// Events an alert shows. It counts all of them.
 pub const MAX_EVIDENCE: usize = 50;
 /// Different values that a label gathers from the findings of one alert, and their length together.
@@ -94,18 +96,28 @@ impl Alert {
     }
 }
 
-/// Alerts that may still take findings.
-#[derive(Debug, Default)]
+/// Alerts that may still take findings. At most `most`: one more, and those whose newest event is oldest are closed, a tenth
+/// at once. Whoever finds more of a closed one opens it again under the same id.
+#[derive(Debug)]
 pub struct Folder {
     open: BTreeMap<String, Alert>,
     dirty: BTreeSet<String>,
+    most: usize,
+}
+
+impl Default for Folder {
+    fn default() -> Self {
+        Self { open: BTreeMap::new(), dirty: BTreeSet::new(), most: MAX_OPEN }
+    }
 }
 
 impl Folder {
     /// Folds a new one-finding alert into the open one of the same id, if any; returns what is to be sent, if anything.
-    pub fn fold(&mut self, new: Alert) -> Option<Alert> {
+    /// `newest` is the newest event time known at the finding's event.
+    pub fn fold(&mut self, new: Alert, newest: UnixSeconds) -> Option<Alert> {
         self.dirty.insert(new.uid.clone());
         let Some(open) = self.open.get_mut(&new.uid) else {
+            self.make_room(newest);
             self.open.insert(new.uid.clone(), new.clone());
             return Some(new);
         };
@@ -116,6 +128,24 @@ impl Folder {
         }
         open.revision += 1;
         Some(open.clone())
+    }
+
+    fn make_room(&mut self, newest: UnixSeconds) {
+        if self.open.len() < self.most {
+            return;
+        }
+        // Those that are over first, so that it doesn't matter whether they had been swept out before.
+        self.expire(newest);
+        if self.open.len() < self.most {
+            return;
+        }
+        let mut by_age: Vec<_> = self.open.values().map(|alert| (alert.last, alert.uid.clone())).collect();
+        by_age.sort_unstable();
+        by_age.truncate(self.most.div_ceil(10));
+        for (_, uid) in by_age {
+            self.open.remove(&uid);
+            self.dirty.insert(uid);
+        }
     }
 
     /// Forgets alerts whose period, and the time in which late entries may still join it, is over.
@@ -244,25 +274,56 @@ mod tests {
         }
     }
 
+    /// Alerts of different keys, each an hour after the one before; the uids that were sent and those that are open.
+    fn flood(swept_every: u64) -> (Vec<String>, Vec<String>) {
+        let mut folder = Folder { most: 20, ..Folder::default() };
+        let mut sent = vec![];
+        for i in 0..200 {
+            let at: u64 = 7_200 + i * 3_600;
+            // Every third joins an alert that is ten hours old.
+            let of = if i % 3 == 0 { at.saturating_sub(36_000) } else { at };
+            let alert = Alert { last: UnixSeconds(at), ..alert(of, Severity::Low, i) };
+            sent.extend(folder.fold(alert, UnixSeconds(at)).map(|alert| alert.uid));
+            assert!(folder.open.len() <= 20);
+            if i % swept_every == 0 {
+                folder.expire(UnixSeconds(at));
+            }
+        }
+        (sent, folder.open.into_keys().collect())
+    }
+
+    #[test]
+    fn open_alerts_are_bounded_and_sweeps_show_in_nothing_sent() {
+        let (sent, open) = flood(1_000);
+        let newest = Alert::identity("m.r", "W1", UnixSeconds(7_200 + 199 * 3_600), 3_600).0;
+        assert!(open.contains(&newest) && open.len() > 10, "the oldest go, and only a tenth at once: {}", open.len());
+        for every in [1, 7] {
+            assert_eq!(flood(every).0, sent, "swept every {every}");
+        }
+    }
+
     #[test]
     fn one_alert_per_rule_key_and_period_that_is_sent_when_it_matters() {
         let mut folder = Folder::default();
         let mut sent = Vec::new();
         for i in 0..120 {
             let severity = if i == 4 { Severity::High } else { Severity::Low };
-            sent.extend(folder.fold(alert(7_200 + i, severity, i)).map(|a| (a.revision, a.findings)));
+            sent.extend(folder.fold(alert(7_200 + i, severity, i), UnixSeconds(0)).map(|a| (a.revision, a.findings)));
         }
         assert_eq!(sent, [(1, 1), (2, 5), (3, 10), (4, 100)]);
         let open = folder.open.values().next().unwrap();
         assert_eq!((open.severity, open.evidence.len(), open.evidence_total), (Severity::High, MAX_EVIDENCE, 120));
-        assert!(folder.fold(alert(10_800, Severity::Low, 500)).is_some(), "the next period is another alert");
+        assert!(
+            folder.fold(alert(10_800, Severity::Low, 500), UnixSeconds(0)).is_some(),
+            "the next period is another alert"
+        );
     }
 
     #[test]
     fn an_event_cited_twice_is_counted_once() {
         let mut folder = Folder::default();
-        folder.fold(alert(1, Severity::Low, 7));
-        folder.fold(alert(1, Severity::Low, 7));
+        folder.fold(alert(1, Severity::Low, 7), UnixSeconds(0));
+        folder.fold(alert(1, Severity::Low, 7), UnixSeconds(0));
         assert_eq!(folder.open.values().next().unwrap().evidence_total, 1);
     }
 
@@ -299,7 +360,7 @@ mod tests {
         for (i, (app, seen)) in [("A1", "3"), ("A2", "4"), ("A1", "5")].into_iter().enumerate() {
             let mut alert = alert(1, Severity::Low, i as u64);
             alert.labels = [("app".into(), app.into()), ("seen".into(), seen.into())].into();
-            folder.fold(alert);
+            folder.fold(alert, UnixSeconds(0));
         }
         let labels = &folder.open.values().next().unwrap().labels;
         assert_eq!((labels["app"].as_str(), labels["seen"].as_str()), ("A1, A2", "5"));
@@ -308,10 +369,10 @@ mod tests {
     #[test]
     fn open_alerts_survive_a_restart_and_end_after_the_late_allowance() {
         let mut folder = Folder::default();
-        folder.fold(alert(7_200, Severity::Low, 1));
+        folder.fold(alert(7_200, Severity::Low, 1), UnixSeconds(0));
         let mut again = Folder::default();
         folder.take_changes().iter().for_each(|op| again.load(&op.key, op.value.as_deref().unwrap_or_default()));
-        assert_eq!(again.fold(alert(7_300, Severity::Low, 2)), None, "folded, not opened anew");
+        assert_eq!(again.fold(alert(7_300, Severity::Low, 2), UnixSeconds(0)), None, "folded, not opened anew");
         again.expire(UnixSeconds(10_800 + LATE_S + 1));
         assert!(again.open.is_empty());
     }

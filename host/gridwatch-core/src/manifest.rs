@@ -27,6 +27,8 @@ pub const MAX_BYTES: usize = 256 << 10;
 pub const MAX_FIELDS: usize = 64;
 pub const MAX_WINDOWS: usize = 64;
 pub const MAX_RULES: usize = 128;
+/// The highest noise budget: an alert a day for each user. A rule that needs more is a log.
+pub const MAX_BUDGET: f64 = 1_000.0;
 /// The longest span a window may remember: 400 days, a year and its seasons.
 pub const MAX_SPAN_S: u64 = 400 * 86_400;
 
@@ -66,9 +68,22 @@ pub struct Rule {
     pub severity: Severity,
     /// Findings of one key inside one such stretch (aligned to 1970) are one alert.
     pub fold_s: u64,
+    /// How many alerts of Medium or above ordinary life may cost at most, a day and thousand users. Of a rule that doesn't
+    /// go that high, alerts of its severity. See [`Rule::budget_of`].
+    pub budget: f64,
     pub attack: Vec<String>,
     pub false_positives: Vec<String>,
     pub playbook: Playbook,
+}
+
+impl Rule {
+    /// Alerts of this severity (from Medium on: or above) that ordinary life may cost at most, a day and thousand users.
+    pub fn budget_of(&self, severity: Severity) -> f64 {
+        match severity.usual_budget() {
+            Some(usual) if severity < self.severity => usual,
+            _ => self.budget,
+        }
+    }
 }
 
 /// What to do about an alert, in the order to do it.
@@ -123,6 +138,15 @@ impl Severity {
 
     pub fn id(self) -> u8 {
         self as u8
+    }
+
+    /// The noise budget of what nobody is woken by: Low is skimmed once a day, Informational kept for whoever asks.
+    fn usual_budget(self) -> Option<f64> {
+        match self {
+            Self::Informational => Some(10.0),
+            Self::Low => Some(1.0),
+            Self::Medium | Self::High | Self::Critical => None,
+        }
     }
 
     pub fn name(self) -> &'static str {
@@ -282,6 +306,7 @@ struct RawRule {
     threshold: String,
     severity: Severity,
     fold: String,
+    budget: Option<f64>,
     attack: Vec<String>,
     #[serde(default)]
     false_positives: Vec<String>,
@@ -326,6 +351,18 @@ impl Check {
                 0
             }
         }
+    }
+
+    fn budget(&mut self, at: &str, stated: Option<f64>) -> f64 {
+        match stated {
+            Some(budget) if (0.0..=MAX_BUDGET).contains(&budget) => return budget,
+            Some(budget) => self.problem(format!("{at}: budget {budget} is not within 0 and {MAX_BUDGET}")),
+            None => self.problem(format!(
+                "{at}: from medium on a rule states its `budget`: alerts of medium or above, a day and thousand users, \
+                 that ordinary life may cost at most, such as 0.1"
+            )),
+        }
+        0.0
     }
 
     fn actions(&mut self, at: &str, patterns: &[String]) {
@@ -422,6 +459,7 @@ impl RawRule {
         }
         Rule {
             fold_s: check.span(&at, &self.fold),
+            budget: check.budget(&at, self.budget.or(self.severity.usual_budget())),
             id: self.id,
             title: self.title,
             actions: self.actions,
@@ -648,6 +686,29 @@ mod tests {
         ] {
             assert!(problems.iter().any(|p| p.contains(part)), "{part} not in {problems:#?}");
         }
+    }
+
+    #[test]
+    fn what_may_wake_somebody_states_its_budget() {
+        let with = |severity: &str, budget: &str| {
+            let keys = format!("severity = \"{severity}\"\n{budget}");
+            Manifest::parse(&GOOD.replace("severity = \"low\"", &keys)).map(|m| m.rules[0].budget)
+        };
+        for severity in ["medium", "high", "critical"] {
+            let problems = with(severity, "").unwrap_err().problems;
+            assert!(problems[0].contains("rule `burst`: from medium on a rule states its `budget`"), "{problems:?}");
+        }
+        assert_eq!((with("low", ""), with("informational", "")), (Ok(1.0), Ok(10.0)));
+        let mut rule = Manifest::parse(GOOD).unwrap().rules.remove(0);
+        (rule.severity, rule.budget) = (Severity::High, 0.5);
+        let of = [Severity::Informational, Severity::Low, Severity::Medium, Severity::Critical];
+        assert_eq!(of.map(|severity| rule.budget_of(severity)), [10.0, 1.0, 0.5, 0.5]);
+        assert_eq!((with("high", "budget = 0"), with("low", "budget = 0.25")), (Ok(0.0), Ok(0.25)));
+        for nonsense in ["-0.1", "1000.5", "nan", "inf"] {
+            let problems = with("high", &format!("budget = {nonsense}")).unwrap_err().problems;
+            assert!(problems[0].contains("is not within 0 and 1000"), "{nonsense}: {problems:?}");
+        }
+        assert!(with("high", "budget = \"few\"").is_err());
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::risk::Risk;
 use crate::state::{self, StateOp};
 use crate::stub::Stub;
 use crate::time::UnixSeconds;
-use crate::windows::Windows;
+use crate::windows::{WindowSize, Windows};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -137,6 +137,12 @@ impl Pipeline {
         self
     }
 
+    /// Bytes that all windows together may take, instead of [`crate::windows::MAX_TOTAL_BYTES`].
+    pub fn with_state_max(mut self, bytes: usize) -> Self {
+        self.windows.keep_at_most(bytes);
+        self
+    }
+
     /// Puts a module into service. Its windows keep what they have counted if name and spec are the same as before.
     pub fn add(&mut self, service: Service) {
         self.windows.declare(&service.manifest);
@@ -212,10 +218,10 @@ impl Pipeline {
                 concluded.alerts.push(alert.clone());
             }
             let alert = self.alert(module, events, prepared, event, finding);
-            let sum =
-                self.risk.learn(&alert, self.windows.newest_as_of(events[event].seq)).map(|sum| own::risk(sum, &alert));
-            concluded.alerts.extend(self.folder.fold(alert));
-            concluded.alerts.extend(sum.and_then(|sum| self.folder.fold(sum)));
+            let newest = self.windows.newest_as_of(events[event].seq);
+            let sum = self.risk.learn(&alert, newest).map(|sum| own::risk(sum, &alert));
+            concluded.alerts.extend(self.folder.fold(alert, newest));
+            concluded.alerts.extend(sum.and_then(|sum| self.folder.fold(sum, newest)));
         }
         concluded.alerts.extend(own.map(|(_, alert)| alert.clone()));
         self.directory.settle();
@@ -229,8 +235,8 @@ impl Pipeline {
         &self.unseen
     }
 
-    /// What the windows weigh: (module, window, keys, hits).
-    pub fn window_sizes(&self) -> Vec<(&str, &str, usize, usize)> {
+    /// What the windows weigh.
+    pub fn window_sizes(&self) -> Vec<WindowSize<'_>> {
         self.windows.sizes()
     }
 

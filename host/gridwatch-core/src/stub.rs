@@ -40,5 +40,6 @@ impl Stub {
 }
 
 fn clip(text: &str) -> String {
-    text.chars().take(MAX_TEXT).collect()
+    let end = text.char_indices().nth(MAX_TEXT).map_or(text.len(), |(at, _)| at);
+    text[..end].to_owned()
 }

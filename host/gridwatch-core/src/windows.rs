@@ -20,8 +20,10 @@
 //!
 //! Whether an event feeds a window can depend on its fields and on what windows declared above say of the same event.
 //!
-//! Memory is bounded: hits a key, keys a window, hits a window. Over a bound of a key its oldest hits go first; over a
-//! bound of a window, the keys that were fed longest ago. What is dropped, and when, depends on the events alone.
+//! Memory is bounded: hits a key, keys a window, hits a window, bytes of all windows. Over a bound of a key its oldest hits
+//! go first; over a bound of a window, the keys that were fed longest ago; over that of all, such keys of the window that is
+//! heaviest, so that a flood of one kind of event costs the windows that count it. What is dropped, and when, depends on the
+//! events alone.
 
 mod baseline;
 mod chain;
@@ -56,11 +58,28 @@ pub const MAX_HITS: usize = 4_096;
 pub const MAX_KEYS: usize = 200_000;
 /// Hits (of a baseline: buckets and their distinct values) kept for all keys of one window.
 pub const MAX_TOTAL_HITS: usize = 2_000_000;
+/// Bytes kept for all windows together, as [`WindowSize::bytes`] estimates them, unless an operator sets another bound.
+pub const MAX_TOTAL_BYTES: usize = 1 << 30;
 /// How long after its span a hit is still kept for late events (Slack promises no delivery time; re-reads go back 48 h).
 pub const LATE_S: u64 = 48 * 3_600;
 
+/// What one window remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowSize<'w> {
+    pub module: &'w str,
+    pub window: &'w str,
+    pub keys: usize,
+    /// Of a baseline: buckets and their distinct values.
+    pub hits: usize,
+    /// In memory, estimated from above.
+    pub bytes: usize,
+}
+
+/// Stubs by their event's number, while rows are loaded: each was saved with every hit, and is shared again.
+type Stubs = HashMap<u64, Arc<Stub>>;
+
 /// All windows of all modules in service.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Windows {
     /// Each after those that it refers to.
     slots: Vec<Slot>,
@@ -71,6 +90,22 @@ pub struct Windows {
     clock: Clock,
     /// Does some window have yet to see its first event?
     unstarted: bool,
+    most_bytes: usize,
+    loaded: Stubs,
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        Self {
+            slots: Vec::new(),
+            keys: Keys::default(),
+            routes: HashMap::new(),
+            clock: Clock::default(),
+            unstarted: false,
+            most_bytes: MAX_TOTAL_BYTES,
+            loaded: Stubs::new(),
+        }
+    }
 }
 
 /// One window that an action feeds.
@@ -153,6 +188,11 @@ impl Windows {
         self.unstarted = true;
     }
 
+    /// Sets the bound of all windows together.
+    pub fn keep_at_most(&mut self, bytes: usize) {
+        self.most_bytes = bytes;
+    }
+
     /// Positions of a module's windows here, in the manifest's order.
     pub fn positions(&self, manifest: &Manifest) -> Vec<usize> {
         let position = |id| self.slots.iter().position(|slot| slot.id == id);
@@ -166,6 +206,10 @@ impl Windows {
             self.slots.iter_mut().for_each(|slot| slot.start(reading.event));
             self.unstarted = false;
         }
+        if !self.loaded.is_empty() {
+            self.loaded = Stubs::new();
+        }
+        self.make_room(reading.event.seq);
         let mut stub = None;
         for route in self.routes(&reading.event.action).iter() {
             let (above, rest) = self.slots.split_at_mut(route.slot);
@@ -174,6 +218,28 @@ impl Windows {
                 slot.feed(&seeing, route.steps, &mut stub);
             }
         }
+    }
+
+    /// Keeps all windows within their common bound. The heaviest gives first, a tenth at once.
+    fn make_room(&mut self, by: u64) {
+        if self.bytes() < self.most_bytes {
+            return;
+        }
+        // The dead first, so that it doesn't matter whether they had been swept out before.
+        let newest = self.clock.newest;
+        self.slots.iter_mut().for_each(|slot| slot.expire(newest, Some(by)));
+        if self.bytes() < self.most_bytes {
+            return;
+        }
+        let most = self.most_bytes - self.most_bytes.div_ceil(10);
+        while self.bytes() > most {
+            let Some(heaviest) = self.slots.iter_mut().max_by_key(|slot| slot.bytes()) else { return };
+            heaviest.shed_a_tenth(by);
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.slots.iter().map(Slot::bytes).sum()
     }
 
     /// The window's value for the event that was fed last.
@@ -213,7 +279,7 @@ impl Windows {
             return;
         };
         if let Some(slot) = self.slots.iter_mut().find(|slot| slot.id == id) {
-            let newest = slot.load(rest, value);
+            let newest = slot.load(rest, value, &mut self.loaded);
             self.clock.resume_at(newest.unwrap_or_default());
         }
     }
@@ -232,8 +298,8 @@ impl Windows {
         self.clock.newest
     }
 
-    /// (module, window, keys, hits): what the state weighs.
-    pub fn sizes(&self) -> Vec<(&str, &str, usize, usize)> {
+    /// What the state weighs.
+    pub fn sizes(&self) -> Vec<WindowSize<'_>> {
         self.slots.iter().map(Slot::size).collect()
     }
 

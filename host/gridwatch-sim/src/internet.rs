@@ -127,6 +127,12 @@ pub(crate) const COMPANY_VPN: usize = 4;
 const AT_HOME: usize = 5;
 const PER_OFFICE: usize = 4;
 
+/// Autonomous systems of the organization's offices, VPN and servers.
+pub(crate) fn own_asns() -> Vec<u32> {
+    const SERVERS: usize = 43;
+    vec![NETWORKS[COMPANY_VPN].asn, NETWORKS[SERVERS].asn]
+}
+
 /// The blocks where the people of an office live: two of homes, then one of phones.
 pub(crate) fn homes(office: usize) -> &'static [Network] {
     let first = AT_HOME + office * PER_OFFICE;

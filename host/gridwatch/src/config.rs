@@ -102,6 +102,8 @@ pub const DEFAULT_BATCH: u16 = 1_024;
 pub struct Detect {
     pub batch: usize,
     pub threads: usize,
+    /// Of all windows together, in memory.
+    pub state_max_bytes: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

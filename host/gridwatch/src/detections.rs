@@ -21,6 +21,9 @@ pub struct Detection {
     pub threshold: String,
     /// The highest that the rule can give.
     pub severity: &'static str,
+    /// Alerts of Medium or above (of a lower rule: of its severity) that ordinary life may cost at most, a day and thousand
+    /// users.
+    pub budget: f64,
     pub response: Vec<String>,
     pub attack: Vec<String>,
 }
@@ -41,6 +44,7 @@ fn detection(manifest: &Manifest, rule: &Rule) -> Detection {
         condition: one_line(&rule.condition),
         threshold: one_line(&rule.threshold),
         severity: rule.severity.name(),
+        budget: rule.budget,
         response: response(&rule.playbook),
         attack: rule.attack.clone(),
     }
@@ -79,8 +83,8 @@ pub fn table(detections: &[Detection], out: &mut dyn Write) -> Result<()> {
 }
 
 pub fn markdown(detections: &[Detection], out: &mut dyn Write) -> Result<()> {
-    writeln!(out, "| rule | title | actions | condition | threshold | severity | response | ATT&CK |")?;
-    writeln!(out, "|---|---|---|---|---|---|---|---|")?;
+    writeln!(out, "| rule | title | actions | condition | threshold | severity | budget | response | ATT&CK |")?;
+    writeln!(out, "|---|---|---|---|---|---|---|---|---|")?;
     for d in detections {
         let actions: Vec<String> = d.actions.iter().map(|action| format!("`{action}`")).collect();
         let cells = [
@@ -90,6 +94,7 @@ pub fn markdown(detections: &[Detection], out: &mut dyn Write) -> Result<()> {
             d.condition.clone(),
             d.threshold.clone(),
             d.severity.to_owned(),
+            d.budget.to_string(),
             d.response.join("<br>"),
             d.attack.join(", "),
         ];

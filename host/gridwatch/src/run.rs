@@ -277,7 +277,8 @@ struct Detector {
 
 impl Detector {
     fn new(shared: &Shared, mut modules: Vec<Module>) -> Result<Self> {
-        let mut pipeline = pipeline(&modules, shared.config.networks.clone(), shared.config.tables());
+        let mut pipeline = pipeline(&modules, shared.config.networks.clone(), shared.config.tables())
+            .with_state_max(shared.config.detect.state_max_bytes as usize);
         for row in shared.store.rule_state() {
             let (key, value) = row?;
             if gridwatch_detect::workers::is_module_state(&key) {

@@ -5,7 +5,7 @@ use super::hit::{self, Hit, Keep, Near};
 use super::journal::{Journal, Row};
 use super::row::{self, SlotId};
 use super::seen::{Seen, SeenKey};
-use super::{Keys, LEARNING, MAX_KEYS, MAX_TOTAL_HITS, NEVER, NOT_YET, Seeing, chain, travel};
+use super::{Keys, LEARNING, MAX_KEYS, MAX_TOTAL_HITS, NEVER, NOT_YET, Seeing, Stubs, WindowSize, chain, travel};
 use crate::event::Event;
 use crate::manifest::{Conditions, Saying, SequenceStep, WindowKind, WindowSpec};
 use crate::state::StateOp;
@@ -26,6 +26,8 @@ pub(super) struct Slot {
     held: HashMap<Box<str>, Held>,
     /// Hits, buckets and values of all keys.
     weight: usize,
+    /// What all of it costs in memory, estimated: see [`cost`].
+    bytes: usize,
     pub(super) bounds: Bounds,
     /// What was dropped since the changes were taken: events before that still have it as evidence.
     dropped: HashMap<Box<str>, Vec<Dropped>>,
@@ -106,6 +108,7 @@ impl Slot {
             spec,
             held: HashMap::new(),
             weight: 0,
+            bytes: 0,
             bounds: Bounds { keys: MAX_KEYS, weight: MAX_TOTAL_HITS },
             dropped: HashMap::new(),
             since: None,
@@ -196,13 +199,17 @@ impl Slot {
         };
         self.make_room(key, seeing);
         let row = row::key_row(key);
-        let Held::Hits(hits) = self.held.entry(key.into()).or_insert_with(|| Held::Hits(VecDeque::new())) else {
+        let Held::Hits(hits) = hold(&mut self.held, &mut self.bytes, key, || Held::Hits(VecDeque::new())) else {
             return;
         };
         self.dirty.insert(row::hit_row(&row, &hit), serde_json::to_vec(&hit).ok());
-        self.weight += usize::from(hit::insert(hits, hit.clone()));
+        if hit::insert(hits, hit.clone()) {
+            self.weight += 1;
+            self.bytes += cost::of_hit(&hit);
+        }
         let gone = hit::overflow(hits, &hit, keep, self.spec.span_s, seeing.newest);
         self.weight -= gone.len();
+        self.bytes -= gone.iter().map(cost::of_hit).sum::<usize>();
         self.dirty.extend(gone.iter().map(|hit| (row::hit_row(&row, hit), None)));
         if !gone.is_empty() {
             let gone = gone.into_iter().map(|hit| Dropped { by: seeing.event().seq, hit });
@@ -222,7 +229,7 @@ impl Slot {
             _ => {
                 let new = SeenKey::new(event);
                 let seen = new.seen;
-                self.held.insert(key.into(), Held::Seen(new));
+                hold(&mut self.held, &mut self.bytes, key, || Held::Seen(new));
                 seen
             }
         };
@@ -232,13 +239,15 @@ impl Slot {
     fn add_to_bucket(&mut self, key: &str, value: Option<u64>, seeing: &Seeing<'_, '_>) {
         let Some(cut) = self.cut() else { return };
         self.make_room(key, seeing);
-        let Held::Buckets(buckets) = self.held.entry(key.into()).or_insert_with(|| Held::Buckets(Buckets::default()))
+        let Held::Buckets(buckets) = hold(&mut self.held, &mut self.bytes, key, || Held::Buckets(Buckets::default()))
         else {
             return;
         };
         let before = buckets.weight();
         let change = buckets.feed(cut, seeing.event().time, value, seeing.newest);
-        self.weight += buckets.weight() - before;
+        let added = buckets.weight() - before;
+        self.weight += added;
+        self.bytes += added * cost::BUCKET;
         self.save(key, change);
     }
 
@@ -372,26 +381,32 @@ impl Slot {
     pub(super) fn expire(&mut self, newest: UnixSeconds, by: Option<u64>) {
         let (span_s, cut) = (self.spec.span_s, self.cut());
         let mut gone: Vec<(Box<str>, Lost)> = Vec::new();
-        self.held.retain(|key, held| match held {
-            Held::Hits(hits) => {
-                while let Some(hit) = hits.pop_front_if(|h| h.is_dead(span_s, newest)) {
-                    gone.push((key.clone(), Lost::Hit(hit)));
+        let mut freed = 0;
+        self.held.retain(|key, held| {
+            let stays = match held {
+                Held::Hits(hits) => {
+                    while let Some(hit) = hits.pop_front_if(|h| h.is_dead(span_s, newest)) {
+                        gone.push((key.clone(), Lost::Hit(hit)));
+                    }
+                    !hits.is_empty()
                 }
-                !hits.is_empty()
-            }
-            Held::Seen(known) => {
-                let dead = hit::is_dead(known.seen.last, span_s, newest);
-                if dead {
-                    gone.push((key.clone(), Lost::Seen));
+                Held::Seen(known) => {
+                    let dead = hit::is_dead(known.seen.last, span_s, newest);
+                    if dead {
+                        gone.push((key.clone(), Lost::Seen));
+                    }
+                    !dead
                 }
-                !dead
-            }
-            Held::Buckets(buckets) => {
-                let changes = cut.map(|cut| buckets.expire(cut, newest)).unwrap_or_default();
-                gone.extend(changes.into_iter().map(|change| (key.clone(), Lost::Change(change))));
-                !buckets.is_empty()
-            }
+                Held::Buckets(buckets) => {
+                    let changes = cut.map(|cut| buckets.expire(cut, newest)).unwrap_or_default();
+                    gone.extend(changes.into_iter().map(|change| (key.clone(), Lost::Change(change))));
+                    !buckets.is_empty()
+                }
+            };
+            freed += if stays { 0 } else { cost::of_key(key) };
+            stays
         });
+        self.bytes -= freed;
         self.lose(gone, by);
     }
 
@@ -408,15 +423,26 @@ impl Slot {
         if !is_full(self) {
             return;
         }
+        let (most_keys, most_weight) = (keys - keys.div_ceil(10), weight - weight.div_ceil(10));
+        self.shed(by, |slot| slot.held.len() <= most_keys && slot.weight <= most_weight);
+    }
+
+    /// Gives up a tenth of what it remembers: the keys that were fed longest ago.
+    pub(super) fn shed_a_tenth(&mut self, by: u64) {
+        let most = self.bytes - self.bytes.div_ceil(10);
+        self.shed(by, |slot| slot.bytes <= most);
+    }
+
+    fn shed(&mut self, by: u64, is_enough: impl Fn(&Self) -> bool) {
         let cut = self.cut();
         let mut by_age: Vec<(UnixSeconds, Box<str>)> =
             self.held.iter().map(|(key, held)| (held.last(cut), key.clone())).collect();
         by_age.sort_unstable();
-        let (most_keys, most_weight) = (keys - keys.div_ceil(10), weight - weight.div_ceil(10));
         for (_, key) in by_age {
-            if self.held.len() <= most_keys && self.weight <= most_weight {
+            if is_enough(self) {
                 break;
             }
+            self.bytes -= cost::of_key(&key);
             let lost: Vec<Lost> = match self.held.remove(&key) {
                 Some(Held::Hits(hits)) => hits.into_iter().map(Lost::Hit).collect(),
                 Some(Held::Seen(_)) => vec![Lost::Seen],
@@ -436,6 +462,7 @@ impl Slot {
                 }
                 Lost::Hit(hit) => {
                     self.weight -= 1;
+                    self.bytes -= cost::of_hit(&hit);
                     self.dirty.insert(row::hit_row(&row::key_row(&key), &hit), None);
                     if let Some(by) = by {
                         self.dropped.entry(key).or_default().push(Dropped { by, hit });
@@ -443,6 +470,7 @@ impl Slot {
                 }
                 Lost::Change(change) => {
                     self.weight -= usize::from(change.is_loss());
+                    self.bytes -= cost::BUCKET * usize::from(change.is_loss());
                     self.save(&key, Some(change));
                 }
             }
@@ -484,16 +512,16 @@ impl Slot {
     }
 
     /// Puts a saved page back, given without the window's id. Returns the newest time it tells of.
-    pub(super) fn load(&mut self, key: &[u8], page: &[u8]) -> Option<UnixSeconds> {
+    pub(super) fn load(&mut self, key: &[u8], page: &[u8], stubs: &mut Stubs) -> Option<UnixSeconds> {
         let rows = self.journal.load(key, page);
         let times = rows.into_iter().filter_map(|(row, value)| match value {
-            Some(value) => self.put_back(row, value),
+            Some(value) => self.put_back(row, value, stubs),
             None => self.take_out(row),
         });
         times.max()
     }
 
-    fn put_back(&mut self, row: &[u8], value: &[u8]) -> Option<UnixSeconds> {
+    fn put_back(&mut self, row: &[u8], value: &[u8], stubs: &mut Stubs) -> Option<UnixSeconds> {
         if row == row::START {
             self.since = serde_json::from_slice(value).ok();
             return self.since;
@@ -502,7 +530,8 @@ impl Slot {
         match &self.spec.kind {
             WindowKind::FirstSeen | WindowKind::LastSeen => {
                 let seen: Seen = serde_json::from_slice(value).ok()?;
-                self.held.insert(key.into(), Held::Seen(SeenKey::loaded(seen)));
+                let held = hold(&mut self.held, &mut self.bytes, key, || Held::Seen(SeenKey::loaded(seen)));
+                *held = Held::Seen(SeenKey::loaded(seen));
                 Some(seen.last)
             }
             WindowKind::Baseline { .. } => {
@@ -511,19 +540,25 @@ impl Slot {
                     [bucket, value] => Change::Value { bucket, value, is_there: true },
                     _ => return None,
                 };
-                let held = self.held.entry(key.into()).or_insert_with(|| Held::Buckets(Buckets::default()));
+                let held = hold(&mut self.held, &mut self.bytes, key, || Held::Buckets(Buckets::default()));
                 let Held::Buckets(buckets) = held else { return None };
                 let before = buckets.weight();
                 buckets.load(&change);
-                self.weight += buckets.weight() - before;
+                let added = buckets.weight() - before;
+                self.weight += added;
+                self.bytes += added * cost::BUCKET;
                 None
             }
             _ => {
-                let hit: Hit = serde_json::from_slice(value).ok()?;
-                let time = hit.stub.time;
-                let held = self.held.entry(key.into()).or_insert_with(|| Held::Hits(VecDeque::new()));
+                let mut hit: Hit = serde_json::from_slice(value).ok()?;
+                hit.stub = stubs.entry(hit.stub.seq).or_insert(hit.stub).clone();
+                let (time, bytes) = (hit.stub.time, cost::of_hit(&hit));
+                let held = hold(&mut self.held, &mut self.bytes, key, || Held::Hits(VecDeque::new()));
                 let Held::Hits(hits) = held else { return None };
-                self.weight += usize::from(hit::insert(hits, hit));
+                if hit::insert(hits, hit) {
+                    self.weight += 1;
+                    self.bytes += bytes;
+                }
                 Some(time)
             }
         }
@@ -533,13 +568,13 @@ impl Slot {
     fn take_out(&mut self, row: &[u8]) -> Option<UnixSeconds> {
         let (key, numbers) = row::split(row)?;
         let held = self.held.get_mut(key)?;
-        let (before, is_empty) = match held {
-            Held::Seen(_) => (0, true),
+        let (lost, bytes, is_empty) = match held {
+            Held::Seen(_) => (0, 0, true),
             Held::Hits(hits) => {
                 let [time, seq] = numbers[..] else { return None };
                 let at = hits.binary_search_by_key(&(UnixSeconds(time), seq), Hit::order);
                 let lost = at.ok().and_then(|at| hits.remove(at));
-                (usize::from(lost.is_some()), hits.is_empty())
+                (usize::from(lost.is_some()), lost.as_ref().map_or(0, cost::of_hit), hits.is_empty())
             }
             Held::Buckets(buckets) => {
                 let before = buckets.weight();
@@ -548,18 +583,65 @@ impl Slot {
                     [bucket, value] => buckets.load(&Change::Value { bucket, value, is_there: false }),
                     _ => return None,
                 }
-                (before - buckets.weight(), buckets.is_empty())
+                let lost = before - buckets.weight();
+                (lost, lost * cost::BUCKET, buckets.is_empty())
             }
         };
-        self.weight -= before;
+        self.weight -= lost;
+        self.bytes -= bytes;
         if is_empty {
+            self.bytes -= cost::of_key(key);
             self.held.remove(key);
         }
         None
     }
 
-    pub(super) fn size(&self) -> (&str, &str, usize, usize) {
-        (&self.module, &self.spec.name, self.held.len(), self.weight)
+    pub(super) fn size(&self) -> WindowSize<'_> {
+        let (module, window) = (&*self.module, &*self.spec.name);
+        WindowSize { module, window, keys: self.held.len(), hits: self.weight, bytes: self.bytes }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// What is held under a key, and first of all put there.
+fn hold<'h>(
+    held: &'h mut HashMap<Box<str>, Held>,
+    bytes: &mut usize,
+    key: &str,
+    new: impl FnOnce() -> Held,
+) -> &'h mut Held {
+    if !held.contains_key(key) {
+        *bytes += cost::of_key(key);
+    }
+    held.entry(key.into()).or_insert_with(new)
+}
+
+/// What things cost in memory, in bytes, rounded up: what the allocator and half-empty tables waste is in it. It is the same
+/// on all machines and after a restart, for what has to go is decided by it.
+mod cost {
+    use super::Hit;
+
+    /// A bucket of a baseline or one of its values, with its share of a tree's node.
+    pub(super) const BUCKET: usize = 96;
+    /// Place in a table that may be half empty, and what is held there before the first hit.
+    const KEY: usize = 320;
+    /// Place in a queue that may be half empty, and a stub without its texts.
+    const HIT: usize = 80 + 240;
+    /// One value that a step of a sequence counts.
+    const VALUE: usize = 48;
+
+    pub(super) fn of_key(key: &str) -> usize {
+        KEY + key.len()
+    }
+
+    /// Windows share an event's stub, but each pays for it: who shares with whom changes with every one that goes.
+    pub(super) fn of_hit(hit: &Hit) -> usize {
+        let stub = &hit.stub;
+        let texts = [&stub.id, &stub.action, &stub.actor_id, &stub.ip_address, &stub.ua];
+        HIT + texts.map(|text| text.len()).iter().sum::<usize>() + VALUE * hit.of.len()
     }
 }
 

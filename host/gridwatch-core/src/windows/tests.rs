@@ -84,8 +84,8 @@ impl Watched {
 
     /// Keys and hits of the last window.
     fn size(&self) -> (usize, usize) {
-        let (_, _, keys, hits) = *self.windows.sizes().last().unwrap();
-        (keys, hits)
+        let size = *self.windows.sizes().last().unwrap();
+        (size.keys, size.hits)
     }
 }
 

@@ -22,13 +22,16 @@ use std::vec::IntoIter;
 
 use serde::{Deserialize, Serialize};
 
-use crate::internet::{NETWORKS, Network};
+use crate::internet::{self, NETWORKS, Network};
 use crate::org::{Org, SimEntry, Story, User};
 use life::Job;
 use workday::Past;
 use world::{STRANGER, World};
 
 pub(crate) const SECS_A_DAY: u64 = 86_400;
+
+/// Of everybody in the cast but guests, and of the services.
+const EMAIL_DOMAIN: &str = "nordlicht.example";
 
 /// What to generate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,12 +135,23 @@ pub enum Variant {
 pub struct Facts {
     /// CIDRs of the organization's own.
     pub corporate_egress: Vec<String>,
+    /// Numbers of the autonomous systems that the organization's offices, VPN and servers are in.
+    pub own_asns: Vec<u32>,
+    /// The organization (E…) and its workspaces (T…).
+    pub own_teams: Vec<String>,
+    pub email_domains: Vec<String>,
+    /// User ids of those whose work it is to administer Slack. An admin among them may still turn on it: stories do that.
+    pub it_admins: Vec<String>,
+    /// User ids of those who set and lift legal holds.
+    pub legal_team: Vec<String>,
     /// User ids of those whose work is exporting.
     pub export_actors: Vec<String>,
     /// User ids of those whose work is searching the audit log and clearing DLP violations.
     pub security_team: Vec<String>,
     /// Apps that read in bulk by order: legal search, backup.
     pub bulk_apps: Vec<String>,
+    /// Apps that run on the organization's own servers: backup, build robot.
+    pub service_apps: Vec<String>,
     pub provisioning_app: String,
     /// The app that reads the audit log.
     pub watcher_app: String,
@@ -159,11 +173,18 @@ impl Facts {
             there.filter(|(i, c)| *i != world.decoy_channel && fits(&c.name)).map(|(_, c)| c).collect::<Vec<_>>()
         };
         let private = |c: &&&crate::org::cast::Channel| c.privacy != "public";
+        let own_teams = std::iter::once(&world.cast.enterprise.id).chain(world.cast.workspaces.iter().map(|w| &w.id));
         Self {
             corporate_egress: vec!["198.51.100.0/24".into()],
+            own_asns: internet::own_asns(),
+            own_teams: own_teams.cloned().collect(),
+            email_domains: vec![EMAIL_DOMAIN.into()],
+            it_admins: team(Job::It),
+            legal_team: team(Job::Counsel),
             export_actors: [team(Job::Compliance), vec![world.backup.account.user.id.clone()]].concat(),
             security_team: team(Job::Security),
             bulk_apps: vec![world.discovery.app.id.clone(), world.backup.app.id.clone()],
+            service_apps: vec![world.backup.app.id.clone(), world.ci.app.id.clone()],
             provisioning_app: world.cast.provisioning_app.id.clone(),
             watcher_app: world.watcher.id.clone(),
             known_partners: world.partners[..STRANGER].iter().map(|p| p.team.clone()).collect(),

@@ -150,9 +150,10 @@ fn demote(stage: &mut Stage<'_>) {
     stage.act("role_change_to_user", world.person(by), entities::user(world.person(target)), &context);
 }
 
-/// The owner makes somebody of IT an admin of one more workspace.
+/// The owner makes somebody else of IT an admin of one more workspace.
 fn promote_by_hand(stage: &mut Stage<'_>) {
-    let (target, _) = it_at_desk(stage);
+    let (drawn, _) = it_at_desk(stage);
+    let target = drawn.max(1);
     let context = stage.desk(0);
     let world = stage.world;
     stage.act("role_change_to_admin", world.person(0), entities::user(world.person(target)), &context);

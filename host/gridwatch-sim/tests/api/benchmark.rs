@@ -262,6 +262,29 @@ fn moved_sessions(entries: &[Read], internet: &Internet) -> HashSet<String> {
 }
 
 #[test]
+fn facts_are_what_the_log_shows() {
+    let labelled = Benchmark { users: 600, days: 21, stories: false, ..small(1) }.run();
+    let (entries, internet, facts) = (read(&labelled), Internet::new(&labelled), &labelled.labels.facts);
+    let of = |action: &str| entries.iter().filter(|e| e.is(action)).collect::<Vec<_>>();
+    let is_it = |e: &&Read| facts.it_admins.contains(&e.actor) || e.app() == Some(&facts.provisioning_app);
+    for granted in ["role_change_to_admin", "role_assigned", "app_approved"] {
+        let acts = of(granted);
+        assert!(!acts.is_empty() && acts.iter().all(is_it), "{granted}");
+    }
+    let released = of("legal_hold_policy_released");
+    assert!(!released.is_empty() && released.iter().all(|e| facts.legal_team.contains(&e.actor)));
+    assert!(facts.it_admins.len() < 60 && facts.legal_team.iter().all(|id| !facts.it_admins.contains(id)));
+    let places = |e: &Read| e.value["context"]["location"]["id"].as_str().map(str::to_owned);
+    assert!(entries.iter().filter_map(places).all(|id| facts.own_teams.contains(&id)));
+    let domain = format!("@{}", facts.email_domains[0]);
+    let mails = of("user_login").into_iter().filter_map(|e| e.value["actor"]["user"]["email"].as_str());
+    let (own, guests): (Vec<_>, Vec<_>) = mails.partition(|mail| mail.ends_with(&domain));
+    assert!(own.len() > 10 * guests.len() && !guests.is_empty(), "{} and {}", own.len(), guests.len());
+    let offices = entries.iter().filter(|e| e.ip.starts_with("198.51.100."));
+    assert!(offices.filter_map(|e| internet.of(&e.ip)).all(|network| facts.own_asns.contains(&network.2)));
+}
+
+#[test]
 fn ordinary_life_drowns_careless_rules() {
     let labelled = Benchmark { users: 600, days: 21, stories: false, ..small(1) }.run();
     let entries = read(&labelled);

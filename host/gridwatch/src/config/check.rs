@@ -12,6 +12,7 @@ use gridwatch_core::network::Networks;
 use gridwatch_core::poll::MAX_WAIT_MS;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{RawData, View};
+use gridwatch_core::windows::MAX_TOTAL_BYTES;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -305,6 +306,8 @@ fn detect(mut section: Section<'_>, edge: &Edge<'_>) -> (Detect, Networks) {
     let detect = Detect {
         batch: section.number("batch", 1..=4096, DEFAULT_BATCH.into()) as usize,
         threads: section.number("threads", 1..=64, processors.min(DEFAULT_MAX_THREADS)) as usize,
+        // 5,000 people make 0.4 GiB of it in a month.
+        state_max_bytes: section.bytes("state_max", 64 * MIB..=1024 * GIB, MAX_TOTAL_BYTES as u64),
     };
     let networks = section.text("networks").map(|path| networks(&section, &edge.folder.join(path)));
     section.finish();

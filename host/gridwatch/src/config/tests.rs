@@ -78,7 +78,13 @@ fn the_example_is_valid_and_so_is_every_key_in_its_comments() {
     let values = |config: &Config| {
         let s = &config.slack;
         let slack = (&s.base_url, s.start, s.interval_s, s.settle_s, s.overlap_s, s.max_window_s, s.page_limit);
-        let rest = (s.requests_per_minute, s.timeout_s, config.detect.batch, &config.sinks, &config.archive);
+        let rest = (
+            s.requests_per_minute,
+            s.timeout_s,
+            (config.detect.batch, config.detect.state_max_bytes),
+            &config.sinks,
+            &config.archive,
+        );
         format!("{slack:?} {rest:?} {:?} {:?}", config.store, config.log)
     };
     assert_eq!(values(&all), values(&defaults), "a default in the example is not the real one");

@@ -1,6 +1,7 @@
-//! Scopes: how much each one lets an app do, and how to read lists of them.
+//! Scopes: how much each one lets an app do, and how to read lists of them. One table, so that what an app may do is rated
+//! alike wherever it is asked.
 
-use gridwatch_sdk::json;
+use crate::json;
 use std::collections::BTreeSet;
 
 /// Tier by pattern; the highest that fits counts, [`OTHER`] if none does. `*` at either end stands for anything.
@@ -22,11 +23,14 @@ const TIERS: &[(&str, u64)] = &[
     ("incoming-webhook", 2),
 ];
 const OTHER: u64 = 1;
+/// From here on an app reads what people wrote, or rules the organization.
+pub const MUCH: u64 = 3;
 
-pub(crate) type Scopes = BTreeSet<String>;
+/// In lower case.
+pub type Scopes = BTreeSet<String>;
 
 /// All scopes in some fields, whatever their shape: lists, lists in a string, `a,b`.
-pub(crate) fn read(fields: &[&str]) -> Scopes {
+pub fn read(fields: &[&str]) -> Scopes {
     let texts = fields.iter().flat_map(|field| json::texts(field));
     let split = texts.flat_map(|text| {
         let parts = text.split([',', ' ']).map(|scope| scope.trim().to_ascii_lowercase());
@@ -35,18 +39,19 @@ pub(crate) fn read(fields: &[&str]) -> Scopes {
     split.filter(|scope| !scope.is_empty()).collect()
 }
 
-pub(crate) fn tier(scope: &str) -> u64 {
+/// 1 to 4.
+pub fn tier(scope: &str) -> u64 {
     let fitting = TIERS.iter().filter(|(pattern, _)| fits(pattern, scope));
     fitting.map(|(_, tier)| *tier).max().unwrap_or(OTHER)
 }
 
-/// The tier of the strongest. An app without any still is in.
-pub(crate) fn highest_tier(scopes: &Scopes) -> u64 {
+/// The tier of the strongest; 1 if there are none, for an app without any still is in.
+pub fn highest_tier(scopes: &Scopes) -> u64 {
     scopes.iter().map(|scope| tier(scope)).max().unwrap_or(OTHER)
 }
 
 /// Strongest first, at most `max` of them.
-pub(crate) fn brief(scopes: &Scopes, max: usize) -> String {
+pub fn brief(scopes: &Scopes, max: usize) -> String {
     let mut sorted: Vec<&str> = scopes.iter().map(String::as_str).collect();
     sorted.sort_by_key(|scope| std::cmp::Reverse(tier(scope)));
     let more = sorted.len().saturating_sub(max);
