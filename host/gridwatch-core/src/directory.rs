@@ -247,7 +247,8 @@ impl Directory {
             self.home.began = Some((event.time, event.seq));
             self.home_is_dirty = true;
         }
-        let place = event.json().pointer("/context/location/id").and_then(Value::as_str).unwrap_or_default();
+        let place = event.json().get("context").and_then(|context| context.get("location")?.get("id")?.as_str());
+        let place = place.unwrap_or_default();
         let is_new = !place.is_empty() && place.len() <= MAX_NAME && !self.home.places.contains_key(place);
         if is_new && self.home.places.len() < MAX_PLACES {
             self.home.places.insert(place.to_owned(), event.seq);

@@ -59,21 +59,26 @@ pub fn is_placeholder(user: &str) -> bool {
 
 /// `context.app`, if an app made the call.
 pub fn app(event: &Event) -> Option<&Value> {
-    let app = event.json().pointer("/context/app")?;
+    let app = context(event, "app")?;
     app.get("id").and_then(Value::as_str).filter(|id| !id.is_empty()).map(|_| app)
 }
 
 /// `context.acting_agent`: Slackbot or another agent that acted for the actor.
 pub fn agent(event: &Event) -> Option<&str> {
-    event.json().pointer("/context/acting_agent").and_then(Value::as_str).filter(|agent| !agent.is_empty())
+    context(event, "acting_agent").and_then(Value::as_str).filter(|agent| !agent.is_empty())
 }
 
 pub fn address(event: &Event) -> &str {
-    event.json().pointer("/context/ip_address").and_then(Value::as_str).unwrap_or_default()
+    context(event, "ip_address").and_then(Value::as_str).unwrap_or_default()
 }
 
 pub fn user_agent(event: &Event) -> &str {
-    event.json().pointer("/context/ua").and_then(Value::as_str).unwrap_or_default()
+    context(event, "ua").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Not `Value::pointer`, which makes copies of the names, for this is asked of every event.
+fn context<'e>(event: &'e Event, name: &str) -> Option<&'e Value> {
+    event.json().get("context")?.get(name)
 }
 
 pub fn is_loopback(ip: &str) -> bool {

@@ -188,15 +188,17 @@ impl Habits {
             }
         }
         let acts = &mut habit.acts;
-        acts.first = Some(acts.first.map_or(time, |first| first.min(time)));
-        acts.last = Some(acts.last.map_or(time, |last| last.max(time)));
+        acts.seen(time);
+        if acts.recent.len() >= MAX_RECENT {
+            acts.recent.remove(0);
+        }
         acts.recent.push(act);
-        acts.recent.drain(..acts.recent.len().saturating_sub(MAX_RECENT));
     }
 
     /// Takes in where somebody was.
     pub(super) fn was(&mut self, id: &str, seq: u64, time: UnixSeconds, from: &From<'_>) {
         let (habit, dirty) = self.person(id, seq);
+        habit.acts.seen(time);
         let places = &mut habit.places;
         for (place, value) in [
             (&mut places.addresses, from.address),
@@ -256,6 +258,13 @@ impl Habits {
             self.people.remove(&id);
             self.dirty.insert(id, Dirty::default());
         }
+    }
+}
+
+impl Acts {
+    fn seen(&mut self, time: UnixSeconds) {
+        self.first = Some(self.first.map_or(time, |first| first.min(time)));
+        self.last = Some(self.last.map_or(time, |last| last.max(time)));
     }
 }
 

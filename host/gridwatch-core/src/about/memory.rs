@@ -62,7 +62,10 @@ impl Memory {
     /// What the actor did last, with this event, newest first.
     pub fn recent(&self, event: &Event) -> Vec<Act> {
         let before = self.habits.of(event.actor_id()).map_or(&[][..], Habit::recent);
-        [act(event)].into_iter().chain(before.iter().rev().take(super::habits::MAX_RECENT - 1).cloned()).collect()
+        [act(event, Whose::of(event))]
+            .into_iter()
+            .chain(before.iter().rev().take(super::habits::MAX_RECENT - 1).cloned())
+            .collect()
     }
 
     /// The apps of an event, which may be asked about with it.
@@ -76,7 +79,7 @@ impl Memory {
         let actor = event.actor_id();
         let is_person = !actor.is_empty() && actor.len() <= MAX_ID && !is_placeholder(actor);
         if is_person {
-            self.habits.act(actor, act(event), &event.action);
+            self.habits.act(actor, act(event, whose), &event.action);
         }
         let who = match whose {
             Whose::Actor if is_person => actor,
@@ -278,11 +281,8 @@ fn channel(event: &Event) -> Option<Channel> {
     Some(Channel { id: clip(id), ..Channel::default() })
 }
 
-fn act(event: &Event) -> Act {
-    let ip = match Whose::of(event) {
-        Whose::Inviter(_) => "",
-        _ => whose::address(event),
-    };
+fn act(event: &Event, whose: Whose<'_>) -> Act {
+    let ip = if matches!(whose, Whose::Inviter(_)) { "" } else { whose::address(event) };
     Act { seq: event.seq, time: event.time, action: clip(&event.action), ip_address: clip(ip) }
 }
 
@@ -295,10 +295,13 @@ fn network_of<'n>(address: &str, known: Option<&'n Network>) -> Cow<'n, str> {
 }
 
 fn client<'c>(clients: &'c mut HashMap<String, String>, agent: &str) -> &'c str {
-    if !clients.contains_key(agent) && clients.len() >= MAX_AGENTS {
-        clients.clear();
+    if !clients.contains_key(agent) {
+        if clients.len() >= MAX_AGENTS {
+            clients.clear();
+        }
+        clients.insert(agent.to_owned(), client_of(agent));
     }
-    clients.entry(agent.to_owned()).or_insert_with(|| client_of(agent))
+    clients.get(agent).map_or("", String::as_str)
 }
 
 fn id_of(object: &Value) -> &str {
