@@ -4,6 +4,7 @@ pub mod detection;
 pub mod duckdb;
 pub mod guests;
 pub mod host;
+pub mod mmdb;
 pub mod sim;
 
 /// The kinds of entity that Slack is known to log, none at all, and one that nobody knows.

@@ -325,3 +325,6 @@ impl Person {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
