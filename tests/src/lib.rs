@@ -1,5 +1,6 @@
 //! What the integration tests share. The tests themselves are in `tests/tests`, misbehaving guests in `tests/guests`.
 
+pub mod about;
 pub mod detection;
 pub mod duckdb;
 pub mod guests;

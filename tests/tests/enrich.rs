@@ -2,8 +2,9 @@
 //! and the simulator's people; and what they tell when Slack is down, slow or has had enough.
 
 use gridwatch_core::view::View;
-use gridwatch_sim::{Fault, FaultKind, Knobs, Org, OrgPlan, SimConfig, SimEntry, User, When, generate};
-use gridwatch_tests::host::{Host, Setup, ended, gridwatch, private};
+use gridwatch_sim::org::User;
+use gridwatch_sim::{Fault, FaultKind, Knobs, Org, OrgPlan, SimConfig, SimEntry, When, generate};
+use gridwatch_tests::host::{Host, Setup, ended, gridwatch, private, until};
 use gridwatch_tests::mmdb::database;
 use gridwatch_tests::sim::{Slack, now};
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ const OFFICE: &str = "198.51.100.9";
 const EXIT: &str = "203.0.113.70";
 const PEOPLE_TOKEN: &str = "xoxb-people";
 /// Enrichments that every alert about a person's act has.
-const ALWAYS: [&str; 7] = ["role", "recent_activity", "account", "activity", "address", "peers", "unknown"];
+const ALWAYS: [&str; 6] = ["role", "recent_activity", "account", "activity", "address", "peers"];
 
 /// Thirty-five days in which little happens, and then four things at once, each of another family.
 struct Story {
@@ -94,7 +95,7 @@ impl Story {
 
     /// Twelve sign-ins that fail within two minutes.
     fn failures(&self, at: u64) -> Vec<SimEntry> {
-        let failed = |n| self.entry(at + n * 10, "user_login_failed", 5, self.on_user(5), EXIT, json!({}));
+        let failed = |n: u64| self.entry(at + n * 10, "user_login_failed", 5, self.on_user(5), EXIT, json!({}));
         (0..12).map(failed).collect()
     }
 
@@ -128,12 +129,15 @@ impl Story {
     }
 }
 
-/// The first alert of each module.
+/// The newest alert of each module.
 fn by_family(host: &Host) -> BTreeMap<String, Value> {
     let mut families = BTreeMap::new();
     for alert in host.lines("alerts.ndjson") {
         let rule = alert["metadata"]["event_code"].as_str().expect("a rule").to_owned();
-        families.entry(rule.split('.').next().expect("a module").to_owned()).or_insert(alert);
+        families
+            .entry(rule.split('.').next().expect("a module").to_owned())
+            .and_modify(|newest: &mut Value| newest.clone_from(&alert))
+            .or_insert(alert);
     }
     families
 }
@@ -148,8 +152,10 @@ fn enrichment<'a>(alert: &'a Value, kind: &str) -> &'a Value {
 /// What an alert says that it lacks, with the reason.
 fn lacks(alert: &Value) -> BTreeMap<String, String> {
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    let lacks = enrichment(alert, "unknown").as_array().expect("a list").clone();
-    lacks.iter().map(|lack| (text(&lack["what"]), text(&lack["why"]))).collect()
+    let all = alert["enrichments"].as_array().expect("enrichments").iter();
+    let lacks =
+        all.filter(|enrichment| enrichment["type"] == "unknown").flat_map(|e| e["data"].as_array().expect("a list"));
+    lacks.map(|lack| (text(&lack["what"]), text(&lack["why"]))).collect()
 }
 
 #[test]
@@ -161,8 +167,7 @@ fn four_alerts_of_four_families_tell_all_that_the_input_allows() {
     let families = by_family(&host);
     let wanted: BTreeSet<&str> = ["anomaly", "apps", "privilege", "sign-in"].into();
     assert!(wanted.iter().all(|family| families.contains_key(*family)), "{:?}", families.keys());
-    let schema =
-        jsonschema::validator_for(&View::Ocsf.json_schema()).expect("a JSON Schema");
+    let schema = jsonschema::validator_for(&View::Ocsf.json_schema()).expect("a JSON Schema");
     for family in wanted {
         let alert = &families[family];
         let problems: Vec<String> = schema.iter_errors(alert).map(|e| format!("{}: {e}", e.instance_path())).collect();
@@ -263,7 +268,9 @@ fn answers_are_kept_over_a_restart() {
     assert_eq!(slack.stats().people_requests, asked.len() as u64, "each person once: {asked:?}");
     assert!(asked.len() >= 3);
     let before = host.alerts().len();
-    slack.push(story.failures(now() - 130));
+    let at = now();
+    slack.push(vec![story.entry(at, "role_change_to_owner", 1, story.on_user(5), OFFICE, json!({}))]);
+    until("time that is past the settle time", || now() > at + 5 + 1);
     host.run_once_well();
     assert!(host.alerts().len() > before, "the second run found more");
     assert_eq!(slack.stats().people_requests, asked.len() as u64, "and asked nothing");

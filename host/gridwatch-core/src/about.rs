@@ -159,7 +159,7 @@ pub struct Address {
     pub whose: String,
     /// What the organization calls it, if it is its own.
     pub own: String,
-    /// office, home, mobile, hosting, vpn, tor; loopback.
+    /// office, home, mobile, hosting, vpn, tor; loopback; own, of an own way out of which nothing else is said.
     pub kind: String,
     /// `AS64500`.
     pub asn: String,

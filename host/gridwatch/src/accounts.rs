@@ -275,16 +275,17 @@ impl Asker {
                     self.breaker.failed(&why, now);
                     late.push((id, Some(why)));
                 }
-                None => late.push((id, Some(format!("no answer within {:?}", self.wait)))),
+                None => late.push((id, None)),
             }
         }
-        // Those who were still waiting count as one failure together: it is one wait.
-        if late.iter().any(|(_, why)| why.as_ref().is_some_and(|why| why.starts_with("no answer"))) {
-            self.breaker.failed(&format!("no answer within {:?}", self.wait), now);
+        let waited = format!("no answer within {:?}", self.wait);
+        let refused = self.breaker.is_open(now);
+        // Nobody waits any longer once Slack refused; else those who waited count as one failure together, as it is one wait.
+        if refused.is_none() && late.iter().any(|(_, why)| why.is_none()) {
+            self.breaker.failed(&waited, now);
         }
-        let open = self.breaker.is_open(now);
         for (id, why) in late {
-            let why = why.or_else(|| open.clone()).unwrap_or_else(|| "not asked".to_owned());
+            let why = why.or_else(|| refused.clone()).unwrap_or_else(|| waited.clone());
             answers.insert(id.clone(), Err(why));
         }
     }
@@ -337,6 +338,7 @@ async fn call(http: &reqwest::Client, url: reqwest::Url, token: &Token, id: &str
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_BODY => body.extend_from_slice(&chunk),
             Ok(None) => break,
+            Err(error) if error.is_timeout() => return Answer::Failed("no answer in time".into()),
             _ => return Answer::Failed("the answer broke off, or was too large".into()),
         }
     }

@@ -216,11 +216,15 @@ impl Memory {
             others.extend(there.map(|(id, _)| id));
             others.sort_unstable();
         }
-        let kind = known.kind.map_or(known.usage.as_str(), |kind| kind.name());
+        let kind = match known.kind.map_or(known.usage.as_str(), |kind| kind.name()) {
+            _ if whose::is_loopback(ip) => "loopback",
+            "" if !known.own.is_empty() => "own",
+            kind => kind,
+        };
         Some(Address {
             ip: clip(ip),
             whose: whose.name().to_owned(),
-            kind: if whose::is_loopback(ip) { "loopback" } else { kind }.to_owned(),
+            kind: kind.to_owned(),
             before: places.and_then(|places| before(&places.addresses, ip)),
             network_before: places.and_then(|places| before(&places.networks, &network)),
             others_total: others.len() as u64,
