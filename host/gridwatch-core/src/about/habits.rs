@@ -302,7 +302,8 @@ impl Habit {
             ..Activity::default()
         };
         for Tally(at, family, n) in &self.acts.hours {
-            if *at <= hour && at + HOURS > hour {
+            // The hour in which the 24 began counts whole.
+            if *at <= hour && at + HOURS >= hour {
                 add(&mut activity.day, *family, *n);
             }
             if *at <= hour && at / 24 + DAYS > today {
