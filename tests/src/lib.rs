@@ -1,9 +1,11 @@
 //! What the integration tests share. The tests themselves are in `tests/tests`, misbehaving guests in `tests/guests`.
 
+pub mod about;
 pub mod detection;
 pub mod duckdb;
 pub mod guests;
 pub mod host;
+pub mod mmdb;
 pub mod sim;
 
 /// The kinds of entity that Slack is known to log, none at all, and one that nobody knows.

@@ -64,8 +64,13 @@ impl Slack {
     /// each parameter is there once with every cursor, times are integers and not in the future, names are known.
     pub fn asked(&self) -> Vec<Asked> {
         let seen = self.stats().seen;
-        seen.iter().filter(|seen| !is_of_public_list(seen)).map(asked).collect()
+        seen.iter().filter(|seen| !is_of_public_list(seen) && !is_about_people(seen)).map(asked).collect()
     }
+}
+
+/// What alerts are filled from, with a token of its own.
+fn is_about_people(seen: &RequestSeen) -> bool {
+    seen.path == "/api/users.info"
 }
 
 /// Slack's lists of actions and entity types, which need no token and so must not be sent one.

@@ -15,6 +15,7 @@ use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use gridwatch_core::view::ecs;
 use gridwatch_core::view::{Product, RawData};
 use gridwatch_tests::KINDS;
+use gridwatch_tests::about;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Map, Value, json};
@@ -172,7 +173,7 @@ fn the_schema_names_every_field() {
     for field in all {
         let path = field.name.replace('.', "/properties/");
         let in_list = path.replace("evidence/", "evidence/items/").replace("recent/", "recent/items/");
-        let in_list = ["labels/", "verify/", "contain/", "then/"]
+        let in_list = ["labels/", "verify/", "contain/", "then/", "about/", "facts/"]
             .iter()
             .fold(in_list, |path, list| path.replace(list, &format!("{list}items/")));
         assert!(SCHEMA.pointer(&format!("/properties/{in_list}")).is_some(), "{in_list}");
@@ -890,6 +891,7 @@ fn full_alert() -> Alert {
         },
         basis: gridwatch_core::basis::Basis::default(),
         suppressed_by: None,
+        about: Box::new(about::full()),
     }
 }
 
@@ -920,6 +922,7 @@ fn hostile_alert(text: &str) -> Alert {
         attack: vec![text.into()],
         playbook: Playbook { verify: vec![step(text, Some(text), Some(text))], ..Playbook::default() },
         suppressed_by: Some(text.into()),
+        about: Box::new(about::hostile(text)),
         ..full_alert()
     }
 }
@@ -951,7 +954,10 @@ fn an_alert_says_who_what_how_bad_and_what_to_do() {
             "threat.framework": "MITRE ATT&CK", "threat.technique.id": ["T1078", "T1567"],
             "threat.technique.subtechnique.id": ["T1078.004"], "related.user": ["Ada", "W0A", "W0B", "ada@corp.example"],
             "related.ip": ["198.51.100.7", "198.51.100.9"],
-            "user": { "id": "W0A", "name": "Ada", "full_name": "Ada", "email": "ada@corp.example", "roles": ["admin"] },
+            "user": { "id": "W0A", "name": "Ada", "full_name": "Ada", "email": "ada@corp.example", "roles": ["admin"],
+                      "target": { "id": "W0T", "name": "Ada", "full_name": "Ada", "email": "ada@corp.example", "roles": ["guest"] } },
+            "source": { "address": "198.51.100.7", "ip": "198.51.100.7", "geo": { "country_iso_code": "DE" },
+                        "as": { "number": 64_500, "organization": { "name": "Nordlicht" } } },
             "gridwatch.alert.actor": { "role_at_event": "admin", "role_now": "member" }, "gridwatch.alert.dedup_key": "W0A",
             "gridwatch.alert.findings": 3, "gridwatch.alert.evidence_total": 512, "gridwatch.alert.revision": 1,
             "gridwatch.alert.uid": "gw-00ff", "gridwatch.alert.severity": "high", "gridwatch.alert.status": "new",
@@ -994,9 +1000,11 @@ fn an_alert_says_all_that_it_knows() {
         };
         let is_told = |leaf: &&String| {
             let number = leaf.trim_start_matches("text ").parse::<i64>().unwrap_or_default();
-            let forms = [(*leaf).clone(), date(number), date(number.saturating_mul(1_000))];
-            // An empty address or user agent of a piece of evidence is left out.
-            leaf.as_str() == "\"\"" || forms.iter().any(|form| of_view.contains(form))
+            // What is told about people and addresses is texts all of it.
+            let as_text = format!("text {leaf}");
+            let forms = [(*leaf).clone(), as_text, date(number), date(number.saturating_mul(1_000))];
+            // An empty address or user agent of a piece of evidence is left out, and so is a list of nothing.
+            ["\"\"", "{}", "[]"].contains(&leaf.as_str()) || forms.iter().any(|form| of_view.contains(form))
         };
         let missing: Vec<_> = of_alert.iter().filter(|leaf| !is_told(leaf)).collect();
         assert!(missing.is_empty(), "{missing:?}\n{stored:#}");
@@ -1028,6 +1036,7 @@ fn what_an_alert_does_not_say_is_absent() {
         labels: BTreeMap::new(),
         attack: vec![],
         actor: Actor::default(),
+        about: Box::default(),
         playbook: Playbook::default(),
         condition: String::new(),
         ..full_alert()

@@ -15,6 +15,7 @@ use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use gridwatch_core::view::ocsf::{self, Class, Version};
 use gridwatch_core::view::{Product, RawData};
 use gridwatch_tests::KINDS;
+use gridwatch_tests::about;
 use jsonschema::Validator;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -852,6 +853,7 @@ fn full_alert() -> Alert {
         },
         basis: gridwatch_core::basis::Basis::default(),
         suppressed_by: None,
+        about: Box::new(about::full()),
     }
 }
 
@@ -866,6 +868,7 @@ fn bare_alert() -> Alert {
         seen: UnixMillis(u64::MAX),
         actor: Actor::default(),
         recent: vec![],
+        about: Box::default(),
         evidence: vec![],
         evidence_total: 0,
         labels: BTreeMap::new(),
@@ -898,6 +901,7 @@ fn hostile_alert(text: &str) -> Alert {
         attack: vec![text.into()],
         playbook: Playbook { verify: vec![step(text, Some(text), Some(text))], ..Playbook::default() },
         suppressed_by: Some(text.into()),
+        about: Box::new(about::hostile(text)),
         ..full_alert()
     }
 }
@@ -947,7 +951,7 @@ fn the_older_finding_says_all_that_the_newer_says() {
             said.collect::<BTreeSet<String>>()
         };
         let missing: Vec<String> = texts(Version::V1_8_0).difference(&texts(Version::V1_1_0)).cloned().collect();
-        let only_of_newer = ["text 1.8.0", "text security_control", "true", "false"];
+        let only_of_newer = ["text 1.8.0", "text security_control", "true", "false", "text 64500"];
         let missing: Vec<&String> = missing.iter().filter(|text| !only_of_newer.contains(&text.as_str())).collect();
         let is_name_of_label = |text: &&&String| alert.labels.keys().any(|name| ***text == format!("text {name}"));
         let is_type_uid = |text: &&&String| text.starts_with("text 30040") || text.starts_with("text 60020");
@@ -1025,9 +1029,9 @@ fn a_revision_is_a_message_of_its_own_about_the_same_finding() {
 #[test]
 fn the_actor_has_the_role_at_the_event_and_now_and_what_they_did_last() {
     let finding = finding(&full_alert());
-    let user = json!({ "uid": "W0A", "name": "Ada", "email_addr": "ada@corp.example", "type": "admin", "type_id": 2 });
+    let user = json!({ "uid": "W0A", "name": "Ada", "email_addr": "ada@corp.example", "has_mfa": true, "type": "admin", "type_id": 2 });
     assert_eq!(finding["actor"]["user"], user);
-    let [role, recent] = finding["enrichments"].as_array().unwrap().as_slice() else { panic!("{finding:#}") };
+    let [role, recent, ..] = finding["enrichments"].as_array().unwrap().as_slice() else { panic!("{finding:#}") };
     assert_eq!((&role["name"], &role["value"]), (&json!("actor.user.uid"), &json!("W0A")));
     assert_eq!(role["data"], json!({ "role_at_event": "admin", "role_now": "member" }));
     let acts = json!([
@@ -1035,6 +1039,36 @@ fn the_actor_has_the_role_at_the_event_and_now_and_what_they_did_last() {
         { "seq": 8, "time": 1_700_000_008_000_u64, "action": "user_login" },
     ]);
     assert_eq!((&recent["type"], &recent["data"]), (&json!("recent_activity"), &acts));
+}
+
+#[test]
+fn what_is_known_beside_the_evidence_is_an_enrichment_each() {
+    let finding = finding(&full_alert());
+    let told =
+        |kind: &str| finding["enrichments"].as_array().unwrap().iter().find(|e| e["type"] == kind).unwrap().clone();
+    for (kind, name, value) in [
+        ("account", "actor.user.uid", "W0A"),
+        ("activity", "actor.user.uid", "W0A"),
+        ("acted_through", "actor.user.uid", "W0A"),
+        ("target", "target.user.uid", "W0T"),
+        ("address", "evidences.src_endpoint.ip", "198.51.100.7"),
+        ("app", "app.uid", "A0Y"),
+        ("channel", "channel.uid", "C0C"),
+        ("peers", "evidences.name", "file_downloaded"),
+        ("unknown", "actor.user.uid", "W0A"),
+    ] {
+        assert_eq!((&told(kind)["name"], &told(kind)["value"]), (&json!(name), &json!(value)), "{kind}");
+    }
+    assert_eq!(
+        told("target")["data"]["role_now"],
+        json!({ "value": "admin", "by": { "users_info": 1_700_000_000_123_u64 } })
+    );
+    assert_eq!(told("unknown")["data"], json!([{ "what": "channel's members", "why": "the log doesn't tell" }]));
+    let endpoints: Vec<&Value> = finding["evidences"].as_array().unwrap().iter().map(|e| &e["src_endpoint"]).collect();
+    let known: Vec<_> = endpoints.iter().filter(|at| at["ip"] == "198.51.100.7").collect();
+    assert!(!known.is_empty() && known.iter().all(|at| at["location"]["country"] == "DE"), "{endpoints:?}");
+    assert!(known.iter().all(|at| at["autonomous_system"] == json!({ "number": 64_500, "name": "Nordlicht" })));
+    assert!(endpoints.iter().filter(|at| at["ip"] != "198.51.100.7").all(|at| at.get("location").is_none()));
 }
 
 #[test]
@@ -1057,7 +1091,7 @@ fn a_role_that_no_entry_told_is_unknown_and_not_guessed() {
 #[test]
 fn an_actor_of_whom_only_a_text_is_known_is_named_by_it() {
     let actor = Actor { email: "not an address".into(), ..Actor::default() };
-    let finding = finding(&Alert { actor, ..full_alert() });
+    let finding = finding(&Alert { actor, about: Box::default(), ..full_alert() });
     assert_eq!(finding["actor"]["user"], json!({ "name": "not an address", "type": "Unknown", "type_id": 0 }));
     assert_eq!(finding["enrichments"][0]["name"], "actor.user.name");
 }

@@ -4,6 +4,7 @@
 //! batches and from which starting point the events are read: replay downstream is harmless. An alert is sent when it
 //! opens, again when its severity rises, and again at 10, 100, 1,000 … findings; each time with its revision.
 
+use crate::about::About;
 use crate::basis::Basis;
 use crate::directory::{Act, Role};
 use crate::entry::hex;
@@ -66,6 +67,9 @@ pub struct Alert {
     /// What silenced it; kept and stored all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppressed_by: Option<String>,
+    /// Who, whether that is usual for them, and from where, as of the event that made this revision. Only of what is sent.
+    #[serde(default, skip_serializing_if = "About::is_empty")]
+    pub about: Box<About>,
 }
 
 /// Exactly which code said it.
@@ -271,6 +275,7 @@ mod tests {
             playbook: Playbook::default(),
             basis: Basis::default(),
             suppressed_by: None,
+            about: Box::default(),
         }
     }
 

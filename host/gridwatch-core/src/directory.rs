@@ -1,19 +1,26 @@
-//! The directory: what the log itself has said about people. Roles over time, and what each of them did last.
+//! The directory: what the log itself has said about people's accounts, over time: roles, whether they are in use, whose
+//! they are.
 //!
 //! Slack's entries rarely say what the actor is allowed to do, so roles are folded from the entries that change them and
 //! from `account_type` where it is given. "Unknown" is an answer; a guess is not. Everything is asked "as of" an event,
-//! so an answer doesn't depend on how events were batched.
+//! so an answer doesn't depend on how events were batched. What people usually do is in [`about`](crate::about).
 
 use crate::event::Event;
-use crate::state::{DIRECTORY, StateOp};
+use crate::state::{DIRECTORY, HOME, StateOp};
 use crate::time::UnixSeconds;
+use crate::whose::is_placeholder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Role changes kept for a person, and acts kept as recent activity.
+/// Changes kept of each kind for a person.
 const MAX_ROLES: usize = 16;
-pub const MAX_RECENT: usize = 10;
+/// Longest id or name kept, in characters.
+const MAX_NAME: usize = 64;
+/// Workspaces and enterprises of our own that are kept. The largest grids have a few thousand.
+const MAX_PLACES: usize = 10_000;
+/// How long the log has to be watched before a team that it has no place for counts as another organization's.
+const LEARN_HOME_S: u64 = 7 * 86_400;
 /// People kept. The ones unseen longest go first.
 pub const MAX_PEOPLE: usize = 500_000;
 
@@ -59,26 +66,57 @@ impl Role {
     }
 }
 
+/// What somebody is, or was told to be: each with the time from which on it held.
 #[derive(Debug, Default)]
 pub struct Directory {
     people: HashMap<String, Person>,
     dirty: BTreeSet<String>,
+    home: Home,
+    home_is_dirty: bool,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Person {
     /// In order of (time, seq).
-    roles: Vec<Since>,
-    recent: Vec<Act>,
+    #[serde(default)]
+    roles: Vec<Since<Role>>,
+    /// Is the account in use?
+    #[serde(default)]
+    active: Vec<Since<bool>>,
+    /// System roles given and taken, by name.
+    #[serde(default)]
+    grants: Vec<Since<Grant>>,
+    /// Belongs to another organization, as an entry said in so many words.
+    #[serde(default)]
+    outside: Vec<Since<bool>>,
+    /// When the account was made.
+    #[serde(default)]
+    made: Vec<Since<()>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Since {
+struct Since<T> {
     time: UnixSeconds,
     seq: u64,
-    role: Role,
+    #[serde(alias = "role")]
+    value: T,
     /// Said of the time before the event too: it is what the person was when acting.
     before: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Grant {
+    role: String,
+    given: bool,
+}
+
+/// What is the organization's own: where its log says that things take place.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Home {
+    /// The first event, from which on it is watched.
+    began: Option<(UnixSeconds, u64)>,
+    /// Workspaces and enterprises, each with the number of the event that first named it.
+    places: BTreeMap<String, u64>,
 }
 
 /// One thing a person did.
@@ -93,54 +131,86 @@ pub struct Act {
 impl Directory {
     /// The role a person had when this event happened, before it had any effect.
     pub fn role_at(&self, id: &str, event: &Event) -> Role {
-        let before = |since: &&Since| {
-            (since.seq < event.seq || since.before && since.seq == event.seq) && since.time <= event.time
-        };
-        self.people.get(id).and_then(|p| p.roles.iter().rev().find(before)).map_or(Role::Unknown, |s| s.role)
+        self.people.get(id).and_then(|p| at(&p.roles, event)).copied().unwrap_or_default()
     }
 
     /// The newest role known once this event has been taken in.
     pub fn role_now(&self, id: &str, event: &Event) -> Role {
-        let known = |since: &&Since| since.seq <= event.seq;
-        self.people.get(id).and_then(|p| p.roles.iter().rev().find(known)).map_or(Role::Unknown, |s| s.role)
+        self.people.get(id).and_then(|p| now(&p.roles, event)).copied().unwrap_or_default()
     }
 
-    /// What a person did last, up to this event, newest first.
-    pub fn recent(&self, id: &str, event: &Event) -> Vec<Act> {
-        let Some(person) = self.people.get(id) else {
-            return Vec::new();
-        };
-        person.recent.iter().rev().filter(|act| act.seq <= event.seq).take(MAX_RECENT).cloned().collect()
+    /// System roles (Users Admin, Channels Admin …) that a person had been given when this event happened.
+    pub fn grants_at(&self, id: &str, event: &Event) -> BTreeSet<String> {
+        let mut held = BTreeSet::new();
+        for since in self.people.get(id).into_iter().flat_map(|p| &p.grants).filter(|since| since.held_at(event)) {
+            match since.value.given {
+                true => held.insert(since.value.role.clone()),
+                false => held.remove(&since.value.role),
+            };
+        }
+        held
+    }
+
+    /// Was the account switched off once this event had its effect? `None` where the log has neither word of it.
+    pub fn is_deactivated(&self, id: &str, event: &Event) -> Option<bool> {
+        self.people.get(id).and_then(|p| now(&p.active, event)).map(|active| !active)
+    }
+
+    /// When the account was made, if the log was watched then.
+    pub fn made(&self, id: &str, event: &Event) -> Option<UnixSeconds> {
+        self.people.get(id)?.made.iter().find(|since| since.seq <= event.seq).map(|since| since.time)
+    }
+
+    /// Does a user belong to another organization? Told by entries that say so, and by the user's team: one that is among the
+    /// workspaces and enterprises in which this log's events take place is ours, and one that isn't, once those have been
+    /// watched for a week, is not.
+    pub fn is_external(&self, user: &Value, event: &Event) -> Option<bool> {
+        let text = |name| user.get(name).and_then(Value::as_str).unwrap_or_default();
+        if let Some(outside) = self.people.get(text("id")).and_then(|p| now(&p.outside, event)) {
+            return Some(*outside);
+        }
+        let team = text("team");
+        if team.is_empty() || is_placeholder(text("id")) {
+            return None;
+        }
+        if self.home.places.get(team).is_some_and(|seq| *seq <= event.seq) {
+            return Some(false);
+        }
+        (self.watched_s(event) >= LEARN_HOME_S && self.home.places.len() < MAX_PLACES).then_some(true)
+    }
+
+    /// How long the log had been watched when this event happened.
+    pub fn watched_s(&self, event: &Event) -> u64 {
+        let began = self.home.began.filter(|(_, seq)| *seq <= event.seq);
+        began.map_or(0, |(time, _)| event.time.0.saturating_sub(time.0))
     }
 
     /// Takes in one event.
     pub fn learn(&mut self, event: &Event) {
+        self.learn_home(event);
         for user in [event.actor(), event.entity().filter(|_| event.entity_type() == "user")].into_iter().flatten() {
             self.learn_account(user, event);
         }
         if let Some((id, role)) = role_change(event) {
-            self.set_role(id, role, event);
+            insert(&mut self.person(id).roles, Since::from(event, role));
         }
-        let id = event.actor_id();
-        if !id.is_empty() {
-            let ip = event.json().pointer("/context/ip_address").and_then(Value::as_str).unwrap_or_default();
-            let clip = |text: &str| text.chars().take(128).collect();
-            let act = Act { seq: event.seq, time: event.time, action: clip(&event.action), ip_address: clip(ip) };
-            self.person(id).recent.push(act);
-        }
+        self.learn_target(event);
+        self.learn_grant(event);
     }
 
     /// Forgets what is beyond the bounds. Called between batches, so that answers inside one don't depend on its size.
     pub fn settle(&mut self) {
         for id in &self.dirty {
             if let Some(person) = self.people.get_mut(id) {
-                person.recent.drain(..person.recent.len().saturating_sub(MAX_RECENT));
-                person.roles.drain(..person.roles.len().saturating_sub(MAX_ROLES));
+                trim(&mut person.roles);
+                trim(&mut person.active);
+                trim(&mut person.grants);
+                trim(&mut person.outside);
+                person.made.truncate(1);
             }
         }
         if self.people.len() > MAX_PEOPLE {
-            let last = |p: &Person| p.recent.last().map_or(0, |act| act.seq);
-            let mut by_age: Vec<(u64, String)> = self.people.iter().map(|(id, p)| (last(p), id.clone())).collect();
+            let mut by_age: Vec<(u64, String)> = self.people.iter().map(|(id, p)| (p.last(), id.clone())).collect();
             by_age.sort_unstable();
             for (_, id) in by_age.into_iter().take(MAX_PEOPLE / 10) {
                 self.people.remove(&id);
@@ -154,13 +224,35 @@ impl Directory {
             let key = [&[DIRECTORY], id.as_bytes()].concat();
             self.people.get(&id).map_or_else(|| StateOp::delete(key.clone()), |p| StateOp::put(key.clone(), p))
         });
-        rows.collect()
+        let mut rows: Vec<StateOp> = rows.collect();
+        if std::mem::take(&mut self.home_is_dirty) {
+            rows.push(StateOp::put(vec![HOME], &self.home));
+        }
+        rows
     }
 
     pub fn load(&mut self, key: &[u8], value: &[u8]) {
+        if key == [HOME] {
+            self.home = serde_json::from_slice(value).unwrap_or_default();
+            return;
+        }
         let id = key.strip_prefix(&[DIRECTORY]).and_then(|id| std::str::from_utf8(id).ok());
         if let (Some(id), Ok(person)) = (id, serde_json::from_slice(value)) {
             self.people.insert(id.to_owned(), person);
+        }
+    }
+
+    fn learn_home(&mut self, event: &Event) {
+        if self.home.began.is_none() {
+            self.home.began = Some((event.time, event.seq));
+            self.home_is_dirty = true;
+        }
+        let place = event.json().get("context").and_then(|context| context.get("location")?.get("id")?.as_str());
+        let place = place.unwrap_or_default();
+        let is_new = !place.is_empty() && place.len() <= MAX_NAME && !self.home.places.contains_key(place);
+        if is_new && self.home.places.len() < MAX_PLACES {
+            self.home.places.insert(place.to_owned(), event.seq);
+            self.home_is_dirty = true;
         }
     }
 
@@ -172,25 +264,120 @@ impl Directory {
             && !id.is_empty()
             && self.role_at(id, event) != role
         {
-            self.insert_role(id, Since { time: event.time, seq: event.seq, role, before: true });
+            let since = Since { before: true, ..Since::from(event, role) };
+            insert(&mut self.person(id).roles, since);
         }
     }
 
-    fn set_role(&mut self, id: &str, role: Role, event: &Event) {
-        self.insert_role(id, Since { time: event.time, seq: event.seq, role, before: false });
+    /// What an entry about an account says of it, beside its role.
+    fn learn_target(&mut self, event: &Event) {
+        let Some(id) = target(event) else { return };
+        match event.action.as_str() {
+            "user_deactivated" | "guest_deactivated" | "guest_expired" => {
+                insert(&mut self.person(id).active, Since::from(event, false));
+            }
+            "user_reactivated" | "guest_reactivated" => insert(&mut self.person(id).active, Since::from(event, true)),
+            "guest_transferred_to_external_user" => insert(&mut self.person(id).outside, Since::from(event, true)),
+            "user_created" | "guest_created" => {
+                let person = self.person(id);
+                insert(&mut person.made, Since::from(event, ()));
+                insert(&mut person.active, Since::from(event, true));
+            }
+            _ => {}
+        }
     }
 
-    fn insert_role(&mut self, id: &str, since: Since) {
-        let roles = &mut self.person(id).roles;
-        let at = roles.partition_point(|s| (s.time, s.seq) <= (since.time, since.seq));
-        roles.insert(at, since);
+    /// `role_assigned` is about the role and names the user in the details; `permissions_assigned` is about an account type.
+    fn learn_grant(&mut self, event: &Event) {
+        let given = match event.action.as_str() {
+            "role_assigned" | "permissions_assigned" => true,
+            "role_removed" | "permissions_removed" => false,
+            _ => return,
+        };
+        let name =
+            |object: &Value| ["name", "id"].into_iter().find_map(|key| object.get(key)?.as_str().map(str::to_owned));
+        let is_role = event.entity_type() != "user";
+        let Some(role) = event.entity().filter(|_| is_role).and_then(name).filter(|role| !role.is_empty()) else {
+            return;
+        };
+        let role: String = role.chars().take(MAX_NAME).collect();
+        for id in granted_to(event) {
+            insert(&mut self.person(&id).grants, Since::from(event, Grant { role: role.clone(), given }));
+        }
     }
 
     fn person(&mut self, id: &str) -> &mut Person {
-        let id: String = id.chars().take(64).collect();
+        let id: String = id.chars().take(MAX_NAME).collect();
         self.dirty.insert(id.clone());
         self.people.entry(id).or_default()
     }
+}
+
+impl Person {
+    /// Number of the newest event that changed anything.
+    fn last(&self) -> u64 {
+        let roles = self.roles.iter().map(|since| since.seq);
+        let active = self.active.iter().map(|since| since.seq);
+        roles.chain(active).chain(self.grants.iter().map(|since| since.seq)).max().unwrap_or(0)
+    }
+}
+
+impl<T> Since<T> {
+    fn from(event: &Event, value: T) -> Self {
+        Self { time: event.time, seq: event.seq, value, before: false }
+    }
+
+    /// Did it hold when this event happened, before the event had any effect?
+    fn held_at(&self, event: &Event) -> bool {
+        (self.seq < event.seq || self.before && self.seq == event.seq) && self.time <= event.time
+    }
+}
+
+fn at<'s, T>(history: &'s [Since<T>], event: &Event) -> Option<&'s T> {
+    history.iter().rev().find(|since| since.held_at(event)).map(|since| &since.value)
+}
+
+fn now<'s, T>(history: &'s [Since<T>], event: &Event) -> Option<&'s T> {
+    history.iter().rev().find(|since| since.seq <= event.seq).map(|since| &since.value)
+}
+
+fn insert<T>(history: &mut Vec<Since<T>>, since: Since<T>) {
+    let at = history.partition_point(|s| (s.time, s.seq) <= (since.time, since.seq));
+    history.insert(at, since);
+}
+
+fn trim<T>(history: &mut Vec<Since<T>>) {
+    history.drain(..history.len().saturating_sub(MAX_ROLES));
+}
+
+/// The user that an entry is about, if it is about one.
+fn target(event: &Event) -> Option<&str> {
+    let id = event.entity().filter(|_| event.entity_type() == "user")?.get("id")?.as_str()?;
+    (!id.is_empty()).then_some(id)
+}
+
+/// To whom a role or permission was given. The details have it as a text, a list, or JSON in a text.
+pub(crate) fn granted_to(event: &Event) -> Vec<String> {
+    let details = ["target_user", "target_user_id", "target_entity_id", "user"];
+    let named = details.into_iter().find_map(|key| {
+        let ids = event.json().get("details")?.get(key).map(ids_in)?;
+        (!ids.is_empty()).then_some(ids)
+    });
+    named.unwrap_or_default()
+}
+
+fn ids_in(value: &Value) -> Vec<String> {
+    const MAX_IDS: usize = 100;
+    let is_user =
+        |id: &str| id.len() <= MAX_NAME && id.starts_with(['U', 'W']) && id.bytes().all(|b| b.is_ascii_alphanumeric());
+    let texts: Vec<String> = match value {
+        Value::String(text) if text.starts_with('[') => serde_json::from_str(text).unwrap_or_default(),
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => items.iter().flat_map(ids_in).collect(),
+        Value::Object(user) => user.get("id").map(ids_in).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    texts.into_iter().filter(|id| is_user(id)).take(MAX_IDS).collect()
 }
 
 /// Who has which role from this entry on.
@@ -203,8 +390,7 @@ fn role_change(event: &Event) -> Option<(&str, Role)> {
         "role_change_to_guest" | "guest_created" => Role::Guest,
         _ => return None,
     };
-    let id = event.entity().filter(|_| event.entity_type() == "user")?.get("id")?.as_str()?;
-    (!id.is_empty()).then_some((id, role))
+    target(event).map(|id| (id, role))
 }
 
 #[cfg(test)]
@@ -250,16 +436,6 @@ mod tests {
     }
 
     #[test]
-    fn recent_activity_ends_with_the_event_asked_about() {
-        let events: Vec<Event> = (1..=30).map(|i| event(i, i * 10, "user_login", "W1", "W1")).collect();
-        let mut directory = learn(&events);
-        let seqs = |d: &Directory, i: usize| d.recent("W1", &events[i]).iter().map(|a| a.seq).collect::<Vec<_>>();
-        assert_eq!(seqs(&directory, 19), (11..=20).rev().collect::<Vec<_>>());
-        directory.settle();
-        assert_eq!(seqs(&directory, 29).len(), MAX_RECENT);
-    }
-
-    #[test]
     fn people_are_saved_and_loaded() {
         let events = [event(5, 500, "role_change_to_owner", "W1", "W2")];
         let mut directory = learn(&events);
@@ -268,6 +444,90 @@ mod tests {
             again.load(&op.key, &op.value.unwrap());
         }
         assert_eq!(again.role_now("W2", &events[0]), Role::Owner);
-        assert_eq!(again.recent("W1", &events[0]), directory.recent("W1", &events[0]));
+        assert_eq!(again.watched_s(&event(9, 700, "x", "W1", "")), 200);
+    }
+
+    #[test]
+    fn the_role_now_differs_from_the_role_then_where_the_log_says_so() {
+        // Promoted after: an act of the time before comes late.
+        let directory = learn(&[
+            event(1, 100, "user_created", "W9", "W2"),
+            event(2, 500, "role_change_to_admin", "W9", "W2"),
+            event(3, 300, "file_downloaded", "W2", ""),
+        ]);
+        let late = event(3, 300, "file_downloaded", "W2", "");
+        assert_eq!((directory.role_at("W2", &late), directory.role_now("W2", &late)), (Role::Member, Role::Admin));
+        // Demoted before.
+        let directory = learn(&[
+            event(1, 100, "role_change_to_owner", "W9", "W2"),
+            event(2, 200, "role_change_to_user", "W9", "W2"),
+        ]);
+        let (after, between) = (event(3, 300, "x", "W2", ""), event(4, 150, "x", "W2", ""));
+        assert_eq!((directory.role_at("W2", &after), directory.role_now("W2", &after)), (Role::Member, Role::Member));
+        assert_eq!(
+            (directory.role_at("W2", &between), directory.role_now("W2", &between)),
+            (Role::Owner, Role::Member)
+        );
+        // A guest made a member, by the entry itself.
+        let made = event(2, 200, "role_change_to_user", "W9", "W2");
+        let directory = learn(&[event(1, 100, "guest_created", "W9", "W2"), made.clone()]);
+        assert_eq!((directory.role_at("W2", &made), directory.role_now("W2", &made)), (Role::Guest, Role::Member));
+    }
+
+    #[test]
+    fn accounts_are_switched_off_and_on_again_and_have_an_age() {
+        let directory = learn(&[
+            event(1, 100, "guest_created", "W9", "W2"),
+            event(2, 200, "guest_expired", "W9", "W2"),
+            event(3, 300, "guest_reactivated", "W9", "W2"),
+        ]);
+        let off = |seq, id: &str| directory.is_deactivated(id, &event(seq, seq * 100, "x", id, ""));
+        assert_eq!(
+            [off(1, "W2"), off(2, "W2"), off(3, "W2"), off(3, "W9")],
+            [Some(false), Some(true), Some(false), None]
+        );
+        assert_eq!(directory.made("W2", &event(4, 400, "x", "W2", "")), Some(UnixSeconds(100)));
+        assert_eq!(directory.made("W9", &event(4, 400, "x", "W2", "")), None);
+    }
+
+    #[test]
+    fn system_roles_are_folded_whatever_shape_the_details_have() {
+        let grant = |seq, action: &str, who: &str| {
+            let raw = format!(
+                r#"{{"id":"{seq}","date_create":{},"action":"{action}","actor":{{"type":"user","user":{{"id":"W9"}}}},
+                   "entity":{{"type":"role","role":{{"id":"Rl0A","name":"Users Admin"}}}},"details":{{"target_user":{who}}}}}"#,
+                seq * 100
+            );
+            Event::new(seq, UnixMillis(0), &Entry::from_json(&raw))
+        };
+        for who in [r#""W2""#, r#"["W2"]"#, r#""[\"W2\"]""#, r#"{"id":"W2"}"#] {
+            let given = grant(2, "role_assigned", who);
+            let directory = learn(&[given.clone(), grant(4, "role_removed", who)]);
+            let at =
+                |seq| directory.grants_at("W2", &event(seq, seq * 100, "x", "W2", "")).into_iter().collect::<String>();
+            assert_eq!([at(1), at(3), at(5)], ["", "Users Admin", ""], "{who}");
+            assert!(directory.grants_at("W2", &given).is_empty(), "an act does not see its own effect");
+        }
+    }
+
+    #[test]
+    fn a_team_that_is_no_place_of_this_log_is_another_organizations_after_a_week() {
+        let at = |seq, time: u64, team: &str, place: &str| {
+            let raw = format!(
+                r#"{{"id":"{seq}","date_create":{time},"action":"x","actor":{{"type":"user","user":{{"id":"W{seq}","team":"{team}"}}}},
+                   "context":{{"location":{{"type":"workspace","id":"{place}"}}}}}}"#
+            );
+            Event::new(seq, UnixMillis(0), &Entry::from_json(&raw))
+        };
+        let week = 7 * 86_400;
+        let events = [
+            at(1, 100, "T2", "T1"),
+            at(2, 200, "T1", "T2"),
+            at(3, 100 + week, "T2", "T1"),
+            at(4, 100 + week, "T9", "T1"),
+        ];
+        let directory = learn(&events);
+        let external = |i: usize| directory.is_external(events[i].actor().unwrap(), &events[i]);
+        assert_eq!([external(0), external(1), external(2), external(3)], [None, Some(false), Some(false), Some(true)]);
     }
 }

@@ -9,6 +9,9 @@
 //! | `actor.role`, `entity.role` | the user's role when the event happened, as the [`Directory`] knows it |
 //! | `context.network` | who runs the address: `AS64500` where the [`Networks`] know it, else its /24 or /48 |
 //! | `context.country`, `context.network_kind` | of the address, as the networks know it: `DE`; `hosting`, `vpn` or `tor` |
+//! | `context.own` | what the organization calls the address, where it is its own way out (`[enrich.own]`) |
+//! | `context.whose` | whose address and client the context has: actor, inviter, app or agent: see [`Whose`] |
+//! | `actor.external`, `entity.external` | `true` or `false`, as the [`Directory`] takes it from the user's team; "" where it can't tell |
 //! | `context.client` | program and system of the user agent, without versions: see [`client_of`] |
 //! | `time.date`, `time.hour_of_week` | of the event, in UTC: `2026-09-21`, `mon-09` |
 //!
@@ -20,6 +23,7 @@ use crate::directory::Directory;
 use crate::event::{Event, Objects};
 use crate::network::{Network, Networks, prefix_of};
 use crate::time::UnixSeconds;
+use crate::whose::Whose;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
@@ -37,7 +41,9 @@ enum Source {
     Actor(Vec<String>),
     Entity(Vec<String>),
     Path(Vec<String>),
-    Role(Whose),
+    Role(Party),
+    External(Party),
+    WhoseContext,
     OfAddress(AddressPart),
     Client,
     Date,
@@ -45,7 +51,7 @@ enum Source {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Whose {
+enum Party {
     Actor,
     Entity,
 }
@@ -55,6 +61,7 @@ enum AddressPart {
     Network,
     Country,
     Kind,
+    Own,
 }
 
 /// An event being read: the event, what is known beyond it, and what has been worked out already.
@@ -64,7 +71,7 @@ pub struct Reading<'e> {
     objects: Objects<'e>,
     directory: &'e Directory,
     networks: &'e Networks,
-    network: OnceCell<Option<&'e Network>>,
+    network: OnceCell<Option<Cow<'e, Network>>>,
     client: OnceCell<String>,
     /// For [`crate::windows`], many of which share a key: its text, by the key's number.
     pub(crate) keys: RefCell<Vec<Option<WindowKey>>>,
@@ -88,8 +95,8 @@ impl<'e> Reading<'e> {
     }
 
     /// What the tables say of the event's address.
-    pub fn network(&self) -> Option<&'e Network> {
-        *self.network.get_or_init(|| self.networks.of(self.context("ip_address")))
+    pub fn network(&self) -> Option<&Network> {
+        self.network.get_or_init(|| self.networks.of(self.context("ip_address"))).as_deref()
     }
 
     fn client(&self) -> &str {
@@ -101,9 +108,10 @@ impl<'e> Reading<'e> {
         value.and_then(Value::as_str).unwrap_or_default()
     }
 
-    fn of_address(&self, part: AddressPart) -> Cow<'e, str> {
+    fn of_address(&self, part: AddressPart) -> Cow<'_, str> {
         let known = self.network();
         match part {
+            AddressPart::Own => known.map_or("", |n| &n.own).into(),
             AddressPart::Network => match known.map_or("", |n| &n.asn) {
                 "" => prefix_of(self.context("ip_address")).into(),
                 asn => asn.into(),
@@ -113,13 +121,24 @@ impl<'e> Reading<'e> {
         }
     }
 
-    fn role(&self, whose: Whose) -> &'static str {
-        let id = match whose {
-            Whose::Actor => self.objects.actor(),
-            Whose::Entity => self.objects.entity().filter(|_| self.event.entity_type() == "user"),
-        };
-        let id = id.and_then(|object| object.get("id")).and_then(Value::as_str).unwrap_or_default();
+    fn user(&self, party: Party) -> Option<&'e Value> {
+        match party {
+            Party::Actor => self.objects.actor(),
+            Party::Entity => self.objects.entity().filter(|_| self.event.entity_type() == "user"),
+        }
+    }
+
+    fn role(&self, party: Party) -> &'static str {
+        let id = self.user(party).and_then(|user| user.get("id")).and_then(Value::as_str).unwrap_or_default();
         if id.is_empty() { "" } else { self.directory.role_at(id, self.event).name() }
+    }
+
+    fn external(&self, party: Party) -> &'static str {
+        match self.user(party).and_then(|user| self.directory.is_external(user, self.event)) {
+            Some(true) => "true",
+            Some(false) => "false",
+            None => "",
+        }
     }
 }
 
@@ -141,8 +160,12 @@ impl Field {
         let rest = || parts[1..].to_vec();
         let source = match (parts[0].as_str(), parts.len()) {
             ("id" | "action", 1) => Source::Top(parts[0].clone()),
-            ("actor", 2) if parts[1] == "role" => Source::Role(Whose::Actor),
-            ("entity", 2) if parts[1] == "role" => Source::Role(Whose::Entity),
+            ("actor", 2) if parts[1] == "role" => Source::Role(Party::Actor),
+            ("entity", 2) if parts[1] == "role" => Source::Role(Party::Entity),
+            ("actor", 2) if parts[1] == "external" => Source::External(Party::Actor),
+            ("entity", 2) if parts[1] == "external" => Source::External(Party::Entity),
+            ("context", 2) if parts[1] == "whose" => Source::WhoseContext,
+            ("context", 2) if parts[1] == "own" => Source::OfAddress(AddressPart::Own),
             ("context", 2) if parts[1] == "network" => Source::OfAddress(AddressPart::Network),
             ("context", 2) if parts[1] == "country" => Source::OfAddress(AddressPart::Country),
             ("context", 2) if parts[1] == "network_kind" => Source::OfAddress(AddressPart::Kind),
@@ -162,9 +185,9 @@ impl Field {
         &self.name
     }
 
-    /// Does the field name a role? Roles are revised by entries that arrive later, so nothing may be kept by one.
+    /// Does the field name a role, or what else entries that arrive later may revise? Nothing may be kept by one.
     pub fn is_role(&self) -> bool {
-        matches!(self.source, Source::Role(_))
+        matches!(self.source, Source::Role(_) | Source::External(_))
     }
 
     /// The field's text in an event.
@@ -175,7 +198,9 @@ impl Field {
             Source::Actor(path) => objects.actor().and_then(|v| walk(v, path)),
             Source::Entity(path) => objects.entity().and_then(|v| walk(v, path)),
             Source::Path(path) => walk(objects.json(), path),
-            Source::Role(whose) => return reading.role(*whose).into(),
+            Source::Role(party) => return reading.role(*party).into(),
+            Source::External(party) => return reading.external(*party).into(),
+            Source::WhoseContext => return Whose::of(reading.event).name().into(),
             Source::OfAddress(part) => return reading.of_address(*part),
             Source::Client => return reading.client().into(),
             Source::Date => return date(reading.event.time).into(),

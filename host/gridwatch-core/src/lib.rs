@@ -3,6 +3,7 @@
 //! Everything here is data in, data out, so that a million simulated hours run in a test and a replay repeats itself
 //! byte for byte. It names neither tokio nor HTTP, neither sled nor wasmtime.
 
+pub mod about;
 pub mod alert;
 pub mod attack;
 pub mod basis;
@@ -28,4 +29,5 @@ pub mod state;
 pub mod stub;
 pub mod time;
 pub mod view;
+pub mod whose;
 pub mod windows;

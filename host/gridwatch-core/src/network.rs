@@ -2,7 +2,7 @@
 //!
 //! A table is text, one range a line: `cidr,asn,country,latitude,longitude,kind`, of which everything after the range may be
 //! left out or empty. Lines that start with `#` are remarks, and the first may be the names of the columns. A kind is one of
-//! hosting, vpn, tor; office, home and mobile may be said too, and mean nothing here: that is where people are.
+//! hosting, vpn, tor; office, home and mobile may be said too: that is where people are, so no rule goes by them.
 //!
 //! ```text
 //! 198.51.100.0/24,AS64500,DE,52.52,13.40,
@@ -10,9 +10,13 @@
 //! 2001:db8::/32,AS64502,US
 //! ```
 //!
-//! Where ranges overlap, the narrowest one that holds an address speaks for it, alone: what it leaves empty is unknown.
+//! Where ranges of a table overlap, the narrowest one that holds an address speaks for it, alone. Several tables may be laid
+//! over each other ([`Networks::over`]), and over a [`Database`]: what one leaves empty, the next one down may fill.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 const KINDS: &str = "hosting, vpn, tor, office, home, mobile";
 /// Problems told of one table; a table of the wrong format would have as many as lines.
@@ -23,20 +27,39 @@ const EARTH_KM: f64 = 6_371.008_8;
 /// All that is known of addresses. Empty by default: then nothing is.
 #[derive(Clone, Debug, Default)]
 pub struct Networks {
+    /// The first has the first word.
+    tables: Vec<Table>,
+    /// Below all tables.
+    databases: Vec<Arc<dyn Database>>,
+}
+
+/// Something larger than a table that knows addresses, held by the host. The same address has to get the same answer always.
+pub trait Database: fmt::Debug + Send + Sync {
+    fn of(&self, address: IpAddr) -> Option<Network>;
+}
+
+#[derive(Clone, Debug, Default)]
+struct Table {
     /// Disjoint, in order.
     segments: Vec<Segment>,
     networks: Vec<Network>,
 }
 
-/// What one line of a table says of its range.
+/// What is known of an address. What one line of a table says of its range.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Network {
     /// `AS64500`, or "".
     pub asn: String,
+    /// Who runs the autonomous system, or "".
+    pub organization: String,
     /// ISO 3166-1 alpha-2, or "".
     pub country: String,
     pub place: Option<Place>,
     pub kind: Option<NetworkKind>,
+    /// Where people are: office, home, mobile, or "".
+    pub usage: String,
+    /// What the organization calls it, if it is its own way out, or "".
+    pub own: String,
 }
 
 /// What a network is for, where that makes its addresses say little of where somebody is.
@@ -72,12 +95,70 @@ struct Segment {
 impl Networks {
     /// Reads a table, or says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, NotNetworks> {
+        let lines = text.lines().enumerate().filter(|(at, line)| {
+            !(line.trim().is_empty() || line.starts_with('#') || *at == 0 && line.starts_with("cidr,"))
+        });
+        Self::of_lines(lines, parse_line)
+    }
+
+    /// Reads a list of addresses and ranges, one a line, that are all of one kind.
+    pub fn parse_list(text: &str, kind: NetworkKind) -> Result<Self, NotNetworks> {
+        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()).enumerate();
+        let network = Network { kind: Some(kind), ..Network::default() };
+        Self::of_lines(lines.filter(|(_, line)| !line.is_empty()), |line| Ok((parse_range(line)?, network.clone())))
+    }
+
+    /// Ranges that are the organization's own, by what it calls them.
+    pub fn own<'r>(ranges: impl IntoIterator<Item = (&'r str, &'r str)>) -> Result<Self, NotNetworks> {
+        let ranges: Vec<(&str, &str)> = ranges.into_iter().collect();
+        let called = ranges.iter().enumerate().map(|(at, (_, range))| (at, *range));
+        let mut labels = ranges.iter().map(|(label, _)| *label);
+        Self::of_lines(called, |range| {
+            let own = labels.next().unwrap_or_default().to_owned();
+            Ok((parse_range(range)?, Network { own, ..Network::default() }))
+        })
+    }
+
+    /// This laid over another: where both know an address, this has the first word.
+    pub fn over(mut self, below: Self) -> Self {
+        self.tables.extend(below.tables);
+        self.databases.extend(below.databases);
+        self
+    }
+
+    /// This over a database.
+    pub fn over_database(mut self, database: Arc<dyn Database>) -> Self {
+        self.databases.push(database);
+        self
+    }
+
+    /// What is known of an address, if it is one and anything is.
+    pub fn of(&self, address: &str) -> Option<Cow<'_, Network>> {
+        if self.is_empty() {
+            return None;
+        }
+        let address = address.parse::<IpAddr>().ok()?.to_canonical();
+        let tables = self.tables.iter().filter_map(|table| table.of(address)).map(Cow::Borrowed);
+        let databases = self.databases.iter().filter_map(|database| database.of(address)).map(Cow::Owned);
+        tables.chain(databases).reduce(|known, below| Cow::Owned(known.into_owned().filled_from(&below)))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.tables.is_empty() && self.databases.is_empty()
+    }
+
+    /// Does anything here tell what somebody might want to know of any address? For saying why it is unknown.
+    pub fn knows_countries(&self) -> bool {
+        !self.databases.is_empty() || self.tables.iter().any(|t| t.networks.iter().any(|n| !n.country.is_empty()))
+    }
+
+    fn of_lines<'l>(
+        lines: impl Iterator<Item = (usize, &'l str)>,
+        mut parse: impl FnMut(&str) -> Result<(Range, Network), String>,
+    ) -> Result<Self, NotNetworks> {
         let (mut ranges, mut networks, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-        for (at, line) in text.lines().enumerate() {
-            if line.trim().is_empty() || line.starts_with('#') || at == 0 && line.starts_with("cidr,") {
-                continue;
-            }
-            match parse_line(line) {
+        for (at, line) in lines {
+            match parse(line) {
                 Ok((range, network)) => {
                     ranges.push((range, networks.len() as u32));
                     networks.push(network);
@@ -86,26 +167,46 @@ impl Networks {
                 Err(_) => {}
             }
         }
-        if problems.is_empty() {
-            Ok(Self { segments: disjoint(ranges), networks })
-        } else {
-            Err(NotNetworks { problems })
+        if !problems.is_empty() {
+            return Err(NotNetworks { problems });
         }
+        let table = Table { segments: disjoint(ranges), networks };
+        Ok(Self { tables: if table.segments.is_empty() { vec![] } else { vec![table] }, databases: vec![] })
     }
+}
 
-    /// The network that an address belongs to, if it is an address and any table has it.
-    pub fn of(&self, address: &str) -> Option<&Network> {
-        if self.segments.is_empty() {
-            return None;
-        }
-        let number = number_of(address.parse().ok()?);
+impl Table {
+    fn of(&self, address: IpAddr) -> Option<&Network> {
+        let number = number_of(address);
         let at = self.segments.partition_point(|s| s.last < number);
         let segment = self.segments.get(at).filter(|s| s.first <= number)?;
         self.networks.get(segment.network as usize)
     }
+}
 
-    pub fn is_empty(&self) -> bool {
-        self.segments.is_empty()
+impl Network {
+    fn filled_from(mut self, below: &Self) -> Self {
+        // The name goes with the number.
+        if self.asn.is_empty() || self.asn == below.asn && self.organization.is_empty() {
+            self.asn.clone_from(&below.asn);
+            self.organization.clone_from(&below.organization);
+        }
+        // And the place with the country.
+        if self.country.is_empty() || self.country == below.country {
+            self.place = self.place.or(below.place);
+        }
+        for (mine, theirs) in
+            [(&mut self.country, &below.country), (&mut self.usage, &below.usage), (&mut self.own, &below.own)]
+        {
+            if mine.is_empty() {
+                mine.clone_from(theirs);
+            }
+        }
+        // Where a table says that people are there, a list of rented addresses doesn't know better.
+        if self.usage.is_empty() || self.kind.is_some() {
+            self.kind = self.kind.or(below.kind);
+        }
+        self
     }
 }
 
@@ -160,20 +261,28 @@ fn parse_line(line: &str) -> Result<(Range, Network), String> {
     let mut parts = line.split(',').map(|part| part.trim().trim_matches('"'));
     let mut next = || parts.next().unwrap_or_default();
     let (cidr, asn, country, latitude, longitude, kind) = (next(), next(), next(), next(), next(), next());
-    let range: ipnet::IpNet = match cidr.parse::<IpAddr>() {
-        Ok(one) => one.into(),
-        Err(_) => cidr.parse().map_err(|_| format!("`{cidr}` is no address range; write 198.51.100.0/24"))?,
-    };
+    let range = parse_range(cidr)?;
+    let is_usage = matches!(kind, "" | "office" | "home" | "mobile");
     let network = Network {
         asn: parse_asn(asn)?,
         country: parse_country(country)?,
         place: parse_place(latitude, longitude)?,
-        kind: match kind {
-            "" | "office" | "home" | "mobile" => None,
-            kind => Some(NetworkKind::parse(kind).ok_or_else(|| format!("`{kind}` is none of {KINDS}"))?),
+        kind: match NetworkKind::parse(kind) {
+            None if !is_usage => return Err(format!("`{kind}` is none of {KINDS}")),
+            kind => kind,
         },
+        usage: if is_usage { kind.to_owned() } else { String::new() },
+        ..Network::default()
     };
-    Ok((Range { first: number_of(range.network()), last: number_of(range.broadcast()) }, network))
+    Ok((range, network))
+}
+
+fn parse_range(text: &str) -> Result<Range, String> {
+    let range: ipnet::IpNet = match text.parse::<IpAddr>() {
+        Ok(one) => one.into(),
+        Err(_) => text.parse().map_err(|_| format!("`{text}` is no address range; write 198.51.100.0/24"))?,
+    };
+    Ok(Range { first: number_of(range.network()), last: number_of(range.broadcast()) })
 }
 
 fn parse_asn(text: &str) -> Result<String, String> {
@@ -246,14 +355,44 @@ mod tests {
     fn a_table_says_who_runs_an_address_and_where_it_is() {
         let table = "# documentation ranges\n198.51.100.0/24,AS64500,DE,52.52,13.40,\n\n198.51.100.128/25,64501,,,,vpn\n2001:db8::/32,AS64502,US\n203.0.113.9,AS64503";
         let networks = Networks::parse(table).unwrap();
-        let asn = |address| networks.of(address).map_or("", |n| n.asn.as_str());
+        let asn = |address| networks.of(address).map_or(String::new(), |n| n.asn.clone());
         assert_eq!(asn("198.51.100.1"), "AS64500");
         assert_eq!(asn("198.51.100.200"), "AS64501", "the narrower range");
         assert_eq!(asn("::ffff:198.51.100.1"), "AS64500", "the same address in another spelling");
-        assert_eq!((asn("2001:db8:5::1"), asn("203.0.113.9")), ("AS64502", "AS64503"));
-        assert_eq!([asn("198.51.101.1"), asn("203.0.113.10"), asn("nowhere"), asn("")], [""; 4]);
+        assert_eq!([asn("2001:db8:5::1"), asn("203.0.113.9")], ["AS64502", "AS64503"]);
+        assert_eq!([asn("198.51.101.1"), asn("203.0.113.10"), asn("nowhere"), asn("")], [const { String::new() }; 4]);
         let vpn = networks.of("198.51.100.200").unwrap();
         assert_eq!((vpn.country.as_str(), vpn.place, vpn.kind), ("", None, Some(NetworkKind::Vpn)));
+    }
+
+    #[test]
+    fn what_a_table_leaves_empty_the_next_one_down_fills() {
+        #[derive(Debug)]
+        struct Everywhere;
+        impl Database for Everywhere {
+            fn of(&self, _: IpAddr) -> Option<Network> {
+                let place = Some(Place { latitude: 40.0, longitude: -74.0 });
+                let (asn, organization) = ("AS64599".into(), "Example Net".into());
+                Some(Network { asn, organization, country: "US".into(), place, ..Network::default() })
+            }
+        }
+        let table = Networks::parse("198.51.100.0/24,AS64500,DE\n198.51.101.0/24,,,,,home\n198.51.102.0/24").unwrap();
+        let own = Networks::own([("Berlin", "198.51.100.0/25")]).unwrap();
+        let tor = Networks::parse_list("# exits\n\n198.51.101.7\n198.51.102.7 # a remark\n", NetworkKind::Tor).unwrap();
+        let networks = table.over(own).over(tor).over_database(Arc::new(Everywhere));
+        let of = |address| networks.of(address).unwrap().into_owned();
+        let office = of("198.51.100.7");
+        assert_eq!((office.asn.as_str(), office.country.as_str(), office.own.as_str()), ("AS64500", "DE", "Berlin"));
+        assert_eq!((office.organization.as_str(), office.place), ("", None), "of another number, in another country");
+        assert_eq!((of("198.51.101.7").kind, of("198.51.101.7").usage.as_str()), (None, "home"));
+        let exit = of("198.51.102.7");
+        assert_eq!(
+            (exit.kind, exit.organization.as_str(), exit.country.as_str()),
+            (Some(NetworkKind::Tor), "Example Net", "US")
+        );
+        assert_eq!(of("203.0.113.1").asn, "AS64599");
+        let bad = Networks::parse_list("198.51.100.7\nexit.example", NetworkKind::Tor).unwrap_err();
+        assert!(bad.problems[0].starts_with("line 2: `exit.example`"), "{bad}");
     }
 
     #[test]

@@ -131,6 +131,7 @@ fn blank(rule: &str, key: &str, title: String, at: UnixMillis) -> Alert {
         playbook: rule.playbook.clone(),
         basis: Basis::default(),
         suppressed_by: None,
+        about: Box::default(),
     }
 }
 

@@ -8,6 +8,7 @@
 //!
 //! What comes out depends on the events and their order alone, never on how they were cut into batches.
 
+use crate::about::{Memory, Surroundings};
 use crate::alert::{Actor, Alert, Folder, ModuleRef};
 use crate::basis::Basis;
 use crate::batch::{Batch, Scratch, Table};
@@ -98,6 +99,7 @@ pub struct Pipeline {
     directory: Directory,
     networks: Networks,
     tables: Tables,
+    memory: Memory,
     unseen: Unseen,
     folder: Folder,
     risk: Risk,
@@ -160,7 +162,8 @@ impl Pipeline {
     pub fn load(&mut self, key: &[u8], value: &[u8]) {
         match key.first() {
             Some(&state::WINDOWS) => self.windows.load(key, value),
-            Some(&state::DIRECTORY) => self.directory.load(key, value),
+            Some(&state::DIRECTORY | &state::HOME) => self.directory.load(key, value),
+            Some(&state::ABOUT) => self.memory.load(key, value),
             Some(&state::ALERTS) => self.folder.load(key, value),
             Some(&state::RISK) => self.risk.load(key, value),
             Some(&state::DRIFT) => self.unseen.load(key, value),
@@ -212,18 +215,22 @@ impl Pipeline {
         }
         // In the order of events first, so that batch size can't be seen in what is sent.
         findings.sort_by_key(|(event, module, _)| (*event, *module));
-        let mut own = prepared.own.iter().peekable();
-        for (event, module, finding) in findings {
-            while let Some((_, alert)) = own.next_if(|(at, _)| *at <= event) {
-                concluded.alerts.push(alert.clone());
+        let (mut own, mut findings) = (prepared.own.iter().peekable(), findings.into_iter().peekable());
+        for (at, event) in events.iter().enumerate() {
+            let newest = self.windows.newest_as_of(event.seq);
+            self.memory.learn_apps(event);
+            let mut sent: Vec<Alert> =
+                own.next_if(|(own, _)| *own == at).map(|(_, alert)| alert.clone()).into_iter().collect();
+            while let Some((_, module, finding)) = findings.next_if(|(of, ..)| *of == at) {
+                let alert = self.alert(module, events, prepared, at, finding);
+                let sum = self.risk.learn(&alert, newest).map(|sum| own::risk(sum, &alert));
+                sent.extend(self.folder.fold(alert, newest));
+                sent.extend(sum.and_then(|sum| self.folder.fold(sum, newest)));
             }
-            let alert = self.alert(module, events, prepared, event, finding);
-            let newest = self.windows.newest_as_of(events[event].seq);
-            let sum = self.risk.learn(&alert, newest).map(|sum| own::risk(sum, &alert));
-            concluded.alerts.extend(self.folder.fold(alert, newest));
-            concluded.alerts.extend(sum.and_then(|sum| self.folder.fold(sum, newest)));
+            // What is known is told as of the event: before it is learned, and only of what is sent.
+            concluded.alerts.extend(self.told_about(event, sent));
+            self.memory.learn(event, &self.networks);
         }
-        concluded.alerts.extend(own.map(|(_, alert)| alert.clone()));
         self.directory.settle();
         self.sweep();
         concluded.changes = self.take_changes();
@@ -334,7 +341,7 @@ impl Pipeline {
             opened: event.first_seen,
             seen: event.first_seen,
             actor: self.actor(event),
-            recent: self.directory.recent(event.actor_id(), event),
+            recent: self.memory.recent(event),
             evidence_total: evidence.len() as u64,
             evidence,
             labels: finding.labels.into_iter().collect(),
@@ -342,7 +349,17 @@ impl Pipeline {
             playbook: rule.playbook.clone(),
             basis,
             suppressed_by: None,
+            about: Box::default(),
         }
+    }
+
+    fn told_about(&self, event: &Event, mut alerts: Vec<Alert>) -> Vec<Alert> {
+        if !alerts.is_empty() {
+            let around = Surroundings { directory: &self.directory, networks: &self.networks };
+            let about = self.memory.about(event, around);
+            alerts.iter_mut().for_each(|alert| *alert.about = about.clone());
+        }
+        alerts
     }
 
     fn actor(&self, event: &Event) -> Actor {
@@ -369,6 +386,7 @@ impl Pipeline {
     fn take_changes(&mut self) -> Vec<StateOp> {
         let mut changes = self.windows.take_changes();
         changes.extend(self.directory.take_changes());
+        changes.extend(self.memory.take_changes());
         changes.extend(self.folder.take_changes());
         changes.extend(self.risk.take_changes());
         changes.extend(self.unseen.take_changes());

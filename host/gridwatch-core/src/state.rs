@@ -14,6 +14,12 @@ pub struct StateOp {
 pub const WINDOWS: u8 = b'w';
 /// Prefix of directory rows.
 pub const DIRECTORY: u8 = b'd';
+/// The row of what is the organization's own.
+pub const HOME: u8 = b'o';
+/// Prefix of what people and apps usually do, for telling about them in alerts.
+pub const ABOUT: u8 = b'b';
+/// Prefix of what `users.info` said of people: the host's own, and no input of any rule.
+pub const ACCOUNTS: u8 = b'u';
 /// Prefix of open alerts.
 pub const ALERTS: u8 = b'a';
 /// Prefix of the modules' own key-value rows.

@@ -58,6 +58,10 @@ pub struct Knobs {
     pub actions_gone: Vec<String>,
     /// `/actions` and `/schemas` answer 503.
     pub lists_down: bool,
+    /// The token that `users.info` and `admin.users.list` accept. `None`: any that starts with `xox`.
+    pub people_token: Option<String>,
+    /// Calls to these a minute (tier 4 is "100+"). 0 switches the limit off.
+    pub people_rate_per_minute: u32,
 }
 
 impl Default for Knobs {
@@ -87,6 +91,8 @@ impl Default for Knobs {
             actions_added: Vec::new(),
             actions_gone: Vec::new(),
             lists_down: false,
+            people_token: None,
+            people_rate_per_minute: 100,
         }
     }
 }
@@ -94,7 +100,7 @@ impl Default for Knobs {
 impl Knobs {
     /// The faithful defaults without a rate limit, for tests that are about something else.
     pub fn unlimited() -> Self {
-        Self { rate_per_minute: 0, ..Self::default() }
+        Self { rate_per_minute: 0, people_rate_per_minute: 0, ..Self::default() }
     }
 
     /// The status that goes with a documented error code.

@@ -7,7 +7,8 @@
 //! limit for the whole organization, empty 401s. What the public record leaves open is a [`knobs::Knobs`] field; what goes
 //! wrong on purpose is a [`faults::Fault`].
 //!
-//! It does not stand in for the Web API (apart from the token refresh of `oauth.v2.access`) nor for SCIM, and never compresses.
+//! It does not stand in for the Web API (apart from the token refresh of `oauth.v2.access`, and `users.info` and
+//! `admin.users.list`) nor for SCIM, and never compresses.
 
 pub mod benchmark;
 pub mod clock;

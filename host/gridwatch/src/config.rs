@@ -24,6 +24,7 @@ use gridwatch_core::view::{RawData, View};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A configuration with every key in it; the default ones are commented out.
 pub const EXAMPLE: &str = include_str!("../../../examples/gridwatch.toml");
@@ -38,8 +39,11 @@ pub struct Config {
     /// The members of each lookup table.
     pub lookups: BTreeMap<String, Vec<String>>,
     pub detect: Detect,
-    /// Who runs which addresses; empty if nothing was given.
+    /// Who runs which addresses: the table of `detect.networks` over the lists and databases of `enrich`; empty if nothing was
+    /// given.
     pub networks: Networks,
+    /// How to ask Slack about people; `None`: nobody is asked.
+    pub accounts: Option<Accounts>,
     /// At least one; names and paths differ.
     pub sinks: Vec<Sink>,
     /// `None`: delivered entries aren't kept.
@@ -104,6 +108,18 @@ pub struct Detect {
     pub threads: usize,
     /// Of all windows together, in memory.
     pub state_max_bytes: u64,
+}
+
+/// What asking Slack's `users.info` takes.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    /// The method's address.
+    pub url: String,
+    pub token: Token,
+    /// The longest that a batch of events waits for all answers.
+    pub wait: Duration,
+    /// How long an answer is used.
+    pub keep_s: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! The detect stage: takes entries whose windows are drained, runs the modules, saves what they found.
 
+use crate::accounts::Accounts;
 use crate::record::Record;
 use crate::run::{Happening, Shared};
 use crate::store::Pending;
@@ -36,12 +37,18 @@ pub fn detect(pipeline: &mut Pipeline, workers: &Workers, events: &[Event]) -> D
 }
 
 /// Works until `polled` is set and nothing is left. An error means that a result could not be saved.
-pub fn run(shared: &Shared, mut pipeline: Pipeline, workers: &Workers, polled: &Arc<AtomicBool>) -> Result<()> {
+pub fn run(
+    shared: &Shared,
+    mut pipeline: Pipeline,
+    workers: &Workers,
+    mut accounts: Accounts,
+    polled: &Arc<AtomicBool>,
+) -> Result<()> {
     loop {
         let (rung, last_round) = (shared.bells.detect.count(), polled.load(Ordering::Acquire));
         let pending = shared.store.next_pending(shared.config.detect.batch)?;
         if !pending.is_empty() {
-            step(shared, &mut pipeline, workers, &pending)?;
+            step(shared, &mut pipeline, workers, &mut accounts, &pending)?;
         } else if last_round {
             return Ok(());
         } else {
@@ -50,11 +57,18 @@ pub fn run(shared: &Shared, mut pipeline: Pipeline, workers: &Workers, polled: &
     }
 }
 
-fn step(shared: &Shared, pipeline: &mut Pipeline, workers: &Workers, pending: &[Pending]) -> Result<()> {
+fn step(
+    shared: &Shared,
+    pipeline: &mut Pipeline,
+    workers: &Workers,
+    accounts: &mut Accounts,
+    pending: &[Pending],
+) -> Result<()> {
     let first = shared.store.next_seq();
     let numbered = pending.iter().enumerate();
     let events: Vec<Event> = numbered.map(|(i, p)| Event::new(first + i as u64, p.first_seen, &p.entry)).collect();
-    let Detected { concluded, changes } = detect(pipeline, workers, &events);
+    let Detected { mut concluded, mut changes } = detect(pipeline, workers, &events);
+    changes.extend(accounts.fill(&mut concluded.alerts));
     let alerts = concluded.alerts.iter().map(|alert| Record::Alert(Box::new(alert.clone())));
     let records: Vec<Record> = events.iter().map(Record::of_event).chain(alerts).collect();
     shared.store.commit_detections(pending, &records, &changes, &concluded.faults)?;

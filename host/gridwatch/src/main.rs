@@ -4,6 +4,7 @@
 
 #![expect(unreachable_pub, reason = "in a program, `pub` says that other modules of it use something")]
 
+mod accounts;
 mod alerts;
 mod archive;
 mod bell;
@@ -20,6 +21,7 @@ mod disk;
 mod drift;
 mod history;
 mod input;
+mod mmdb;
 mod modules;
 mod poll;
 mod record;

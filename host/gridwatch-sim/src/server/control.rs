@@ -6,6 +6,7 @@
 //! | `GET /_sim/stats` | [`crate::Stats`] |
 //! | `POST /_sim/entries` | one entry in wire form a line; shows as soon as its `date_create` is reached |
 //! | `POST /_sim/faults` | a list of [`crate::Fault`], replacing the present one |
+//! | `POST /_sim/people_faults` | the same for `users.info` and `admin.users.list`, numbered for themselves |
 //! | `POST /_sim/clock` | `{"set_ms":…}` or `{"advance_ms":…}`; refused unless the clock is manual |
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ pub(crate) fn answer(shared: &Shared, method: &str, path: &str, body: &[u8]) -> 
         ("GET", "/_sim/stats") => json(&shared.state().observed.stats()),
         ("POST", "/_sim/entries") => add_entries(shared, body),
         ("POST", "/_sim/faults") => set_faults(shared, body),
+        ("POST", "/_sim/people_faults") => set_people_faults(shared, body),
         ("POST", "/_sim/clock") => set_clock(shared, body),
         _ => return Answer::with_status(404, ok_false("bad_endpoint")),
     };
@@ -38,13 +40,17 @@ fn add_entries(shared: &Shared, body: &[u8]) -> anyhow::Result<String> {
     let lines = std::str::from_utf8(body)?.lines().filter(|line| !line.trim().is_empty());
     let entries = lines.map(SimEntry::from_wire).collect::<anyhow::Result<Vec<_>>>()?;
     let added = entries.len();
-    let state = &mut *shared.state();
-    state.timeline.add(entries, &state.knobs);
+    shared.state().add(entries);
     Ok(format!(r#"{{"ok":true,"added":{added}}}"#))
 }
 
 fn set_faults(shared: &Shared, body: &[u8]) -> anyhow::Result<String> {
     shared.state().faults = serde_json::from_slice(body)?;
+    Ok(r#"{"ok":true}"#.into())
+}
+
+fn set_people_faults(shared: &Shared, body: &[u8]) -> anyhow::Result<String> {
+    shared.state().people_faults = serde_json::from_slice(body)?;
     Ok(r#"{"ok":true}"#.into())
 }
 

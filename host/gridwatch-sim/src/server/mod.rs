@@ -14,6 +14,7 @@ mod control;
 mod cursor;
 mod logs;
 mod observe;
+mod people;
 mod query;
 mod respond;
 mod routes;
@@ -38,6 +39,7 @@ use bucket::Bucket;
 use logs::Page;
 use observe::Observations;
 pub use observe::{RequestSeen, Stats, Truth};
+use people::People;
 use timeline::Timeline;
 use tokens::Tokens;
 
@@ -98,13 +100,17 @@ impl RunningSim {
 
     /// Adds entries to the log. Each shows once its `visible_at_ms` is reached.
     pub fn push(&self, entries: Vec<SimEntry>) {
-        let state = &mut *self.shared.state();
-        state.timeline.add(entries, &state.knobs);
+        self.shared.state().add(entries);
     }
 
     /// Replaces the list of faults. Requests keep their numbers.
     pub fn set_faults(&self, faults: Vec<Fault>) {
         self.shared.state().faults = faults;
+    }
+
+    /// Replaces the list of faults of the methods about people (`users.info`, `admin.users.list`).
+    pub fn set_people_faults(&self, faults: Vec<Fault>) {
+        self.shared.state().people_faults = faults;
     }
 
     /// Replaces the accepted token, as when an app is installed again.
@@ -146,6 +152,9 @@ struct State {
     knobs: Knobs,
     faults: Vec<Fault>,
     bucket: Bucket,
+    people: People,
+    people_faults: Vec<Fault>,
+    people_bucket: Bucket,
     tokens: Tokens,
     observed: Observations,
     /// The page last served in full; what [`crate::FaultKind::RepeatPage`] repeats.
@@ -158,7 +167,11 @@ impl Shared {
     fn new(org: Org, config: SimConfig) -> Self {
         let now_ms = config.clock.now_ms();
         let knobs = config.knobs;
+        let people = People::of(&org);
         let state = State {
+            people,
+            people_faults: Vec::new(),
+            people_bucket: Bucket::new(&knobs, now_ms),
             timeline: Timeline::new(org.entries, &knobs),
             stories: org.stories,
             faults: config.faults,
@@ -179,6 +192,11 @@ impl Shared {
 }
 
 impl State {
+    fn add(&mut self, entries: Vec<SimEntry>) {
+        self.people.learn(&entries);
+        self.timeline.add(entries, &self.knobs);
+    }
+
     fn truth(&self) -> Truth {
         Truth { ids: self.timeline.ids(), shown: self.timeline.shown_ids(), stories: self.stories.clone() }
     }

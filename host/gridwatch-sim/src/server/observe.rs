@@ -25,6 +25,8 @@ pub struct Stats {
     pub requests: u64,
     /// Requests of `/logs`: the number that faults go by.
     pub logs_requests: u64,
+    /// Requests of `users.info` and `admin.users.list`: the number that their faults go by.
+    pub people_requests: u64,
     /// Pages of `/logs` answered with 200 and sent in full.
     pub pages: u64,
     /// Entries on those pages, repeats included.

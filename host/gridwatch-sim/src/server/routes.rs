@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::query::{Query, decode, raw_params};
 use super::respond::{Answer, ok_false};
 use super::transport::{Wire, WireListener};
-use super::{RequestSeen, Shared, State, bucket, control};
+use super::{RequestSeen, Shared, State, bucket, control, people};
 use crate::catalogue;
 use crate::faults::FaultKind;
 use crate::wire::object;
@@ -85,9 +85,19 @@ fn api(shared: &Shared, request: &Request<'_>, wire: &Wire) -> Answer {
         ("GET", "/audit/v1/schemas") => Answer::ok(catalogue::schemas_body()),
         ("GET", "/audit/v1/actions") => Answer::ok(catalogue::actions_body(&state.knobs)),
         ("POST", "/api/oauth.v2.access") => refresh(shared, state, request),
+        ("GET" | "POST", path) if path.starts_with("/api/") => web_api(shared, state, request, wire),
         (_, "/audit/v1/logs" | "/audit/v1/schemas" | "/audit/v1/actions") => state.refuse("method_not_allowed"),
         _ => state.refuse("bad_endpoint"),
     }
+}
+
+/// A method of the Web API: its parameters may come in the address or as a form.
+fn web_api(shared: &Shared, state: &mut State, request: &Request<'_>, wire: &Wire) -> Answer {
+    let method = request.path.trim_start_matches("/api/");
+    let form = raw_params(std::str::from_utf8(request.body).unwrap_or(""));
+    let params: Vec<_> = request.params.iter().cloned().chain(form).collect();
+    let answer = people::answer(shared, state, method, &params, request.token, wire);
+    answer.unwrap_or_else(|| Answer::ok(ok_false("unknown_method")))
 }
 
 fn logs(shared: &Shared, state: &mut State, request: &Request<'_>, wire: &Wire) -> Answer {

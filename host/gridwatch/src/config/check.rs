@@ -4,11 +4,12 @@ use super::problem::{Problem, Problems};
 use super::read::{Reader, Section, seconds_in};
 use super::token::{self, BadToken};
 use super::{
-    Archive, Config, DEFAULT_BATCH, Detect, Include, Log, LogFormat, Modules, Since, Sink, Slack, Store, Target, Token,
-    TokenRotation,
+    Accounts, Archive, Config, DEFAULT_BATCH, Detect, Include, Log, LogFormat, Modules, Since, Sink, Slack, Store,
+    Target, Token, TokenRotation,
 };
+use crate::mmdb;
 use gridwatch_core::manifest::Grant;
-use gridwatch_core::network::Networks;
+use gridwatch_core::network::{NetworkKind, Networks, NotNetworks};
 use gridwatch_core::poll::MAX_WAIT_MS;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{RawData, View};
@@ -16,6 +17,8 @@ use gridwatch_core::windows::MAX_TOTAL_BYTES;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 use tracing::Level;
 
 const KIB: u64 = 1 << 10;
@@ -77,6 +80,8 @@ fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
     let modules = modules(root.section("modules"), edge);
     let lookups = lookups(root.section("lookups"), edge);
     let (detect, networks) = detect(root.section("detect"), edge);
+    let base_url = slack.as_ref().map_or(BASE_URL, |slack| &slack.base_url);
+    let (below, accounts) = enrich(root.section("enrich"), edge, base_url);
     let sinks = sinks(&mut root, edge);
     let archive = archive(root.section("archive"), edge, state_dir.as_deref());
     let store = store(root.section("store"));
@@ -88,7 +93,8 @@ fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
         modules: modules?,
         lookups,
         detect,
-        networks,
+        networks: networks.over(below),
+        accounts,
         sinks,
         archive,
         store,
@@ -316,7 +322,7 @@ fn detect(mut section: Section<'_>, edge: &Edge<'_>) -> (Detect, Networks) {
 
 fn networks(section: &Section<'_>, path: &Path) -> Networks {
     let parsed = match read_text(path, MAX_LOOKUP_BYTES) {
-        Ok(text) => Networks::parse(&text).map_err(|e| format!("{}: {}", path.display(), e.problems.join("; "))),
+        Ok(text) => Networks::parse(&text).map_err(|bad| problems_of(path, &bad)),
         Err(error) => Err(format!("cannot read {}: {error}", path.display())),
     };
     parsed.unwrap_or_else(|what| {
@@ -324,6 +330,86 @@ fn networks(section: &Section<'_>, path: &Path) -> Networks {
         section.problem("networks", what, hint.to_owned());
         Networks::default()
     })
+}
+
+/// What is known of addresses beneath the table of `detect.networks`, and how to ask Slack about people.
+fn enrich(mut section: Section<'_>, edge: &Edge<'_>, base_url: &str) -> (Networks, Option<Accounts>) {
+    let own = own(section.section("own"));
+    let tor = list(&mut section, "tor", NetworkKind::Tor, edge);
+    let hosting = list(&mut section, "hosting", NetworkKind::Hosting, edge);
+    let mut networks = own.over(tor).over(hosting);
+    let asn = section.text("asn").map(|path| mmdb::Systems::open(&edge.folder.join(path)));
+    if let Some(systems) = database(&section, "asn", asn) {
+        networks = networks.over_database(Arc::new(systems));
+    }
+    let city = section.text("city").map(|path| mmdb::Places::open(&edge.folder.join(path)));
+    if let Some(places) = database(&section, "city", city) {
+        networks = networks.over_database(Arc::new(places));
+    }
+    // Longer than Slack needs as a rule, and shorter than anybody minds.
+    let wait = Duration::from_secs(section.span("wait", 0..=30, 2));
+    let keep_s = section.span("keep", 60..=30 * DAY_S, DAY_S);
+    let token = optional_secret(&mut section, edge);
+    section.finish();
+    let url = match base_url.strip_prefix(BASE_URL) {
+        Some("") => "https://slack.com/api/users.info".to_owned(),
+        _ => format!("{base_url}/api/users.info"),
+    };
+    (networks, token.map(|token| Accounts { url, token, wait, keep_s }))
+}
+
+/// Ranges of the organization's own ways out, by what it calls them.
+fn own(section: Section<'_>) -> Networks {
+    let mut ranges = Vec::new();
+    for (label, item) in section.entries() {
+        let texts = section.free_texts(label, item).unwrap_or_default();
+        ranges.extend(texts.into_iter().map(|range| (label.to_owned(), range)));
+    }
+    let parsed = Networks::own(ranges.iter().map(|(label, range)| (label.as_str(), range.as_str())));
+    parsed.unwrap_or_else(|bad| {
+        // Each problem by its place among all ranges, of which the label is what a reader looks for.
+        for problem in &bad.problems {
+            let (at, what) = problem.trim_start_matches("line ").split_once(": ").unwrap_or(("", problem));
+            let label = at.parse::<usize>().ok().and_then(|at| ranges.get(at - 1)).map_or("", |(label, _)| label);
+            section.problem(label, what, None);
+        }
+        Networks::default()
+    })
+}
+
+/// A file of addresses and ranges, one a line.
+fn list(section: &mut Section<'_>, key: &'static str, kind: NetworkKind, edge: &Edge<'_>) -> Networks {
+    let Some(path) = section.text(key).map(|path| edge.folder.join(path)) else { return Networks::default() };
+    let parsed = match read_text(&path, MAX_LOOKUP_BYTES) {
+        Ok(text) => Networks::parse_list(&text, kind).map_err(|bad| problems_of(&path, &bad)),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+    };
+    parsed.unwrap_or_else(|what| {
+        section.problem(key, what, "one address or range a line; # begins a remark".to_owned());
+        Networks::default()
+    })
+}
+
+fn database<T>(section: &Section<'_>, key: &str, opened: Option<Result<T, String>>) -> Option<T> {
+    let noted = |what| section.problem(key, what, "a file in MaxMind's format, `.mmdb`, unpacked".to_owned());
+    opened?.map_err(noted).ok()
+}
+
+fn problems_of(path: &Path, bad: &NotNetworks) -> String {
+    format!("{}: {}", path.display(), bad.problems.join("; "))
+}
+
+/// A secret from at most one of `token_file` and `token_env`. A bot's token will do.
+fn optional_secret(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Token> {
+    let (path, name) = (section.text("token_file"), section.text("token_env"));
+    if section.has("token_file") && section.has("token_env") {
+        section.problem("token_env", "is there beside `token_file`", "keep one of the two".to_owned());
+    }
+    match (path, name) {
+        (Some(path), _) => secret_or_problem(section, "token_file", token::any_from_file(&edge.folder.join(path))),
+        (None, Some(name)) => secret_or_problem(section, "token_env", token::any_from_env(&name, (edge.env)(&name))),
+        (None, None) => None,
+    }
 }
 
 fn sinks(root: &mut Section<'_>, edge: &Edge<'_>) -> Vec<Sink> {

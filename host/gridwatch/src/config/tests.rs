@@ -296,7 +296,7 @@ fn a_table_of_networks_is_read_or_each_wrong_line_told() {
     let text = format!("{SMALL}[detect]\nnetworks = \"n.csv\"\n");
     fs::write(place.path("n.csv"), "# ours\n198.51.100.0/24,AS64500,DE,52.52,13.40,\n").unwrap();
     let config = place.load(&text).unwrap();
-    assert_eq!(config.networks.of("198.51.100.9").map(|network| network.asn.as_str()), Some("AS64500"));
+    assert_eq!(config.networks.of("198.51.100.9").map(|network| network.asn.clone()).as_deref(), Some("AS64500"));
     fs::write(place.path("n.csv"), "198.51.100.0/24,AS64500\n198.51.100.0/99\n").unwrap();
     assert!(place.problems(&text)[0].contains("n.csv: line 2: "), "{:?}", place.problems(&text));
 }

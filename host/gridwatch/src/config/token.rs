@@ -71,8 +71,18 @@ impl BadToken {
     }
 }
 
-/// Reads a secret from a file that only its owner can read.
+/// A token for the audit log from a file that only its owner can read.
 pub(super) fn from_file(path: &Path) -> Result<Token, BadToken> {
+    for_audit_log(any_from_file(path)?, &path.display().to_string())
+}
+
+/// The same from the environment.
+pub(super) fn from_env(name: &str, value: Option<String>) -> Result<Token, BadToken> {
+    for_audit_log(any_from_env(name, value)?, &format!("the environment variable {name}"))
+}
+
+/// A secret of any kind from a file that only its owner can read.
+pub(super) fn any_from_file(path: &Path) -> Result<Token, BadToken> {
     let shown = || path.display().to_string();
     let unreadable = |source| BadToken::Unreadable { path: shown(), source };
     // Asked by name first: opening a pipe would wait for someone to write to it.
@@ -90,7 +100,7 @@ pub(super) fn from_file(path: &Path) -> Result<Token, BadToken> {
     from_text(&String::from_utf8_lossy(&text), shown())
 }
 
-pub(super) fn from_env(name: &str, value: Option<String>) -> Result<Token, BadToken> {
+pub(super) fn any_from_env(name: &str, value: Option<String>) -> Result<Token, BadToken> {
     let value = value.ok_or_else(|| BadToken::Unset { name: name.to_owned() })?;
     from_text(&value, format!("the environment variable {name}"))
 }
@@ -107,10 +117,14 @@ fn from_text(text: &str, place: String) -> Result<Token, BadToken> {
     if text.len() as u64 > MAX_BYTES || !text.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(BadToken::NotOneWord { place });
     }
-    if WRONG_KINDS.iter().any(|kind| text.starts_with(kind)) {
-        return Err(BadToken::WrongKind { place });
-    }
     Ok(Token(text.into()))
+}
+
+fn for_audit_log(token: Token, place: &str) -> Result<Token, BadToken> {
+    match WRONG_KINDS.iter().any(|kind| token.expose().starts_with(kind)) {
+        true => Err(BadToken::WrongKind { place: place.to_owned() }),
+        false => Ok(token),
+    }
 }
 
 #[cfg(test)]

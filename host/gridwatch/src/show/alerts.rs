@@ -59,12 +59,25 @@ pub fn whole_alert(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     for (label, value) in &alert.labels {
         line(label, value)?;
     }
+    about(alert, out)?;
     writeln!(out, "\n{BOLD}Lately, by the same{BOLD:#}")?;
     for act in &alert.recent {
         writeln!(out, "  {}  {:<36} {}", act.time, act.action, act.ip_address)?;
     }
     events(alert, out)?;
     steps(alert, out)
+}
+
+/// Who, whether that is usual for them, and from where.
+fn about(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
+    let lines = alert.about.lines();
+    if !lines.is_empty() {
+        writeln!(out, "\n{BOLD}Who, whether that is usual for them, and from where{BOLD:#}")?;
+    }
+    for (label, text) in lines {
+        writeln!(out, "  {DIM}{label:<32}{DIM:#} {text}")?;
+    }
+    Ok(())
 }
 
 /// The events that an alert shows, oldest first.

@@ -8,7 +8,7 @@ use crate::manifest::Step;
 use crate::stub::Stub;
 use crate::view::Product;
 use crate::view::leaves::is_ip;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// The ECS document of one revision of an alert. `event.id` is the revision's, `gridwatch.alert.uid` the alert's.
@@ -17,6 +17,7 @@ pub fn alert(alert: &Alert, product: &Product<'_>) -> Value {
     event(&mut document, alert);
     rule(&mut document, alert);
     people(&mut document, alert);
+    about(&mut document, alert);
     document.put("ecs.version", VERSION);
     document.put("gridwatch.version", product.version);
     document.put("message", alert.title.as_str());
@@ -80,6 +81,47 @@ fn people(document: &mut Document, alert: &Alert) {
     let addresses =
         alert.evidence.iter().map(|stub| &stub.ip_address).chain(alert.recent.iter().map(|act| &act.ip_address));
     document.list("related.ip", addresses.filter(|ip| is_ip(ip)).map(String::as_str).collect::<BTreeSet<_>>());
+}
+
+/// ECS's own fields where it has them; all of it as names and texts, for people and for searches.
+fn about(document: &mut Document, alert: &Alert) {
+    let about = &alert.about;
+    if let Some(address) = &about.address {
+        document.text("source.address", &address.ip);
+        document.maybe("source.ip", is_ip(&address.ip).then_some(address.ip.as_str()));
+        let number = address.asn.strip_prefix("AS").and_then(|number| number.parse::<u64>().ok());
+        document.maybe("source.as.number", number);
+        document.text("source.as.organization.name", &address.organization);
+        document.text("source.geo.country_iso_code", &address.country);
+    }
+    if let Some(target) = &about.target {
+        document.text("user.target.email", &target.email);
+        document.text("user.target.full_name", &target.name);
+        document.text("user.target.id", &target.id);
+        document.text("user.target.name", &target.name);
+        let role = target.role_at_event.as_ref().map(|told| told.value.name());
+        document.list("user.target.roles", role);
+    }
+    let lines = about.lines();
+    document
+        .list("gridwatch.alert.about", lines.iter().map(|(name, value)| object(&[("name", name), ("value", value)])));
+    let mut facts = Vec::new();
+    leaves("", &json!(about), &mut facts);
+    let facts = facts.iter().filter(|_| !about.is_empty());
+    document.list("gridwatch.alert.facts", facts.map(|(name, value)| object(&[("name", name), ("value", value)])));
+}
+
+/// Every leaf of a value as a path with dots and a text.
+fn leaves(path: &str, value: &Value, all: &mut Vec<(String, String)>) {
+    let at = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| leaves(&at(key), value, all)),
+        Value::Array(items) => items.iter().for_each(|item| leaves(path, item, all)),
+        Value::String(text) if text.is_empty() => {}
+        Value::String(text) => all.push((path.to_owned(), text.clone())),
+        Value::Null => {}
+        other => all.push((path.to_owned(), other.to_string())),
+    }
 }
 
 fn folding(document: &mut Document, alert: &Alert) {

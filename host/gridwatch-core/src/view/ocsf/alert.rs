@@ -8,6 +8,7 @@ use super::event::non_empty;
 use super::schema::{Made, Version};
 use super::vocabulary as v;
 use super::{classified, is_believable, objects, timestamp};
+use crate::about::{About, Address};
 use crate::alert::Alert;
 use crate::directory::Act;
 use crate::manifest::{Playbook, Step};
@@ -28,10 +29,11 @@ pub fn detection_finding(alert: &Alert, product: &Product<'_>, version: Version)
     let activity = activity(alert);
     let (status_id, status) = status(alert);
     let shown = alert.evidence.iter().take(EVIDENCES_MAX);
-    let evidences: Vec<Value> = shown.map(|stub| evidence(version, stub).into()).collect();
-    let user = objects::known_user(version, &alert.actor);
+    let address = alert.about.address.as_ref();
+    let evidences: Vec<Value> = shown.map(|stub| evidence(version, stub, address).into()).collect();
+    let user = objects::known_user(version, alert);
     let finding = classified(version, activity, activity.name, alert.severity)
-        .maybe("enrichments", user.as_ref().map(|user| enrichments(version, alert, user)))
+        .maybe("enrichments", non_empty(enrichments(version, alert, user.as_ref())))
         .maybe("actor", user.map(|user| version.make(&v::ACTOR).set("user", user)))
         .set("count", alert.findings)
         .maybe("end_time", event_time(alert.last))
@@ -133,7 +135,7 @@ fn related_event(version: Version, stub: &Stub) -> Made {
 }
 
 /// Who and from where as OCSF objects, and a header to find the entry again.
-fn evidence(version: Version, stub: &Stub) -> Made {
+fn evidence(version: Version, stub: &Stub, address: Option<&Address>) -> Made {
     let evidence = version.make(&v::EVIDENCES);
     let user_agent = Some(stub.ua.as_str()).filter(|text| !text.is_empty());
     let data = Fields::new()
@@ -148,26 +150,48 @@ fn evidence(version: Version, stub: &Stub) -> Made {
         .set("name", stub.action.as_str())
         .set("data", data)
         .maybe("actor", user.map(|user| version.make(&v::ACTOR).set("user", user)))
-        .maybe("src_endpoint", objects::endpoint(version, &stub.ip_address))
+        .maybe("src_endpoint", objects::endpoint(version, &stub.ip_address, address))
         .maybe("http_request", user_agent.map(|text| objects::user_agent_request(version, text)))
 }
 
-/// What the directory knows about the actor. OCSF's name and value say which attribute this is about, and `data` adds to
-/// it. A role that no entry has told is there as "unknown".
-fn enrichments(version: Version, alert: &Alert, user: &Value) -> Value {
-    let (name, value) = match user.get("uid") {
-        Some(uid) => ("actor.user.uid", uid),
-        None => ("actor.user.name", &user["name"]),
-    };
-    let about_actor = |kind: &str, data: Value| {
-        let enrichment = version.make(&v::ENRICHMENT).set("name", name).set("value", value.clone());
+/// What is known beside the evidence. OCSF's name and value say what each is about, and `data` says it, in the names and
+/// units of [`About`]. A role that no entry has told is there as "unknown"; the last one says what else is, and why.
+fn enrichments(version: Version, alert: &Alert, user: Option<&Value>) -> Vec<Value> {
+    let enrichment = |kind: &str, name: &str, value: &str, data: Value| {
+        let enrichment = version.make(&v::ENRICHMENT).set("name", name).set("value", value);
         Value::from(enrichment.set("type", kind).set("data", data).set("provider", Product::NAME))
     };
-    let actor = &alert.actor;
-    let roles = json!({ "role_at_event": actor.role_at_event.name(), "role_now": actor.role_now.name() });
-    let recent: Vec<Value> = alert.recent.iter().map(act).collect();
-    let recent = non_empty(recent).map(|acts| about_actor("recent_activity", Value::Array(acts)));
-    [about_actor("role", roles)].into_iter().chain(recent).collect()
+    let mut all = Vec::new();
+    if let Some(user) = user {
+        let (name, key) =
+            if user.get("uid").is_some() { ("actor.user.uid", "uid") } else { ("actor.user.name", "name") };
+        let value = user[key].as_str().unwrap_or_default();
+        let actor = &alert.actor;
+        let roles = json!({ "role_at_event": actor.role_at_event.name(), "role_now": actor.role_now.name() });
+        let recent: Vec<Value> = alert.recent.iter().map(act).collect();
+        all.push(enrichment("role", name, value, roles));
+        all.extend(non_empty(recent).map(|acts| enrichment("recent_activity", name, value, Value::Array(acts))));
+    }
+    all.extend(about(&alert.about).into_iter().map(|(kind, name, value, data)| enrichment(kind, name, value, data)));
+    all
+}
+
+/// Type, name, value and data of each part that there is.
+fn about(about: &About) -> Vec<(&'static str, &'static str, &str, Value)> {
+    let actor = about.actor.id.as_str();
+    let through = (!about.acted_through.is_empty()).then_some(&about.acted_through);
+    let parts = [
+        (!actor.is_empty()).then(|| ("account", "actor.user.uid", actor, json!(about.actor))),
+        about.activity.as_ref().map(|activity| ("activity", "actor.user.uid", actor, json!(activity))),
+        through.map(|through| ("acted_through", "actor.user.uid", actor, json!(through))),
+        about.target.as_ref().map(|target| ("target", "target.user.uid", target.id.as_str(), json!(target))),
+        about.address.as_ref().map(|at| ("address", "evidences.src_endpoint.ip", at.ip.as_str(), json!(at))),
+        about.app.as_ref().map(|app| ("app", "app.uid", app.id.as_str(), json!(app))),
+        about.channel.as_ref().map(|channel| ("channel", "channel.uid", channel.id.as_str(), json!(channel))),
+        about.peers.as_ref().map(|peers| ("peers", "evidences.name", peers.action.as_str(), json!(peers))),
+        (!about.lacks.is_empty()).then(|| ("unknown", "actor.user.uid", actor, json!(about.lacks))),
+    ];
+    parts.into_iter().flatten().collect()
 }
 
 fn act(act: &Act) -> Value {

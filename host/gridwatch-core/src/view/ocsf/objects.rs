@@ -2,7 +2,8 @@
 
 use super::schema::{Made, Version};
 use super::vocabulary as v;
-use crate::alert::Actor;
+use crate::about::Address;
+use crate::alert::Alert;
 use crate::directory::Role;
 use crate::view::leaves::{Leaves, is_ip};
 use serde_json::Value;
@@ -70,7 +71,9 @@ pub(super) fn user_type(uid: Option<&str>, email: Option<&str>, account_type: Op
 /// `user` of an alert's actor, with the role at the event as its type; `None` where no entry said who it was.
 ///
 /// An address serves as the name where there is no other; one that OCSF doesn't take for an address can't do more.
-pub(super) fn known_user(version: Version, actor: &Actor) -> Option<Value> {
+pub(super) fn known_user(version: Version, alert: &Alert) -> Option<Value> {
+    let actor = &alert.actor;
+    let has_mfa = alert.about.actor.two_factor.as_ref().map(|told| told.value);
     let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
     let (uid, email) = (some(&actor.id), some(&actor.email));
     let name = some(&actor.name).or_else(|| email.filter(|_| uid.is_none()));
@@ -82,6 +85,7 @@ pub(super) fn known_user(version: Version, actor: &Actor) -> Option<Value> {
         .maybe("uid", uid)
         .maybe("name", name)
         .maybe("email_addr", email.filter(|email| version.is_email(email)))
+        .take("has_mfa", || has_mfa)
         .id("type_id", "type", type_id, kind);
     Some(user.into())
 }
@@ -109,9 +113,19 @@ pub(super) fn inviter(version: Version, leaves: &mut Leaves) -> Option<Value> {
     })
 }
 
-/// An endpoint of which only the address is known; `None` for a text that OCSF's `ip_t` doesn't allow.
-pub(super) fn endpoint(version: Version, ip: &str) -> Option<Value> {
-    is_ip(ip).then(|| version.make(&v::NETWORK_ENDPOINT).set("ip", ip).into())
+/// An endpoint of which only the address is known, unless it is the one of which more is; `None` for a text that OCSF's
+/// `ip_t` doesn't allow.
+pub(super) fn endpoint(version: Version, ip: &str, known: Option<&Address>) -> Option<Value> {
+    let known = known.filter(|known| known.ip == ip);
+    let country = known.map(|known| known.country.as_str()).filter(|country| !country.is_empty());
+    let name = known.map(|known| known.organization.as_str()).filter(|name| !name.is_empty());
+    let number = known.and_then(|known| known.asn.strip_prefix("AS")?.parse::<u64>().ok());
+    let system = number.map(|number| version.make(&v::AUTONOMOUS_SYSTEM).set("number", number).maybe("name", name));
+    is_ip(ip).then(|| {
+        let endpoint = version.make(&v::NETWORK_ENDPOINT).set("ip", ip);
+        let endpoint = endpoint.maybe("location", country.map(|it| version.make(&v::LOCATION).set("country", it)));
+        endpoint.take("autonomous_system", || system).into()
+    })
 }
 
 /// `http_request`: all of it that Slack gives is the user agent.

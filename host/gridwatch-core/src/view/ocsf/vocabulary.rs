@@ -281,6 +281,7 @@ pub(super) static USER: Object = plain(
     "A member, guest, bot or placeholder.",
     &[
         of("email_addr", Type::Email, "Address, if it is one."),
+        of("has_mfa", Type::Boolean, "Has the user a second factor? Only in an alert, from `users.info`.").only(V1_8_0),
         of("name", Type::Username, "Name; the address where there is neither name nor id."),
         object("org", &ORGANIZATION, "The workspace or enterprise that the account belongs to."),
         text("type", "Slack's account type or role, or the caption."),
@@ -352,10 +353,26 @@ pub(super) static CLOUD: Object = plain(
     ],
 );
 
+pub(super) static LOCATION: Object = plain(
+    "location",
+    "Where an address is, as far as tables and databases of networks tell.",
+    &[text("country", "ISO 3166-1 alpha-2.")],
+)
+.at_least_one(&["country"]);
+
+pub(super) static AUTONOMOUS_SYSTEM: Object = plain(
+    "autonomous_system",
+    "Who runs a network.",
+    &[text("name", "Its name."), of("number", Type::Integer, "Its number.")],
+)
+.at_least_one(&["name", "number"]);
+
 pub(super) static NETWORK_ENDPOINT: Object = plain(
     "network_endpoint",
     "Where a call came from.",
     &[
+        object("autonomous_system", &AUTONOMOUS_SYSTEM, "Who runs the address; only in an alert.").only(V1_8_0),
+        object("location", &LOCATION, "Where the address is; only in an alert."),
         of("ip", Type::Ip, "Address."),
         object("owner", &USER, "Whose address it is, where it isn't the actor's: who invited or removed them.")
             .only(V1_8_0),
@@ -588,7 +605,9 @@ pub(super) static ENRICHMENT: Object = plain(
         text("provider", "Who knows it: Slack or gridwatch."),
         text(
             "type",
-            "acted_through: Slack's `acting_agent`, `agent_message` and `app`. role, recent_activity: of an alert's actor.",
+            "Of an event: acted_through, for Slack's `acting_agent`, `agent_message` and `app`. Of an alert: role, \
+             recent_activity, account, activity, acted_through, target, address, app, channel, peers, and unknown, for \
+             what of these is not known.",
         ),
         text("value", "The value of that attribute.").required(),
     ],

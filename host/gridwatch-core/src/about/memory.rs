@@ -1,0 +1,317 @@
+//! The memory: what has to be learned from every event to be able to tell about the few that make an alert.
+//!
+//! Asked in the order of events, each event before it is learned, so the answers are as of that event however the events
+//! were cut into batches.
+
+use super::apps::Apps;
+use super::habits::{From, Habit, Habits, Place, family_of};
+use super::{About, Activity, Address, App, Channel, DAY_S, DORMANT_S, HOUR_S, MAX_COUNTED, MAX_NAMED};
+use super::{Peers, Person, Through, Told, items};
+use crate::catalogue;
+use crate::client::client_of;
+use crate::directory::{Act, Directory, Role, granted_to};
+use crate::event::Event;
+use crate::network::{Network, Networks, prefix_of};
+use crate::state::{ABOUT, StateOp};
+use crate::whose::{self, Whose, is_placeholder};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+const MAX_ID: usize = 64;
+const MAX_TEXT: usize = 128;
+/// User agents whose client is remembered, to save working it out again. Has no influence on an answer.
+const MAX_AGENTS: usize = 4_096;
+
+#[derive(Debug, Default)]
+pub struct Memory {
+    habits: Habits,
+    apps: Apps,
+    clients: HashMap<String, String>,
+}
+
+/// What else is known, beside the memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'e> {
+    /// Has to have learned the event.
+    pub directory: &'e Directory,
+    pub networks: &'e Networks,
+}
+
+impl Memory {
+    /// About an event that was not learned yet, but for the apps it names.
+    pub fn about(&self, event: &Event, around: Surroundings<'_>) -> About {
+        let mut about = About {
+            actor: self.person(event.actor(), event.actor_id(), event, around.directory),
+            target: self.target(event, around.directory),
+            acted_through: self.acted_through(event),
+            activity: self.activity(event),
+            address: self.address(event, around.networks),
+            app: self.app(event),
+            channel: channel(event),
+            peers: self.peers(event, around.directory),
+            lacks: Vec::new(),
+        };
+        if !around.networks.knows_countries() {
+            items::note_no_networks(&mut about);
+        }
+        about.note_lacks("the log doesn't tell");
+        about
+    }
+
+    /// What the actor did last, with this event, newest first.
+    pub fn recent(&self, event: &Event) -> Vec<Act> {
+        let before = self.habits.of(event.actor_id()).map_or(&[][..], Habit::recent);
+        [act(event, Whose::of(event))]
+            .into_iter()
+            .chain(before.iter().rev().take(super::habits::MAX_RECENT - 1).cloned())
+            .collect()
+    }
+
+    /// The apps of an event, which may be asked about with it.
+    pub fn learn_apps(&mut self, event: &Event) {
+        self.apps.learn(event);
+    }
+
+    /// Takes in everything else of an event.
+    pub fn learn(&mut self, event: &Event, networks: &Networks) {
+        let whose = Whose::of(event);
+        let actor = event.actor_id();
+        let is_person = !actor.is_empty() && actor.len() <= MAX_ID && !is_placeholder(actor);
+        if is_person {
+            self.habits.act(actor, act(event, whose), &event.action);
+        }
+        let who = match whose {
+            Whose::Actor if is_person => actor,
+            Whose::Inviter(Some(user)) => id_of(user),
+            _ => return,
+        };
+        let address = whose::address(event);
+        if who.is_empty() || who.len() > MAX_ID || address.len() > MAX_ID {
+            return;
+        }
+        let known = networks.of(address);
+        let network = network_of(address, known.as_deref());
+        let country = known.as_deref().map_or("", |network| &network.country);
+        let client = client(&mut self.clients, whose::user_agent(event));
+        let from = From { address, network: &network, country, client };
+        self.habits.was(who, event.seq, event.time, &from);
+    }
+
+    pub fn take_changes(&mut self) -> Vec<StateOp> {
+        let mut changes = self.habits.take_changes();
+        changes.extend(self.apps.take_changes());
+        changes
+    }
+
+    pub fn load(&mut self, key: &[u8], value: &[u8]) {
+        let [ABOUT, part, id @ ..] = key else { return };
+        match (part, std::str::from_utf8(id)) {
+            (b'a', Ok(id)) => self.apps.load(id, value),
+            (part, Ok(id)) => self.habits.load(*part, id, value),
+            _ => {}
+        }
+    }
+
+    fn person(&self, user: Option<&Value>, id: &str, event: &Event, directory: &Directory) -> Person {
+        let text = |name: &str| clip(user.and_then(|u| u.get(name)).and_then(Value::as_str).unwrap_or_default());
+        let known = |role: Role| (role != Role::Unknown).then(|| Told::by_log(role));
+        let role = directory.role_at(id, event);
+        let is = |which: Role| (role != Role::Unknown).then(|| Told::by_log(role == which));
+        Person {
+            id: id.chars().take(MAX_ID).collect(),
+            name: text("name"),
+            email: text("email"),
+            placeholder: is_placeholder(id),
+            role_at_event: known(role),
+            role_now: known(directory.role_now(id, event)),
+            system_roles: directory.grants_at(id, event),
+            guest: is(Role::Guest),
+            bot: is(Role::Bot),
+            external: user.and_then(|user| directory.is_external(user, event)).map(Told::by_log),
+            deactivated: directory.is_deactivated(id, event).map(Told::by_log),
+            dormant: self.is_dormant(id, event, directory).map(Told::by_log),
+            two_factor: None,
+            created: directory.made(id, event).map(Told::by_log),
+        }
+    }
+
+    /// `None` for somebody who was never seen, where the log wasn't watched for long enough to tell.
+    fn is_dormant(&self, id: &str, event: &Event, directory: &Directory) -> Option<bool> {
+        if id.is_empty() || is_placeholder(id) {
+            return None;
+        }
+        let away_s = |since: u64| event.time.0.saturating_sub(since);
+        let last = self.habits.of(id).and_then(Habit::last).or_else(|| directory.made(id, event));
+        match last {
+            Some(last) => Some(away_s(last.0) >= DORMANT_S),
+            None => (directory.watched_s(event) >= DORMANT_S).then_some(true),
+        }
+    }
+
+    fn target(&self, event: &Event, directory: &Directory) -> Option<Person> {
+        let entity = event.entity().filter(|_| event.entity_type() == "user");
+        let named = entity.map(id_of).filter(|id| !id.is_empty());
+        let id = match named {
+            Some(id) => id.to_owned(),
+            None => granted_to(event).into_iter().next()?,
+        };
+        let user = entity.filter(|entity| id_of(entity) == id);
+        (id != event.actor_id()).then(|| self.person(user, &id, event, directory))
+    }
+
+    fn acted_through(&self, event: &Event) -> Vec<Through> {
+        let name = |of: &Value| clip(of.get("name").and_then(Value::as_str).unwrap_or_default());
+        let inviter = match Whose::of(event) {
+            Whose::Inviter(Some(by)) => Some(Through::Inviter { id: clip(id_of(by)), name: name(by) }),
+            _ => None,
+        };
+        let agent = whose::agent(event).map(|agent| Through::Agent { name: clip(agent) });
+        let app = whose::app(event).map(|app| Through::App {
+            id: clip(id_of(app)),
+            name: name(app),
+            actor_installed_it: self.apps.is_installer(id_of(app), event.actor_id()),
+        });
+        [inviter, agent, app].into_iter().flatten().collect()
+    }
+
+    fn activity(&self, event: &Event) -> Option<Activity> {
+        let id = event.actor_id();
+        if id.is_empty() || is_placeholder(id) {
+            return None;
+        }
+        let mut activity = self.habits.of(id).map(|habit| habit.activity(event.time)).unwrap_or_default();
+        for counts in [&mut activity.day, &mut activity.month] {
+            *counts.entry(family_of(&event.action).to_owned()).or_default() += 1;
+        }
+        if Whose::of(event) == Whose::Actor {
+            activity.client = client_of(whose::user_agent(event));
+            activity.client_before = activity.clients.iter().find(|seen| seen.value == activity.client).cloned();
+        }
+        Some(activity)
+    }
+
+    fn address(&self, event: &Event, networks: &Networks) -> Option<Address> {
+        let ip = whose::address(event);
+        if ip.is_empty() {
+            return None;
+        }
+        let whose = Whose::of(event);
+        let known = networks.of(ip).unwrap_or_default();
+        let network = network_of(ip, Some(&known));
+        let owner = match whose {
+            Whose::Actor => event.actor_id(),
+            Whose::Inviter(Some(by)) => id_of(by),
+            _ => "",
+        };
+        let places = self.habits.of(owner).map(Habit::places);
+        let before = |places: &[Place], value: &str| places.iter().find(|place| place.value == value).map(Place::seen);
+        let mut others: Vec<&str> = Vec::new();
+        if !whose::is_loopback(ip) {
+            // Times are to the hour, so it may be an hour more than a day.
+            let since = event.time.minus(DAY_S + HOUR_S);
+            let was_there = |place: &Place| place.value == ip && place.last >= since;
+            let there =
+                self.habits.iter().filter(|(id, habit)| *id != owner && habit.places().addresses.iter().any(was_there));
+            others.extend(there.map(|(id, _)| id));
+            others.sort_unstable();
+        }
+        let kind = match known.kind.map_or(known.usage.as_str(), |kind| kind.name()) {
+            _ if whose::is_loopback(ip) => "loopback",
+            "" if !known.own.is_empty() => "own",
+            kind => kind,
+        };
+        Some(Address {
+            ip: clip(ip),
+            whose: whose.name().to_owned(),
+            kind: kind.to_owned(),
+            before: places.and_then(|places| before(&places.addresses, ip)),
+            network_before: places.and_then(|places| before(&places.networks, &network)),
+            others_total: others.len() as u64,
+            others: others.into_iter().take(MAX_NAMED).map(str::to_owned).collect(),
+            own: known.own.clone(),
+            asn: known.asn.clone(),
+            organization: known.organization.clone(),
+            country: known.country.clone(),
+        })
+    }
+
+    /// The app that the event is about, else the one through which it was done.
+    fn app(&self, event: &Event) -> Option<App> {
+        let entity = event.entity().filter(|_| event.entity_type() == "app");
+        self.apps.about(entity.or_else(|| whose::app(event))?, event)
+    }
+
+    fn peers(&self, event: &Event, directory: &Directory) -> Option<Peers> {
+        if !catalogue::is_action(&event.action) {
+            return None;
+        }
+        let role = directory.role_at(event.actor_id(), event);
+        let (mut people, mut same_role) = (0, 0);
+        for (id, habit) in self.habits.iter() {
+            if id != event.actor_id() && habit.did(&event.action, event.time) {
+                people += 1;
+                same_role += u64::from(directory.role_now(id, event) == role);
+            }
+        }
+        Some(Peers {
+            action: event.action.clone(),
+            people: MAX_COUNTED.min(people),
+            same_role: (role != Role::Unknown).then_some(MAX_COUNTED.min(same_role)),
+            watched_s: directory.watched_s(event).min(DORMANT_S),
+        })
+    }
+}
+
+/// The channel that an event is about or names.
+fn channel(event: &Event) -> Option<Channel> {
+    if let Some(channel) = event.entity().filter(|_| event.entity_type() == "channel") {
+        let text = |name: &str| clip(channel.get(name).and_then(Value::as_str).unwrap_or_default());
+        let flag = |name: &str| channel.get(name).and_then(Value::as_bool);
+        let privacy = text("privacy");
+        return Some(Channel {
+            id: text("id"),
+            name: text("name"),
+            private: (!privacy.is_empty()).then(|| privacy != "public"),
+            shared: flag("is_shared"),
+            org_shared: flag("is_org_shared"),
+        });
+    }
+    let named = |key: &str| {
+        let value = event.json().get("details")?.get(key)?;
+        value.as_str().or_else(|| value.get("id")?.as_str())
+    };
+    let id = ["channel", "channel_id"].into_iter().find_map(named).filter(|id| id.starts_with(['C', 'G', 'D']))?;
+    Some(Channel { id: clip(id), ..Channel::default() })
+}
+
+fn act(event: &Event, whose: Whose<'_>) -> Act {
+    let ip = if matches!(whose, Whose::Inviter(_)) { "" } else { whose::address(event) };
+    Act { seq: event.seq, time: event.time, action: clip(&event.action), ip_address: clip(ip) }
+}
+
+/// What stands for an address's network, as the field `context.network` has it.
+fn network_of<'n>(address: &str, known: Option<&'n Network>) -> Cow<'n, str> {
+    match known.map_or("", |network| &network.asn) {
+        "" => prefix_of(address).into(),
+        asn => asn.into(),
+    }
+}
+
+fn client<'c>(clients: &'c mut HashMap<String, String>, agent: &str) -> &'c str {
+    if !clients.contains_key(agent) {
+        if clients.len() >= MAX_AGENTS {
+            clients.clear();
+        }
+        clients.insert(agent.to_owned(), client_of(agent));
+    }
+    clients.get(agent).map_or("", String::as_str)
+}
+
+fn id_of(object: &Value) -> &str {
+    object.get("id").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn clip(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
+}

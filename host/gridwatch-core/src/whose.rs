@@ -1,0 +1,137 @@
+//! Whose the context of an entry is: address, client and session are the actor's as a rule, and somebody else's at times.
+//!
+//! Slack's documentation (Audit Logs API, "user_channel_join"): of a join by invitation the context is the inviter's, and
+//! likewise of a removal the remover's. What an app does in the name of its installer comes from the app's servers, and
+//! so does what an agent does for somebody. Slack's own acts come from no address, or from the loopback address.
+
+use crate::event::Event;
+use serde_json::Value;
+
+/// Slack's placeholders where no person acted (docs.slack.dev/admins/audit-logs-api).
+const PLACEHOLDERS: [&str; 2] = ["USLACKUSER", "USLACKSECURITY"];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose<'e> {
+    Actor,
+    /// Who invited the actor, or removed them; `None` where the entry doesn't name them.
+    Inviter(Option<&'e Value>),
+    /// The app through which the actor acted, as the entry has it.
+    App(&'e Value),
+    /// The agent that acted for the actor, by name.
+    Agent(&'e str),
+    /// Nobody's: it isn't there, or Slack's own servers acted.
+    Nobodys,
+}
+
+impl<'e> Whose<'e> {
+    pub fn of(event: &'e Event) -> Self {
+        if let Some(by) = inviter(event) {
+            return Self::Inviter(by);
+        }
+        if let Some(agent) = agent(event) {
+            return Self::Agent(agent);
+        }
+        if let Some(app) = app(event) {
+            return Self::App(app);
+        }
+        match address(event) {
+            "" => Self::Nobodys,
+            ip if is_loopback(ip) => Self::Nobodys,
+            _ => Self::Actor,
+        }
+    }
+
+    /// As the field `context.whose` says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Actor => "actor",
+            Self::Inviter(_) => "inviter",
+            Self::App(_) => "app",
+            Self::Agent(_) => "agent",
+            Self::Nobodys => "",
+        }
+    }
+}
+
+pub fn is_placeholder(user: &str) -> bool {
+    PLACEHOLDERS.contains(&user)
+}
+
+/// `context.app`, if an app made the call.
+pub fn app(event: &Event) -> Option<&Value> {
+    let app = context(event, "app")?;
+    app.get("id").and_then(Value::as_str).filter(|id| !id.is_empty()).map(|_| app)
+}
+
+/// `context.acting_agent`: Slackbot or another agent that acted for the actor.
+pub fn agent(event: &Event) -> Option<&str> {
+    context(event, "acting_agent").and_then(Value::as_str).filter(|agent| !agent.is_empty())
+}
+
+pub fn address(event: &Event) -> &str {
+    context(event, "ip_address").and_then(Value::as_str).unwrap_or_default()
+}
+
+pub fn user_agent(event: &Event) -> &str {
+    context(event, "ua").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Not `Value::pointer`, which makes copies of the names, for this is asked of every event.
+fn context<'e>(event: &'e Event, name: &str) -> Option<&'e Value> {
+    event.json().get("context")?.get(name)
+}
+
+pub fn is_loopback(ip: &str) -> bool {
+    ip.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+}
+
+/// `inviter` and `kicker` come flat or, in older entries, as `{type, user: {…}}`.
+fn inviter(event: &Event) -> Option<Option<&Value>> {
+    let details = event.json().get("details")?;
+    let named = ["inviter", "kicker"].into_iter().find_map(|who| details.get(who).filter(|v| v.is_object()));
+    let how = details.get("type").and_then(Value::as_str);
+    if named.is_none() && !(matches!(how, Some("INVITED" | "KICKED")) && event.action.contains("channel")) {
+        return None;
+    }
+    let user = named.map(|by| by.get("user").filter(|user| user.is_object()).unwrap_or(by));
+    Some(user.filter(|user| user.get("id").and_then(Value::as_str) != Some(event.actor_id())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Entry;
+    use crate::time::UnixMillis;
+
+    fn whose(action: &str, context: &str, details: &str) -> String {
+        let raw = format!(
+            r#"{{"id":"a","date_create":9,"action":"{action}","actor":{{"type":"user","user":{{"id":"W1"}}}},
+               "context":{{{context}}},"details":{{{details}}}}}"#
+        );
+        let event = Event::new(1, UnixMillis(0), &Entry::from_json(&raw));
+        match Whose::of(&event) {
+            Whose::Inviter(Some(user)) => format!("inviter {}", user["id"].as_str().unwrap_or_default()),
+            Whose::App(app) => format!("app {}", app["id"].as_str().unwrap_or_default()),
+            other => other.name().to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_context_is_the_actors_unless_the_entry_says_otherwise() {
+        let ip = r#""ip_address":"198.51.100.7""#;
+        for (action, context, details, want) in [
+            ("user_login", ip, "", "actor"),
+            ("user_channel_join", ip, r#""type":"JOINED""#, "actor"),
+            ("user_channel_join", ip, r#""type":"INVITED","inviter":{"id":"W2"}"#, "inviter W2"),
+            ("user_channel_join", ip, r#""inviter":{"type":"user","user":{"id":"W2"}}"#, "inviter W2"),
+            ("user_channel_join", ip, r#""type":"INVITED""#, "inviter"),
+            ("user_channel_leave", ip, r#""type":"KICKED","kicker":{"id":"W3"}"#, "inviter W3"),
+            ("file_downloaded", r#""ip_address":"192.0.2.9","app":{"id":"A1"}"#, "", "app A1"),
+            ("file_downloaded", r#""ip_address":"127.0.0.1","ua":"","session_id":null,"app":null"#, "", ""),
+            ("file_downloaded", r#""ip_address":"""#, "", ""),
+            ("canvas_created", r#""ip_address":"192.0.2.9","acting_agent":"Slackbot","app":{"id":"A1"}"#, "", "agent"),
+        ] {
+            assert_eq!(whose(action, context, details), want, "{action} {context} {details}");
+        }
+    }
+}
