@@ -16,6 +16,7 @@ use gridwatch_core::event::Event;
 use gridwatch_core::lookup::Tables;
 use gridwatch_core::manifest::{ConfigKind, Manifest, Rule, Severity};
 use gridwatch_core::network::Networks;
+use gridwatch_core::own;
 use gridwatch_core::pipeline::Pipeline;
 use gridwatch_core::time::UnixMillis;
 use gridwatch_core::windows::{MAX_TOTAL_BYTES, WindowSize};
@@ -183,13 +184,12 @@ fn is_over(count: u64, budget: f64, scale: f64) -> bool {
     count as f64 > (budget * scale).ceil()
 }
 
-/// Every rule of the modules, by the name that alerts give.
+/// Every rule of the modules, and gridwatch's own, by the name that alerts give.
 fn rules(modules: &[Module]) -> BTreeMap<String, Rule> {
-    let of = |module: &Module| {
-        let manifest = service(module).manifest.clone();
+    let of = |manifest: &Manifest| {
         manifest.rules.iter().map(|rule| (format!("{}.{}", manifest.name, rule.id), rule.clone())).collect::<Vec<_>>()
     };
-    modules.iter().flat_map(of).collect()
+    modules.iter().map(|module| &*module.manifest).chain([own::manifest()]).flat_map(of).collect()
 }
 
 /// An alert as far as scoring goes, all its revisions together.

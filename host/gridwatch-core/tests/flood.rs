@@ -11,7 +11,7 @@ use std::path::Path;
 
 const FROM: u64 = 1_790_000_000;
 /// `GRIDWATCH_FLOOD=300000` sends as many, with as much more room.
-const EVENTS: u64 = 20_000;
+const EVENTS: u64 = 10_000;
 /// Sixteen in a second.
 const A_SECOND: u64 = 16;
 const BATCH: u64 = 4_096;
