@@ -302,6 +302,45 @@ fn a_table_of_networks_is_read_or_each_wrong_line_told() {
 }
 
 #[test]
+fn what_alerts_tell_of_addresses_and_people_is_read_or_each_problem_told() {
+    let place = Place::new();
+    let enrich = "[enrich]\ntor = \"tor.txt\"\nhosting = \"hosting.txt\"\ntoken_file = \"people\"\nwait = \"5s\"\n\
+                  [enrich.own]\n\"Head office\" = [\"198.51.100.0/24\"]\n";
+    let text = format!("{SMALL}[detect]\nnetworks = \"n.csv\"\n{enrich}");
+    fs::write(place.path("n.csv"), "198.51.100.0/24,AS64500,DE\n203.0.113.7,,,,,vpn\n").unwrap();
+    fs::write(place.path("tor.txt"), "203.0.113.7\n203.0.113.8 # an exit\n").unwrap();
+    fs::write(place.path("hosting.txt"), "203.0.113.0/24\n").unwrap();
+    fs::write(place.path("people"), "xoxb-s3cret").unwrap();
+    fs::set_permissions(place.path("people"), fs::Permissions::from_mode(0o600)).unwrap();
+    let config = place.load(&text).unwrap();
+    let kind = |address| config.networks.of(address).and_then(|network| network.kind).map(|kind| kind.name());
+    assert_eq!(
+        [kind("203.0.113.7"), kind("203.0.113.8"), kind("203.0.113.9")],
+        [Some("vpn"), Some("tor"), Some("hosting")]
+    );
+    let office = config.networks.of("198.51.100.9").unwrap().into_owned();
+    assert_eq!((office.own.as_str(), office.asn.as_str()), ("Head office", "AS64500"));
+    let accounts = config.accounts.unwrap();
+    assert_eq!(
+        (accounts.wait.as_secs(), accounts.keep_s, accounts.token.expose()),
+        (5, 86_400, "xoxb-s3cret"),
+        "a bot's will do"
+    );
+    assert_eq!(accounts.url, "https://slack.com/api/users.info");
+    fs::write(place.path("hosting.txt"), "203.0.113.0/24\n\nhost.example\n").unwrap();
+    let wrong = text.replace("198.51.100.0/24\"]", "198.51.100.0/99\"]").replace("wait = \"5s\"", "wait = \"60s\"");
+    let problems = place.problems(&wrong).join("\n");
+    for part in [
+        "enrich.hosting: ",
+        "line 3: `host.example`",
+        "enrich.wait: 60s is over the maximum",
+        "enrich.own.Head office: `198.51.100.0/99`",
+    ] {
+        assert!(problems.contains(part), "no {part} in {problems}");
+    }
+}
+
+#[test]
 fn two_sinks_on_one_file_are_refused() {
     let place = Place::new();
     let sink = |name: &str, path: &str| format!("[[sink]]\nname = \"{name}\"\ntype = \"file\"\npath = \"{path}\"\n");
