@@ -4,6 +4,10 @@ use super::*;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
+/// The writer of databases that the host's tests use.
+#[path = "../../../../tests/src/mmdb.rs"]
+mod mmdb;
+
 /// A folder with everything that the example names.
 struct Place {
     folder: tempfile::TempDir,
@@ -72,9 +76,15 @@ fn the_example_is_valid_and_so_is_every_key_in_its_comments() {
         _ => format!("{line}\n"),
     });
     fs::write(place.path("networks.csv"), "198.51.100.0/24,AS64500,DE\n").unwrap();
+    for (name, kind) in [("GeoLite2-City.mmdb", "GeoLite2-City"), ("GeoLite2-ASN.mmdb", "GeoLite2-ASN")] {
+        fs::write(place.path(name), mmdb::database(kind, &[])).unwrap();
+    }
+    fs::write(place.path("tor-exits.txt"), "203.0.113.7\n").unwrap();
+    fs::write(place.path("hosting-ranges.txt"), "203.0.113.0/24\n").unwrap();
+    place.secret("people-token", "xoxb-s3cret", 0o600);
     let all = place.load(&uncommented.collect::<String>()).unwrap();
     assert!(!all.networks.is_empty());
-    assert!(all.slack.rotation.is_some());
+    assert!(all.slack.rotation.is_some() && all.accounts.is_some());
     let values = |config: &Config| {
         let s = &config.slack;
         let slack = (&s.base_url, s.start, s.interval_s, s.settle_s, s.overlap_s, s.max_window_s, s.page_limit);
