@@ -7,4 +7,5 @@ mod errors;
 mod faults;
 mod org;
 mod pages;
+mod people;
 mod rotation;

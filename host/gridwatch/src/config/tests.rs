@@ -4,6 +4,10 @@ use super::*;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
+/// The writer of databases that the host's tests use.
+#[path = "../../../../tests/src/mmdb.rs"]
+mod mmdb;
+
 /// A folder with everything that the example names.
 struct Place {
     folder: tempfile::TempDir,
@@ -72,9 +76,15 @@ fn the_example_is_valid_and_so_is_every_key_in_its_comments() {
         _ => format!("{line}\n"),
     });
     fs::write(place.path("networks.csv"), "198.51.100.0/24,AS64500,DE\n").unwrap();
+    for (name, kind) in [("GeoLite2-City.mmdb", "GeoLite2-City"), ("GeoLite2-ASN.mmdb", "GeoLite2-ASN")] {
+        fs::write(place.path(name), mmdb::database(kind, &[])).unwrap();
+    }
+    fs::write(place.path("tor-exits.txt"), "203.0.113.7\n").unwrap();
+    fs::write(place.path("hosting-ranges.txt"), "203.0.113.0/24\n").unwrap();
+    place.secret("people-token", "xoxb-s3cret", 0o600);
     let all = place.load(&uncommented.collect::<String>()).unwrap();
     assert!(!all.networks.is_empty());
-    assert!(all.slack.rotation.is_some());
+    assert!(all.slack.rotation.is_some() && all.accounts.is_some());
     let values = |config: &Config| {
         let s = &config.slack;
         let slack = (&s.base_url, s.start, s.interval_s, s.settle_s, s.overlap_s, s.max_window_s, s.page_limit);
@@ -299,6 +309,45 @@ fn a_table_of_networks_is_read_or_each_wrong_line_told() {
     assert_eq!(config.networks.of("198.51.100.9").map(|network| network.asn.clone()).as_deref(), Some("AS64500"));
     fs::write(place.path("n.csv"), "198.51.100.0/24,AS64500\n198.51.100.0/99\n").unwrap();
     assert!(place.problems(&text)[0].contains("n.csv: line 2: "), "{:?}", place.problems(&text));
+}
+
+#[test]
+fn what_alerts_tell_of_addresses_and_people_is_read_or_each_problem_told() {
+    let place = Place::new();
+    let enrich = "[enrich]\ntor = \"tor.txt\"\nhosting = \"hosting.txt\"\ntoken_file = \"people\"\nwait = \"5s\"\n\
+                  [enrich.own]\n\"Head office\" = [\"198.51.100.0/24\"]\n";
+    let text = format!("{SMALL}[detect]\nnetworks = \"n.csv\"\n{enrich}");
+    fs::write(place.path("n.csv"), "198.51.100.0/24,AS64500,DE\n203.0.113.7,,,,,vpn\n").unwrap();
+    fs::write(place.path("tor.txt"), "203.0.113.7\n203.0.113.8 # an exit\n").unwrap();
+    fs::write(place.path("hosting.txt"), "203.0.113.0/24\n").unwrap();
+    fs::write(place.path("people"), "xoxb-s3cret").unwrap();
+    fs::set_permissions(place.path("people"), fs::Permissions::from_mode(0o600)).unwrap();
+    let config = place.load(&text).unwrap();
+    let kind = |address| config.networks.of(address).and_then(|network| network.kind).map(|kind| kind.name());
+    assert_eq!(
+        [kind("203.0.113.7"), kind("203.0.113.8"), kind("203.0.113.9")],
+        [Some("vpn"), Some("tor"), Some("hosting")]
+    );
+    let office = config.networks.of("198.51.100.9").unwrap().into_owned();
+    assert_eq!((office.own.as_str(), office.asn.as_str()), ("Head office", "AS64500"));
+    let accounts = config.accounts.unwrap();
+    assert_eq!(
+        (accounts.wait.as_secs(), accounts.keep_s, accounts.token.expose()),
+        (5, 86_400, "xoxb-s3cret"),
+        "a bot's will do"
+    );
+    assert_eq!(accounts.url, "https://slack.com/api/users.info");
+    fs::write(place.path("hosting.txt"), "203.0.113.0/24\n\nhost.example\n").unwrap();
+    let wrong = text.replace("198.51.100.0/24\"]", "198.51.100.0/99\"]").replace("wait = \"5s\"", "wait = \"60s\"");
+    let problems = place.problems(&wrong).join("\n");
+    for part in [
+        "enrich.hosting: ",
+        "line 3: `host.example`",
+        "enrich.wait: 60s is over the maximum",
+        "enrich.own.Head office: `198.51.100.0/99`",
+    ] {
+        assert!(problems.contains(part), "no {part} in {problems}");
+    }
 }
 
 #[test]
