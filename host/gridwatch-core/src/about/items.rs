@@ -174,7 +174,7 @@ fn address(items: &mut Items, address: Option<&Address>) {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     items.said("own way out", some(&address.own).unwrap_or_else(|| "none that is configured".into()));
     items.put("country", some(&address.country), "no table or database has the address");
-    let network = some(&format!("{} {}", address.asn, address.organization).trim().to_owned());
+    let network = some(format!("{} {}", address.asn, address.organization).trim());
     items.put("network", network, "no table or database has the address");
     items.put("kind of address", some(&address.kind), "no table or list has the address");
     let others: Vec<&str> = address.others.iter().map(String::as_str).collect();
