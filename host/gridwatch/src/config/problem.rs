@@ -31,6 +31,19 @@ impl Problem {
 }
 
 impl Problems {
+    /// Of another file that the configuration names: line, key, what is wrong, hint.
+    pub fn of_file(
+        file: PathBuf,
+        problems: impl IntoIterator<Item = (Option<usize>, String, String, Option<String>)>,
+    ) -> Self {
+        let problem = |(line, key, what, hint): (_, String, String, Option<String>)| {
+            let mut problem = Problem::new(line, &key, what);
+            hint.into_iter().for_each(|hint| problem.hint(hint));
+            problem
+        };
+        Self::new(file, problems.into_iter().map(problem).collect())
+    }
+
     pub(super) fn new(file: PathBuf, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.line);
         Self { file, problems }

@@ -238,6 +238,15 @@ impl<'t> Section<'t> {
         texts
     }
 
+    /// Where its keys stand.
+    pub(super) fn lines(&self) -> Vec<(&'t str, usize)> {
+        let lines = self.entries().filter_map(|(key, item)| {
+            let span = self.table?.key(key).and_then(|k| k.span()).or_else(|| item.span());
+            Some((key, self.reader.line_of(span).or(self.line)?))
+        });
+        lines.collect()
+    }
+
     /// The whole section as JSON, for a reader who checks it later.
     pub(super) fn json(&self) -> Map<String, Json> {
         let convert = |(key, item): (&str, &Item)| match item_json(item) {

@@ -1,0 +1,274 @@
+//! `gridwatch tune`: what is loud, what each exception hid, and what other thresholds would have given.
+//!
+//! Alerts are counted from the history, people and events from the archive; neither needs the running gridwatch. An alert
+//! counts on the day of its newest event. Where the archive doesn't reach back as far as was asked for, rates are over the days
+//! that it has.
+
+mod report;
+mod sweep;
+
+use crate::clock;
+use crate::config::Config;
+use crate::exceptions::{Live, command::state};
+use crate::history;
+use crate::modules::Wanted;
+use crate::{archive, modules};
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use gridwatch_core::alert::Alert;
+use gridwatch_core::entry::Entry;
+use gridwatch_core::event::Event;
+use gridwatch_core::exception::Exceptions;
+use gridwatch_core::manifest::{Manifest, Severity};
+use gridwatch_core::time::UnixSeconds;
+use gridwatch_detect::Module;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashSet};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use sweep::Sweep;
+
+const DAY_S: u64 = 86_400;
+/// Actors and apps named of each rule.
+const NOISIEST: usize = 3;
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The configuration that gridwatch runs with.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// How far back to look.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=400))]
+    days: u64,
+    /// Only this rule, and what it would have given with other values of its module's settings: each is tried out by running
+    /// the module over the archive, which takes a while.
+    #[arg(long, value_name = "MODULE.RULE")]
+    rule: Option<String>,
+    /// table is for people, json has every number.
+    #[arg(long, default_value = "table", value_enum)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+/// Everything there is to say. The field names are those of `--format json`.
+#[derive(Debug, Serialize)]
+pub struct Tuning {
+    /// Event times between which alerts and people were counted.
+    pub from: UnixSeconds,
+    pub to: UnixSeconds,
+    pub days: f64,
+    /// People (and bots) who did anything in that time; `null` without an archive.
+    pub active_users: Option<u64>,
+    /// The loudest first.
+    pub rules: Vec<RuleNumbers>,
+    pub exceptions: Vec<Hid>,
+    /// Of `--rule` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sweeps: Option<Vec<Sweep>>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct RuleNumbers {
+    pub rule: String,
+    pub alerts: u64,
+    /// Of them, those of Medium and above.
+    pub medium_or_above: u64,
+    pub a_day: f64,
+    pub a_day_per_1000_users: Option<f64>,
+    /// Alerts that exceptions held back; not among `alerts`.
+    pub suppressed: u64,
+    /// Who made most of them: id, alerts.
+    pub actors: Vec<(String, u64)>,
+    pub apps: Vec<(String, u64)>,
+}
+
+/// What an exception hid.
+#[derive(Debug, Serialize)]
+pub struct Hid {
+    pub id: String,
+    /// holds, expired, not yet, or gone: no longer in the file.
+    pub state: &'static str,
+    pub expires: Option<UnixSeconds>,
+    pub alerts: u64,
+    pub findings: u64,
+    pub newest: Option<UnixSeconds>,
+    pub worst: Option<Severity>,
+}
+
+pub fn run(options: &Options) -> Result<u8> {
+    let config = Config::load(&options.config)?;
+    let now = clock::now();
+    let asked = now.seconds().minus(options.days * DAY_S);
+    let wanted = Wanted::of(&config);
+    let manifests = modules::manifests(&wanted.dir)?;
+    if let Some(rule) = &options.rule {
+        check_rule(rule, &manifests)?;
+    }
+    let exceptions = exceptions(&wanted)?;
+    let archive = config.archive.as_ref().map(|archive| archive.dir.as_path());
+    progress("counting who was active, from the archive");
+    let seen = archive.map(|dir| Seen::between(dir, asked, now.seconds())).transpose()?;
+    let from = seen.as_ref().and_then(|seen| seen.first).unwrap_or(asked).max(asked);
+    let mut alerts = history::alerts(&config.state_dir)?;
+    alerts.retain(|alert| (from..=now.seconds()).contains(&alert.last));
+    let period = Period { from, to: now.seconds(), users: seen.map(|seen| seen.actors.len() as u64) };
+    let hid = hid(&alerts, &exceptions, now.seconds());
+    let sweeps = match (&options.rule, archive) {
+        (Some(rule), Some(dir)) => Some(sweep::sweeps(rule, &wanted, &exceptions, dir, &period)?),
+        (Some(_), None) => bail!("there is no archive to try out thresholds on\nhint: `enabled = true` in [archive]"),
+        (None, _) => None,
+    };
+    let is_asked = |rule: &str| options.rule.as_ref().is_none_or(|asked| asked == rule);
+    alerts.retain(|alert| is_asked(&alert.rule));
+    let tuning = Tuning {
+        from,
+        to: period.to,
+        days: period.days(),
+        active_users: period.users,
+        rules: rules(&alerts, &period),
+        exceptions: hid,
+        sweeps,
+    };
+    match options.format {
+        Format::Json => println!("{}", serde_json::to_string_pretty(&tuning)?),
+        Format::Table => report::print(&tuning, &manifests, &mut anstream::stdout().lock())?,
+    }
+    Ok(0)
+}
+
+/// A time, and how many people there were in it.
+pub struct Period {
+    pub from: UnixSeconds,
+    pub to: UnixSeconds,
+    pub users: Option<u64>,
+}
+
+impl Period {
+    /// At least one: what happened in the first hours isn't a rate yet.
+    pub fn days(&self) -> f64 {
+        (self.to.0.saturating_sub(self.from.0) as f64 / DAY_S as f64).max(1.0)
+    }
+}
+
+fn check_rule(rule: &str, manifests: &[Manifest]) -> Result<()> {
+    let names = manifests.iter().flat_map(|m| m.rules.iter().map(move |rule| format!("{}.{}", m.name, rule.id)));
+    let names: Vec<String> = names.collect();
+    if names.iter().any(|name| name == rule) {
+        return Ok(());
+    }
+    let near = gridwatch_core::slip::did_you_mean(rule, names.iter().map(String::as_str));
+    let hint = near.map_or("`gridwatch detections` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
+    bail!("no module has a rule `{rule}`\nhint: {hint}")
+}
+
+/// As they stand in the file now. Modules are only loaded where there is a file.
+fn exceptions(wanted: &Wanted) -> Result<Exceptions> {
+    if wanted.exceptions.is_none() {
+        return Ok(Exceptions::default());
+    }
+    let modules: Vec<Module> = wanted.load()?;
+    Ok((*Live::open(wanted, &modules, clock::now())?.in_force()).clone())
+}
+
+/// What the archive says of a time.
+struct Seen {
+    actors: HashSet<String>,
+    /// Event time of the oldest entry.
+    first: Option<UnixSeconds>,
+}
+
+impl Seen {
+    fn between(dir: &Path, from: UnixSeconds, to: UnixSeconds) -> Result<Self> {
+        let mut seen = Self { actors: HashSet::new(), first: None };
+        for record in archive::read(dir, Some(from), Some(to)).context("the archive can't be read")? {
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => {
+                    tracing::warn!(%error, "passed over");
+                    continue;
+                }
+            };
+            let event = Event::new(record.seq, record.first_seen, &Entry::from_json(&record.raw));
+            if !event.actor_id().is_empty() && !seen.actors.contains(event.actor_id()) {
+                seen.actors.insert(event.actor_id().to_owned());
+            }
+            seen.first = Some(seen.first.map_or(event.time, |first| first.min(event.time)));
+        }
+        Ok(seen)
+    }
+}
+
+fn rules(alerts: &[Alert], period: &Period) -> Vec<RuleNumbers> {
+    let mut by_rule: BTreeMap<&str, Vec<&Alert>> = BTreeMap::new();
+    for alert in alerts {
+        by_rule.entry(&alert.rule).or_default().push(alert);
+    }
+    let mut rules: Vec<RuleNumbers> =
+        by_rule.into_iter().map(|(rule, alerts)| RuleNumbers::of(rule, &alerts, period)).collect();
+    rules.sort_by_key(|rule| std::cmp::Reverse((rule.alerts, rule.suppressed)));
+    rules
+}
+
+impl RuleNumbers {
+    fn of(rule: &str, alerts: &[&Alert], period: &Period) -> Self {
+        let told: Vec<&Alert> = alerts.iter().copied().filter(|alert| alert.suppressed_by.is_none()).collect();
+        let a_day = told.len() as f64 / period.days();
+        Self {
+            rule: rule.to_owned(),
+            alerts: told.len() as u64,
+            medium_or_above: told.iter().filter(|alert| alert.severity >= Severity::Medium).count() as u64,
+            a_day,
+            a_day_per_1000_users: period.users.filter(|users| *users > 0).map(|users| a_day * 1_000.0 / users as f64),
+            suppressed: (alerts.len() - told.len()) as u64,
+            actors: noisiest(told.iter().map(|alert| alert.actor.id.as_str())),
+            apps: noisiest(told.iter().filter_map(|alert| alert.labels.get("app")).map(String::as_str)),
+        }
+    }
+}
+
+fn noisiest<'a>(names: impl Iterator<Item = &'a str>) -> Vec<(String, u64)> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    names.filter(|name| !name.is_empty()).for_each(|name| *counts.entry(name).or_default() += 1);
+    let mut counts: Vec<(String, u64)> = counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts.truncate(NOISIEST);
+    counts
+}
+
+/// Of each exception of the file, and of those that hid something and are no longer in it.
+fn hid(alerts: &[Alert], exceptions: &Exceptions, now: UnixSeconds) -> Vec<Hid> {
+    let blank = |id: &str, state, expires| Hid {
+        id: id.to_owned(),
+        state,
+        expires,
+        alerts: 0,
+        findings: 0,
+        newest: None,
+        worst: None,
+    };
+    let mut all: Vec<Hid> = exceptions.iter().map(|e| blank(&e.id, state(e, now), Some(e.expires))).collect();
+    for alert in alerts {
+        let Some(by) = &alert.suppressed_by else { continue };
+        let at = all.iter().position(|hid| hid.id == *by).unwrap_or_else(|| {
+            all.push(blank(by, "gone", None));
+            all.len() - 1
+        });
+        let hid = &mut all[at];
+        hid.alerts += 1;
+        hid.findings += alert.findings;
+        hid.newest = hid.newest.max(Some(alert.last));
+        hid.worst = hid.worst.max(Some(alert.severity));
+    }
+    all
+}
+
+fn progress(what: &str) {
+    if std::io::stderr().is_terminal() {
+        eprintln!("… {what}");
+    }
+}
