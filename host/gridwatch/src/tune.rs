@@ -95,7 +95,8 @@ pub struct Hid {
     pub state: &'static str,
     pub expires: Option<UnixSeconds>,
     pub alerts: u64,
-    pub findings: u64,
+    /// As of the last revision of each alert that was kept: those are made at 1, 10, 100 … findings.
+    pub findings_at_least: u64,
     pub newest: Option<UnixSeconds>,
     pub worst: Option<Severity>,
 }
@@ -247,7 +248,7 @@ fn hid(alerts: &[Alert], exceptions: &Exceptions, now: UnixSeconds) -> Vec<Hid> 
         state,
         expires,
         alerts: 0,
-        findings: 0,
+        findings_at_least: 0,
         newest: None,
         worst: None,
     };
@@ -260,7 +261,7 @@ fn hid(alerts: &[Alert], exceptions: &Exceptions, now: UnixSeconds) -> Vec<Hid> 
         });
         let hid = &mut all[at];
         hid.alerts += 1;
-        hid.findings += alert.findings;
+        hid.findings_at_least += alert.findings;
         hid.newest = hid.newest.max(Some(alert.last));
         hid.worst = hid.worst.max(Some(alert.severity));
     }

@@ -253,16 +253,14 @@ fn modules(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Modules> {
         section.problem("dir", what, "create it, even if it stays empty".to_owned());
     }
     let settings = section.section("config");
-    let config = settings.entries().map(|(module, _)| {
+    let (mut config, mut places) = (BTreeMap::new(), Places { file: edge.file.to_owned(), ..Places::default() });
+    places.lines.extend(settings.lines().into_iter().map(|(module, line)| ((module.to_owned(), String::new()), line)));
+    for (module, _) in settings.entries() {
         check_name(&settings, module, module);
-        (module.to_owned(), settings.free_section(module).json())
-    });
-    let config = config.collect();
-    let mut places = Places { file: edge.file.to_owned(), ..Places::default() };
-    for (module, line) in settings.lines() {
-        places.lines.insert((module.to_owned(), String::new()), line);
-        let lines = settings.free_section(module).lines();
+        let of_module = settings.free_section(module);
+        let lines = of_module.lines();
         places.lines.extend(lines.into_iter().map(|(key, line)| ((module.to_owned(), key.to_owned()), line)));
+        config.insert(module.to_owned(), of_module.json());
     }
     let granted = section.section("grants");
     let grants = granted.entries().filter_map(|(module, item)| {

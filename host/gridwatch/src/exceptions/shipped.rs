@@ -15,7 +15,7 @@ pub const SEEDS: [u64; 2] = [1, 2];
 
 /// The smallest org that all stories fit into. Its weeks are always the same, so that a check repeats itself.
 pub fn org(seed: u64) -> Labelled {
-    let (users, days) = (Benchmark::FEWEST_USERS, 14);
+    let (users, days) = (Benchmark::FEWEST_USERS, 10);
     Benchmark { seed, users, days, ..Benchmark::default() }.run()
 }
 

@@ -73,7 +73,7 @@ fn exceptions(tuning: &Tuning, out: &mut dyn Write) -> Result<()> {
     writeln!(
         out,
         "\n{BOLD}{:<width$} {:<8} {:>6} {:>9} {:<13} {:<20} EXPIRES{BOLD:#}",
-        "EXCEPTION", "STATE", "HID", "FINDINGS", "WORST", "NEWEST"
+        "EXCEPTION", "STATE", "HID", "FINDINGS≥", "WORST", "NEWEST"
     )?;
     for hid in &tuning.exceptions {
         let text =
@@ -84,7 +84,7 @@ fn exceptions(tuning: &Tuning, out: &mut dyn Write) -> Result<()> {
             hid.id,
             hid.state,
             hid.alerts,
-            hid.findings,
+            hid.findings_at_least,
             hid.worst.map_or("-", |worst| worst.name()),
             text(hid.newest),
             text(hid.expires),

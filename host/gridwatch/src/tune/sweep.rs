@@ -58,7 +58,7 @@ impl Sweep {
     }
 }
 
-/// Each whole number among the settings of the rule's module.
+/// Each whole number among the settings of the rule's module that the rule's texts name; all of them where they name none.
 pub fn sweeps(
     rule: &str,
     wanted: &Wanted,
@@ -70,8 +70,15 @@ pub fn sweeps(
     let settings = wanted.settings.get(module).cloned().unwrap_or_default();
     let manifests = crate::modules::manifests(&wanted.dir)?;
     let manifest = manifests.into_iter().find(|manifest| manifest.name == module).context("no such module")?;
+    let of_rule = manifest.rules.iter().find(|known| known.id == rule).context("no such rule")?;
+    let is_named = |name: &str| {
+        let name = format!("`{name}`");
+        of_rule.threshold.contains(&name) || of_rule.condition.contains(&name)
+    };
+    let numbers = manifest.config.iter().filter(|(_, key)| matches!(key.kind, ConfigKind::Integer { .. }));
+    let some_named = numbers.clone().any(|(name, _)| is_named(name));
     let mut sweeps = Vec::new();
-    for (name, key) in &manifest.config {
+    for (name, key) in numbers.filter(|(name, _)| !some_named || is_named(name)) {
         let ConfigKind::Integer { min, max } = key.kind else { continue };
         let present = settings.get(name).unwrap_or(&key.default).as_u64().unwrap_or(min);
         let values = values(present, min, max);
