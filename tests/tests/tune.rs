@@ -238,6 +238,18 @@ fn the_check_fails_when_a_known_true_positive_goes_quiet() {
     let said = stdout(&fine);
     assert!(said.contains("fine: 1 of 1 exceptions hold") && said.contains("`harmless`"), "{said}");
 
+    let path = host.path("gridwatch.toml");
+    let plain = std::fs::read_to_string(&path).expect("configuration");
+    std::fs::write(&path, format!("{plain}[modules.config.apps]\nmedium_score = 9\nhigh_score = 9\n"))
+        .expect("configuration");
+    let deaf = say(&host, &["exceptions", "check"]);
+    assert!(
+        stdout(&deaf).contains("note: with the modules' default settings somebody would be told of"),
+        "{}",
+        stdout(&deaf)
+    );
+    std::fs::write(&path, plain).expect("configuration");
+
     let who = format!("{{ actor = {:?} }}", takers());
     let proposed = host.path("proposed.toml");
     let silencing = exception("takers", &who, "[\"privilege.*\"]", 9);
@@ -358,6 +370,9 @@ fn the_numbers_of_tune_are_those_of_a_hand_count() {
     let burst = tuning["rules"].as_array().unwrap().iter().find(|r| r["rule"] == "sign-in.burst").expect("the rule");
     assert_eq!((&burst["alerts"], &burst["medium_or_above"], &burst["suppressed"]), (&json!(2), &json!(0), &json!(1)));
     assert_eq!(burst["actors"], json!([["W12", 1], ["W25", 1]]));
+    let by_day = burst["by_day"].as_array().expect("days");
+    assert_eq!((by_day.len(), by_day[0].as_u64(), by_day[1].as_u64()), (2, Some(2), Some(0)), "yesterday and today");
+    assert_eq!(tuning["actors"].as_array().map(Vec::len), Some(3), "{}", tuning["actors"]);
     let number = |value: &Value| value.as_f64().expect("a number");
     let days = number(&tuning["days"]);
     assert!((1.0..2.6).contains(&days), "from the first entry on: {days}");

@@ -150,6 +150,14 @@ impl Exceptions {
     }
 }
 
+/// `apps.install`, or `apps.*` for all of a module.
+fn covers(pattern: &str, rule: &str) -> bool {
+    match pattern.strip_suffix(".*") {
+        Some(module) => rule.split_once('.').is_some_and(|(of, _)| of == module),
+        None => pattern == rule,
+    }
+}
+
 impl Exception {
     pub fn holds_at(&self, time: UnixSeconds) -> bool {
         time < self.expires && self.added.is_none_or(|added| added <= time)
@@ -162,11 +170,7 @@ impl Exception {
 
     /// Is a finding of this rule on this action what it is about, whoever did it?
     pub fn covers(&self, rule: &str, action: &str) -> bool {
-        let of_rule = |pattern: &String| match pattern.strip_suffix(".*") {
-            Some(module) => rule.split_once('.').is_some_and(|(of, _)| of == module),
-            None => pattern == rule,
-        };
-        (self.rules.is_empty() || self.rules.iter().any(of_rule))
+        (self.rules.is_empty() || self.rules.iter().any(|pattern| covers(pattern, rule)))
             && (self.actions.is_empty() || self.actions.iter().any(|named| named == action))
     }
 

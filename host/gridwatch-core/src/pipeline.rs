@@ -377,6 +377,9 @@ impl Pipeline {
 
     /// Suppresses the alert of a finding on this event, or says what keeps an exception from doing so.
     fn apply_exceptions(&self, alert: &mut Alert, event: &Event) {
+        if alert.suppressed_by.is_some() {
+            return;
+        }
         let around = Around { networks: &self.networks, apps: &self.apps };
         match self.exceptions.verdict(&alert.rule, event, around) {
             Verdict::Told => {}

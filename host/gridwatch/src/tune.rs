@@ -64,6 +64,9 @@ pub struct Tuning {
     pub days: f64,
     /// People (and bots) who did anything in that time; `null` without an archive.
     pub active_users: Option<u64>,
+    /// Who made most alerts, of all rules together: id, alerts.
+    pub actors: Vec<(String, u64)>,
+    pub apps: Vec<(String, u64)>,
     /// The loudest first.
     pub rules: Vec<RuleNumbers>,
     pub exceptions: Vec<Hid>,
@@ -80,6 +83,8 @@ pub struct RuleNumbers {
     pub medium_or_above: u64,
     pub a_day: f64,
     pub a_day_per_1000_users: Option<f64>,
+    /// Alerts of each day (UTC), from that of `from` to that of `to`.
+    pub by_day: Vec<u64>,
     /// Alerts that exceptions held back; not among `alerts`.
     pub suppressed: u64,
     /// Who made most of them: id, alerts.
@@ -126,7 +131,10 @@ pub fn run(options: &Options) -> Result<u8> {
     };
     let is_asked = |rule: &str| options.rule.as_ref().is_none_or(|asked| asked == rule);
     alerts.retain(|alert| is_asked(&alert.rule));
+    let told = || alerts.iter().filter(|alert| alert.suppressed_by.is_none());
     let tuning = Tuning {
+        actors: noisiest(told().map(actor)),
+        apps: noisiest(told().flat_map(apps)),
         from,
         to: period.to,
         days: period.days(),
@@ -153,6 +161,16 @@ impl Period {
     /// At least one: what happened in the first hours isn't a rate yet.
     pub fn days(&self) -> f64 {
         (self.to.0.saturating_sub(self.from.0) as f64 / DAY_S as f64).max(1.0)
+    }
+
+    fn by_day(&self, times: impl Iterator<Item = UnixSeconds>) -> Vec<u64> {
+        let first = self.from.0 / DAY_S;
+        let mut days = vec![0; (self.to.0 / DAY_S).saturating_sub(first) as usize + 1];
+        for time in times {
+            let day = (time.0 / DAY_S).checked_sub(first).and_then(|day| days.get_mut(day as usize));
+            day.into_iter().for_each(|day| *day += 1);
+        }
+        days
     }
 }
 
@@ -225,11 +243,21 @@ impl RuleNumbers {
             medium_or_above: told.iter().filter(|alert| alert.severity >= Severity::Medium).count() as u64,
             a_day,
             a_day_per_1000_users: period.users.filter(|users| *users > 0).map(|users| a_day * 1_000.0 / users as f64),
+            by_day: period.by_day(told.iter().map(|alert| alert.last)),
             suppressed: (alerts.len() - told.len()) as u64,
-            actors: noisiest(told.iter().map(|alert| alert.actor.id.as_str())),
-            apps: noisiest(told.iter().filter_map(|alert| alert.labels.get("app")).map(String::as_str)),
+            actors: noisiest(told.iter().map(|alert| actor(alert))),
+            apps: noisiest(told.iter().flat_map(|alert| apps(alert))),
         }
     }
+}
+
+fn actor(alert: &Alert) -> &str {
+    &alert.actor.id
+}
+
+/// An alert of several findings names each app once.
+fn apps(alert: &Alert) -> impl Iterator<Item = &str> {
+    alert.labels.get("app").into_iter().flat_map(|apps| apps.split(", "))
 }
 
 fn noisiest<'a>(names: impl Iterator<Item = &'a str>) -> Vec<(String, u64)> {
@@ -254,7 +282,8 @@ fn hid(alerts: &[Alert], exceptions: &Exceptions, now: UnixSeconds) -> Vec<Hid> 
     };
     let mut all: Vec<Hid> = exceptions.iter().map(|e| blank(&e.id, state(e, now), Some(e.expires))).collect();
     for alert in alerts {
-        let Some(by) = &alert.suppressed_by else { continue };
+        // What was suppressed for another reason names it in more than a word; an exception's id is one.
+        let Some(by) = alert.suppressed_by.as_ref().filter(|by| !by.contains(' ')) else { continue };
         let at = all.iter().position(|hid| hid.id == *by).unwrap_or_else(|| {
             all.push(blank(by, "gone", None));
             all.len() - 1

@@ -1,6 +1,6 @@
 //! Reading a file of exceptions: the entries, or everything that is wrong with them, each with its line.
 
-use super::{Exception, Exceptions, Who};
+use super::{Exception, Exceptions, Who, covers};
 use crate::app_scopes::Scopes;
 use crate::catalogue;
 use crate::manifest::{MAX_BYTES as MAX_MANIFEST_BYTES, Manifest};
@@ -239,6 +239,11 @@ impl<'t, 'd> Section<'t, 'd> {
 
     fn rules(&self, known: &Known) -> Vec<String> {
         let rules = self.texts("rules", false);
+        let more_than_one = known.modules().len() > 1;
+        if more_than_one && known.rules.keys().all(|rule| rules.iter().any(|pattern| covers(pattern, rule))) {
+            let hint = "name the rules that the subject is known to set off".to_owned();
+            self.problem("rules", "covers every rule there is", hint);
+        }
         for rule in &rules {
             if let Some((what, hint)) = rule_problem(rule, known) {
                 self.problem("rules", what, hint);
@@ -287,11 +292,7 @@ impl<'t, 'd> Section<'t, 'd> {
                 catalogue::actions().any(|action| catalogue::pattern_matches(pattern, action) && is_about_apps(action))
             }
         };
-        let covered = known.rules.iter().filter(|(rule, _)| {
-            rules.iter().any(|p| {
-                p == *rule || p.strip_suffix(".*").is_some_and(|m| rule.split_once('.').is_some_and(|(of, _)| of == m))
-            })
-        });
+        let covered = known.rules.iter().filter(|(rule, _)| rules.iter().any(|pattern| covers(pattern, rule)));
         let needed = match actions {
             [] => covered.flat_map(|(_, patterns)| patterns).any(about_apps),
             actions => actions.iter().any(|action| is_about_apps(action)),

@@ -170,6 +170,16 @@ fn a_file_tells_all_its_errors_at_once_and_near_misses() {
 }
 
 #[test]
+fn no_entry_covers_every_rule_there_is() {
+    let other = Manifest { name: "files".into(), ..manifest() };
+    let known = Known::of([&manifest(), &other], false);
+    let read = |rules| parse(&entry(&[("rules", rules)]), &known, NOW);
+    let problems = read("[\"apps.*\", \"files.*\"]").unwrap_err();
+    assert!(problems.iter().any(|p| p.what == "covers every rule there is"), "{problems:?}");
+    assert!(read("[\"apps.*\", \"files.bulk\"]").is_ok());
+}
+
+#[test]
 fn an_entry_holds_for_its_subject_and_its_rules_and_nothing_else() {
     let login = |actor: &str| event(1, NOW.0, "user_login", actor, json!({}));
     let exceptions = read(&entry(&[]));

@@ -43,6 +43,8 @@ pub struct Report {
     pub quiet: Vec<Quiet>,
     /// Cases of the team's own that fire nothing, with exceptions or without.
     pub dead: Vec<String>,
+    /// Shipped stories that the modules' default settings tell of and the configured ones don't.
+    pub lost_to_settings: BTreeSet<String>,
     /// Exception → shipped stories that only its subject would get away with.
     pub blind: BTreeMap<String, BTreeSet<String>>,
 }
@@ -78,10 +80,25 @@ pub fn check(
     for seed in shipped::SEEDS {
         progress(&format!("shipped stories, seed {seed}"));
         let org = shipped::org(seed);
-        let mut wanted = shipped::wanted(wanted, &manifests, &org.labels.facts);
-        wanted.networks = shipped::networks(&org)?;
-        let both = both(&wanted, &exceptions, shipped::events(&org))?;
-        shipped_stories(&org.labels.stories, seed, &both, &exceptions, &mut report);
+        let networks = shipped::networks(&org)?;
+        let told_of_here = |wanted: &Wanted| Wanted {
+            networks: networks.clone(),
+            ..shipped::wanted(wanted, &manifests, &org.labels.facts)
+        };
+        let both_here = both(&told_of_here(wanted), &exceptions, shipped::events(&org))?;
+        shipped_stories(&org.labels.stories, seed, &both_here, &exceptions, &mut report);
+        if !wanted.settings.is_empty() {
+            progress(&format!("the same with default settings, seed {seed}"));
+            let plain = told_of_here(&Wanted { settings: BTreeMap::new(), ..wanted.clone() });
+            let nothing = Arc::new(Exceptions::default());
+            let plain = both(&plain, &nothing, shipped::events(&org))?;
+            let lost = org
+                .labels
+                .stories
+                .iter()
+                .filter(|story| is_told_of(story, &plain.without) && !is_told_of(story, &both_here.without));
+            report.lost_to_settings.extend(lost.map(|story| format!("{} (seed {seed})", story.story)));
+        }
     }
     report.quiet.sort();
     Ok(report)
@@ -165,6 +182,11 @@ fn shipped_stories(stories: &[Label], seed: u64, both: &Both, exceptions: &Excep
             }
         }
     }
+}
+
+fn is_told_of(story: &Label, alerts: &[Heard]) -> bool {
+    let about = |heard: &Heard| story.entry_ids.iter().any(|id| heard.entries.contains_key(id));
+    alerts.iter().any(|heard| heard.suppressed_by.is_none() && heard.severity >= Severity::Medium && about(heard))
 }
 
 fn hidden<'h>(alerts: impl Iterator<Item = &'h Heard>) -> BTreeSet<(String, String)> {

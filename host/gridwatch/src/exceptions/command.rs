@@ -87,6 +87,10 @@ fn checked(which: &Which) -> Result<u8> {
         let stories: Vec<&str> = stories.iter().map(String::as_str).collect();
         writeln!(out, "note: nobody is told if the subject of `{id}` does what happens in {}", stories.join(", "))?;
     }
+    if !report.lost_to_settings.is_empty() {
+        let stories: Vec<&str> = report.lost_to_settings.iter().map(String::as_str).collect();
+        writeln!(out, "note: with the modules' default settings somebody would be told of {}", stories.join(", "))?;
+    }
     for dead in &report.dead {
         writeln!(out, "DEAD   {dead}")?;
     }

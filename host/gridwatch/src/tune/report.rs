@@ -11,6 +11,8 @@ const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
 /// Characters of the longest bar.
 const BAR: f64 = 40.0;
+/// Days of which a column is shown.
+const SPARKS: usize = 31;
 
 pub fn print(tuning: &Tuning, manifests: &[Manifest], out: &mut dyn Write) -> Result<()> {
     let people = tuning.active_users.map_or("no archive to count people in".into(), |n| format!("{n} active users"));
@@ -19,6 +21,7 @@ pub fn print(tuning: &Tuning, manifests: &[Manifest], out: &mut dyn Write) -> Re
     let loud = |m: &Manifest, id: &str| tuning.rules.iter().any(|rule| rule.rule == format!("{}.{id}", m.name));
     let quiet: usize = manifests.iter().map(|m| m.rules.iter().filter(|rule| !loud(m, &rule.id)).count()).sum();
     if tuning.sweeps.is_none() {
+        writeln!(out, "noisiest of all: {}{}", named("actors", &tuning.actors), named("apps", &tuning.apps))?;
         writeln!(out, "{DIM}{quiet} other rules fired nothing{DIM:#}")?;
     }
     exceptions(tuning, out)?;
@@ -38,31 +41,46 @@ pub fn print(tuning: &Tuning, manifests: &[Manifest], out: &mut dyn Write) -> Re
 
 fn rules(rules: &[RuleNumbers], out: &mut dyn Write) -> Result<()> {
     let width = rules.iter().map(|rule| rule.rule.len()).max().unwrap_or_default().max(4);
+    let days = rules.iter().map(|rule| rule.by_day.len()).max().unwrap_or_default().clamp(4, SPARKS);
     writeln!(
         out,
-        "{BOLD}{:<width$} {:>7} {:>7} {:>8} {:>10} {:>7}  NOISIEST{BOLD:#}",
-        "RULE", "ALERTS", "MEDIUM+", "A DAY", "/1000 USERS", "HIDDEN"
+        "{BOLD}{:<width$} {:>7} {:>7} {:>8} {:>11} {:>7}  {:<days$}  NOISIEST{BOLD:#}",
+        "RULE", "ALERTS", "MEDIUM+", "A DAY", "/1000 USERS", "HIDDEN", "DAYS"
     )?;
     for rule in rules {
         let per_1000 = rule.a_day_per_1000_users.map_or("-".into(), |rate| format!("{rate:.3}"));
-        let named = |what: &str, all: &[(String, u64)]| {
-            let all: Vec<String> = all.iter().map(|(id, count)| format!("{id} {count}")).collect();
-            if all.is_empty() { String::new() } else { format!("{what} {}  ", all.join(", ")) }
-        };
         writeln!(
             out,
-            "{:<width$} {:>7} {:>7} {:>8.2} {:>11} {:>7}  {DIM}{}{}{DIM:#}",
+            "{:<width$} {:>7} {:>7} {:>8.2} {:>11} {:>7}  {:<days$}  {DIM}{}{}{DIM:#}",
             rule.rule,
             rule.alerts,
             rule.medium_or_above,
             rule.a_day,
             per_1000,
             rule.suppressed,
+            sparks(&rule.by_day),
             named("actors", &rule.actors),
             named("apps", &rule.apps),
         )?;
     }
     Ok(())
+}
+
+/// `actors W1 7, W2 3`
+fn named(what: &str, all: &[(String, u64)]) -> String {
+    let all: Vec<String> = all.iter().map(|(id, count)| format!("{id} {count}")).collect();
+    if all.is_empty() { String::new() } else { format!("{what} {}  ", all.join(", ")) }
+}
+
+/// A column for each of the last days, as high as that day was loud.
+fn sparks(by_day: &[u64]) -> String {
+    const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = by_day.iter().copied().max().unwrap_or_default().max(1);
+    let height = |count: &u64| match count {
+        0 => '·',
+        count => HEIGHTS[((count * HEIGHTS.len() as u64).div_ceil(most) - 1) as usize],
+    };
+    by_day[by_day.len().saturating_sub(SPARKS)..].iter().map(height).collect()
 }
 
 fn exceptions(tuning: &Tuning, out: &mut dyn Write) -> Result<()> {
@@ -120,4 +138,24 @@ fn bar(given: &Given, most: f64) -> String {
     let length = if most > 0.0 { (given.a_day / most * BAR).round() as usize } else { 0 };
     let bar = if length == 0 && given.alerts > 0 { "▏".to_owned() } else { "█".repeat(length) };
     format!("{bar} {:.2} a day, {} of {} Medium or above", given.a_day, given.medium_or_above, given.alerts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_is_as_high_as_its_day_was_loud() {
+        assert_eq!(sparks(&[0, 1, 4, 8]), "·▁▄█");
+        assert_eq!(sparks(&[0, 0]), "··");
+        assert_eq!(sparks(&[1; 100]).chars().count(), SPARKS);
+    }
+
+    #[test]
+    fn bars_are_to_scale_and_little_is_not_nothing() {
+        let given = |alerts: u64, a_day| Given { value: 1, alerts, medium_or_above: 0, a_day, refused: None };
+        assert!(bar(&given(9, 2.0), 4.0).starts_with(&format!("{} 2.00 a day", "█".repeat(20))));
+        assert!(bar(&given(1, 0.01), 4.0).starts_with("▏ 0.01"));
+        assert!(bar(&given(0, 0.0), 0.0).starts_with(" 0.00"));
+    }
 }
