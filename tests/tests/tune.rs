@@ -61,10 +61,15 @@ fn failed(n: u64, at: u64, user: &str) -> SimEntry {
     sim(&wire(&format!("f{n}{user}"), at, "user_login_failed", user, entity, json!({})))
 }
 
+/// The date so many days from now.
+fn day(days: i64) -> String {
+    let then = i64::try_from(now()).expect("seconds") + days * 86_400;
+    jiff::Timestamp::from_second(then).expect("a time").to_string()[..10].to_owned()
+}
+
 /// An entry of the exceptions file that ends so many days from now.
 fn exception(id: &str, who: &str, rules: &str, days: i64) -> String {
-    let end = i64::try_from(now()).expect("seconds") + days * 86_400;
-    let day = &jiff::Timestamp::from_second(end).expect("a time").to_string()[..10];
+    let day = day(days);
     format!(
         "[[exception]]\nid = \"{id}\"\nwho = {who}\nrules = {rules}\nreason = \"expected\"\nowner = \"it@acme.example\"\n\
          ticket = \"SEC-1\"\nexpires = {day}\n"
@@ -159,7 +164,7 @@ fn a_changed_file_is_taken_without_a_restart_and_a_broken_one_is_not() {
 #[test]
 fn what_expired_yesterday_hides_nothing_and_is_told_once() {
     let slack = slack(vec![grant(1, now() - 60, "W0ROBOT"), grant(2, now() - 3 * DAY_S, "W0ROBOT")]);
-    let host = host(&slack, &exception("robot", "{ actor = \"W0ROBOT\" }", "[\"privilege.granted\"]", -1));
+    let host = host(&slack, &exception("robot", "{ actor = \"W0ROBOT\" }", "[\"privilege.granted\"]", -2));
     host.run_once_well();
     let before_the_end = ("W902".to_owned(), Some("robot".to_owned()));
     assert_eq!(briefs(&host, "privilege.granted"), [("W901".to_owned(), None), before_the_end]);
@@ -175,7 +180,7 @@ fn what_expired_yesterday_hides_nothing_and_is_told_once() {
 
     host.run_once_well();
     assert_eq!(told(&host, "gridwatch.exception-expired"), 1, "a restart tells nothing again");
-    write(&host, &exception("robot", "{ actor = \"W0ROBOT\" }", "[\"privilege.granted\"]", -2));
+    write(&host, &exception("robot", "{ actor = \"W0ROBOT\" }", "[\"privilege.granted\"]", -3));
     host.run_once_well();
     assert_eq!(told(&host, "gridwatch.exception-expired"), 2, "another end is another expiry");
 
@@ -272,7 +277,8 @@ fn the_teams_own_cases_have_to_fire_too() {
     let slack = slack(vec![]);
     // Of another year: the exception holds today, and that is what counts.
     let case = |first: &str| format!("{first}\n{}\n", grant(1, 1_700_000_000, "W0MALLORY").json);
-    let host = host(&slack, &exception("mallory", "{ actor = \"W0MALLORY\" }", "[\"privilege.granted\"]", 9));
+    let mallory = exception("mallory", "{ actor = \"W0MALLORY\" }", "[\"privilege.granted\"]", 9);
+    let host = host(&slack, &format!("{mallory}added = {}\n", day(-1)));
     std::fs::write(host.path("cases/takeover.ndjson"), case("# fires: privilege.granted")).expect("a case");
     let quiet = say(&host, &["exceptions", "check"]);
     assert_eq!(quiet.status.code(), Some(1), "{}", stdout(&quiet));
