@@ -97,7 +97,8 @@ fn stored(host: &Host) -> Vec<Value> {
 /// Rule, what it is about, and what suppressed it.
 fn brief(alert: &Value) -> (String, String, Option<String>) {
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    (text(&alert["rule"]).unwrap(), text(&alert["dedup_key"]).unwrap(), text(&alert["suppressed_by"]))
+    let given = |key: &str| text(&alert[key]).expect("every alert has it");
+    (given("rule"), given("dedup_key"), text(&alert["suppressed_by"]))
 }
 
 fn briefs(host: &Host, rule: &str) -> Vec<(String, Option<String>)> {

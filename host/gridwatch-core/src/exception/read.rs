@@ -417,7 +417,7 @@ impl<'t, 'd> Section<'t, 'd> {
     fn allow(&self, known: &[&'static str]) {
         for (key, _) in self.table.iter() {
             let key = key.get_ref().as_ref();
-            if known.iter().any(|known| *known == key) {
+            if known.contains(&key) {
                 continue;
             }
             let hint = match (key, did_you_mean(key, known.iter().copied())) {
