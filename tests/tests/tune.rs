@@ -192,7 +192,7 @@ fn what_expired_yesterday_hides_nothing_and_is_told_once() {
             .arg("--config")
             .arg(host.path("gridwatch.toml"))
             .arg("--modules")
-            .arg(root().join("target/few-modules")),
+            .arg(root().join("target/modules")),
     );
     let ids = |lines: Vec<Value>| -> Vec<Value> {
         let of_rule = lines.into_iter().filter(|a| a["finding_info"]["analytic"]["uid"] == "privilege.granted");
@@ -226,50 +226,43 @@ fn an_allowed_app_alerts_once_it_has_more_than_it_may() {
     assert_eq!(alert["labels"]["beyond_exception"], "backup: admin.users:write");
 }
 
-/// Who takes the ownership in the shipped stories, by the seeds that the check uses.
+/// Who takes the ownership in the shipped stories.
 fn takers() -> Vec<String> {
-    let of_seed = |seed| {
-        let plan = Benchmark { seed, users: Benchmark::FEWEST_USERS, days: 10, ..Benchmark::default() };
-        plan.run().labels.stories.into_iter().find(|story| story.story == "ownership-taken").expect("the story").actors
-    };
-    [1, 2].into_iter().flat_map(of_seed).collect()
+    let plan = Benchmark { seed: 1, users: Benchmark::FEWEST_USERS, days: 10, ..Benchmark::default() };
+    plan.run().labels.stories.into_iter().find(|story| story.story == "ownership-taken").expect("the story").actors
 }
 
 #[test]
 fn the_check_fails_when_a_known_true_positive_goes_quiet() {
     let slack = slack(vec![]);
-    let host = host(&slack, &exception("harmless", "{ actor = \"W0NOBODY\" }", "[\"privilege.granted\"]", 9));
+    let host = host(&slack, &exception("harmless", "{ actor = \"W0NOBODY\" }", "[\"privilege.*\"]", 9));
+    let path = host.path("gridwatch.toml");
+    let plain = std::fs::read_to_string(&path).expect("configuration");
+    let deaf = "[modules.config.channels]\njoins = 4000\npreviews = 4000\n[modules.config.apps]\nmedium_score = 9\nhigh_score = 9\n";
+    std::fs::write(&path, format!("{plain}{deaf}")).expect("configuration");
     let fine = say(&host, &["exceptions", "check"]);
     assert!(fine.status.success(), "{}{}", stdout(&fine), stderr(&fine));
     let said = stdout(&fine);
-    assert!(said.contains("fine: 1 of 1 exceptions hold") && said.contains("`harmless`"), "{said}");
-
-    let path = host.path("gridwatch.toml");
-    let plain = std::fs::read_to_string(&path).expect("configuration");
-    std::fs::write(&path, format!("{plain}[modules.config.apps]\nmedium_score = 9\nhigh_score = 9\n"))
-        .expect("configuration");
-    let deaf = say(&host, &["exceptions", "check"]);
+    assert!(said.contains("fine: 1 of 1 exceptions hold"), "{said}");
     assert!(
-        stdout(&deaf).contains("note: with the modules' default settings somebody would be told of"),
-        "{}",
-        stdout(&deaf)
+        said.contains("nobody is told if the subject of `harmless` does what happens in ")
+            && said.contains("ownership-taken"),
+        "{said}"
     );
+    assert!(said.contains("note: with the modules' default settings somebody would be told of"), "{said}");
     std::fs::write(&path, plain).expect("configuration");
 
     let who = format!("{{ actor = {:?} }}", takers());
     let proposed = host.path("proposed.toml");
-    let silencing = exception("takers", &who, "[\"privilege.*\"]", 9);
-    std::fs::write(&proposed, &silencing).expect("a file");
-    let quiet = say(&host, &["exceptions", "check", "--file", proposed.to_str().unwrap()]);
+    std::fs::write(&proposed, exception("takers", &who, "[\"privilege.*\"]", 9)).expect("a file");
+    let quiet = say(&host, &["exceptions", "check", "--file", proposed.to_str().expect("UTF-8")]);
     assert_eq!(quiet.status.code(), Some(1), "{}", stdout(&quiet));
     let said = stdout(&quiet);
-    assert!(
-        said.contains("QUIET  exception `takers` silences privilege.granted in story `ownership-taken` (seed 1)"),
-        "{said}"
-    );
+    assert!(said.contains("QUIET  exception `takers` silences privilege."), "{said}");
+    assert!(said.contains("in story `ownership-taken`\n"), "{said}");
 
     std::fs::write(&proposed, exception("takers", &who, "[\"privilege.*\"]", -1)).expect("a file");
-    let expired = say(&host, &["exceptions", "check", "--file", proposed.to_str().unwrap()]);
+    let expired = say(&host, &["exceptions", "check", "--file", proposed.to_str().expect("UTF-8")]);
     assert!(expired.status.success() && stdout(&expired).contains("note: `takers` expired"), "{}", stdout(&expired));
 }
 
@@ -281,18 +274,18 @@ fn the_teams_own_cases_have_to_fire_too() {
     let mallory = exception("mallory", "{ actor = \"W0MALLORY\" }", "[\"privilege.granted\"]", 9);
     let host = host(&slack, &format!("{mallory}added = {}\n", day(-1)));
     std::fs::write(host.path("cases/takeover.ndjson"), case("# fires: privilege.granted")).expect("a case");
-    let quiet = say(&host, &["exceptions", "check"]);
+    let quiet = say(&host, &["exceptions", "check", "--own"]);
     assert_eq!(quiet.status.code(), Some(1), "{}", stdout(&quiet));
     let line = "QUIET  exception `mallory` silences privilege.granted in case `takeover.ndjson` (privilege.granted)";
     assert!(stdout(&quiet).contains(line), "{}", stdout(&quiet));
 
     write(&host, "");
     std::fs::write(host.path("cases/dead.ndjson"), case("# fires: privilege.granted, apps.install")).expect("a case");
-    let dead = say(&host, &["exceptions", "check"]);
+    let dead = say(&host, &["exceptions", "check", "--own"]);
     assert_eq!(dead.status.code(), Some(1));
     assert!(stdout(&dead).contains("DEAD   case `dead.ndjson` doesn't fire apps.install"), "{}", stdout(&dead));
     std::fs::write(host.path("cases/dead.ndjson"), case("# what is this")).expect("a case");
-    let unsaid = say(&host, &["exceptions", "check"]);
+    let unsaid = say(&host, &["exceptions", "check", "--own"]);
     assert_eq!(unsaid.status.code(), Some(1));
     assert!(stderr(&unsaid).contains("dead.ndjson:1: doesn't say which rules it fires"), "{}", stderr(&unsaid));
 }
@@ -377,6 +370,7 @@ fn the_numbers_of_tune_are_those_of_a_hand_count() {
     let burst = tuning["rules"].as_array().unwrap().iter().find(|r| r["rule"] == "sign-in.burst").expect("the rule");
     assert_eq!((&burst["alerts"], &burst["medium_or_above"], &burst["suppressed"]), (&json!(2), &json!(0), &json!(1)));
     assert_eq!(burst["actors"], json!([["W12", 1], ["W25", 1]]));
+    assert_eq!((burst["budget"].as_f64().map(|b| b > 0.0), &burst["over_budget"]), (Some(true), &json!(true)));
     let by_day = burst["by_day"].as_array().expect("days");
     assert_eq!((by_day.len(), by_day[0].as_u64(), by_day[1].as_u64()), (2, Some(2), Some(0)), "yesterday and today");
     assert_eq!(tuning["actors"].as_array().map(Vec::len), Some(3), "{}", tuning["actors"]);

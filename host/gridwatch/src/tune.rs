@@ -19,7 +19,7 @@ use gridwatch_core::alert::Alert;
 use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
 use gridwatch_core::exception::Exceptions;
-use gridwatch_core::manifest::{Manifest, Severity};
+use gridwatch_core::manifest::{Manifest, Rule, Severity};
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_detect::Module;
 use serde::Serialize;
@@ -83,6 +83,11 @@ pub struct RuleNumbers {
     pub medium_or_above: u64,
     pub a_day: f64,
     pub a_day_per_1000_users: Option<f64>,
+    /// What the rule's manifest allows ordinary life to cost, in alerts of Medium or above (of a lower rule: of any severity), a
+    /// day and 1,000 users; `null` for gridwatch's own rules.
+    pub budget: Option<f64>,
+    /// Whether it cost more, as far as people are known.
+    pub over_budget: Option<bool>,
     /// Alerts of each day (UTC), from that of `from` to that of `to`.
     pub by_day: Vec<u64>,
     /// Alerts that exceptions held back; not among `alerts`.
@@ -139,7 +144,7 @@ pub fn run(options: &Options) -> Result<u8> {
         to: period.to,
         days: period.days(),
         active_users: period.users,
-        rules: rules(&alerts, &period),
+        rules: rules(&alerts, &period, &manifests),
         exceptions: hid,
         sweeps,
     };
@@ -222,33 +227,48 @@ impl Seen {
     }
 }
 
-fn rules(alerts: &[Alert], period: &Period) -> Vec<RuleNumbers> {
+fn rules(alerts: &[Alert], period: &Period, manifests: &[Manifest]) -> Vec<RuleNumbers> {
     let mut by_rule: BTreeMap<&str, Vec<&Alert>> = BTreeMap::new();
     for alert in alerts {
         by_rule.entry(&alert.rule).or_default().push(alert);
     }
     let mut rules: Vec<RuleNumbers> =
-        by_rule.into_iter().map(|(rule, alerts)| RuleNumbers::of(rule, &alerts, period)).collect();
+        by_rule.into_iter().map(|(rule, alerts)| RuleNumbers::of(rule, &alerts, period, manifests)).collect();
     rules.sort_by_key(|rule| std::cmp::Reverse((rule.alerts, rule.suppressed)));
     rules
 }
 
 impl RuleNumbers {
-    fn of(rule: &str, alerts: &[&Alert], period: &Period) -> Self {
+    fn of(rule: &str, alerts: &[&Alert], period: &Period, manifests: &[Manifest]) -> Self {
         let told: Vec<&Alert> = alerts.iter().copied().filter(|alert| alert.suppressed_by.is_none()).collect();
         let a_day = told.len() as f64 / period.days();
+        let per_1000 = |a_day: f64| period.users.filter(|n| *n > 0).map(|n| a_day * 1_000.0 / n as f64);
+        let medium_or_above = told.iter().filter(|alert| alert.severity >= Severity::Medium).count();
+        let known = rule_of(rule, manifests);
+        let counted = match known {
+            Some(known) if known.severity >= Severity::Medium => medium_or_above as f64 / period.days(),
+            _ => a_day,
+        };
+        let budget = known.map(|known| known.budget);
         Self {
             rule: rule.to_owned(),
             alerts: told.len() as u64,
-            medium_or_above: told.iter().filter(|alert| alert.severity >= Severity::Medium).count() as u64,
+            medium_or_above: medium_or_above as u64,
             a_day,
-            a_day_per_1000_users: period.users.filter(|users| *users > 0).map(|users| a_day * 1_000.0 / users as f64),
+            a_day_per_1000_users: per_1000(a_day),
+            budget,
+            over_budget: budget.zip(per_1000(counted)).map(|(budget, cost)| cost > budget),
             by_day: period.by_day(told.iter().map(|alert| alert.last)),
             suppressed: (alerts.len() - told.len()) as u64,
             actors: noisiest(told.iter().map(|alert| actor(alert))),
             apps: noisiest(told.iter().flat_map(|alert| apps(alert))),
         }
     }
+}
+
+fn rule_of<'m>(rule: &str, manifests: &'m [Manifest]) -> Option<&'m Rule> {
+    let (module, id) = rule.split_once('.')?;
+    manifests.iter().find(|manifest| manifest.name == module)?.rules.iter().find(|rule| rule.id == id)
 }
 
 fn actor(alert: &Alert) -> &str {

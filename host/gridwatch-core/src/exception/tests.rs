@@ -17,7 +17,7 @@ fn manifest() -> Manifest {
     let rule = |id: &str, actions: &str| {
         format!(
             "[[rule]]\nid = \"{id}\"\ntitle = \"t\"\nactions = [{actions}]\ncondition = \"c\"\nthreshold = \"1\"\n\
-             severity = \"high\"\nfold = \"24h\"\nattack = []\nplaybook = {{ verify = [{{ do = \"v\" }}], contain = [{{ do = \"c\" }}] }}\n"
+             severity = \"high\"\nbudget = 0.1\nfold = \"24h\"\nattack = []\nplaybook = {{ verify = [{{ do = \"v\" }}], contain = [{{ do = \"c\" }}] }}\n"
         )
     };
     let text = format!(

@@ -1,6 +1,7 @@
 //! `gridwatch exceptions`: what stands in the file, and whether it would make a known true positive go quiet.
 
-use super::{Source, check};
+use super::Source;
+use super::check::{self, Scope};
 use crate::clock;
 use crate::config::Config;
 use crate::modules::Wanted;
@@ -20,7 +21,13 @@ pub enum Command {
     /// (`true_positives` in [detect]: files of entries in Slack's wire form whose first line says `# fires: RULE, RULE`), with
     /// the exceptions and without. Exits with 1 and names exception, story and rule if one goes quiet; with 2 if the
     /// file has errors. Made for the review of a changed file, before it is put in place: `--file`.
-    Check(Which),
+    Check {
+        #[command(flatten)]
+        which: Which,
+        /// Only the team's own cases, which takes a moment; the shipped ones take some ten seconds.
+        #[arg(long)]
+        own: bool,
+    },
     /// The entries of the file: who, what, until when, why.
     List {
         #[command(flatten)]
@@ -43,7 +50,7 @@ pub struct Which {
 
 pub fn run(command: &Command) -> Result<u8> {
     match command {
-        Command::Check(which) => checked(which),
+        Command::Check { which, own } => checked(which, if *own { Scope::Own } else { Scope::All }),
         Command::List { which, json } => listed(which, *json),
     }
 }
@@ -69,7 +76,7 @@ impl Which {
     }
 }
 
-fn checked(which: &Which) -> Result<u8> {
+fn checked(which: &Which, scope: Scope) -> Result<u8> {
     let Read { config, wanted, exceptions } = which.read()?;
     let (now, terminal) = (clock::now().seconds(), std::io::stderr().is_terminal());
     let in_force = exceptions.at_any_time(now);
@@ -78,7 +85,7 @@ fn checked(which: &Which) -> Result<u8> {
             eprintln!("… {what}");
         }
     };
-    let report = check::check(&wanted, config.tuning.true_positives.as_deref(), &in_force, &progress)?;
+    let report = check::check(&wanted, config.tuning.true_positives.as_deref(), &in_force, scope, &progress)?;
     let mut out = std::io::stdout().lock();
     for exception in exceptions.iter().filter(|exception| exception.expires <= now) {
         writeln!(out, "note: `{}` expired at {}; it hides nothing any more", exception.id, exception.expires)?;

@@ -10,13 +10,13 @@ use gridwatch_core::time::UnixSeconds;
 use gridwatch_sim::benchmark::{Benchmark, Facts, Labelled};
 use serde_json::Value;
 
-/// Different seeds tell the same attacks with other people, numbers and paces.
-pub const SEEDS: [u64; 2] = [1, 2];
+/// Another seed would tell the same attacks with other people, numbers and paces, and take as long again.
+pub const SEED: u64 = 1;
 
 /// The smallest org that all stories fit into. Its weeks are always the same, so that a check repeats itself.
-pub fn org(seed: u64) -> Labelled {
+pub fn org() -> Labelled {
     let (users, days) = (Benchmark::FEWEST_USERS, 10);
-    Benchmark { seed, users, days, ..Benchmark::default() }.run()
+    Benchmark { seed: SEED, users, days, ..Benchmark::default() }.run()
 }
 
 pub fn networks(org: &Labelled) -> Result<Networks> {

@@ -2,13 +2,14 @@
 
 use super::sweep::{Given, Sweep};
 use super::{RuleNumbers, Tuning};
-use anstyle::Style;
+use anstyle::{AnsiColor, Color, Style};
 use anyhow::Result;
 use gridwatch_core::manifest::Manifest;
 use std::io::Write;
 
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
+const LOUD: Style = Style::new().fg_color(Some(Color::Ansi(AnsiColor::Red)));
 /// Characters of the longest bar.
 const BAR: f64 = 40.0;
 /// Days of which a column is shown.
@@ -44,19 +45,23 @@ fn rules(rules: &[RuleNumbers], out: &mut dyn Write) -> Result<()> {
     let days = rules.iter().map(|rule| rule.by_day.len()).max().unwrap_or_default().clamp(4, SPARKS);
     writeln!(
         out,
-        "{BOLD}{:<width$} {:>7} {:>7} {:>8} {:>11} {:>7}  {:<days$}  NOISIEST{BOLD:#}",
-        "RULE", "ALERTS", "MEDIUM+", "A DAY", "/1000 USERS", "HIDDEN", "DAYS"
+        "{BOLD}{:<width$} {:>7} {:>7} {:>8} {:>11} {:>7} {:>7}  {:<days$}  NOISIEST{BOLD:#}",
+        "RULE", "ALERTS", "MEDIUM+", "A DAY", "/1000 USERS", "BUDGET", "HIDDEN", "DAYS"
     )?;
     for rule in rules {
         let per_1000 = rule.a_day_per_1000_users.map_or("-".into(), |rate| format!("{rate:.3}"));
+        let over = rule.over_budget == Some(true);
+        let budget = rule.budget.map_or("-".into(), |budget| format!("{}{budget}", if over { "!" } else { "" }));
+        let style = if over { LOUD } else { Style::new() };
         writeln!(
             out,
-            "{:<width$} {:>7} {:>7} {:>8.2} {:>11} {:>7}  {:<days$}  {DIM}{}{}{DIM:#}",
+            "{:<width$} {:>7} {:>7} {:>8.2} {:>11} {style}{:>7}{style:#} {:>7}  {:<days$}  {DIM}{}{}{DIM:#}",
             rule.rule,
             rule.alerts,
             rule.medium_or_above,
             rule.a_day,
             per_1000,
+            budget,
             rule.suppressed,
             sparks(&rule.by_day),
             named("actors", &rule.actors),
