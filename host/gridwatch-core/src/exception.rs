@@ -210,7 +210,7 @@ impl Who {
             && one_of(&self.channel, &channels_of(event))
             && one_of(&self.organization, &organizations_of(event))
             && (self.ip.is_empty() || contains(&self.ip, ip))
-            && (self.asn.is_empty() || one_of(&self.asn, &[networks.of(ip).map_or("", |network| &network.asn)]))
+            && (self.asn.is_empty() || networks.of(ip).is_some_and(|network| one_of(&self.asn, &[&network.asn])))
     }
 }
 

@@ -4,8 +4,8 @@ use super::problem::{Problem, Problems};
 use super::read::{Reader, Section, seconds_in};
 use super::token::{self, BadToken};
 use super::{
-    Accounts, Archive, Config, DEFAULT_BATCH, Detect, Include, Log, LogFormat, Modules, Places, Since, Sink, Slack, Store,
-    Target, Token, TokenRotation, Tuning,
+    Accounts, Archive, Config, DEFAULT_BATCH, Detect, Include, Log, LogFormat, Modules, Places, Since, Sink, Slack,
+    Store, Target, Token, TokenRotation, Tuning,
 };
 use crate::mmdb;
 use gridwatch_core::manifest::Grant;
