@@ -238,7 +238,7 @@ fn the_check_fails_when_a_known_true_positive_goes_quiet() {
     let host = host(&slack, &exception("harmless", "{ actor = \"W0NOBODY\" }", "[\"privilege.*\"]", 9));
     let path = host.path("gridwatch.toml");
     let plain = std::fs::read_to_string(&path).expect("configuration");
-    let deaf = "[modules.config.channels]\njoins = 4000\npreviews = 4000\n[modules.config.apps]\nmedium_score = 9\nhigh_score = 9\n";
+    let deaf = "[modules.config.ai]\nsweep_hour = 4000\nsweep_high = 4000\nsweep_day = 4000\n";
     std::fs::write(&path, format!("{plain}{deaf}")).expect("configuration");
     let fine = say(&host, &["exceptions", "check"]);
     assert!(fine.status.success(), "{}{}", stdout(&fine), stderr(&fine));
@@ -249,7 +249,7 @@ fn the_check_fails_when_a_known_true_positive_goes_quiet() {
             && said.contains("ownership-taken"),
         "{said}"
     );
-    assert!(said.contains("note: with the modules' default settings somebody would be told of"), "{said}");
+    assert!(said.contains("note: with the modules' default settings somebody would be told of mcp-sweep"), "{said}");
     std::fs::write(&path, plain).expect("configuration");
 
     let who = format!("{{ actor = {:?} }}", takers());
