@@ -98,6 +98,14 @@ impl Alert {
         let digest = Sha256::digest(format!("{rule}\n{dedup_key}\n{}\n{period_s}", start.0));
         (format!("gw-{}", hex(&digest[..16])), start)
     }
+
+    /// Makes it one that nobody is told of. It gets an identity of its own, or else it would swallow findings of the same
+    /// rule and key that no exception holds for, and they it. No dedup key has a line feed, so none makes this one.
+    pub fn suppress(&mut self, by: &str) {
+        let key = format!("{}\nsuppressed by {by}", self.dedup_key);
+        (self.uid, _) = Self::identity(&self.rule, &key, self.period_start, self.period_s);
+        self.suppressed_by = Some(by.to_owned());
+    }
 }
 
 /// Alerts that may still take findings. At most `most`: one more, and those whose newest event is oldest are closed, a tenth

@@ -5,6 +5,7 @@
 
 pub mod about;
 pub mod alert;
+pub mod app_scopes;
 pub mod attack;
 pub mod basis;
 pub mod batch;
@@ -16,6 +17,7 @@ pub mod directory;
 pub mod drift;
 pub mod entry;
 pub mod event;
+pub mod exception;
 pub mod field;
 pub mod finding;
 pub mod lookup;
@@ -25,6 +27,7 @@ pub mod own;
 pub mod pipeline;
 pub mod poll;
 pub mod risk;
+pub mod slip;
 pub mod state;
 pub mod stub;
 pub mod time;

@@ -13,6 +13,7 @@ pub use window::{
 use crate::attack;
 use crate::catalogue;
 use crate::field::Field;
+use crate::slip::did_you_mean;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -214,22 +215,30 @@ impl Manifest {
 
     /// The configuration `configure` gets: `given` checked against the schema, defaults filled in.
     pub fn configuration(&self, given: &Map<String, Value>) -> Result<Value, Vec<String>> {
-        let mut problems = Vec::new();
-        for (name, value) in given {
-            match self.config.get(name) {
-                None => {
-                    problems.push(format!("`{name}` is no setting of module {}{}", self.name, self.settings_hint()))
-                }
-                Some(key) => problems.extend(key.problem(value).map(|p| format!("`{name}` {p}"))),
-            }
-        }
+        let problems = self.setting_problems(given);
         if !problems.is_empty() {
-            return Err(problems);
+            return Err(problems.into_iter().map(|(name, problem)| format!("`{name}` {problem}")).collect());
         }
         let value_of = |(name, key): (&String, &ConfigKey)| {
             (name.clone(), given.get(name).cloned().unwrap_or_else(|| key.default.clone()))
         };
         Ok(Value::Object(self.config.iter().map(value_of).collect()))
+    }
+
+    /// What is wrong with settings: the name of each, and what.
+    pub fn setting_problems(&self, given: &Map<String, Value>) -> Vec<(String, String)> {
+        let problem = |(name, value): (&String, &Value)| {
+            let problem = match self.config.get(name) {
+                Some(key) => key.problem(value)?,
+                None => {
+                    let near = did_you_mean(name, self.config.keys().map(String::as_str));
+                    let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                    format!("is no setting of module {}{}{near}", self.name, self.settings_hint())
+                }
+            };
+            Some((name.clone(), problem))
+        };
+        given.iter().filter_map(problem).collect()
     }
 
     /// The manifest with the thresholds of its windows as a checked configuration has them.

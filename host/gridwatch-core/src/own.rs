@@ -7,7 +7,8 @@ use crate::alert::{Actor, Alert, ModuleRef};
 use crate::basis::Basis;
 use crate::drift::Drift;
 use crate::event::Event;
-use crate::finding::{MAX_KEY, MAX_TITLE, clean};
+use crate::exception::Exception;
+use crate::finding::{MAX_KEY, MAX_LABEL, MAX_TITLE, clean};
 use crate::manifest::{Manifest, Rule};
 use crate::risk::Sum;
 use crate::stub::Stub;
@@ -89,6 +90,33 @@ pub fn catalogue_drift(drift: &Drift, at: UnixMillis) -> Alert {
     for (name, names) in lists.into_iter().filter(|(_, names)| !names.is_empty()) {
         blank.labels.insert(name.to_owned(), joined(names));
     }
+    blank
+}
+
+/// An exception has run out: what it hid is told again. One alert for each entry and end.
+pub fn exception_expired(exception: &Exception, at: UnixMillis) -> Alert {
+    let title = format!("The exception `{}` has expired; it hides nothing any more", exception.id);
+    let mut blank = blank("exception-expired", &exception.expiry_key(), title, at);
+    let what = if exception.rules.is_empty() { &exception.actions } else { &exception.rules };
+    let expires = exception.expires.to_string();
+    let texts = [
+        ("exception", exception.id.as_str()),
+        ("owner", &exception.owner),
+        ("ticket", &exception.ticket),
+        ("reason", &exception.reason),
+        ("expired", &expires),
+    ];
+    blank.labels.extend(texts.map(|(name, text)| (name.to_owned(), clean(text, MAX_TITLE))));
+    blank.labels.insert("covers".to_owned(), joined(&what.iter().cloned().collect()));
+    blank
+}
+
+/// The file of exceptions can't be used as it is now; those that were read before stay in force.
+pub fn exceptions_unusable(problems: &str, at: UnixMillis) -> Alert {
+    let key = crate::entry::hex(&Sha256::digest(problems)[..8]);
+    let title = "The exceptions file has errors; the exceptions read before stay in force".to_owned();
+    let mut blank = blank("exceptions-unusable", &key, title, at);
+    blank.labels.insert("problems".to_owned(), clean(problems, MAX_LABEL));
     blank
 }
 

@@ -10,14 +10,16 @@
 
 use crate::about::{Memory, Surroundings};
 use crate::alert::{Actor, Alert, Folder, ModuleRef};
+use crate::app_scopes::AppScopes;
 use crate::basis::Basis;
 use crate::batch::{Batch, Scratch, Table};
 use crate::catalogue;
 use crate::directory::Directory;
 use crate::drift::Unseen;
 use crate::event::Event;
+use crate::exception::{Around, Exceptions, Verdict};
 use crate::field::{Field, Reading};
-use crate::finding::{Finding, RawFinding};
+use crate::finding::{Finding, MAX_LABEL, RawFinding, clean};
 use crate::lookup::Tables;
 use crate::manifest::Manifest;
 use crate::network::Networks;
@@ -100,6 +102,8 @@ pub struct Pipeline {
     networks: Networks,
     tables: Tables,
     memory: Memory,
+    apps: AppScopes,
+    exceptions: Arc<Exceptions>,
     unseen: Unseen,
     folder: Folder,
     risk: Risk,
@@ -145,6 +149,11 @@ impl Pipeline {
         self
     }
 
+    /// Says what nobody is to be told of, from the next batch on.
+    pub fn except(&mut self, exceptions: Arc<Exceptions>) {
+        self.exceptions = exceptions;
+    }
+
     /// Puts a module into service. Its windows keep what they have counted if name and spec are the same as before.
     pub fn add(&mut self, service: Service) {
         self.windows.declare(&service.manifest);
@@ -166,6 +175,7 @@ impl Pipeline {
             Some(&state::ABOUT) => self.memory.load(key, value),
             Some(&state::ALERTS) => self.folder.load(key, value),
             Some(&state::RISK) => self.risk.load(key, value),
+            Some(&state::APP_SCOPES) => self.apps.load(key, value),
             Some(&state::DRIFT) => self.unseen.load(key, value),
             Some(&state::PIPELINE) => {
                 if let Ok((newest, swept)) = serde_json::from_slice(value) {
@@ -185,6 +195,7 @@ impl Pipeline {
         let mut own = Vec::new();
         for (at, event) in events.iter().enumerate() {
             self.directory.learn(event);
+            self.apps.learn(event);
             if self.unseen.learn(event) {
                 own.push((at, own::unknown_action(event, self.actor(event))));
             }
@@ -222,7 +233,8 @@ impl Pipeline {
             let mut sent: Vec<Alert> =
                 own.next_if(|(own, _)| *own == at).map(|(_, alert)| alert.clone()).into_iter().collect();
             while let Some((_, module, finding)) = findings.next_if(|(of, ..)| *of == at) {
-                let alert = self.alert(module, events, prepared, at, finding);
+                let mut alert = self.alert(module, events, prepared, at, finding);
+                self.apply_exceptions(&mut alert, event);
                 let sum = self.risk.learn(&alert, newest).map(|sum| own::risk(sum, &alert));
                 sent.extend(self.folder.fold(alert, newest));
                 sent.extend(sum.and_then(|sum| self.folder.fold(sum, newest)));
@@ -232,6 +244,7 @@ impl Pipeline {
             self.memory.learn(event, &self.networks);
         }
         self.directory.settle();
+        self.apps.settle();
         self.sweep();
         concluded.changes = self.take_changes();
         concluded
@@ -362,6 +375,22 @@ impl Pipeline {
         alerts
     }
 
+    /// Suppresses the alert of a finding on this event, or says what keeps an exception from doing so.
+    fn apply_exceptions(&self, alert: &mut Alert, event: &Event) {
+        if alert.suppressed_by.is_some() {
+            return;
+        }
+        let around = Around { networks: &self.networks, apps: &self.apps };
+        match self.exceptions.verdict(&alert.rule, event, around) {
+            Verdict::Told => {}
+            Verdict::Hidden(exception) => alert.suppress(&exception.id),
+            Verdict::Beyond(exception, excess) => {
+                let what = clean(&format!("{}: {excess}", exception.id), MAX_LABEL);
+                alert.labels.insert("beyond_exception".to_owned(), what);
+            }
+        }
+    }
+
     fn actor(&self, event: &Event) -> Actor {
         let id = event.actor_id();
         Actor {
@@ -387,6 +416,7 @@ impl Pipeline {
         let mut changes = self.windows.take_changes();
         changes.extend(self.directory.take_changes());
         changes.extend(self.memory.take_changes());
+        changes.extend(self.apps.take_changes());
         changes.extend(self.folder.take_changes());
         changes.extend(self.risk.take_changes());
         changes.extend(self.unseen.take_changes());

@@ -28,6 +28,8 @@ pub const KV: u8 = b'k';
 pub const DRIFT: u8 = b'n';
 /// Prefix of what rules have said of an actor.
 pub const RISK: u8 = b'r';
+/// Prefix of what is known of apps' scopes.
+pub const APP_SCOPES: u8 = b's';
 /// Prefix of the pipeline's own row.
 pub const PIPELINE: u8 = b'p';
 

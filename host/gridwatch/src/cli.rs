@@ -5,7 +5,9 @@ use crate::config::{self, Config, LogFormat, Problems, Since};
 use crate::modules::{Unusable, Wanted};
 use crate::run::{Paths, Until};
 use crate::status::Status;
-use crate::{alerts, clock, coverage, demo, detections, history, replay, run, schema, show, simulate};
+use crate::{
+    alerts, clock, coverage, demo, detections, exceptions, history, replay, run, schema, show, simulate, tune,
+};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use gridwatch_core::manifest::{Severity, parse_span};
@@ -130,6 +132,11 @@ enum Command {
         #[arg(long, conflicts_with = "entries")]
         json: bool,
     },
+    /// What nobody is to be told of: list it, and check that it hides no known true positive.
+    #[command(subcommand)]
+    Exceptions(exceptions::command::Command),
+    /// What is loud, what the exceptions hid, and what other thresholds would have given.
+    Tune(tune::Options),
     /// What the gridwatch that runs on a state folder is doing.
     Status {
         #[command(flatten)]
@@ -360,6 +367,14 @@ fn dispatch(cli: Cli) -> Result<u8> {
         }
         Command::Alerts(command) => told(command),
         Command::Explain { alert, state, entries, json } => explain(&alert, &state, entries, json),
+        Command::Exceptions(command) => {
+            start_log(LogFormat::Text, log.unwrap_or("warn"))?;
+            exceptions::command::run(&command)
+        }
+        Command::Tune(options) => {
+            start_log(LogFormat::Text, log.unwrap_or("warn"))?;
+            tune::run(&options)
+        }
         Command::Status { state, json } => status(&state, json),
     }
 }
@@ -376,6 +391,11 @@ fn check(path: &Path) -> Result<u8> {
             &module.digest[..12],
             rules.join(", ")
         );
+    }
+    let wanted = Wanted::of(&config);
+    let exceptions = exceptions::Live::open(&wanted, &modules, clock::now())?.in_force();
+    if let Some(file) = &wanted.exceptions {
+        println!("exceptions {}: {}", file.display(), exceptions.len());
     }
     println!("{}: fine; {} modules, {} sinks", path.display(), modules.len(), config.sinks.len());
     Ok(0)

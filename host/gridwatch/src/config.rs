@@ -44,6 +44,7 @@ pub struct Config {
     pub networks: Networks,
     /// How to ask Slack about people; `None`: nobody is asked.
     pub accounts: Option<Accounts>,
+    pub tuning: Tuning,
     /// At least one; names and paths differ.
     pub sinks: Vec<Sink>,
     /// `None`: delivered entries aren't kept.
@@ -95,7 +96,37 @@ pub struct Modules {
     pub dir: PathBuf,
     /// By module: settings as given, to be checked against its manifest.
     pub config: BTreeMap<String, Map<String, Value>>,
+    pub places: Places,
     pub grants: BTreeMap<String, Vec<Grant>>,
+}
+
+/// Where the settings of modules stand, so that what only the manifests know can be told with its line.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    pub file: PathBuf,
+    /// By module and setting; "" is the module's section itself.
+    pub lines: BTreeMap<(String, String), usize>,
+}
+
+impl Places {
+    /// `gridwatch.toml:12: modules.config.apps.high_score`, as far as it is known.
+    pub fn of(&self, module: &str, setting: &str) -> String {
+        let dot = if setting.is_empty() { "" } else { "." };
+        let key = format!("modules.config.{module}{dot}{setting}");
+        match self.lines.get(&(module.to_owned(), setting.to_owned())) {
+            Some(line) => format!("{}:{line}: {key}", self.file.display()),
+            None => key,
+        }
+    }
+}
+
+/// What makes gridwatch quieter, and what keeps it from becoming blind.
+#[derive(Clone, Debug, Default)]
+pub struct Tuning {
+    /// The exceptions file. It is read once the modules are known.
+    pub exceptions: Option<PathBuf>,
+    /// Folder of the team's own true positives. Exists.
+    pub true_positives: Option<PathBuf>,
 }
 
 /// Events that a module gets at once. Measured (`cargo xtask bench abi`): an event costs a module about a third less than
@@ -147,6 +178,8 @@ pub enum Target {
 pub struct Include {
     pub events: bool,
     pub alerts: bool,
+    /// Alerts that an exception holds back.
+    pub suppressed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -126,6 +126,7 @@ fn told(error: &dyn std::error::Error, hint: Option<&str>) -> String {
 fn wanted(record: &Record, include: Include) -> bool {
     match record {
         Record::Event { .. } => include.events,
+        Record::Alert(alert) if alert.suppressed_by.is_some() => include.suppressed,
         Record::Alert(_) => include.alerts,
     }
 }

@@ -6,7 +6,7 @@ use crate::run::{Happening, Shared};
 use crate::store::Pending;
 use anyhow::Result;
 use gridwatch_core::event::Event;
-use gridwatch_core::pipeline::{Concluded, Pipeline};
+use gridwatch_core::pipeline::{Concluded, Outcome, Pipeline, Prepared};
 use gridwatch_core::state::StateOp;
 use gridwatch_detect::Workers;
 use std::sync::Arc;
@@ -20,6 +20,11 @@ const IDLE: Duration = Duration::from_millis(500);
 pub struct Detected {
     pub concluded: Concluded,
     pub changes: Vec<StateOp>,
+}
+
+/// What the modules say of a batch, without the rows of their own state.
+pub fn evaluated(workers: &Workers, prepared: &Prepared) -> Vec<Outcome> {
+    workers.evaluate(&prepared.batches).into_iter().map(|evaluation| evaluation.outcome).collect()
 }
 
 /// One batch through pipeline and modules. Live and replay both go through here.
@@ -67,6 +72,7 @@ fn step(
     let first = shared.store.next_seq();
     let numbered = pending.iter().enumerate();
     let events: Vec<Event> = numbered.map(|(i, p)| Event::new(first + i as u64, p.first_seen, &p.entry)).collect();
+    pipeline.except(shared.exceptions.in_force());
     let Detected { mut concluded, mut changes } = detect(pipeline, workers, &events);
     changes.extend(accounts.fill(&mut concluded.alerts));
     let alerts = concluded.alerts.iter().map(|alert| Record::Alert(Box::new(alert.clone())));
@@ -75,7 +81,9 @@ fn step(
     shared.bells.deliver.ring();
     shared.board.update(|status| {
         status.detect.events += events.len() as u64;
-        status.detect.alerts += concluded.alerts.len() as u64;
+        let suppressed = concluded.alerts.iter().filter(|alert| alert.suppressed_by.is_some()).count() as u64;
+        status.detect.alerts += concluded.alerts.len() as u64 - suppressed;
+        status.detect.suppressed += suppressed;
         status.detect.faults = shared.store.faults();
         status.detect.unseen = unseen(pipeline);
         for mark in events.iter().flat_map(|e| &e.marks) {
@@ -86,6 +94,10 @@ fn step(
         tracing::warn!(module = fault.module, event = fault.event_id, reason = fault.reason, "module fault");
     }
     for alert in &concluded.alerts {
+        if let Some(by) = &alert.suppressed_by {
+            tracing::debug!(rule = alert.rule, uid = alert.uid, by, "alert suppressed");
+            continue;
+        }
         tracing::info!(
             rule = alert.rule,
             severity = alert.severity.name(),

@@ -19,6 +19,7 @@ mod detect;
 mod detections;
 mod disk;
 mod drift;
+mod exceptions;
 mod history;
 mod input;
 mod mmdb;
@@ -35,6 +36,7 @@ mod sink;
 mod slack;
 mod status;
 mod store;
+mod tune;
 
 use std::process::ExitCode;
 

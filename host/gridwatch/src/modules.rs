@@ -1,12 +1,12 @@
 //! The modules folder: which components there are, which version of each serves, and why one is refused.
 
-use crate::config::Config;
+use crate::config::{Config, Places};
 use anyhow::{Context, Result};
 use gridwatch_core::lookup::Tables;
 use gridwatch_core::manifest::{Grant, Manifest};
 use gridwatch_core::network::Networks;
 use gridwatch_core::pipeline::{Pipeline, Service};
-use gridwatch_detect::{Component, Engine, Limits, Module};
+use gridwatch_detect::{Component, Engine, Limits, Module, Refused};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,9 +18,12 @@ pub struct Wanted {
     pub dir: PathBuf,
     /// By module name.
     pub settings: BTreeMap<String, Map<String, Value>>,
+    pub places: Places,
     pub grants: BTreeMap<String, BTreeSet<Grant>>,
     pub tables: Tables,
     pub networks: Networks,
+    /// The exceptions file.
+    pub exceptions: Option<PathBuf>,
     pub limits: Limits,
     pub cache_dir: Option<PathBuf>,
 }
@@ -37,6 +40,7 @@ impl Wanted {
         Self {
             dir: config.modules.dir.clone(),
             settings: config.modules.config.clone(),
+            places: config.modules.places.clone(),
             grants: config
                 .modules
                 .grants
@@ -45,6 +49,7 @@ impl Wanted {
                 .collect(),
             tables: config.tables(),
             networks: config.networks.clone(),
+            exceptions: config.tuning.exceptions.clone(),
             limits: Limits::default(),
             cache_dir: Some(config.state_dir.join("compiled")),
         }
@@ -74,12 +79,19 @@ impl Wanted {
         let named: BTreeSet<&String> = self.settings.keys().chain(self.grants.keys()).collect();
         // Where a file was refused, a name that is missing may be its; that problem is told already.
         for name in named.into_iter().filter(|name| !components.contains_key(*name) && problems.is_empty()) {
-            missing.push(format!("modules: `{name}` is configured, but {} holds no such module", self.dir.display()));
+            let (place, dir) = (self.places.of(name, ""), self.dir.display());
+            missing.push(format!("{place}: `{name}` is configured, but {dir} holds no such module"));
         }
         problems.append(&mut missing);
         let mut modules = Vec::new();
         for (name, (path, component)) in &components {
             let settings = self.settings.get(name).cloned().unwrap_or_default();
+            let wrong = component.manifest.setting_problems(&settings);
+            if !wrong.is_empty() {
+                let told = wrong.iter().map(|(setting, what)| format!("{}: {what}", self.places.of(name, setting)));
+                problems.extend(told);
+                continue;
+            }
             match Module::load(&engine, component, &settings, tables.clone(), limits.clone()) {
                 Ok(module) => modules.push(module),
                 Err(refused) => problems.push(format!("{}: {refused}", path.display())),
@@ -92,6 +104,20 @@ impl Wanted {
             true => Ok(modules),
             false => Err(Unusable { problems }.into()),
         }
+    }
+
+    /// One module as often as there are settings for it, each instead of those that are configured.
+    pub fn variants(&self, name: &str, settings: &[Map<String, Value>]) -> Result<Vec<Result<Module, Refused>>> {
+        let engine = Engine::new(self.cache_dir.as_deref())?;
+        let (tables, limits) = (Arc::new(self.tables.clone()), Arc::new(self.limits.clone()));
+        let mut problems = Vec::new();
+        let mut components = self.newest(&mut problems)?;
+        let Some((_, component)) = components.remove(name) else {
+            problems.push(format!("{}: no module `{name}`", self.dir.display()));
+            return Err(Unusable { problems }.into());
+        };
+        let load = |settings| Module::load(&engine, &component, settings, tables.clone(), limits.clone());
+        Ok(settings.iter().map(load).collect())
     }
 
     fn newest(&self, problems: &mut Vec<String>) -> Result<BTreeMap<String, (PathBuf, Component)>> {

@@ -1,7 +1,9 @@
 //! Replay: the modules over stored entries, from a file or the archive. The same bytes every time.
 
 use crate::archive::{self, ArchiveRecord};
+use crate::clock;
 use crate::detect::detect;
+use crate::exceptions::Live;
 use crate::input::{Entries, open};
 use crate::modules::{Wanted, pipeline};
 use crate::record::PRODUCT;
@@ -52,8 +54,10 @@ fn run(
     out: &mut dyn Write,
 ) -> Result<()> {
     let (networks, tables) = (modules.networks.clone(), modules.tables.clone());
-    let modules = modules.load()?;
+    let wanted = modules;
+    let modules = wanted.load()?;
     let mut pipeline: Pipeline = pipeline(&modules, networks, tables);
+    pipeline.except(Live::open(wanted, &modules, clock::now())?.in_force());
     let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
     let mut out = BufWriter::new(out);
     loop {
@@ -65,7 +69,7 @@ fn run(
         for fault in &detected.concluded.faults {
             tracing::warn!(module = fault.module, event = fault.event_id, reason = fault.reason, "module fault");
         }
-        for alert in &detected.concluded.alerts {
+        for alert in detected.concluded.alerts.iter().filter(|alert| alert.suppressed_by.is_none()) {
             writeln!(out, "{}", View::Ocsf.alert_line(alert, &PRODUCT))?;
         }
     }

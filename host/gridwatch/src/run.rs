@@ -17,6 +17,7 @@ use crate::config::{self, Config};
 use crate::deliver::{self, ARCHIVE, Ending, Target};
 use crate::detect;
 use crate::drift;
+use crate::exceptions::{self, Live};
 use crate::history::{HISTORY, History};
 use crate::modules::{Wanted, pipeline};
 use crate::poll::Poller;
@@ -74,6 +75,7 @@ pub struct Shared {
     pub board: Board,
     pub bells: Bells,
     pub observe: Observe,
+    pub exceptions: Live,
     /// Keeps a second gridwatch from this state_dir. The last field: it goes after the store.
     _lock: std::fs::File,
 }
@@ -135,7 +137,8 @@ pub async fn run(config: Config, until: Until, stop: watch::Receiver<bool>, obse
 
 async fn work(config: Config, until: Until, mut stop: watch::Receiver<bool>, observe: Observe) -> Result<Status> {
     let modules = Wanted::of(&config).load()?;
-    let shared = Arc::new(prepare(config, &modules, observe)?);
+    let exceptions = Live::open(&Wanted::of(&config), &modules, clock::now())?;
+    let shared = Arc::new(prepare(config, &modules, exceptions, observe)?);
     let (poller, detector) = (poller(&shared, &modules, until)?, Detector::new(&shared, modules)?);
     let targets = targets(&shared)?;
 
@@ -157,9 +160,11 @@ async fn work(config: Config, until: Until, mut stop: watch::Receiver<bool>, obs
 
     // A stage that can't save ends everything: going on would mean acting on what is not written down.
     let ended = merged(&mut stop, &mut failure);
+    let excepting = excepting(&shared, until, ended.clone(), failed.clone());
     let drifting = drift(&shared, poller.public_lists(), until, ended.clone(), failed);
     let result = with_status(&shared, poller.run(ended)).await;
     let result = result.and(with_status(&shared, until_checked(drifting, until)).await);
+    let result = result.and(until_checked(excepting, until).await);
     tracing::info!("polling ended; draining");
     polled.store(true, Ordering::Release);
     shared.bells.detect.ring();
@@ -173,7 +178,7 @@ async fn work(config: Config, until: Until, mut stop: watch::Receiver<bool>, obs
 }
 
 /// The store, opened or rebuilt, and the board.
-fn prepare(config: Config, modules: &[Module], observe: Observe) -> Result<Shared> {
+fn prepare(config: Config, modules: &[Module], exceptions: Live, observe: Observe) -> Result<Shared> {
     std::fs::create_dir_all(&config.state_dir)
         .with_context(|| format!("can't make the state folder {}", config.state_dir.display()))?;
     let paths = Paths::of(&config.state_dir);
@@ -205,7 +210,7 @@ fn prepare(config: Config, modules: &[Module], observe: Observe) -> Result<Share
         ..Status::default()
     });
     observe(&Happening::Modules(&board.now().modules));
-    Ok(Shared { config, paths, store, board, bells: Bells::default(), observe, _lock: lock })
+    Ok(Shared { config, paths, store, board, bells: Bells::default(), observe, exceptions, _lock: lock })
 }
 
 /// A damaged store is moved aside, never deleted: it is evidence, and it may hold undelivered records.
@@ -363,6 +368,27 @@ fn drift(
         };
         if let Err(error) = &result {
             tracing::error!(error = format!("{error:#}"), "the drift watch failed");
+            let _ = failed.send(true);
+        }
+        result
+    })
+}
+
+/// The watch over the exceptions file, beside everything else.
+fn excepting(
+    shared: &Arc<Shared>,
+    until: Until,
+    stop: watch::Receiver<bool>,
+    failed: Arc<watch::Sender<bool>>,
+) -> tokio::task::JoinHandle<Result<()>> {
+    let shared = shared.clone();
+    tokio::spawn(async move {
+        let result = match until {
+            Until::Stopped => exceptions::watch(&shared, stop).await,
+            Until::UpToDate => exceptions::tell(&shared, clock::now()),
+        };
+        if let Err(error) = &result {
+            tracing::error!(error = format!("{error:#}"), "the watch over the exceptions file failed");
             let _ = failed.send(true);
         }
         result

@@ -1,6 +1,6 @@
 //! Alerts and status as a person wants to read them. Colour only on a terminal.
 
-use crate::status::{Catalogue, Status};
+use crate::status::{Catalogue, Exceptions, Status};
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 use gridwatch_core::alert::Alert;
@@ -85,6 +85,17 @@ fn colour(severity: Severity) -> Style {
     Style::new().fg_color(Some(colour.into())).bold()
 }
 
+fn exceptions(exceptions: &Exceptions) {
+    let Some(file) = &exceptions.file else { return };
+    println!("except   {} hold, {} expired ({})", exceptions.holding, exceptions.expired, file.display());
+    for line in exceptions.broken.iter().flat_map(|broken| broken.lines()) {
+        println!("         {line}");
+    }
+    if exceptions.broken.is_some() {
+        println!("         those read before stay in force");
+    }
+}
+
 /// What Slack's own lists say.
 fn catalogue(catalogue: &Catalogue) {
     if let Some(checked) = &catalogue.checked {
@@ -117,7 +128,9 @@ pub fn status(status: &Status, now: UnixMillis) {
         println!("         {label}: {advice}");
     }
     let detect = &status.detect;
-    println!("detect   {} events, {} alerts, {} faults", detect.events, detect.alerts, detect.faults);
+    let suppressed = if detect.suppressed > 0 { format!(", {} suppressed", detect.suppressed) } else { String::new() };
+    println!("detect   {} events, {} alerts{suppressed}, {} faults", detect.events, detect.alerts, detect.faults);
+    exceptions(&status.exceptions);
     for (mark, count) in &detect.marked {
         println!("         {count} marked {mark}");
     }

@@ -8,7 +8,7 @@ use gridwatch_core::poll::{LateHistogram, PollState};
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub struct Status {
     pub written: UnixMillis,
     pub poll: Poll,
     pub detect: Detect,
+    #[serde(default)]
+    pub exceptions: Exceptions,
     pub catalogue: Catalogue,
     /// By sink name.
     pub sinks: BTreeMap<String, SinkStatus>,
@@ -51,11 +53,26 @@ pub struct Poll {
 pub struct Detect {
     pub events: u64,
     pub alerts: u64,
+    /// Alerts that exceptions held back; not among `alerts`.
+    #[serde(default)]
+    pub suppressed: u64,
     /// Events with a mark: unknown actions, odd shapes.
     pub marked: BTreeMap<String, u64>,
     pub faults: u64,
     /// Names in entries that the built-in catalogue doesn't have: what sort, the name, how often.
     pub unseen: Vec<(String, String, u64)>,
+}
+
+/// The exceptions file, if there is one.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Exceptions {
+    pub file: Option<PathBuf>,
+    pub holding: usize,
+    pub expired: usize,
+    /// When those in force were read.
+    pub taken: Option<UnixMillis>,
+    /// What is wrong with the file as it is now; what was read before stays in force.
+    pub broken: Option<String>,
 }
 
 /// Slack's lists of actions and entity types against the built-in ones.

@@ -356,6 +356,30 @@ impl Store {
         Ok(())
     }
 
+    /// What has been told once and needn't be again: see [`crate::exceptions`].
+    pub fn told(&self) -> Result<Vec<String>> {
+        Ok(self.get(b"mtold")?.unwrap_or_default())
+    }
+
+    /// Saves what has been told, with the alerts that tell it.
+    pub fn commit_told(&self, told: &[String], alerts: &[Record]) -> Result<()> {
+        let mut counters = self.lock();
+        let mut batch = sled::Batch::default();
+        put(&mut batch, b"mtold", &told);
+        let (mut next_record, mut grown) = (counters.next_record, 0);
+        for alert in alerts {
+            let bytes = alert.to_bytes();
+            grown += bytes.len() as u64;
+            batch.insert(outbox_key(next_record), bytes);
+            next_record += 1;
+        }
+        put(&mut batch, b"mnext_record", &next_record);
+        self.commit(batch)?;
+        counters.next_record = next_record;
+        counters.backlog_bytes += grown;
+        Ok(())
+    }
+
     pub fn faults(&self) -> u64 {
         self.lock().next_fault - 1
     }

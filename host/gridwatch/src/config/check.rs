@@ -4,8 +4,8 @@ use super::problem::{Problem, Problems};
 use super::read::{Reader, Section, seconds_in};
 use super::token::{self, BadToken};
 use super::{
-    Accounts, Archive, Config, DEFAULT_BATCH, Detect, Include, Log, LogFormat, Modules, Since, Sink, Slack, Store,
-    Target, Token, TokenRotation,
+    Accounts, Archive, Config, DEFAULT_BATCH, Detect, Include, Log, LogFormat, Modules, Places, Since, Sink, Slack,
+    Store, Target, Token, TokenRotation, Tuning,
 };
 use crate::mmdb;
 use gridwatch_core::manifest::Grant;
@@ -39,6 +39,7 @@ type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
 
 /// Where paths and secrets come from.
 struct Edge<'e> {
+    file: &'e Path,
     /// Folder of the configuration file.
     folder: PathBuf,
     env: Env<'e>,
@@ -60,7 +61,7 @@ pub(super) fn load(path: &Path, env: Env<'_>) -> Result<Config, Problems> {
     })?;
     let folder = std::path::absolute(path).unwrap_or(path.to_owned());
     let folder = folder.parent().unwrap_or(Path::new("/")).to_owned();
-    let config = config(Section::root(&reader, document.as_table()), &Edge { folder, env });
+    let config = config(Section::root(&reader, document.as_table()), &Edge { file: path, folder, env });
     let problems = reader.into_problems();
     match config {
         Some(config) if problems.is_empty() => Ok(config),
@@ -79,7 +80,7 @@ fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
     let slack = slack(root.section("slack"), edge);
     let modules = modules(root.section("modules"), edge);
     let lookups = lookups(root.section("lookups"), edge);
-    let (detect, networks) = detect(root.section("detect"), edge);
+    let (detect, networks, tuning) = detect(root.section("detect"), edge);
     let base_url = slack.as_ref().map_or(BASE_URL, |slack| &slack.base_url);
     let (below, accounts) = enrich(root.section("enrich"), edge, base_url);
     let sinks = sinks(&mut root, edge);
@@ -95,6 +96,7 @@ fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
         detect,
         networks: networks.over(below),
         accounts,
+        tuning,
         sinks,
         archive,
         store,
@@ -251,11 +253,15 @@ fn modules(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Modules> {
         section.problem("dir", what, "create it, even if it stays empty".to_owned());
     }
     let settings = section.section("config");
-    let config = settings.entries().map(|(module, _)| {
+    let (mut config, mut places) = (BTreeMap::new(), Places { file: edge.file.to_owned(), ..Places::default() });
+    places.lines.extend(settings.lines().into_iter().map(|(module, line)| ((module.to_owned(), String::new()), line)));
+    for (module, _) in settings.entries() {
         check_name(&settings, module, module);
-        (module.to_owned(), settings.free_section(module).json())
-    });
-    let config = config.collect();
+        let of_module = settings.free_section(module);
+        let lines = of_module.lines();
+        places.lines.extend(lines.into_iter().map(|(key, line)| ((module.to_owned(), key.to_owned()), line)));
+        config.insert(module.to_owned(), of_module.json());
+    }
     let granted = section.section("grants");
     let grants = granted.entries().filter_map(|(module, item)| {
         check_name(&granted, module, module);
@@ -263,7 +269,7 @@ fn modules(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Modules> {
     });
     let grants = grants.collect();
     section.finish();
-    Some(Modules { dir: dir?, config, grants })
+    Some(Modules { dir: dir?, config, places, grants })
 }
 
 fn lookups(section: Section<'_>, edge: &Edge<'_>) -> BTreeMap<String, Vec<String>> {
@@ -307,7 +313,7 @@ fn is_plausible_member(item: &str) -> bool {
     }
 }
 
-fn detect(mut section: Section<'_>, edge: &Edge<'_>) -> (Detect, Networks) {
+fn detect(mut section: Section<'_>, edge: &Edge<'_>) -> (Detect, Networks, Tuning) {
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let detect = Detect {
         batch: section.number("batch", 1..=4096, DEFAULT_BATCH.into()) as usize,
@@ -316,8 +322,23 @@ fn detect(mut section: Section<'_>, edge: &Edge<'_>) -> (Detect, Networks) {
         state_max_bytes: section.bytes("state_max", 64 * MIB..=1024 * GIB, MAX_TOTAL_BYTES as u64),
     };
     let networks = section.text("networks").map(|path| networks(&section, &edge.folder.join(path)));
+    let tuning = tuning(&mut section, edge);
     section.finish();
-    (detect, networks.unwrap_or_default())
+    (detect, networks.unwrap_or_default(), tuning)
+}
+
+fn tuning(section: &mut Section<'_>, edge: &Edge<'_>) -> Tuning {
+    let exceptions = section.text("exceptions").map(|path| edge.folder.join(path));
+    if let Some(path) = exceptions.as_ref().filter(|path| !path.is_file()) {
+        let hint = "create it, even if it stays empty; how to write it is in examples/exceptions.toml".to_owned();
+        section.problem("exceptions", format!("there is no file {}", path.display()), hint);
+    }
+    let true_positives = section.text("true_positives").map(|path| edge.folder.join(path));
+    if let Some(path) = true_positives.as_ref().filter(|path| !path.is_dir()) {
+        let hint = "create it, and put a file for each confirmed case there".to_owned();
+        section.problem("true_positives", format!("there is no folder {}", path.display()), hint);
+    }
+    Tuning { exceptions, true_positives }
 }
 
 fn networks(section: &Section<'_>, path: &Path) -> Networks {
@@ -485,14 +506,16 @@ fn include(section: &mut Section<'_>) -> Include {
     enum What {
         Events,
         Alerts,
+        Suppressed,
     }
     let both = vec![What::Events, What::Alerts];
-    let words = [("events", What::Events), ("alerts", What::Alerts)];
+    let words = [("events", What::Events), ("alerts", What::Alerts), ("suppressed", What::Suppressed)];
     let chosen = section.choices("include", &words).unwrap_or(both);
     if chosen.is_empty() {
         section.problem("include", "names nothing", "leave it out for events and alerts".to_owned());
     }
-    Include { events: chosen.contains(&What::Events), alerts: chosen.contains(&What::Alerts) }
+    let has = |what| chosen.contains(&what);
+    Include { events: has(What::Events), alerts: has(What::Alerts), suppressed: has(What::Suppressed) }
 }
 
 fn file_target(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Target> {

@@ -2,8 +2,9 @@
 //!
 //! A getter gives the value, or its default after noting a problem: the walk goes on, so that one run tells everything.
 
-use super::problem::{Problem, did_you_mean};
+use super::problem::Problem;
 use gridwatch_core::manifest::parse_span;
+use gridwatch_core::slip::did_you_mean;
 use serde_json::{Map, Number, Value as Json};
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
@@ -78,7 +79,7 @@ impl<'t> Section<'t> {
     pub(super) fn finish(self) {
         for (key, _) in self.entries() {
             if !self.known.contains(&key) {
-                let hint = match did_you_mean(key, &self.known) {
+                let hint = match did_you_mean(key, self.known.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("known are {}", self.known.join(", ")),
                 };
@@ -237,6 +238,15 @@ impl<'t> Section<'t> {
         texts
     }
 
+    /// Where its keys stand.
+    pub(super) fn lines(&self) -> Vec<(&'t str, usize)> {
+        let lines = self.entries().filter_map(|(key, item)| {
+            let span = self.table?.key(key).and_then(|k| k.span()).or_else(|| item.span());
+            Some((key, self.reader.line_of(span).or(self.line)?))
+        });
+        lines.collect()
+    }
+
     /// The whole section as JSON, for a reader who checks it later.
     pub(super) fn json(&self) -> Map<String, Json> {
         let convert = |(key, item): (&str, &Item)| match item_json(item) {
@@ -253,7 +263,7 @@ impl<'t> Section<'t> {
         let chosen = choices.iter().find(|(word, _)| *word == text);
         if chosen.is_none() {
             let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-            let hint = did_you_mean(text, &words).map(|near| format!("did you mean `{near}`?"));
+            let hint = did_you_mean(text, words.iter().copied()).map(|near| format!("did you mean `{near}`?"));
             self.problem(key, format!("`{text}` is not allowed; allowed is {}", words.join(", ")), hint);
         }
         chosen.map(|(_, value)| *value)

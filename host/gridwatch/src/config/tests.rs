@@ -75,6 +75,8 @@ fn the_example_is_valid_and_so_is_every_key_in_its_comments() {
         Some(rest) if is_key(rest) && !rest.starts_with("token_env") => format!("{rest}\n"),
         _ => format!("{line}\n"),
     });
+    fs::write(place.path("exceptions.toml"), "").unwrap();
+    fs::create_dir(place.path("true-positives")).unwrap();
     fs::write(place.path("networks.csv"), "198.51.100.0/24,AS64500,DE\n").unwrap();
     for (name, kind) in [("GeoLite2-City.mmdb", "GeoLite2-City"), ("GeoLite2-ASN.mmdb", "GeoLite2-ASN")] {
         fs::write(place.path(name), mmdb::database(kind, &[])).unwrap();
@@ -107,7 +109,7 @@ fn defaults_need_four_keys() {
     assert_eq!(config.slack.base_url, "https://api.slack.com");
     assert_eq!(config.slack.token.expose(), "xoxp-s3cret");
     assert_eq!(config.archive.unwrap().dir, place.path("state/archive"));
-    assert_eq!(config.sinks[0].include, Include { events: true, alerts: true });
+    assert_eq!(config.sinks[0].include, Include { events: true, alerts: true, suppressed: false });
 }
 
 #[test]
