@@ -5,7 +5,7 @@ use crate::config::{self, Config, LogFormat, Problems, Since};
 use crate::modules::{Unusable, Wanted};
 use crate::run::{Paths, Until};
 use crate::status::Status;
-use crate::{alerts, clock, coverage, demo, detections, history, replay, run, schema, show, simulate};
+use crate::{alerts, clock, coverage, demo, detections, history, replay, respond, run, schema, show, simulate};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use gridwatch_core::manifest::{Severity, parse_span};
@@ -130,6 +130,8 @@ enum Command {
         #[arg(long, conflicts_with = "entries")]
         json: bool,
     },
+    /// What to do about an alert: its playbook with calls to copy; with --execute, the steps that can be taken back.
+    Respond(respond::Options),
     /// What the gridwatch that runs on a state folder is doing.
     Status {
         #[command(flatten)]
@@ -281,7 +283,7 @@ pub fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            let wrong = error.is::<Problems>() || error.is::<Unusable>();
+            let wrong = error.is::<Problems>() || error.is::<Unusable>() || error.is::<respond::Wrong>();
             ExitCode::from(if wrong { WRONG } else { FAILED })
         }
     }
@@ -360,6 +362,10 @@ fn dispatch(cli: Cli) -> Result<u8> {
         }
         Command::Alerts(command) => told(command),
         Command::Explain { alert, state, entries, json } => explain(&alert, &state, entries, json),
+        Command::Respond(options) => {
+            start_log(LogFormat::Text, log.unwrap_or("warn"))?;
+            runtime()?.block_on(respond::run(&options))
+        }
         Command::Status { state, json } => status(&state, json),
     }
 }

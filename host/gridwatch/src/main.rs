@@ -26,6 +26,7 @@ mod modules;
 mod poll;
 mod record;
 mod replay;
+mod respond;
 mod rotation;
 mod run;
 mod schema;
@@ -35,6 +36,7 @@ mod sink;
 mod slack;
 mod status;
 mod store;
+mod web_api;
 
 use std::process::ExitCode;
 

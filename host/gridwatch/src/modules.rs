@@ -21,6 +21,8 @@ pub struct Wanted {
     pub grants: BTreeMap<String, BTreeSet<Grant>>,
     pub tables: Tables,
     pub networks: Networks,
+    /// The journal of responses, whose echoes a replay is to suppress as the live run did.
+    pub responses: Option<PathBuf>,
     pub limits: Limits,
     pub cache_dir: Option<PathBuf>,
 }
@@ -45,6 +47,7 @@ impl Wanted {
                 .collect(),
             tables: config.tables(),
             networks: config.networks.clone(),
+            responses: Some(crate::respond::journal::path(&config.state_dir)),
             limits: Limits::default(),
             cache_dir: Some(config.state_dir.join("compiled")),
         }

@@ -5,6 +5,7 @@ use crate::detect::detect;
 use crate::input::{Entries, open};
 use crate::modules::{Wanted, pipeline};
 use crate::record::PRODUCT;
+use crate::respond::journal::Follower;
 use anyhow::Result;
 use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
@@ -52,8 +53,12 @@ fn run(
     out: &mut dyn Write,
 ) -> Result<()> {
     let (networks, tables) = (modules.networks.clone(), modules.tables.clone());
+    let mut responses = modules.responses.clone().map(Follower::new);
     let modules = modules.load()?;
     let mut pipeline: Pipeline = pipeline(&modules, networks, tables);
+    if let Some(echoes) = responses.as_mut().map(Follower::news).transpose()?.flatten() {
+        pipeline.set_echoes(echoes.clone());
+    }
     let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
     let mut out = BufWriter::new(out);
     loop {

@@ -8,3 +8,4 @@ mod faults;
 mod org;
 mod pages;
 mod rotation;
+mod web;
