@@ -837,7 +837,7 @@ fn a_corpus_loses_no_leaf_and_has_no_conflict() {
 // -- alerts
 
 fn step(text: &str, method: Option<&str>, scope: Option<&str>) -> Step {
-    Step { text: text.into(), method: method.map(Into::into), scope: scope.map(Into::into) }
+    Step { text: text.into(), method: method.map(Into::into), scope: scope.map(Into::into), on: None }
 }
 
 fn stub(id: &str, ip_address: &str) -> Arc<Stub> {
@@ -882,6 +882,7 @@ fn full_alert() -> Alert {
         recent: vec![act(9, "file_downloaded", "198.51.100.9"), act(8, "user_login", "")],
         evidence: vec![stub("e1", "198.51.100.7"), stub("e2", "")],
         evidence_total: 512,
+        subjects: Default::default(),
         labels: [("base.line", "3"), ("count", "512")].map(|(name, value)| (name.into(), value.into())).into(),
         attack: vec!["T1078.004".into(), "T1567".into()],
         playbook: Playbook {

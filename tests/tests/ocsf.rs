@@ -807,7 +807,7 @@ fn stub(raw: &str) -> Arc<Stub> {
 }
 
 fn step(text: &str, method: Option<&str>, scope: Option<&str>) -> Step {
-    Step { text: text.into(), method: method.map(Into::into), scope: scope.map(Into::into) }
+    Step { text: text.into(), method: method.map(Into::into), scope: scope.map(Into::into), on: None }
 }
 
 fn full_alert() -> Alert {
@@ -844,6 +844,7 @@ fn full_alert() -> Alert {
         recent: vec![act(9, "file_downloaded", "198.51.100.7"), act(8, "user_login", "")],
         evidence: SAMPLES.iter().chain(&["17", "{}"]).map(|raw| stub(raw)).collect(),
         evidence_total: 512,
+        subjects: Default::default(),
         labels: [("baseline", "3"), ("count", "512")].map(|(name, value)| (name.into(), value.into())).into(),
         attack: vec!["T1078.004".into(), "T1567".into()],
         playbook: Playbook {

@@ -11,6 +11,7 @@ use crate::entry::hex;
 use crate::manifest::{Playbook, Severity};
 use crate::state::{ALERTS, StateOp};
 use crate::stub::Stub;
+use crate::subject::Subjects;
 use crate::time::{UnixMillis, UnixSeconds};
 use crate::windows::LATE_S;
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,9 @@ pub struct Alert {
     /// Distinct events cited so far; more than `evidence` shows when that is full.
     pub evidence_total: u64,
     pub labels: BTreeMap<String, String>,
+    /// What a response would act on: of the events that the findings are about.
+    #[serde(default, skip_serializing_if = "Subjects::is_empty")]
+    pub subjects: Subjects,
     pub attack: Vec<String>,
     pub playbook: Playbook,
     /// What the module saw of the event that gave the alert its title; nothing for gridwatch's own alerts.
@@ -196,6 +200,7 @@ impl Alert {
             (self.severity, self.title, self.basis) = (new.severity, new.title, new.basis);
         }
         (self.seen, self.actor, self.recent, self.module) = (new.seen, new.actor, new.recent, new.module);
+        self.subjects.take_in(new.subjects);
         for (key, value) in new.labels {
             match self.labels.get_mut(&key) {
                 Some(known) => *known = merged(known, &value),
@@ -279,6 +284,7 @@ mod tests {
             evidence: vec![Arc::new(stub)],
             evidence_total: 1,
             labels: BTreeMap::new(),
+            subjects: Subjects::default(),
             attack: vec![],
             playbook: Playbook::default(),
             basis: Basis::default(),

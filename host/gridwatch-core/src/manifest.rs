@@ -13,6 +13,7 @@ pub use window::{
 use crate::attack;
 use crate::catalogue;
 use crate::field::Field;
+use crate::method::{self, On};
 use crate::slip::did_you_mean;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -109,6 +110,9 @@ pub struct Step {
     pub method: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// Whom it is about, where the alert has both; see [`On`] for the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<On>,
 }
 
 /// OCSF's severity_id.
@@ -466,6 +470,7 @@ impl RawRule {
         if self.playbook.verify.is_empty() || self.playbook.contain.is_empty() {
             check.problem(format!("{at}: the playbook needs something to verify and something to contain"));
         }
+        let playbook = playbook(self.playbook, &at, check);
         Rule {
             fold_s: check.span(&at, &self.fold),
             budget: check.budget(&at, self.budget.or(self.severity.usual_budget())),
@@ -477,9 +482,27 @@ impl RawRule {
             severity: self.severity,
             attack: self.attack,
             false_positives: self.false_positives,
-            playbook: self.playbook,
+            playbook,
         }
     }
+}
+
+/// Checks the methods of a playbook, and fills in the scope where it was left out.
+fn playbook(mut playbook: Playbook, at: &str, check: &mut Check) -> Playbook {
+    let phases = [&mut playbook.verify, &mut playbook.contain, &mut playbook.then];
+    for step in phases.into_iter().flatten() {
+        let problem = match &step.method {
+            Some(name) => method::problem(name, step.scope.as_deref(), step.on),
+            None if step.scope.is_some() || step.on.is_some() => Some("`scope` and `on` go with a `method`".to_owned()),
+            None => None,
+        };
+        if let Some(problem) = problem {
+            check.problem(format!("{at}: step \"{}\": {problem}", step.text));
+        }
+        let scopes = step.method.as_deref().and_then(method::called).map_or(&[][..], |method| method.scopes);
+        step.scope = step.scope.take().or_else(|| scopes.first().map(|scope| (*scope).to_owned()));
+    }
+    playbook
 }
 
 impl RawConfig {
@@ -514,6 +537,45 @@ impl RawConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_playbook_of_ours_names_methods_and_scopes_that_exist() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest-rules");
+        let files = std::fs::read_dir(folder).unwrap().map(|dir| dir.unwrap().path().join("module.toml"));
+        let mut steps = 0;
+        for file in files.filter(|file| file.is_file()) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let manifest = Manifest::parse(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+            let playbooks = manifest.rules.iter().map(|rule| &rule.playbook);
+            let all = playbooks.flat_map(|book| [&book.verify, &book.contain, &book.then]).flatten();
+            for step in all.filter(|step| step.method.is_some()) {
+                let method = method::called(step.method.as_deref().unwrap()).unwrap();
+                assert_eq!(step.scope.is_some(), !method.scopes.is_empty(), "{step:?}");
+                steps += 1;
+            }
+        }
+        assert!(steps > 150, "{steps} steps with a method");
+    }
+
+    #[test]
+    fn a_playbook_that_slack_could_not_do_is_refused_and_a_missing_scope_is_filled_in() {
+        let with = |step: &str| Manifest::parse(&GOOD.replace(r#"method = "admin.users.session.reset""#, step));
+        for (step, part) in [
+            (
+                r#"method = "admin.users.session.resett""#,
+                "rule `burst`: step \"reset\": `admin.users.session.resett` is no",
+            ),
+            (r#"method = "admin.users.session.reset", scope = "admin""#, "doesn't go by the scope `admin`"),
+            (r#"scope = "admin.users:write""#, "go with a `method`"),
+            (r#"on = "actor""#, "go with a `method`"),
+            (r#"method = "files.delete", on = "target""#, "at most be \"others\""),
+        ] {
+            let problem = with(step).unwrap_err().to_string();
+            assert!(problem.contains(part), "{step}: {problem}");
+        }
+        let step = Manifest::parse(GOOD).unwrap().rules[0].playbook.contain[0].clone();
+        assert_eq!(step.scope.as_deref(), Some("admin.users:write"));
+    }
 
     const GOOD: &str = r#"
         name = "sign-in"

@@ -12,6 +12,7 @@ use crate::finding::{MAX_KEY, MAX_LABEL, MAX_TITLE, clean};
 use crate::manifest::{Manifest, Rule};
 use crate::risk::Sum;
 use crate::stub::Stub;
+use crate::subject::Subjects;
 use crate::time::UnixMillis;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,6 +69,7 @@ pub fn risk(sum: Sum, last: &Alert) -> Alert {
         last: sum.evidence.last().map_or(last.last, |stub| stub.time),
         seen: last.seen,
         actor: last.actor.clone(),
+        subjects: last.subjects.clone(),
         recent: last.recent.clone(),
         evidence_total: sum.evidence.len() as u64,
         evidence: sum.evidence,
@@ -155,6 +157,7 @@ fn blank(rule: &str, key: &str, title: String, at: UnixMillis) -> Alert {
         evidence: Vec::new(),
         evidence_total: 0,
         labels: BTreeMap::new(),
+        subjects: Subjects::default(),
         attack: rule.attack.clone(),
         playbook: rule.playbook.clone(),
         basis: Basis::default(),

@@ -16,6 +16,7 @@ use crate::batch::{Batch, Scratch, Table};
 use crate::catalogue;
 use crate::directory::Directory;
 use crate::drift::Unseen;
+use crate::echo::Echoes;
 use crate::event::Event;
 use crate::exception::{Around, Exceptions, Verdict};
 use crate::field::{Field, Reading};
@@ -27,6 +28,7 @@ use crate::own;
 use crate::risk::Risk;
 use crate::state::{self, StateOp};
 use crate::stub::Stub;
+use crate::subject::Subjects;
 use crate::time::UnixSeconds;
 use crate::windows::{WindowSize, Windows};
 use serde::{Deserialize, Serialize};
@@ -104,6 +106,7 @@ pub struct Pipeline {
     memory: Memory,
     apps: AppScopes,
     exceptions: Arc<Exceptions>,
+    echoes: Echoes,
     unseen: Unseen,
     folder: Folder,
     risk: Risk,
@@ -152,6 +155,12 @@ impl Pipeline {
     /// Says what nobody is to be told of, from the next batch on.
     pub fn except(&mut self, exceptions: Arc<Exceptions>) {
         self.exceptions = exceptions;
+    }
+
+    /// Says what gridwatch's own responder has done, so that findings on the echoes of it are suppressed. An event is judged
+    /// by what is known when it comes, so an act has to be in before its echo.
+    pub fn set_echoes(&mut self, echoes: Echoes) {
+        self.echoes = echoes;
     }
 
     /// Puts a module into service. Its windows keep what they have counted if name and spec are the same as before.
@@ -319,7 +328,13 @@ impl Pipeline {
         let service = &in_service.service;
         let rule = &service.manifest.rules[finding.rule];
         let name = format!("{}.{}", service.manifest.name, rule.id);
-        let (uid, period_start) = Alert::identity(&name, &finding.dedup_key, event.time, rule.fold_s);
+        let suppressed_by = self.echoes.covers(event).map(|id| format!("response {id}"));
+        // Folded apart, or an echo could open the alert that a real act then only adds to.
+        let folded_as = match &suppressed_by {
+            Some(by) => format!("{}\n{by}", finding.dedup_key),
+            None => finding.dedup_key.clone(),
+        };
+        let (uid, period_start) = Alert::identity(&name, &folded_as, event.time, rule.fold_s);
         let basis = Basis::of(&finding, event, &service.manifest, &prepared.batches[module], &self.tables);
         let reading = Reading::of(event, &self.directory, &self.networks);
         let mut evidence: Vec<Arc<Stub>> = finding
@@ -358,10 +373,11 @@ impl Pipeline {
             evidence_total: evidence.len() as u64,
             evidence,
             labels: finding.labels.into_iter().collect(),
+            subjects: Subjects::of(event, &self.directory),
             attack: rule.attack.clone(),
             playbook: rule.playbook.clone(),
             basis,
-            suppressed_by: None,
+            suppressed_by,
             about: Box::default(),
         }
     }
@@ -427,4 +443,98 @@ impl Pipeline {
 
 fn text<'v>(object: Option<&'v Value>, name: &str) -> &'v str {
     object.and_then(|o| o.get(name)).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Entry;
+    use crate::response::{Row, Stage};
+    use crate::time::UnixMillis;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    const AT: u64 = 1_790_000_000;
+
+    /// A module that finds every session reset worth a word, one alert for each admin and day.
+    fn pipeline() -> Pipeline {
+        let manifest = Manifest::parse(
+            r#"
+            name = "resets"
+            version = "1.0.0"
+            abi = "gridwatch:detect@1"
+            title = "t"
+            fields = ["action"]
+            [[rule]]
+            id = "any"
+            title = "A reset"
+            actions = ["user_session_reset_by_admin"]
+            condition = "c"
+            threshold = "1"
+            severity = "low"
+            fold = "24h"
+            attack = []
+            playbook = { verify = [{ do = "ask" }], contain = [{ do = "ask" }] }
+            "#,
+        );
+        let service = Service { manifest: Arc::new(manifest.unwrap()), digest: "d".into(), serves: 0..u64::MAX };
+        Pipeline::new(vec![service])
+    }
+
+    fn reset(seq: u64, actor: &str, target: &str) -> Event {
+        let entry = json!({
+            "id": format!("e{seq}"), "date_create": AT + seq, "action": "user_session_reset_by_admin",
+            "actor": { "type": "user", "user": { "id": actor } },
+            "entity": { "type": "user", "user": { "id": target } },
+        });
+        Event::new(seq, UnixMillis(AT * 1_000), &Entry::from_json(&entry.to_string()))
+    }
+
+    fn find_each(pipeline: &mut Pipeline, events: &[Event]) -> Vec<Alert> {
+        let prepared = pipeline.prepare(events);
+        let finding = |row| RawFinding { row, severity: 2, dedup_key: "WRESP".into(), ..RawFinding::default() };
+        let findings = (0..events.len() as u32).map(finding).collect();
+        pipeline.conclude(events, &prepared, vec![Outcome { findings, dead: vec![] }]).alerts
+    }
+
+    fn responded(target: &str) -> Echoes {
+        Echoes::of(&[Row {
+            id: "r-1".into(),
+            at: UnixMillis(AT * 1_000),
+            stage: Stage::Intent,
+            alert: "gw-1".into(),
+            rule: "m.r".into(),
+            method: "admin.users.session.reset".into(),
+            targets: vec![target.into()],
+            arguments: BTreeMap::new(),
+            responder: "WRESP".into(),
+            by: "ops".into(),
+            reason: String::new(),
+            error: None,
+        }])
+    }
+
+    #[test]
+    fn an_echo_is_suppressed_apart_and_swallows_no_other_finding() {
+        let events = [reset(1, "WRESP", "W1"), reset(2, "WRESP", "W2"), reset(3, "WRESP", "W1")];
+        let mut pipeline = pipeline();
+        pipeline.set_echoes(responded("W1"));
+        let alerts = find_each(&mut pipeline, &events);
+        let told: Vec<(Option<&str>, &str, u64)> =
+            alerts.iter().map(|a| (a.suppressed_by.as_deref(), a.evidence[0].id.as_str(), a.revision.into())).collect();
+        assert_eq!(told, [(Some("response r-1"), "e1", 1), (None, "e2", 1)]);
+        assert_ne!(alerts[0].uid, alerts[1].uid);
+        let again = find_each(&mut self::pipeline(), &events);
+        assert_eq!(again[0].uid, alerts[1].uid, "an alert's id doesn't hang on what was suppressed beside it");
+    }
+
+    #[test]
+    fn subjects_are_gathered_from_all_findings_of_an_alert() {
+        let mut pipeline = pipeline();
+        let events: Vec<Event> = (1..=10).map(|i| reset(i, "W0ADMIN", &format!("W{i}"))).collect();
+        let alerts = find_each(&mut pipeline, &events);
+        let last = alerts.last().unwrap();
+        assert_eq!((last.findings, last.subjects.users.ids.len()), (10, 10));
+        assert_eq!(last.subjects.actors.ids.first().map(String::as_str), Some("W0ADMIN"));
+    }
 }

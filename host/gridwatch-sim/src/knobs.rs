@@ -3,6 +3,7 @@
 //! The defaults are the most likely reading, so a simulator left alone is faithful. A poller should work at every setting.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How the simulated API behaves where nobody has written down how the real one does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +63,20 @@ pub struct Knobs {
     pub people_token: Option<String>,
     /// Calls to these a minute (tier 4 is "100+"). 0 switches the limit off.
     pub people_rate_per_minute: u32,
+    /// Tokens of the Web API. Empty: every token that `/logs` accepts is the first owner's and may do everything.
+    pub web_tokens: BTreeMap<String, WebToken>,
+    /// Calls to each method of the Web API a minute (tier 2 is "20+"). 0 switches the limit off.
+    pub web_rate_per_minute: u32,
+}
+
+/// Whose a token is, and what it may do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebToken {
+    /// User id of its owner.
+    pub user: String,
+    /// `*` is all of them.
+    pub scopes: Vec<String>,
 }
 
 impl Default for Knobs {
@@ -93,6 +108,8 @@ impl Default for Knobs {
             lists_down: false,
             people_token: None,
             people_rate_per_minute: 100,
+            web_tokens: BTreeMap::new(),
+            web_rate_per_minute: 20,
         }
     }
 }
@@ -100,7 +117,7 @@ impl Default for Knobs {
 impl Knobs {
     /// The faithful defaults without a rate limit, for tests that are about something else.
     pub fn unlimited() -> Self {
-        Self { rate_per_minute: 0, people_rate_per_minute: 0, ..Self::default() }
+        Self { rate_per_minute: 0, people_rate_per_minute: 0, web_rate_per_minute: 0, ..Self::default() }
     }
 
     /// The status that goes with a documented error code.

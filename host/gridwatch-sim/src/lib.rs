@@ -7,8 +7,8 @@
 //! limit for the whole organization, empty 401s. What the public record leaves open is a [`knobs::Knobs`] field; what goes
 //! wrong on purpose is a [`faults::Fault`].
 //!
-//! It does not stand in for the Web API (apart from the token refresh of `oauth.v2.access`, and `users.info` and
-//! `admin.users.list`) nor for SCIM, and never compresses.
+//! Of the Web API it has what a poller and a responder need: `oauth.v2.access` for refreshing tokens, `users.info`,
+//! `admin.users.list`, `auth.test` and the acts that can be taken back. It does not stand in for SCIM, and never compresses.
 
 pub mod benchmark;
 pub mod clock;
@@ -26,6 +26,6 @@ pub use catalogue::action_names;
 pub use clock::SimClock;
 pub use faults::{Fault, FaultKind, When};
 pub use internet::{Network, NetworkKind};
-pub use knobs::Knobs;
+pub use knobs::{Knobs, WebToken};
 pub use org::{Org, OrgPlan, SimEntry, Story, generate};
-pub use server::{RequestSeen, RunningSim, Sim, SimConfig, Stats, Truth};
+pub use server::{RequestSeen, RunningSim, Sim, SimConfig, Stats, Truth, WebAct};

@@ -6,7 +6,7 @@ use crate::modules::{Unusable, Wanted};
 use crate::run::{Paths, Until};
 use crate::status::Status;
 use crate::{
-    alerts, clock, coverage, demo, detections, exceptions, history, replay, run, schema, show, simulate, tune,
+    alerts, clock, coverage, demo, detections, exceptions, history, replay, respond, run, schema, show, simulate, tune,
 };
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
@@ -137,6 +137,8 @@ enum Command {
     Exceptions(exceptions::command::Command),
     /// What is loud, what the exceptions hid, and what other thresholds would have given.
     Tune(tune::Options),
+    /// What to do about an alert: its playbook with calls to copy; with --execute, the steps that can be taken back.
+    Respond(respond::Options),
     /// What the gridwatch that runs on a state folder is doing.
     Status {
         #[command(flatten)]
@@ -288,7 +290,7 @@ pub fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            let wrong = error.is::<Problems>() || error.is::<Unusable>();
+            let wrong = error.is::<Problems>() || error.is::<Unusable>() || error.is::<respond::Wrong>();
             ExitCode::from(if wrong { WRONG } else { FAILED })
         }
     }
@@ -374,6 +376,10 @@ fn dispatch(cli: Cli) -> Result<u8> {
         Command::Tune(options) => {
             start_log(LogFormat::Text, log.unwrap_or("warn"))?;
             tune::run(&options)
+        }
+        Command::Respond(options) => {
+            start_log(LogFormat::Text, log.unwrap_or("warn"))?;
+            runtime()?.block_on(respond::run(&options))
         }
         Command::Status { state, json } => status(&state, json),
     }

@@ -22,7 +22,7 @@ use gridwatch_core::poll::{InvalidPollConfig, PollConfig, PollSettings};
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{RawData, View};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -50,6 +50,7 @@ pub struct Config {
     /// `None`: delivered entries aren't kept.
     pub archive: Option<Archive>,
     pub store: Store,
+    pub respond: Respond,
     pub log: Log,
 }
 
@@ -196,6 +197,23 @@ pub struct Store {
     pub dedup_s: u64,
 }
 
+/// What `gridwatch respond` may do. The polling gridwatch has no use for it, and never reads its token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Respond {
+    pub token: Option<Place>,
+    /// Ids that no act may touch.
+    pub break_glass: BTreeSet<String>,
+    /// Begins what is written down as the reason of an act.
+    pub reason: String,
+}
+
+/// Where a secret is, that isn't read before it is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    File(PathBuf),
+    Environment(String),
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Log {
     pub format: LogFormat,
@@ -225,13 +243,54 @@ impl Config {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the one place that reads the environment, for secrets that the configuration names"
+    reason = "the one place that reads the environment, for secrets that the configuration names and for who is asking"
 )]
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+impl Respond {
+    /// The responder's token, if one is configured. The error says what is wrong with it, with a hint.
+    pub fn token(&self) -> Result<Option<Token>, String> {
+        let (key, read) = match &self.token {
+            None => return Ok(None),
+            Some(Place::File(path)) => ("token_file", token::from_file(path)),
+            Some(Place::Environment(name)) => ("token_env", token::from_env(name, environment(name))),
+        };
+        read.map(Some).map_err(|bad| {
+            let hint = match &bad {
+                token::BadToken::WrongKind { .. } => Some("admin methods want a user token (xoxp-)".to_owned()),
+                _ => bad.hint(),
+            };
+            format!("respond.{key}: {bad}{}", hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default())
+        })
+    }
+}
+
+/// Who runs this process, by name where the system knows one: what is written down as the one who acted.
+pub fn operator() -> String {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(uid) = std::fs::metadata("/proc/self").map(|own| own.uid().to_string()) else { return "unknown".to_owned() };
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let named = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let name = named.filter(|fields| fields.get(2) == Some(&uid.as_str())).map(|fields| fields[0].to_owned()).next();
+    let name = name.unwrap_or_else(|| format!("uid {uid}"));
+    // Whoever became another user to run this is the one to ask about it.
+    match environment("SUDO_USER").filter(|by| !by.is_empty() && *by != name) {
+        Some(by) => format!("{name} (sudo by {})", gridwatch_core::finding::clean(&by, 64)),
+        None => name,
+    }
+}
+
 impl Slack {
+    /// Where the methods of the Web API are: at another host than the Audit Logs API, except where both are simulated.
+    pub fn web_url(&self) -> String {
+        match self.base_url.strip_prefix("https://api.slack.com") {
+            Some("") => "https://slack.com/api".to_owned(),
+            _ => format!("{}/api", self.base_url),
+        }
+    }
+
     /// What the poller needs. `now` decides what "24h" back means; an error is only possible where that puts `backfill`
     /// after `start`.
     pub fn poll(&self, now: UnixSeconds) -> Result<PollConfig, InvalidPollConfig> {

@@ -2,6 +2,7 @@
 
 use crate::accounts::Accounts;
 use crate::record::Record;
+use crate::respond::journal::Follower;
 use crate::run::{Happening, Shared};
 use crate::store::Pending;
 use anyhow::Result;
@@ -49,16 +50,28 @@ pub fn run(
     mut accounts: Accounts,
     polled: &Arc<AtomicBool>,
 ) -> Result<()> {
+    let mut responses = Follower::new(shared.paths.responses.clone());
     loop {
         let (rung, last_round) = (shared.bells.detect.count(), polled.load(Ordering::Acquire));
         let pending = shared.store.next_pending(shared.config.detect.batch)?;
         if !pending.is_empty() {
+            learn_echoes(&mut pipeline, &mut responses);
             step(shared, &mut pipeline, workers, &mut accounts, &pending)?;
         } else if last_round {
             return Ok(());
         } else {
             shared.bells.detect.wait(rung, IDLE);
         }
+    }
+}
+
+/// Before each batch: an act is written down before it is done, so it is there before its echo is. Not being able to read
+/// about it makes alerts, never silence.
+fn learn_echoes(pipeline: &mut Pipeline, responses: &mut Follower) {
+    match responses.news() {
+        Ok(Some(echoes)) => pipeline.set_echoes(echoes.clone()),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(error = format!("{error:#}"), "the journal of responses can't be read"),
     }
 }
 

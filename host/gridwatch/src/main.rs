@@ -27,6 +27,7 @@ mod modules;
 mod poll;
 mod record;
 mod replay;
+mod respond;
 mod rotation;
 mod run;
 mod schema;
@@ -37,6 +38,7 @@ mod slack;
 mod status;
 mod store;
 mod tune;
+mod web_api;
 
 use std::process::ExitCode;
 

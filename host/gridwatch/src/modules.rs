@@ -24,6 +24,8 @@ pub struct Wanted {
     pub networks: Networks,
     /// The exceptions file.
     pub exceptions: Option<PathBuf>,
+    /// The journal of responses, whose echoes a replay is to suppress as the live run did.
+    pub responses: Option<PathBuf>,
     pub limits: Limits,
     pub cache_dir: Option<PathBuf>,
 }
@@ -50,6 +52,7 @@ impl Wanted {
             tables: config.tables(),
             networks: config.networks.clone(),
             exceptions: config.tuning.exceptions.clone(),
+            responses: Some(crate::respond::journal::path(&config.state_dir)),
             limits: Limits::default(),
             cache_dir: Some(config.state_dir.join("compiled")),
         }

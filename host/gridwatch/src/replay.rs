@@ -7,6 +7,7 @@ use crate::exceptions::Live;
 use crate::input::{Entries, open};
 use crate::modules::{Wanted, pipeline};
 use crate::record::PRODUCT;
+use crate::respond::journal::Follower;
 use anyhow::Result;
 use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
@@ -58,6 +59,10 @@ fn run(
     let modules = wanted.load()?;
     let mut pipeline: Pipeline = pipeline(&modules, networks, tables);
     pipeline.except(Live::open(wanted, &modules, clock::now())?.in_force());
+    let mut responses = wanted.responses.clone().map(Follower::new);
+    if let Some(echoes) = responses.as_mut().map(Follower::news).transpose()?.flatten() {
+        pipeline.set_echoes(echoes.clone());
+    }
     let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
     let mut out = BufWriter::new(out);
     loop {

@@ -57,8 +57,14 @@ impl Keeper {
             Some(pair) => (Token::new(&pair.access_token), Token::new(&pair.refresh_token), pair.expires),
             None => (slack.token.clone(), app.refresh_token.clone(), UnixSeconds(0)),
         };
-        let rotating =
-            Rotating { app, url: refresh_url(&slack.base_url), file, refresh, expires, not_before: UnixSeconds(0) };
+        let rotating = Rotating {
+            app,
+            url: format!("{}/oauth.v2.access", slack.web_url()),
+            file,
+            refresh,
+            expires,
+            not_before: UnixSeconds(0),
+        };
         Ok(Self { current, rotating: Some(rotating) })
     }
 
@@ -143,14 +149,6 @@ struct Grant {
     access_token: Option<String>,
     refresh_token: Option<String>,
     expires_in: Option<u64>,
-}
-
-/// The Web API is at another host than the Audit Logs API, except where both are simulated.
-fn refresh_url(base_url: &str) -> String {
-    match base_url.strip_prefix("https://api.slack.com") {
-        Some("") => "https://slack.com/api/oauth.v2.access".to_owned(),
-        _ => format!("{base_url}/api/oauth.v2.access"),
-    }
 }
 
 fn damaged(file: &Path) -> anyhow::Error {

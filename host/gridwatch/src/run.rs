@@ -99,6 +99,8 @@ pub struct Paths {
     pub lock: PathBuf,
     pub checkpoint: PathBuf,
     pub status: PathBuf,
+    /// What `gridwatch respond` has done.
+    pub responses: PathBuf,
 }
 
 impl Paths {
@@ -109,6 +111,7 @@ impl Paths {
             lock: state_dir.join("gridwatch.lock"),
             checkpoint: state_dir.join("checkpoint.json"),
             status: state_dir.join("status.json"),
+            responses: crate::respond::journal::path(state_dir),
         }
     }
 }

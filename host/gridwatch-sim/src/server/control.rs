@@ -7,6 +7,8 @@
 //! | `POST /_sim/entries` | one entry in wire form a line; shows as soon as its `date_create` is reached |
 //! | `POST /_sim/faults` | a list of [`crate::Fault`], replacing the present one |
 //! | `POST /_sim/people_faults` | the same for `users.info` and `admin.users.list`, numbered for themselves |
+//! | `GET /_sim/acts` | what was done through the Web API: a list of [`crate::WebAct`] |
+//! | `POST /_sim/web_faults` | the same as `faults` for the Web API |
 //! | `POST /_sim/clock` | `{"set_ms":…}` or `{"advance_ms":…}`; refused unless the clock is manual |
 
 use serde::{Deserialize, Serialize};
@@ -19,9 +21,11 @@ pub(crate) fn answer(shared: &Shared, method: &str, path: &str, body: &[u8]) -> 
     let result = match (method, path) {
         ("GET", "/_sim/truth") => json(&shared.state().truth()),
         ("GET", "/_sim/stats") => json(&shared.state().observed.stats()),
+        ("GET", "/_sim/acts") => json(&shared.state().web.acts()),
         ("POST", "/_sim/entries") => add_entries(shared, body),
         ("POST", "/_sim/faults") => set_faults(shared, body),
         ("POST", "/_sim/people_faults") => set_people_faults(shared, body),
+        ("POST", "/_sim/web_faults") => set_web_faults(shared, body),
         ("POST", "/_sim/clock") => set_clock(shared, body),
         _ => return Answer::with_status(404, ok_false("bad_endpoint")),
     };
@@ -51,6 +55,11 @@ fn set_faults(shared: &Shared, body: &[u8]) -> anyhow::Result<String> {
 
 fn set_people_faults(shared: &Shared, body: &[u8]) -> anyhow::Result<String> {
     shared.state().people_faults = serde_json::from_slice(body)?;
+    Ok(r#"{"ok":true}"#.into())
+}
+
+fn set_web_faults(shared: &Shared, body: &[u8]) -> anyhow::Result<String> {
+    shared.state().web.faults = serde_json::from_slice(body)?;
     Ok(r#"{"ok":true}"#.into())
 }
 

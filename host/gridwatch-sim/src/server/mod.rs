@@ -21,6 +21,7 @@ mod routes;
 mod timeline;
 mod tokens;
 mod transport;
+mod web;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,6 +43,8 @@ pub use observe::{RequestSeen, Stats, Truth};
 use people::People;
 use timeline::Timeline;
 use tokens::Tokens;
+use web::Web;
+pub use web::WebAct;
 
 /// How long [`RunningSim::stop`] waits for answers in flight.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
@@ -113,6 +116,16 @@ impl RunningSim {
         self.shared.state().people_faults = faults;
     }
 
+    /// What was done through the Web API, in order.
+    pub fn acts(&self) -> Vec<WebAct> {
+        self.shared.state().web.acts()
+    }
+
+    /// Replaces the faults of the Web API; they go by the number of its calls.
+    pub fn set_web_faults(&self, faults: Vec<Fault>) {
+        self.shared.state().web.faults = faults;
+    }
+
     /// Replaces the accepted token, as when an app is installed again.
     pub fn set_token(&self, token: Option<String>) {
         self.shared.state().tokens.replace(token, self.shared.clock.now_ms());
@@ -159,6 +172,7 @@ struct State {
     observed: Observations,
     /// The page last served in full; what [`crate::FaultKind::RepeatPage`] repeats.
     last_page: Option<Page>,
+    web: Web,
     /// Pages asked for, for `Knobs::empty_page_every`.
     pages_asked: u64,
 }
@@ -179,6 +193,7 @@ impl Shared {
             tokens: Tokens::new(config.token, &knobs, now_ms),
             observed: Observations::default(),
             last_page: None,
+            web: Web::new(org.users),
             pages_asked: 0,
             knobs,
         };

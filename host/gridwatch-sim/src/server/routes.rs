@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::query::{Query, decode, raw_params};
 use super::respond::{Answer, ok_false};
 use super::transport::{Wire, WireListener};
-use super::{RequestSeen, Shared, State, bucket, control, people};
+use super::{RequestSeen, Shared, State, bucket, control, people, web};
 use crate::catalogue;
 use crate::faults::FaultKind;
 use crate::wire::object;
@@ -33,12 +33,12 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: o
     }
 }
 
-struct Request<'a> {
+pub(super) struct Request<'a> {
     method: &'a str,
-    path: &'a str,
-    params: Vec<(String, String)>,
-    token: Option<&'a str>,
-    body: &'a [u8],
+    pub(super) path: &'a str,
+    pub(super) params: Vec<(String, String)>,
+    pub(super) token: Option<&'a str>,
+    pub(super) body: &'a [u8],
 }
 
 async fn answer(
@@ -97,7 +97,7 @@ fn web_api(shared: &Shared, state: &mut State, request: &Request<'_>, wire: &Wir
     let form = raw_params(std::str::from_utf8(request.body).unwrap_or(""));
     let params: Vec<_> = request.params.iter().cloned().chain(form).collect();
     let answer = people::answer(shared, state, method, &params, request.token, wire);
-    answer.unwrap_or_else(|| Answer::ok(ok_false("unknown_method")))
+    answer.unwrap_or_else(|| web::answer(shared, state, request, wire))
 }
 
 fn logs(shared: &Shared, state: &mut State, request: &Request<'_>, wire: &Wire) -> Answer {
@@ -135,7 +135,7 @@ impl State {
     }
 
     /// The answer of a fault that takes the place of the query; `None` if the query goes ahead.
-    fn instead(&mut self, fault: &FaultKind, request: &Request<'_>, wire: &Wire) -> Option<Answer> {
+    pub(super) fn instead(&mut self, fault: &FaultKind, request: &Request<'_>, wire: &Wire) -> Option<Answer> {
         let has_cursor = request.params.iter().any(|(key, value)| key == "cursor" && !value.is_empty());
         let answer = match fault {
             FaultKind::Status { code, body, retry_after } => {

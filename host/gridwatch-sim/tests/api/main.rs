@@ -9,3 +9,4 @@ mod org;
 mod pages;
 mod people;
 mod rotation;
+mod web;

@@ -4,13 +4,15 @@ use super::problem::{Problem, Problems};
 use super::read::{Reader, Section, seconds_in};
 use super::token::{self, BadToken};
 use super::{
-    Accounts, Archive, Config, DEFAULT_BATCH, Detect, Include, Log, LogFormat, Modules, Places, Since, Sink, Slack,
-    Store, Target, Token, TokenRotation, Tuning,
+    Accounts, Archive, Config, DEFAULT_BATCH, Detect, Include, Log, LogFormat, Modules, Place, Places, Respond, Since,
+    Sink, Slack, Store, Target, Token, TokenRotation, Tuning,
 };
 use crate::mmdb;
+use gridwatch_core::finding::clean;
 use gridwatch_core::manifest::Grant;
 use gridwatch_core::network::{NetworkKind, Networks, NotNetworks};
 use gridwatch_core::poll::MAX_WAIT_MS;
+use gridwatch_core::subject::is_id;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{RawData, View};
 use gridwatch_core::windows::MAX_TOTAL_BYTES;
@@ -32,6 +34,7 @@ const MAX_CONFIG_BYTES: u64 = 4 * MIB;
 /// A lookup is held in memory as a whole; a million addresses take about 100 MB.
 const MAX_LOOKUP_BYTES: u64 = 64 * MIB;
 const MAX_NAME_CHARS: usize = 64;
+const MAX_REASON_CHARS: usize = 200;
 /// Module calls beyond this contend for memory bandwidth rather than gain anything.
 const DEFAULT_MAX_THREADS: u64 = 4;
 
@@ -86,6 +89,7 @@ fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
     let sinks = sinks(&mut root, edge);
     let archive = archive(root.section("archive"), edge, state_dir.as_deref());
     let store = store(root.section("store"));
+    let respond = respond(root.section("respond"), edge);
     let log = log(root.section("log"));
     root.finish();
     Some(Config {
@@ -100,6 +104,7 @@ fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
         sinks,
         archive,
         store,
+        respond,
         log,
     })
 }
@@ -559,6 +564,27 @@ fn store(mut section: Section<'_>) -> Store {
     };
     section.finish();
     store
+}
+
+/// The token's place alone: only `gridwatch respond` may need to be able to read it.
+fn respond(mut section: Section<'_>, edge: &Edge<'_>) -> Respond {
+    let (file, name) = (section.text("token_file"), section.text("token_env"));
+    if file.is_some() && name.is_some() {
+        section.problem("token_env", "is there beside `token_file`", "keep one of the two".to_owned());
+    }
+    let file = file.map(|path| Place::File(edge.folder.join(path)));
+    let break_glass = section.texts("break_glass").unwrap_or_default();
+    for id in break_glass.iter().filter(|id| !is_id(id)) {
+        let hint = "as in \"W012A3BCD\"; apps (A…), channels (C…) and files (F…) may be there too".to_owned();
+        section.problem("break_glass", format!("`{id}` is no id of Slack's"), hint);
+    }
+    let reason = section.text("reason").unwrap_or_default();
+    if clean(&reason, MAX_REASON_CHARS) != reason {
+        let what = format!("is over {MAX_REASON_CHARS} characters, or has some that don't print");
+        section.problem("reason", what, None);
+    }
+    section.finish();
+    Respond { token: file.or(name.map(Place::Environment)), break_glass: break_glass.into_iter().collect(), reason }
 }
 
 fn log(mut section: Section<'_>) -> Log {

@@ -227,6 +227,11 @@ impl<'t> Section<'t> {
         Some(texts.iter().filter_map(|text| self.chosen(key, text, choices)).collect())
     }
 
+    pub(super) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let item = self.known_item(key)?;
+        self.free_texts(key, item)
+    }
+
     pub(super) fn free_texts(&self, key: &str, item: &'t Item) -> Option<Vec<String>> {
         let texts = item.as_array().and_then(|items| {
             let texts = items.iter().map(|item| item.as_str().map(str::to_owned));

@@ -368,3 +368,27 @@ fn a_missing_or_broken_file_is_one_clear_problem() {
     assert_eq!(place.problems("a = 1\nb =").len(), 1);
     assert!(place.problems("a = 1\nb =")[0].starts_with("2: : is no TOML"));
 }
+
+#[test]
+fn the_responders_token_is_read_only_when_it_is_wanted() {
+    let place = Place::new();
+    let with = |respond: &str| place.load(&format!("{SMALL}[respond]\n{respond}\n"));
+    assert_eq!(place.load(SMALL).unwrap().respond, Respond::default());
+    let config =
+        with("token_file = \"nowhere\"\nbreak_glass = [\"W0BOSS\", \"A0SIEM\"]\nreason = \"on call\"").unwrap();
+    let problem = config.respond.token().unwrap_err();
+    assert!(problem.contains("respond.token_file") && problem.contains("hint"), "{problem}");
+    assert!(config.respond.break_glass.contains("W0BOSS"));
+    place.secret("responder", "xoxb-s3cret", 0o600);
+    let bot = with("token_file = \"responder\"").unwrap().respond.token().unwrap_err();
+    assert!(bot.contains("user token") && !bot.contains("s3cret"), "{bot}");
+    let told = place.problems(&format!(
+        "{SMALL}[respond]\ntoken_file = \"a\"\ntoken_env = \"B\"\nbreak_glass = [\"boss\"]\nreason = \"{}\"\n",
+        "x".repeat(201)
+    ));
+    for expected in
+        ["respond.token_env: is there beside", "respond.break_glass: `boss` is no id", "respond.reason: is over"]
+    {
+        assert!(told.iter().any(|line| line.contains(expected)), "{expected}: {told:?}");
+    }
+}

@@ -42,7 +42,7 @@ pub(super) enum BadToken {
     Empty { place: String },
     #[error("{place} holds more than one word, or more than {MAX_BYTES} bytes")]
     NotOneWord { place: String },
-    #[error("{place} holds a bot or app-level token; the audit log wants a user token")]
+    #[error("{place} holds a bot or app-level token; a user token is wanted")]
     WrongKind { place: String },
 }
 

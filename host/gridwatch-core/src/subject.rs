@@ -1,0 +1,383 @@
+//! Subjects: the people and things that an alert is about, by id, as the events of its findings name them.
+//!
+//! A response acts on them, so the host takes them from the entries themselves, never from what a module says, and nothing
+//! becomes an id that doesn't look like one of Slack's. Whose an id is matters more than that it is there:
+//!
+//! - on a join by invitation Slack's `context` is the inviter's, so the session is theirs;
+//! - when an app made the call, the actor is the one in whose name it acted (an eDiscovery app's installer): no session
+//!   of theirs did it, so they stand apart;
+//! - `USLACKUSER` and the like stand in for nobody.
+
+use crate::directory::{Directory, Role};
+use crate::event::Event;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Ids of a kind that an alert keeps.
+pub const MAX_EACH: usize = 50;
+/// Slack's ids are about 11 characters; sessions are numbers of up to 20.
+const MAX_ID: usize = 32;
+/// Actors that are no accounts.
+const PLACEHOLDERS: [&str; 3] = ["USLACKUSER", "USLACKSECURITY", "USLACKBOT"];
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Subjects {
+    /// People who did it themselves.
+    #[serde(skip_serializing_if = "Kept::is_empty")]
+    pub actors: Kept<String>,
+    /// People in whose name an app did it.
+    #[serde(skip_serializing_if = "Kept::is_empty")]
+    pub behind_apps: Kept<String>,
+    /// Apps that did it.
+    #[serde(skip_serializing_if = "Kept::is_empty")]
+    pub calling_apps: Kept<String>,
+    /// Sessions it was done in.
+    #[serde(skip_serializing_if = "Kept::is_empty")]
+    pub sessions: Kept<Session>,
+    /// People it was done to.
+    #[serde(skip_serializing_if = "Kept::is_empty")]
+    pub users: Kept<String>,
+    /// Apps it was done to.
+    #[serde(skip_serializing_if = "Kept::is_empty")]
+    pub apps: Kept<String>,
+    #[serde(skip_serializing_if = "Kept::is_empty")]
+    pub channels: Kept<String>,
+    #[serde(skip_serializing_if = "Kept::is_empty")]
+    pub files: Kept<String>,
+    #[serde(skip_serializing_if = "Kept::is_empty")]
+    pub workflows: Kept<String>,
+    #[serde(skip_serializing_if = "Kept::is_empty")]
+    pub workspaces: Kept<String>,
+    /// The organization itself.
+    #[serde(skip_serializing_if = "Kept::is_empty")]
+    pub enterprises: Kept<String>,
+    /// Other organizations.
+    #[serde(skip_serializing_if = "Kept::is_empty")]
+    pub orgs: Kept<String>,
+    /// What the log said last of the people above, where it said anything.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<String, Role>,
+}
+
+/// One sign-in of one person.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Session {
+    pub user: String,
+    pub id: String,
+    /// The workspace it was seen in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+}
+
+/// The first [`MAX_EACH`] ids that came, sorted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept<T: Ord> {
+    pub ids: BTreeSet<T>,
+    /// Times that there was no room for an id. One that came twice counts twice: knowing better would mean keeping it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+impl<T: Ord> Default for Kept<T> {
+    fn default() -> Self {
+        Self { ids: BTreeSet::new(), more: 0 }
+    }
+}
+
+impl<T: Ord> Kept<T> {
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty() && self.more == 0
+    }
+
+    fn insert(&mut self, id: T) {
+        if self.ids.len() < MAX_EACH || self.ids.contains(&id) {
+            self.ids.insert(id);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn take_in(&mut self, other: Self) {
+        other.ids.into_iter().for_each(|id| self.insert(id));
+        self.more += other.more;
+    }
+}
+
+impl Kept<String> {
+    fn add(&mut self, id: &str) {
+        if is_id(id) {
+            self.insert(id.to_owned());
+        }
+    }
+}
+
+/// Does it look like an id of Slack's? What does can't hurt a shell or a form.
+pub fn is_id(text: &str) -> bool {
+    (2..=MAX_ID).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_uppercase())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric())
+        && !PLACEHOLDERS.contains(&text)
+}
+
+impl Subjects {
+    /// Of one event. The directory has to have learned it.
+    pub fn of(event: &Event, directory: &Directory) -> Self {
+        let mut subjects = Self::default();
+        subjects.take_place(event);
+        subjects.take_actor(event);
+        subjects.take_entity(event);
+        subjects.take_details(event);
+        subjects.take_roles(event, directory);
+        subjects
+    }
+
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds those of another finding, which is newer: what it says of roles counts.
+    pub fn take_in(&mut self, new: Self) {
+        self.actors.take_in(new.actors);
+        self.behind_apps.take_in(new.behind_apps);
+        self.calling_apps.take_in(new.calling_apps);
+        self.sessions.take_in(new.sessions);
+        self.users.take_in(new.users);
+        self.apps.take_in(new.apps);
+        self.channels.take_in(new.channels);
+        self.files.take_in(new.files);
+        self.workflows.take_in(new.workflows);
+        self.workspaces.take_in(new.workspaces);
+        self.enterprises.take_in(new.enterprises);
+        self.orgs.take_in(new.orgs);
+        self.roles.extend(new.roles);
+        let people: BTreeSet<&String> = self.people().collect();
+        let gone: Vec<String> = self.roles.keys().filter(|id| !people.contains(id)).cloned().collect();
+        gone.iter().for_each(|id| _ = self.roles.remove(id));
+    }
+
+    fn people(&self) -> impl Iterator<Item = &String> {
+        let sets = [&self.actors, &self.behind_apps, &self.users];
+        sets.into_iter().flat_map(|kept| &kept.ids).chain(self.sessions.ids.iter().map(|session| &session.user))
+    }
+
+    fn take_place(&mut self, event: &Event) {
+        let id = text(event.json(), "/context/location/id");
+        match text(event.json(), "/context/location/type") {
+            "workspace" => self.workspaces.add(id),
+            "enterprise" => self.enterprises.add(id),
+            _ => {}
+        }
+        // A person's own team is the organization on Enterprise Grid.
+        match event.actor().map_or("", |actor| text(actor, "/team")) {
+            team if team.starts_with('E') => self.enterprises.add(team),
+            _ => {}
+        }
+    }
+
+    fn take_actor(&mut self, event: &Event) {
+        let app = text(event.json(), "/context/app/id");
+        self.calling_apps.add(app);
+        // Of an app's own entries (installed, approved) the actor is a person at a dialog, whatever made the call.
+        if is_id(app) && event.entity_type() != "app" {
+            return self.behind_apps.add(event.actor_id());
+        }
+        self.actors.add(event.actor_id());
+        let (user, id) = (whose_context(event), session_id(event));
+        if is_id(user) && !id.is_empty() {
+            let team = text(event.json(), "/context/location/id");
+            let team = Some(team).filter(|team| team.starts_with('T') && is_id(team)).map(str::to_owned);
+            self.sessions.insert(Session { user: user.to_owned(), id, team });
+        }
+    }
+
+    fn take_entity(&mut self, event: &Event) {
+        let entity = event.entity();
+        let of = |name: &str| entity.map_or("", |entity| text(entity, name));
+        match event.entity_type() {
+            "user" => self.users.add(of("/id")),
+            "app" => self.apps.add(if of("/id").is_empty() { of("/app_id") } else { of("/id") }),
+            "channel" => self.channels.add(of("/id")),
+            "message" => self.channels.add(of("/channel")),
+            "huddle" => self.channels.add(of("/channel_id")),
+            "file" => self.files.add(of("/id")),
+            "workflow" | "workflow_v2" => self.workflows.add(of("/id")),
+            "workspace" => self.workspaces.add(of("/id")),
+            "enterprise" => self.enterprises.add(of("/id")),
+            _ => {}
+        }
+    }
+
+    fn take_details(&mut self, event: &Event) {
+        let json = event.json();
+        for target in ["/details/target_user", "/details/target_user/id"] {
+            self.users.add(text(json, target));
+        }
+        self.channels.add(text(json, "/details/channel_id"));
+        self.orgs.add(text(json, "/details/external_organization_id"));
+        if event.action.starts_with("external_shared_channel_") {
+            let own = |id: &str| self.enterprises.ids.contains(id) || self.workspaces.ids.contains(id);
+            let teams = ["/details/origin_team", "/details/target_team"].map(|name| text(json, name));
+            let others: Vec<&str> = teams.into_iter().filter(|id| !own(id)).collect();
+            others.into_iter().for_each(|id| self.orgs.add(id));
+        }
+    }
+
+    fn take_roles(&mut self, event: &Event, directory: &Directory) {
+        let known =
+            |id: &String| Some((id.clone(), directory.role_now(id, event))).filter(|(_, r)| *r != Role::Unknown);
+        self.roles = self.people().filter_map(known).collect();
+    }
+}
+
+/// Whose address, client and session `context` tells.
+fn whose_context(event: &Event) -> &str {
+    let by = match (event.action.as_str(), text(event.json(), "/details/type")) {
+        ("user_channel_join", "INVITED") => "/details/inviter",
+        ("user_channel_leave", "KICKED") => "/details/kicker",
+        _ => return event.actor_id(),
+    };
+    match event.json().pointer(by) {
+        Some(Value::String(id)) => id,
+        Some(person) => text(person, "/id"),
+        None => "",
+    }
+}
+
+/// Seen as a number, as a number in a text, as null and as nothing; "" if there is none.
+fn session_id(event: &Event) -> String {
+    let text = match event.json().pointer("/context/session_id") {
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::String(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let is_number = text.len() <= MAX_ID && text.bytes().all(|b| b.is_ascii_digit()) && text.bytes().any(|b| b != b'0');
+    if is_number { text } else { String::new() }
+}
+
+fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Entry;
+    use crate::time::UnixMillis;
+    use serde_json::json;
+
+    /// An entry by W1, with these parts in place of an ordinary sign-in's.
+    fn event(parts: Value) -> Event {
+        let user = json!({ "type": "user", "user": { "id": "W1", "team": "E9", "account_type": "admin" } });
+        let mut entry = json!({
+            "id": "e", "date_create": 1_790_000_000, "action": "user_login", "actor": user, "entity": user,
+            "context": { "location": { "type": "workspace", "id": "T1" }, "session_id": 77 }
+        });
+        for (name, part) in parts.as_object().unwrap() {
+            entry[name] = part.clone();
+        }
+        Event::new(1, UnixMillis(0), &Entry::from_json(&entry.to_string()))
+    }
+
+    fn of(parts: Value) -> Subjects {
+        let event = event(parts);
+        let mut directory = Directory::default();
+        directory.learn(&event);
+        Subjects::of(&event, &directory)
+    }
+
+    fn ids(kept: &Kept<String>) -> Vec<&str> {
+        kept.ids.iter().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn people_session_and_place_of_an_ordinary_entry() {
+        let subjects = of(json!({}));
+        let session = Session { user: "W1".into(), id: "77".into(), team: Some("T1".into()) };
+        assert_eq!(subjects.sessions.ids, BTreeSet::from([session]));
+        assert_eq!((ids(&subjects.actors), ids(&subjects.users)), (vec!["W1"], vec!["W1"]));
+        assert_eq!((ids(&subjects.workspaces), ids(&subjects.enterprises)), (vec!["T1"], vec!["E9"]));
+        assert_eq!(subjects.roles, BTreeMap::from([("W1".into(), Role::Admin)]));
+        for (written, id) in [(json!("123"), Some("123")), (json!(null), None), (json!(0), None), (json!("x"), None)] {
+            let subjects = of(json!({ "context": { "session_id": written } }));
+            assert_eq!(subjects.sessions.ids.first().map(|session| session.id.as_str()), id, "{written}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_entity_is_a_subject() {
+        for (kind, body, read) in [
+            ("app", json!({ "id": "A1" }), (|s| &s.apps) as fn(&Subjects) -> &Kept<String>),
+            ("channel", json!({ "id": "C1" }), |s| &s.channels),
+            ("message", json!({ "channel": "C1", "team": "T1" }), |s| &s.channels),
+            ("file", json!({ "id": "F1" }), |s| &s.files),
+            ("workflow_v2", json!({ "id": "Wf1" }), |s| &s.workflows),
+            ("workspace", json!({ "id": "T7" }), |s| &s.workspaces),
+        ] {
+            let subjects = of(json!({ "action": "x", "entity": { "type": kind, kind: body } }));
+            assert!(!read(&subjects).is_empty(), "{kind}");
+            assert!(subjects.users.is_empty(), "{kind}");
+        }
+    }
+
+    #[test]
+    fn the_session_of_an_invited_join_is_the_inviters() {
+        let join = |kind: &str, inviter: Value| {
+            let details = json!({ "type": kind, "inviter": inviter });
+            let subjects = of(json!({ "action": "user_channel_join", "details": details }));
+            subjects.sessions.ids.into_iter().map(|session| session.user).collect::<Vec<_>>()
+        };
+        assert_eq!(join("INVITED", json!({ "id": "W2" })), ["W2"]);
+        assert_eq!(join("INVITED", json!("W2")), ["W2"]);
+        assert!(join("INVITED", json!(null)).is_empty(), "nobody knows whose");
+        assert_eq!(join("JOINED", json!(null)), ["W1"]);
+    }
+
+    #[test]
+    fn a_person_behind_an_app_did_nothing_in_a_session() {
+        let context = json!({ "session_id": 77, "app": { "id": "A7" } });
+        let file = json!({ "type": "file", "file": { "id": "F1" } });
+        let read = of(json!({ "action": "file_downloaded", "entity": file, "context": context }));
+        assert_eq!((ids(&read.behind_apps), ids(&read.calling_apps)), (vec!["W1"], vec!["A7"]));
+        assert!(read.actors.is_empty() && read.sessions.is_empty() && read.apps.is_empty());
+        let app = json!({ "type": "app", "app": { "id": "A1" } });
+        let installed = of(json!({ "action": "app_installed", "entity": app, "context": context }));
+        assert_eq!((ids(&installed.actors), ids(&installed.apps)), (vec!["W1"], vec!["A1"]));
+    }
+
+    #[test]
+    fn placeholders_and_what_is_no_id_are_nobody() {
+        for id in ["USLACKUSER", "USLACKSECURITY", "", "$(reboot)", "W1 W2", "w1", "W'", &"W".repeat(33)] {
+            let user = json!({ "type": "user", "user": { "id": id } });
+            let subjects = of(json!({ "actor": user, "entity": user }));
+            assert!(subjects.actors.is_empty() && subjects.users.is_empty() && subjects.sessions.is_empty(), "{id}");
+        }
+    }
+
+    #[test]
+    fn the_other_organization_of_a_shared_channel_is_told_from_ours() {
+        let details = json!({ "origin_team": "E9", "target_team": "T0THEIRS", "external_organization_id": "E8" });
+        let subjects = of(json!({ "action": "external_shared_channel_connected", "details": details }));
+        assert_eq!(ids(&subjects.orgs), ["E8", "T0THEIRS"]);
+    }
+
+    #[test]
+    fn each_kind_is_bounded_and_says_that_there_was_more() {
+        let mut all = Subjects::default();
+        for i in 0..MAX_EACH + 5 {
+            let user = json!({ "type": "user", "user": { "id": format!("W{i:04}"), "account_type": "guest" } });
+            all.take_in(of(json!({ "actor": user, "entity": user })));
+        }
+        assert_eq!((all.actors.ids.len(), all.actors.more), (MAX_EACH, 5));
+        assert_eq!((all.sessions.ids.len(), all.roles.len()), (MAX_EACH, MAX_EACH));
+        let text = serde_json::to_string(&all).unwrap();
+        assert_eq!(serde_json::from_str::<Subjects>(&text).unwrap(), all);
+        assert_eq!(serde_json::from_str::<Subjects>("{}").unwrap(), Subjects::default());
+    }
+}
