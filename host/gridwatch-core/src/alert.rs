@@ -104,7 +104,7 @@ impl Alert {
     }
 
     /// Makes it one that nobody is told of. It gets an identity of its own, or else it would swallow findings of the same
-    /// rule and key that no exception holds for, and they it. No dedup key has a line feed, so none makes this one.
+    /// rule and key that nothing hides, and they it. No dedup key has a line feed, so none makes this one.
     pub fn suppress(&mut self, by: &str) {
         let key = format!("{}\nsuppressed by {by}", self.dedup_key);
         (self.uid, _) = Self::identity(&self.rule, &key, self.period_start, self.period_s);

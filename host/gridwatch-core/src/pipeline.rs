@@ -243,7 +243,7 @@ impl Pipeline {
                 own.next_if(|(own, _)| *own == at).map(|(_, alert)| alert.clone()).into_iter().collect();
             while let Some((_, module, finding)) = findings.next_if(|(of, ..)| *of == at) {
                 let mut alert = self.alert(module, events, prepared, at, finding);
-                self.apply_exceptions(&mut alert, event);
+                self.hide(&mut alert, event);
                 let sum = self.risk.learn(&alert, newest).map(|sum| own::risk(sum, &alert));
                 sent.extend(self.folder.fold(alert, newest));
                 sent.extend(sum.and_then(|sum| self.folder.fold(sum, newest)));
@@ -328,13 +328,7 @@ impl Pipeline {
         let service = &in_service.service;
         let rule = &service.manifest.rules[finding.rule];
         let name = format!("{}.{}", service.manifest.name, rule.id);
-        let suppressed_by = self.echoes.covers(event).map(|id| format!("response {id}"));
-        // Folded apart, or an echo could open the alert that a real act then only adds to.
-        let folded_as = match &suppressed_by {
-            Some(by) => format!("{}\n{by}", finding.dedup_key),
-            None => finding.dedup_key.clone(),
-        };
-        let (uid, period_start) = Alert::identity(&name, &folded_as, event.time, rule.fold_s);
+        let (uid, period_start) = Alert::identity(&name, &finding.dedup_key, event.time, rule.fold_s);
         let basis = Basis::of(&finding, event, &service.manifest, &prepared.batches[module], &self.tables);
         let reading = Reading::of(event, &self.directory, &self.networks);
         let mut evidence: Vec<Arc<Stub>> = finding
@@ -377,7 +371,7 @@ impl Pipeline {
             attack: rule.attack.clone(),
             playbook: rule.playbook.clone(),
             basis,
-            suppressed_by,
+            suppressed_by: None,
             about: Box::default(),
         }
     }
@@ -391,10 +385,11 @@ impl Pipeline {
         alerts
     }
 
-    /// Suppresses the alert of a finding on this event, or says what keeps an exception from doing so.
-    fn apply_exceptions(&self, alert: &mut Alert, event: &Event) {
-        if alert.suppressed_by.is_some() {
-            return;
+    /// Suppresses the alert of a finding on this event if it is the echo of a response of ours or an exception holds for it, or
+    /// says what keeps an exception from doing so.
+    fn hide(&self, alert: &mut Alert, event: &Event) {
+        if let Some(response) = self.echoes.covers(event) {
+            return alert.suppress(&format!("response {response}"));
         }
         let around = Around { networks: &self.networks, apps: &self.apps };
         match self.exceptions.verdict(&alert.rule, event, around) {

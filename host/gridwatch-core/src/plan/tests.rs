@@ -53,6 +53,7 @@ fn alert(method: &str, on: Option<On>, entry: Value) -> Alert {
         },
         basis: crate::basis::Basis::default(),
         suppressed_by: None,
+        about: Box::default(),
     }
 }
 
