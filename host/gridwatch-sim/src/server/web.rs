@@ -85,8 +85,10 @@ pub(super) fn answer(shared: &Shared, state: &mut State, request: &Request<'_>, 
         return Answer { retry_after, ..Answer::with_status(429, ok_false("ratelimited")) };
     }
     let arguments = arguments(request);
-    let body = match caller(state, request, now_ms).and_then(|caller| {
-        scope_of(method).map_or(Err(ok_false("unknown_method")), |scope| has_scope(&caller, scope))?;
+    let scope = scope_of(method).ok_or_else(|| ok_false("unknown_method"));
+    let body = match scope.and_then(|scope| {
+        let caller = caller(state, request, now_ms)?;
+        has_scope(&caller, scope)?;
         done(&shared.enterprise, state, method, &caller.user, &arguments, now_ms)
     }) {
         Ok(body) => body,
