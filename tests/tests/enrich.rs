@@ -309,7 +309,7 @@ fn assert_lacking(families: &BTreeMap<String, Value>, why: &str) {
 fn without_a_token_nobody_is_asked() {
     let (asked, _, families) = without_people(vec![], "", "");
     assert_eq!(asked, 0);
-    assert_lacking(&families, "users.info: no token is configured");
+    assert_lacking(&families, "users.info was not asked");
 }
 
 #[test]

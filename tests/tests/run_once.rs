@@ -45,7 +45,7 @@ fn a_month_of_a_large_org_is_delivered_exactly_once_and_replays_to_the_same_aler
             "{sink}"
         );
     }
-    assert_eq!(status["modules"].as_array().map(Vec::len), Some(4));
+    assert_eq!(status["modules"].as_array().map(Vec::len), Some(15));
 
     let before = ["events.ndjson", "alerts.ndjson"].map(|name| std::fs::read(host.path(name)).expect(name));
     host.run_once_well();

@@ -116,26 +116,24 @@ impl Accounts {
 
     /// Fills in what the alerts lack, as far as that is known in time; returns the rows to save.
     pub fn fill(&mut self, alerts: &mut [Alert]) -> Vec<StateOp> {
+        // Without a token alerts say what a replay says, which asks nobody.
+        let Some(mut asker) = self.asker.take() else { return Vec::new() };
         let now = clock::now();
         self.forget(now);
         let wanted: BTreeSet<String> =
             alerts.iter().flat_map(|alert| alert.about.wanted()).map(str::to_owned).collect();
         let missing: Vec<String> = wanted.into_iter().filter(|id| !self.kept.contains_key(id)).collect();
         let mut unknown = BTreeMap::new();
-        match &mut self.asker {
-            None => unknown.extend(missing.into_iter().map(|id| (id, "no token is configured".to_owned()))),
-            Some(asker) => {
-                for (id, answer) in asker.ask(missing, now) {
-                    match answer {
-                        Ok(account) => {
-                            self.dirty.insert(id.clone());
-                            self.kept.insert(id, Kept { at: clock::now(), account });
-                        }
-                        Err(why) => _ = unknown.insert(id, why),
-                    }
+        for (id, answer) in asker.ask(missing, now) {
+            match answer {
+                Ok(account) => {
+                    self.dirty.insert(id.clone());
+                    self.kept.insert(id, Kept { at: clock::now(), account });
                 }
+                Err(why) => _ = unknown.insert(id, why),
             }
         }
+        self.asker = Some(asker);
         alerts.iter_mut().for_each(|alert| self.fill_one(alert, &unknown));
         self.take_changes()
     }

@@ -144,7 +144,8 @@ fn settings_are_refused_with_every_problem() {
     let by_module = refusal(config("setup", json!(["refuse"])));
     assert_eq!(by_module, "refuses its configuration: too high; too low");
     let by_manifest = refusal(config("set_up", json!([])));
-    assert_eq!(by_manifest, "refuses its configuration: `set_up` is no setting of module misbehave (it has setup)");
+    let known = "`set_up` is no setting of module misbehave (it has setup); did you mean `setup`?";
+    assert_eq!(by_manifest, format!("refuses its configuration: {known}"));
 }
 
 fn load(component: &Component) -> Result<Module, Refused> {

@@ -55,7 +55,7 @@ impl Memory {
         if !around.networks.knows_countries() {
             items::note_no_networks(&mut about);
         }
-        about.note_lacks("the log doesn't tell");
+        about.note_lacks("the log doesn't tell, and users.info was not asked");
         about
     }
 

@@ -81,7 +81,7 @@ fn an_alert_says_who_whether_it_is_usual_and_from_where() {
         ("bot", "no"),
         ("deactivated", "no"),
         ("dormant", "no"),
-        ("two-factor", "unknown (the log doesn't tell)"),
+        ("two-factor", "unknown (the log doesn't tell, and users.info was not asked)"),
         ("account made", "2026-09-21T14:13:20Z"),
         ("acted through", "nothing else"),
         ("last 24 hours", "file 1, user 1"),
