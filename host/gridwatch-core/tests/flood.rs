@@ -34,7 +34,8 @@ const ACTIONS: [&str; 8] = [
 
 fn manifests() -> Vec<Manifest> {
     let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest-rules");
-    let mut folders: Vec<_> = std::fs::read_dir(rules).unwrap().map(|folder| folder.unwrap().path()).collect();
+    let listing = std::fs::read_dir(rules).expect("guest-rules");
+    let mut folders: Vec<_> = listing.map(|folder| folder.expect("a folder").path()).collect();
     folders.sort();
     let texts = folders.iter().filter_map(|folder| std::fs::read_to_string(folder.join("module.toml")).ok());
     texts.map(|text| Manifest::parse(&text).unwrap_or_else(|e| panic!("{e}"))).collect()
