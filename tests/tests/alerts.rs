@@ -1,7 +1,7 @@
 //! `gridwatch alerts` and `gridwatch explain` over the history that a run leaves.
 
 use gridwatch_sim::{OrgPlan, generate};
-use gridwatch_tests::host::{Host, Setup, ended, gridwatch, terminate, until};
+use gridwatch_tests::host::{Host, Setup, ended, gridwatch, our_modules, terminate, until};
 use gridwatch_tests::sim::{Slack, entry, now};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,6 +126,23 @@ fn an_alert_is_shown_and_explained_whole() {
     let entries: Vec<&str> = with_entries.lines().filter(|line| line.starts_with('{')).collect();
     assert_eq!(entries.len(), alert["evidence"].as_array().map_or(0, Vec::len));
     assert!(entries.iter().all(|line| raw.contains(*line)), "Slack's own bytes");
+}
+
+#[test]
+fn coverage_counts_the_techniques_that_were_observed() {
+    let (_slack, host) = ran();
+    let mut want: BTreeMap<String, u64> = BTreeMap::new();
+    for technique in listed(&host, &[]).iter().flat_map(|alert| alert["attack"].as_array().expect("a list").clone()) {
+        *want.entry(technique.as_str().expect("an id").to_owned()).or_default() += 1;
+    }
+    let mut command = gridwatch();
+    command.args(["coverage", "--format", "json", "--modules"]).arg(our_modules());
+    let output = ended(command.arg("--state-dir").arg(host.path("state")));
+    let coverage: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let covered = coverage["covered"].as_array().expect("a list").iter();
+    let seen = covered.filter_map(|c| Some((c["technique"].as_str()?.to_owned(), c["observed"].as_u64()?)));
+    let seen: BTreeMap<String, u64> = seen.filter(|(_, observed)| *observed > 0).collect();
+    assert!(!want.is_empty() && seen == want, "{seen:?} {want:?}");
 }
 
 #[test]

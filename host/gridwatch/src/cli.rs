@@ -101,6 +101,9 @@ enum Command {
         /// A sink's file with alerts (OCSF), to count what was observed in the last 30 days. May be given more than once.
         #[arg(long, value_name = "FILE")]
         alerts: Vec<PathBuf>,
+        /// The state folder of a gridwatch, to count what it told in the last 30 days.
+        #[arg(long, value_name = "DIR")]
+        state_dir: Option<PathBuf>,
     },
     /// How Slack's actions map to OCSF and ECS, what the views look like, and what they lose (nothing).
     #[command(args_conflicts_with_subcommands = true)]
@@ -343,8 +346,9 @@ fn dispatch(cli: Cli) -> Result<u8> {
             }
             Ok(0)
         }
-        Command::Coverage { modules, format, alerts } => {
-            let (all, mut out) = (coverage::of(&modules, &alerts, clock::now())?, std::io::stdout().lock());
+        Command::Coverage { modules, format, alerts, state_dir } => {
+            let (all, mut out) =
+                (coverage::of(&modules, &alerts, state_dir.as_deref(), clock::now())?, std::io::stdout().lock());
             match format {
                 CoverageFormat::Table => coverage::table(&all, &mut out)?,
                 CoverageFormat::Json => coverage::json(&all, &mut out)?,

@@ -1,8 +1,10 @@
 //! `gridwatch coverage`: what the modules in a folder watch, what they don't, and why.
 
+use crate::history;
 use crate::input::open;
 use crate::modules::manifests;
 use anyhow::{Context, Result};
+use gridwatch_core::alert::Alert;
 use gridwatch_core::attack;
 use gridwatch_core::coverage::{Coverage, Why, coverage, layers};
 use gridwatch_core::own;
@@ -15,37 +17,62 @@ use std::path::{Path, PathBuf};
 /// How far back alerts count as observed.
 const OBSERVED_MS: u64 = 30 * 86_400_000;
 
-/// Coverage of the modules in a folder. `alerts` are files that a sink wrote; without any, nobody has looked.
-pub fn of(dir: &Path, alerts: &[PathBuf], now: UnixMillis) -> Result<Coverage> {
+/// Coverage of the modules in a folder. `alerts` are files that a sink wrote, `state_dir` has the history of one gridwatch; without
+/// any, nobody has looked.
+pub fn of(dir: &Path, alerts: &[PathBuf], state_dir: Option<&Path>, now: UnixMillis) -> Result<Coverage> {
     let manifests = manifests(dir)?;
     let all: Vec<_> = manifests.iter().chain([own::manifest()]).collect();
-    let observed = (!alerts.is_empty()).then(|| observed(alerts, now)).transpose()?;
-    Ok(coverage(&all, observed.as_ref()))
+    let mut seen = BTreeSet::new();
+    in_files(alerts, now, &mut seen)?;
+    if let Some(state_dir) = state_dir {
+        in_history(state_dir, now, &mut seen)?;
+    }
+    let looked = !alerts.is_empty() || state_dir.is_some();
+    Ok(coverage(&all, looked.then(|| by_technique(seen)).as_ref()))
 }
 
-/// Alerts of the last 30 days by technique, each alert once however often it was sent. Lines that are no alert are passed over.
-fn observed(files: &[PathBuf], now: UnixMillis) -> Result<BTreeMap<String, u64>> {
-    let mut alerts: BTreeSet<(String, String)> = BTreeSet::new();
+/// An alert's id and one of its techniques: each alert counts once however often it was sent.
+type Seen = BTreeSet<(String, String)>;
+
+fn is_recent(time: UnixMillis, now: UnixMillis) -> bool {
+    now.since(time) <= OBSERVED_MS
+}
+
+/// Alerts that somebody was told of.
+fn in_history(state_dir: &Path, now: UnixMillis, seen: &mut Seen) -> Result<()> {
+    let told = |alert: &Alert| is_recent(alert.seen, now) && alert.suppressed_by.is_none();
+    for alert in history::alerts(state_dir)?.into_iter().filter(told) {
+        seen.extend(alert.attack.into_iter().map(|technique| (alert.uid.clone(), technique)));
+    }
+    Ok(())
+}
+
+/// Lines that are no alert are passed over.
+fn in_files(files: &[PathBuf], now: UnixMillis, seen: &mut Seen) -> Result<()> {
     for file in files {
         for line in open(file)?.lines() {
             let line = line.with_context(|| format!("reading {}", file.display()))?;
             let alert: Value = serde_json::from_str(&line).unwrap_or_default();
-            let is_recent = alert["time"].as_u64().is_some_and(|time| now.since(UnixMillis(time)) <= OBSERVED_MS);
+            let is_recent = alert["time"].as_u64().is_some_and(|time| is_recent(UnixMillis(time), now));
             let ours = alert["metadata"]["product"]["name"] == "gridwatch";
             let Some(uid) = alert["finding_info"]["uid"].as_str().filter(|_| is_recent && ours) else { continue };
             for attack in alert["finding_info"]["attacks"].as_array().into_iter().flatten() {
                 let sub = attack["sub_technique"]["uid"].as_str();
                 if let Some(id) = sub.or(attack["technique"]["uid"].as_str()) {
-                    alerts.insert((uid.to_owned(), id.to_owned()));
+                    seen.insert((uid.to_owned(), id.to_owned()));
                 }
             }
         }
     }
+    Ok(())
+}
+
+fn by_technique(seen: Seen) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
-    for (_, technique) in alerts {
+    for (_, technique) in seen {
         *counts.entry(technique).or_default() += 1;
     }
-    Ok(counts)
+    counts
 }
 
 pub fn table(coverage: &Coverage, out: &mut dyn Write) -> Result<()> {

@@ -26,6 +26,8 @@ pub struct Wanted {
     pub exceptions: Option<PathBuf>,
     /// The journal of responses, whose echoes a replay is to suppress as the live run did.
     pub responses: Option<PathBuf>,
+    /// What all windows together may take, if not the default.
+    pub state_max_bytes: Option<usize>,
     pub limits: Limits,
     pub cache_dir: Option<PathBuf>,
 }
@@ -53,6 +55,7 @@ impl Wanted {
             networks: config.networks.clone(),
             exceptions: config.tuning.exceptions.clone(),
             responses: Some(crate::respond::journal::path(&config.state_dir)),
+            state_max_bytes: Some(config.detect.state_max_bytes as usize),
             limits: Limits::default(),
             cache_dir: Some(config.state_dir.join("compiled")),
         }

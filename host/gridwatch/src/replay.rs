@@ -58,6 +58,9 @@ fn run(
     let wanted = modules;
     let modules = wanted.load()?;
     let mut pipeline: Pipeline = pipeline(&modules, networks, tables);
+    if let Some(bytes) = wanted.state_max_bytes {
+        pipeline = pipeline.with_state_max(bytes);
+    }
     pipeline.except(Live::open(wanted, &modules, clock::now())?.in_force());
     let mut responses = wanted.responses.clone().map(Follower::new);
     if let Some(echoes) = responses.as_mut().map(Follower::news).transpose()?.flatten() {
