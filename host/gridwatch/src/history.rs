@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// Its name among the sinks' positions; no sink can have it, for their names have no brackets.
 pub const HISTORY: &str = "(alerts)";
-/// Some ten thousand alerts in all, for one that shows 50 events takes about 10 KB.
+/// Some twenty thousand alerts in all: one takes about 8 KB (measured on generated orgs).
 const ROTATION: Rotation = Rotation { rotate_bytes: 16 << 20, keep: 12 };
 const FILE: &str = "alerts.ndjson";
 

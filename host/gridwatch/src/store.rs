@@ -502,7 +502,7 @@ impl Store {
     }
 }
 
-/// Long rows of rule state are pages of many similar ones, which take a tenth of the room when compressed.
+/// Long rows of rule state are pages of many similar ones, which is what makes compressing them worth it.
 const PACK_BYTES: usize = 1 << 10;
 const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;

@@ -1,3 +1,5 @@
+//! Exceptions by themselves and in a pipeline: what a file may say, whom an entry hides, and until when.
+
 use super::*;
 use crate::alert::Alert;
 use crate::entry::Entry;

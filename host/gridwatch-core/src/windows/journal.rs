@@ -1,9 +1,9 @@
 //! A journal: how a window's rows are saved, few and large.
 //!
-//! A store pays for each row it writes far more than for its bytes (sled: some 30 µs a row, measured on a month of a large
-//! org), and one event changes a dozen small rows of windows. So what a batch of events changed goes out as one page, and when
-//! the pages since have grown as long as the window itself, the window is written whole and they go. That costs
-//! two to three times the bytes and saves most of the rows.
+//! One event changes a dozen small rows of windows, which say much the same: together, as one page of what a batch of
+//! events changed, the store can compress them. When the pages since have grown as long as the window itself, the window is
+//! written whole and they go, which costs two to three times the bytes before compression. Pages without it save nothing
+//! (measured, see ARCHITECTURE.md).
 //!
 //! ```text
 //! w · id of the window (8) · 0 · n (8)     a page of the window written whole
