@@ -11,6 +11,7 @@ use crate::time::UnixSeconds;
 use crate::whose::is_placeholder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Changes kept of each kind for a person.
@@ -356,9 +357,14 @@ fn target(event: &Event) -> Option<&str> {
     (!id.is_empty()).then_some(id)
 }
 
+/// The user that something was done to: the entity, or the first to whom the details say that something was given.
+pub(crate) fn target_of(event: &Event) -> Option<Cow<'_, str>> {
+    target(event).map(Cow::Borrowed).or_else(|| granted_to(event).into_iter().next().map(Cow::Owned))
+}
+
 /// To whom a role or permission was given. The details have it as a text, a list, or JSON in a text.
 pub(crate) fn granted_to(event: &Event) -> Vec<String> {
-    let details = ["target_user", "target_user_id", "target_entity_id", "user"];
+    let details = ["target_user", "target_user_id", "target_entity_id", "target_entity", "user"];
     let named = details.into_iter().find_map(|key| {
         let ids = event.json().get("details")?.get(key).map(ids_in)?;
         (!ids.is_empty()).then_some(ids)

@@ -8,6 +8,8 @@
 //! | `context.X`, `details.X` | the path as Slack writes it |
 //! | `actor.role`, `entity.role` | the user's role when the event happened, as the [`Directory`] knows it |
 //! | `context.network` | who runs the address: `AS64500` where the [`Networks`] know it, else its /24 or /48 |
+//! | `context.range` | its /24 or /48, whoever runs it |
+//! | `target.id`, `target.role` | the user it was done to, and their role then: the entity, or whom the details name as given a role, permissions or a place in a group |
 //! | `context.country`, `context.network_kind` | of the address, as the networks know it: `DE`; `hosting`, `vpn` or `tor` |
 //! | `context.own` | what the organization calls the address, where it is its own way out (`[enrich.own]`) |
 //! | `context.whose` | whose address and client the context has: actor, inviter, app or agent: see [`Whose`] |
@@ -19,7 +21,7 @@
 //! null and "" are the empty text.
 
 use crate::client::client_of;
-use crate::directory::Directory;
+use crate::directory::{Directory, target_of};
 use crate::event::{Event, Objects};
 use crate::network::{Network, Networks, prefix_of};
 use crate::time::UnixSeconds;
@@ -42,6 +44,7 @@ enum Source {
     Entity(Vec<String>),
     Path(Vec<String>),
     Role(Party),
+    Target,
     External(Party),
     WhoseContext,
     OfAddress(AddressPart),
@@ -54,11 +57,13 @@ enum Source {
 enum Party {
     Actor,
     Entity,
+    Target,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum AddressPart {
     Network,
+    Range,
     Country,
     Kind,
     Own,
@@ -116,6 +121,7 @@ impl<'e> Reading<'e> {
                 "" => prefix_of(self.context("ip_address")).into(),
                 asn => asn.into(),
             },
+            AddressPart::Range => prefix_of(self.context("ip_address")).into(),
             AddressPart::Country => known.map_or("", |n| &n.country).into(),
             AddressPart::Kind => known.and_then(|n| n.kind).map_or("", |kind| kind.name()).into(),
         }
@@ -124,13 +130,16 @@ impl<'e> Reading<'e> {
     fn user(&self, party: Party) -> Option<&'e Value> {
         match party {
             Party::Actor => self.objects.actor(),
-            Party::Entity => self.objects.entity().filter(|_| self.event.entity_type() == "user"),
+            Party::Entity | Party::Target => self.objects.entity().filter(|_| self.event.entity_type() == "user"),
         }
     }
 
     fn role(&self, party: Party) -> &'static str {
-        let id = self.user(party).and_then(|user| user.get("id")).and_then(Value::as_str).unwrap_or_default();
-        if id.is_empty() { "" } else { self.directory.role_at(id, self.event).name() }
+        let id = match party {
+            Party::Target => target_of(self.event),
+            _ => self.user(party).and_then(|user| user.get("id")).and_then(Value::as_str).map(Cow::Borrowed),
+        };
+        id.filter(|id| !id.is_empty()).map_or("", |id| self.directory.role_at(&id, self.event).name())
     }
 
     fn external(&self, party: Party) -> &'static str {
@@ -144,7 +153,8 @@ impl<'e> Reading<'e> {
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "`{name}` is not a field: use id, action, time.date, time.hour_of_week, or actor.…, entity.…, context.…, details.…"
+    "`{name}` is not a field: use id, action, time.date, time.hour_of_week, target.id, target.role, or actor.…, entity.…, \
+     context.…, details.…"
 )]
 pub struct NotAField {
     pub name: String,
@@ -162,11 +172,14 @@ impl Field {
             ("id" | "action", 1) => Source::Top(parts[0].clone()),
             ("actor", 2) if parts[1] == "role" => Source::Role(Party::Actor),
             ("entity", 2) if parts[1] == "role" => Source::Role(Party::Entity),
+            ("target", 2) if parts[1] == "id" => Source::Target,
+            ("target", 2) if parts[1] == "role" => Source::Role(Party::Target),
             ("actor", 2) if parts[1] == "external" => Source::External(Party::Actor),
             ("entity", 2) if parts[1] == "external" => Source::External(Party::Entity),
             ("context", 2) if parts[1] == "whose" => Source::WhoseContext,
             ("context", 2) if parts[1] == "own" => Source::OfAddress(AddressPart::Own),
             ("context", 2) if parts[1] == "network" => Source::OfAddress(AddressPart::Network),
+            ("context", 2) if parts[1] == "range" => Source::OfAddress(AddressPart::Range),
             ("context", 2) if parts[1] == "country" => Source::OfAddress(AddressPart::Country),
             ("context", 2) if parts[1] == "network_kind" => Source::OfAddress(AddressPart::Kind),
             ("context", 2) if parts[1] == "client" => Source::Client,
@@ -199,6 +212,7 @@ impl Field {
             Source::Entity(path) => objects.entity().and_then(|v| walk(v, path)),
             Source::Path(path) => walk(objects.json(), path),
             Source::Role(party) => return reading.role(*party).into(),
+            Source::Target => return target_of(reading.event).unwrap_or_default(),
             Source::External(party) => return reading.external(*party).into(),
             Source::WhoseContext => return Whose::of(reading.event).name().into(),
             Source::OfAddress(part) => return reading.of_address(*part),
@@ -291,6 +305,7 @@ mod tests {
             ("context.network", "AS64500"),
             ("context.country", "DE"),
             ("context.network_kind", "hosting"),
+            ("context.range", "198.51.100.0/24"),
             ("context.client", "script/curl"),
         ] {
             assert_eq!(read(name, &event, &networks), want, "{name}");
@@ -311,6 +326,31 @@ mod tests {
         let reading = Reading::of(&event, &directory, &networks);
         assert_eq!(Field::parse("actor.role").unwrap().text(&reading), "admin");
         assert_eq!(Field::parse("entity.role").unwrap().text(&reading), "unknown");
+    }
+
+    #[test]
+    fn a_target_is_the_user_acted_on_or_the_one_whom_details_name() {
+        let user = r#""entity":{"type":"user","user":{"id":"W2"}}"#;
+        let group = r#""entity":{"type":"usergroup","usergroup":{"id":"S1"}}"#;
+        for (rest, id, role) in [
+            (user.to_owned(), "W2", "guest"),
+            (format!(r#"{group},"details":{{"user":"W2"}}"#), "W2", "guest"),
+            (format!(r#"{group},"details":{{"target_user":["W2","W3"]}}"#), "W2", "guest"),
+            (format!(r#"{group},"details":{{"target_entity_id":"W9"}}"#), "W9", "unknown"),
+            (format!(r#"{group},"details":{{"target_entity_id":"T1"}}"#), "", ""),
+            (group.to_owned(), "", ""),
+        ] {
+            let event = |seq, raw: &str| Event::new(seq, UnixMillis(0), &Entry::from_json(raw));
+            let mut directory = Directory::default();
+            let made = event(1, &format!(r#"{{"id":"a","date_create":8,"action":"guest_created",{user}}}"#));
+            let event = event(2, &format!(r#"{{"id":"b","date_create":9,"action":"role_assigned",{rest}}}"#));
+            directory.learn(&made);
+            directory.learn(&event);
+            let networks = Networks::default();
+            let reading = Reading::of(&event, &directory, &networks);
+            let read = |name: &str| Field::parse(name).unwrap().text(&reading).into_owned();
+            assert_eq!((read("target.id").as_str(), read("target.role").as_str()), (id, role), "{rest}");
+        }
     }
 
     #[test]

@@ -4,8 +4,10 @@
 //! at once, and checks each action name against Slack's catalogue: a rule that waits for a name that doesn't exist would
 //! be silent for ever, and nobody would notice.
 
+mod setting;
 mod window;
 
+pub use setting::{ConfigKey, ConfigKind};
 pub use window::{
     Conditions, FieldTest, MAX_AT_LEAST, Saying, SequenceStep, Threshold, WindowKind, WindowSpec, WindowTest,
 };
@@ -16,8 +18,7 @@ use crate::field::Field;
 use crate::method::{self, On};
 use crate::slip::did_you_mean;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Name of the component's custom section that holds the manifest.
 pub const SECTION: &str = "gridwatch:manifest";
@@ -165,22 +166,6 @@ impl Severity {
     }
 }
 
-/// One tunable of a module. The host checks values against it and fills in defaults before `configure`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ConfigKey {
-    pub kind: ConfigKind,
-    pub help: String,
-    pub default: Value,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-pub enum ConfigKind {
-    Integer { min: u64, max: u64 },
-    Boolean,
-    Texts,
-}
-
 /// Everything wrong with a manifest, one line each.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{}", .problems.join("\n"))]
@@ -216,64 +201,6 @@ impl Manifest {
     pub fn longest_span_s(&self) -> u64 {
         self.windows.iter().map(|w| w.span_s).max().unwrap_or(0)
     }
-
-    /// The configuration `configure` gets: `given` checked against the schema, defaults filled in.
-    pub fn configuration(&self, given: &Map<String, Value>) -> Result<Value, Vec<String>> {
-        let problems = self.setting_problems(given);
-        if !problems.is_empty() {
-            return Err(problems.into_iter().map(|(name, problem)| format!("`{name}` {problem}")).collect());
-        }
-        let value_of = |(name, key): (&String, &ConfigKey)| {
-            (name.clone(), given.get(name).cloned().unwrap_or_else(|| key.default.clone()))
-        };
-        Ok(Value::Object(self.config.iter().map(value_of).collect()))
-    }
-
-    /// What is wrong with settings: the name of each, and what.
-    pub fn setting_problems(&self, given: &Map<String, Value>) -> Vec<(String, String)> {
-        let problem = |(name, value): (&String, &Value)| {
-            let problem = match self.config.get(name) {
-                Some(key) => key.problem(value)?,
-                None => {
-                    let near = did_you_mean(name, self.config.keys().map(String::as_str));
-                    let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-                    format!("is no setting of module {}{}{near}", self.name, self.settings_hint())
-                }
-            };
-            Some((name.clone(), problem))
-        };
-        given.iter().filter_map(problem).collect()
-    }
-
-    /// The manifest with the thresholds of its windows as a checked configuration has them.
-    pub fn with_settings(&self, config: &Value) -> Self {
-        let mut manifest = self.clone();
-        manifest.windows.iter_mut().for_each(|window| window.set(config));
-        manifest
-    }
-
-    fn settings_hint(&self) -> String {
-        match self.config.is_empty() {
-            true => " (it has none)".into(),
-            false => format!(" (it has {})", self.config.keys().cloned().collect::<Vec<_>>().join(", ")),
-        }
-    }
-}
-
-impl ConfigKey {
-    fn problem(&self, value: &Value) -> Option<String> {
-        match (self.kind, value) {
-            (ConfigKind::Integer { min, max }, Value::Number(n)) => match n.as_u64() {
-                Some(n) if (min..=max).contains(&n) => None,
-                _ => Some(format!("is {n}; allowed is {min} to {max}")),
-            },
-            (ConfigKind::Boolean, Value::Bool(_)) => None,
-            (ConfigKind::Texts, Value::Array(items)) if items.iter().all(Value::is_string) => None,
-            (ConfigKind::Integer { .. }, _) => Some("has to be a whole number".into()),
-            (ConfigKind::Boolean, _) => Some("has to be true or false".into()),
-            (ConfigKind::Texts, _) => Some("has to be a list of texts".into()),
-        }
-    }
 }
 
 /// `90s`, `10m`, `24h`, `30d` in seconds.
@@ -302,11 +229,13 @@ struct RawManifest {
     lookups: Vec<String>,
     fields: Vec<String>,
     #[serde(default)]
+    sets: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
     window: Vec<window::RawWindow>,
     #[serde(default)]
     rule: Vec<RawRule>,
     #[serde(default)]
-    config: BTreeMap<String, RawConfig>,
+    config: BTreeMap<String, setting::RawConfig>,
 }
 
 #[derive(Deserialize)]
@@ -326,21 +255,13 @@ struct RawRule {
     playbook: Playbook,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawConfig {
-    #[serde(rename = "type")]
-    kind: String,
-    help: String,
-    default: toml::Value,
-    min: Option<u64>,
-    max: Option<u64>,
-}
-
 /// Collects problems so that all of them are told together.
 #[derive(Default)]
 struct Check {
     problems: Vec<String>,
+    /// Lists of actions by name, and which of them something asked for.
+    sets: BTreeMap<String, Vec<String>>,
+    used: BTreeSet<String>,
 }
 
 impl Check {
@@ -378,13 +299,37 @@ impl Check {
         0.0
     }
 
-    fn actions(&mut self, at: &str, patterns: &[String]) {
-        if patterns.is_empty() {
+    /// The actions that a list means: `@name` stands for those of a set.
+    fn actions(&mut self, at: &str, listed: &[String]) -> Vec<String> {
+        let mut actions = Vec::new();
+        for item in listed {
+            match item.strip_prefix('@') {
+                None => actions.push(item.clone()),
+                Some(name) => match self.sets.get(name) {
+                    Some(set) => {
+                        actions.extend(set.iter().cloned());
+                        self.used.insert(name.to_owned());
+                    }
+                    None => {
+                        let near = did_you_mean(name, self.sets.keys().map(String::as_str));
+                        let near = near.map(|near| format!("; did you mean `@{near}`?")).unwrap_or_default();
+                        self.problem(format!("{at}: `{item}` names no list under [sets]{near}"));
+                    }
+                },
+            }
+        }
+        if listed.is_empty() {
             self.problem(format!("{at}: needs at least one action"));
         }
-        for pattern in patterns.iter().filter(|p| !catalogue::pattern_is_known(p)) {
+        for pattern in actions.iter().filter(|p| !catalogue::pattern_is_known(p)) {
             self.problem(format!("{at}: `{pattern}` is not in Slack's catalogue of actions; it would never fire"));
         }
+        actions
+    }
+
+    fn unused_sets(&mut self) {
+        let unused: Vec<String> = self.sets.keys().filter(|name| !self.used.contains(*name)).cloned().collect();
+        unused.iter().for_each(|name| self.problem(format!("sets: nothing refers to `@{name}`")));
     }
 
     fn name(&mut self, at: &str, name: &str) {
@@ -399,7 +344,7 @@ impl Check {
     }
 
     fn unique<'a>(&mut self, what: &str, names: impl Iterator<Item = &'a str>, max: usize) {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let mut count = 0;
         for name in names {
             count += 1;
@@ -430,11 +375,13 @@ impl RawManifest {
         if !self.lookups.is_empty() && !self.grants.contains(&Grant::Lookup) {
             check.problem("lookups: needs `grants = [\"lookup\"]`".into());
         }
+        check.sets = self.sets;
         let config =
             self.config.into_iter().filter_map(|(name, key)| Some((name.clone(), key.validate(&name, check)?)));
         let config = config.collect();
         let windows = windows(self.window, &config, check);
         let rules = self.rule.into_iter().map(|r| r.validate(check)).collect();
+        check.unused_sets();
         Some(Manifest {
             config,
             name: self.name,
@@ -463,7 +410,7 @@ impl RawRule {
     fn validate(self, check: &mut Check) -> Rule {
         let at = format!("rule `{}`", self.id);
         check.name(&at, &self.id);
-        check.actions(&at, &self.actions);
+        let actions = check.actions(&at, &self.actions);
         for problem in self.attack.iter().filter_map(|id| attack::problem(id)) {
             check.problem(format!("{at}: {problem}"));
         }
@@ -476,7 +423,7 @@ impl RawRule {
             budget: check.budget(&at, self.budget.or(self.severity.usual_budget())),
             id: self.id,
             title: self.title,
-            actions: self.actions,
+            actions,
             condition: self.condition,
             threshold: self.threshold,
             severity: self.severity,
@@ -505,38 +452,10 @@ fn playbook(mut playbook: Playbook, at: &str, check: &mut Check) -> Playbook {
     playbook
 }
 
-impl RawConfig {
-    fn validate(self, name: &str, check: &mut Check) -> Option<ConfigKey> {
-        let at = format!("config `{name}`");
-        check.name(&at, name);
-        let kind = match self.kind.as_str() {
-            "integer" => {
-                ConfigKind::Integer { min: self.min.unwrap_or(0), max: self.max.unwrap_or(u64::from(u32::MAX)) }
-            }
-            "boolean" => ConfigKind::Boolean,
-            "texts" => ConfigKind::Texts,
-            other => {
-                check.problem(format!("{at}: type `{other}` is none of integer, boolean, texts"));
-                return None;
-            }
-        };
-        let default = match self.default {
-            toml::Value::Integer(n) => json!(n),
-            toml::Value::Boolean(b) => json!(b),
-            toml::Value::Array(items) => items.iter().map(|i| json!(i.as_str())).collect(),
-            other => json!(other.to_string()),
-        };
-        let key = ConfigKey { kind, help: self.help, default };
-        if let Some(problem) = key.problem(&key.default) {
-            check.problem(format!("{at}: its default {problem}"));
-        }
-        Some(key)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     #[test]
     fn every_playbook_of_ours_names_methods_and_scopes_that_exist() {
@@ -730,6 +649,29 @@ mod tests {
         assert_eq!(texts(&manifest), ["W1"], "the default");
         let config = manifest.configuration(json!({"responders": ["W2", "W3"]}).as_object().unwrap()).unwrap();
         assert_eq!(texts(&manifest.with_settings(&config)), ["W2", "W3"]);
+    }
+
+    #[test]
+    fn a_set_stands_for_its_actions_wherever_actions_do() {
+        let text = GOOD.replace("[[window]]", "[sets]\nins = [\"user_login\", \"cli_login\"]\n[[window]]");
+        let used = text.replace("[\"user_login_failed\"]", "[\"@ins\", \"user_login_failed\"]");
+        let manifest = Manifest::parse(&used).unwrap();
+        let all = ["user_login", "cli_login", "user_login_failed"];
+        assert_eq!(manifest.windows[0].actions, all);
+        assert_eq!(manifest.rules[0].actions, all);
+        let step = "[[window]]\nname = \"w\"\nkind = \"sequence\"\nspan = \"1h\"\nkey = []\n\
+            steps = [{ actions = [\"@ins\"] }, { actions = [\"user_logout\"] }]\n[[rule]]";
+        let manifest = Manifest::parse(&text.replace("[[rule]]", step)).unwrap();
+        let WindowKind::Sequence { steps } = &manifest.windows[1].kind else { panic!("a sequence") };
+        assert_eq!(steps[0].actions, all[..2]);
+        for (text, part) in [
+            (text.clone(), "nothing refers to `@ins`"),
+            (used.replace("@ins", "@inns"), "`@inns` names no list under [sets]; did you mean `@ins`?"),
+            (used.replace("\"cli_login\"", "\"cli_logon\""), "rule `burst`: `cli_logon` is not in Slack's catalogue"),
+        ] {
+            let problems = Manifest::parse(&text).unwrap_err().to_string();
+            assert!(problems.contains(part), "{part} not in {problems}");
+        }
     }
 
     #[test]

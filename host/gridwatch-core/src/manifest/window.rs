@@ -264,7 +264,8 @@ impl RawWindow {
             (None, "first_seen" | "baseline") => span_s.min(LEARN_S),
             (None, _) => 0,
         };
-        let (name, actions) = (self.name, self.actions);
+        let actions = if is_sequence { Vec::new() } else { check.actions(&at, &self.actions) };
+        let name = self.name;
         Some(WindowSpec { name, kind, actions, when, key: key.unwrap_or_default(), read_key, span_s, learn_s })
     }
 
@@ -291,8 +292,7 @@ impl RawWindow {
             "sequence" if !self.actions.is_empty() => {
                 check.problem(format!("{at}: a sequence has no `actions` of its own, each of its `steps` has"));
             }
-            "sequence" => {}
-            _ => check.actions(at, &self.actions),
+            _ => {}
         }
     }
 
@@ -379,7 +379,7 @@ impl RawStep {
         above: &Above<'_>,
         check: &mut Check,
     ) -> Option<SequenceStep> {
-        check.actions(at, &self.actions);
+        let actions = check.actions(at, &self.actions);
         let when = conditions(at, &self.only, &self.not, self.when.as_ref(), above, check);
         let distinct = self.distinct.as_ref().map(|name| check.take(at, Field::parse(name)));
         let at_least = self.at_least.as_ref().map_or_else(
@@ -398,7 +398,7 @@ impl RawStep {
             Some(field) => Some(field?),
             None => None,
         };
-        Some(SequenceStep { actions: self.actions.clone(), when, key, distinct, at_least: at_least? })
+        Some(SequenceStep { actions, when, key, distinct, at_least: at_least? })
     }
 }
 
