@@ -1,9 +1,11 @@
 //! What an alert may tell of who, whether that is usual, and from where: all of it, and with any text in every place.
 
 use gridwatch_core::about::{
-    About, Activity, Address, AdminAct, App, Channel, Lack, Peers, Person, Seen, Source, Through, Told,
+    About, Activity, Address, AdminAct, Alerted, App, Channel, Lack, Peers, Person, Seen, SeenSession, Session, Source,
+    Through, Told,
 };
 use gridwatch_core::directory::Role;
+use gridwatch_core::manifest::Severity;
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 
 const TIME: UnixSeconds = UnixSeconds(1_700_000_000);
@@ -20,6 +22,13 @@ pub fn hostile(text: &str) -> About {
 
 fn of(ip: &str, text: impl Fn(&str) -> String) -> About {
     let seen = || Seen { value: text("198.51.100.7"), first: TIME, last: UnixSeconds(TIME.0 + 60) };
+    let session = || SeenSession {
+        id: text("912345678"),
+        first: TIME,
+        last: TIME,
+        network: text("AS64500"),
+        client: text("firefox/windows"),
+    };
     About {
         actor: person(&text, "W0A", Source::Log),
         target: Some(person(&text, "W0T", Source::UsersInfo(UnixMillis(1_700_000_000_123)))),
@@ -29,7 +38,11 @@ fn of(ip: &str, text: impl Fn(&str) -> String) -> About {
             Through::Inviter { id: text("W0I"), name: text("Ivy") },
         ],
         activity: Some(Activity {
+            of: text("W0A"),
             day: [(text("file"), 12)].into(),
+            day_by_others: [(text("by app: file"), 5)].into(),
+            month_by_others: [(text("refused or flagged: user"), 9)].into(),
+            sessions: vec![session()],
             month: [(text("user"), 30)].into(),
             first: Some(TIME),
             before: Some(TIME),
@@ -41,6 +54,16 @@ fn of(ip: &str, text: impl Fn(&str) -> String) -> About {
             client: text("firefox/windows"),
             client_before: Some(seen()),
         }),
+        session: Some(Session { id: text("912345678"), whose: text("actor"), before: Some(session()) }),
+        alerts: vec![Alerted {
+            uid: text("gw-0"),
+            rule: text("apps.install"),
+            severity: Severity::High,
+            first: TIME,
+            last: TIME,
+            until: TIME,
+            open: true,
+        }],
         address: Some(Address {
             ip: ip.to_owned(),
             whose: text("actor"),
@@ -51,6 +74,8 @@ fn of(ip: &str, text: impl Fn(&str) -> String) -> About {
             country: text("DE"),
             before: Some(seen()),
             network_before: Some(seen()),
+            claimed_before: Some(seen()),
+            claimed_total: 3,
             others: [text("W0Z")].into(),
             others_total: 7,
         }),
@@ -71,6 +96,8 @@ fn of(ip: &str, text: impl Fn(&str) -> String) -> About {
             private: Some(true),
             shared: Some(true),
             org_shared: Some(false),
+            sensitive: Some(true),
+            members: Some(Told { value: 42, by: Source::ConversationsInfo(UnixMillis(1_700_000_000_123)) }),
         }),
         peers: Some(Peers { action: text("file_downloaded"), people: 200, same_role: Some(3), watched_s: 86_400 }),
         lacks: vec![Lack { what: text("channel's members"), why: text("the log doesn't tell") }],

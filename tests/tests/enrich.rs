@@ -88,6 +88,10 @@ impl Story {
             EXIT,
             installed,
         ));
+        let plans = json!({ "id": "C0PLANS", "name": "plans", "privacy": "public", "is_shared": false });
+        let opened = json!({ "type": "channel", "channel": plans });
+        let action = "private_channel_converted_to_public";
+        all.push(self.entry(self.to - 1_500, action, 5, opened, OFFICE, json!({})));
         let anomaly = json!({ "reason": ["tor", "session_fingerprint"], "previous_ip_address": OFFICE });
         all.push(self.entry(self.to - 1_000, "anomaly", 5, self.on_user(5), EXIT, anomaly));
         all
@@ -165,7 +169,7 @@ fn four_alerts_of_four_families_tell_all_that_the_input_allows() {
     let host = story.host(&slack, "token_file = \"people\"", "");
     host.run_once_well();
     let families = by_family(&host);
-    let wanted: BTreeSet<&str> = ["anomaly", "apps", "privilege", "sign-in"].into();
+    let wanted: BTreeSet<&str> = ["anomaly", "apps", "channels", "privilege", "sign-in"].into();
     assert!(wanted.iter().all(|family| families.contains_key(*family)), "{:?}", families.keys());
     let schema = jsonschema::validator_for(&View::Ocsf.json_schema()).expect("a JSON Schema");
     for family in wanted {
@@ -191,6 +195,10 @@ fn four_alerts_of_four_families_tell_all_that_the_input_allows() {
     sign_in(&story, &families["sign-in"]);
     privilege(&story, &families["privilege"]);
     app(&story, &families["apps"]);
+    channel(&families["channels"]);
+    let alerts = enrichment(&families["anomaly"], "alerts").as_array().expect("a list");
+    let rules: BTreeSet<&str> = alerts.iter().filter_map(|alert| alert["rule"].as_str()).collect();
+    assert!(rules.contains("apps.install") && rules.contains("sign-in.burst"), "the same day's: {rules:?}");
     let anomaly = enrichment(&families["anomaly"], "address");
     assert_eq!((&anomaly["kind"], &anomaly["country"]), (&json!("tor"), &json!("NL")));
     shown(&host, &families["apps"]);
@@ -201,17 +209,17 @@ fn sign_in(story: &Story, alert: &Value) {
     assert_eq!(account["role_at_event"], json!({ "value": "member", "by": "log" }), "as user_created made them");
     assert_eq!(account["created"]["value"], json!(story.from + 60));
     assert_eq!((&account["dormant"]["value"], &account["deactivated"]["value"]), (&json!(false), &json!(false)));
-    assert_eq!(
-        activity["month"]["user"].as_u64(),
-        Some(29 + 10),
-        "one sign-in a day, and ten that failed: {activity:#}"
-    );
+    assert_eq!(activity["month"]["user"].as_u64(), Some(29), "one sign-in a day: {activity:#}");
+    assert_eq!(activity["day_by_others"]["refused or flagged: user"], json!(10), "up to the tenth that failed");
     assert_eq!(activity["day"]["file"], json!(1));
-    let at_office = &activity["addresses"][1];
+    let at_office = &activity["addresses"][0];
     assert_eq!((&at_office["value"], &at_office["first"]), (&json!(OFFICE), &json!(story.from + DAY)));
-    assert_eq!(activity["networks"][1]["value"], "AS64500");
-    assert_eq!(activity["countries"][1]["value"], "DE");
+    assert_eq!(activity["networks"].as_array().map(Vec::len), Some(1));
+    assert_eq!(activity["countries"][0]["value"], "DE");
+    assert_eq!(activity["sessions"][0]["id"], "912345678");
+    assert_eq!(enrichment(alert, "session")["before"]["network"], "AS64500");
     let address = enrichment(alert, "address");
+    assert_eq!((&address["before"], address["claimed_before"]["first"].is_u64()), (&Value::Null, true));
     for (key, want) in [("ip", EXIT), ("whose", "actor"), ("kind", "tor"), ("asn", "AS64501"), ("country", "NL")] {
         assert_eq!(address[key], want, "{key}");
     }
@@ -244,6 +252,17 @@ fn app(story: &Story, alert: &Value) {
     assert_eq!(app["directory_approved"], json!(false));
     assert!(app["scopes"].as_array().expect("scopes").contains(&json!("auditlogs:read")));
     assert!(lacks(alert).contains_key("app's approval"));
+}
+
+fn channel(alert: &Value) {
+    let channel = enrichment(alert, "channel");
+    assert_eq!(
+        (&channel["id"], &channel["name"], &channel["private"]),
+        (&json!("C0PLANS"), &json!("plans"), &json!(false))
+    );
+    assert_eq!((&channel["shared"], &channel["sensitive"]), (&json!(false), &json!(true)));
+    let members = &channel["members"];
+    assert!(members["value"].as_u64() >= Some(3) && members["by"]["conversations_info"].is_u64(), "{channel:#}");
 }
 
 /// `gridwatch alerts show` has it as lines.

@@ -6,15 +6,21 @@
 //! ([`About::lacks`]).
 
 mod account;
-mod apps;
+mod answer;
+mod channels;
 mod habits;
 mod items;
 mod memory;
 
-pub use account::{Account, NotAnAccount};
+pub use account::Account;
+pub use answer::{Answer, Conversation, NoAnswer};
 pub use memory::{Memory, Surroundings};
 
+use items::Asked;
+
+use crate::alert::Alert;
 use crate::directory::Role;
+use crate::manifest::Severity;
 use crate::time::{UnixMillis, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +29,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const MAX_COUNTED: u64 = 200;
 /// Ids named of such a group.
 pub const MAX_NAMED: usize = 10;
+/// The lookup table of channels that need more care than others, which modules ask too.
+pub const SENSITIVE_CHANNELS: &str = "sensitive_channels";
 /// Who was away for longer counts as dormant.
 pub const DORMANT_S: u64 = 30 * DAY_S;
 pub(crate) const DAY_S: u64 = 86_400;
@@ -40,6 +48,12 @@ pub struct About {
     pub acted_through: Vec<Through>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activity: Option<Activity>,
+    /// The sign-in in which it was done, as it was before this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<Session>,
+    /// Alerts about the same person in the 30 days before, the newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<Alerted>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<Address>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +79,8 @@ pub enum Source {
     Log,
     /// Slack's method `users.info`, asked then.
     UsersInfo(UnixMillis),
+    /// `conversations.info`.
+    ConversationsInfo(UnixMillis),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,13 +128,18 @@ pub enum Through {
     Inviter { id: String, name: String },
 }
 
-/// What the actor usually does, up to the event and with it.
+/// What the actor usually does, up to the event and with it. Where no person acted, what the one does to whom it was done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Activity {
+    /// Whose it is.
+    pub of: String,
     /// Acts by family of action, in the 24 hours (to the hour) and the 30 days (to the day) up to the event.
     pub day: BTreeMap<String, u64>,
     pub month: BTreeMap<String, u64>,
+    /// Entries that name them and that they didn't make: `by app: file`, `by others: channel`, `refused or flagged: user`.
+    pub day_by_others: BTreeMap<String, u64>,
+    pub month_by_others: BTreeMap<String, u64>,
     /// Their first act in this log, and the last one before this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<UnixSeconds>,
@@ -132,6 +153,8 @@ pub struct Activity {
     pub networks: Vec<Seen>,
     pub countries: Vec<Seen>,
     pub clients: Vec<Seen>,
+    /// Of the 30 days before.
+    pub sessions: Vec<SeenSession>,
     /// The program of this event, and since when they have it.
     pub client: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,6 +172,42 @@ pub struct Seen {
     pub value: String,
     pub first: UnixSeconds,
     pub last: UnixSeconds,
+}
+
+/// A sign-in, and with what and from where it was used last; times to the hour.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SeenSession {
+    pub id: String,
+    pub first: UnixSeconds,
+    pub last: UnixSeconds,
+    pub network: String,
+    pub client: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Session {
+    pub id: String,
+    /// actor or inviter.
+    pub whose: String,
+    /// Absent: never seen of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<SeenSession>,
+}
+
+/// An alert about the same person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alerted {
+    pub uid: String,
+    pub rule: String,
+    pub severity: Severity,
+    pub first: UnixSeconds,
+    pub last: UnixSeconds,
+    /// What is found until then goes into it.
+    pub until: UnixSeconds,
+    /// May it still take findings?
+    pub open: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,9 +230,14 @@ pub struct Address {
     pub before: Option<Seen>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_before: Option<Seen>,
+    /// Since when somebody there claimed to be its owner, and was refused or flagged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claimed_before: Option<Seen>,
     /// Others who used it in the last 24 hours: some by id, and how many.
     pub others: BTreeSet<String>,
     pub others_total: u64,
+    /// How many others somebody there claimed to be in that time.
+    pub claimed_total: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,6 +274,11 @@ pub struct Channel {
     /// With other workspaces of the organization.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub org_shared: Option<bool>,
+    /// In the lookup table [`SENSITIVE_CHANNELS`], if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sensitive: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<Told<u64>>,
 }
 
 /// Who else did the same in the last 30 days, to the day.
@@ -232,6 +301,20 @@ pub struct Lack {
     /// One of the labels of [`About::lines`].
     pub what: String,
     pub why: String,
+}
+
+impl Alerted {
+    fn of(alert: &Alert) -> Self {
+        Self {
+            uid: alert.uid.clone(),
+            rule: alert.rule.clone(),
+            severity: alert.severity,
+            first: alert.first,
+            last: alert.last,
+            until: alert.period_start.plus(alert.period_s),
+            open: true,
+        }
+    }
 }
 
 impl<T> Told<T> {
@@ -268,28 +351,69 @@ impl About {
         for person in [Some(&mut self.actor), self.target.as_mut()].into_iter().flatten().filter(|p| p.id == id) {
             person.fill(account, at, event);
         }
-        self.note_lacks("the log doesn't tell, and neither does users.info");
+        self.note_lacks(Some((Thing::User(id), "the log doesn't tell, and neither does users.info")));
     }
 
-    /// Why `users.info` was of no help, for what it would have told.
-    pub fn unfilled(&mut self, why: &str) {
-        self.note_lacks(&format!("the log doesn't tell; users.info: {why}"));
+    /// Why `users.info` was of no help, for what it would have told of a user.
+    pub fn unfilled(&mut self, id: &str, why: &str) {
+        self.note_lacks(Some((Thing::User(id), &format!("the log doesn't tell; users.info: {why}"))));
     }
 
-    /// Lists what is unknown anew.
-    fn note_lacks(&mut self, without_account: &str) {
+    /// The channel of which `conversations.info` could tell more.
+    pub fn wanted_channel(&self) -> Option<&str> {
+        self.channel.as_ref().map(|channel| channel.id.as_str()).filter(|id| id.starts_with(['C', 'G']))
+    }
+
+    /// Fills in what the log doesn't tell of the channel.
+    pub fn fill_channel(&mut self, answer: &Conversation, at: UnixMillis) {
+        if let Some(channel) = &mut self.channel {
+            let by = Source::ConversationsInfo(at);
+            channel.members = answer.members.map(|value| Told { value, by });
+            channel.private = channel.private.or(answer.private);
+            channel.shared = channel.shared.or(answer.shared);
+            if channel.name.is_empty() {
+                channel.name.clone_from(&answer.name);
+            }
+        }
+        self.note_lacks(Some((Thing::Channel, "the log doesn't tell, and neither does conversations.info")));
+    }
+
+    /// Why `conversations.info` was of no help.
+    pub fn unfilled_channel(&mut self, why: &str) {
+        self.note_lacks(Some((Thing::Channel, &format!("the log doesn't tell; conversations.info: {why}"))));
+    }
+
+    /// Lists what is unknown anew. Of somebody or something that Slack was asked about, there is a newer reason.
+    fn note_lacks(&mut self, asked: Option<(Thing<'_>, &str)>) {
         let unknown = items::of(self).into_iter().filter(|item| item.text.is_none());
         let lack = |item: items::Item| {
             let before = self.lacks.iter().find(|lack| lack.what == item.label);
-            let why = match before {
-                _ if item.by_account => without_account.to_owned(),
-                Some(lack) => lack.why.clone(),
-                None => item.why,
+            let why = match (asked.filter(|(thing, _)| self.tells(*thing, &item)), before) {
+                (Some((_, why)), _) => why.to_owned(),
+                (None, Some(lack)) => lack.why.clone(),
+                (None, None) => item.why,
             };
             Lack { what: item.label, why }
         };
         self.lacks = unknown.map(lack).collect();
     }
+
+    /// Would an answer about the thing have told the item?
+    fn tells(&self, thing: Thing<'_>, item: &items::Item) -> bool {
+        match (item.asked, thing) {
+            (Asked::Conversations, Thing::Channel) => true,
+            (Asked::Users { of_target: false }, Thing::User(id)) => self.actor.id == id,
+            (Asked::Users { of_target: true }, Thing::User(id)) => self.target.as_ref().is_some_and(|t| t.id == id),
+            _ => false,
+        }
+    }
+}
+
+/// What Slack was asked about.
+#[derive(Clone, Copy, Debug)]
+enum Thing<'i> {
+    User(&'i str),
+    Channel,
 }
 
 impl Person {

@@ -11,7 +11,7 @@ mod read;
 
 pub use read::{Known, MAX_BYTES, Problem, parse};
 
-use crate::app_scopes::{self, AppScopes, Scopes};
+use crate::apps::{Apps, Scopes, scopes_at};
 use crate::event::Event;
 use crate::network::Networks;
 use crate::time::UnixSeconds;
@@ -92,7 +92,8 @@ pub enum Excess {
 #[derive(Clone, Copy, Debug)]
 pub struct Around<'e> {
     pub networks: &'e Networks,
-    pub apps: &'e AppScopes,
+    /// Has to have learned the event.
+    pub apps: &'e Apps,
 }
 
 impl Exceptions {
@@ -175,11 +176,10 @@ impl Exception {
     }
 
     /// What takes the event's app out of the allowance, if it has one.
-    fn excess(&self, event: &Event, apps: &AppScopes) -> Option<Excess> {
+    fn excess(&self, event: &Event, apps: &Apps) -> Option<Excess> {
         let allowed = self.scopes_max.as_ref()?;
-        let has = app_scopes::stated(event);
-        let has = has.as_ref().or_else(|| apps_of(event).into_iter().find_map(|app| apps.at(app, event)));
-        match has {
+        let app = apps_of(event).into_iter().find_map(|app| apps.get(app));
+        match scopes_at(app, event) {
             Some(has) => {
                 let beyond: Vec<String> = has.difference(allowed).cloned().collect();
                 (!beyond.is_empty()).then_some(Excess::Scopes(beyond))

@@ -5,7 +5,7 @@
 
 pub mod about;
 pub mod alert;
-pub mod app_scopes;
+pub mod apps;
 pub mod attack;
 pub mod basis;
 pub mod batch;

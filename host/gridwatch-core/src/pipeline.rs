@@ -10,7 +10,7 @@
 
 use crate::about::{Memory, Surroundings};
 use crate::alert::{Actor, Alert, Folder, ModuleRef};
-use crate::app_scopes::AppScopes;
+use crate::apps::Apps;
 use crate::basis::Basis;
 use crate::batch::{Batch, Scratch, Table};
 use crate::catalogue;
@@ -104,7 +104,7 @@ pub struct Pipeline {
     networks: Networks,
     tables: Tables,
     memory: Memory,
-    apps: AppScopes,
+    apps: Apps,
     exceptions: Arc<Exceptions>,
     echoes: Echoes,
     unseen: Unseen,
@@ -184,7 +184,7 @@ impl Pipeline {
             Some(&state::ABOUT) => self.memory.load(key, value),
             Some(&state::ALERTS) => self.folder.load(key, value),
             Some(&state::RISK) => self.risk.load(key, value),
-            Some(&state::APP_SCOPES) => self.apps.load(key, value),
+            Some(&state::APPS) => self.apps.load(key, value),
             Some(&state::DRIFT) => self.unseen.load(key, value),
             Some(&state::PIPELINE) => {
                 if let Ok((newest, swept)) = serde_json::from_slice(value) {
@@ -204,7 +204,6 @@ impl Pipeline {
         let mut own = Vec::new();
         for (at, event) in events.iter().enumerate() {
             self.directory.learn(event);
-            self.apps.learn(event);
             if self.unseen.learn(event) {
                 own.push((at, own::unknown_action(event, self.actor(event))));
             }
@@ -238,7 +237,8 @@ impl Pipeline {
         let (mut own, mut findings) = (prepared.own.iter().peekable(), findings.into_iter().peekable());
         for (at, event) in events.iter().enumerate() {
             let newest = self.windows.newest_as_of(event.seq);
-            self.memory.learn_apps(event);
+            self.apps.learn(event);
+            self.memory.learn_channel(event);
             let mut sent: Vec<Alert> =
                 own.next_if(|(own, _)| *own == at).map(|(_, alert)| alert.clone()).into_iter().collect();
             while let Some((_, module, finding)) = findings.next_if(|(of, ..)| *of == at) {
@@ -249,11 +249,12 @@ impl Pipeline {
                 sent.extend(sum.and_then(|sum| self.folder.fold(sum, newest)));
             }
             // What is known is told as of the event: before it is learned, and only of what is sent.
-            concluded.alerts.extend(self.told_about(event, sent));
+            let sent = self.told_about(event, sent);
             self.memory.learn(event, &self.networks);
+            sent.iter().for_each(|alert| self.memory.learn_alert(alert, event));
+            concluded.alerts.extend(sent);
         }
         self.directory.settle();
-        self.apps.settle();
         self.sweep();
         concluded.changes = self.take_changes();
         concluded
@@ -378,7 +379,12 @@ impl Pipeline {
 
     fn told_about(&self, event: &Event, mut alerts: Vec<Alert>) -> Vec<Alert> {
         if !alerts.is_empty() {
-            let around = Surroundings { directory: &self.directory, networks: &self.networks };
+            let around = Surroundings {
+                directory: &self.directory,
+                apps: &self.apps,
+                networks: &self.networks,
+                tables: &self.tables,
+            };
             let about = self.memory.about(event, around);
             alerts.iter_mut().for_each(|alert| *alert.about = about.clone());
         }

@@ -20,6 +20,8 @@ pub const HOME: u8 = b'o';
 pub const ABOUT: u8 = b'b';
 /// Prefix of what `users.info` said of people: the host's own, and no input of any rule.
 pub const ACCOUNTS: u8 = b'u';
+/// Prefix of what `conversations.info` said of channels.
+pub const CONVERSATIONS: u8 = b'c';
 /// Prefix of open alerts.
 pub const ALERTS: u8 = b'a';
 /// Prefix of the modules' own key-value rows.
@@ -28,8 +30,8 @@ pub const KV: u8 = b'k';
 pub const DRIFT: u8 = b'n';
 /// Prefix of what rules have said of an actor.
 pub const RISK: u8 = b'r';
-/// Prefix of what is known of apps' scopes.
-pub const APP_SCOPES: u8 = b's';
+/// Prefix of what is known of apps.
+pub const APPS: u8 = b's';
 /// Prefix of the pipeline's own row.
 pub const PIPELINE: u8 = b'p';
 

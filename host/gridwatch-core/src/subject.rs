@@ -251,7 +251,7 @@ fn whose_context(event: &Event) -> &str {
 }
 
 /// Seen as a number, as a number in a text, as null and as nothing; "" if there is none.
-fn session_id(event: &Event) -> String {
+pub(crate) fn session_id(event: &Event) -> String {
     let text = match event.json().pointer("/context/session_id") {
         Some(Value::Number(number)) => number.to_string(),
         Some(Value::String(text)) => text.clone(),

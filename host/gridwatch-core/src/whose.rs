@@ -53,6 +53,13 @@ impl<'e> Whose<'e> {
     }
 }
 
+/// Slack refused it, or judged it: the entry names whom somebody claimed to be, and says nothing of what that person did.
+const CLAIMED: [&str; 3] = ["user_login_failed", "ip_allowlist_access_denied", "anomaly"];
+
+pub fn is_claimed(action: &str) -> bool {
+    CLAIMED.contains(&action)
+}
+
 pub fn is_placeholder(user: &str) -> bool {
     PLACEHOLDERS.contains(&user)
 }

@@ -43,7 +43,7 @@ pub struct Config {
     /// given.
     pub networks: Networks,
     /// How to ask Slack about people; `None`: nobody is asked.
-    pub accounts: Option<Accounts>,
+    pub asking: Option<Asking>,
     pub tuning: Tuning,
     /// At least one; names and paths differ.
     pub sinks: Vec<Sink>,
@@ -142,11 +142,11 @@ pub struct Detect {
     pub state_max_bytes: u64,
 }
 
-/// What asking Slack's `users.info` takes.
+/// What it takes to ask Slack about people and channels.
 #[derive(Clone, Debug)]
-pub struct Accounts {
-    /// The method's address.
-    pub url: String,
+pub struct Asking {
+    /// Of the Web API's methods, such as `https://slack.com/api`.
+    pub base_url: String,
     pub token: Token,
     /// The longest that a batch of events waits for all answers.
     pub wait: Duration,

@@ -1,6 +1,6 @@
 //! The detect stage: takes entries whose windows are drained, runs the modules, saves what they found.
 
-use crate::accounts::Accounts;
+use crate::answers::Answers;
 use crate::record::Record;
 use crate::respond::journal::Follower;
 use crate::run::{Happening, Shared};
@@ -47,7 +47,7 @@ pub fn run(
     shared: &Shared,
     mut pipeline: Pipeline,
     workers: &Workers,
-    mut accounts: Accounts,
+    mut answers: Answers,
     polled: &Arc<AtomicBool>,
 ) -> Result<()> {
     let mut responses = Follower::new(shared.paths.responses.clone());
@@ -56,7 +56,7 @@ pub fn run(
         let pending = shared.store.next_pending(shared.config.detect.batch)?;
         if !pending.is_empty() {
             learn_echoes(&mut pipeline, &mut responses);
-            step(shared, &mut pipeline, workers, &mut accounts, &pending)?;
+            step(shared, &mut pipeline, workers, &mut answers, &pending)?;
         } else if last_round {
             return Ok(());
         } else {
@@ -79,7 +79,7 @@ fn step(
     shared: &Shared,
     pipeline: &mut Pipeline,
     workers: &Workers,
-    accounts: &mut Accounts,
+    answers: &mut Answers,
     pending: &[Pending],
 ) -> Result<()> {
     let first = shared.store.next_seq();
@@ -87,7 +87,7 @@ fn step(
     let events: Vec<Event> = numbered.map(|(i, p)| Event::new(first + i as u64, p.first_seen, &p.entry)).collect();
     pipeline.except(shared.exceptions.in_force());
     let Detected { mut concluded, mut changes } = detect(pipeline, workers, &events);
-    changes.extend(accounts.fill(&mut concluded.alerts));
+    changes.extend(answers.fill(&mut concluded.alerts));
     let alerts = concluded.alerts.iter().map(|alert| Record::Alert(Box::new(alert.clone())));
     let records: Vec<Record> = events.iter().map(Record::of_event).chain(alerts).collect();
     shared.store.commit_detections(pending, &records, &changes, &concluded.faults)?;

@@ -4,8 +4,8 @@
 
 #![expect(unreachable_pub, reason = "in a program, `pub` says that other modules of it use something")]
 
-mod accounts;
 mod alerts;
+mod answers;
 mod archive;
 mod bell;
 mod checkpoint;

@@ -8,7 +8,7 @@
 //! Stages take no input but a bell. To end, polling stops first, then detection empties its queue, then delivery the
 //! outbox; so a restart and an ordinary day are one path.
 
-use crate::accounts::Accounts;
+use crate::answers::Answers;
 use crate::archive::Archive;
 use crate::bell::Bell;
 use crate::checkpoint::Checkpoint;
@@ -31,7 +31,6 @@ use anyhow::{Context, Result};
 use gridwatch_core::alert::Alert;
 use gridwatch_core::pipeline::Pipeline;
 use gridwatch_core::poll::{Lane, LateHistogram, Machine, PollConfig, PollSettings};
-use gridwatch_core::state;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_detect::{Module, Workers};
 use std::path::{Path, PathBuf};
@@ -283,18 +282,18 @@ fn poller(shared: &Arc<Shared>, modules: &[Module], until: Until) -> Result<Poll
 struct Detector {
     pipeline: Pipeline,
     workers: Workers,
-    accounts: Accounts,
+    answers: Answers,
 }
 
 impl Detector {
     fn new(shared: &Shared, mut modules: Vec<Module>) -> Result<Self> {
         let mut pipeline = pipeline(&modules, shared.config.networks.clone(), shared.config.tables())
             .with_state_max(shared.config.detect.state_max_bytes as usize);
-        let mut accounts = Accounts::new(shared.config.accounts.as_ref())?;
+        let mut answers = Answers::new(shared.config.asking.as_ref())?;
         for row in shared.store.rule_state() {
             let (key, value) = row?;
-            if key.first() == Some(&state::ACCOUNTS) {
-                accounts.load(&key, &value);
+            if Answers::is_state(&key) {
+                answers.load(&key, &value);
             } else if gridwatch_detect::workers::is_module_state(&key) {
                 modules.iter_mut().for_each(|module| module.load_state(&key, &value));
             } else {
@@ -302,11 +301,11 @@ impl Detector {
             }
         }
         shared.board.update(|status| status.detect.unseen = detect::unseen(&pipeline));
-        Ok(Self { pipeline, workers: Workers::start(modules, shared.config.detect.threads)?, accounts })
+        Ok(Self { pipeline, workers: Workers::start(modules, shared.config.detect.threads)?, answers })
     }
 
     fn run(self, shared: &Shared, polled: &Arc<AtomicBool>) -> Result<()> {
-        detect::run(shared, self.pipeline, &self.workers, self.accounts, polled)
+        detect::run(shared, self.pipeline, &self.workers, self.answers, polled)
     }
 }
 

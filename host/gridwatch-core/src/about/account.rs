@@ -1,10 +1,9 @@
 //! An account as Slack's Web API describes it: the answer of `users.info`, down to what alerts tell.
 
+use super::answer::{Answer, MAX_TEXT, NoAnswer, of_body};
 use crate::directory::Role;
 use crate::finding::clean;
 use serde::{Deserialize, Serialize};
-
-const MAX_NAME: usize = 200;
 
 /// What `users.info` says of a user. What it leaves out (some of it goes by the token's scopes) is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,21 +19,8 @@ pub struct Account {
     pub two_factor: Option<bool>,
 }
 
-/// Why there is no account in an answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotAnAccount {
-    /// Slack's own word, such as `user_not_found` or `missing_scope`.
-    #[error("Slack said {0}")]
-    Refused(String),
-    #[error("the answer is no user")]
-    NotAUser,
-}
-
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Body {
-    #[serde(default)]
-    ok: bool,
-    error: Option<String>,
     user: Option<User>,
 }
 
@@ -68,19 +54,19 @@ struct Profile {
     email: Option<String>,
 }
 
-impl Account {
-    /// Reads the body of an answer of `users.info`.
-    pub fn from_body(body: &[u8]) -> Result<Self, NotAnAccount> {
-        let body: Body = serde_json::from_slice(body).map_err(|_| NotAnAccount::NotAUser)?;
-        match body.user {
-            Some(user) if body.ok => Ok(Self::of(user)),
-            _ if body.ok => Err(NotAnAccount::NotAUser),
-            _ => Err(NotAnAccount::Refused(clean(&body.error.unwrap_or_else(|| "no reason".into()), MAX_NAME))),
-        }
-    }
+impl Answer for Account {
+    const METHOD: &'static str = "users.info";
+    const ASKED_BY: &'static str = "user";
+    const ALSO: &'static [(&'static str, &'static str)] = &[];
 
+    fn from_body(body: &[u8]) -> Result<Self, NoAnswer> {
+        of_body::<Body>(body)?.user.map(Self::of).ok_or(NoAnswer::Unreadable)
+    }
+}
+
+impl Account {
     fn of(user: User) -> Self {
-        let text = |text: Option<String>| clean(&text.unwrap_or_default(), MAX_NAME);
+        let text = |text: Option<String>| clean(&text.unwrap_or_default(), MAX_TEXT);
         Self {
             role: user.role(),
             guest: user.is_guest(),
@@ -151,7 +137,7 @@ mod tests {
         );
         assert_eq!((said.name.as_str(), said.email.as_str()), ("Ada", "a@b.example"));
         let refused = Account::from_body(br#"{"ok":false,"error":"user_not_found"}"#).unwrap_err();
-        assert_eq!(refused, NotAnAccount::Refused("user_not_found".into()));
+        assert_eq!(refused, NoAnswer::Refused("user_not_found".into()));
         for body in [&b"<html>"[..], b"{}", br#"{"ok":true}"#, br#"{"ok":true,"user":7}"#] {
             assert!(Account::from_body(body).is_err());
         }

@@ -1,9 +1,11 @@
-//! Habits: what each person does how often, from where and with what, as far back as a month.
+//! Habits: what each person does how often, from where and with what, as far back as a month; and what others do in their name,
+//! which is kept apart: an attacker's address must not become a known one, nor an app's night shift wake a dormant account.
 //!
 //! Learned event by event, in order, and trimmed as it is learned, so that what is remembered depends on the events alone.
-//! A person is three rows: what changes with every act; the days before; and places, which change once an hour at most.
+//! A person is four rows: what changes with every act; the days before; places, which change once an hour at most; and alerts.
 
-use super::{Activity, AdminAct, DAY_S, HOUR_S, Seen};
+use super::{Activity, AdminAct, Alerted, DAY_S, HOUR_S, Seen, SeenSession};
+use crate::alert::Alert;
 use crate::catalogue;
 use crate::directory::Act;
 use crate::state::{ABOUT, StateOp};
@@ -18,6 +20,8 @@ pub(super) const MAX_PEOPLE: usize = 100_000;
 pub(super) const MAX_RECENT: usize = 10;
 /// Addresses, networks, countries and clients kept of a person, each.
 const MAX_PLACES: usize = 16;
+/// Alerts kept of a person.
+const MAX_ALERTS: usize = 16;
 /// Different actions kept of a person.
 const MAX_ACTIONS: usize = 128;
 /// Families times hours or days kept of a person.
@@ -57,7 +61,7 @@ const FAMILIES: [&str; 26] = [
 ];
 
 /// What only admins, owners and holders of system roles do, by the start of the name.
-const ADMIN: [&str; 28] = [
+const ADMIN: [&str; 36] = [
     "pref.",
     "role_",
     "permissions_",
@@ -86,7 +90,54 @@ const ADMIN: [&str; 28] = [
     "user_session_reset_by_admin",
     "bulk_session_reset_by_admin",
     "user_password_reset_by_admin",
+    "user_deactivated",
+    "audit_logs_records_searched",
+    "audit_logs_export_",
+    "search_query_audit_logs_export_",
+    "channel_audit_export_",
+    "security_settings_export_",
+    "user_session_settings_changed",
+    "channel_retention_changed",
 ];
+
+/// Who did what a person is named in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    Own,
+    /// An app or an agent, in their name.
+    ByApp,
+    /// Somebody who brought them in or removed them.
+    ByOther,
+    /// Whoever claimed to be them: refused, or judged by Slack.
+    Claimed,
+}
+
+impl Doing {
+    const ALL: [Self; 4] = [Self::Own, Self::ByApp, Self::ByOther, Self::Claimed];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Own => "",
+            Self::ByApp => "by app: ",
+            Self::ByOther => "by others: ",
+            Self::Claimed => "refused or flagged: ",
+        }
+    }
+
+    /// A tally's number of a family of actions done so. Rows hold it.
+    fn of_family(self, family: u8) -> u8 {
+        let doing = Self::ALL.iter().position(|doing| *doing == self).unwrap_or_default();
+        family + FAMILIES_MAX * doing as u8
+    }
+
+    fn from_number(number: u8) -> (Self, u8) {
+        let doing = Self::ALL.get(usize::from(number / FAMILIES_MAX)).copied().unwrap_or(Self::Own);
+        (doing, number % FAMILIES_MAX)
+    }
+}
+
+/// There is room for so many families.
+const FAMILIES_MAX: u8 = 64;
 
 /// Action → its name for good, its family, and whether it takes an admin.
 static KNOWN: LazyLock<HashMap<&str, Kind>> = LazyLock::new(|| {
@@ -115,6 +166,7 @@ pub(super) struct Habits {
 struct Dirty {
     days: bool,
     places: bool,
+    alerts: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -122,6 +174,7 @@ pub(super) struct Habit {
     acts: Acts,
     days: Vec<Tally>,
     places: Places,
+    alerts: Vec<Alerted>,
 }
 
 /// What changes with every act.
@@ -131,6 +184,9 @@ struct Acts {
     seq: u64,
     first: Option<UnixSeconds>,
     last: Option<UnixSeconds>,
+    /// The newest entry that names them, whoever did it.
+    #[serde(default)]
+    newest: UnixSeconds,
     recent: Vec<Act>,
     admin: Option<(String, UnixSeconds)>,
     hours: Vec<Tally>,
@@ -143,6 +199,11 @@ pub(super) struct Places {
     pub(super) networks: Vec<Place>,
     countries: Vec<Place>,
     clients: Vec<Place>,
+    /// Addresses from which somebody only claimed to be them.
+    #[serde(default)]
+    pub(super) claimed: Vec<Place>,
+    #[serde(default)]
+    sessions: Vec<SeenSession>,
     /// With the last day (since 1970) on which it was done.
     actions: Vec<(String, u64)>,
 }
@@ -165,6 +226,8 @@ pub(super) struct From<'e> {
     pub(super) network: &'e str,
     pub(super) country: &'e str,
     pub(super) client: &'e str,
+    /// "" if none is named.
+    pub(super) session: &'e str,
 }
 
 impl Habits {
@@ -176,19 +239,21 @@ impl Habits {
         self.people.iter().map(|(id, habit)| (id.as_str(), habit))
     }
 
-    /// Takes in an act.
-    pub(super) fn act(&mut self, id: &str, act: Act, kind: &str) {
+    /// Takes in an act that a person is named in.
+    pub(super) fn act(&mut self, id: &str, act: Act, kind: &str, doing: Doing) {
         let (time, known) = (act.time, KNOWN.get(kind).copied());
         let (habit, dirty) = self.person(id, act.seq);
-        dirty.days |= habit.count(time, known.map_or(0, |known| known.family));
-        if let Some(known) = known {
+        dirty.days |= habit.count(time, doing.of_family(known.map_or(0, |known| known.family)));
+        if let Some(known) = known.filter(|_| doing == Doing::Own) {
             dirty.places |= habit.places.did(known.name, time.0 / DAY_S);
             if known.is_admins && habit.acts.admin.as_ref().is_none_or(|(_, last)| *last <= time) {
                 habit.acts.admin = Some((known.name.to_owned(), time));
             }
         }
         let acts = &mut habit.acts;
-        acts.seen(time);
+        if doing == Doing::Own {
+            acts.seen(time);
+        }
         if acts.recent.len() >= MAX_RECENT {
             acts.recent.remove(0);
         }
@@ -208,6 +273,23 @@ impl Habits {
         ] {
             dirty.places |= !value.is_empty() && see(place, value, time);
         }
+        dirty.places |= !from.session.is_empty() && see_session(&mut places.sessions, from, time);
+    }
+
+    /// Takes in from where somebody claimed to be a person.
+    pub(super) fn was_claimed(&mut self, id: &str, seq: u64, time: UnixSeconds, address: &str) {
+        let (habit, dirty) = self.person(id, seq);
+        dirty.places |= !address.is_empty() && see(&mut habit.places.claimed, address, time);
+    }
+
+    /// Takes in an alert about a person, as it was sent.
+    pub(super) fn alerted(&mut self, id: &str, seq: u64, alert: &Alert) {
+        let (habit, dirty) = self.person(id, seq);
+        dirty.alerts = true;
+        let alerts = &mut habit.alerts;
+        alerts.retain(|known| known.uid != alert.uid);
+        alerts.drain(..(alerts.len() + 1).saturating_sub(MAX_ALERTS));
+        alerts.push(Alerted::of(alert));
     }
 
     pub(super) fn take_changes(&mut self) -> Vec<StateOp> {
@@ -215,7 +297,7 @@ impl Habits {
         for (id, dirty) in std::mem::take(&mut self.dirty) {
             let key = |part: u8| [&[ABOUT, part], id.as_bytes()].concat();
             let Some(habit) = self.people.get(&id) else {
-                rows.extend([b'h', b'd', b'p'].map(|part| StateOp::delete(key(part))));
+                rows.extend([b'h', b'd', b'p', b'l'].map(|part| StateOp::delete(key(part))));
                 continue;
             };
             rows.push(StateOp::put(key(b'h'), &habit.acts));
@@ -224,6 +306,9 @@ impl Habits {
             }
             if dirty.places {
                 rows.push(StateOp::put(key(b'p'), &habit.places));
+            }
+            if dirty.alerts {
+                rows.push(StateOp::put(key(b'l'), &habit.alerts));
             }
         }
         rows
@@ -234,6 +319,7 @@ impl Habits {
         let habit = self.people.entry(id.to_owned()).or_default();
         match part {
             b'h' => habit.acts = serde_json::from_slice(value).unwrap_or_default(),
+            b'l' => habit.alerts = serde_json::from_slice(value).unwrap_or_default(),
             b'd' => habit.days = serde_json::from_slice(value).unwrap_or_default(),
             _ => habit.places = serde_json::from_slice(value).unwrap_or_default(),
         }
@@ -281,6 +367,19 @@ impl Habit {
         &self.acts.recent
     }
 
+    /// Alerts about them in the 30 days up to then, the newest first.
+    pub(super) fn alerts(&self, time: UnixSeconds) -> Vec<Alerted> {
+        let mut alerts: Vec<Alerted> =
+            self.alerts.iter().filter(|alert| alert.last.plus(DAYS * DAY_S) > time).cloned().collect();
+        alerts.sort_by(|a, b| (b.last, &a.uid).cmp(&(a.last, &b.uid)));
+        alerts
+    }
+
+    /// A session by its id, as it was before.
+    pub(super) fn session(&self, id: &str) -> Option<&SeenSession> {
+        self.places.sessions.iter().find(|session| session.id == id)
+    }
+
     /// Did they do this in the 30 days up to then?
     pub(super) fn did(&self, action: &str, time: UnixSeconds) -> bool {
         let today = time.0 / DAY_S;
@@ -299,26 +398,36 @@ impl Habit {
             networks: newest_first(&self.places.networks),
             countries: newest_first(&self.places.countries),
             clients: newest_first(&self.places.clients),
+            sessions: self.sessions(time),
             ..Activity::default()
         };
         for Tally(at, family, n) in &self.acts.hours {
             // The hour in which the 24 began counts whole.
             if *at <= hour && at + HOURS >= hour {
-                add(&mut activity.day, *family, *n);
+                add(&mut activity, Span::Day, *family, *n);
             }
             if *at <= hour && at / 24 + DAYS > today {
-                add(&mut activity.month, *family, *n);
+                add(&mut activity, Span::Month, *family, *n);
             }
         }
         for Tally(_, family, n) in self.days.iter().filter(|t| t.0 <= today && t.0 + DAYS > today) {
-            add(&mut activity.month, *family, *n);
+            add(&mut activity, Span::Month, *family, *n);
         }
         activity
     }
 
+    /// Those of the 30 days up to then, the newest first.
+    fn sessions(&self, time: UnixSeconds) -> Vec<SeenSession> {
+        let is_recent = |session: &&SeenSession| session.last.plus(DAYS * DAY_S) > time;
+        let mut sessions: Vec<SeenSession> = self.places.sessions.iter().filter(is_recent).cloned().collect();
+        sessions.sort_by(|a, b| (b.last, &a.id).cmp(&(a.last, &b.id)));
+        sessions
+    }
+
     /// Counts an act: in its hour, or, if that is of a day long over, in its day. `true`: a day changed.
     fn count(&mut self, time: UnixSeconds, family: u8) -> bool {
-        let newest = self.acts.last.map_or(time, |last| last.max(time));
+        let newest = self.acts.newest.max(time);
+        self.acts.newest = newest;
         let kept_from = newest.0.saturating_sub(HOURS * HOUR_S) / DAY_S;
         let today = time.0 / DAY_S;
         if today < kept_from {
@@ -387,6 +496,30 @@ fn see(places: &mut Vec<Place>, value: &str, time: UnixSeconds) -> bool {
     true
 }
 
+/// The same for a session, which also knows where it was last.
+fn see_session(sessions: &mut Vec<SeenSession>, from: &From<'_>, time: UnixSeconds) -> bool {
+    let clip = |text: &str| text.chars().take(MAX_TEXT).collect::<String>();
+    let (network, client) = (clip(from.network), clip(from.client));
+    if let Some(known) = sessions.iter_mut().find(|session| session.id == from.session) {
+        let elsewhere = time >= known.last && (network != known.network || client != known.client);
+        let moves = elsewhere || time >= known.last.plus(HOUR_S) || time < known.first;
+        if moves {
+            known.first = known.first.min(time);
+            if time >= known.last {
+                (known.last, known.network, known.client) = (time, network, client);
+            }
+        }
+        return moves;
+    }
+    if sessions.len() >= MAX_PLACES {
+        let oldest = sessions.iter().enumerate().min_by_key(|(at, session)| (session.last, *at));
+        let oldest = oldest.map_or(0, |(at, _)| at);
+        sessions.remove(oldest);
+    }
+    sessions.push(SeenSession { id: clip(from.session), first: time, last: time, network, client });
+    true
+}
+
 fn newest_first(places: &[Place]) -> Vec<Seen> {
     let mut seen: Vec<Seen> = places.iter().map(Place::seen).collect();
     seen.sort_by(|a, b| (b.last, &a.value).cmp(&(a.last, &b.value)));
@@ -400,9 +533,27 @@ fn tally(tallies: &mut Vec<Tally>, at: u64, family: u8, n: u64) {
     }
 }
 
-fn add(counts: &mut BTreeMap<String, u64>, family: u8, n: u64) {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Span {
+    Day,
+    Month,
+}
+
+fn add(activity: &mut Activity, span: Span, number: u8, n: u64) {
+    let (doing, family) = Doing::from_number(number);
     let family = FAMILIES.get(family as usize).copied().unwrap_or(FAMILIES[0]);
-    *counts.entry(family.to_owned()).or_default() += n;
+    count(activity, span, doing, family, n);
+}
+
+/// Adds acts of a family to what the person did, or to what was done in their name.
+pub(super) fn count(activity: &mut Activity, span: Span, doing: Doing, family: &str, n: u64) {
+    let counts = match (span, doing) {
+        (Span::Day, Doing::Own) => &mut activity.day,
+        (Span::Month, Doing::Own) => &mut activity.month,
+        (Span::Day, _) => &mut activity.day_by_others,
+        (Span::Month, _) => &mut activity.month_by_others,
+    };
+    *counts.entry(format!("{}{family}", doing.label())).or_default() += n;
 }
 
 #[cfg(test)]
@@ -419,7 +570,7 @@ mod tests {
     fn habits(acts: &[(u64, &str)]) -> Habits {
         let mut habits = Habits::default();
         for (seq, (time, action)) in acts.iter().enumerate() {
-            habits.act("W1", act(seq as u64, *time, action), action);
+            habits.act("W1", act(seq as u64, *time, action), action, Doing::Own);
         }
         habits
     }
@@ -474,7 +625,7 @@ mod tests {
         for i in 0..5_000_u64 {
             let (time, address) = (UnixSeconds(DAY0 + i * HOUR_S), format!("10.0.{}.{}", i / 256, i % 256));
             let action = catalogue::actions().nth(i as usize % 700).unwrap();
-            habits.act("W1", act(i, time.0, action), action);
+            habits.act("W1", act(i, time.0, action), action, Doing::Own);
             habits.was("W1", i, time, &From { address: &address, client: "x", ..From::default() });
         }
         let habit = habits.of("W1").unwrap();
@@ -484,11 +635,52 @@ mod tests {
         assert_eq!(habit.acts.recent.len(), MAX_RECENT);
         assert!(habit.places.addresses.iter().any(|place| place.value == "10.0.19.135"), "the newest stay");
         for i in 0..MAX_PEOPLE as u64 + 1 {
-            habits.act(&format!("U{i}"), act(10_000 + i, DAY0, "user_login"), "user_login");
+            habits.act(&format!("U{i}"), act(10_000 + i, DAY0, "user_login"), "user_login", Doing::Own);
         }
         assert!(habits.people.len() <= MAX_PEOPLE && habits.of("W1").is_none(), "the one unseen longest is gone");
         let row = habits.take_changes().into_iter().find(|row| row.key == [&[ABOUT, b'h'][..], b"W1"].concat());
         assert_eq!(row.unwrap().value, None);
+    }
+
+    #[test]
+    fn what_others_do_in_somebodys_name_is_counted_apart_and_wakes_nobody() {
+        let mut habits = habits(&[(DAY0 - 9 * DAY_S, "file_downloaded")]);
+        for (seq, action, doing) in [
+            (2, "user_login_failed", Doing::Claimed),
+            (3, "file_downloaded", Doing::ByApp),
+            (4, "pref.sso_setting_changed", Doing::ByApp),
+            (5, "user_channel_join", Doing::ByOther),
+        ] {
+            habits.act("W1", act(seq, DAY0, action), action, doing);
+        }
+        let habit = habits.of("W1").unwrap();
+        let now = habit.activity(UnixSeconds(DAY0));
+        assert_eq!((counts(&now.day), counts(&now.month)), (String::new(), "file 1".into()));
+        assert_eq!(
+            counts(&now.day_by_others),
+            "by app: file 1, by app: workspace_or_org 1, by others: channel 1, refused or flagged: user 1"
+        );
+        assert_eq!((habit.last(), now.admin_act), (Some(UnixSeconds(DAY0 - 9 * DAY_S)), None));
+        assert!(!habit.did("user_channel_join", UnixSeconds(DAY0)));
+        assert_eq!(habit.recent().len(), 5, "recent entries name them all the same");
+    }
+
+    #[test]
+    fn a_session_is_known_by_where_it_was_last() {
+        let mut habits = Habits::default();
+        let mut at = |after: u64, session: &str, network: &str| {
+            let from = From { network, client: "chrome/macos", session, ..From::default() };
+            habits.was("W1", after, UnixSeconds(DAY0 + after), &from);
+            habits.of("W1").unwrap().activity(UnixSeconds(DAY0 + after)).sessions
+        };
+        at(0, "77", "AS1");
+        at(60, "78", "AS1");
+        let sessions = at(120, "77", "AS2");
+        let told: Vec<_> = sessions.iter().map(|s| (s.id.as_str(), s.network.as_str(), s.last.0 - s.first.0)).collect();
+        assert_eq!(told, [("77", "AS2", 120), ("78", "AS1", 0)]);
+        assert!(at(31 * DAY_S, "79", "AS1").iter().all(|s| s.id == "79"), "those of 30 days");
+        (0..40).for_each(|i| _ = at(32 * DAY_S + i, &format!("{i}"), "AS1"));
+        assert_eq!(habits.of("W1").unwrap().places.sessions.len(), MAX_PLACES);
     }
 
     #[test]

@@ -2,14 +2,18 @@
 //!
 //! One list decides what is shown, in which order, and what counts as unknown.
 
-use super::{About, Activity, Address, App, Channel, MAX_COUNTED, Peers, Person, Seen, Source, Through, Told};
-use super::{DAY_S, HOUR_S};
+use super::{
+    About, Activity, Address, Alerted, App, Channel, MAX_COUNTED, Peers, Person, SENSITIVE_CHANNELS, Seen, Session,
+};
+use super::{DAY_S, HOUR_S, SeenSession, Source, Through, Told};
 use crate::directory::Role;
+use crate::manifest::Severity;
 use crate::time::UnixSeconds;
 use std::collections::BTreeMap;
 
 /// How much of a list a line shows.
 const SHOWN: usize = 5;
+const OF_TARGET: &str = "target: ";
 
 pub(super) struct Item {
     pub(super) label: String,
@@ -17,8 +21,19 @@ pub(super) struct Item {
     pub(super) text: Option<String>,
     /// Why it would be unknown.
     pub(super) why: String,
-    /// Might `users.info` tell it?
-    pub(super) by_account: bool,
+    pub(super) asked: Asked,
+}
+
+/// Whom the host may ask for what the log doesn't tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Nobody,
+    /// `users.info`, about the actor or the target.
+    Users {
+        of_target: bool,
+    },
+    /// `conversations.info`, about the channel.
+    Conversations,
 }
 
 #[derive(Default)]
@@ -26,15 +41,24 @@ struct Items(Vec<Item>);
 
 impl Items {
     fn put(&mut self, label: &str, text: Option<String>, why: &str) {
-        self.0.push(Item { label: label.to_owned(), text, why: why.to_owned(), by_account: false });
+        self.ask(Asked::Nobody, label, text, why);
+    }
+
+    fn ask(&mut self, asked: Asked, label: &str, text: Option<String>, why: &str) {
+        self.0.push(Item { label: label.to_owned(), text, why: why.to_owned(), asked });
     }
 
     fn said(&mut self, label: &str, text: impl Into<String>) {
         self.put(label, Some(text.into()), "");
     }
 
-    fn account(&mut self, label: String, text: Option<String>) {
-        self.0.push(Item { label, text, why: String::new(), by_account: true });
+    fn account(&mut self, label: &str, text: Option<String>) {
+        let of_target = label.starts_with(OF_TARGET);
+        self.ask(Asked::Users { of_target }, label, text, "the log doesn't tell, and users.info was not asked");
+    }
+
+    fn conversation(&mut self, label: &str, text: Option<String>) {
+        self.ask(Asked::Conversations, label, text, "the log doesn't tell, and conversations.info was not asked");
     }
 }
 
@@ -44,7 +68,9 @@ pub(super) fn of(about: &About) -> Vec<Item> {
         return items.0;
     }
     actor(&mut items, about);
-    activity(&mut items, about.activity.as_ref());
+    activity(&mut items, &about.actor, about.activity.as_ref());
+    session(&mut items, about.session.as_ref());
+    alerts(&mut items, &about.alerts);
     address(&mut items, about.address.as_ref());
     target(&mut items, about.target.as_ref());
     app(&mut items, about.app.as_ref());
@@ -81,7 +107,7 @@ fn target(items: &mut Items, target: Option<&Person>) {
         None => items.said("target", "none: it was done to no other user"),
         Some(target) => {
             items.said("target", person_text(target));
-            person(items, "target: ", target);
+            person(items, OF_TARGET, target);
         }
     }
 }
@@ -97,17 +123,17 @@ fn person(items: &mut Items, whose: &str, person: &Person) {
     let role = |role: &Option<Told<Role>>| role.as_ref().map(|told| told_text(told, told.value.name()));
     let flag = |flag: &Option<Told<bool>>| flag.as_ref().map(|told| told_text(told, yes(told.value)));
     items.put(&label("role at the event"), role(&person.role_at_event), "no entry up to then told it");
-    items.account(label("role now"), role(&person.role_now));
+    items.account(&label("role now"), role(&person.role_now));
     if !person.system_roles.is_empty() {
         let roles: Vec<&str> = person.system_roles.iter().map(String::as_str).collect();
         items.said(&label("system roles"), shown(&roles));
     }
-    items.account(label("guest"), flag(&person.guest));
-    items.account(label("bot"), flag(&person.bot));
-    items.account(label("external"), flag(&person.external));
-    items.account(label("deactivated"), flag(&person.deactivated));
+    items.account(&label("guest"), flag(&person.guest));
+    items.account(&label("bot"), flag(&person.bot));
+    items.account(&label("external"), flag(&person.external));
+    items.account(&label("deactivated"), flag(&person.deactivated));
     items.put(&label("dormant"), flag(&person.dormant), "never seen, and the log was watched for less than 30 days");
-    items.account(label("two-factor"), flag(&person.two_factor));
+    items.account(&label("two-factor"), flag(&person.two_factor));
     let created = person.created.as_ref().map(|told| told_text(told, &told.value.to_string()));
     items.put(&label("account made"), created, "before the log was watched");
 }
@@ -116,6 +142,7 @@ fn told_text<T>(told: &Told<T>, text: &str) -> String {
     match told.by {
         Source::Log => text.to_owned(),
         Source::UsersInfo(at) => format!("{text} (users.info, {at})"),
+        Source::ConversationsInfo(at) => format!("{text} (conversations.info, {at})"),
     }
 }
 
@@ -137,12 +164,17 @@ fn through(through: &Through) -> String {
     }
 }
 
-fn activity(items: &mut Items, activity: Option<&Activity>) {
+fn activity(items: &mut Items, actor: &Person, activity: Option<&Activity>) {
     let Some(activity) = activity else {
         return items.said("last 24 hours", "none: no person acted");
     };
+    if activity.of != actor.id {
+        items.said("activity", format!("of {}, to whom it was done", activity.of));
+    }
     items.said("last 24 hours", counts(&activity.day));
     items.said("last 30 days", counts(&activity.month));
+    items.said("not their own doing in 24 hours", counts(&activity.day_by_others));
+    items.said("not their own doing in 30 days", counts(&activity.month_by_others));
     let first = activity.first.map(|time| format!("first {time}"));
     let before = activity.before.map(|time| format!(", last before this {time}"));
     items
@@ -151,11 +183,47 @@ fn activity(items: &mut Items, activity: Option<&Activity>) {
     items.said("known networks", seen_list(&activity.networks));
     items.said("known countries", seen_list(&activity.countries));
     items.said("known clients", seen_list(&activity.clients));
+    items.said("sessions", session_list(&activity.sessions));
     if !activity.client.is_empty() {
         items.said("client", format!("{}, {}", activity.client, used(activity.client_before.as_ref())));
     }
     let admin = activity.admin_act.as_ref().map(|act| format!("{} at {}", act.action, act.time));
     items.said("last admin act", admin.unwrap_or_else(|| "none in this log before this".into()));
+}
+
+fn session(items: &mut Items, session: Option<&Session>) {
+    let Some(session) = session else {
+        return items.said("session", "none: the entry has none of a person's");
+    };
+    let before = match &session.before {
+        None => "never before".to_owned(),
+        Some(seen) => format!("since {}, last {} on {}", seen.first, seen.last, place_of(seen)),
+    };
+    items.said("session", format!("{} (the {}'s), {before}", session.id, session.whose));
+}
+
+fn session_list(sessions: &[SeenSession]) -> String {
+    let each = sessions.iter().take(SHOWN).map(|s| format!("{} (since {}, {})", s.id, day(s.first), place_of(s)));
+    listed(each.collect(), sessions.len())
+}
+
+fn place_of(session: &SeenSession) -> String {
+    match (session.network.as_str(), session.client.as_str()) {
+        (network, "") => network.to_owned(),
+        (network, client) => format!("{network} with {client}"),
+    }
+}
+
+fn alerts(items: &mut Items, alerts: &[Alerted]) {
+    let open: Vec<&Alerted> = alerts.iter().filter(|alert| alert.open).collect();
+    let each = open.iter().take(SHOWN).map(|a| format!("{} {} ({}, {})", a.severity.name(), a.rule, a.uid, a.last));
+    items.said("open alerts about them", listed(each.collect(), open.len()));
+    let of = |severity: Severity| alerts.iter().filter(|alert| alert.severity == severity).count();
+    let counted =
+        Severity::ALL.into_iter().rev().map(|severity| (severity.name(), of(severity))).filter(|(_, n)| *n > 0);
+    let counted: Vec<String> = counted.map(|(name, n)| format!("{name} {n}")).collect();
+    let none = "none before this".to_owned();
+    items.said("alerts about them in 30 days", if counted.is_empty() { none } else { counted.join(", ") });
 }
 
 fn address(items: &mut Items, address: Option<&Address>) {
@@ -170,6 +238,8 @@ fn address(items: &mut Items, address: Option<&Address>) {
     if is_persons {
         items.said("address used", used(address.before.as_ref()));
         items.said("network used", used(address.network_before.as_ref()));
+        let claimed = address.claimed_before.as_ref();
+        items.said("refused or flagged from the address", used(claimed));
     }
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     items.said("own way out", some(&address.own).unwrap_or_else(|| "none that is configured".into()));
@@ -183,6 +253,11 @@ fn address(items: &mut Items, address: Option<&Address>) {
         n => format!("{n}: {}{}", shown(&others), if n > SHOWN as u64 { ", …" } else { "" }),
     };
     items.said("others at the address in 24 hours", others);
+    let claimed = match address.claimed_total {
+        0 => "nobody".to_owned(),
+        n => format!("{n} others"),
+    };
+    items.said("refused or flagged there in 24 hours", claimed);
 }
 
 fn app(items: &mut Items, app: Option<&App>) {
@@ -208,9 +283,12 @@ fn channel(items: &mut Items, channel: Option<&Channel>) {
     };
     let flag = |flag: Option<bool>| flag.map(|is| yes(is).to_owned());
     items.said("channel", format!("{} {}", channel.id, channel.name).trim().to_owned());
-    items.put("channel is private", flag(channel.private), "the entry doesn't tell");
-    items.put("channel is shared outside", flag(channel.shared), "the entry doesn't tell");
-    items.put("channel's members", None, "the log doesn't tell");
+    items.conversation("channel is private", flag(channel.private));
+    items.conversation("channel is shared outside", flag(channel.shared));
+    let members = channel.members.as_ref().map(|told| told_text(told, &told.value.to_string()));
+    items.conversation("channel's members", members);
+    let why = format!("there is no lookup table `{SENSITIVE_CHANNELS}`");
+    items.put("channel is sensitive", flag(channel.sensitive), &why);
 }
 
 fn peers(items: &mut Items, peers: Option<&Peers>) {
@@ -235,14 +313,21 @@ fn counts(counts: &BTreeMap<String, u64>) -> String {
 }
 
 fn seen_list(seen: &[Seen]) -> String {
-    let day = |time: UnixSeconds| time.to_string().chars().take(10).collect::<String>();
     let each = seen.iter().take(SHOWN).map(|s| format!("{} ({} to {})", s.value, day(s.first), day(s.last)));
-    let each: Vec<String> = each.collect();
-    match seen.len() {
+    listed(each.collect(), seen.len())
+}
+
+/// Those that are shown of so many.
+fn listed(shown: Vec<String>, all: usize) -> String {
+    match all {
         0 => "none before this".to_owned(),
-        n if n > SHOWN => format!("{} and {} more", each.join(", "), n - SHOWN),
-        _ => each.join(", "),
+        n if n > SHOWN => format!("{} and {} more", shown.join(", "), n - SHOWN),
+        _ => shown.join(", "),
     }
+}
+
+fn day(time: UnixSeconds) -> String {
+    time.to_string().chars().take(10).collect()
 }
 
 fn used(before: Option<&Seen>) -> String {

@@ -3,17 +3,22 @@
 //! Asked in the order of events, each event before it is learned, so the answers are as of that event however the events
 //! were cut into batches.
 
-use super::apps::Apps;
-use super::habits::{From, Habit, Habits, Place, family_of};
-use super::{About, Activity, Address, App, Channel, DAY_S, DORMANT_S, HOUR_S, MAX_COUNTED, MAX_NAMED};
-use super::{Peers, Person, Through, Told, items};
+use super::channels::Channels;
+use super::habits::{Doing, From, Habit, Habits, Place, Span, count, family_of};
+use super::{About, Activity, Address, Alerted, App, Channel, DAY_S, DORMANT_S, HOUR_S, MAX_COUNTED, MAX_NAMED};
+use super::{Peers, Person, SENSITIVE_CHANNELS, Session, Through, Told, items};
+use crate::alert::Alert;
+use crate::apps::Apps;
 use crate::catalogue;
 use crate::client::client_of;
-use crate::directory::{Act, Directory, Role, granted_to};
+use crate::directory::{Act, Directory, Role, target_of};
 use crate::event::Event;
+use crate::lookup::Tables;
 use crate::network::{Network, Networks, prefix_of};
 use crate::state::{ABOUT, StateOp};
-use crate::whose::{self, Whose, is_placeholder};
+use crate::subject::session_id;
+use crate::time::UnixSeconds;
+use crate::whose::{self, Whose, is_claimed, is_placeholder};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -26,36 +31,40 @@ const MAX_AGENTS: usize = 4_096;
 #[derive(Debug, Default)]
 pub struct Memory {
     habits: Habits,
-    apps: Apps,
+    channels: Channels,
     clients: HashMap<String, String>,
 }
 
 /// What else is known, beside the memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Surroundings<'e> {
-    /// Has to have learned the event.
+    /// Has to have learned the event, and so have the apps.
     pub directory: &'e Directory,
+    pub apps: &'e Apps,
     pub networks: &'e Networks,
+    pub tables: &'e Tables,
 }
 
 impl Memory {
-    /// About an event that was not learned yet, but for the apps it names.
+    /// About an event that was not learned yet, but for the channel that it is about.
     pub fn about(&self, event: &Event, around: Surroundings<'_>) -> About {
         let mut about = About {
             actor: self.person(event.actor(), event.actor_id(), event, around.directory),
             target: self.target(event, around.directory),
-            acted_through: self.acted_through(event),
+            acted_through: acted_through(event, around.apps),
             activity: self.activity(event),
+            session: self.session(event),
+            alerts: self.alerts(&whom(event), event.time),
             address: self.address(event, around.networks),
-            app: self.app(event),
-            channel: channel(event),
+            app: app(event, around.apps),
+            channel: self.channel(event, around.tables),
             peers: self.peers(event, around.directory),
             lacks: Vec::new(),
         };
         if !around.networks.knows_countries() {
             items::note_no_networks(&mut about);
         }
-        about.note_lacks("the log doesn't tell, and users.info was not asked");
+        about.note_lacks(None);
         about
     }
 
@@ -68,46 +77,61 @@ impl Memory {
             .collect()
     }
 
-    /// The apps of an event, which may be asked about with it.
-    pub fn learn_apps(&mut self, event: &Event) {
-        self.apps.learn(event);
+    /// The channel of an event, which may be asked about with it.
+    pub fn learn_channel(&mut self, event: &Event) {
+        self.channels.learn(event);
+    }
+
+    /// Takes in an alert that was sent, about the event that it is about.
+    pub fn learn_alert(&mut self, alert: &Alert, event: &Event) {
+        let whom = whom(event);
+        if alert.suppressed_by.is_none() && is_person(&whom) {
+            self.habits.alerted(&whom, event.seq, alert);
+        }
     }
 
     /// Takes in everything else of an event.
     pub fn learn(&mut self, event: &Event, networks: &Networks) {
         let whose = Whose::of(event);
         let actor = event.actor_id();
-        let is_person = !actor.is_empty() && actor.len() <= MAX_ID && !is_placeholder(actor);
-        if is_person {
-            self.habits.act(actor, act(event, whose), &event.action);
+        if is_person(actor) {
+            self.habits.act(actor, act(event, whose), &event.action, doing(event, whose));
         }
+        let address = whose::address(event);
         let who = match whose {
-            Whose::Actor if is_person => actor,
+            _ if address.len() > MAX_ID => return,
+            Whose::Actor if is_claimed(&event.action) => {
+                if is_person(actor) {
+                    self.habits.was_claimed(actor, event.seq, event.time, address);
+                }
+                return;
+            }
+            Whose::Actor => actor,
             Whose::Inviter(Some(user)) => id_of(user),
             _ => return,
         };
-        let address = whose::address(event);
-        if who.is_empty() || who.len() > MAX_ID || address.len() > MAX_ID {
+        if !is_person(who) {
             return;
         }
         let known = networks.of(address);
         let network = network_of(address, known.as_deref());
         let country = known.as_deref().map_or("", |network| &network.country);
         let client = client(&mut self.clients, whose::user_agent(event));
-        let from = From { address, network: &network, country, client };
+        let session = session_id(event);
+        let from = From { address, network: &network, country, client, session: &session };
         self.habits.was(who, event.seq, event.time, &from);
     }
 
     pub fn take_changes(&mut self) -> Vec<StateOp> {
         let mut changes = self.habits.take_changes();
-        changes.extend(self.apps.take_changes());
+        changes.extend(self.channels.take_changes());
         changes
     }
 
     pub fn load(&mut self, key: &[u8], value: &[u8]) {
         let [ABOUT, part, id @ ..] = key else { return };
         match (part, std::str::from_utf8(id)) {
-            (b'a', Ok(id)) => self.apps.load(id, value),
+            (b'c', Ok(id)) => self.channels.load(id, value),
             (part, Ok(id)) => self.habits.load(*part, id, value),
             _ => {}
         }
@@ -150,45 +174,52 @@ impl Memory {
     }
 
     fn target(&self, event: &Event, directory: &Directory) -> Option<Person> {
-        let entity = event.entity().filter(|_| event.entity_type() == "user");
-        let named = entity.map(id_of).filter(|id| !id.is_empty());
-        let id = match named {
-            Some(id) => id.to_owned(),
-            None => granted_to(event).into_iter().next()?,
-        };
-        let user = entity.filter(|entity| id_of(entity) == id);
+        let id = target_of(event)?;
+        let user = event.entity().filter(|entity| event.entity_type() == "user" && id_of(entity) == id);
         (id != event.actor_id()).then(|| self.person(user, &id, event, directory))
     }
 
-    fn acted_through(&self, event: &Event) -> Vec<Through> {
-        let name = |of: &Value| clip(of.get("name").and_then(Value::as_str).unwrap_or_default());
-        let inviter = match Whose::of(event) {
-            Whose::Inviter(Some(by)) => Some(Through::Inviter { id: clip(id_of(by)), name: name(by) }),
-            _ => None,
-        };
-        let agent = whose::agent(event).map(|agent| Through::Agent { name: clip(agent) });
-        let app = whose::app(event).map(|app| Through::App {
-            id: clip(id_of(app)),
-            name: name(app),
-            actor_installed_it: self.apps.is_installer(id_of(app), event.actor_id()),
-        });
-        [inviter, agent, app].into_iter().flatten().collect()
-    }
-
     fn activity(&self, event: &Event) -> Option<Activity> {
-        let id = event.actor_id();
-        if id.is_empty() || is_placeholder(id) {
+        let id = whom(event);
+        if !is_person(&id) {
             return None;
         }
-        let mut activity = self.habits.of(id).map(|habit| habit.activity(event.time)).unwrap_or_default();
-        for counts in [&mut activity.day, &mut activity.month] {
-            *counts.entry(family_of(&event.action).to_owned()).or_default() += 1;
+        let mut activity = self.habits.of(&id).map(|habit| habit.activity(event.time)).unwrap_or_default();
+        activity.of = clip(&id);
+        let whose = Whose::of(event);
+        if id == event.actor_id() {
+            for span in [Span::Day, Span::Month] {
+                count(&mut activity, span, doing(event, whose), family_of(&event.action), 1);
+            }
         }
-        if Whose::of(event) == Whose::Actor {
+        if whose == Whose::Actor {
             activity.client = client_of(whose::user_agent(event));
             activity.client_before = activity.clients.iter().find(|seen| seen.value == activity.client).cloned();
         }
         Some(activity)
+    }
+
+    fn session(&self, event: &Event) -> Option<Session> {
+        let (id, whose) = (session_id(event), Whose::of(event));
+        let who = match whose {
+            Whose::Actor => event.actor_id(),
+            Whose::Inviter(Some(by)) => id_of(by),
+            _ => return None,
+        };
+        let before = self.habits.of(who).and_then(|habit| habit.session(&id)).cloned();
+        (!id.is_empty()).then(|| Session { whose: whose.name().to_owned(), before, id })
+    }
+
+    fn alerts(&self, id: &str, at: UnixSeconds) -> Vec<Alerted> {
+        let mut alerts = self.habits.of(id).map(|habit| habit.alerts(at)).unwrap_or_default();
+        alerts.iter_mut().for_each(|alert| alert.open = alert.until > at);
+        alerts
+    }
+
+    fn channel(&self, event: &Event, tables: &Tables) -> Option<Channel> {
+        let mut channel = self.channels.about(event)?;
+        channel.sensitive = tables.contains(SENSITIVE_CHANNELS, &channel.id);
+        Some(channel)
     }
 
     fn address(&self, event: &Event, networks: &Networks) -> Option<Address> {
@@ -206,14 +237,17 @@ impl Memory {
         };
         let places = self.habits.of(owner).map(Habit::places);
         let before = |places: &[Place], value: &str| places.iter().find(|place| place.value == value).map(Place::seen);
-        let mut others: Vec<&str> = Vec::new();
+        let (mut others, mut claimed_total): (Vec<&str>, u64) = (Vec::new(), 0);
         if !whose::is_loopback(ip) {
             // Times are to the hour, so it may be an hour more than a day.
             let since = event.time.minus(DAY_S + HOUR_S);
-            let was_there = |place: &Place| place.value == ip && place.last >= since;
-            let there =
-                self.habits.iter().filter(|(id, habit)| *id != owner && habit.places().addresses.iter().any(was_there));
-            others.extend(there.map(|(id, _)| id));
+            let is_there = |places: &[Place]| places.iter().any(|place| place.value == ip && place.last >= since);
+            for (id, habit) in self.habits.iter().filter(|(id, _)| *id != owner) {
+                if is_there(&habit.places().addresses) {
+                    others.push(id);
+                }
+                claimed_total += u64::from(is_there(&habit.places().claimed));
+            }
             others.sort_unstable();
         }
         let kind = match known.kind.map_or(known.usage.as_str(), |kind| kind.name()) {
@@ -227,6 +261,8 @@ impl Memory {
             kind: kind.to_owned(),
             before: places.and_then(|places| before(&places.addresses, ip)),
             network_before: places.and_then(|places| before(&places.networks, &network)),
+            claimed_before: places.and_then(|places| before(&places.claimed, ip)),
+            claimed_total,
             others_total: others.len() as u64,
             others: others.into_iter().take(MAX_NAMED).map(str::to_owned).collect(),
             own: known.own.clone(),
@@ -234,12 +270,6 @@ impl Memory {
             organization: known.organization.clone(),
             country: known.country.clone(),
         })
-    }
-
-    /// The app that the event is about, else the one through which it was done.
-    fn app(&self, event: &Event) -> Option<App> {
-        let entity = event.entity().filter(|_| event.entity_type() == "app");
-        self.apps.about(entity.or_else(|| whose::app(event))?, event)
     }
 
     fn peers(&self, event: &Event, directory: &Directory) -> Option<Peers> {
@@ -263,26 +293,61 @@ impl Memory {
     }
 }
 
-/// The channel that an event is about or names.
-fn channel(event: &Event) -> Option<Channel> {
-    if let Some(channel) = event.entity().filter(|_| event.entity_type() == "channel") {
-        let text = |name: &str| clip(channel.get(name).and_then(Value::as_str).unwrap_or_default());
-        let flag = |name: &str| channel.get(name).and_then(Value::as_bool);
-        let privacy = text("privacy");
-        return Some(Channel {
-            id: text("id"),
-            name: text("name"),
-            private: (!privacy.is_empty()).then(|| privacy != "public"),
-            shared: flag("is_shared"),
-            org_shared: flag("is_org_shared"),
-        });
-    }
-    let named = |key: &str| {
-        let value = event.json().get("details")?.get(key)?;
-        value.as_str().or_else(|| value.get("id")?.as_str())
+/// The app that the event is about, else the one through which it was done.
+fn app(event: &Event, apps: &Apps) -> Option<App> {
+    let entity = event.entity().filter(|_| event.entity_type() == "app");
+    let id = id_of(entity.or_else(|| whose::app(event))?);
+    let known = apps.get(id)?;
+    Some(App {
+        id: clip(id),
+        name: known.name().to_owned(),
+        scopes: known.scopes().cloned().unwrap_or_default(),
+        bot_scopes: known.bot_scopes().cloned().unwrap_or_default(),
+        first: Some(known.first()),
+        installer: known.installer().to_owned(),
+        directory_approved: known.directory_approved(),
+        approved: known.approved(),
+        installs: known.installs(event.time),
+    })
+}
+
+fn acted_through(event: &Event, apps: &Apps) -> Vec<Through> {
+    let name = |of: &Value| clip(of.get("name").and_then(Value::as_str).unwrap_or_default());
+    let inviter = match Whose::of(event) {
+        Whose::Inviter(Some(by)) => Some(Through::Inviter { id: clip(id_of(by)), name: name(by) }),
+        _ => None,
     };
-    let id = ["channel", "channel_id"].into_iter().find_map(named).filter(|id| id.starts_with(['C', 'G', 'D']))?;
-    Some(Channel { id: clip(id), ..Channel::default() })
+    let agent = whose::agent(event).map(|agent| Through::Agent { name: clip(agent) });
+    let installer = |app: &Value| apps.get(id_of(app)).map_or("", |known| known.installer()).to_owned();
+    let app = whose::app(event).map(|app| Through::App {
+        id: clip(id_of(app)),
+        name: name(app),
+        actor_installed_it: Some(installer(app)).filter(|id| !id.is_empty()).map(|id| id == event.actor_id()),
+    });
+    [inviter, agent, app].into_iter().flatten().collect()
+}
+
+/// Who did what the actor is named in.
+fn doing(event: &Event, whose: Whose<'_>) -> Doing {
+    match whose {
+        _ if is_claimed(&event.action) => Doing::Claimed,
+        Whose::App(_) | Whose::Agent(_) => Doing::ByApp,
+        Whose::Inviter(_) => Doing::ByOther,
+        Whose::Actor | Whose::Nobodys => Doing::Own,
+    }
+}
+
+/// The person whom an event is about: who acted or, where Slack itself did, whom it was done to.
+fn whom(event: &Event) -> Cow<'_, str> {
+    let actor = event.actor_id();
+    match actor.is_empty() || is_placeholder(actor) {
+        true => target_of(event).unwrap_or_default(),
+        false => actor.into(),
+    }
+}
+
+fn is_person(id: &str) -> bool {
+    !id.is_empty() && id.len() <= MAX_ID && !is_placeholder(id)
 }
 
 fn act(event: &Event, whose: Whose<'_>) -> Act {

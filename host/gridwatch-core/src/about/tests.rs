@@ -45,10 +45,14 @@ fn merge(into: &mut Value, more: Value) {
 /// What is told of each event.
 fn told(events: &[Event]) -> Vec<About> {
     let (mut directory, mut memory, networks) = (crate::directory::Directory::default(), Memory::default(), networks());
+    let (mut apps, mut tables) = (crate::apps::Apps::default(), crate::lookup::Tables::default());
+    tables.insert(SENSITIVE_CHANNELS, ["C1".to_owned()]);
     let mut each = |event: &Event| {
         directory.learn(event);
-        memory.learn_apps(event);
-        let about = memory.about(event, Surroundings { directory: &directory, networks: &networks });
+        apps.learn(event);
+        memory.learn_channel(event);
+        let around = Surroundings { directory: &directory, apps: &apps, networks: &networks, tables: &tables };
+        let about = memory.about(event, around);
         memory.learn(event, &networks);
         about
     };
@@ -67,12 +71,13 @@ fn line(about: &About, label: &str) -> String {
 
 #[test]
 fn an_alert_says_who_whether_it_is_usual_and_from_where() {
-    let tor = json!({ "context": { "ip_address": "203.0.113.7", "ua": "python-requests/2" } });
+    let tor = json!({ "context": { "ip_address": "203.0.113.7", "ua": "python-requests/2", "session_id": "78" } });
     let about = last(&[
         event(1, 0, "user_created", "W9", json!({ "entity": { "user": { "id": "W1" } } })),
-        event(2, 60, "user_login", "W1", json!({})),
+        event(2, 60, "user_login", "W1", json!({ "context": { "session_id": 77 } })),
         event(3, 120, "file_downloaded", "W2", tor.clone()),
-        event(4, 86_400, "file_downloaded", "W1", tor),
+        event(4, 180, "user_login_failed", "W3", tor.clone()),
+        event(5, 86_400, "file_downloaded", "W1", tor),
     ]);
     for (label, want) in [
         ("actor", "W1 (Ada)"),
@@ -87,6 +92,13 @@ fn an_alert_says_who_whether_it_is_usual_and_from_where() {
         ("last 24 hours", "file 1, user 1"),
         ("last 30 days", "file 1, user 1"),
         ("known addresses", "198.51.100.7 (2026-09-21 to 2026-09-21)"),
+        ("sessions", "77 (since 2026-09-21, AS64500 with script/curl)"),
+        ("session", "78 (the actor's), never before"),
+        ("open alerts about them", "none before this"),
+        ("alerts about them in 30 days", "none before this"),
+        ("not their own doing in 24 hours", "nothing"),
+        ("refused or flagged from the address", "never before"),
+        ("refused or flagged there in 24 hours", "1 others"),
         ("known countries", "DE (2026-09-21 to 2026-09-21)"),
         ("client", "script/python-requests, never before"),
         ("last admin act", "none in this log before this"),
@@ -149,7 +161,79 @@ fn a_join_by_invitation_has_the_inviters_address() {
     assert!(line(&about, "address used").starts_with("since 2026-09-21"), "but of the inviter's");
     assert_eq!((line(&about, "channel"), line(&about, "channel is private")), ("C1 deals".into(), "yes".into()));
     assert_eq!(line(&about, "channel is shared outside"), "yes");
-    assert_eq!(line(&about, "channel's members"), "unknown (the log doesn't tell)");
+    assert_eq!(line(&about, "channel is sensitive"), "yes");
+    assert_eq!(
+        line(&about, "channel's members"),
+        "unknown (the log doesn't tell, and conversations.info was not asked)"
+    );
+    assert_eq!(line(&about, "last 24 hours"), "nothing", "somebody else did it");
+    assert_eq!(line(&about, "not their own doing in 24 hours"), "by others: channel 2");
+}
+
+#[test]
+fn what_the_log_once_said_of_a_channel_is_told_of_what_is_in_it() {
+    let channel =
+        json!({ "entity": { "type": "channel", "channel": { "id": "C2", "name": "plans", "privacy": "private" } } });
+    let message = json!({ "entity": { "type": "message", "message": { "channel": "C2", "team": "T1" } } });
+    let mut about = last(&[
+        event(1, 0, "private_channel_created", "W1", channel),
+        event(2, 60, "message_tombstoned", "W1", message),
+    ]);
+    assert_eq!((line(&about, "channel"), line(&about, "channel is private")), ("C2 plans".into(), "yes".into()));
+    assert_eq!(line(&about, "channel is sensitive"), "no");
+    let answer = Conversation { private: Some(false), shared: Some(true), members: Some(7), ..Conversation::default() };
+    about.fill_channel(&answer, UnixMillis(1_790_000_100_000));
+    assert_eq!(line(&about, "channel's members"), "7 (conversations.info, 2026-09-21T14:15:00Z)");
+    assert_eq!(
+        (line(&about, "channel is private"), line(&about, "channel is shared outside")),
+        ("yes".into(), "yes".into())
+    );
+    about.channel.as_mut().unwrap().members = None;
+    about.unfilled_channel("Slack said missing_scope");
+    assert!(line(&about, "channel's members").contains("conversations.info: Slack said missing_scope"));
+    let asked = json!({ "details": { "arguments": { "channel_id": "C3" } } });
+    let tool = last(&[event(1, 0, "mcp_slack_read_channel_tool_called", "W1", asked)]);
+    assert_eq!(line(&tool, "channel"), "C3");
+    assert!(line(&tool, "channel is private").starts_with("unknown ("));
+}
+
+#[test]
+fn an_attackers_tries_and_an_apps_night_shift_are_not_the_persons_habits() {
+    let day = 86_400;
+    let from = |ip: &str| json!({ "context": { "ip_address": ip, "ua": "python-requests/2", "session_id": null } });
+    let app = json!({ "context": { "ip_address": "203.0.113.9", "app": { "id": "A1", "name": "eDiscovery" } } });
+    let tells = told(&[
+        event(1, 0, "user_login", "W1", json!({})),
+        event(2, 31 * day, "user_login_failed", "W1", from("203.0.113.7")),
+        event(3, 31 * day + 10, "file_downloaded", "W1", app),
+        event(4, 31 * day + 20, "anomaly", "W1", from("203.0.113.7")),
+        event(5, 31 * day + 30, "user_login", "W1", from("203.0.113.7")),
+    ]);
+    let about = &tells[4];
+    assert_eq!(line(about, "dormant"), "yes");
+    assert_eq!(line(about, "address used"), "never before");
+    assert_eq!(line(about, "known addresses"), "198.51.100.7 (2026-09-21 to 2026-09-21)");
+    assert_eq!(line(about, "client"), "script/python-requests, never before");
+    assert!(line(about, "refused or flagged from the address").starts_with("since 2026-10-22"));
+    assert_eq!(line(about, "last 24 hours"), "user 1");
+    assert_eq!(
+        line(about, "not their own doing in 24 hours"),
+        "by app: file 1, refused or flagged: anomaly 1, refused or flagged: user 1"
+    );
+}
+
+#[test]
+fn where_slack_itself_acted_it_is_told_what_the_person_does_to_whom_it_was_done() {
+    let ended = json!({ "entity": { "user": { "id": "W1" } }, "context": { "ip_address": "" } });
+    let about = last(&[
+        event(1, 0, "user_login", "W1", json!({})),
+        event(2, 60, "user_sessions_reset_by_anomaly_event_response", "USLACKUSER", ended),
+    ]);
+    assert_eq!(line(&about, "activity"), "of W1, to whom it was done");
+    assert_eq!(
+        (line(&about, "last 24 hours"), line(&about, "known networks").starts_with("AS64500")),
+        ("user 1".into(), true)
+    );
 }
 
 #[test]
@@ -188,7 +272,10 @@ fn placeholders_agents_and_slacks_own_servers_are_nobody() {
     let user = |id: &str| json!({ "user": { "id": id } });
     let slacks = last(&[event(1, 0, "user_session_invalidated", "USLACKSECURITY", json!({ "entity": user("W1") }))]);
     assert_eq!(line(&slacks, "actor"), "USLACKSECURITY: Slack's placeholder, no person");
-    assert_eq!(line(&slacks, "last 24 hours"), "none: no person acted");
+    assert_eq!(line(&slacks, "last 24 hours"), "nothing", "of the one to whom it was done");
+    let to_nobody = json!({ "entity": { "type": "workspace", "workspace": { "id": "T1" } } });
+    let nobodys = last(&[event(1, 0, "pref.sso_setting_changed", "USLACKUSER", to_nobody)]);
+    assert_eq!(line(&nobodys, "last 24 hours"), "none: no person acted");
     assert_eq!(slacks.wanted(), BTreeSet::from(["W1"]), "Slack is not asked about itself");
     let agent = json!({ "context": { "acting_agent": "Slackbot", "ip_address": "203.0.113.9" } });
     let agents =
@@ -242,7 +329,13 @@ fn what_slack_is_asked_fills_what_the_log_does_not_tell_and_says_so() {
     assert_eq!(line(&about, "two-factor"), "no (users.info, 2026-09-21T14:15:00Z)");
     assert_eq!(line(&about, "role at the event"), "unknown (no entry up to then told it)", "it can't tell of then");
     assert_eq!(line(&about, "deactivated"), "unknown (the log doesn't tell, and neither does users.info)");
-    about.unfilled("rate limited");
+    about.unfilled("W9", "rate limited");
+    assert_eq!(
+        line(&about, "deactivated"),
+        "unknown (the log doesn't tell, and neither does users.info)",
+        "another's reason"
+    );
+    about.unfilled("W1", "rate limited");
     assert_eq!(line(&about, "deactivated"), "unknown (the log doesn't tell; users.info: rate limited)");
     // What the log says of the event stays; an answer from before it doesn't overrule the log's newest role.
     let promoted = [
@@ -270,7 +363,7 @@ fn some_event() -> impl Strategy<Value = (String, String, u64, u64, Value)> {
         3 => (0..40_u32).prop_map(|n| format!("made_up_{n}")),
         6 => prop::sample::select(vec![
             "user_login", "file_downloaded", "role_change_to_admin", "user_channel_join", "app_installed", "guest_created",
-            "user_deactivated", "pref.sso_setting_changed",
+            "user_deactivated", "user_login_failed", "pref.sso_setting_changed",
         ]).prop_map(str::to_owned),
     ];
     let more = prop::sample::select(vec![
@@ -278,6 +371,10 @@ fn some_event() -> impl Strategy<Value = (String, String, u64, u64, Value)> {
         json!({ "context": { "ip_address": "203.0.113.7", "ua": "Mozilla/5.0 (Windows NT 10.0) Firefox/128" } }),
         json!({ "entity": { "user": { "id": "W2" } } }),
         json!({ "entity": { "type": "app", "app": { "id": "A1", "scopes": ["admin"] } } }),
+        json!({ "entity": { "type": "app", "app": { "id": "A1" } }, "details": { "new_scopes": ["users:read"] } }),
+        json!({ "entity": { "type": "channel", "channel": { "id": "C1", "name": "n", "privacy": "private" } } }),
+        json!({ "entity": { "type": "message", "message": { "channel": "C1" } }, "context": { "session_id": 7 } }),
+        json!({ "context": { "ip_address": "203.0.113.8", "session_id": 8 } }),
         json!({ "context": { "app": { "id": "A1" } } }),
         json!({ "details": { "inviter": { "id": "W3" } } }),
         json!({ "actor": { "user": { "team": "T9" } } }),
@@ -315,6 +412,38 @@ fn run(events: &[Event], sizes: &[usize], restarts: bool) -> Vec<String> {
         }
     }
     sent
+}
+
+#[test]
+fn an_alert_tells_of_those_before_it_about_the_same_person() {
+    let day = 86_400;
+    let sent: Vec<Alert> = run(
+        &[
+            event(1, 0, "made_up_1", "W1", json!({})),
+            event(2, 60, "made_up_2", "W2", json!({})),
+            event(3, 120, "made_up_3", "W1", json!({})),
+            event(4, 9 * day, "made_up_4", "W1", json!({})),
+            event(5, 40 * day, "made_up_5", "W1", json!({})),
+        ],
+        &[1],
+        true,
+    )
+    .iter()
+    .map(|alert| serde_json::from_str(alert).unwrap())
+    .collect();
+    let told = |at: usize| {
+        let about = &sent[at].about;
+        let uids: Vec<(&str, bool)> = about.alerts.iter().map(|alert| (alert.uid.as_str(), alert.open)).collect();
+        (uids, line(about, "alerts about them in 30 days"))
+    };
+    let (first, third) = (sent[0].uid.as_str(), sent[2].uid.as_str());
+    assert_eq!(told(0), (vec![], "none before this".into()));
+    assert_eq!(told(1), (vec![], "none before this".into()), "another's");
+    assert_eq!(told(2), (vec![(first, true)], "Informational 1".into()));
+    assert!(line(&sent[2].about, "open alerts about them").contains(&sent[0].rule));
+    assert_eq!(told(3), (vec![(third, false), (first, false)], "Informational 2".into()));
+    assert_eq!(line(&sent[3].about, "open alerts about them"), "none before this");
+    assert_eq!(told(4).0, vec![], "those of 30 days");
 }
 
 proptest! {

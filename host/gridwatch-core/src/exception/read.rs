@@ -1,7 +1,7 @@
 //! Reading a file of exceptions: the entries, or everything that is wrong with them, each with its line.
 
 use super::{Exception, Exceptions, Who, covers};
-use crate::app_scopes::Scopes;
+use crate::apps::Scopes;
 use crate::catalogue;
 use crate::manifest::{MAX_BYTES as MAX_MANIFEST_BYTES, Manifest};
 use crate::own;

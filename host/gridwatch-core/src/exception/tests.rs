@@ -81,7 +81,7 @@ fn app(seq: u64, time: u64, scopes: &[&str]) -> Event {
 }
 
 fn verdict<'x>(exceptions: &'x Exceptions, rule: &str, event: &Event) -> Verdict<'x> {
-    let (networks, apps) = (Networks::default(), AppScopes::default());
+    let (networks, apps) = (Networks::default(), Apps::default());
     exceptions.verdict(rule, event, Around { networks: &networks, apps: &apps })
 }
 
@@ -237,7 +237,7 @@ fn an_autonomous_system_is_the_networks_word() {
     let networks = Networks::parse("198.51.100.0/24,AS64500,DE").unwrap();
     let text = entry(&[("who", "{ asn = \"AS64500\" }")]);
     let exceptions = parse(&text, &Known::of([&manifest()], true), NOW).unwrap();
-    let around = Around { networks: &networks, apps: &AppScopes::default() };
+    let around = Around { networks: &networks, apps: &Apps::default() };
     let login = |ip: &str| event(1, NOW.0, "user_login", "W7", json!({"context": {"ip_address": ip}}));
     assert!(matches!(exceptions.verdict("apps.sign-in", &login("198.51.100.7"), around), Verdict::Hidden(_)));
     assert_eq!(exceptions.verdict("apps.sign-in", &login("203.0.113.7"), around), Verdict::Told);

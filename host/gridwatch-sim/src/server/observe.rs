@@ -27,6 +27,8 @@ pub struct Stats {
     pub logs_requests: u64,
     /// Requests of `users.info` and `admin.users.list`: the number that their faults go by.
     pub people_requests: u64,
+    /// The same of `conversations.info`.
+    pub channel_requests: u64,
     /// Pages of `/logs` answered with 200 and sent in full.
     pub pages: u64,
     /// Entries on those pages, repeats included.

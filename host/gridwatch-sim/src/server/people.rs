@@ -1,8 +1,9 @@
-//! Slack's Web API as far as it tells about people: `users.info` and `admin.users.list`.
+//! Slack's Web API as far as it tells about people and channels: `users.info`, `admin.users.list` and `conversations.info`.
 //!
 //! Who there is comes from the generated organization; what became of them since (roles, accounts ended and made anew)
 //! from the entries that show by now. A refusal is a 200 with `ok: false`, as the Web API does it; only too many calls
-//! are a 429. Faults strike by the number of the request among those of this file.
+//! are a 429. Faults strike by the number of the request among those about people, and among those about channels. Of channels it
+//! knows what entries that show say; a private one is `channel_not_found`, as for a token whose owner isn't in it.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,8 @@ pub(crate) struct People {
     at_start: BTreeMap<String, User>,
     /// In the order in which they show.
     changes: Vec<(u64, String, Change)>,
+    /// By id: since when the first entry about it shows, its name, and whether it is private.
+    channels: BTreeMap<String, (u64, String, bool)>,
 }
 
 #[derive(Debug, Clone)]
@@ -45,7 +48,7 @@ impl People {
     pub(crate) fn of(org: &Org) -> Self {
         let team = org.workspaces.first().map(|workspace| workspace.id.clone()).unwrap_or_default();
         let at_start = org.users.iter().map(|user| (user.id.clone(), user.clone())).collect();
-        let mut people = Self { team, at_start, changes: Vec::new() };
+        let mut people = Self { team, at_start, changes: Vec::new(), channels: BTreeMap::new() };
         people.learn(&org.entries);
         people
     }
@@ -54,6 +57,10 @@ impl People {
         for entry in entries {
             if let Some((id, change)) = change(entry) {
                 self.changes.push((entry.visible_at_ms, id, change));
+            }
+            if let Some((id, name, private)) = channel(entry) {
+                let known = self.channels.entry(id).or_insert((entry.visible_at_ms, name, private));
+                known.0 = known.0.min(entry.visible_at_ms);
             }
         }
         self.changes.sort_by_key(|(at_ms, ..)| *at_ms);
@@ -78,6 +85,17 @@ impl People {
         let ids: std::collections::BTreeSet<&String> = self.at_start.keys().chain(made.map(|(_, id, _)| id)).collect();
         ids.into_iter().filter_map(|id| self.now(id, now_ms)).collect()
     }
+}
+
+/// The channel that an entry is about: id, name, and whether it is private.
+fn channel(entry: &SimEntry) -> Option<(String, String, bool)> {
+    if !entry.json.contains("\"channel\"") {
+        return None;
+    }
+    let json: Value = serde_json::from_str(&entry.json).ok()?;
+    let channel = json.pointer("/entity/channel")?;
+    let text = |name: &str| channel.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Some((text("id"), text("name"), text("privacy") != "public"))
 }
 
 /// What an entry changes about whom.
@@ -121,11 +139,13 @@ pub(crate) fn answer(
     token: Option<&str>,
     wire: &Wire,
 ) -> Option<Answer> {
-    if !["users.info", "admin.users.list"].contains(&method) {
-        return None;
-    }
-    state.observed.counts.people_requests += 1;
-    let number = state.observed.counts.people_requests;
+    let count = match method {
+        "users.info" | "admin.users.list" => &mut state.observed.counts.people_requests,
+        "conversations.info" => &mut state.observed.counts.channel_requests,
+        _ => return None,
+    };
+    *count += 1;
+    let number = *count;
     let fault = state.people_faults.iter().find(|fault| fault.at.strikes(number)).map(|fault| fault.kind.clone());
     let now_ms = shared.clock.now_ms();
     if let Some(fault) = &fault {
@@ -151,6 +171,10 @@ pub(crate) fn answer(
     let get = |name: &str| params.iter().rev().find(|(key, _)| key == name).map(|(_, value)| decode(value));
     let answer = match method {
         "users.info" => info(state, &get("user").unwrap_or_default(), now_ms),
+        "conversations.info" => {
+            let members = get("include_num_members").as_deref() == Some("true");
+            conversation(state, &get("channel").unwrap_or_default(), members, now_ms)
+        }
         _ => list(state, get("cursor").as_deref(), get("limit").as_deref(), now_ms),
     };
     Some(answer)
@@ -199,6 +223,27 @@ fn info(state: &mut State, id: &str, now_ms: u64) -> Answer {
     Answer::ok(object(|o| {
         o.flag("ok", true).obj("user", |user| describe(user, &now, team));
     }))
+}
+
+fn conversation(state: &mut State, id: &str, members: bool, now_ms: u64) -> Answer {
+    let known = state.people.channels.get(id).filter(|(since_ms, _, private)| *since_ms <= now_ms && !private);
+    let Some((_, name, private)) = known else {
+        return state.refuse_politely("channel_not_found");
+    };
+    Answer::ok(object(|o| {
+        o.flag("ok", true).obj("channel", |channel| {
+            channel.str("id", id).str("name", name).flag("is_channel", true).flag("is_private", *private);
+            channel.flag("is_ext_shared", false);
+            if members {
+                channel.uint("num_members", members_of(id));
+            }
+        });
+    }))
+}
+
+/// The same number for a channel, always.
+pub(crate) fn members_of(id: &str) -> u64 {
+    3 + id.bytes().fold(0, |number: u64, byte| mix(number ^ u64::from(byte))) % 200
 }
 
 fn list(state: &mut State, cursor: Option<&str>, limit: Option<&str>, now_ms: u64) -> Answer {

@@ -4,7 +4,7 @@ use super::problem::{Problem, Problems};
 use super::read::{Reader, Section, seconds_in};
 use super::token::{self, BadToken};
 use super::{
-    Accounts, Archive, Config, DEFAULT_BATCH, Detect, Include, Log, LogFormat, Modules, Place, Places, Respond, Since,
+    Archive, Asking, Config, DEFAULT_BATCH, Detect, Include, Log, LogFormat, Modules, Place, Places, Respond, Since,
     Sink, Slack, Store, Target, Token, TokenRotation, Tuning,
 };
 use crate::mmdb;
@@ -85,7 +85,7 @@ fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
     let lookups = lookups(root.section("lookups"), edge);
     let (detect, networks, tuning) = detect(root.section("detect"), edge);
     let base_url = slack.as_ref().map_or(BASE_URL, |slack| &slack.base_url);
-    let (below, accounts) = enrich(root.section("enrich"), edge, base_url);
+    let (below, asking) = enrich(root.section("enrich"), edge, base_url);
     let sinks = sinks(&mut root, edge);
     let archive = archive(root.section("archive"), edge, state_dir.as_deref());
     let store = store(root.section("store"));
@@ -99,7 +99,7 @@ fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
         lookups,
         detect,
         networks: networks.over(below),
-        accounts,
+        asking,
         tuning,
         sinks,
         archive,
@@ -358,12 +358,13 @@ fn networks(section: &Section<'_>, path: &Path) -> Networks {
     })
 }
 
-/// What is known of addresses beneath the table of `detect.networks`, and how to ask Slack about people.
-fn enrich(mut section: Section<'_>, edge: &Edge<'_>, base_url: &str) -> (Networks, Option<Accounts>) {
+/// What is known of addresses beneath the table of `detect.networks`, and how to ask Slack about people and channels.
+fn enrich(mut section: Section<'_>, edge: &Edge<'_>, base_url: &str) -> (Networks, Option<Asking>) {
     let own = own(section.section("own"));
     let tor = list(&mut section, "tor", NetworkKind::Tor, edge);
     let hosting = list(&mut section, "hosting", NetworkKind::Hosting, edge);
-    let mut networks = own.over(tor).over(hosting);
+    let vpn = list(&mut section, "vpn", NetworkKind::Vpn, edge);
+    let mut networks = own.over(tor).over(hosting).over(vpn);
     let asn = section.text("asn").map(|path| mmdb::Systems::open(&edge.folder.join(path)));
     if let Some(systems) = database(&section, "asn", asn) {
         networks = networks.over_database(Arc::new(systems));
@@ -377,11 +378,11 @@ fn enrich(mut section: Section<'_>, edge: &Edge<'_>, base_url: &str) -> (Network
     let keep_s = section.span("keep", 60..=30 * DAY_S, DAY_S);
     let token = optional_secret(&mut section, edge);
     section.finish();
-    let url = match base_url.strip_prefix(BASE_URL) {
-        Some("") => "https://slack.com/api/users.info".to_owned(),
-        _ => format!("{base_url}/api/users.info"),
+    let base_url = match base_url.strip_prefix(BASE_URL) {
+        Some("") => "https://slack.com/api".to_owned(),
+        _ => format!("{base_url}/api"),
     };
-    (networks, token.map(|token| Accounts { url, token, wait, keep_s }))
+    (networks, token.map(|token| Asking { base_url, token, wait, keep_s }))
 }
 
 /// Ranges of the organization's own ways out, by what it calls them.

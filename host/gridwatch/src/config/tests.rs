@@ -86,7 +86,7 @@ fn the_example_is_valid_and_so_is_every_key_in_its_comments() {
     place.secret("people-token", "xoxb-s3cret", 0o600);
     let all = place.load(&uncommented.collect::<String>()).unwrap();
     assert!(!all.networks.is_empty());
-    assert!(all.slack.rotation.is_some() && all.accounts.is_some());
+    assert!(all.slack.rotation.is_some() && all.asking.is_some());
     let values = |config: &Config| {
         let s = &config.slack;
         let slack = (&s.base_url, s.start, s.interval_s, s.settle_s, s.overlap_s, s.max_window_s, s.page_limit);
@@ -332,13 +332,13 @@ fn what_alerts_tell_of_addresses_and_people_is_read_or_each_problem_told() {
     );
     let office = config.networks.of("198.51.100.9").unwrap().into_owned();
     assert_eq!((office.own.as_str(), office.asn.as_str()), ("Head office", "AS64500"));
-    let accounts = config.accounts.unwrap();
+    let asking = config.asking.unwrap();
     assert_eq!(
-        (accounts.wait.as_secs(), accounts.keep_s, accounts.token.expose()),
+        (asking.wait.as_secs(), asking.keep_s, asking.token.expose()),
         (5, 86_400, "xoxb-s3cret"),
         "a bot's will do"
     );
-    assert_eq!(accounts.url, "https://slack.com/api/users.info");
+    assert_eq!(asking.base_url, "https://slack.com/api");
     fs::write(place.path("hosting.txt"), "203.0.113.0/24\n\nhost.example\n").unwrap();
     let wrong = text.replace("198.51.100.0/24\"]", "198.51.100.0/99\"]").replace("wait = \"5s\"", "wait = \"60s\"");
     let problems = place.problems(&wrong).join("\n");

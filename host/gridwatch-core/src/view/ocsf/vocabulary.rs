@@ -606,8 +606,8 @@ pub(super) static ENRICHMENT: Object = plain(
         text(
             "type",
             "Of an event: acted_through, for Slack's `acting_agent`, `agent_message` and `app`. Of an alert: role, \
-             recent_activity, account, activity, acted_through, target, address, app, channel, peers, and unknown, for \
-             what of these is not known.",
+             recent_activity, account, activity, session, alerts (others about the same person), acted_through, target, \
+             address, app, channel, peers, and unknown, for what of these is not known.",
         ),
         text("value", "The value of that attribute.").required(),
     ],
