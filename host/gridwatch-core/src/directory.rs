@@ -78,9 +78,9 @@ pub struct Directory {
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Person {
-    /// In order of (time, seq).
+    /// In order of (time, seq), each with the workspace or enterprise in which it was given.
     #[serde(default)]
-    roles: Vec<Since<Role>>,
+    roles: Vec<Since<(Role, String)>>,
     /// Is the account in use?
     #[serde(default)]
     active: Vec<Since<bool>>,
@@ -99,7 +99,6 @@ struct Person {
 struct Since<T> {
     time: UnixSeconds,
     seq: u64,
-    #[serde(alias = "role")]
     value: T,
     /// Said of the time before the event too: it is what the person was when acting.
     before: bool,
@@ -132,12 +131,12 @@ pub struct Act {
 impl Directory {
     /// The role a person had when this event happened, before it had any effect.
     pub fn role_at(&self, id: &str, event: &Event) -> Role {
-        self.people.get(id).and_then(|p| at(&p.roles, event)).copied().unwrap_or_default()
+        self.people.get(id).map(|p| role_of(&p.roles, |since| since.held_at(event))).unwrap_or_default()
     }
 
     /// The newest role known once this event has been taken in.
     pub fn role_now(&self, id: &str, event: &Event) -> Role {
-        self.people.get(id).and_then(|p| now(&p.roles, event)).copied().unwrap_or_default()
+        self.people.get(id).map(|p| role_of(&p.roles, |since| since.seq <= event.seq)).unwrap_or_default()
     }
 
     /// System roles (Users Admin, Channels Admin …) that a person had been given when this event happened.
@@ -192,9 +191,7 @@ impl Directory {
         for user in [event.actor(), event.entity().filter(|_| event.entity_type() == "user")].into_iter().flatten() {
             self.learn_account(user, event);
         }
-        if let Some((id, role)) = role_change(event) {
-            insert(&mut self.person(id).roles, Since::from(event, role));
-        }
+        self.learn_role(event);
         self.learn_target(event);
         self.learn_grant(event);
     }
@@ -248,12 +245,22 @@ impl Directory {
             self.home.began = Some((event.time, event.seq));
             self.home_is_dirty = true;
         }
-        let place = event.json().get("context").and_then(|context| context.get("location")?.get("id")?.as_str());
-        let place = place.unwrap_or_default();
+        let place = place_of(event);
         let is_new = !place.is_empty() && place.len() <= MAX_NAME && !self.home.places.contains_key(place);
         if is_new && self.home.places.len() < MAX_PLACES {
             self.home.places.insert(place.to_owned(), event.seq);
             self.home_is_dirty = true;
+        }
+    }
+
+    fn learn_role(&mut self, event: &Event) {
+        let Some((id, role)) = role_change(event) else { return };
+        let value = |role| Since::from(event, (role, place_of(event).chars().take(MAX_NAME).collect()));
+        insert(&mut self.person(id).roles, value(role));
+        // There is one primary owner, and whoever hands that over stays an owner.
+        let from = event.actor_id();
+        if role == Role::PrimaryOwner && from != id && self.role_at(from, event) == Role::PrimaryOwner {
+            insert(&mut self.person(from).roles, value(Role::Owner));
         }
     }
 
@@ -265,7 +272,7 @@ impl Directory {
             && !id.is_empty()
             && self.role_at(id, event) != role
         {
-            let since = Since { before: true, ..Since::from(event, role) };
+            let since = Since { before: true, ..Since::from(event, (role, String::new())) };
             insert(&mut self.person(id).roles, since);
         }
     }
@@ -318,8 +325,9 @@ impl Person {
     /// Number of the newest event that changed anything.
     fn last(&self) -> u64 {
         let roles = self.roles.iter().map(|since| since.seq);
-        let active = self.active.iter().map(|since| since.seq);
-        roles.chain(active).chain(self.grants.iter().map(|since| since.seq)).max().unwrap_or(0)
+        let active = self.active.iter().chain(&self.outside).map(|since| since.seq);
+        let made = self.made.iter().map(|since| since.seq);
+        roles.chain(active).chain(made).chain(self.grants.iter().map(|since| since.seq)).max().unwrap_or(0)
     }
 }
 
@@ -334,8 +342,32 @@ impl<T> Since<T> {
     }
 }
 
-fn at<'s, T>(history: &'s [Since<T>], event: &Event) -> Option<&'s T> {
-    history.iter().rev().find(|since| since.held_at(event)).map(|since| &since.value)
+/// The highest that somebody is anywhere: on Enterprise Grid people are admins and owners of a workspace or of the organization,
+/// and losing the one doesn't take the other. What they are below that is the newest word, and so is an account's type, which is
+/// said of all places.
+fn role_of(history: &[Since<(Role, String)>], holds: impl Fn(&Since<(Role, String)>) -> bool) -> Role {
+    let (mut ranks, mut base): (BTreeMap<&str, Role>, Role) = (BTreeMap::new(), Role::Unknown);
+    for since in history.iter().filter(|since| holds(since)) {
+        let (role, place) = (since.value.0, since.value.1.as_str());
+        match role >= Role::Admin {
+            _ if since.before => {
+                ranks = [("", role)].into_iter().filter(|_| role >= Role::Admin).collect();
+                base = role;
+            }
+            true => _ = ranks.insert(place, role),
+            false => {
+                ranks.retain(|of, _| !place.is_empty() && *of != place && !of.is_empty());
+                base = role;
+            }
+        }
+    }
+    ranks.into_values().max().unwrap_or(base)
+}
+
+/// The workspace or enterprise in which something happened.
+fn place_of(event: &Event) -> &str {
+    let place = event.json().get("context").and_then(|context| context.get("location")?.get("id")?.as_str());
+    place.unwrap_or_default()
 }
 
 fn now<'s, T>(history: &'s [Since<T>], event: &Event) -> Option<&'s T> {
@@ -439,6 +471,35 @@ mod tests {
         let raw = r#"{"id":"a","date_create":5,"action":"x","actor":{"type":"user","user":{"id":"W1","account_type":"Org Owner"}}}"#;
         let e = Event::new(3, UnixMillis(0), &Entry::from_json(raw));
         assert_eq!(learn(std::slice::from_ref(&e)).role_at("W1", &e), Role::Owner);
+    }
+
+    #[test]
+    fn a_rank_in_one_place_is_not_lost_in_another() {
+        let in_place = |seq: u64, action: &str, target: &str, place: &str| {
+            let raw = format!(
+                r#"{{"id":"{seq}","date_create":{seq},"action":"{action}","actor":{{"type":"user","user":{{"id":"W1"}}}},
+                   "entity":{{"type":"user","user":{{"id":"{target}"}}}},"context":{{"location":{{"id":"{place}"}}}}}}"#
+            );
+            Event::new(seq, UnixMillis(0), &Entry::from_json(&raw))
+        };
+        let mut events = vec![
+            in_place(1, "role_change_to_owner", "W2", "E1"),
+            in_place(2, "role_change_to_admin", "W2", "T2"),
+            in_place(3, "role_change_to_user", "W2", "T2"),
+        ];
+        let now = |events: &[Event], id: &str| learn(events).role_now(id, events.last().unwrap());
+        assert_eq!(now(&events, "W2"), Role::Owner);
+        events.push(in_place(4, "role_change_to_user", "W2", "E1"));
+        assert_eq!(now(&events, "W2"), Role::Member);
+        events.push(in_place(5, "role_change_to_guest", "W2", "T2"));
+        assert_eq!(now(&events, "W2"), Role::Guest, "what is no rank goes by the newest word");
+        // The primary owner stays an owner.
+        let handed_over = [
+            in_place(1, "service_owner_transferred", "W1", "E1"),
+            in_place(2, "service_owner_transferred", "W2", "E1"),
+        ];
+        assert_eq!((now(&handed_over, "W1"), now(&handed_over, "W2")), (Role::Owner, Role::PrimaryOwner));
+        assert_eq!(learn(&handed_over).role_at("W1", &handed_over[1]), Role::PrimaryOwner);
     }
 
     #[test]
