@@ -365,6 +365,38 @@ fn a_token_that_may_not_ask_is_told_of() {
 }
 
 #[test]
+fn a_second_factor_that_somebody_no_longer_has_is_told_once() {
+    let story = Story::told();
+    let slack = story.slack();
+    let host = story.host(&slack, "token_file = \"people\"\nroster = \"1s\"", "");
+    let told = |host: &Host| -> Vec<Value> {
+        let of_roster = |alert: &Value| alert["metadata"]["event_code"] == "gridwatch.second-factor-off";
+        host.lines("alerts.ndjson").into_iter().filter(of_roster).collect()
+    };
+    let (owner, member) = (&story.user(1).id, &story.user(7).id);
+    slack.set_two_factor(member, true);
+    host.run_once_well();
+    assert_eq!(told(&host).len(), 0, "nothing to compare with yet");
+    slack.set_two_factor(owner, false);
+    slack.set_two_factor(member, false);
+    // A list that breaks off says nothing.
+    slack.set_people_faults(vec![FaultKind::OkFalse { error: "internal_error".into() }.at(When::Every(1))]);
+    let at = now();
+    until("the next look is due", || now() > at + 1);
+    host.run_once_well();
+    assert_eq!(told(&host).len(), 0);
+    slack.set_people_faults(vec![]);
+    host.run_once_well();
+    host.run_once_well();
+    let severities: BTreeMap<String, String> = told(&host)
+        .iter()
+        .map(|alert| (alert["finding_info"]["title"].to_string(), alert["severity"].as_str().expect("text").to_owned()))
+        .collect();
+    assert_eq!((told(&host).len(), severities.len()), (2, 2), "once each: {severities:?}");
+    assert_eq!(severities.values().map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(["High", "Medium"]));
+}
+
+#[test]
 fn a_broken_database_or_list_is_a_problem_of_the_configuration() {
     let story = Story::told();
     let slack = story.slack();

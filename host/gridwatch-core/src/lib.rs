@@ -31,6 +31,7 @@ pub mod plan;
 pub mod poll;
 pub mod response;
 pub mod risk;
+pub mod roster;
 pub mod slip;
 pub mod state;
 pub mod stub;

@@ -5,12 +5,14 @@
 
 use crate::alert::{Actor, Alert, ModuleRef};
 use crate::basis::Basis;
+use crate::directory::Role;
 use crate::drift::Drift;
 use crate::event::Event;
 use crate::exception::Exception;
 use crate::finding::{MAX_KEY, MAX_LABEL, MAX_TITLE, clean};
-use crate::manifest::{Manifest, Rule};
+use crate::manifest::{Manifest, Rule, Severity};
 use crate::risk::Sum;
+use crate::roster::Member;
 use crate::stub::Stub;
 use crate::subject::Subjects;
 use crate::time::UnixMillis;
@@ -122,6 +124,19 @@ pub fn exceptions_unusable(problems: &str, at: UnixMillis) -> Alert {
     blank
 }
 
+/// Slack lists somebody without the second factor that they had. `before` is when it was last listed.
+pub fn second_factor_off(member: &Member, before: UnixMillis, at: UnixMillis) -> Alert {
+    let name = [&member.email, &member.name, &member.id].into_iter().find(|text| !text.is_empty());
+    let title = format!("{} has no second factor any more", name.map_or("somebody", String::as_str));
+    let mut blank = blank("second-factor-off", &member.id, title, at);
+    blank.severity = if member.role >= Role::Admin { Severity::High } else { Severity::Medium };
+    let between = format!("{before} and {at}");
+    let texts = [("user", member.id.as_str()), ("role", member.role.name()), ("between", &between)];
+    blank.labels.extend(texts.map(|(name, text)| (name.to_owned(), clean(text, MAX_LABEL))));
+    blank.subjects = Subjects::of_user(&member.id, member.role);
+    blank
+}
+
 /// As much of a list as a label should hold.
 fn joined(names: &BTreeSet<String>) -> String {
     const SHOWN: usize = 30;
@@ -175,7 +190,6 @@ fn rule_called(id: &str) -> &'static Rule {
 mod tests {
     use super::*;
     use crate::entry::Entry;
-    use crate::manifest::Severity;
 
     #[test]
     fn own_rules_have_a_manifest_with_gridwatchs_version() {
@@ -191,6 +205,23 @@ mod tests {
         assert_eq!((alert.rule.as_str(), alert.severity), ("gridwatch.unknown-action", Severity::Informational));
         assert_eq!((alert.first, alert.period_start.0, alert.evidence[0].seq), (alert.last, 86_400, 7));
         assert!(alert.title.contains("user_beamed_up") && !alert.title.contains('\u{7}'));
+    }
+
+    #[test]
+    fn a_second_factor_that_is_gone_weighs_more_with_admins() {
+        let member = |role| Member {
+            id: "W1".into(),
+            name: "Ada".into(),
+            email: String::new(),
+            role,
+            active: true,
+            two_factor: Some(false),
+        };
+        let alert = |role| second_factor_off(&member(role), UnixMillis(0), UnixMillis(86_400_000));
+        assert_eq!((alert(Role::Member).severity, alert(Role::Admin).severity), (Severity::Medium, Severity::High));
+        assert_eq!(alert(Role::Guest).title, "Ada has no second factor any more");
+        assert_eq!(alert(Role::Admin).subjects.users.ids.first().map(String::as_str), Some("W1"));
+        assert_eq!(alert(Role::Admin).labels["between"], "1970-01-01T00:00:00Z and 1970-01-02T00:00:00Z");
     }
 
     #[test]

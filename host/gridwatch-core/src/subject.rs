@@ -138,6 +138,14 @@ impl Subjects {
         subjects
     }
 
+    /// Of a person to whom something was done, where there is no event.
+    pub fn of_user(id: &str, role: Role) -> Self {
+        let mut subjects = Self::default();
+        subjects.users.add(id);
+        subjects.roles = subjects.users.ids.iter().map(|id| (id.clone(), role)).collect();
+        subjects
+    }
+
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

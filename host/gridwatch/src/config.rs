@@ -152,6 +152,8 @@ pub struct Asking {
     pub wait: Duration,
     /// How long an answer is used.
     pub keep_s: u64,
+    /// How often the list of all people is read, for who has a second factor; `None`: never.
+    pub roster_every_s: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

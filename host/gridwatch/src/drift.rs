@@ -67,7 +67,8 @@ async fn check(shared: &Shared, lists: &PublicLists) -> Result<()> {
         tracing::info!(drift = drift.summary(), uid = alert.uid, "Slack's catalogue differs from the built-in one");
     }
     let checked = Checked { at: now, drift };
-    shared.store.commit_drift(&checked, alert.map(|alert| Record::Alert(Box::new(alert))).as_ref())?;
+    let alerts: Vec<Record> = alert.into_iter().map(|alert| Record::Alert(Box::new(alert))).collect();
+    shared.store.commit_drift(&checked, &alerts)?;
     shared.bells.deliver.ring();
     shared.board.update(|status| {
         (status.catalogue.failed, status.catalogue.error) = (None, None);

@@ -28,6 +28,7 @@ mod poll;
 mod record;
 mod replay;
 mod respond;
+mod roster;
 mod rotation;
 mod run;
 mod schema;

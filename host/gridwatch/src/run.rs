@@ -21,6 +21,7 @@ use crate::exceptions::{self, Live};
 use crate::history::{HISTORY, History};
 use crate::modules::{Wanted, pipeline};
 use crate::poll::Poller;
+use crate::roster;
 use crate::sink::Resume;
 use crate::sink::file::{FileSink, Rotation};
 use crate::sink::stdout::StdoutSink;
@@ -162,11 +163,9 @@ async fn work(config: Config, until: Until, mut stop: watch::Receiver<bool>, obs
 
     // A stage that can't save ends everything: going on would mean acting on what is not written down.
     let ended = merged(&mut stop, &mut failure);
-    let excepting = excepting(&shared, until, ended.clone(), failed.clone());
-    let drifting = drift(&shared, poller.public_lists(), until, ended.clone(), failed);
+    let watches = watches(&shared, poller.public_lists(), until, &ended, &failed);
     let result = with_status(&shared, poller.run(ended)).await;
-    let result = result.and(with_status(&shared, until_checked(drifting, until)).await);
-    let result = result.and(until_checked(excepting, until).await);
+    let result = result.and(with_status(&shared, until_checked(watches, until)).await);
     tracing::info!("polling ended; draining");
     polled.store(true, Ordering::Release);
     shared.bells.detect.ring();
@@ -354,61 +353,76 @@ fn flag() -> Arc<AtomicBool> {
     Arc::new(AtomicBool::new(false))
 }
 
-/// The drift watch, beside everything else.
-fn drift(
+/// What looks at something beside the stages, once in a while.
+fn watches(
     shared: &Arc<Shared>,
     lists: PublicLists,
     until: Until,
-    stop: watch::Receiver<bool>,
-    failed: Arc<watch::Sender<bool>>,
+    stop: &watch::Receiver<bool>,
+    failed: &Arc<watch::Sender<bool>>,
+) -> Vec<(&'static str, tokio::task::JoinHandle<Result<()>>)> {
+    let (catalogue, exceptions, people) = (shared.clone(), shared.clone(), shared.clone());
+    let stops = [stop.clone(), stop.clone(), stop.clone()];
+    let [of_catalogue, of_exceptions, of_people] = stops;
+    let drift = async move {
+        match until {
+            Until::Stopped => drift::watch(&catalogue, &lists, of_catalogue).await,
+            Until::UpToDate => drift::once(&catalogue, &lists).await,
+        }
+    };
+    let exceptions = async move {
+        match until {
+            Until::Stopped => exceptions::watch(&exceptions, of_exceptions).await,
+            Until::UpToDate => exceptions::tell(&exceptions, clock::now()),
+        }
+    };
+    let roster = async move {
+        match until {
+            Until::Stopped => roster::watch(&people, of_people).await,
+            Until::UpToDate => roster::once(&people).await,
+        }
+    };
+    vec![
+        ("the drift watch", beside("the drift watch", failed, drift)),
+        ("the watch over the exceptions file", beside("the watch over the exceptions file", failed, exceptions)),
+        ("the roster watch", beside("the roster watch", failed, roster)),
+    ]
+}
+
+/// A watch that can't save ends everything, like a stage.
+fn beside(
+    name: &'static str,
+    failed: &Arc<watch::Sender<bool>>,
+    watch: impl Future<Output = Result<()>> + Send + 'static,
 ) -> tokio::task::JoinHandle<Result<()>> {
-    let shared = shared.clone();
+    let failed = failed.clone();
     tokio::spawn(async move {
-        let result = match until {
-            Until::Stopped => drift::watch(&shared, &lists, stop).await,
-            Until::UpToDate => drift::once(&shared, &lists).await,
-        };
+        let result = watch.await;
         if let Err(error) = &result {
-            tracing::error!(error = format!("{error:#}"), "the drift watch failed");
+            tracing::error!(error = format!("{error:#}"), "{name} failed");
             let _ = failed.send(true);
         }
         result
     })
 }
 
-/// The watch over the exceptions file, beside everything else.
-fn excepting(
-    shared: &Arc<Shared>,
-    until: Until,
-    stop: watch::Receiver<bool>,
-    failed: Arc<watch::Sender<bool>>,
-) -> tokio::task::JoinHandle<Result<()>> {
-    let shared = shared.clone();
-    tokio::spawn(async move {
-        let result = match until {
-            Until::Stopped => exceptions::watch(&shared, stop).await,
-            Until::UpToDate => exceptions::tell(&shared, clock::now()),
-        };
-        if let Err(error) = &result {
-            tracing::error!(error = format!("{error:#}"), "the watch over the exceptions file failed");
-            let _ = failed.send(true);
-        }
-        result
-    })
-}
-
-/// A run that ends by itself lets a look at Slack's lists finish; one that was told to stop doesn't wait for an answer.
-async fn until_checked(task: tokio::task::JoinHandle<Result<()>>, until: Until) -> Result<()> {
+/// A run that ends by itself lets looks at Slack's lists finish; one that was told to stop doesn't wait for an answer.
+async fn until_checked(watches: Vec<(&'static str, tokio::task::JoinHandle<Result<()>>)>, until: Until) -> Result<()> {
     let patience = if until == Until::UpToDate { CATALOGUE } else { Duration::ZERO };
-    let abort = task.abort_handle();
-    match tokio::time::timeout(patience, task).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(panic)) => Err(panic).context("the drift watch"),
-        Err(_) => {
-            abort.abort();
-            Ok(())
-        }
+    let end = tokio::time::Instant::now() + patience;
+    let mut result = Ok(());
+    for (name, task) in watches {
+        let abort = task.abort_handle();
+        result = result.and(match tokio::time::timeout_at(end, task).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => Err(panic).context(name),
+            Err(_) => {
+                abort.abort();
+                Ok(())
+            }
+        });
     }
+    result
 }
 
 /// A stage on a thread of its own. If it fails, polling is told to stop.

@@ -1,6 +1,6 @@
 //! Alerts and status as a person wants to read them. Colour only on a terminal.
 
-use crate::status::{Catalogue, Exceptions, Status};
+use crate::status::{Catalogue, Exceptions, RosterStatus, Status};
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 use gridwatch_core::alert::Alert;
@@ -96,6 +96,15 @@ fn exceptions(exceptions: &Exceptions) {
     }
 }
 
+fn roster(roster: &RosterStatus) {
+    if let Some(checked) = roster.checked {
+        println!("people   {} listed at {checked}, for who has a second factor", roster.people);
+    }
+    if let Some(error) = &roster.error {
+        println!("people   the last look failed: {error}");
+    }
+}
+
 /// What Slack's own lists say.
 fn catalogue(catalogue: &Catalogue) {
     if let Some(checked) = &catalogue.checked {
@@ -141,6 +150,7 @@ pub fn status(status: &Status, now: UnixMillis) {
         println!("         and {more} more names, all in `status --json`");
     }
     catalogue(&status.catalogue);
+    roster(&status.roster);
     for module in &status.modules {
         println!(
             "module   {}@{} {} ({} rules)",

@@ -23,6 +23,8 @@ pub struct Status {
     #[serde(default)]
     pub exceptions: Exceptions,
     pub catalogue: Catalogue,
+    #[serde(default)]
+    pub roster: RosterStatus,
     /// By sink name.
     pub sinks: BTreeMap<String, SinkStatus>,
     pub modules: Vec<ModuleStatus>,
@@ -61,6 +63,15 @@ pub struct Detect {
     pub faults: u64,
     /// Names in entries that the built-in catalogue doesn't have: what sort, the name, how often.
     pub unseen: Vec<(String, String, u64)>,
+}
+
+/// The watch over who has a second factor, if it is switched on.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct RosterStatus {
+    pub checked: Option<UnixMillis>,
+    pub people: u64,
+    pub failed: Option<UnixMillis>,
+    pub error: Option<String>,
 }
 
 /// The exceptions file, if there is one.

@@ -24,6 +24,7 @@ use anyhow::{Context, Result};
 use gridwatch_core::entry::{Entry, hex};
 use gridwatch_core::pipeline::Fault;
 use gridwatch_core::poll::{Commit, Lane, LateHistogram, Ledger, LedgerRange, PollState, Window};
+use gridwatch_core::roster::Roster;
 use gridwatch_core::state::StateOp;
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use serde::{Deserialize, Serialize};
@@ -338,22 +339,17 @@ impl Store {
     }
 
     /// Saves what the drift watch saw, with the alert that tells it, if it is news.
-    pub fn commit_drift(&self, checked: &Checked, alert: Option<&Record>) -> Result<()> {
-        let mut counters = self.lock();
-        let mut batch = sled::Batch::default();
-        put(&mut batch, b"mdrift", checked);
-        let (mut next_record, mut grown) = (counters.next_record, 0);
-        if let Some(alert) = alert {
-            let bytes = alert.to_bytes();
-            grown = bytes.len() as u64;
-            batch.insert(outbox_key(next_record), bytes);
-            next_record += 1;
-            put(&mut batch, b"mnext_record", &next_record);
-        }
-        self.commit(batch)?;
-        counters.next_record = next_record;
-        counters.backlog_bytes += grown;
-        Ok(())
+    pub fn commit_drift(&self, checked: &Checked, alerts: &[Record]) -> Result<()> {
+        self.commit_watched(b"mdrift", checked, alerts)
+    }
+
+    pub fn roster(&self) -> Result<Option<Roster>> {
+        self.get(b"mroster")
+    }
+
+    /// Saves what the roster watch saw, with the alerts that tell who lost a second factor.
+    pub fn commit_roster(&self, roster: &Roster, alerts: &[Record]) -> Result<()> {
+        self.commit_watched(b"mroster", roster, alerts)
     }
 
     /// What has been told once and needn't be again: see [`crate::exceptions`].
@@ -363,9 +359,14 @@ impl Store {
 
     /// Saves what has been told, with the alerts that tell it.
     pub fn commit_told(&self, told: &[String], alerts: &[Record]) -> Result<()> {
+        self.commit_watched(b"mtold", &told, alerts)
+    }
+
+    /// Saves what a watch beside the stages saw, with the alerts that tell it.
+    fn commit_watched<T: Serialize>(&self, key: &[u8], seen: &T, alerts: &[Record]) -> Result<()> {
         let mut counters = self.lock();
         let mut batch = sled::Batch::default();
-        put(&mut batch, b"mtold", &told);
+        put(&mut batch, key, seen);
         let (mut next_record, mut grown) = (counters.next_record, 0);
         for alert in alerts {
             let bytes = alert.to_bytes();

@@ -111,6 +111,11 @@ impl RunningSim {
         self.shared.state().faults = faults;
     }
 
+    /// Says whether somebody has a second factor from now on, which no entry tells.
+    pub fn set_two_factor(&self, user: &str, on: bool) {
+        self.shared.state().people.set_two_factor(user, on);
+    }
+
     /// Replaces the list of faults of the methods about people (`users.info`, `admin.users.list`).
     pub fn set_people_faults(&self, faults: Vec<Fault>) {
         self.shared.state().people_faults = faults;

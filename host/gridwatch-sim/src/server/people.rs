@@ -29,6 +29,8 @@ pub(crate) struct People {
     changes: Vec<(u64, String, Change)>,
     /// By id: since when the first entry about it shows, its name, and whether it is private.
     channels: BTreeMap<String, (u64, String, bool)>,
+    /// Those of whom a test says whether they have a second factor.
+    two_factor: BTreeMap<String, bool>,
 }
 
 #[derive(Debug, Clone)]
@@ -42,13 +44,15 @@ enum Change {
 struct Now {
     user: User,
     active: bool,
+    two_factor: bool,
 }
 
 impl People {
     pub(crate) fn of(org: &Org) -> Self {
         let team = org.workspaces.first().map(|workspace| workspace.id.clone()).unwrap_or_default();
         let at_start = org.users.iter().map(|user| (user.id.clone(), user.clone())).collect();
-        let mut people = Self { team, at_start, changes: Vec::new(), channels: BTreeMap::new() };
+        let mut people =
+            Self { team, at_start, changes: Vec::new(), channels: BTreeMap::new(), two_factor: BTreeMap::new() };
         people.learn(&org.entries);
         people
     }
@@ -66,17 +70,22 @@ impl People {
         self.changes.sort_by_key(|(at_ms, ..)| *at_ms);
     }
 
+    pub(crate) fn set_two_factor(&mut self, id: &str, on: bool) {
+        self.two_factor.insert(id.to_owned(), on);
+    }
+
     fn now(&self, id: &str, now_ms: u64) -> Option<Now> {
-        let mut now = self.at_start.get(id).map(|user| Now { user: user.clone(), active: true });
+        let new = |user: &User| Now { user: user.clone(), active: true, two_factor: false };
+        let mut now = self.at_start.get(id).map(new);
         for (_, _, change) in self.changes.iter().filter(|(at_ms, of, _)| *at_ms <= now_ms && of == id) {
             match (change, &mut now) {
-                (Change::Made(user), None) => now = Some(Now { user: user.clone(), active: true }),
+                (Change::Made(user), None) => now = Some(new(user)),
                 (Change::Role(role), Some(now)) => now.user.role = *role,
                 (Change::Active(active), Some(now)) => now.active = *active,
                 _ => {}
             }
         }
-        now
+        now.map(|now| Now { two_factor: self.two_factor.get(id).copied().unwrap_or_else(|| has_2fa(&now.user)), ..now })
     }
 
     fn all(&self, now_ms: u64) -> Vec<Now> {
@@ -275,7 +284,7 @@ fn describe(o: &mut Obj<'_>, now: &Now, team: &str) {
     });
     if now.active {
         ranks(o, user.role);
-        o.flag("is_stranger", false).flag("has_2fa", has_2fa(user));
+        o.flag("is_stranger", false).flag("has_2fa", now.two_factor);
         o.obj("enterprise_user", |enterprise| {
             enterprise.str("id", &user.id).strs("teams", &[team]);
             enterprise.flag("is_admin", is_at_least(user.role, 1)).flag("is_owner", is_at_least(user.role, 2));
@@ -289,7 +298,7 @@ fn listed(o: &mut Obj<'_>, now: &Now, team: &str) {
     let user = &now.user;
     o.str("id", &user.id).str("email", &user.email).str("username", mailbox(user)).str("full_name", &user.name);
     ranks(o, user.role);
-    o.flag("is_active", now.active).flag("is_bot", user.role == Role::Bot).flag("has_2fa", has_2fa(user));
+    o.flag("is_active", now.active).flag("is_bot", user.role == Role::Bot).flag("has_2fa", now.two_factor);
     o.flag("has_sso", user.role != Role::Guest).strs("workspaces", &[team]);
 }
 

@@ -376,13 +376,18 @@ fn enrich(mut section: Section<'_>, edge: &Edge<'_>, base_url: &str) -> (Network
     // Longer than Slack needs as a rule, and shorter than anybody minds.
     let wait = Duration::from_secs(section.span("wait", 0..=30, 2));
     let keep_s = section.span("keep", 60..=30 * DAY_S, DAY_S);
+    let roster_every_s = Some(section.span("roster", 0..=30 * DAY_S, 0)).filter(|every_s| *every_s > 0);
     let token = optional_secret(&mut section, edge);
+    if roster_every_s.is_some() && token.is_none() {
+        let hint = "a user token with the scope `admin.users:read`, as `token_file` or `token_env`".to_owned();
+        section.problem("roster", "needs a token".to_owned(), hint);
+    }
     section.finish();
     let base_url = match base_url.strip_prefix(BASE_URL) {
         Some("") => "https://slack.com/api".to_owned(),
         _ => format!("{base_url}/api"),
     };
-    (networks, token.map(|token| Asking { base_url, token, wait, keep_s }))
+    (networks, token.map(|token| Asking { base_url, token, wait, keep_s, roster_every_s }))
 }
 
 /// Ranges of the organization's own ways out, by what it calls them.

@@ -1,0 +1,109 @@
+//! The roster watch: asks Slack once a day who has a second factor, and tells who has none any more.
+//!
+//! Nothing depends on it: an answer that doesn't come is logged, shown in the status and asked for again an hour later. A list
+//! that breaks off is no list.
+
+use crate::clock;
+use crate::config::Asking;
+use crate::record::Record;
+use crate::run::Shared;
+use crate::web_api::WebApi;
+use anyhow::{Context, Result, bail};
+use gridwatch_core::own;
+use gridwatch_core::roster::{MAX_PEOPLE, Member, Page, Roster};
+use gridwatch_core::time::UnixMillis;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::sync::watch;
+
+const METHOD: &str = "admin.users.list";
+/// The most that Slack gives at once.
+const A_PAGE: usize = 100;
+const RETRY_MS: u64 = 3_600_000;
+const TIMEOUT_S: u64 = 30;
+
+/// Looks whenever it is due, until told to stop. An error means that a result could not be saved.
+pub async fn watch(shared: &Shared, mut stop: watch::Receiver<bool>) -> Result<()> {
+    let Some((asking, every_ms)) = settings(shared) else { return Ok(()) };
+    loop {
+        let wait = Duration::from_millis(next(shared, every_ms)?.since(clock::now()));
+        if tokio::time::timeout(wait, stop.wait_for(|stop| *stop)).await.is_ok() {
+            return Ok(());
+        }
+        tokio::select! {
+            looked = look(shared, asking) => looked?,
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        }
+    }
+}
+
+/// Looks once, if it is due: for a run that ends by itself.
+pub async fn once(shared: &Shared) -> Result<()> {
+    let Some((asking, every_ms)) = settings(shared) else { return Ok(()) };
+    if next(shared, every_ms)? <= clock::now() { look(shared, asking).await } else { Ok(()) }
+}
+
+fn settings(shared: &Shared) -> Option<(&Asking, u64)> {
+    let asking = shared.config.asking.as_ref()?;
+    Some((asking, asking.roster_every_s? * 1_000))
+}
+
+fn next(shared: &Shared, every_ms: u64) -> Result<UnixMillis> {
+    let due = shared.store.roster()?.map_or(UnixMillis(0), |roster| UnixMillis(roster.at.0 + every_ms));
+    let failed = shared.board.now().roster.failed;
+    Ok(failed.map_or(due, |failed| due.max(UnixMillis(failed.0 + RETRY_MS))))
+}
+
+async fn look(shared: &Shared, asking: &Asking) -> Result<()> {
+    let now = clock::now();
+    let members = match everybody(asking).await {
+        Ok(members) => members,
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "the list of people could not be read");
+            shared.board.update(|status| {
+                status.roster.failed = Some(now);
+                status.roster.error = Some(format!("{error:#}"));
+            });
+            return Ok(());
+        }
+    };
+    let before = shared.store.roster()?;
+    let lost = before.iter().flat_map(|before| before.lost(&members).into_iter().map(move |member| (before, member)));
+    let alerts: Vec<_> = lost.map(|(before, member)| own::second_factor_off(member, before.at, now)).collect();
+    for alert in &alerts {
+        tracing::info!(rule = alert.rule, severity = alert.severity.name(), uid = alert.uid, "alert");
+    }
+    let records: Vec<Record> = alerts.into_iter().map(|alert| Record::Alert(Box::new(alert))).collect();
+    shared.store.commit_roster(&Roster::of(&members, now), &records)?;
+    shared.bells.deliver.ring();
+    shared.board.update(|status| {
+        (status.roster.failed, status.roster.error) = (None, None);
+        (status.roster.checked, status.roster.people) = (Some(now), members.len() as u64);
+    });
+    Ok(())
+}
+
+/// All pages, or nothing.
+async fn everybody(asking: &Asking) -> Result<BTreeMap<String, Member>> {
+    let api = WebApi::new(asking.base_url.clone(), asking.token.clone(), TIMEOUT_S)?;
+    let (mut members, mut cursor) = (BTreeMap::new(), String::new());
+    loop {
+        let mut arguments = vec![("limit", A_PAGE.to_string())];
+        if !cursor.is_empty() {
+            arguments.push(("cursor", cursor.clone()));
+        }
+        let answer =
+            api.call(METHOD, &arguments).await.with_context(|| format!("{METHOD} (scope admin.users:read)"))?;
+        let page: Page = serde_json::from_value(Value::Object(answer)).context("the answer is no list of people")?;
+        let next = page.next_cursor().to_owned();
+        let known = members.len();
+        members.extend(page.into_members().map(|member| (member.id.clone(), member)));
+        match next.is_empty() {
+            true => return Ok(members),
+            false if members.len() == known => bail!("the list goes round in circles at {known} people"),
+            false if members.len() > MAX_PEOPLE => bail!("over {MAX_PEOPLE} people"),
+            false => cursor = next,
+        }
+    }
+}
