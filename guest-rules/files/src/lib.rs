@@ -12,13 +12,13 @@ use gridwatch_sdk::{Configuration, Finding, Findings, Row, Severity, Usual, Wind
 gridwatch_sdk::module!(detect);
 
 /// Slack's stand-ins where nobody in particular acted.
-const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
+const NOBODY: [&str; 4] = ["", "USLACKUSER", "USLACKSECURITY", "USLACKBOT"];
 
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     let told = match row.action() {
         "file_downloaded" => [downloads(row, config), malicious(row, config), disguised(row)],
         "canvas_downloaded" | "list_downloaded" => [downloads(row, config), None, None],
-        "file_uploaded" | "file_shared" => [disguised(row), None, None],
+        "file_uploaded" | "file_shared" => [disguised(row), program(row), archives(row, config)],
         "file_public_link_created" | "canvas_linksharing_enabled" | "list_linksharing_enabled" => {
             [links(row, config), sensitive_link(row, config), None]
         }
@@ -42,30 +42,73 @@ fn downloads(row: &Row<'_>, config: &Config) -> Option<Finding> {
 
 fn own_downloads(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (files, usual) = (row.window(windows::FILES_60M), row.usual(windows::USUAL_FILES));
+    let risky = row.window(windows::RISKY_FILES_60M);
     if is_unusual(files, usual, config.usual_times, config.least_files) {
-        let risky = row.window(windows::RISKY_FILES_60M);
-        let strange = !row.last_seen(windows::STRANGE_60M).is_never();
-        let severity = if strange || risky >= config.risky_files { Severity::High } else { Severity::Medium };
-        let from = if strange { ", from a network and with a client that are new" } else { "" };
+        let worse = Worse::of(row);
+        let channels = row.window(windows::NEW_SOURCES_60M).max(row.window(windows::NEW_LOOKS_60M));
+        let high = worse != Worse::No || risky >= config.risky_files || channels >= config.new_channels;
+        let severity = if high { Severity::High } else { Severity::Medium };
         let finding = of_actor(row, row.finding(rules::DOWNLOADS, severity))
-            .title(format!("{} downloaded {files} files in an hour{from}", who(row)))
+            .title(format!("{} downloaded {files} files in an hour{}", who(row), worse.said()))
             .window(windows::FILES_60M)
             .label("files_60m", files.to_string())
             .label("usual_hour", word(usual))
             .label("risky_names_60m", risky.to_string())
-            .label("network_and_client_new", if strange { "yes" } else { "not that is known" });
+            .label("new_channels_60m", channels.to_string())
+            .label("network_and_client_new", worse.word());
         return Some(finding);
     }
     let (files, usual) = (row.window(windows::FILES_24H), row.usual(windows::USUAL_FILES_A_DAY));
-    if !is_unusual(files, usual, config.usual_times, config.least_files_a_day) {
-        return None;
+    if is_unusual(files, usual, config.usual_times, config.least_files_a_day) {
+        let finding = of_actor(row, row.finding(rules::DOWNLOADS, of_a_day(usual)))
+            .title(format!("{} downloaded {files} files in a day", who(row)))
+            .window(windows::FILES_24H)
+            .label("files_24h", files.to_string())
+            .label("usual_day", word(usual));
+        return Some(finding);
     }
-    let finding = of_actor(row, row.finding(rules::DOWNLOADS, of_a_day(usual)))
-        .title(format!("{} downloaded {files} files in a day", who(row)))
-        .window(windows::FILES_24H)
-        .label("files_24h", files.to_string())
-        .label("usual_day", word(usual));
-    Some(finding)
+    (risky >= config.risky_files).then(|| {
+        of_actor(row, row.finding(rules::DOWNLOADS, Severity::Low))
+            .title(format!("{} downloaded {risky} files with risky names in an hour", who(row)))
+            .window(windows::RISKY_FILES_60M)
+            .label("risky_names_60m", risky.to_string())
+    })
+}
+
+/// From where somebody downloads, if that makes it worse.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Worse {
+    No,
+    /// Network and client both new within the hour.
+    Strange,
+    /// The network new within the hour, and a rented server's or Tor's.
+    Rented,
+}
+
+impl Worse {
+    fn of(row: &Row<'_>) -> Self {
+        match () {
+            () if !row.last_seen(windows::STRANGE_60M).is_never() => Self::Strange,
+            () if !row.last_seen(windows::RENTED_60M).is_never() => Self::Rented,
+            () => Self::No,
+        }
+    }
+
+    fn said(self) -> &'static str {
+        match self {
+            Self::No => "",
+            Self::Strange => ", from a network and with a client that are new",
+            Self::Rented => ", from a new network of rented servers or Tor",
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::No => "not that is known",
+            Self::Strange => "yes",
+            Self::Rented => "the network, of rented servers or Tor",
+        }
+    }
 }
 
 fn app_downloads(row: &Row<'_>, config: &Config, app: &str) -> Option<Finding> {
@@ -73,14 +116,20 @@ fn app_downloads(row: &Row<'_>, config: &Config, app: &str) -> Option<Finding> {
     if !is_unusual(files, usual, config.usual_times, config.least_files) {
         return None;
     }
+    let elsewhere = !row.last_seen(windows::APP_ELSEWHERE_60M).is_never();
+    let risky = row.window(windows::APP_RISKY_FILES_60M);
+    let high = elsewhere || risky >= config.risky_files;
     let name = first([row.context_app_name(), app, ""]);
+    let from = if elsewhere { ", from a network that is new for it" } else { "" };
     let finding = row
-        .finding(rules::APP_DOWNLOADS, Severity::Medium)
+        .finding(rules::APP_DOWNLOADS, if high { Severity::High } else { Severity::Medium })
         .key(app)
-        .title(format!("App {name} downloaded {files} files in an hour"))
+        .title(format!("App {name} downloaded {files} files in an hour{from}"))
         .window(windows::APP_FILES_60M)
         .label("files_60m", files.to_string())
         .label("usual_hour", word(usual))
+        .label("risky_names_60m", risky.to_string())
+        .label("network_new", if elsewhere { "yes" } else { "not that is known" })
         .labels([("app", app), ("actor", row.actor_id()), ("address", row.context_ip_address())]);
     Some(finding)
 }
@@ -192,6 +241,32 @@ fn disguised(row: &Row<'_>) -> Option<Finding> {
         .title(format!("{} {did} `{shown}`, which poses as another type", who(row)))
         .label("disguise", how)
         .labels([("actor", row.actor_id()), ("address", row.context_ip_address())]);
+    Some(finding)
+}
+
+fn program(row: &Row<'_>) -> Option<Finding> {
+    let name = [row.entity_name(), row.entity_title()].into_iter().find(|name| names::runs(name))?;
+    let whose = match (row.actor_external(), row.actor_role()) {
+        ("true", _) => "of another organization",
+        (_, "guest") => "a guest",
+        _ => return None,
+    };
+    let did = if row.action() == "file_shared" { "shared" } else { "uploaded" };
+    let finding = of_actor(row, row.finding(rules::PROGRAM, Severity::Medium))
+        .title(format!("{}, {whose}, {did} `{}`, which runs when it is opened", who(row), names::plain(name)))
+        .labels([("file", row.entity_id()), ("name", name)]);
+    Some(finding)
+}
+
+fn archives(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let files = row.window(windows::ARCHIVES_15M);
+    if row.action() != "file_uploaded" || files < config.archives || !has_actor(row) {
+        return None;
+    }
+    let finding = of_actor(row, row.finding(rules::ARCHIVES, Severity::Low))
+        .title(format!("{} uploaded {files} archives in 15 minutes", who(row)))
+        .window(windows::ARCHIVES_15M)
+        .label("files_15m", files.to_string());
     Some(finding)
 }
 
