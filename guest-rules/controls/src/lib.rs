@@ -11,7 +11,7 @@ use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity,
 gridwatch_sdk::module!(detect);
 
 /// Slack's stand-ins where nobody in particular acted.
-const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
+const NOBODY: [&str; 4] = ["", "USLACKUSER", "USLACKSECURITY", "USLACKBOT"];
 
 /// With it, an app can read the audit log.
 const READS_THE_LOG: &str = "auditlogs:read";
@@ -24,6 +24,9 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     findings.extend(hold_then_deletion(row));
     findings.extend(violations_cleared(row, config));
     findings.extend(defenders(row, config));
+    findings.extend(admins_out(row, config));
+    findings.extend(deactivated(row, config));
+    findings.extend(apps_removed(row, config));
 }
 
 /// A change of a control: how bad it is if it loosens, and whether it does.
@@ -41,9 +44,7 @@ impl Change {
         let protection = || direction::of_protection(before, after);
         let ranges = || direction::of_ranges(before, after, config.widest_range);
         let (rule, severity, direction) = match row.action() {
-            "app_uninstalled" | "app_restricted" | "org_app_uninstalled" | "app_deleted" => {
-                (rules::WATCHER, watcher_app(row, config)?, Looser)
-            }
+            action if removes_app(action) => (rules::WATCHER, watcher_app(row, config)?, Looser),
             // Whichever way these go, whoever watches has to know.
             action if action.contains("anomaly_event_re") || action.contains("audit_log_retention") => {
                 (rules::WATCHER, High, Looser)
@@ -97,6 +98,18 @@ fn is_access(action: &str) -> bool {
             | "pref.block_download_and_copy_on_untrusted_mobile"
             | "pref.ent_required_browser"
             | "pref.enterprise_mobile_device_check"
+    )
+}
+
+fn removes_app(action: &str) -> bool {
+    matches!(
+        action,
+        "app_uninstalled"
+            | "app_restricted"
+            | "org_app_uninstalled"
+            | "org_app_workspace_removed"
+            | "app_removed_from_whitelist"
+            | "app_deleted"
     )
 }
 
@@ -216,7 +229,7 @@ fn violations_cleared(row: &Row<'_>, config: &Config) -> Option<Finding> {
 /// Somebody of `security_team` was thrown out, demoted or signed out by somebody else.
 fn defenders(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (window, did, [one, more]) = match row.action() {
-        "user_deactivated" | "role_change_to_user" | "role_change_to_guest" => {
+        action if is_demotion(action) => {
             (windows::DEFENDERS_OUT_24H, "deactivated or demoted", [Severity::Medium, Severity::High])
         }
         "user_session_reset_by_admin" => {
@@ -230,7 +243,7 @@ fn defenders(row: &Row<'_>, config: &Config) -> Option<Finding> {
     if !of_team || hit == 0 || row.entity_id() == row.actor_id() {
         return None;
     }
-    let finding = about_defenders(row, hit, did, if hit > 1 { more } else { one });
+    let finding = about_defenders(row, hit, did, if hit >= config.burst_defenders { more } else { one });
     Some(finding.window(window).labels([("defender", row.entity_id())]))
 }
 
@@ -238,7 +251,8 @@ fn defenders(row: &Row<'_>, config: &Config) -> Option<Finding> {
 fn defenders_in_bulk(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let out = json::texts(row.details_succeeded_users());
     let hit: Vec<&String> = config.security_team.iter().filter(|id| out.contains(id)).collect();
-    let severity = if hit.len() > 1 { Severity::Medium } else { Severity::Low };
+    let many = hit.len() as u64 >= config.burst_defenders;
+    let severity = if many { Severity::Medium } else { Severity::Low };
     let finding = (!hit.is_empty()).then(|| about_defenders(row, hit.len() as u64, "signed out", severity))?;
     Some(hit.into_iter().fold(finding, |finding, id| finding.label("defender", id)))
 }
@@ -250,6 +264,74 @@ fn about_defenders(row: &Row<'_>, hit: u64, did: &str, severity: Severity) -> Fi
         .label("defenders_24h", hit.to_string())
         .labels([("action", row.action())])
         .labels(facts(row))
+}
+
+/// Several admins put out of power by one person.
+fn admins_out(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let takes_roles = matches!(row.action(), "role_removed" | "permissions_removed");
+    if !(takes_roles || is_demotion(row.action())) || is_provisioned(row, config) || NOBODY.contains(&row.actor_id()) {
+        return None;
+    }
+    let ways = [
+        (windows::ADMINS_OUT_24H, "demoted or deactivated", "admins and owners"),
+        (windows::ROLES_REMOVED_24H, "took system roles or permissions from", "people"),
+    ];
+    let (window, did, whom) = ways.into_iter().max_by_key(|(window, ..)| row.window(*window))?;
+    let severity = match row.window(window) {
+        out if out >= config.admins_out_high => Severity::High,
+        out if out >= config.admins_out_medium => Severity::Medium,
+        _ => return None,
+    };
+    let out = row.window(window);
+    Some(
+        row.finding(rules::ADMINS_OUT, severity)
+            .key(row.actor_id())
+            .title(format!("{} {did} {out} {whom} within a day", who(row)))
+            .window(window)
+            .label("out_24h", out.to_string())
+            .labels([("target", row.target_id())])
+            .labels(facts(row)),
+    )
+}
+
+fn deactivated(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let out = row.window(windows::DEACTIVATED_60M);
+    let theirs = row.action() != "user_deactivated" || is_provisioned(row, config);
+    if theirs || out < config.burst_deactivated || NOBODY.contains(&row.actor_id()) {
+        return None;
+    }
+    Some(
+        row.finding(rules::MASS_DEACTIVATION, Severity::Medium)
+            .key(row.actor_id())
+            .title(format!("{} deactivated {out} people within an hour", who(row)))
+            .window(windows::DEACTIVATED_60M)
+            .label("deactivated_60m", out.to_string())
+            .labels(facts(row)),
+    )
+}
+
+fn apps_removed(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let apps = row.window(windows::APPS_REMOVED_60M);
+    if !removes_app(row.action()) || apps < config.burst_apps || NOBODY.contains(&row.actor_id()) {
+        return None;
+    }
+    Some(
+        row.finding(rules::APPS_REMOVED, Severity::Low)
+            .key(row.actor_id())
+            .title(format!("{} removed or restricted {apps} apps within an hour", who(row)))
+            .window(windows::APPS_REMOVED_60M)
+            .label("apps_60m", apps.to_string())
+            .labels(facts(row)),
+    )
+}
+
+fn is_demotion(action: &str) -> bool {
+    matches!(action, "user_deactivated" | "role_change_to_user" | "role_change_to_guest")
+}
+
+/// Done by an app whose work it is.
+fn is_provisioned(row: &Row<'_>, config: &Config) -> bool {
+    config.provisioning_apps.iter().any(|id| id == row.context_app_id())
 }
 
 /// Nothing is lower than Informational.
@@ -303,7 +385,34 @@ fn who<'b>(row: &Row<'b>) -> &'b str {
 
 impl Configuration for Config {
     fn problems(&self) -> Vec<String> {
-        let wrong = self.own_app.iter().filter(|id| !id.starts_with('A'));
-        wrong.map(|id| format!("`own_app` has `{id}`; an app's id starts with A")).collect()
+        let mut problems = Vec::new();
+        for (setting, apps) in [("own_app", &self.own_app), ("provisioning_apps", &self.provisioning_apps)] {
+            let wrong = apps.iter().filter(|id| !id.starts_with('A'));
+            problems.extend(wrong.map(|id| format!("`{setting}` has `{id}`; an app's id starts with A")));
+        }
+        let (medium, high) = (self.admins_out_medium, self.admins_out_high);
+        if medium > high {
+            problems.push(format!("`admins_out_medium` is {medium}; it can't be above `admins_out_high` ({high})"));
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_could_never_fit_are_told() {
+        assert_eq!(Config::default().problems(), Vec::<String>::new());
+        let config = Config {
+            own_app: vec!["A1".into(), "B1".into()],
+            provisioning_apps: vec!["U1".into()],
+            admins_out_medium: 4,
+            ..Config::default()
+        };
+        let told = config.problems();
+        let names = ["`B1`", "`U1`", "`admins_out_medium` is 4"];
+        assert!(told.len() == 3 && told.iter().zip(names).all(|(told, name)| told.contains(name)), "{told:?}");
     }
 }
