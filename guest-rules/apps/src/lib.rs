@@ -5,12 +5,9 @@
 //! audit log, so the moment it is let in is the moment to look.
 
 use gridwatch_sdk::scopes::{self, Scopes};
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity, is_nobody};
 
 gridwatch_sdk::module!(detect);
-
-/// Slack's stand-ins where nobody in particular acted.
-const NOBODY: [&str; 4] = ["", "USLACKUSER", "USLACKSECURITY", "USLACKBOT"];
 
 /// Scopes shown in a title; all of them are in the labels.
 const SHOWN: usize = 4;
@@ -47,7 +44,7 @@ fn install(row: &Row<'_>, config: &Config) -> Option<Finding> {
     if nothing_new || is_known(app_id(row), &held, config) {
         return None;
     }
-    let title = format!("{} {} {}: {}", who(row), did(row.action()), app(row), scopes::brief(&added, SHOWN));
+    let title = format!("{} {} {}: {}", row.who(), did(row.action()), app(row), scopes::brief(&added, SHOWN));
     let finding = rated(row, rules::INSTALL, &added, config)?.title(title);
     let finding = finding.label("scopes", scopes::brief(&held, usize::MAX));
     Some(if before.is_empty() { finding } else { with_change(finding, &added, &before) })
@@ -59,7 +56,7 @@ fn scopes_expanded(row: &Row<'_>, config: &Config) -> Option<Finding> {
     if added.is_empty() || is_known(app_id(row), &held, config) {
         return None;
     }
-    let title = format!("{} gave {} more: {}", who(row), app(row), scopes::brief(&added, SHOWN));
+    let title = format!("{} gave {} more: {}", row.who(), app(row), scopes::brief(&added, SHOWN));
     let finding = rated(row, rules::SCOPES_EXPANDED, &added, config)?.title(title);
     Some(with_change(finding, &added, &before))
 }
@@ -79,13 +76,13 @@ fn self_approved(row: &Row<'_>) -> Option<Finding> {
         ("", _) => row.actor_id(),
         (installer, _) => installer,
     };
-    if approver.is_empty() || approver != requester || NOBODY.contains(&approver) {
+    if approver != requester || is_nobody(approver) {
         return None;
     }
     Some(
         row.finding(rules::SELF_APPROVED, Severity::Low)
             .key(key(row))
-            .title(format!("{} {} {}, approved by whoever asked for it", who(row), did(row.action()), app(row)))
+            .title(format!("{} {} {}, approved by whoever asked for it", row.who(), did(row.action()), app(row)))
             .labels([("app", app_id(row)), ("approver", approver), ("address", row.context_ip_address())]),
     )
 }
@@ -109,7 +106,7 @@ fn chain(row: &Row<'_>) -> Option<Finding> {
         .title(format!("{name} was let in, gained scopes that read content, and downloads in bulk"))
         .window(window)
         .label("app", id)
-        .label("in_the_name_of", who(row))
+        .label("in_the_name_of", row.who())
         .label("address", row.context_ip_address());
     let files = row.window(windows::FILES_BY_APP_24H);
     Some(if reading { finding.label("files_in_24h", files.to_string()) } else { finding })
@@ -123,7 +120,7 @@ fn many_apps(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let finding = row
         .finding(rules::MANY_APPS, Severity::Low)
         .key(row.actor_id())
-        .title(format!("{} installed {apps} apps in 30 minutes", who(row)))
+        .title(format!("{} installed {apps} apps in 30 minutes", row.who()))
         .window(windows::APPS_BY_USER_30M)
         .label("apps", apps.to_string())
         .label("address", row.context_ip_address());
@@ -245,12 +242,6 @@ fn did(action: &str) -> &'static str {
         "child_app_auto_installed" => "had installed automatically",
         _ => "installed",
     }
-}
-
-/// The e-mail first: a name can be changed by whoever bears it.
-fn who<'b>(row: &Row<'b>) -> &'b str {
-    let names = [row.actor_email(), row.actor_name(), row.actor_id()];
-    names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
 }
 
 impl Configuration for Config {

@@ -6,9 +6,6 @@ use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual
 
 gridwatch_sdk::module!(detect);
 
-/// Slack's stand-ins where nobody in particular acted.
-const NOBODY: [&str; 4] = ["", "USLACKUSER", "USLACKSECURITY", "USLACKBOT"];
-
 /// Channels that hold what few may know.
 const SENSITIVE: &str = "sensitive_channels";
 
@@ -76,7 +73,7 @@ fn made_public(row: &Row<'_>) -> Finding {
     let severity = if sensitive { Severity::High } else { Severity::Medium };
     let finding = row.finding(rules::MADE_PUBLIC, severity).key(row.entity_id()).title(format!(
         "{} made the {}channel {} public",
-        who(row),
+        row.who(),
         if sensitive { "sensitive " } else { "" },
         name(row)
     ));
@@ -96,7 +93,7 @@ fn deletions(row: &Row<'_>, config: &Config) -> Option<Finding> {
         let finding = row
             .finding(rules::DELETIONS, Severity::High)
             .key(row.actor_id())
-            .title(format!("{} deleted the sensitive channel {}", who(row), name(row)))
+            .title(format!("{} deleted the sensitive channel {}", row.who(), name(row)))
             .window(windows::DELETED_24H)
             .label("count_24h", day.count.to_string())
             .labels([("sensitive", row.entity_id())]);
@@ -146,7 +143,7 @@ fn rescoped(row: &Row<'_>) -> Option<Finding> {
     let finding = row
         .finding(rules::RESCOPED, severity)
         .key(row.entity_id())
-        .title(format!("{} {did} the sensitive channel {}", who(row), name(row)))
+        .title(format!("{} {did} the sensitive channel {}", row.who(), name(row)))
         .labels(facts);
     Some(with_facts(finding, row))
 }
@@ -173,7 +170,7 @@ fn mail_address(row: &Row<'_>) -> Option<Finding> {
     };
     let finding = row.finding(rules::MAIL_ADDRESS, severity).key(row.entity_id()).title(format!(
         "{} gave the {kind} channel {} a mail address",
-        who(row),
+        row.who(),
         name(row)
     ));
     Some(with_facts(finding, row))
@@ -228,7 +225,7 @@ impl Pace {
         };
         let finding = finding
             .key(row.actor_id())
-            .title(format!("{} {did} {count} {what} in {span}", who(row)))
+            .title(format!("{} {did} {count} {what} in {span}", row.who()))
             .window(window)
             .label(format!("count_{label}"), count.to_string())
             .label("usual_day", usual);
@@ -238,7 +235,7 @@ impl Pace {
 
 /// Does one person answer for it?
 fn is_somebodys(row: &Row<'_>, config: &Config) -> bool {
-    !NOBODY.contains(&row.actor_id()) && !config.bulk_apps.iter().any(|id| id == row.context_app_id())
+    !row.is_by_nobody() && !config.bulk_apps.iter().any(|id| id == row.context_app_id())
 }
 
 fn is_sensitive(row: &Row<'_>) -> bool {
@@ -252,14 +249,6 @@ fn with_facts(finding: Finding, row: &Row<'_>) -> Finding {
         ("client", row.context_client()),
         ("app", row.context_app_id()),
     ])
-}
-
-/// The e-mail first: a name can be changed by whoever bears it.
-fn who<'b>(row: &Row<'b>) -> &'b str {
-    match row.actor_id() {
-        "USLACKUSER" | "USLACKSECURITY" => "Slack (no actor named)",
-        id => first([row.actor_email(), row.actor_name(), id]),
-    }
 }
 
 fn name<'b>(row: &Row<'b>) -> &'b str {

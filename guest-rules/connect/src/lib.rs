@@ -10,9 +10,6 @@ use policy::Direction;
 
 gridwatch_sdk::module!(detect);
 
-/// Slack's stand-ins where nobody in particular acted.
-const NOBODY: [&str; 4] = ["", "USLACKUSER", "USLACKSECURITY", "USLACKBOT"];
-
 /// Channels that outsiders have no business in.
 const SENSITIVE: &str = "sensitive_channels";
 
@@ -95,7 +92,7 @@ fn organization(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let finding = row
         .finding(rules::ORGANIZATION, severity)
         .key(key)
-        .title(format!("{whom}: {}{}, by {}{}", did(row.action()), in_channel(row), who(row), doubts.said()))
+        .title(format!("{whom}: {}{}, by {}{}", did(row.action()), in_channel(row), row.who(), doubts.said()))
         .labels([
             ("organization", key),
             ("organization_name", row.details_external_organization_name()),
@@ -235,7 +232,7 @@ fn drained(row: &Row<'_>) -> Option<Finding> {
     Some(
         row.finding(rules::DRAIN, severity)
             .key(id)
-            .title(format!("People of {id} took many files within a day of being let in; last: {}", who(row)))
+            .title(format!("People of {id} took many files within a day of being let in; last: {}", row.who()))
             .window(window)
             .labels([("organization", id), ("taker", row.actor_id())])
             .labels(facts(row)),
@@ -261,7 +258,7 @@ fn shared_outside(row: &Row<'_>) -> Option<Finding> {
     Some(
         row.finding(rules::SHARED_OUTSIDE, severity)
             .key(key(row))
-            .title(format!("{} {did} {what}: {whom}, {how}", who(row)))
+            .title(format!("{} {did} {what}: {whom}, {how}", row.who()))
             .labels([("action", row.action()), ("to", whom), ("access", row.details_access_level())])
             .labels([("object", row.entity_id())])
             .labels(facts(row)),
@@ -278,8 +275,8 @@ fn policy_changed(row: &Row<'_>) -> Option<Finding> {
     };
     let said = |value| first([value, "nothing", ""]);
     let title = match (before, after) {
-        ("", "") => format!("{}: {}", who(row), row.action()),
-        _ => format!("{}: {} from {} to {}", who(row), row.action(), said(before), said(after)),
+        ("", "") => format!("{}: {}", row.who(), row.action()),
+        _ => format!("{}: {} from {} to {}", row.who(), row.action(), said(before), said(after)),
     };
     Some(
         row.finding(rules::POLICY, severity)
@@ -298,7 +295,7 @@ fn guest_made_durable(row: &Row<'_>) -> Option<Finding> {
     // Who joins is the actor, and the context the inviter's; before, the guest is whom it is done to.
     let joined = row.action().ends_with("_channel_join");
     let (id, name) = match joined {
-        true => (row.actor_id(), who(row)),
+        true => (row.actor_id(), row.who()),
         false => (row.entity_id(), first([row.entity_email(), row.entity_name(), row.entity_id()])),
     };
     Some(
@@ -319,7 +316,7 @@ fn guests_created(row: &Row<'_>, config: &Config) -> Option<Finding> {
     Some(
         row.finding(rules::GUESTS_CREATED, Severity::Low)
             .key(row.actor_id())
-            .title(format!("{} created {guests} guests within a day", who(row)))
+            .title(format!("{} created {guests} guests within a day", row.who()))
             .window(windows::GUESTS_24H)
             .label("guests_24h", guests.to_string())
             .labels(facts(row)),
@@ -330,7 +327,7 @@ fn approved_own_request(row: &Row<'_>) -> Option<Finding> {
     (row.window(windows::REQUESTED_THEN_APPROVED) == 2).then(|| {
         row.finding(rules::SELF_APPROVED, Severity::Medium)
             .key(row.actor_id())
-            .title(format!("{} asked to connect a channel and approved it themselves{}", who(row), in_channel(row)))
+            .title(format!("{} asked to connect a channel and approved it themselves{}", row.who(), in_channel(row)))
             .window(windows::REQUESTED_THEN_APPROVED)
             .labels([("channel", row.entity_id())])
             .labels(facts(row))
@@ -358,18 +355,11 @@ fn in_channel(row: &Row<'_>) -> String {
 
 /// One person's changes are one alert. Nobody's aren't one person's: there the action is what they have in common.
 fn key<'b>(row: &Row<'b>) -> &'b str {
-    if NOBODY.contains(&row.actor_id()) { row.action() } else { row.actor_id() }
+    if row.is_by_nobody() { row.action() } else { row.actor_id() }
 }
 
 fn facts<'b>(row: &Row<'b>) -> [(&'static str, &'b str); 3] {
     [("actor_role", row.actor_role()), ("actor_team", row.actor_team()), ("address", row.context_ip_address())]
-}
-
-fn who<'b>(row: &Row<'b>) -> &'b str {
-    match row.actor_id() {
-        "USLACKUSER" | "USLACKSECURITY" => "Slack (no actor named)",
-        id => first([row.actor_email(), row.actor_name(), id]),
-    }
 }
 
 /// The first that is given, the e-mail before the name: a name can be changed by whoever bears it.

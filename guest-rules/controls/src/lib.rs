@@ -10,9 +10,6 @@ use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity,
 
 gridwatch_sdk::module!(detect);
 
-/// Slack's stand-ins where nobody in particular acted.
-const NOBODY: [&str; 4] = ["", "USLACKUSER", "USLACKSECURITY", "USLACKBOT"];
-
 /// With it, an app can read the audit log.
 const READS_THE_LOG: &str = "auditlogs:read";
 
@@ -148,8 +145,8 @@ fn changed(row: &Row<'_>, change: &Change) -> Option<Finding> {
         either(row.details_new_value(), row.details_new_retention_policy()),
     );
     let title = match (before, after) {
-        ("", "") => format!("{}: {}{}", who(row), row.action(), on(row)),
-        _ => format!("{}: {}{} from {} to {}", who(row), row.action(), on(row), said(before), said(after)),
+        ("", "") => format!("{}: {}{}", row.who(), row.action(), on(row)),
+        _ => format!("{}: {}{} from {} to {}", row.who(), row.action(), on(row), said(before), said(after)),
     };
     Some(
         row.finding(change.rule, severity)
@@ -185,7 +182,7 @@ fn restored(row: &Row<'_>) -> Option<Finding> {
     let finding = row
         .finding(rules::WEAKEN_ACT_RESTORE, Severity::High)
         .key(row.actor_id())
-        .title(format!("{} relaxed {}, did what it stands against, and put it back within 4 hours", who(row), first.1))
+        .title(format!("{} relaxed {}, did what it stands against, and put it back within 4 hours", row.who(), first.1))
         .labels(facts(row));
     let cited =
         |finding: Finding, (window, control): &(Window, &str)| finding.window(*window).label("control", *control);
@@ -203,7 +200,7 @@ fn hold_then_deletion(row: &Row<'_>) -> Option<Finding> {
     let first = done.first()?;
     let finding = row
         .finding(rules::HOLD_THEN_DELETION, Severity::High)
-        .title(format!("A legal hold was lifted, and within 72 hours {}; last: {}", first.1, who(row)))
+        .title(format!("A legal hold was lifted, and within 72 hours {}; last: {}", first.1, row.who()))
         .labels([("actor", row.actor_id())])
         .labels(facts(row));
     let cited = |finding: Finding, (window, then): &(Window, &str)| finding.window(*window).label("then", *then);
@@ -219,7 +216,7 @@ fn violations_cleared(row: &Row<'_>, config: &Config) -> Option<Finding> {
     Some(
         row.finding(rules::DLP_VIOLATIONS_DELETED, Severity::Medium)
             .key(key(row))
-            .title(format!("{} deleted {cleared} DLP violations within an hour", who(row)))
+            .title(format!("{} deleted {cleared} DLP violations within an hour", row.who()))
             .window(windows::VIOLATIONS_60M)
             .label("violations_60m", cleared.to_string())
             .labels(facts(row)),
@@ -260,7 +257,7 @@ fn defenders_in_bulk(row: &Row<'_>, config: &Config) -> Option<Finding> {
 fn about_defenders(row: &Row<'_>, hit: u64, did: &str, severity: Severity) -> Finding {
     row.finding(rules::DEFENDERS, severity)
         .key(key(row))
-        .title(format!("{hit} of the security team {did} within a day; last by {}", who(row)))
+        .title(format!("{hit} of the security team {did} within a day; last by {}", row.who()))
         .label("defenders_24h", hit.to_string())
         .labels([("action", row.action())])
         .labels(facts(row))
@@ -269,7 +266,7 @@ fn about_defenders(row: &Row<'_>, hit: u64, did: &str, severity: Severity) -> Fi
 /// Several admins put out of power by one person.
 fn admins_out(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let takes_roles = matches!(row.action(), "role_removed" | "permissions_removed");
-    if !(takes_roles || is_demotion(row.action())) || is_provisioned(row, config) || NOBODY.contains(&row.actor_id()) {
+    if !(takes_roles || is_demotion(row.action())) || is_provisioned(row, config) || row.is_by_nobody() {
         return None;
     }
     let ways = [
@@ -286,7 +283,7 @@ fn admins_out(row: &Row<'_>, config: &Config) -> Option<Finding> {
     Some(
         row.finding(rules::ADMINS_OUT, severity)
             .key(row.actor_id())
-            .title(format!("{} {did} {out} {whom} within a day", who(row)))
+            .title(format!("{} {did} {out} {whom} within a day", row.who()))
             .window(window)
             .label("out_24h", out.to_string())
             .labels([("target", row.target_id())])
@@ -297,13 +294,13 @@ fn admins_out(row: &Row<'_>, config: &Config) -> Option<Finding> {
 fn deactivated(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let out = row.window(windows::DEACTIVATED_60M);
     let theirs = row.action() != "user_deactivated" || is_provisioned(row, config);
-    if theirs || out < config.burst_deactivated || NOBODY.contains(&row.actor_id()) {
+    if theirs || out < config.burst_deactivated || row.is_by_nobody() {
         return None;
     }
     Some(
         row.finding(rules::MASS_DEACTIVATION, Severity::Medium)
             .key(row.actor_id())
-            .title(format!("{} deactivated {out} people within an hour", who(row)))
+            .title(format!("{} deactivated {out} people within an hour", row.who()))
             .window(windows::DEACTIVATED_60M)
             .label("deactivated_60m", out.to_string())
             .labels(facts(row)),
@@ -312,13 +309,13 @@ fn deactivated(row: &Row<'_>, config: &Config) -> Option<Finding> {
 
 fn apps_removed(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let apps = row.window(windows::APPS_REMOVED_60M);
-    if !removes_app(row.action()) || apps < config.burst_apps || NOBODY.contains(&row.actor_id()) {
+    if !removes_app(row.action()) || apps < config.burst_apps || row.is_by_nobody() {
         return None;
     }
     Some(
         row.finding(rules::APPS_REMOVED, Severity::Low)
             .key(row.actor_id())
-            .title(format!("{} removed or restricted {apps} apps within an hour", who(row)))
+            .title(format!("{} removed or restricted {apps} apps within an hour", row.who()))
             .window(windows::APPS_REMOVED_60M)
             .label("apps_60m", apps.to_string())
             .labels(facts(row)),
@@ -347,7 +344,7 @@ fn one_lower(severity: Severity) -> Option<Severity> {
 
 /// One person's changes are one alert. Nobody's aren't one person's: there the action is what they have in common.
 fn key<'b>(row: &Row<'b>) -> &'b str {
-    if NOBODY.contains(&row.actor_id()) { row.action() } else { row.actor_id() }
+    if row.is_by_nobody() { row.action() } else { row.actor_id() }
 }
 
 fn facts<'b>(row: &Row<'b>) -> [(&'static str, &'b str); 3] {
@@ -370,17 +367,6 @@ fn either<'b>(first: &'b str, second: &'b str) -> &'b str {
 
 fn said(value: &str) -> &str {
     if value.is_empty() { "nothing" } else { value }
-}
-
-/// The e-mail before the name: a name can be changed by whoever bears it.
-fn who<'b>(row: &Row<'b>) -> &'b str {
-    match row.actor_id() {
-        "USLACKUSER" | "USLACKSECURITY" => "Slack (no actor named)",
-        id => {
-            let names = [row.actor_email(), row.actor_name(), id];
-            names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
-        }
-    }
 }
 
 impl Configuration for Config {

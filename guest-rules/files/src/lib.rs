@@ -11,9 +11,6 @@ use gridwatch_sdk::{Configuration, Finding, Findings, Row, Severity, Usual, Wind
 
 gridwatch_sdk::module!(detect);
 
-/// Slack's stand-ins where nobody in particular acted.
-const NOBODY: [&str; 4] = ["", "USLACKUSER", "USLACKSECURITY", "USLACKBOT"];
-
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     let told = match row.action() {
         "file_downloaded" => [downloads(row, config), malicious(row, config), disguised(row)],
@@ -49,7 +46,7 @@ fn own_downloads(row: &Row<'_>, config: &Config) -> Option<Finding> {
         let high = worse != Worse::No || risky >= config.risky_files || channels >= config.new_channels;
         let severity = if high { Severity::High } else { Severity::Medium };
         let finding = of_actor(row, row.finding(rules::DOWNLOADS, severity))
-            .title(format!("{} downloaded {files} files in an hour{}", who(row), worse.said()))
+            .title(format!("{} downloaded {files} files in an hour{}", row.who(), worse.said()))
             .window(windows::FILES_60M)
             .label("files_60m", files.to_string())
             .label("usual_hour", word(usual))
@@ -61,7 +58,7 @@ fn own_downloads(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (files, usual) = (row.window(windows::FILES_24H), row.usual(windows::USUAL_FILES_A_DAY));
     if is_unusual(files, usual, config.usual_times, config.least_files_a_day) {
         let finding = of_actor(row, row.finding(rules::DOWNLOADS, of_a_day(usual)))
-            .title(format!("{} downloaded {files} files in a day", who(row)))
+            .title(format!("{} downloaded {files} files in a day", row.who()))
             .window(windows::FILES_24H)
             .label("files_24h", files.to_string())
             .label("usual_day", word(usual));
@@ -69,7 +66,7 @@ fn own_downloads(row: &Row<'_>, config: &Config) -> Option<Finding> {
     }
     (risky >= config.risky_files).then(|| {
         of_actor(row, row.finding(rules::DOWNLOADS, Severity::Low))
-            .title(format!("{} downloaded {risky} files with risky names in an hour", who(row)))
+            .title(format!("{} downloaded {risky} files with risky names in an hour", row.who()))
             .window(windows::RISKY_FILES_60M)
             .label("risky_names_60m", risky.to_string())
     })
@@ -156,7 +153,7 @@ fn links(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let day = (row.window(windows::LINKS_24H), windows::LINKS_24H);
     let pace = Pace::of(hour, day, usual, config.links, config.usual_times).filter(|_| has_actor(row))?;
     let finding = of_actor(row, row.finding(rules::LINKS, pace.severity))
-        .title(format!("{} opened {} files by link in {}", who(row), pace.count, pace.span))
+        .title(format!("{} opened {} files by link in {}", row.who(), pace.count, pace.span))
         .window(pace.window)
         .label(format!("opened_{}", pace.label), pace.count.to_string())
         .label("usual_day", word(usual));
@@ -171,7 +168,7 @@ fn sensitive_link(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let finding = row
         .finding(rules::SENSITIVE_LINK, Severity::Medium)
         .key(row.entity_id())
-        .title(format!("{} opened `{name}` by link", who(row)))
+        .title(format!("{} opened `{name}` by link", row.who()))
         .label("name", name)
         .label("sensitive_by", word)
         .labels([("actor", row.actor_id()), ("address", row.context_ip_address())]);
@@ -190,7 +187,7 @@ fn deletions(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (hour, day) = ((hour, windows::DELETED_60M), (day, windows::DELETED_24H));
     let pace = Pace::of(hour, day, usual, config.deletions, config.usual_times)?;
     let finding = of_actor(row, row.finding(rules::DELETIONS, pace.severity))
-        .title(format!("{} deleted {} messages and files in {}", who(row), pace.count, pace.span))
+        .title(format!("{} deleted {} messages and files in {}", row.who(), pace.count, pace.span))
         .window(pace.window)
         .label(format!("deleted_{}", pace.label), pace.count.to_string())
         .label("usual_day", word(usual));
@@ -201,7 +198,7 @@ fn deletions(row: &Row<'_>, config: &Config) -> Option<Finding> {
 fn malicious(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let verdict = row.action() == "file_malicious_content_detected";
     let opened_now = !verdict && !row.last_seen(windows::FOUND_MALICIOUS).is_never();
-    let by_order = NOBODY.contains(&row.actor_id()) || has(&config.bulk_apps, row.context_app_id());
+    let by_order = row.is_by_nobody() || has(&config.bulk_apps, row.context_app_id());
     if !verdict && (!opened_now || by_order) {
         return None;
     }
@@ -210,7 +207,9 @@ fn malicious(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (severity, title) = match (verdict, openers) {
         (true, 0) => (Severity::Medium, format!("Slack found malicious content in `{name}`")),
         (true, _) => (Severity::High, format!("Slack found malicious content in `{name}`, which {openers} opened")),
-        (false, _) => (Severity::High, format!("{} opened `{name}`, in which Slack found malicious content", who(row))),
+        (false, _) => {
+            (Severity::High, format!("{} opened `{name}`, in which Slack found malicious content", row.who()))
+        }
     };
     let opener = if opened_now { row.actor_id() } else { "" };
     let finding = row
@@ -238,7 +237,7 @@ fn disguised(row: &Row<'_>) -> Option<Finding> {
     let finding = row
         .finding(rules::DISGUISED, Severity::Medium)
         .key(row.entity_id())
-        .title(format!("{} {did} `{shown}`, which poses as another type", who(row)))
+        .title(format!("{} {did} `{shown}`, which poses as another type", row.who()))
         .label("disguise", how)
         .labels([("actor", row.actor_id()), ("address", row.context_ip_address())]);
     Some(finding)
@@ -253,7 +252,7 @@ fn program(row: &Row<'_>) -> Option<Finding> {
     };
     let did = if row.action() == "file_shared" { "shared" } else { "uploaded" };
     let finding = of_actor(row, row.finding(rules::PROGRAM, Severity::Medium))
-        .title(format!("{}, {whose}, {did} `{}`, which runs when it is opened", who(row), names::plain(name)))
+        .title(format!("{}, {whose}, {did} `{}`, which runs when it is opened", row.who(), names::plain(name)))
         .labels([("file", row.entity_id()), ("name", name)]);
     Some(finding)
 }
@@ -264,7 +263,7 @@ fn archives(row: &Row<'_>, config: &Config) -> Option<Finding> {
         return None;
     }
     let finding = of_actor(row, row.finding(rules::ARCHIVES, Severity::Low))
-        .title(format!("{} uploaded {files} archives in 15 minutes", who(row)))
+        .title(format!("{} uploaded {files} archives in 15 minutes", row.who()))
         .window(windows::ARCHIVES_15M)
         .label("files_15m", files.to_string());
     Some(finding)
@@ -276,7 +275,7 @@ fn blocked(row: &Row<'_>, config: &Config) -> Option<Finding> {
         return None;
     }
     let finding = of_actor(row, row.finding(rules::BLOCKED, Severity::Low))
-        .title(format!("{} was refused the download of {files} files in an hour", who(row)))
+        .title(format!("{} was refused the download of {files} files in an hour", row.who()))
         .window(windows::BLOCKED_60M)
         .label("files_60m", files.to_string());
     Some(finding)
@@ -310,7 +309,7 @@ fn of_actor(row: &Row<'_>, finding: Finding) -> Finding {
 }
 
 fn has_actor(row: &Row<'_>) -> bool {
-    !NOBODY.contains(&row.actor_id())
+    !row.is_by_nobody()
 }
 
 fn has(list: &[String], id: &str) -> bool {
@@ -322,14 +321,6 @@ fn word(usual: Usual) -> String {
     match usual {
         Usual::Learning => "can't tell yet".into(),
         Usual::AtMost(count) => count.to_string(),
-    }
-}
-
-/// The e-mail first: a name can be changed by whoever bears it.
-fn who<'b>(row: &Row<'b>) -> &'b str {
-    match row.actor_id() {
-        "USLACKUSER" | "USLACKSECURITY" => "Slack (no actor named)",
-        id => first([row.actor_email(), row.actor_name(), id]),
     }
 }
 
