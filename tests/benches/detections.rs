@@ -278,6 +278,7 @@ fn modules(facts: &Facts) -> Vec<Module> {
     paths.sort();
     let mut tables = Tables::default();
     tables.insert("corporate_egress", facts.corporate_egress.iter().cloned());
+    tables.insert("sensitive_channels", facts.sensitive_channels.iter().cloned());
     let (tables, limits) = (Arc::new(tables), Arc::new(Limits::default()));
     let load = |path: &PathBuf| {
         let bytes = std::fs::read(path).expect("a module");
@@ -299,12 +300,12 @@ fn modules(facts: &Facts) -> Vec<Module> {
 /// | `provisioning_apps`, `bulk_apps`, `service_apps`, `own_app` | the identity provider's app, those that read in bulk, those that run on own machines, and gridwatch's |
 /// | `own_teams`, `own_domains`, `own_networks` | what is the organization's own |
 /// | `known_partners` | organizations dealt with every day |
-/// | `sensitive_channels`, `incident_channels`, `decoy_channels`, `decoy_files` | what is dear, and what nobody has a reason to touch |
+/// | `incident_channels`, `decoy_channels`, `decoy_files` | what is dear, and what nobody has a reason to touch |
 ///
-/// Beside them the table `corporate_egress`, and one of networks. All thresholds stay at their defaults.
+/// Beside them the tables `corporate_egress` and `sensitive_channels`, and one of networks. All thresholds stay at their defaults.
 fn settings(manifest: &Manifest, facts: &Facts) -> Map<String, Value> {
     let networks = facts.own_asns.iter().map(|asn| format!("AS{asn}")).collect();
-    let known: [(&str, Vec<String>); 17] = [
+    let known: [(&str, Vec<String>); 16] = [
         ("export_actors", facts.export_actors.clone()),
         ("security_team", facts.security_team.clone()),
         ("responders", facts.security_team.clone()),
@@ -318,7 +319,6 @@ fn settings(manifest: &Manifest, facts: &Facts) -> Map<String, Value> {
         ("own_domains", facts.email_domains.clone()),
         ("own_networks", networks),
         ("known_partners", facts.known_partners.clone()),
-        ("sensitive_channels", facts.sensitive_channels.clone()),
         ("incident_channels", facts.incident_channels.clone()),
         ("decoy_channels", facts.decoy_channels.clone()),
         ("decoy_files", facts.decoy_files.clone()),

@@ -62,6 +62,7 @@ impl Host {
             "state_dir = \"state\"\n\
              [slack]\nbase_url = \"{}\"\ntoken_file = \"token\"\nstart = \"{start}\"\nrequests_per_minute = 6000\n{}\n\
              [modules]\ndir = {modules:?}\n[modules.grants]\nsign-in = [\"lookup\"]\nsessions = [\"lookup\"]\n\
+             channels = [\"lookup\"]\nconnect = [\"lookup\"]\n\
              [lookups]\ncorporate_egress = [\"198.51.100.0/24\"]\nsensitive_channels = [\"C0PLANS\"]\n\
              [[sink]]\nname = \"events\"\ntype = \"file\"\npath = \"events.ndjson\"\ninclude = [\"events\"]\n{sinks}\n\
              [[sink]]\nname = \"alerts\"\ntype = \"file\"\npath = \"alerts.ndjson\"\ninclude = [\"alerts\"]\n{sinks}\n{}\n",

@@ -200,6 +200,8 @@ fn the_newest_version_of_a_module_serves() {
     let files = [
         ("sign-in.wasm", built(&our_modules(), "sign-in")),
         ("sessions.wasm", built(&our_modules(), "sessions")),
+        ("channels.wasm", built(&our_modules(), "channels")),
+        ("connect.wasm", built(&our_modules(), "connect")),
         ("healthy-1.0.0.wasm", test_guest("healthy")),
         ("healthy-1.10.0.wasm", with_manifest(without_manifest("healthy"), &newer)),
     ];

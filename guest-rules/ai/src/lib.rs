@@ -10,9 +10,6 @@ use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual
 
 gridwatch_sdk::module!(detect);
 
-/// Slack's stand-ins where nobody in particular acted: what is counted under them is many people's.
-const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
-
 /// The value of `published_then_out` with both steps done.
 const BOTH_STEPS: u64 = 2;
 
@@ -49,7 +46,7 @@ fn surface_opened(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let finding = row
         .finding(rules::SURFACE_OPENED, severity)
         .key(what)
-        .title(format!("{} {} {what}", who(row), did(row.action())))
+        .title(format!("{} {} {what}", row.who(), did(row.action())))
         .labels([
             ("action", row.action()),
             ("server_url", row.details_server_url()),
@@ -91,7 +88,7 @@ fn what<'b>(row: &Row<'b>) -> &'b str {
 }
 
 fn read_sweep(row: &Row<'_>, config: &Config) -> Option<Finding> {
-    if NOBODY.contains(&row.actor_id()) || config.bulk_apps.iter().any(|id| id == row.context_app_id()) {
+    if row.is_by_nobody() || config.bulk_apps.iter().any(|id| id == row.context_app_id()) {
         return None;
     }
     let windows = [windows::READ_60M, windows::READ_WITHOUT_APP_60M, windows::READ_BY_ARGUMENT_60M];
@@ -120,7 +117,7 @@ fn read_sweep(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let finding = row
         .finding(rules::READ_SWEEP, severity)
         .key(format!("{} {}", row.actor_id(), row.context_app_id()).trim_end())
-        .title(format!("{} read {count} channels and files for {} in {span}", assistant(row), who(row)))
+        .title(format!("{} read {count} channels and files for {} in {span}", assistant(row), row.who()))
         .window(cited)
         .label("objects", count.to_string())
         .label("usual", usual)
@@ -132,13 +129,13 @@ fn broadcast(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let windows = [windows::WROTE_60M, windows::WROTE_MESSAGES_60M, windows::WROTE_BY_ARGUMENT_60M];
     let most = windows.into_iter().max_by_key(|window| row.window(*window))?;
     let channels = row.window(most);
-    if channels < config.broadcast_channels || NOBODY.contains(&row.actor_id()) {
+    if channels < config.broadcast_channels || row.is_by_nobody() {
         return None;
     }
     let finding = row
         .finding(rules::BROADCAST, Severity::Medium)
         .key(row.actor_id())
-        .title(format!("{} wrote to {channels} channels for {} in an hour", assistant(row), who(row)))
+        .title(format!("{} wrote to {channels} channels for {} in an hour", assistant(row), row.who()))
         .window(most)
         .label("channels", channels.to_string())
         .labels([("app", row.context_app_id()), ("address", row.context_ip_address())]);
@@ -155,13 +152,13 @@ fn workflow_verdict(row: &Row<'_>) -> Finding {
 }
 
 fn workflow_out(row: &Row<'_>) -> Option<Finding> {
-    if row.window(windows::PUBLISHED_THEN_OUT) < BOTH_STEPS || NOBODY.contains(&row.actor_id()) {
+    if row.window(windows::PUBLISHED_THEN_OUT) < BOTH_STEPS || row.is_by_nobody() {
         return None;
     }
     let finding = row
         .finding(rules::WORKFLOW_OUT, Severity::Low)
         .key(row.actor_id())
-        .title(format!("{} published a first workflow, and within a day it reached out", who(row)))
+        .title(format!("{} published a first workflow, and within a day it reached out", row.who()))
         .window(windows::PUBLISHED_THEN_OUT)
         .labels([("act", row.action()), ("address", row.context_ip_address())]);
     Some(finding)
@@ -172,7 +169,7 @@ fn external_triggers(row: &Row<'_>) -> Option<Finding> {
     let finding = row
         .finding(rules::WORKFLOW_OUT, change.severity()?)
         .key(row.action())
-        .title(format!("{} let workflows be triggered from outside", who(row)))
+        .title(format!("{} let workflows be triggered from outside", row.who()))
         .labels([
             ("direction", change.word()),
             ("from", row.details_previous_value()),
@@ -200,11 +197,6 @@ fn did(action: &str) -> &'static str {
         action if action.starts_with("pref.") => "changed",
         _ => "changed MCP server",
     }
-}
-
-/// The e-mail first: a name can be changed by whoever bears it.
-fn who<'b>(row: &Row<'b>) -> &'b str {
-    first([row.actor_email(), row.actor_name(), row.actor_id()])
 }
 
 fn first(names: [&str; 3]) -> &str {

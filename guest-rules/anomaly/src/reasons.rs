@@ -1,4 +1,4 @@
-//! Slack's reasons for an anomaly, and how much each one weighs.
+//! Slack's reasons for an anomaly, and how much each one weighs, unless a team says otherwise.
 
 use gridwatch_sdk::Severity::{self, High, Low, Medium};
 
@@ -25,17 +25,29 @@ const REASONS: &[(&str, Severity, &str)] = &[
     ("user_agent", Low, "user agent changed oddly"),
 ];
 
-/// Two of these together say that the session is being used by somebody else from somewhere else.
-const PAIRS: [&str; 4] = ["tor", "asn", "spoofed_user_agent", "unexpected_client"];
+/// How a team wants reasons rated.
+pub(crate) struct Rating<'c> {
+    /// Before the built-in severities; `None` is no anomaly at all.
+    pub(crate) own: [(&'c Vec<String>, Option<Severity>); 4],
+    /// Two of these together say that the session is being used by somebody else from somewhere else.
+    pub(crate) pairs: &'c [String],
+}
 
-/// Severity of all reasons together.
-pub(crate) fn severity(reasons: &[String]) -> Severity {
-    let paired = PAIRS.iter().filter(|p| reasons.iter().any(|r| r == *p)).count() >= 2;
-    let worst = reasons.iter().map(|reason| find(reason).0).max();
-    match worst {
-        _ if paired => High,
-        Some(worst) => worst,
-        None => Medium,
+impl Rating<'_> {
+    /// Severity of all reasons together. `None` if there are some, and all are ignored.
+    pub(crate) fn severity(&self, reasons: &[String]) -> Option<Severity> {
+        let rated: Vec<_> = reasons.iter().filter_map(|reason| Some((reason, self.of(reason)?))).collect();
+        let paired = rated.iter().filter(|(reason, _)| self.pairs.contains(reason)).count() >= 2;
+        match rated.iter().map(|(_, severity)| *severity).max() {
+            _ if paired => Some(High),
+            Some(worst) => Some(worst),
+            None => reasons.is_empty().then_some(Medium),
+        }
+    }
+
+    fn of(&self, reason: &String) -> Option<Severity> {
+        let own = self.own.iter().find(|(list, _)| list.contains(reason));
+        own.map_or(Some(find(reason).0), |(_, severity)| *severity)
     }
 }
 

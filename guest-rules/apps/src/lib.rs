@@ -5,7 +5,7 @@
 //! audit log, so the moment it is let in is the moment to look.
 
 use gridwatch_sdk::scopes::{self, Scopes};
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity, is_nobody};
 
 gridwatch_sdk::module!(detect);
 
@@ -19,7 +19,10 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     match row.action() {
         "app_scopes_expanded" => findings.extend(scopes_expanded(row, config)),
         "file_downloaded" | "canvas_downloaded" | "list_downloaded" => {}
-        _ => findings.extend(install(row, config)),
+        _ => {
+            findings.extend(install(row, config));
+            findings.extend(self_approved(row));
+        }
     }
     findings.extend(chain(row));
     findings.extend(many_apps(row, config));
@@ -34,27 +37,54 @@ fn install(row: &Row<'_>, config: &Config) -> Option<Finding> {
         row.details_scopes(),
         row.details_bot_scopes(),
     ]);
-    if is_known(app_id(row), &held, config) {
+    let before = scopes_before(row);
+    // Who says what was there before says what is there now; without it all of them are new.
+    let added = if before.is_empty() { held.clone() } else { &scopes_now(row) - &before };
+    let nothing_new = !before.is_empty() && added.is_empty();
+    if nothing_new || is_known(app_id(row), &held, config) {
         return None;
     }
-    let title = format!("{} {} {}: {}", who(row), did(row.action()), app(row), scopes::brief(&held, SHOWN));
-    let finding = rated(row, rules::INSTALL, &held, config)?;
-    Some(finding.title(title).label("scopes", scopes::brief(&held, usize::MAX)))
+    let title = format!("{} {} {}: {}", row.who(), did(row.action()), app(row), scopes::brief(&added, SHOWN));
+    let finding = rated(row, rules::INSTALL, &added, config)?.title(title);
+    let finding = finding.label("scopes", scopes::brief(&held, usize::MAX));
+    Some(if before.is_empty() { finding } else { with_change(finding, &added, &before) })
 }
 
 fn scopes_expanded(row: &Row<'_>, config: &Config) -> Option<Finding> {
-    let held = scopes_now(row);
-    let before = scopes::read(&[row.details_previous_scopes(), row.details_old_scopes()]);
-    let added: Scopes = held.difference(&before).cloned().collect();
+    let (held, before) = (scopes_now(row), scopes_before(row));
+    let added = &held - &before;
     if added.is_empty() || is_known(app_id(row), &held, config) {
         return None;
     }
-    let title = format!("{} gave {} more: {}", who(row), app(row), scopes::brief(&added, SHOWN));
-    let finding = rated(row, rules::SCOPES_EXPANDED, &added, config)?
-        .title(title)
-        .label("scopes_added", scopes::brief(&added, usize::MAX))
-        .label("scopes_before", scopes::brief(&before, usize::MAX));
-    Some(finding)
+    let title = format!("{} gave {} more: {}", row.who(), app(row), scopes::brief(&added, SHOWN));
+    let finding = rated(row, rules::SCOPES_EXPANDED, &added, config)?.title(title);
+    Some(with_change(finding, &added, &before))
+}
+
+fn with_change(finding: Finding, added: &Scopes, before: &Scopes) -> Finding {
+    finding
+        .label("scopes_added", scopes::brief(added, usize::MAX))
+        .label("scopes_before", scopes::brief(before, usize::MAX))
+}
+
+/// One person on both sides of an approval, as far as the entry names them.
+fn self_approved(row: &Row<'_>) -> Option<Finding> {
+    let approver = row.details_approver_id();
+    let requester = match (row.details_installer_user_id(), row.action()) {
+        // Who approves is the actor; that they installed it, only the details could say.
+        ("", "app_approved") => return None,
+        ("", _) => row.actor_id(),
+        (installer, _) => installer,
+    };
+    if approver != requester || is_nobody(approver) {
+        return None;
+    }
+    Some(
+        row.finding(rules::SELF_APPROVED, Severity::Low)
+            .key(key(row))
+            .title(format!("{} {} {}, approved by whoever asked for it", row.who(), did(row.action()), app(row)))
+            .labels([("app", app_id(row)), ("approver", approver), ("address", row.context_ip_address())]),
+    )
 }
 
 /// Fires on the download as a rule, and on an earlier step when that arrives last.
@@ -76,7 +106,7 @@ fn chain(row: &Row<'_>) -> Option<Finding> {
         .title(format!("{name} was let in, gained scopes that read content, and downloads in bulk"))
         .window(window)
         .label("app", id)
-        .label("in_the_name_of", who(row))
+        .label("in_the_name_of", row.who())
         .label("address", row.context_ip_address());
     let files = row.window(windows::FILES_BY_APP_24H);
     Some(if reading { finding.label("files_in_24h", files.to_string()) } else { finding })
@@ -90,7 +120,7 @@ fn many_apps(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let finding = row
         .finding(rules::MANY_APPS, Severity::Low)
         .key(row.actor_id())
-        .title(format!("{} installed {apps} apps in 30 minutes", who(row)))
+        .title(format!("{} installed {apps} apps in 30 minutes", row.who()))
         .window(windows::APPS_BY_USER_30M)
         .label("apps", apps.to_string())
         .label("address", row.context_ip_address());
@@ -109,25 +139,35 @@ fn scopes_now(row: &Row<'_>) -> Scopes {
     given.unwrap_or_default()
 }
 
+/// None of an app that had none, or whose entry doesn't say.
+fn scopes_before(row: &Row<'_>) -> Scopes {
+    scopes::read(&[row.details_previous_scopes(), row.details_old_scopes()])
+}
+
 /// The finding that these scopes in this app by this actor deserve, if any.
 fn rated(row: &Row<'_>, rule: Rule, scopes: &Scopes, config: &Config) -> Option<Finding> {
     let (tier, doubts) = (scopes::highest_tier(scopes), doubts(row));
     let score = tier + doubts.iter().filter(|doubt| doubt.counts).count() as u64;
+    let sees_all = config.high_scopes.iter().any(|scope| scopes.contains(scope));
     let severity = match score {
-        _ if score >= config.high_score => Severity::High,
+        _ if sees_all || score >= config.high_score => Severity::High,
         _ if score >= config.medium_score => Severity::Medium,
         _ => return None,
     };
-    let key = [app_id(row), row.entity_id(), row.actor_id()];
-    let key = key.into_iter().find(|id| !id.is_empty()).unwrap_or_default();
     let finding = row
         .finding(rule, severity)
-        .key(key)
+        .key(key(row))
         .label("app", app_id(row))
         .label("address", row.context_ip_address())
         .label("tier", tier.to_string())
         .label("score", score.to_string());
     Some(doubts.into_iter().fold(finding, |finding, d| finding.label(d.label, d.value)))
+}
+
+/// One app's findings are one alert.
+fn key<'b>(row: &Row<'b>) -> &'b str {
+    let ids = [app_id(row), row.entity_id(), row.actor_id()];
+    ids.into_iter().find(|id| !id.is_empty()).unwrap_or_default()
 }
 
 /// Something that makes the same scopes more of a worry.
@@ -138,7 +178,7 @@ struct Doubt<'b> {
     counts: bool,
 }
 
-fn doubts<'b>(row: &Row<'b>) -> [Doubt<'b>; 4] {
+fn doubts<'b>(row: &Row<'b>) -> [Doubt<'b>; 5] {
     let said = |text: &'b str| if text.is_empty() { "unknown" } else { text };
     let doubt = |label, value, counts| Doubt { label, value, counts };
     let role = said(row.actor_role());
@@ -150,12 +190,19 @@ fn doubts<'b>(row: &Row<'b>) -> [Doubt<'b>; 4] {
         Seen::Learning => "can't tell yet",
         Seen::At(_) => "yes",
     };
+    let network = match (row.first_seen(windows::NETWORKS), row.first_seen(windows::KNOWN)) {
+        _ if row.context_whose() != "actor" || row.context_network().is_empty() => "unknown",
+        (Seen::Never, Seen::At(_)) => "not in 90 days",
+        (Seen::At(_), _) => "yes",
+        _ => "can't tell yet",
+    };
     [
         // Unknown counts: better one look too many than an installer who is nobody's admin and never looked at.
         doubt("actor_role", role, !matches!(role, "admin" | "owner" | "primary_owner")),
         doubt("directory_approved", approved, approved == "false"),
         doubt("internal_integration", internal, internal == "true"),
         doubt("app_seen_before", seen, seen == "not in 90 days"),
+        doubt("network_seen_before", network, network == "not in 90 days"),
     ]
 }
 
@@ -197,12 +244,6 @@ fn did(action: &str) -> &'static str {
     }
 }
 
-/// The e-mail first: a name can be changed by whoever bears it.
-fn who<'b>(row: &Row<'b>) -> &'b str {
-    let names = [row.actor_email(), row.actor_name(), row.actor_id()];
-    names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
-}
-
 impl Configuration for Config {
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -212,6 +253,8 @@ impl Configuration for Config {
                 self.medium_score, self.high_score
             ));
         }
+        let wrong = self.high_scopes.iter().filter(|scope| scopes::read(&[scope]) != Scopes::from([scope.to_string()]));
+        problems.extend(wrong.map(|scope| format!("`high_scopes` has `{scope}`; write one scope, in lower case")));
         let is_app =
             |known: &&String| known.starts_with('A') && known.split_once(':').is_some_and(|(_, max)| !max.is_empty());
         let wrong = self.known_apps.iter().filter(|known| !is_app(known));
@@ -219,5 +262,23 @@ impl Configuration for Config {
         let wrong = self.bulk_apps.iter().filter(|id| !id.starts_with('A'));
         problems.extend(wrong.map(|id| format!("`bulk_apps` has `{id}`; an app's id starts with A")));
         problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_could_never_fit_are_told() {
+        assert_eq!(Config::default().problems(), Vec::<String>::new());
+        let config = Config {
+            high_scopes: vec!["auditlogs:read".into(), "Admin".into(), "admin,files:read".into(), "".into()],
+            bulk_apps: vec!["B1".into()],
+            ..Config::default()
+        };
+        let told = config.problems();
+        let names = ["`Admin`", "`admin,files:read`", "``", "`B1`"];
+        assert!(told.len() == 4 && told.iter().zip(names).all(|(told, name)| told.contains(name)), "{told:?}");
     }
 }

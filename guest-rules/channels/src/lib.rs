@@ -6,21 +6,20 @@ use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual
 
 gridwatch_sdk::module!(detect);
 
-/// Slack's stand-ins where nobody in particular acted.
-const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
+/// Channels that hold what few may know.
+const SENSITIVE: &str = "sensitive_channels";
 
-/// For so long newcomers find their way; `joined_workspace` forgets after as long.
-const NEWCOMER_MS: u64 = 48 * 3_600_000;
+const HOUR_MS: u64 = 3_600_000;
 
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     let finding = match row.action() {
         "user_channel_join" | "guest_channel_join" => join_sweep(row, config),
         "public_channel_preview" => preview_sweep(row, config),
-        "private_channel_converted_to_public" => Some(made_public(row, config)),
+        "private_channel_converted_to_public" => Some(made_public(row)),
         "public_channel_deleted" | "private_channel_deleted" => deletions(row, config),
         "private_message_forwarded" => forwards(row, config),
-        "channel_email_address_created" => mail_address(row, config),
-        _ => rescoped(row, config),
+        "channel_email_address_created" => mail_address(row),
+        _ => rescoped(row),
     };
     findings.extend(finding);
 }
@@ -28,7 +27,7 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
 fn join_sweep(row: &Row<'_>, config: &Config) -> Option<Finding> {
     // An invited one's entry reads the same counts, but its context is the inviter's.
     let invited = !matches!(row.details_inviter(), "" | "{}");
-    if !is_somebodys(row, config) || invited || is_newcomer(row) {
+    if !is_somebodys(row, config) || invited || is_newcomer(row, config) {
         return None;
     }
     let day = Counted::new(row, windows::JOINS_24H, "24h", "a day");
@@ -41,12 +40,12 @@ fn join_sweep(row: &Row<'_>, config: &Config) -> Option<Finding> {
 }
 
 /// Came to a workspace just now, and did nothing before.
-fn is_newcomer(row: &Row<'_>) -> bool {
-    let was_there = match row.first_seen(windows::ACTIVE_SINCE) {
-        Seen::At(first) => row.time_ms().saturating_sub(first) > NEWCOMER_MS,
-        Seen::Never | Seen::Learning => false,
-    };
-    !row.last_seen(windows::JOINED_WORKSPACE).is_never() && !was_there
+fn is_newcomer(row: &Row<'_>, config: &Config) -> bool {
+    let just_now = config.newcomer_hours * HOUR_MS;
+    let within = |seen| matches!(seen, Seen::At(time) if row.time_ms().saturating_sub(time) <= just_now);
+    let active = row.first_seen(windows::ACTIVE_SINCE);
+    let was_there = matches!(active, Seen::At(_)) && !within(active);
+    config.newcomer_hours > 0 && within(row.last_seen(windows::JOINED_WORKSPACE)) && !was_there
 }
 
 fn preview_sweep(row: &Row<'_>, config: &Config) -> Option<Finding> {
@@ -69,12 +68,12 @@ fn preview_sweep(row: &Row<'_>, config: &Config) -> Option<Finding> {
     Some(finding.label("joined_meanwhile", joined.to_string()))
 }
 
-fn made_public(row: &Row<'_>, config: &Config) -> Finding {
-    let sensitive = is_sensitive(row, config);
+fn made_public(row: &Row<'_>) -> Finding {
+    let sensitive = is_sensitive(row);
     let severity = if sensitive { Severity::High } else { Severity::Medium };
     let finding = row.finding(rules::MADE_PUBLIC, severity).key(row.entity_id()).title(format!(
         "{} made the {}channel {} public",
-        who(row),
+        row.who(),
         if sensitive { "sensitive " } else { "" },
         name(row)
     ));
@@ -88,14 +87,21 @@ fn deletions(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let hour = Counted::new(row, windows::DELETED_60M, "60m", "an hour");
     let day = Counted::new(row, windows::DELETED_24H, "24h", "a day");
     let usual = row.usual(windows::USUAL_DELETED_A_DAY);
+    let by_method = [("by_method", row.details_initiated_by())];
+    if is_sensitive(row) {
+        // One is enough: a table can't be asked of the day's others, and this one can't be had back.
+        let finding = row
+            .finding(rules::DELETIONS, Severity::High)
+            .key(row.actor_id())
+            .title(format!("{} deleted the sensitive channel {}", row.who(), name(row)))
+            .window(windows::DELETED_24H)
+            .label("count_24h", day.count.to_string())
+            .labels([("sensitive", row.entity_id())]);
+        return Some(with_facts(finding.labels(by_method), row));
+    }
     let pace = Pace::of(hour, day, usual, config.deletions, config.usual_times)?;
-    let sensitive = row.window(windows::DELETED_SENSITIVE_24H);
-    let severity = if sensitive > 0 { Severity::High } else { pace.severity };
-    let finding = pace
-        .finding(row, row.finding(rules::DELETIONS, severity), "deleted", "channels")
-        .label("sensitive_24h", sensitive.to_string())
-        .labels([("by_method", row.details_initiated_by())]);
-    Some(finding)
+    let finding = pace.finding(row, row.finding(rules::DELETIONS, pace.severity), "deleted", "channels");
+    Some(finding.labels(by_method))
 }
 
 fn forwards(row: &Row<'_>, config: &Config) -> Option<Finding> {
@@ -109,8 +115,8 @@ fn forwards(row: &Row<'_>, config: &Config) -> Option<Finding> {
     Some(pace.finding(row, row.finding(rules::FORWARDS, pace.severity), "forwarded", "private messages"))
 }
 
-fn rescoped(row: &Row<'_>, config: &Config) -> Option<Finding> {
-    if !is_sensitive(row, config) {
+fn rescoped(row: &Row<'_>) -> Option<Finding> {
+    if !is_sensitive(row) {
         return None;
     }
     let (severity, did) = match row.action() {
@@ -137,7 +143,7 @@ fn rescoped(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let finding = row
         .finding(rules::RESCOPED, severity)
         .key(row.entity_id())
-        .title(format!("{} {did} the sensitive channel {}", who(row), name(row)))
+        .title(format!("{} {did} the sensitive channel {}", row.who(), name(row)))
         .labels(facts);
     Some(with_facts(finding, row))
 }
@@ -156,15 +162,15 @@ fn guests_restricted(row: &Row<'_>) -> Option<bool> {
     read(row.details_new_value()).or_else(|| read(row.details_previous_value()).map(|before| !before))
 }
 
-fn mail_address(row: &Row<'_>, config: &Config) -> Option<Finding> {
-    let (severity, kind) = match (is_sensitive(row, config), row.entity_privacy()) {
+fn mail_address(row: &Row<'_>) -> Option<Finding> {
+    let (severity, kind) = match (is_sensitive(row), row.entity_privacy()) {
         (true, _) => (Severity::Medium, "sensitive"),
         (false, "" | "public") => return None,
         (false, _) => (Severity::Low, "private"),
     };
     let finding = row.finding(rules::MAIL_ADDRESS, severity).key(row.entity_id()).title(format!(
         "{} gave the {kind} channel {} a mail address",
-        who(row),
+        row.who(),
         name(row)
     ));
     Some(with_facts(finding, row))
@@ -219,7 +225,7 @@ impl Pace {
         };
         let finding = finding
             .key(row.actor_id())
-            .title(format!("{} {did} {count} {what} in {span}", who(row)))
+            .title(format!("{} {did} {count} {what} in {span}", row.who()))
             .window(window)
             .label(format!("count_{label}"), count.to_string())
             .label("usual_day", usual);
@@ -229,11 +235,11 @@ impl Pace {
 
 /// Does one person answer for it?
 fn is_somebodys(row: &Row<'_>, config: &Config) -> bool {
-    !NOBODY.contains(&row.actor_id()) && !config.bulk_apps.iter().any(|id| id == row.context_app_id())
+    !row.is_by_nobody() && !config.bulk_apps.iter().any(|id| id == row.context_app_id())
 }
 
-fn is_sensitive(row: &Row<'_>, config: &Config) -> bool {
-    !row.entity_id().is_empty() && config.sensitive_channels.iter().any(|id| id == row.entity_id())
+fn is_sensitive(row: &Row<'_>) -> bool {
+    row.is_in(SENSITIVE, fields::ENTITY_ID)
 }
 
 fn with_facts(finding: Finding, row: &Row<'_>) -> Finding {
@@ -243,14 +249,6 @@ fn with_facts(finding: Finding, row: &Row<'_>) -> Finding {
         ("client", row.context_client()),
         ("app", row.context_app_id()),
     ])
-}
-
-/// The e-mail first: a name can be changed by whoever bears it.
-fn who<'b>(row: &Row<'b>) -> &'b str {
-    match row.actor_id() {
-        "USLACKUSER" | "USLACKSECURITY" => "Slack (no actor named)",
-        id => first([row.actor_email(), row.actor_name(), id]),
-    }
 }
 
 fn name<'b>(row: &Row<'b>) -> &'b str {
@@ -263,13 +261,8 @@ fn first(names: [&str; 3]) -> &str {
 
 impl Configuration for Config {
     fn problems(&self) -> Vec<String> {
-        let starts = |id: &str, with: &[&str]| with.iter().any(|start| id.starts_with(start));
-        let apps = self.bulk_apps.iter().filter(|id| !starts(id, &["A"]));
-        let channels = self.sensitive_channels.iter().filter(|id| !starts(id, &["C", "G", "D"]));
-        let apps = apps.map(|id| format!("`bulk_apps` has `{id}`; an app's id starts with A"));
-        let channels =
-            channels.map(|id| format!("`sensitive_channels` has `{id}`; a channel's id starts with C, G or D"));
-        apps.chain(channels).collect()
+        let apps = self.bulk_apps.iter().filter(|id| !id.starts_with('A'));
+        apps.map(|id| format!("`bulk_apps` has `{id}`; an app's id starts with A")).collect()
     }
 }
 
@@ -280,12 +273,8 @@ mod tests {
     #[test]
     fn ids_of_the_wrong_kind_are_told() {
         assert_eq!(Config::default().problems(), Vec::<String>::new());
-        let config = Config {
-            bulk_apps: vec!["A1".into(), "B1".into()],
-            sensitive_channels: vec!["C1".into(), "G1".into(), "#legal".into()],
-            ..Config::default()
-        };
+        let config = Config { bulk_apps: vec!["A1".into(), "B1".into()], ..Config::default() };
         let told = config.problems();
-        assert!(told.len() == 2 && told[0].contains("`B1`") && told[1].contains("`#legal`"), "{told:?}");
+        assert!(told.len() == 1 && told[0].contains("`B1`"), "{told:?}");
     }
 }

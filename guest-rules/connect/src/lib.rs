@@ -5,13 +5,13 @@
 
 mod policy;
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Window, json};
 use policy::Direction;
 
 gridwatch_sdk::module!(detect);
 
-/// Slack's stand-ins where nobody in particular acted.
-const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
+/// Channels that outsiders have no business in.
+const SENSITIVE: &str = "sensitive_channels";
 
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     let lets_in = matches!(
@@ -31,6 +31,7 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
         findings.extend(many_channels(row, config));
     }
     findings.extend(drained(row));
+    findings.extend(shared_outside(row));
     findings.extend(policy_changed(row));
     findings.extend(guest_made_durable(row));
     findings.extend(guests_created(row, config));
@@ -74,24 +75,15 @@ impl<'b> Outside<'b> {
 
 fn organization(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let outside = Outside::of(row, config);
+    let place = place(row);
     let known = |id: &str| config.known_partners.iter().any(|partner| partner == id);
-    if outside.as_ref().is_some_and(|outside| known(outside.id)) {
-        return None;
-    }
-    let place = place(row, config);
-    let always = matches!(row.action(), "approved_orgs_added" | "external_shared_channel_host_transferred");
-    let severity = match (outside.as_ref().map(|outside| outside.seen), place) {
-        (Some(Seen::Never), Place::Private | Place::Sensitive) => Severity::High,
-        (Some(Seen::Never), _) | (Some(Seen::Learning), Place::Private | Place::Sensitive) => Severity::Medium,
-        (Some(Seen::At(_)), Place::Sensitive) => Severity::Medium,
-        _ if always => Severity::Medium,
-        (Some(Seen::Learning), _) => Severity::Low,
-        (Some(Seen::At(_)), _) => return None,
-        // Between workspaces of ours, it names nobody.
-        (None, _) if row.action() == "channel_workspaces_updated" => return None,
-        (None, Place::Sensitive) => Severity::Medium,
-        (None, _) => Severity::Low,
+    let partner = outside.as_ref().is_some_and(|outside| known(outside.id));
+    let doubts = if partner { Doubts::default() } else { Doubts::of(row, config) };
+    let base = match partner {
+        true => (place == Place::Sensitive).then_some(Severity::Medium),
+        false => rated(row.action(), outside.as_ref().map(|outside| outside.seen), place),
     };
+    let severity = [base, doubts.severity()].into_iter().flatten().max()?;
     let (key, whom, seen) = match &outside {
         Some(Outside { id, name: "", seen }) => (*id, (*id).to_owned(), seen.word()),
         Some(Outside { id, name, seen }) => (*id, format!("{name} ({id})"), seen.word()),
@@ -100,15 +92,80 @@ fn organization(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let finding = row
         .finding(rules::ORGANIZATION, severity)
         .key(key)
-        .title(format!("{whom}: {}{}, by {}", did(row.action()), in_channel(row), who(row)))
+        .title(format!("{whom}: {}{}, by {}{}", did(row.action()), in_channel(row), row.who(), doubts.said()))
         .labels([
             ("organization", key),
             ("organization_name", row.details_external_organization_name()),
             ("seen_before", seen),
             ("place", place.word()),
             ("external_email", row.details_external_user_email()),
-        ]);
-    Some(finding.labels(facts(row)))
+            ("freemail", &doubts.freemail),
+            ("inviter", if doubts.uninvited.is_some() { "not in `allowed_inviters`" } else { "" }),
+        ])
+        .labels(facts(row));
+    Some(doubts.uninvited.into_iter().fold(finding, Finding::window))
+}
+
+/// By who comes, and to where.
+fn rated(action: &str, seen: Option<Seen>, place: Place) -> Option<Severity> {
+    let always = matches!(action, "approved_orgs_added" | "external_shared_channel_host_transferred");
+    match (seen, place) {
+        (Some(_), Place::Sensitive) | (Some(Seen::Never), Place::Private) => Some(Severity::High),
+        (Some(Seen::Never), Place::Open) | (Some(Seen::Learning), Place::Private) => Some(Severity::Medium),
+        _ if always => Some(Severity::Medium),
+        (Some(Seen::Learning), Place::Open) | (Some(Seen::At(_)), Place::Private) => Some(Severity::Low),
+        (Some(Seen::At(_)), Place::Open) => None,
+        // Between workspaces of ours, it names nobody.
+        (None, _) if action == "channel_workspaces_updated" => None,
+        (None, Place::Sensitive) => Some(Severity::Medium),
+        (None, _) => Some(Severity::Low),
+    }
+}
+
+/// What makes an organization more of a worry, whether it was seen before or not.
+#[derive(Default)]
+struct Doubts {
+    /// The domain, or "".
+    freemail: String,
+    /// The window that saw the invitation of somebody who isn't to send any.
+    uninvited: Option<Window>,
+}
+
+impl Doubts {
+    fn of(row: &Row<'_>, config: &Config) -> Self {
+        // Who accepts is often the outsider; whose team it is tells.
+        let theirs = row.actor_external() == "true" || row.actor_team() == row.details_external_organization_id();
+        let emails = [row.details_external_user_email(), if theirs { row.actor_email() } else { "" }];
+        let domains = emails.into_iter().flat_map(json::texts);
+        let mut domains = domains.filter_map(|email| Some(email.rsplit_once('@')?.1.trim().to_ascii_lowercase()));
+        let freemail = domains.find(|domain| config.freemail_domains.contains(domain)).unwrap_or_default();
+        let windows = match row.action() {
+            "connect_dm_invite_accepted" => &[windows::UNINVITED_BY_MESSAGE][..],
+            "external_shared_channel_connected"
+            | "external_shared_channel_invite_accepted"
+            | "external_shared_channel_invite_approved" => &[windows::UNINVITED],
+            _ => &[],
+        };
+        let asked = windows.iter().filter(|_| !config.allowed_inviters.is_empty());
+        let uninvited = asked.copied().find(|window| row.window(*window) > 0);
+        Self { freemail, uninvited }
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        match (self.uninvited, &*self.freemail) {
+            (Some(_), _) => Some(Severity::High),
+            (None, "") => None,
+            (None, _) => Some(Severity::Medium),
+        }
+    }
+
+    fn said(&self) -> String {
+        let uninvited = self.uninvited.map_or("", |_| ", invited by somebody who isn't to invite");
+        match &*self.freemail {
+            "" => uninvited.into(),
+            domain => format!("{uninvited}, with an address at {domain}"),
+        }
+    }
 }
 
 /// How much a channel holds that outsiders shouldn't see.
@@ -129,10 +186,10 @@ impl Place {
     }
 }
 
-fn place(row: &Row<'_>, config: &Config) -> Place {
-    let named = |id: &str| config.sensitive_channels.iter().any(|channel| channel == id);
+fn place(row: &Row<'_>) -> Place {
+    let listed = [fields::ENTITY_ID, fields::DETAILS_CHANNEL_ID].into_iter().any(|id| row.is_in(SENSITIVE, id));
     match row.entity_privacy() {
-        _ if named(row.entity_id()) || named(row.details_channel_id()) => Place::Sensitive,
+        _ if listed => Place::Sensitive,
         "private" => Place::Private,
         _ => Place::Open,
     }
@@ -175,9 +232,35 @@ fn drained(row: &Row<'_>) -> Option<Finding> {
     Some(
         row.finding(rules::DRAIN, severity)
             .key(id)
-            .title(format!("People of {id} took many files within a day of being let in; last: {}", who(row)))
+            .title(format!("People of {id} took many files within a day of being let in; last: {}", row.who()))
             .window(window)
             .labels([("organization", id), ("taker", row.actor_id())])
+            .labels(facts(row)),
+    )
+}
+
+/// A canvas, list or record that somebody of another organization gets.
+fn shared_outside(row: &Row<'_>) -> Option<Finding> {
+    let (severity, did) = match row.action() {
+        "canvas_access_added" | "list_access_added" => (Severity::Low, "gave access to"),
+        "record_shared" => (Severity::Low, "shared"),
+        "canvas_ownership_transferred" | "list_ownership_transferred" => (Severity::Medium, "gave away"),
+        _ => return None,
+    };
+    let is_outsider = row.details_is_external_user() == "true" || !row.last_seen(windows::OUTSIDERS).is_never();
+    let (whom, how) = match (row.last_seen(windows::CHANNEL_CONNECTED), row.last_seen(windows::CHANNEL_CUT)) {
+        _ if is_outsider => (first([row.details_user(), "a user", ""]), "of another organization"),
+        (Seen::At(connected), Seen::At(cut)) if cut >= connected => return None,
+        (Seen::At(_), _) => (row.details_channel(), "shared with another organization"),
+        _ => return None,
+    };
+    let what = first([row.entity_name(), row.entity_id(), "something"]);
+    Some(
+        row.finding(rules::SHARED_OUTSIDE, severity)
+            .key(key(row))
+            .title(format!("{} {did} {what}: {whom}, {how}", row.who()))
+            .labels([("action", row.action()), ("to", whom), ("access", row.details_access_level())])
+            .labels([("object", row.entity_id())])
             .labels(facts(row)),
     )
 }
@@ -192,8 +275,8 @@ fn policy_changed(row: &Row<'_>) -> Option<Finding> {
     };
     let said = |value| first([value, "nothing", ""]);
     let title = match (before, after) {
-        ("", "") => format!("{}: {}", who(row), row.action()),
-        _ => format!("{}: {} from {} to {}", who(row), row.action(), said(before), said(after)),
+        ("", "") => format!("{}: {}", row.who(), row.action()),
+        _ => format!("{}: {} from {} to {}", row.who(), row.action(), said(before), said(after)),
     };
     Some(
         row.finding(rules::POLICY, severity)
@@ -212,7 +295,7 @@ fn guest_made_durable(row: &Row<'_>) -> Option<Finding> {
     // Who joins is the actor, and the context the inviter's; before, the guest is whom it is done to.
     let joined = row.action().ends_with("_channel_join");
     let (id, name) = match joined {
-        true => (row.actor_id(), who(row)),
+        true => (row.actor_id(), row.who()),
         false => (row.entity_id(), first([row.entity_email(), row.entity_name(), row.entity_id()])),
     };
     Some(
@@ -233,7 +316,7 @@ fn guests_created(row: &Row<'_>, config: &Config) -> Option<Finding> {
     Some(
         row.finding(rules::GUESTS_CREATED, Severity::Low)
             .key(row.actor_id())
-            .title(format!("{} created {guests} guests within a day", who(row)))
+            .title(format!("{} created {guests} guests within a day", row.who()))
             .window(windows::GUESTS_24H)
             .label("guests_24h", guests.to_string())
             .labels(facts(row)),
@@ -244,7 +327,7 @@ fn approved_own_request(row: &Row<'_>) -> Option<Finding> {
     (row.window(windows::REQUESTED_THEN_APPROVED) == 2).then(|| {
         row.finding(rules::SELF_APPROVED, Severity::Medium)
             .key(row.actor_id())
-            .title(format!("{} asked to connect a channel and approved it themselves{}", who(row), in_channel(row)))
+            .title(format!("{} asked to connect a channel and approved it themselves{}", row.who(), in_channel(row)))
             .window(windows::REQUESTED_THEN_APPROVED)
             .labels([("channel", row.entity_id())])
             .labels(facts(row))
@@ -272,18 +355,11 @@ fn in_channel(row: &Row<'_>) -> String {
 
 /// One person's changes are one alert. Nobody's aren't one person's: there the action is what they have in common.
 fn key<'b>(row: &Row<'b>) -> &'b str {
-    if NOBODY.contains(&row.actor_id()) { row.action() } else { row.actor_id() }
+    if row.is_by_nobody() { row.action() } else { row.actor_id() }
 }
 
 fn facts<'b>(row: &Row<'b>) -> [(&'static str, &'b str); 3] {
     [("actor_role", row.actor_role()), ("actor_team", row.actor_team()), ("address", row.context_ip_address())]
-}
-
-fn who<'b>(row: &Row<'b>) -> &'b str {
-    match row.actor_id() {
-        "USLACKUSER" | "USLACKSECURITY" => "Slack (no actor named)",
-        id => first([row.actor_email(), row.actor_name(), id]),
-    }
 }
 
 /// The first that is given, the e-mail before the name: a name can be changed by whoever bears it.
@@ -294,6 +370,33 @@ fn first(names: [&str; 3]) -> &str {
 impl Configuration for Config {
     fn problems(&self) -> Vec<String> {
         let wrong = self.known_partners.iter().filter(|id| self.own_teams.contains(id));
-        wrong.map(|id| format!("`{id}` is in `known_partners` and in `own_teams`; it can't be both")).collect()
+        let both = wrong.map(|id| format!("`{id}` is in `known_partners` and in `own_teams`; it can't be both"));
+        let is_domain =
+            |text: &&String| text.contains('.') && !text.contains('@') && **text == text.to_ascii_lowercase();
+        let wrong = self.freemail_domains.iter().filter(|text| !is_domain(text));
+        let domains = wrong.map(|text| format!("`freemail_domains` has `{text}`; write a domain, as `gmail.com`"));
+        let wrong = self.allowed_inviters.iter().filter(|id| !id.starts_with(['U', 'W']));
+        let inviters = wrong.map(|id| format!("`allowed_inviters` has `{id}`; a user's id starts with U or W"));
+        both.chain(domains).chain(inviters).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_could_never_fit_are_told() {
+        assert_eq!(Config::default().problems(), Vec::<String>::new());
+        let config = Config {
+            known_partners: vec!["T1".into(), "T2".into()],
+            own_teams: vec!["T2".into()],
+            freemail_domains: vec!["gmx.de".into(), "@gmx.de".into(), "GMX.de".into(), "gmx".into()],
+            allowed_inviters: vec!["W1".into(), "dora".into()],
+            ..Config::default()
+        };
+        let told = config.problems();
+        let names = ["`T2`", "`@gmx.de`", "`GMX.de`", "`gmx`", "`dora`"];
+        assert!(told.len() == 5 && told.iter().zip(names).all(|(told, name)| told.contains(name)), "{told:?}");
     }
 }

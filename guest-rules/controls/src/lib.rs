@@ -10,9 +10,6 @@ use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity,
 
 gridwatch_sdk::module!(detect);
 
-/// Slack's stand-ins where nobody in particular acted.
-const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
-
 /// With it, an app can read the audit log.
 const READS_THE_LOG: &str = "auditlogs:read";
 
@@ -24,6 +21,9 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     findings.extend(hold_then_deletion(row));
     findings.extend(violations_cleared(row, config));
     findings.extend(defenders(row, config));
+    findings.extend(admins_out(row, config));
+    findings.extend(deactivated(row, config));
+    findings.extend(apps_removed(row, config));
 }
 
 /// A change of a control: how bad it is if it loosens, and whether it does.
@@ -41,9 +41,7 @@ impl Change {
         let protection = || direction::of_protection(before, after);
         let ranges = || direction::of_ranges(before, after, config.widest_range);
         let (rule, severity, direction) = match row.action() {
-            "app_uninstalled" | "app_restricted" | "org_app_uninstalled" | "app_deleted" => {
-                (rules::WATCHER, watcher_app(row, config)?, Looser)
-            }
+            action if removes_app(action) => (rules::WATCHER, watcher_app(row, config)?, Looser),
             // Whichever way these go, whoever watches has to know.
             action if action.contains("anomaly_event_re") || action.contains("audit_log_retention") => {
                 (rules::WATCHER, High, Looser)
@@ -100,6 +98,18 @@ fn is_access(action: &str) -> bool {
     )
 }
 
+fn removes_app(action: &str) -> bool {
+    matches!(
+        action,
+        "app_uninstalled"
+            | "app_restricted"
+            | "org_app_uninstalled"
+            | "org_app_workspace_removed"
+            | "app_removed_from_whitelist"
+            | "app_deleted"
+    )
+}
+
 /// High for the app that the operator says is ours; Medium for any other that reads the audit log, since it watches for
 /// somebody.
 fn watcher_app(row: &Row<'_>, config: &Config) -> Option<Severity> {
@@ -135,8 +145,8 @@ fn changed(row: &Row<'_>, change: &Change) -> Option<Finding> {
         either(row.details_new_value(), row.details_new_retention_policy()),
     );
     let title = match (before, after) {
-        ("", "") => format!("{}: {}{}", who(row), row.action(), on(row)),
-        _ => format!("{}: {}{} from {} to {}", who(row), row.action(), on(row), said(before), said(after)),
+        ("", "") => format!("{}: {}{}", row.who(), row.action(), on(row)),
+        _ => format!("{}: {}{} from {} to {}", row.who(), row.action(), on(row), said(before), said(after)),
     };
     Some(
         row.finding(change.rule, severity)
@@ -172,7 +182,7 @@ fn restored(row: &Row<'_>) -> Option<Finding> {
     let finding = row
         .finding(rules::WEAKEN_ACT_RESTORE, Severity::High)
         .key(row.actor_id())
-        .title(format!("{} relaxed {}, did what it stands against, and put it back within 4 hours", who(row), first.1))
+        .title(format!("{} relaxed {}, did what it stands against, and put it back within 4 hours", row.who(), first.1))
         .labels(facts(row));
     let cited =
         |finding: Finding, (window, control): &(Window, &str)| finding.window(*window).label("control", *control);
@@ -190,7 +200,7 @@ fn hold_then_deletion(row: &Row<'_>) -> Option<Finding> {
     let first = done.first()?;
     let finding = row
         .finding(rules::HOLD_THEN_DELETION, Severity::High)
-        .title(format!("A legal hold was lifted, and within 72 hours {}; last: {}", first.1, who(row)))
+        .title(format!("A legal hold was lifted, and within 72 hours {}; last: {}", first.1, row.who()))
         .labels([("actor", row.actor_id())])
         .labels(facts(row));
     let cited = |finding: Finding, (window, then): &(Window, &str)| finding.window(*window).label("then", *then);
@@ -206,7 +216,7 @@ fn violations_cleared(row: &Row<'_>, config: &Config) -> Option<Finding> {
     Some(
         row.finding(rules::DLP_VIOLATIONS_DELETED, Severity::Medium)
             .key(key(row))
-            .title(format!("{} deleted {cleared} DLP violations within an hour", who(row)))
+            .title(format!("{} deleted {cleared} DLP violations within an hour", row.who()))
             .window(windows::VIOLATIONS_60M)
             .label("violations_60m", cleared.to_string())
             .labels(facts(row)),
@@ -216,7 +226,7 @@ fn violations_cleared(row: &Row<'_>, config: &Config) -> Option<Finding> {
 /// Somebody of `security_team` was thrown out, demoted or signed out by somebody else.
 fn defenders(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (window, did, [one, more]) = match row.action() {
-        "user_deactivated" | "role_change_to_user" | "role_change_to_guest" => {
+        action if is_demotion(action) => {
             (windows::DEFENDERS_OUT_24H, "deactivated or demoted", [Severity::Medium, Severity::High])
         }
         "user_session_reset_by_admin" => {
@@ -230,7 +240,7 @@ fn defenders(row: &Row<'_>, config: &Config) -> Option<Finding> {
     if !of_team || hit == 0 || row.entity_id() == row.actor_id() {
         return None;
     }
-    let finding = about_defenders(row, hit, did, if hit > 1 { more } else { one });
+    let finding = about_defenders(row, hit, did, if hit >= config.burst_defenders { more } else { one });
     Some(finding.window(window).labels([("defender", row.entity_id())]))
 }
 
@@ -238,7 +248,8 @@ fn defenders(row: &Row<'_>, config: &Config) -> Option<Finding> {
 fn defenders_in_bulk(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let out = json::texts(row.details_succeeded_users());
     let hit: Vec<&String> = config.security_team.iter().filter(|id| out.contains(id)).collect();
-    let severity = if hit.len() > 1 { Severity::Medium } else { Severity::Low };
+    let many = hit.len() as u64 >= config.burst_defenders;
+    let severity = if many { Severity::Medium } else { Severity::Low };
     let finding = (!hit.is_empty()).then(|| about_defenders(row, hit.len() as u64, "signed out", severity))?;
     Some(hit.into_iter().fold(finding, |finding, id| finding.label("defender", id)))
 }
@@ -246,10 +257,78 @@ fn defenders_in_bulk(row: &Row<'_>, config: &Config) -> Option<Finding> {
 fn about_defenders(row: &Row<'_>, hit: u64, did: &str, severity: Severity) -> Finding {
     row.finding(rules::DEFENDERS, severity)
         .key(key(row))
-        .title(format!("{hit} of the security team {did} within a day; last by {}", who(row)))
+        .title(format!("{hit} of the security team {did} within a day; last by {}", row.who()))
         .label("defenders_24h", hit.to_string())
         .labels([("action", row.action())])
         .labels(facts(row))
+}
+
+/// Several admins put out of power by one person.
+fn admins_out(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let takes_roles = matches!(row.action(), "role_removed" | "permissions_removed");
+    if !(takes_roles || is_demotion(row.action())) || is_provisioned(row, config) || row.is_by_nobody() {
+        return None;
+    }
+    let ways = [
+        (windows::ADMINS_OUT_24H, "demoted or deactivated", "admins and owners"),
+        (windows::ROLES_REMOVED_24H, "took system roles or permissions from", "people"),
+    ];
+    let (window, did, whom) = ways.into_iter().max_by_key(|(window, ..)| row.window(*window))?;
+    let severity = match row.window(window) {
+        out if out >= config.admins_out_high => Severity::High,
+        out if out >= config.admins_out_medium => Severity::Medium,
+        _ => return None,
+    };
+    let out = row.window(window);
+    Some(
+        row.finding(rules::ADMINS_OUT, severity)
+            .key(row.actor_id())
+            .title(format!("{} {did} {out} {whom} within a day", row.who()))
+            .window(window)
+            .label("out_24h", out.to_string())
+            .labels([("target", row.target_id())])
+            .labels(facts(row)),
+    )
+}
+
+fn deactivated(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let out = row.window(windows::DEACTIVATED_60M);
+    let theirs = row.action() != "user_deactivated" || is_provisioned(row, config);
+    if theirs || out < config.burst_deactivated || row.is_by_nobody() {
+        return None;
+    }
+    Some(
+        row.finding(rules::MASS_DEACTIVATION, Severity::Medium)
+            .key(row.actor_id())
+            .title(format!("{} deactivated {out} people within an hour", row.who()))
+            .window(windows::DEACTIVATED_60M)
+            .label("deactivated_60m", out.to_string())
+            .labels(facts(row)),
+    )
+}
+
+fn apps_removed(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let apps = row.window(windows::APPS_REMOVED_60M);
+    if !removes_app(row.action()) || apps < config.burst_apps || row.is_by_nobody() {
+        return None;
+    }
+    Some(
+        row.finding(rules::APPS_REMOVED, Severity::Low)
+            .key(row.actor_id())
+            .title(format!("{} removed or restricted {apps} apps within an hour", row.who()))
+            .window(windows::APPS_REMOVED_60M)
+            .label("apps_60m", apps.to_string())
+            .labels(facts(row)),
+    )
+}
+
+fn is_demotion(action: &str) -> bool {
+    matches!(action, "user_deactivated" | "role_change_to_user" | "role_change_to_guest")
+}
+
+/// Done by an app whose work it is.
+fn is_provisioned(row: &Row<'_>, config: &Config) -> bool {
+    config.provisioning_apps.iter().any(|id| id == row.context_app_id())
 }
 
 /// Nothing is lower than Informational.
@@ -265,7 +344,7 @@ fn one_lower(severity: Severity) -> Option<Severity> {
 
 /// One person's changes are one alert. Nobody's aren't one person's: there the action is what they have in common.
 fn key<'b>(row: &Row<'b>) -> &'b str {
-    if NOBODY.contains(&row.actor_id()) { row.action() } else { row.actor_id() }
+    if row.is_by_nobody() { row.action() } else { row.actor_id() }
 }
 
 fn facts<'b>(row: &Row<'b>) -> [(&'static str, &'b str); 3] {
@@ -290,20 +369,36 @@ fn said(value: &str) -> &str {
     if value.is_empty() { "nothing" } else { value }
 }
 
-/// The e-mail before the name: a name can be changed by whoever bears it.
-fn who<'b>(row: &Row<'b>) -> &'b str {
-    match row.actor_id() {
-        "USLACKUSER" | "USLACKSECURITY" => "Slack (no actor named)",
-        id => {
-            let names = [row.actor_email(), row.actor_name(), id];
-            names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
+impl Configuration for Config {
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (setting, apps) in [("own_app", &self.own_app), ("provisioning_apps", &self.provisioning_apps)] {
+            let wrong = apps.iter().filter(|id| !id.starts_with('A'));
+            problems.extend(wrong.map(|id| format!("`{setting}` has `{id}`; an app's id starts with A")));
         }
+        let (medium, high) = (self.admins_out_medium, self.admins_out_high);
+        if medium > high {
+            problems.push(format!("`admins_out_medium` is {medium}; it can't be above `admins_out_high` ({high})"));
+        }
+        problems
     }
 }
 
-impl Configuration for Config {
-    fn problems(&self) -> Vec<String> {
-        let wrong = self.own_app.iter().filter(|id| !id.starts_with('A'));
-        wrong.map(|id| format!("`own_app` has `{id}`; an app's id starts with A")).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_could_never_fit_are_told() {
+        assert_eq!(Config::default().problems(), Vec::<String>::new());
+        let config = Config {
+            own_app: vec!["A1".into(), "B1".into()],
+            provisioning_apps: vec!["U1".into()],
+            admins_out_medium: 4,
+            ..Config::default()
+        };
+        let told = config.problems();
+        let names = ["`B1`", "`U1`", "`admins_out_medium` is 4"];
+        assert!(told.len() == 3 && told.iter().zip(names).all(|(told, name)| told.contains(name)), "{told:?}");
     }
 }

@@ -6,15 +6,18 @@ use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Severity, Windo
 
 gridwatch_sdk::module!(detect);
 
-pub fn detect(row: &Row<'_>, _: &Config, findings: &mut Findings) {
+pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
+    // A planned change, as far as the log can tell.
+    let change =
+        if config.key_owners.iter().any(|id| id == row.actor_id()) { Severity::Medium } else { Severity::High };
     let finding = match row.action() {
         "ekm_unenrolled" => {
             start(row, rules::GIVEN_UP, Severity::Critical, "ended the encryption with the organization's own keys")
         }
         "ekm_key_removed" => start(row, rules::GIVEN_UP, Severity::Critical, "removed an encryption key"),
-        "ekm_key_added" => start(row, rules::CHANGED, Severity::High, "added an encryption key"),
-        "ekm_clear_cache_set" => start(row, rules::CHANGED, Severity::High, "set the cache of the encryption keys"),
-        "ekm_logging_config_set" => logging_set(row),
+        "ekm_key_added" => start(row, rules::CHANGED, change, "added an encryption key"),
+        "ekm_clear_cache_set" => start(row, rules::CHANGED, change, "set the cache of the encryption keys"),
+        "ekm_logging_config_set" => logging_set(row, change),
         "ekm_enrolled" => start(row, rules::ENROLLED, Severity::Informational, "enrolled the organization's own keys"),
         _ => notice(row),
     };
@@ -22,12 +25,12 @@ pub fn detect(row: &Row<'_>, _: &Config, findings: &mut Findings) {
 }
 
 /// A log that now goes elsewhere is as gone as one that is off. Only one that is known to go on is no loss.
-fn logging_set(row: &Row<'_>) -> Finding {
+fn logging_set(row: &Row<'_>, change: Severity) -> Finding {
     let (before, after) = (switch(row.details_previous_value()), switch(row.details_new_value()));
     let (severity, what, direction) = match (before, after) {
-        (_, Some(false)) => (Severity::High, "switched off the log of the encryption keys' use", "weaker"),
+        (_, Some(false)) => (change, "switched off the log of the encryption keys' use", "weaker"),
         (Some(false), _) => (Severity::Informational, "switched on the log of the encryption keys' use", "stronger"),
-        _ => (Severity::High, "set up the log of the encryption keys' use", "can't tell"),
+        _ => (change, "set up the log of the encryption keys' use", "can't tell"),
     };
     start(row, rules::CHANGED, severity, what).label("direction", direction)
 }
@@ -62,7 +65,7 @@ fn notice(row: &Row<'_>) -> Finding {
 fn start(row: &Row<'_>, rule: Rule, severity: Severity, what: &str) -> Finding {
     let role = if row.actor_role().is_empty() { "unknown" } else { row.actor_role() };
     let of = if row.entity_name().is_empty() { row.entity_id() } else { row.entity_name() };
-    let finding = row.finding(rule, severity).key(row.action()).title(format!("{} {what}", who(row))).labels([
+    let finding = row.finding(rule, severity).key(row.action()).title(format!("{} {what}", row.who())).labels([
         ("actor_role", role),
         ("of", of),
         ("address", row.context_ip_address()),
@@ -75,13 +78,9 @@ fn start(row: &Row<'_>, rule: Rule, severity: Severity, what: &str) -> Finding {
     }
 }
 
-/// The e-mail first: a name can be changed by whoever bears it.
-fn who<'b>(row: &Row<'b>) -> &'b str {
-    let names = [row.actor_email(), row.actor_name(), row.actor_id()];
-    match row.actor_id() {
-        "USLACKUSER" | "USLACKSECURITY" => "Slack (no actor named)",
-        _ => names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed"),
+impl Configuration for Config {
+    fn problems(&self) -> Vec<String> {
+        let wrong = self.key_owners.iter().filter(|id| !id.starts_with(['U', 'W']));
+        wrong.map(|id| format!("`key_owners` has `{id}`; a user's id starts with U or W")).collect()
     }
 }
-
-impl Configuration for Config {}

@@ -1,6 +1,6 @@
 //! Decoys: files, channels and accounts that exist to be found by those who look around.
 
-use crate::{Config, Fields, NOBODY, first, has, rules, who};
+use crate::{Config, Fields, first, has, rules};
 use gridwatch_sdk::{Finding, Row, Severity};
 
 pub(crate) fn touched(row: &Row<'_>, config: &Config) -> Option<Finding> {
@@ -9,7 +9,7 @@ pub(crate) fn touched(row: &Row<'_>, config: &Config) -> Option<Finding> {
         return None;
     }
     let (what, id) = decoy(row, config)?;
-    let nobody = NOBODY.contains(&row.actor_id());
+    let nobody = row.is_by_nobody();
     // What retention deletes is nobody's curiosity.
     let retention = nobody && matches!(row.action(), "file_deleted" | "canvas_deleted" | "list_deleted");
     if retention || has(&config.decoy_keepers, row.actor_id()) || has(&config.bulk_apps, row.context_app_id()) {
@@ -18,8 +18,8 @@ pub(crate) fn touched(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let name = first([row.entity_name(), row.entity_title(), id]);
     let invited = if row.details_inviter().is_empty() { "" } else { ", brought in by somebody" };
     let title = match what {
-        "user" if row.actor_id() == id => format!("{} of the decoy user {}", said(row.action()), who(row)),
-        _ => format!("{}: {} of the decoy {what} {name}{invited}", who(row), said(row.action())),
+        "user" if row.actor_id() == id => format!("{} of the decoy user {}", said(row.action()), row.who()),
+        _ => format!("{}: {} of the decoy {what} {name}{invited}", row.who(), said(row.action())),
     };
     let finding = row
         .finding(rules::DECOY, Severity::High)

@@ -11,14 +11,11 @@ use gridwatch_sdk::{Configuration, Finding, Findings, Row, Severity, Usual, Wind
 
 gridwatch_sdk::module!(detect);
 
-/// Slack's stand-ins where nobody in particular acted.
-const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
-
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     let told = match row.action() {
         "file_downloaded" => [downloads(row, config), malicious(row, config), disguised(row)],
         "canvas_downloaded" | "list_downloaded" => [downloads(row, config), None, None],
-        "file_uploaded" | "file_shared" => [disguised(row), None, None],
+        "file_uploaded" | "file_shared" => [disguised(row), program(row), archives(row, config)],
         "file_public_link_created" | "canvas_linksharing_enabled" | "list_linksharing_enabled" => {
             [links(row, config), sensitive_link(row, config), None]
         }
@@ -42,30 +39,73 @@ fn downloads(row: &Row<'_>, config: &Config) -> Option<Finding> {
 
 fn own_downloads(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (files, usual) = (row.window(windows::FILES_60M), row.usual(windows::USUAL_FILES));
+    let risky = row.window(windows::RISKY_FILES_60M);
     if is_unusual(files, usual, config.usual_times, config.least_files) {
-        let risky = row.window(windows::RISKY_FILES_60M);
-        let strange = !row.last_seen(windows::STRANGE_60M).is_never();
-        let severity = if strange || risky >= config.risky_files { Severity::High } else { Severity::Medium };
-        let from = if strange { ", from a network and with a client that are new" } else { "" };
+        let worse = Worse::of(row);
+        let channels = row.window(windows::NEW_SOURCES_60M).max(row.window(windows::NEW_LOOKS_60M));
+        let high = worse != Worse::No || risky >= config.risky_files || channels >= config.new_channels;
+        let severity = if high { Severity::High } else { Severity::Medium };
         let finding = of_actor(row, row.finding(rules::DOWNLOADS, severity))
-            .title(format!("{} downloaded {files} files in an hour{from}", who(row)))
+            .title(format!("{} downloaded {files} files in an hour{}", row.who(), worse.said()))
             .window(windows::FILES_60M)
             .label("files_60m", files.to_string())
             .label("usual_hour", word(usual))
             .label("risky_names_60m", risky.to_string())
-            .label("network_and_client_new", if strange { "yes" } else { "not that is known" });
+            .label("new_channels_60m", channels.to_string())
+            .label("network_and_client_new", worse.word());
         return Some(finding);
     }
     let (files, usual) = (row.window(windows::FILES_24H), row.usual(windows::USUAL_FILES_A_DAY));
-    if !is_unusual(files, usual, config.usual_times, config.least_files_a_day) {
-        return None;
+    if is_unusual(files, usual, config.usual_times, config.least_files_a_day) {
+        let finding = of_actor(row, row.finding(rules::DOWNLOADS, of_a_day(usual)))
+            .title(format!("{} downloaded {files} files in a day", row.who()))
+            .window(windows::FILES_24H)
+            .label("files_24h", files.to_string())
+            .label("usual_day", word(usual));
+        return Some(finding);
     }
-    let finding = of_actor(row, row.finding(rules::DOWNLOADS, of_a_day(usual)))
-        .title(format!("{} downloaded {files} files in a day", who(row)))
-        .window(windows::FILES_24H)
-        .label("files_24h", files.to_string())
-        .label("usual_day", word(usual));
-    Some(finding)
+    (risky >= config.risky_files).then(|| {
+        of_actor(row, row.finding(rules::DOWNLOADS, Severity::Low))
+            .title(format!("{} downloaded {risky} files with risky names in an hour", row.who()))
+            .window(windows::RISKY_FILES_60M)
+            .label("risky_names_60m", risky.to_string())
+    })
+}
+
+/// From where somebody downloads, if that makes it worse.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Worse {
+    No,
+    /// Network and client both new within the hour.
+    Strange,
+    /// The network new within the hour, and a rented server's or Tor's.
+    Rented,
+}
+
+impl Worse {
+    fn of(row: &Row<'_>) -> Self {
+        match () {
+            () if !row.last_seen(windows::STRANGE_60M).is_never() => Self::Strange,
+            () if !row.last_seen(windows::RENTED_60M).is_never() => Self::Rented,
+            () => Self::No,
+        }
+    }
+
+    fn said(self) -> &'static str {
+        match self {
+            Self::No => "",
+            Self::Strange => ", from a network and with a client that are new",
+            Self::Rented => ", from a new network of rented servers or Tor",
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::No => "not that is known",
+            Self::Strange => "yes",
+            Self::Rented => "the network, of rented servers or Tor",
+        }
+    }
 }
 
 fn app_downloads(row: &Row<'_>, config: &Config, app: &str) -> Option<Finding> {
@@ -73,14 +113,20 @@ fn app_downloads(row: &Row<'_>, config: &Config, app: &str) -> Option<Finding> {
     if !is_unusual(files, usual, config.usual_times, config.least_files) {
         return None;
     }
+    let elsewhere = !row.last_seen(windows::APP_ELSEWHERE_60M).is_never();
+    let risky = row.window(windows::APP_RISKY_FILES_60M);
+    let high = elsewhere || risky >= config.risky_files;
     let name = first([row.context_app_name(), app, ""]);
+    let from = if elsewhere { ", from a network that is new for it" } else { "" };
     let finding = row
-        .finding(rules::APP_DOWNLOADS, Severity::Medium)
+        .finding(rules::APP_DOWNLOADS, if high { Severity::High } else { Severity::Medium })
         .key(app)
-        .title(format!("App {name} downloaded {files} files in an hour"))
+        .title(format!("App {name} downloaded {files} files in an hour{from}"))
         .window(windows::APP_FILES_60M)
         .label("files_60m", files.to_string())
         .label("usual_hour", word(usual))
+        .label("risky_names_60m", risky.to_string())
+        .label("network_new", if elsewhere { "yes" } else { "not that is known" })
         .labels([("app", app), ("actor", row.actor_id()), ("address", row.context_ip_address())]);
     Some(finding)
 }
@@ -107,7 +153,7 @@ fn links(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let day = (row.window(windows::LINKS_24H), windows::LINKS_24H);
     let pace = Pace::of(hour, day, usual, config.links, config.usual_times).filter(|_| has_actor(row))?;
     let finding = of_actor(row, row.finding(rules::LINKS, pace.severity))
-        .title(format!("{} opened {} files by link in {}", who(row), pace.count, pace.span))
+        .title(format!("{} opened {} files by link in {}", row.who(), pace.count, pace.span))
         .window(pace.window)
         .label(format!("opened_{}", pace.label), pace.count.to_string())
         .label("usual_day", word(usual));
@@ -122,7 +168,7 @@ fn sensitive_link(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let finding = row
         .finding(rules::SENSITIVE_LINK, Severity::Medium)
         .key(row.entity_id())
-        .title(format!("{} opened `{name}` by link", who(row)))
+        .title(format!("{} opened `{name}` by link", row.who()))
         .label("name", name)
         .label("sensitive_by", word)
         .labels([("actor", row.actor_id()), ("address", row.context_ip_address())]);
@@ -141,7 +187,7 @@ fn deletions(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (hour, day) = ((hour, windows::DELETED_60M), (day, windows::DELETED_24H));
     let pace = Pace::of(hour, day, usual, config.deletions, config.usual_times)?;
     let finding = of_actor(row, row.finding(rules::DELETIONS, pace.severity))
-        .title(format!("{} deleted {} messages and files in {}", who(row), pace.count, pace.span))
+        .title(format!("{} deleted {} messages and files in {}", row.who(), pace.count, pace.span))
         .window(pace.window)
         .label(format!("deleted_{}", pace.label), pace.count.to_string())
         .label("usual_day", word(usual));
@@ -152,7 +198,7 @@ fn deletions(row: &Row<'_>, config: &Config) -> Option<Finding> {
 fn malicious(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let verdict = row.action() == "file_malicious_content_detected";
     let opened_now = !verdict && !row.last_seen(windows::FOUND_MALICIOUS).is_never();
-    let by_order = NOBODY.contains(&row.actor_id()) || has(&config.bulk_apps, row.context_app_id());
+    let by_order = row.is_by_nobody() || has(&config.bulk_apps, row.context_app_id());
     if !verdict && (!opened_now || by_order) {
         return None;
     }
@@ -161,7 +207,9 @@ fn malicious(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (severity, title) = match (verdict, openers) {
         (true, 0) => (Severity::Medium, format!("Slack found malicious content in `{name}`")),
         (true, _) => (Severity::High, format!("Slack found malicious content in `{name}`, which {openers} opened")),
-        (false, _) => (Severity::High, format!("{} opened `{name}`, in which Slack found malicious content", who(row))),
+        (false, _) => {
+            (Severity::High, format!("{} opened `{name}`, in which Slack found malicious content", row.who()))
+        }
     };
     let opener = if opened_now { row.actor_id() } else { "" };
     let finding = row
@@ -189,9 +237,35 @@ fn disguised(row: &Row<'_>) -> Option<Finding> {
     let finding = row
         .finding(rules::DISGUISED, Severity::Medium)
         .key(row.entity_id())
-        .title(format!("{} {did} `{shown}`, which poses as another type", who(row)))
+        .title(format!("{} {did} `{shown}`, which poses as another type", row.who()))
         .label("disguise", how)
         .labels([("actor", row.actor_id()), ("address", row.context_ip_address())]);
+    Some(finding)
+}
+
+fn program(row: &Row<'_>) -> Option<Finding> {
+    let name = [row.entity_name(), row.entity_title()].into_iter().find(|name| names::runs(name))?;
+    let whose = match (row.actor_external(), row.actor_role()) {
+        ("true", _) => "of another organization",
+        (_, "guest") => "a guest",
+        _ => return None,
+    };
+    let did = if row.action() == "file_shared" { "shared" } else { "uploaded" };
+    let finding = of_actor(row, row.finding(rules::PROGRAM, Severity::Medium))
+        .title(format!("{}, {whose}, {did} `{}`, which runs when it is opened", row.who(), names::plain(name)))
+        .labels([("file", row.entity_id()), ("name", name)]);
+    Some(finding)
+}
+
+fn archives(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let files = row.window(windows::ARCHIVES_15M);
+    if row.action() != "file_uploaded" || files < config.archives || !has_actor(row) {
+        return None;
+    }
+    let finding = of_actor(row, row.finding(rules::ARCHIVES, Severity::Low))
+        .title(format!("{} uploaded {files} archives in 15 minutes", row.who()))
+        .window(windows::ARCHIVES_15M)
+        .label("files_15m", files.to_string());
     Some(finding)
 }
 
@@ -201,7 +275,7 @@ fn blocked(row: &Row<'_>, config: &Config) -> Option<Finding> {
         return None;
     }
     let finding = of_actor(row, row.finding(rules::BLOCKED, Severity::Low))
-        .title(format!("{} was refused the download of {files} files in an hour", who(row)))
+        .title(format!("{} was refused the download of {files} files in an hour", row.who()))
         .window(windows::BLOCKED_60M)
         .label("files_60m", files.to_string());
     Some(finding)
@@ -235,7 +309,7 @@ fn of_actor(row: &Row<'_>, finding: Finding) -> Finding {
 }
 
 fn has_actor(row: &Row<'_>) -> bool {
-    !NOBODY.contains(&row.actor_id())
+    !row.is_by_nobody()
 }
 
 fn has(list: &[String], id: &str) -> bool {
@@ -247,14 +321,6 @@ fn word(usual: Usual) -> String {
     match usual {
         Usual::Learning => "can't tell yet".into(),
         Usual::AtMost(count) => count.to_string(),
-    }
-}
-
-/// The e-mail first: a name can be changed by whoever bears it.
-fn who<'b>(row: &Row<'b>) -> &'b str {
-    match row.actor_id() {
-        "USLACKUSER" | "USLACKSECURITY" => "Slack (no actor named)",
-        id => first([row.actor_email(), row.actor_name(), id]),
     }
 }
 

@@ -12,6 +12,9 @@ const RUNS: [&str; 25] = [
     "lnk", "cpl", "jar", "iso", "img", "vhd", "appx", "dmg", "pkg",
 ];
 
+/// Of those, what is source code or an address as often.
+const OFTEN_HARMLESS: [&str; 2] = ["js", "com"];
+
 /// Characters that turn the direction of writing around, so that "fdp.exe" reads "exe.pdf".
 const TURNS: [char; 4] = ['\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}'];
 
@@ -60,6 +63,13 @@ pub(crate) fn disguise(name: &str) -> Option<String> {
     poses.then(|| format!("{before} before {last}"))
 }
 
+/// Does the name say that it runs when it is opened?
+pub(crate) fn runs(name: &str) -> bool {
+    let lower = name.trim().to_lowercase();
+    let end = lower.rsplit_once('.').map_or("", |(_, end)| end);
+    RUNS.contains(&end) && !OFTEN_HARMLESS.contains(&end)
+}
+
 /// A name as it is written, for reading.
 pub(crate) fn plain(name: &str) -> String {
     name.replace(TURNS, "�")
@@ -106,6 +116,16 @@ mod tests {
             ["setup.exe", "report.tar.gz", "pdf.exe", "v1.2.exe", "report.exe.pdf", "", "jquery.min.js", "notes.txt"]
         {
             assert_eq!(disguise(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_program_is_told_by_its_end() {
+        for name in ["setup.exe", "Setup.MSI ", "a.pdf.lnk", ".bat"] {
+            assert!(runs(name), "{name}");
+        }
+        for name in ["exe", "setup.exe.txt", "jquery.min.js", "booking.com", "", "report."] {
+            assert!(!runs(name), "{name}");
         }
     }
 

@@ -10,9 +10,6 @@ use skeleton::Likeness;
 
 gridwatch_sdk::module!(detect);
 
-/// Slack's stand-ins where nobody in particular acted.
-const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
-
 /// The value of `knocked` with both steps done.
 const LET_IN: u64 = 2;
 
@@ -89,7 +86,7 @@ fn outsider_in_huddle(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let finding = row
         .finding(rules::HUDDLE_INTRUSION, severity)
         .key(row.actor_id())
-        .title(format!("{} of outside joined a huddle of an incident", who(row)))
+        .title(format!("{} of outside joined a huddle of an incident", row.who()))
         .window(windows::CAME_INTO_INCIDENT)
         .window(windows::KNOCKED)
         .labels([
@@ -110,7 +107,7 @@ fn let_in(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let finding = row
         .finding(rules::HUDDLE_INTRUSION, Severity::Medium)
         .key(channel(row))
-        .title(format!("{} let somebody who knocked into a huddle of an incident", who(row)))
+        .title(format!("{} let somebody who knocked into a huddle of an incident", row.who()))
         .labels([("huddle", row.entity_id()), ("channel", channel(row)), ("address", row.context_ip_address())]);
     Some(finding)
 }
@@ -133,7 +130,7 @@ fn transcription(row: &Row<'_>) -> Option<Finding> {
     let finding = row
         .finding(rules::TRANSCRIPTION, Severity::Low)
         .key(row.action())
-        .title(format!("{} let huddles be transcribed", who(row)))
+        .title(format!("{} let huddles be transcribed", row.who()))
         .labels([
             ("from", row.details_previous_value()),
             ("to", row.details_new_value()),
@@ -165,7 +162,7 @@ fn email_foreign(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let finding = row
         .finding(rules::EMAIL_FOREIGN, severity)
         .key(user(row))
-        .title(format!("{} gave {} the address {email}", who(row), first([row.entity_name(), user(row), ""])))
+        .title(format!("{} gave {} the address {email}", row.who(), first([row.entity_name(), user(row), ""])))
         .labels([
             ("email", email),
             ("email_before", if row.entity_email() == email { "" } else { row.entity_email() }),
@@ -198,7 +195,7 @@ fn created_by_hand(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let finding = row
         .finding(rules::CREATED_BY_HAND, Severity::Low)
         .key(user(row))
-        .title(format!("{} created user {}", who(row), first([row.entity_email(), row.entity_name(), user(row)])))
+        .title(format!("{} created user {}", row.who(), first([row.entity_email(), row.entity_name(), user(row)])))
         .labels([
             ("app", row.context_app_id()),
             ("app_name", row.context_app_name()),
@@ -211,14 +208,6 @@ fn created_by_hand(row: &Row<'_>, config: &Config) -> Option<Finding> {
 /// Whom it is about: the entity, else the actor.
 fn user<'b>(row: &Row<'b>) -> &'b str {
     if row.entity_type() == "user" && !row.entity_id().is_empty() { row.entity_id() } else { row.actor_id() }
-}
-
-/// The e-mail first: a name can be changed by whoever bears it.
-fn who<'b>(row: &Row<'b>) -> &'b str {
-    match row.actor_id() {
-        id if NOBODY.contains(&id) => "Slack (no actor named)",
-        id => first([row.actor_email(), row.actor_name(), id]),
-    }
 }
 
 fn first(names: [&str; 3]) -> &str {

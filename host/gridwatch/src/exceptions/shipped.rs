@@ -49,11 +49,12 @@ pub fn wanted(configured: &Wanted, manifests: &[Manifest], facts: &Facts) -> Wan
         }
     }
     wanted.tables.insert("corporate_egress", facts.corporate_egress.iter().cloned());
+    wanted.tables.insert("sensitive_channels", facts.sensitive_channels.iter().cloned());
     wanted
 }
 
 /// By the names that modules give such settings.
-fn texts_of(facts: &Facts) -> [(&'static str, Vec<String>); 12] {
+fn texts_of(facts: &Facts) -> [(&'static str, Vec<String>); 11] {
     let machines = [facts.bulk_apps.clone(), vec![facts.watcher_app.clone(), facts.provisioning_app.clone()]].concat();
     [
         ("export_actors", facts.export_actors.clone()),
@@ -64,7 +65,6 @@ fn texts_of(facts: &Facts) -> [(&'static str, Vec<String>); 12] {
         ("own_apps", vec![facts.watcher_app.clone()]),
         ("service_apps", machines),
         ("known_partners", facts.known_partners.clone()),
-        ("sensitive_channels", facts.sensitive_channels.clone()),
         ("incident_channels", facts.incident_channels.clone()),
         ("decoy_channels", facts.decoy_channels.clone()),
         ("decoy_files", facts.decoy_files.clone()),
