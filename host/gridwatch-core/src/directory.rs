@@ -188,7 +188,9 @@ impl Directory {
     /// Takes in one event.
     pub fn learn(&mut self, event: &Event) {
         self.learn_home(event);
-        for user in [event.actor(), event.entity().filter(|_| event.entity_type() == "user")].into_iter().flatten() {
+        // Of whom a change is made, the entry's account type may be that of before or of after.
+        let is_target = |_: &&Value| event.entity_type() == "user" && !changes_account(event);
+        for user in [event.actor(), event.entity().filter(is_target)].into_iter().flatten() {
             self.learn_account(user, event);
         }
         self.learn_role(event);
@@ -418,6 +420,10 @@ fn ids_in(value: &Value) -> Vec<String> {
     texts.into_iter().filter(|id| is_user(id)).take(MAX_IDS).collect()
 }
 
+fn changes_account(event: &Event) -> bool {
+    role_change(event).is_some() || ["user_deactivated", "guest_deactivated"].contains(&event.action.as_str())
+}
+
 /// Who has which role from this entry on.
 fn role_change(event: &Event) -> Option<(&str, Role)> {
     let role = match event.action.as_str() {
@@ -500,6 +506,23 @@ mod tests {
         ];
         assert_eq!((now(&handed_over, "W1"), now(&handed_over, "W2")), (Role::Owner, Role::PrimaryOwner));
         assert_eq!(learn(&handed_over).role_at("W1", &handed_over[1]), Role::PrimaryOwner);
+    }
+
+    #[test]
+    fn whom_a_demotion_is_about_is_what_the_log_said_before() {
+        let raw = |seq: u64, action: &str| {
+            let user = r#"{"id":"W2","account_type":"Member"}"#;
+            let raw = format!(
+                r#"{{"id":"{seq}","date_create":{seq},"action":"{action}","entity":{{"type":"user","user":{user}}}}}"#
+            );
+            Event::new(seq, UnixMillis(0), &Entry::from_json(&raw))
+        };
+        let demoted = [event(1, 1, "role_change_to_admin", "W1", "W2"), raw(2, "role_change_to_user")];
+        let directory = learn(&demoted);
+        let roles = (directory.role_at("W2", &demoted[1]), directory.role_now("W2", &demoted[1]));
+        assert_eq!(roles, (Role::Admin, Role::Member));
+        let deactivated = [demoted[0].clone(), raw(2, "user_deactivated")];
+        assert_eq!(learn(&deactivated).role_at("W2", &deactivated[1]), Role::Admin);
     }
 
     #[test]
