@@ -5,13 +5,10 @@
 
 mod values;
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, json};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, is_nobody, json};
 use values::{Change, Length};
 
 gridwatch_sdk::module!(detect);
-
-/// Slack's stand-ins where nobody in particular acted.
-const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
 
 /// Modes that go through an identity provider. A name with "password" in it doesn't.
 const WITHOUT_PASSWORD: [&str; 5] = ["sso", "saml", "oidc", "google", "okta"];
@@ -63,8 +60,8 @@ fn control_relaxed(row: &Row<'_>) -> Option<Finding> {
     };
     let (severity, direction) = judged(change, severity)?;
     let title = match change {
-        Change::Unclear => format!("{} changed {}; which way isn't clear", who(row), row.action()),
-        _ => format!("{what}: changed by {}", who(row)),
+        Change::Unclear => format!("{} changed {}; which way isn't clear", row.who(), row.action()),
+        _ => format!("{what}: changed by {}", row.who()),
     };
     let finding = row.finding(rules::CONTROL_RELAXED, severity).key(act(row)).title(title);
     Some(with_facts(finding, row, &[("direction", direction), ("before", before), ("now", now)]))
@@ -87,7 +84,7 @@ fn identity_provider(row: &Row<'_>) -> Finding {
         "idp_prod_configuration_updated" => ("changed the identity provider in use", Severity::High),
         _ => ("changed an identity provider's test configuration", Severity::Low),
     };
-    let title = format!("{} {did}", who(row));
+    let title = format!("{} {did}", row.who());
     with_facts(row.finding(rules::IDENTITY_PROVIDER, severity).key(act(row)).title(title), row, &[])
 }
 
@@ -107,7 +104,7 @@ fn federation(row: &Row<'_>) -> Finding {
         ("before", row.details_previous_value()),
         ("now", row.details_new_value()),
     ];
-    let title = format!("{} {did}", who(row));
+    let title = format!("{} {did}", row.who());
     with_facts(row.finding(rules::FEDERATION, severity).key(act(row)).title(title), row, &facts)
 }
 
@@ -127,8 +124,8 @@ fn sso_exemption(row: &Row<'_>) -> Finding {
         _ => (entities.as_str(), entities.as_str()),
     };
     let title = match row.action() {
-        "auth_policy_created" => format!("{} made an authentication policy of its own", who(row)),
-        _ => format!("{} exempted {name} from single sign-on", who(row)),
+        "auth_policy_created" => format!("{} made an authentication policy of its own", row.who()),
+        _ => format!("{} exempted {name} from single sign-on", row.who()),
     };
     let facts = [("allows_password", says), ("policy", policy), ("mode", mode), ("accounts", &entities)];
     with_facts(row.finding(rules::SSO_EXEMPTION, severity).key(id).title(title), row, &facts)
@@ -163,7 +160,7 @@ fn sessions_lengthened(row: &Row<'_>, config: &Config) -> Option<Finding> {
         "pref.mobile_session_duration_changed" => "sessions on phones".into(),
         _ => "sessions".into(),
     };
-    let title = format!("{whose} {how}: changed by {}", who(row));
+    let title = format!("{whose} {how}: changed by {}", row.who());
     let finding = row.finding(rules::SESSIONS_LENGTHENED, severity).key(row.actor_id()).title(title);
     let target = if row.entity_type() == "user" { row.entity_id() } else { "" };
     Some(with_facts(finding, row, &[("direction", direction), ("before", before), ("now", now), ("target", target)]))
@@ -180,7 +177,7 @@ fn of_one_person(row: &Row<'_>, config: &Config) -> Change {
 
 fn recovery(row: &Row<'_>) -> Option<Finding> {
     let user = row.entity_id();
-    if NOBODY.contains(&user) {
+    if is_nobody(user) {
         return None;
     }
     let taken_over = row.window(windows::RECOVERY_THEN_IN_THEN_PASSKEY) >= TAKEN_OVER;
@@ -223,10 +220,6 @@ fn with_facts(finding: Finding, row: &Row<'_>, facts: &[(&str, &str)]) -> Findin
         ("network", row.context_network()),
     ];
     finding.labels(always).labels(facts.iter().copied())
-}
-
-fn who<'b>(row: &Row<'b>) -> &'b str {
-    if NOBODY.contains(&row.actor_id()) { "Slack (no actor named)" } else { row.actor_label() }
 }
 
 fn either<'b>(text: &'b str, other: &'b str) -> &'b str {

@@ -8,9 +8,6 @@ use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity}
 
 gridwatch_sdk::module!(detect);
 
-/// Slack's stand-ins where nobody in particular acted.
-const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
-
 const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 /// The hour that a change of the clocks makes, and half of one for Slack's queue.
@@ -38,7 +35,7 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
 /// An export of messages is started or downloaded.
 fn messages(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     // Slack itself runs the schedules; what is odd about one of its exports is when it runs.
-    let by_schedule = row.action() == "scheduled_export_started" && NOBODY.contains(&row.actor_id());
+    let by_schedule = row.action() == "scheduled_export_started" && row.is_by_nobody();
     if is_one_of(&config.export_actors, row) || by_schedule {
         findings.extend(relay(row));
         findings.extend(other_network(row));
@@ -53,7 +50,7 @@ fn outsider(row: &Row<'_>) -> Finding {
     let severity = if before.is_never() { Severity::Critical } else { Severity::High };
     let kind = kinds::started_by_another(row);
     let finding = start(row, rules::OUTSIDER, severity)
-        .title(format!("{} {}, which isn't their work", who(row), did(row.action())))
+        .title(format!("{} {}, which isn't their work", row.who(), did(row.action())))
         .label("exported_in_180_days", before.word());
     match kind {
         Some(kind) => finding.label("started_by", "somebody else").window(kind.by_anybody),
@@ -64,7 +61,7 @@ fn outsider(row: &Row<'_>) -> Finding {
 fn relay(row: &Row<'_>) -> Option<Finding> {
     let kind = kinds::started_by_another(row)?;
     let finding = start(row, rules::RELAY, Severity::Medium)
-        .title(format!("{} {} that somebody else started", who(row), did(row.action())))
+        .title(format!("{} {} that somebody else started", row.who(), did(row.action())))
         .window(kind.by_anybody);
     Some(finding)
 }
@@ -78,7 +75,7 @@ fn other_network(row: &Row<'_>) -> Option<Finding> {
     // A rented server or a VPN may well be where an export is processed; a Tor exit isn't.
     let severity = if row.context_network_kind() == "tor" { Severity::High } else { Severity::Medium };
     let finding = start(row, rules::OTHER_NETWORK, severity)
-        .title(format!("{} {} from {}, but started none there", who(row), did(row.action()), row.context_network()))
+        .title(format!("{} {} from {}, but started none there", row.who(), did(row.action()), row.context_network()))
         .window(windows::STARTED_SOMEWHERE);
     Some(finding)
 }
@@ -93,7 +90,7 @@ fn off_schedule(row: &Row<'_>) -> Option<Finding> {
     }
     let finding = start(row, rules::OFF_SCHEDULE, Severity::Medium)
         .key("schedule")
-        .title(format!("{} {} in an hour in which none ever starts", who(row), did(row.action())))
+        .title(format!("{} {} in an hour in which none ever starts", row.who(), did(row.action())))
         .label("hour_of_week_utc", row.time_hour_of_week());
     Some(finding)
 }
@@ -108,7 +105,7 @@ fn capability(row: &Row<'_>) -> Finding {
     let of = if row.entity_name().is_empty() { row.entity_id() } else { row.entity_name() };
     start(row, rules::CAPABILITY, Severity::High)
         .key(row.action())
-        .title(format!("{} {what}", who(row)))
+        .title(format!("{} {what}", row.who()))
         .labels([("of", of)])
 }
 
@@ -131,7 +128,7 @@ fn audit_log(row: &Row<'_>, config: &Config) -> Option<Finding> {
     };
     let known = if config.security_team.is_empty() { "no" } else { "yes" };
     let finding = start(row, rules::AUDIT_LOG, severity)
-        .title(format!("{} {what}", who(row)))
+        .title(format!("{} {what}", row.who()))
         .label("security_team_known", known);
     Some(finding)
 }
@@ -146,18 +143,18 @@ fn statistics(row: &Row<'_>, config: &Config) -> Option<Finding> {
         "slackbot_analytics_export_started" => "Slackbot",
         _ => "private channels",
     };
-    let title = format!("{} exported statistics on {what}, for the first time in 90 days", who(row));
+    let title = format!("{} exported statistics on {what}, for the first time in 90 days", row.who());
     Some(start(row, rules::STATISTICS, Severity::Low).title(title))
 }
 
 fn responses(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let workflows = row.window(windows::RESPONSES_24H);
-    let nobody = NOBODY.contains(&row.actor_id());
+    let nobody = row.is_by_nobody();
     if nobody || is_one_of(&config.export_actors, row) || workflows < config.responses_workflows {
         return None;
     }
     let finding = start(row, rules::STATISTICS, Severity::Low)
-        .title(format!("{} downloaded the answers of {workflows} workflows in a day", who(row)))
+        .title(format!("{} downloaded the answers of {workflows} workflows in a day", row.who()))
         .window(windows::RESPONSES_24H)
         .label("workflows", workflows.to_string());
     Some(finding)
@@ -167,7 +164,7 @@ fn responses(row: &Row<'_>, config: &Config) -> Option<Finding> {
 fn start(row: &Row<'_>, rule: Rule, severity: Severity) -> Finding {
     let role = if row.actor_role().is_empty() { "unknown" } else { row.actor_role() };
     // What nobody did isn't one person's: it is told apart by what it is.
-    let key = if NOBODY.contains(&row.actor_id()) { row.action() } else { row.actor_id() };
+    let key = if row.is_by_nobody() { row.action() } else { row.actor_id() };
     row.finding(rule, severity).key(key).labels([
         ("actor_role", role),
         ("address", row.context_ip_address()),
@@ -194,15 +191,6 @@ fn did(action: &str) -> String {
         _ => "an export of messages",
     };
     format!("{step} {kind}")
-}
-
-/// The e-mail first: a name can be changed by whoever bears it.
-fn who<'b>(row: &Row<'b>) -> &'b str {
-    let names = [row.actor_email(), row.actor_name(), row.actor_id()];
-    match row.actor_id() {
-        "USLACKUSER" | "USLACKSECURITY" => "Slack (no actor named)",
-        _ => names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed"),
-    }
 }
 
 impl Configuration for Config {

@@ -4,12 +4,9 @@
 //! Every grant is an alert, since there are few. What the log knows of granter and target, and the operator of who grants
 //! for a living, only decides how loud it is.
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, json};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, is_nobody, json};
 
 gridwatch_sdk::module!(detect);
-
-/// Slack's stand-ins where nobody in particular acted: never the target of their own grant.
-const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
 
 /// The value of a `…_then_used` with both steps done.
 const BOTH_STEPS: u64 = 2;
@@ -35,13 +32,13 @@ fn is_grant(action: &str) -> bool {
 
 fn granted(row: &Row<'_>, config: &Config) -> Finding {
     let target = Target::of(row);
-    let to_self = target.person() == row.actor_id() && !NOBODY.contains(&row.actor_id());
+    let to_self = target.person() == row.actor_id() && !row.is_by_nobody();
     let to_outsider = matches!(row.entity_role(), "guest" | "bot");
     let severity = severity(row, config, to_self || to_outsider);
     let finding = row
         .finding(rules::GRANTED, severity)
         .key(&target.id)
-        .title(format!("{} {}", who_acted(row), did(row.action(), &target, to_self)))
+        .title(format!("{} {}", row.who(), did(row.action(), &target, to_self)))
         .label("target", &target.id);
     let facts = [
         ("self_granted", if to_self { "yes" } else { "" }),
@@ -85,9 +82,9 @@ fn grant_then_use(row: &Row<'_>) -> Option<Finding> {
     let late = is_grant(row.action()).then(|| Target::of(row));
     let (severity, id, name) = match &late {
         Some(target) => (Severity::Medium, target.person(), target.person_name()),
-        None => (Severity::High, row.actor_id(), who_acted(row)),
+        None => (Severity::High, row.actor_id(), row.who()),
     };
-    if NOBODY.contains(&id) || late.is_none() && used_before(row) {
+    if is_nobody(id) || late.is_none() && used_before(row) {
         return None;
     }
     let finding = row
@@ -113,7 +110,7 @@ fn ownership(row: &Row<'_>) -> Finding {
     let finding = row
         .finding(rules::OWNERSHIP, Severity::Critical)
         .key(&target.id)
-        .title(format!("{} transferred ownership of {of} to {}", who_acted(row), target.name))
+        .title(format!("{} transferred ownership of {of} to {}", row.who(), target.name))
         .label("target", &target.id);
     with_facts(finding, row, &[("target_role_before", row.entity_role())])
 }
@@ -185,13 +182,6 @@ fn did(action: &str, target: &Target, to_self: bool) -> String {
     }
 }
 
-fn who_acted<'b>(row: &Row<'b>) -> &'b str {
-    match row.actor_id() {
-        "USLACKUSER" | "USLACKSECURITY" => "Slack (no actor named)",
-        id => first([row.actor_email(), row.actor_name(), id]),
-    }
-}
-
 /// The first that is given, the e-mail before the name: a name can be changed by whoever bears it.
 fn first(names: [&str; 3]) -> &str {
     names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
@@ -201,7 +191,7 @@ impl Configuration for Config {
     fn problems(&self) -> Vec<String> {
         let no_app = self.provisioning_apps.iter().filter(|id| !id.starts_with('A'));
         let app = |id| format!("`provisioning_apps` has `{id}`; an app's id starts with A");
-        let no_user = self.it_admins.iter().filter(|id| !id.starts_with(['U', 'W']) || NOBODY.contains(&id.as_str()));
+        let no_user = self.it_admins.iter().filter(|id| !id.starts_with(['U', 'W']) || is_nobody(id.as_str()));
         let user = |id| format!("`it_admins` has `{id}`; a person's id starts with U or W");
         no_app.map(app).chain(no_user.map(user)).collect()
     }

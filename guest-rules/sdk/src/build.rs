@@ -81,8 +81,8 @@ fn constants<'a>(out: &mut String, module: &str, kind: &str, names: impl Iterato
 /// The fields that [`accessors`] makes a label of: the e-mail first, for a name can be changed by whoever bears it.
 const LABEL_PARTS: [&str; 3] = ["email", "name", "id"];
 
-/// A method for each declared field, `detail(name)` for those under `details`, and `actor_label()` and `entity_label()` from
-/// what is declared of the two.
+/// A method for each declared field, `detail(name)` for those under `details`, and from what is declared of actor and entity
+/// `who()` with `is_by_nobody()`, and `entity_label()`.
 fn accessors(out: &mut String, manifest: &Manifest) {
     let fields = || manifest.fields.iter().enumerate().map(|(at, f)| (at, f.name()));
     out.push_str("/// The fields that the manifest declares.\n#[allow(dead_code)]\npub trait Fields<'b> {\n");
@@ -98,7 +98,13 @@ fn accessors(out: &mut String, manifest: &Manifest) {
     for (whose, parts) in &labels {
         let parts: Vec<String> = parts.iter().map(|(name, _)| format!("`{whose}.{name}`")).collect();
         let _ = writeln!(out, "    /// The first that is given of {}; else a word for nobody.", parts.join(", "));
-        let _ = writeln!(out, "    fn {whose}_label(&self) -> &'b str;");
+        let _ = writeln!(out, "    fn {}(&self) -> &'b str;", label_of(whose));
+    }
+    let actor = manifest.field("actor.id");
+    if actor.is_some() {
+        out.push_str(
+            "    /// Nobody in particular acted: `gridwatch_sdk::is_nobody`.\n    fn is_by_nobody(&self) -> bool;\n",
+        );
     }
     out.push_str("}\n");
     out.push_str("impl<'b> Fields<'b> for ::gridwatch_sdk::Row<'b> {\n");
@@ -113,9 +119,18 @@ fn accessors(out: &mut String, manifest: &Manifest) {
         let texts: Vec<String> =
             parts.iter().map(|(_, at)| format!("self.text(::gridwatch_sdk::Text({at}))")).collect();
         let unnamed = if *whose == "actor" { "somebody unnamed" } else { "something unnamed" };
-        let _ = writeln!(out, "    fn {whose}_label(&self) -> &'b str {{");
+        let _ = writeln!(out, "    fn {}(&self) -> &'b str {{", label_of(whose));
+        if let Some(at) = actor.filter(|_| *whose == "actor") {
+            let id = format!("self.text(::gridwatch_sdk::Text({at}))");
+            let _ = writeln!(out, "        if !{id}.is_empty() && ::gridwatch_sdk::is_nobody({id}) {{");
+            out.push_str("            return \"Slack (no actor named)\";\n        }\n");
+        }
         let _ = writeln!(out, "        let texts = [{}];", texts.join(", "));
         let _ = writeln!(out, "        texts.into_iter().find(|text| !text.is_empty()).unwrap_or({unnamed:?})\n    }}");
+    }
+    if let Some(at) = actor {
+        let is_nobody = format!("::gridwatch_sdk::is_nobody(self.text(::gridwatch_sdk::Text({at})))");
+        let _ = writeln!(out, "    fn is_by_nobody(&self) -> bool {{ {is_nobody} }}");
     }
     if !details {
         out.push_str("}\n");
@@ -130,6 +145,11 @@ fn accessors(out: &mut String, manifest: &Manifest) {
     out.push_str(
         "            other => panic!(\"details.{other} is not among the manifest's fields\"),\n        }\n    }\n}\n",
     );
+}
+
+/// Who acted is asked far more often than what it was done to.
+fn label_of(whose: &str) -> &str {
+    if whose == "actor" { "who" } else { "entity_label" }
 }
 
 fn config(out: &mut String, manifest: &Manifest) {
@@ -197,7 +217,8 @@ mod tests {
         };
         let code = code(&manifest(r#""actor.id", "context.network", "actor.email""#));
         let texts = "[self.text(::gridwatch_sdk::Text(2)), self.text(::gridwatch_sdk::Text(0))]";
-        assert!(code.contains("fn actor_label(&self) -> &'b str {") && code.contains(texts), "{code}");
+        assert!(code.contains("fn who(&self) -> &'b str {") && code.contains(texts), "{code}");
+        assert!(code.contains("is_nobody(self.text(::gridwatch_sdk::Text(0)))"), "{code}");
         assert!(code.contains("fn context_network(&self)") && !code.contains("entity_label"), "{code}");
     }
 }

@@ -10,7 +10,7 @@
 //!         findings.add(
 //!             row.finding(rules::BURST, Severity::Low)
 //!                 .key(row.actor_id())
-//!                 .title(format!("{} failed sign-ins of {}", row.window(windows::FAILED_10M), row.actor_email()))
+//!                 .title(format!("{} failed sign-ins of {}", row.window(windows::FAILED_10M), row.who()))
 //!                 .window(windows::FAILED_10M),
 //!         );
 //!     }
@@ -18,7 +18,8 @@
 //! ```
 //!
 //! The build script turns the manifest into Rust: an accessor for each declared field (`row.actor_email()`), a constant
-//! for each window and rule, a `Config` with the declared settings. A name that the manifest doesn't declare does not
+//! for each window and rule, a `Config` with the declared settings; and `row.who()`, the actor's e-mail, name or id, whichever
+//! of those declared is given first, with `row.is_by_nobody()`. A name that the manifest doesn't declare does not
 //! compile, so what a module reads is what its manifest says it reads.
 //!
 //! Every key of the manifest, and how to say things with windows, is in `guest-rules/README.md`.
@@ -45,6 +46,12 @@ pub mod guest;
 pub use finding::{Finding, Findings, Severity};
 pub use row::{Batch, Row, Rule, Seen, Text, Usual, Window};
 pub use serde;
+
+/// Is it no account: absent, or a stand-in that Slack writes where nobody in particular acted? What is counted under such an
+/// id is many people's.
+pub fn is_nobody(id: &str) -> bool {
+    matches!(id, "" | "USLACKUSER" | "USLACKSECURITY" | "USLACKBOT")
+}
 
 /// A module's settings, generated from its manifest.
 pub trait Configuration: Default + for<'de> serde::Deserialize<'de> {

@@ -1,17 +1,17 @@
 //! Somebody from somewhere new: what they take, how hard they knocked, and admins who weren't there for long.
 
-use crate::{BOTH_STEPS, Fields, NOBODY, has_settled, is_new_context, rules, seen, windows, with_context};
+use crate::{BOTH_STEPS, Fields, has_settled, is_new_context, rules, seen, windows, with_context};
 use gridwatch_sdk::{Finding, Row, Seen, Severity, Window};
 
 pub(crate) fn new_context_collects(row: &Row<'_>) -> Option<Finding> {
     let (chain, what) = taken(row)?;
-    if !has_settled(row) || NOBODY.contains(&row.actor_id()) {
+    if !has_settled(row) || row.is_by_nobody() {
         return None;
     }
     let mut finding = row
         .finding(rules::NEW_CONTEXT_COLLECTS, Severity::High)
         .key(row.actor_id())
-        .title(format!("{} came from a new network with a new client and {what}", row.actor_label()))
+        .title(format!("{} came from a new network with a new client and {what}", row.who()))
         .label("what", what);
     if let Some(chain) = chain {
         finding = finding.window(chain);
@@ -35,7 +35,7 @@ pub(crate) fn allowlist_pressure(row: &Row<'_>) -> Option<Finding> {
     let chains = [windows::DENIED_THEN_IN, windows::DENIED_AT_ADDRESSES_THEN_IN];
     let in_a_day = chains.into_iter().all(|chain| row.window(chain) >= BOTH_STEPS);
     let slowly = has_settled(row) && row.window(windows::DENIED_SLOWLY_THEN_IN) >= BOTH_STEPS;
-    if NOBODY.contains(&row.actor_id()) || !(in_a_day || slowly) {
+    if row.is_by_nobody() || !(in_a_day || slowly) {
         return None;
     }
     let (severity, known) = match (row.action(), seen(row, windows::NETWORKS, row.context_network())) {
@@ -51,7 +51,7 @@ pub(crate) fn allowlist_pressure(row: &Row<'_>) -> Option<Finding> {
     let finding = row
         .finding(rules::ALLOWLIST_PRESSURE, severity)
         .key(row.actor_id())
-        .title(format!("{} was refused at {addresses} addresses and then got in", row.actor_label()))
+        .title(format!("{} was refused at {addresses} addresses and then got in", row.who()))
         .window(windows::DENIED_THEN_IN)
         .window(windows::DENIED_AT_ADDRESSES_THEN_IN)
         .window(windows::DENIED_SLOWLY_THEN_IN)
@@ -61,7 +61,7 @@ pub(crate) fn allowlist_pressure(row: &Row<'_>) -> Option<Finding> {
 }
 
 pub(crate) fn dormant_admin(row: &Row<'_>) -> Option<Finding> {
-    if row.window(windows::WOKE) == 0 || NOBODY.contains(&row.actor_id()) {
+    if row.window(windows::WOKE) == 0 || row.is_by_nobody() {
         return None;
     }
     let (severity, says) = match row.last_seen(windows::ACTED_IN_90D) {
@@ -72,7 +72,7 @@ pub(crate) fn dormant_admin(row: &Row<'_>) -> Option<Finding> {
     let finding = row
         .finding(rules::DORMANT_ADMIN, severity)
         .key(row.actor_id())
-        .title(format!("{} acted as an admin after a long time: {}", row.actor_label(), row.action()))
+        .title(format!("{} acted as an admin after a long time: {}", row.who(), row.action()))
         .label("act", row.action())
         .label("actor_role", row.actor_role())
         .label("acted_in_90_days", says);

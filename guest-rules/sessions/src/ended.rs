@@ -1,7 +1,7 @@
 //! Sessions and accounts that were ended, by whom and how many, and what went on all the same.
 
-use crate::{BOTH_STEPS, Config, DAY_MS, Fields, NOBODY, has_settled, rules, seen, subject, windows, with_context};
-use gridwatch_sdk::{Finding, Row, Seen, Severity, json};
+use crate::{BOTH_STEPS, Config, DAY_MS, Fields, has_settled, rules, seen, subject, windows, with_context};
+use gridwatch_sdk::{Finding, Row, Seen, Severity, is_nobody, json};
 
 pub(crate) fn compromised(row: &Row<'_>) -> Finding {
     let (id, name) = subject(row);
@@ -14,7 +14,7 @@ pub(crate) fn compromised(row: &Row<'_>) -> Finding {
 
 pub(crate) fn back_after_anomaly(row: &Row<'_>) -> Option<Finding> {
     let (id, name) = subject(row);
-    if row.window(windows::ENDED_THEN_IN) < BOTH_STEPS || NOBODY.contains(&id) {
+    if row.window(windows::ENDED_THEN_IN) < BOTH_STEPS || is_nobody(id) {
         return None;
     }
     let network = match row.action() {
@@ -49,7 +49,7 @@ pub(crate) fn reset_ignored(row: &Row<'_>, config: &Config) -> Option<Finding> {
         .key(row.context_session_id())
         .title(format!(
             "a session of {} goes on {after_s} seconds after a responder ended it: {}",
-            row.actor_label(),
+            row.who(),
             row.action()
         ))
         .label("actor", row.actor_id())
@@ -59,15 +59,14 @@ pub(crate) fn reset_ignored(row: &Row<'_>, config: &Config) -> Option<Finding> {
 
 pub(crate) fn many_reset(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let people = row.window(windows::PEOPLE_RESET_24H);
-    let left_out =
-        NOBODY.contains(&row.actor_id()) || config.provisioning_apps.iter().any(|a| a == row.context_app_id());
+    let left_out = row.is_by_nobody() || config.provisioning_apps.iter().any(|a| a == row.context_app_id());
     if people < config.people_reset || left_out {
         return None;
     }
     let finding = row
         .finding(rules::MASS_RESET, by(row, config, Severity::High))
         .key(row.actor_id())
-        .title(format!("{} ended the sessions of {people} people within a day", row.actor_label()))
+        .title(format!("{} ended the sessions of {people} people within a day", row.who()))
         .window(windows::PEOPLE_RESET_24H)
         .label("people", people.to_string())
         .label("actor_role", row.actor_role());
@@ -91,7 +90,7 @@ pub(crate) fn bulk_reset(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let finding = row
         .finding(rules::MASS_RESET, by(row, config, severity))
         .key(row.actor_id())
-        .title(format!("{} ended the sessions of {how_many} people at once", row.actor_label()))
+        .title(format!("{} ended the sessions of {how_many} people at once", row.who()))
         .label("people", people.len().to_string())
         .label("actor_role", row.actor_role());
     Some(with_context(finding, row))
@@ -103,7 +102,7 @@ fn by(row: &Row<'_>, config: &Config, severity: Severity) -> Severity {
 
 pub(crate) fn after_deactivation(row: &Row<'_>) -> Option<Finding> {
     let (id, name) = subject(row);
-    if row.window(windows::DEACTIVATED_THEN_IN) < BOTH_STEPS || NOBODY.contains(&id) {
+    if row.window(windows::DEACTIVATED_THEN_IN) < BOTH_STEPS || is_nobody(id) {
         return None;
     }
     let reactivated = match row.action() {

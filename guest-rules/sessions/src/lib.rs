@@ -7,12 +7,9 @@ mod arrived;
 mod ended;
 mod moved;
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Window};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Window, is_nobody};
 
 gridwatch_sdk::module!(detect);
-
-/// Slack's stand-ins where nobody in particular acted.
-const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
 
 /// The value of a sequence of two steps, both done.
 const BOTH_STEPS: u64 = 2;
@@ -63,8 +60,8 @@ fn has_settled(row: &Row<'_>) -> bool {
 /// The user whom an entry is about: the entity if it is one, else the actor.
 fn subject<'b>(row: &Row<'b>) -> (&'b str, &'b str) {
     match row.entity_type() {
-        "user" if !NOBODY.contains(&row.entity_id()) => (row.entity_id(), row.entity_label()),
-        _ => (row.actor_id(), row.actor_label()),
+        "user" if !is_nobody(row.entity_id()) => (row.entity_id(), row.entity_label()),
+        _ => (row.actor_id(), row.who()),
     }
 }
 

@@ -1,22 +1,19 @@
 //! One session in two places, and one person in two.
 
-use crate::{Config, Fields, NOBODY, fields, rules, windows, with_context};
+use crate::{Config, Fields, fields, rules, windows, with_context};
 use gridwatch_sdk::{Finding, Row, Severity};
 
 const TWO: u64 = 2;
 
 pub(crate) fn session_moved(row: &Row<'_>) -> Option<Finding> {
     let (networks, clients) = (row.window(windows::SESSION_NETWORKS), row.window(windows::SESSION_CLIENTS));
-    if networks < TWO || clients < TWO || NOBODY.contains(&row.actor_id()) || is_of_another(row) {
+    if networks < TWO || clients < TWO || row.is_by_nobody() || is_of_another(row) {
         return None;
     }
     let finding = row
         .finding(rules::SESSION_MOVED, Severity::High)
         .key(row.context_session_id())
-        .title(format!(
-            "one session of {} on {networks} networks and with {clients} clients within an hour",
-            row.actor_label()
-        ))
+        .title(format!("one session of {} on {networks} networks and with {clients} clients within an hour", row.who()))
         .window(windows::SESSION_NETWORKS)
         .window(windows::SESSION_CLIENTS)
         .label("actor", row.actor_id())
@@ -32,7 +29,7 @@ fn is_of_another(row: &Row<'_>) -> bool {
 
 pub(crate) fn impossible_travel(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (speed, clients) = (row.window(windows::SPEED), row.window(windows::CLIENTS_24H));
-    if speed <= config.fastest_kmh || clients < TWO || NOBODY.contains(&row.actor_id()) {
+    if speed <= config.fastest_kmh || clients < TWO || row.is_by_nobody() {
         return None;
     }
     if takes_no_part(row, config) || row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS) {
@@ -41,7 +38,7 @@ pub(crate) fn impossible_travel(row: &Row<'_>, config: &Config) -> Option<Findin
     let finding = row
         .finding(rules::IMPOSSIBLE_TRAVEL, Severity::Medium)
         .key(row.actor_id())
-        .title(format!("sign-ins of {} so far apart that it takes {speed} km/h", row.actor_label()))
+        .title(format!("sign-ins of {} so far apart that it takes {speed} km/h", row.who()))
         .window(windows::SPEED)
         .label("kmh", speed.to_string());
     Some(with_context(finding, row))

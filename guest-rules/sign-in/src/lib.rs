@@ -8,9 +8,6 @@ use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Windo
 
 gridwatch_sdk::module!(detect);
 
-/// Slack's stand-ins for "nobody in particular": whatever is counted under them is many people's.
-const NOBODY: [&str; 2] = ["USLACKUSER", "USLACKSECURITY"];
-
 /// Tries per user of a spray, in tenths: 60 % of the users with 2 to 6 tries and the others with 1 to 8 come to 1.6 to 6.8.
 const FEWEST_TRIES: u64 = 16;
 const MOST_TRIES: u64 = 68;
@@ -35,13 +32,13 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
 
 fn burst(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let failed = row.window(windows::FAILED_10M);
-    if failed < config.burst_failures || NOBODY.contains(&row.actor_id()) {
+    if failed < config.burst_failures || row.is_by_nobody() {
         return None;
     }
     let finding = row
         .finding(rules::BURST, Severity::Low)
         .key(row.actor_id())
-        .title(format!("{failed} failed sign-ins of {} in 10 minutes", who(row)))
+        .title(format!("{failed} failed sign-ins of {} in 10 minutes", row.who()))
         .window(windows::FAILED_10M)
         .label("failures", failed.to_string())
         .label("address", row.context_ip_address());
@@ -50,13 +47,13 @@ fn burst(row: &Row<'_>, config: &Config) -> Option<Finding> {
 
 fn slow(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (failed, days) = (row.window(windows::FAILED_14D), row.window(windows::DAYS_FAILED_14D));
-    if failed < config.slow_failures || days < config.slow_days || NOBODY.contains(&row.actor_id()) {
+    if failed < config.slow_failures || days < config.slow_days || row.is_by_nobody() {
         return None;
     }
     let finding = row
         .finding(rules::SLOW, Severity::Low)
         .key(row.actor_id())
-        .title(format!("{failed} failed sign-ins of {} on {days} days of two weeks", who(row)))
+        .title(format!("{failed} failed sign-ins of {} on {days} days of two weeks", row.who()))
         .window(windows::FAILED_14D)
         .label("failures", failed.to_string())
         .label("days", days.to_string())
@@ -72,13 +69,13 @@ fn guessing(row: &Row<'_>, config: &Config) -> Option<Finding> {
         false => (rented, windows::RENTED_FAILED_24H),
     };
     let known = matches!(row.first_seen(windows::KNOWN), Seen::At(_));
-    if failed < config.guess_failures || !known || NOBODY.contains(&row.actor_id()) {
+    if failed < config.guess_failures || !known || row.is_by_nobody() {
         return None;
     }
     let finding = row
         .finding(rules::GUESSING, Severity::Medium)
         .key(row.actor_id())
-        .title(format!("{failed} failed sign-ins of {} in a day, from where they never are", who(row)))
+        .title(format!("{failed} failed sign-ins of {} in a day, from where they never are", row.who()))
         .window(window)
         .label("failures", failed.to_string())
         .label("address", row.context_ip_address())
@@ -175,7 +172,7 @@ fn spray_success(row: &Row<'_>, config: &Config) -> Option<Finding> {
         Seen::Learning => Severity::Medium,
         Seen::At(_) => return None,
     };
-    let by_nobody = NOBODY.contains(&row.actor_id());
+    let by_nobody = row.is_by_nobody();
     if by_nobody || row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS) {
         return None;
     }
@@ -183,7 +180,7 @@ fn spray_success(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let finding = row
         .finding(rules::SPRAY_SUCCESS, severity)
         .key(row.actor_id())
-        .title(format!("{} signed in from {address}, where {failed} sign-ins of {users} users failed", who(row)))
+        .title(format!("{} signed in from {address}, where {failed} sign-ins of {users} users failed", row.who()))
         .window(window)
         .label("address", address)
         .label("users", users.to_string())
@@ -211,7 +208,7 @@ impl Tries {
 
 /// Fires on the sign-in as a rule, and on a failure when that arrives last; its address then says nothing of the sign-in's.
 fn failures_then_success(row: &Row<'_>) -> Option<Finding> {
-    if row.window(windows::FAILED_THEN_IN) < BOTH_STEPS || NOBODY.contains(&row.actor_id()) {
+    if row.window(windows::FAILED_THEN_IN) < BOTH_STEPS || row.is_by_nobody() {
         return None;
     }
     let failed = row.window(windows::FAILED_60M);
@@ -232,7 +229,7 @@ fn failures_then_success(row: &Row<'_>) -> Option<Finding> {
     let finding = row
         .finding(rules::FAILURES_THEN_SUCCESS, severity)
         .key(row.actor_id())
-        .title(format!("{failed} failed sign-ins of {}, then a success", who(row)))
+        .title(format!("{failed} failed sign-ins of {}, then a success", row.who()))
         .window(windows::FAILED_THEN_IN)
         .window(windows::FAILED_60M)
         .label("failures", failed.to_string())
@@ -241,12 +238,6 @@ fn failures_then_success(row: &Row<'_>) -> Option<Finding> {
         .label("client_seen_before", client)
         .labels([("signed_in_as_usual_too", if as_usual { "yes" } else { "" })]);
     Some(finding)
-}
-
-/// The e-mail first: a name can be changed by whoever bears it.
-fn who<'b>(row: &Row<'b>) -> &'b str {
-    let names = [row.actor_email(), row.actor_name(), row.actor_id()];
-    names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
 }
 
 impl Configuration for Config {

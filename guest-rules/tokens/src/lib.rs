@@ -3,12 +3,9 @@
 //! What a token does is in the audit log only where Slack logs the act itself, with the app or the client in its context.
 
 use gridwatch_sdk::scopes;
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity, Window};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity, Window, is_nobody};
 
 gridwatch_sdk::module!(detect);
-
-/// Slack's stand-ins where nobody in particular acted.
-const NOBODY: [&str; 3] = ["", "USLACKUSER", "USLACKSECURITY"];
 
 const DAY_MS: u64 = 86_400_000;
 /// The value of `kept_then_acted` with both steps done.
@@ -43,7 +40,7 @@ fn kept(row: &Row<'_>) -> Finding {
     let scopes = scopes.into_iter().find(|scopes| !scopes.is_empty()).unwrap_or_default();
     let finding = start(row, rules::OF_LEAVER, if window.is_some() { severity } else { lower })
         .key(row.entity_id())
-        .title(format!("{} let {name} keep its token; {how}", who(row)))
+        .title(format!("{} let {name} keep its token; {how}", row.who()))
         .labels([("app", row.entity_id()), ("scopes", scopes), ("leaver", how)]);
     match window {
         Some(window) => finding.window(window),
@@ -102,7 +99,7 @@ fn off_network(row: &Row<'_>, config: &Config) -> Option<Finding> {
 
 fn scripted_client(row: &Row<'_>) -> Option<Finding> {
     let by_script = row.context_client().starts_with("script/") && row.action() != "cli_login";
-    let theirs = !NOBODY.contains(&row.actor_id()) && row.details_inviter().is_empty();
+    let theirs = !row.is_by_nobody() && row.details_inviter().is_empty();
     let person = matches!(row.first_seen(windows::WITH_PROGRAM), Seen::At(_));
     let apps = !row.context_app_id().is_empty();
     if !by_script || apps || !theirs || !person || !row.first_seen(windows::WITH_SCRIPT).is_never() {
@@ -110,7 +107,7 @@ fn scripted_client(row: &Row<'_>) -> Option<Finding> {
     }
     let finding = start(row, rules::SCRIPTED_CLIENT, Severity::Medium).key(row.actor_id()).title(format!(
         "{} acts through {}, which they never do",
-        who(row),
+        row.who(),
         row.context_client()
     ));
     Some(finding)
@@ -126,7 +123,7 @@ fn seamless_trust(row: &Row<'_>) -> Finding {
     let key = if created { "created" } else { "updated" };
     start(row, rules::SEAMLESS_TRUST, severity)
         .key(format!("{key} {}", row.entity_id()))
-        .title(format!("{} {what}", who(row)))
+        .title(format!("{} {what}", row.who()))
         .labels([("entity", row.entity_id())])
 }
 
@@ -140,7 +137,7 @@ fn seamless_token(row: &Row<'_>) -> Option<Finding> {
     let whose = if row.action() == "seamless_auth_team_token_created" { "a workspace" } else { "a person" };
     let finding = start(row, rules::SEAMLESS_TOKEN, severity)
         .key(row.action())
-        .title(format!("{} made a token for the seamless sign-in of {whose}", who(row)))
+        .title(format!("{} made a token for the seamless sign-in of {whose}", row.who()))
         .labels([("entity", row.entity_id()), ("made_in_90_days", before.word())]);
     Some(finding)
 }
@@ -152,7 +149,7 @@ fn external_token(row: &Row<'_>) -> Option<Finding> {
         ("", false) => (row.actor_id(), windows::FETCHED_BY_PERSON),
         (app, _) => (app, windows::FETCHED_BY_APP),
     };
-    if NOBODY.contains(&subject) || !row.first_seen(window).is_never() {
+    if is_nobody(subject) || !row.first_seen(window).is_never() {
         return None;
     }
     let provider = if row.details_provider_key().is_empty() { "another service" } else { row.details_provider_key() };
@@ -165,12 +162,12 @@ fn external_token(row: &Row<'_>) -> Option<Finding> {
 
 fn cli_login(row: &Row<'_>) -> Option<Finding> {
     let odd = !row.context_network_kind().is_empty() || row.context_client().starts_with("script/");
-    if !odd || NOBODY.contains(&row.actor_id()) || !row.first_seen(windows::CLI).is_never() {
+    if !odd || row.is_by_nobody() || !row.first_seen(windows::CLI).is_never() {
         return None;
     }
     let finding = start(row, rules::CLI_LOGIN, Severity::Low)
         .key(row.actor_id())
-        .title(format!("{} signed in with the command line tool, for the first time in 90 days", who(row)));
+        .title(format!("{} signed in with the command line tool, for the first time in 90 days", row.who()));
     Some(finding)
 }
 
@@ -187,15 +184,6 @@ fn start(row: &Row<'_>, rule: Rule, severity: Severity) -> Finding {
 /// Name and id: names are chosen by the app's author.
 fn named(name: &str, id: &str) -> String {
     if name.is_empty() { id.into() } else { format!("{name} ({id})") }
-}
-
-/// The e-mail first: a name can be changed by whoever bears it.
-fn who<'b>(row: &Row<'b>) -> &'b str {
-    let names = [row.actor_email(), row.actor_name(), row.actor_id()];
-    match row.actor_id() {
-        "USLACKUSER" | "USLACKSECURITY" => "Slack (no actor named)",
-        _ => names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed"),
-    }
 }
 
 impl Configuration for Config {
