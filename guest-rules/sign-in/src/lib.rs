@@ -195,8 +195,8 @@ fn failures_then_success(row: &Row<'_>) -> Option<Finding> {
     let failed = row.window(windows::FAILED_60M);
     let network = is_known(row, windows::NETWORKS, row.context_network());
     let client = is_known(row, windows::CLIENTS, row.context_client());
-    // On the usual device in a usual place, with this sign-in or another: nine in ten of these alerts are people at their desk, and
-    // what follows on the phone is theirs. The sum of risks about one actor still counts it.
+    // On the usual device in a usual place, by this sign-in or another: most are people who forgot the password, at their desk
+    // or then on the phone. The sum of risks about one actor still counts it.
     let as_usual = row.window(windows::IN_AS_USUAL_60M) > 0;
     let severity = match (network, client) {
         // Nobody's phone is in a data centre, so that a sign-in as usual excuses nothing.
