@@ -17,8 +17,7 @@ const WITHOUT_PASSWORD: [&str; 5] = ["sso", "saml", "oidc", "google", "okta"];
 const RECOVERED_AND_PASSKEY: u64 = 2;
 const TAKEN_OVER: u64 = 3;
 
-/// Whoever was first seen later than this has no usual networks yet: an account's first days are all new places.
-const SETTLING_MS: u64 = 7 * 86_400_000;
+const DAY_MS: u64 = 86_400_000;
 
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     match row.action() {
@@ -41,7 +40,7 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
         | "pref.session_duration_type_changed"
         | "pref.mobile_session_duration_changed"
         | "user_session_settings_changed" => findings.extend(sessions_lengthened(row, config)),
-        _ => findings.extend(recovery(row)),
+        _ => findings.extend(recovery(row, config)),
     }
 }
 
@@ -175,13 +174,13 @@ fn of_one_person(row: &Row<'_>, config: &Config) -> Change {
     }
 }
 
-fn recovery(row: &Row<'_>) -> Option<Finding> {
+fn recovery(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let user = row.entity_id();
     if is_nobody(user) {
         return None;
     }
     let taken_over = row.window(windows::RECOVERY_THEN_IN_THEN_PASSKEY) >= TAKEN_OVER;
-    if taken_over && has_settled(row) {
+    if taken_over && has_settled(row, config) {
         let finding = row
             .finding(rules::RECOVERY_TAKEOVER, Severity::High)
             .key(user)
@@ -201,8 +200,9 @@ fn recovery(row: &Row<'_>) -> Option<Finding> {
     })
 }
 
-fn has_settled(row: &Row<'_>) -> bool {
-    matches!(row.first_seen(windows::KNOWN), Seen::At(ms) if ms + SETTLING_MS <= row.time_ms())
+/// Whoever was first seen later than this has no usual networks yet.
+fn has_settled(row: &Row<'_>, config: &Config) -> bool {
+    matches!(row.first_seen(windows::KNOWN), Seen::At(ms) if ms + config.settling_days * DAY_MS <= row.time_ms())
 }
 
 /// One alert for what one person did of one kind: a second admin who does the same is news.

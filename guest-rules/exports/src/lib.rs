@@ -5,13 +5,14 @@
 mod kinds;
 
 use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity};
+use std::ops::RangeInclusive;
 
 gridwatch_sdk::module!(detect);
 
 const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
-/// The hour that a change of the clocks makes, and half of one for Slack's queue.
-const SLIP_MS: u64 = 90 * MINUTE_MS;
+/// Days of 28 on which exports run that run weekly: four, one more that is out of the schedule, and one that slipped.
+const WEEKLY: RangeInclusive<u64> = 4..=6;
 
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     match row.action() {
@@ -39,7 +40,7 @@ fn messages(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     if is_one_of(&config.export_actors, row) || by_schedule {
         findings.extend(relay(row));
         findings.extend(other_network(row));
-        findings.extend(off_schedule(row));
+        findings.extend(off_schedule(row, config));
     } else {
         findings.add(outsider(row));
     }
@@ -80,12 +81,14 @@ fn other_network(row: &Row<'_>) -> Option<Finding> {
     Some(finding)
 }
 
-fn off_schedule(row: &Row<'_>) -> Option<Finding> {
+fn off_schedule(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let Seen::At(last) = row.last_seen(windows::LAST_SCHEDULED) else { return None };
     let new_hour = row.action() == "scheduled_export_started" && row.first_seen(windows::SCHEDULE).is_never();
-    // Neither earlier nor later than the one before, whole days apart.
-    let off = row.time_ms().abs_diff(last) % DAY_MS;
-    if !new_hour || off.min(DAY_MS - off) <= SLIP_MS {
+    let is_weekly = WEEKLY.contains(&row.window(windows::SCHEDULED_DAYS_28D));
+    let period_ms = if is_weekly { 7 * DAY_MS } else { DAY_MS };
+    // Neither earlier nor later than the one before, whole days or weeks apart.
+    let off = row.time_ms().abs_diff(last) % period_ms;
+    if !new_hour || off.min(period_ms - off) <= config.schedule_slip_minutes * MINUTE_MS {
         return None;
     }
     let finding = start(row, rules::OFF_SCHEDULE, Severity::Medium)

@@ -4,7 +4,7 @@
 //! Every grant is an alert, since there are few. What the log knows of granter and target, and the operator of who grants
 //! for a living, only decides how loud it is.
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, is_nobody, json};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Window, is_nobody, json};
 
 gridwatch_sdk::module!(detect);
 
@@ -32,17 +32,34 @@ fn is_grant(action: &str) -> bool {
 
 fn granted(row: &Row<'_>, config: &Config) -> Finding {
     let target = Target::of(row);
+    let granter = Granter::of(row, config);
     let to_self = target.person() == row.actor_id() && !row.is_by_nobody();
-    let to_outsider = matches!(row.entity_role(), "guest" | "bot");
-    let severity = severity(row, config, to_self || to_outsider);
+    let to_outsider = matches!(row.target_role(), "guest" | "bot");
+    let severity = match () {
+        // Nobody has it yet.
+        () if row.action() == "role_created" => Severity::Low,
+        // That a provisioning app grants to its own account is never its job either.
+        () if to_self || to_outsider => Severity::Critical,
+        () if is_in(&config.provisioning_apps, row.context_app_id()) => by_provisioning(config, &target),
+        () if granter.is_out_of_place() => Severity::Critical,
+        // Owners are made a few times in a company's life, and what a role may do concerns everybody who has it.
+        () if is_in(&config.it_admins, row.actor_id()) => match row.action() {
+            "role_change_to_owner" | "org_owner_created" | "role_updated" => Severity::Medium,
+            _ => Severity::Low,
+        },
+        () => Severity::High,
+    };
     let finding = row
         .finding(rules::GRANTED, severity)
         .key(&target.id)
         .title(format!("{} {}", row.who(), did(row.action(), &target, to_self)))
         .label("target", &target.id);
+    let yes = |holds: bool| if holds { "yes" } else { "" };
     let facts = [
-        ("self_granted", if to_self { "yes" } else { "" }),
-        ("target_role_before", row.entity_role()),
+        ("self_granted", yes(to_self)),
+        ("granter_admin_since_yesterday", yes(granter.is_new_admin)),
+        ("granter_from_new_network", yes(granter.is_from_new_network)),
+        ("target_role_before", row.target_role()),
         ("app", row.context_app_id()),
         ("app_name", row.context_app_name()),
         ("permissions", row.details_changed_permissions()),
@@ -51,40 +68,58 @@ fn granted(row: &Row<'_>, config: &Config) -> Finding {
     with_facts(finding, row, &facts)
 }
 
-/// `wrong`: the target alone makes it so, whoever granted.
-fn severity(row: &Row<'_>, config: &Config, wrong: bool) -> Severity {
-    let by_admin = matches!(row.actor_role(), "admin" | "owner" | "primary_owner");
-    let by_commoner = matches!(row.actor_role(), "member" | "guest" | "bot");
-    let of_ownership = matches!(row.action(), "role_change_to_owner" | "org_owner_created");
-    let by_it = config.it_admins.iter().any(|id| id == row.actor_id());
-    match () {
-        () if wrong => Severity::Critical,
-        // A provisioning app's service account may well be no admin; that it grants to itself is never its job.
-        () if config.provisioning_apps.iter().any(|id| id == row.context_app_id()) => Severity::Informational,
-        () if by_commoner => Severity::Critical,
-        () if by_it && of_ownership => Severity::Medium,
-        () if by_it => Severity::Low,
-        // Owners are made a few times in a company's life; admins on any Tuesday.
-        () if of_ownership || !by_admin => Severity::High,
-        () => Severity::Medium,
+fn by_provisioning(config: &Config, target: &Target) -> Severity {
+    let expected = config.expected_admins.is_empty() || is_in(&config.expected_admins, target.person());
+    if expected { Severity::Informational } else { Severity::Medium }
+}
+
+/// What speaks against whoever grants.
+struct Granter {
+    is_commoner: bool,
+    is_new_admin: bool,
+    is_from_new_network: bool,
+}
+
+impl Granter {
+    fn of(row: &Row<'_>, config: &Config) -> Self {
+        let became = !row.last_seen(windows::BECAME_ADMIN).is_never();
+        let long_known = is_older(row, windows::KNOWN, config.settling_days * DAY_MS);
+        Self {
+            is_commoner: matches!(row.actor_role(), "member" | "guest" | "bot"),
+            is_new_admin: became && !had_power(row),
+            is_from_new_network: long_known && !row.last_seen(windows::SIGNED_IN_FROM_NEW).is_never(),
+        }
     }
+
+    fn is_out_of_place(&self) -> bool {
+        self.is_commoner || self.is_new_admin || self.is_from_new_network
+    }
+}
+
+/// So long ago that it can't have been by what was granted within a day.
+fn had_power(row: &Row<'_>) -> bool {
+    is_older(row, windows::USED_BEFORE, DAY_MS) || is_older(row, windows::GRANTED_BEFORE, DAY_MS)
+}
+
+/// First seen at least so long ago.
+fn is_older(row: &Row<'_>, window: Window, age_ms: u64) -> bool {
+    matches!(row.first_seen(window), Seen::At(ms) if ms + age_ms <= row.time_ms())
+}
+
+fn is_in(ids: &[String], id: &str) -> bool {
+    ids.iter().any(|known| known == id)
 }
 
 /// Fires on the act as a rule, and on the grant when that arrives last; then what the granted did before isn't to be seen.
 fn grant_then_use(row: &Row<'_>) -> Option<Finding> {
-    let chains = [
-        windows::GRANTED_THEN_USED,
-        windows::ASSIGNED_THEN_USED,
-        windows::PERMITTED_THEN_USED,
-        windows::JOINED_THEN_USED,
-    ];
+    let chains = [windows::MADE_ADMIN_THEN_USED, windows::ASSIGNED_THEN_USED, windows::JOINED_THEN_USED];
     let chain = chains.into_iter().find(|chain| row.window(*chain) >= BOTH_STEPS)?;
     let late = is_grant(row.action()).then(|| Target::of(row));
     let (severity, id, name) = match &late {
         Some(target) => (Severity::Medium, target.person(), target.person_name()),
-        None => (Severity::High, row.actor_id(), row.who()),
+        None => (Severity::Critical, row.actor_id(), row.who()),
     };
-    if is_nobody(id) || late.is_none() && used_before(row) {
+    if is_nobody(id) || late.is_none() && is_older(row, windows::USED_BEFORE, DAY_MS) {
         return None;
     }
     let finding = row
@@ -96,14 +131,6 @@ fn grant_then_use(row: &Row<'_>) -> Option<Finding> {
     Some(with_facts(finding, row, &[]))
 }
 
-/// So long ago that it can't have been by what was granted within a day.
-fn used_before(row: &Row<'_>) -> bool {
-    match row.first_seen(windows::USED_BEFORE) {
-        Seen::At(ms) => ms + DAY_MS <= row.time_ms(),
-        Seen::Never | Seen::Learning => false,
-    }
-}
-
 fn ownership(row: &Row<'_>) -> Finding {
     let (target, whole) = (Target::of(row), row.action() == "service_owner_transferred");
     let of = if whole { "the organization" } else { "a workspace" };
@@ -112,7 +139,7 @@ fn ownership(row: &Row<'_>) -> Finding {
         .key(&target.id)
         .title(format!("{} transferred ownership of {of} to {}", row.who(), target.name))
         .label("target", &target.id);
-    with_facts(finding, row, &[("target_role_before", row.entity_role())])
+    with_facts(finding, row, &[("target_role_before", row.target_role())])
 }
 
 /// The facts that are given, and those that every finding here has.
@@ -136,7 +163,7 @@ struct Target {
 }
 
 impl Target {
-    /// The entity if it can hold privilege; where the entity is the role, whom the details name.
+    /// The entity if it can hold privilege; where the entity is the role, whom the details name, which may be no user.
     fn of(row: &Row<'_>) -> Self {
         let id = row.entity_id();
         let by_details = [row.details_target_user(), row.details_target_entity_id(), row.details_target_entity()];
@@ -144,8 +171,7 @@ impl Target {
         match (row.entity_type(), named) {
             ("user", _) => Self::new(id, first([row.entity_email(), row.entity_name(), id])),
             ("usergroup", _) => {
-                let joined = json::texts(row.details_user()).into_iter().next().unwrap_or_default();
-                Self { joined, ..Self::new(id, &format!("group {} ({id})", row.entity_name())) }
+                Self { joined: row.target_id().into(), ..Self::new(id, &format!("group {} ({id})", row.entity_name())) }
             }
             (_, Some(target)) => Self::new(&target, &target),
             (_, None) => Self::new(id, first([row.entity_name(), id, ""])),
@@ -175,6 +201,8 @@ fn did(action: &str, target: &Target, to_self: bool) -> String {
         "org_owner_created" => format!("made {name} owner of the organization"),
         "role_assigned" => format!("assigned a role to {name}"),
         "permissions_assigned" => format!("assigned permissions to {name}"),
+        "role_created" => format!("made a role: {group}"),
+        "role_updated" => format!("changed what a role may do: {group}"),
         "role_added_to_usergroup" => format!("gave a role to {group}"),
         "role_modified_on_usergroup" => format!("changed the role of {group}"),
         _ if target.joined.is_empty() => format!("added somebody to {group}, which carries a role"),
@@ -191,8 +219,11 @@ impl Configuration for Config {
     fn problems(&self) -> Vec<String> {
         let no_app = self.provisioning_apps.iter().filter(|id| !id.starts_with('A'));
         let app = |id| format!("`provisioning_apps` has `{id}`; an app's id starts with A");
-        let no_user = self.it_admins.iter().filter(|id| !id.starts_with(['U', 'W']) || is_nobody(id.as_str()));
-        let user = |id| format!("`it_admins` has `{id}`; a person's id starts with U or W");
-        no_app.map(app).chain(no_user.map(user)).collect()
+        let people = [("it_admins", &self.it_admins), ("expected_admins", &self.expected_admins)];
+        let no_user = people.into_iter().flat_map(|(name, ids)| {
+            let wrong = ids.iter().filter(|id| !id.starts_with(['U', 'W']) || is_nobody(id));
+            wrong.map(move |id| format!("`{name}` has `{id}`; a person's id starts with U or W"))
+        });
+        no_app.map(app).chain(no_user).collect()
     }
 }

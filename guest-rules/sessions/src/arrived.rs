@@ -1,11 +1,15 @@
-//! Somebody from somewhere new: what they take, how hard they knocked, and admins who weren't there for long.
+//! Somebody from somewhere new: what they take, how hard they knocked, and admins who weren't there for long. And who shouldn't
+//! be there at all: listed addresses, and accounts that nobody made.
 
-use crate::{BOTH_STEPS, Fields, has_settled, is_new_context, rules, seen, windows, with_context};
+use crate::{
+    BOTH_STEPS, Config, DAY_MS, Fields, fields, has_settled, is_known_for, is_new_context, rules, seen, windows,
+    with_context,
+};
 use gridwatch_sdk::{Finding, Row, Seen, Severity, Window};
 
-pub(crate) fn new_context_collects(row: &Row<'_>) -> Option<Finding> {
+pub(crate) fn new_context_collects(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (chain, what) = taken(row)?;
-    if !has_settled(row) || row.is_by_nobody() {
+    if !has_settled(row, config) || row.is_by_nobody() {
         return None;
     }
     let mut finding = row
@@ -31,16 +35,16 @@ fn taken(row: &Row<'_>) -> Option<(Option<Window>, &'static str)> {
     done.or_else(|| (row.window(windows::EXPORT_FROM_NEW) > 0).then_some((None, "started an export")))
 }
 
-pub(crate) fn allowlist_pressure(row: &Row<'_>) -> Option<Finding> {
+pub(crate) fn allowlist_pressure(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let chains = [windows::DENIED_THEN_IN, windows::DENIED_AT_ADDRESSES_THEN_IN];
     let in_a_day = chains.into_iter().all(|chain| row.window(chain) >= BOTH_STEPS);
-    let slowly = has_settled(row) && row.window(windows::DENIED_SLOWLY_THEN_IN) >= BOTH_STEPS;
+    let slowly = has_settled(row, config) && row.window(windows::DENIED_SLOWLY_THEN_IN) >= BOTH_STEPS;
     if row.is_by_nobody() || !(in_a_day || slowly) {
         return None;
     }
     let (severity, known) = match (row.action(), seen(row, windows::NETWORKS, row.context_network())) {
         _ if !in_a_day => (Severity::Medium, "no"),
-        ("user_login", Some(Seen::Never)) if has_settled(row) => (Severity::High, "no"),
+        ("user_login", Some(Seen::Never)) if has_settled(row, config) => (Severity::High, "no"),
         ("user_login", Some(Seen::At(_))) => (Severity::Medium, "yes"),
         _ => (Severity::Medium, "can't tell"),
     };
@@ -60,12 +64,12 @@ pub(crate) fn allowlist_pressure(row: &Row<'_>) -> Option<Finding> {
     Some(with_context(finding, row))
 }
 
-pub(crate) fn dormant_admin(row: &Row<'_>) -> Option<Finding> {
+pub(crate) fn dormant_admin(row: &Row<'_>, config: &Config) -> Option<Finding> {
     if row.window(windows::WOKE) == 0 || row.is_by_nobody() {
         return None;
     }
     let (severity, says) = match row.last_seen(windows::ACTED_IN_90D) {
-        _ if is_new_context(row) => (Severity::High, "no, and network and client are new"),
+        _ if is_new_context(row, config) => (Severity::High, "no, and network and client are new"),
         Seen::Learning => (Severity::Low, "not since gridwatch watches"),
         _ => (Severity::Medium, "no"),
     };
@@ -76,5 +80,34 @@ pub(crate) fn dormant_admin(row: &Row<'_>) -> Option<Finding> {
         .label("act", row.action())
         .label("actor_role", row.actor_role())
         .label("acted_in_90_days", says);
+    Some(with_context(finding, row))
+}
+
+pub(crate) fn listed_address(row: &Row<'_>) -> Option<Finding> {
+    // Tor with the command line tool is a matter of `tokens.cli-login`.
+    let by_tor = row.context_network_kind() == "tor" && row.action() == "user_login";
+    let listed = row.is_in("listed_addresses", fields::CONTEXT_IP_ADDRESS);
+    if row.is_by_nobody() || !(by_tor || listed) {
+        return None;
+    }
+    let from = if listed { "a listed address" } else { "Tor" };
+    let finding = row
+        .finding(rules::LISTED_ADDRESS, Severity::Medium)
+        .key(row.actor_id())
+        .title(format!("{} signed in from {from}: {}", row.who(), row.context_ip_address()))
+        .label("from", from);
+    Some(with_context(finding, row))
+}
+
+pub(crate) fn unannounced_account(row: &Row<'_>) -> Option<Finding> {
+    let is_first = row.first_seen(windows::EVER_SIGNED_IN).is_never() && !is_known_for(row, DAY_MS);
+    if row.is_by_nobody() || !is_first || !row.last_seen(windows::ANNOUNCED).is_never() {
+        return None;
+    }
+    let finding = row
+        .finding(rules::UNANNOUNCED_ACCOUNT, Severity::Low)
+        .key(row.actor_id())
+        .title(format!("{} signed in for the first time, and the log has not said who made the account", row.who()))
+        .label("actor_role", row.actor_role());
     Some(with_context(finding, row))
 }

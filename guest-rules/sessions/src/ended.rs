@@ -1,6 +1,6 @@
 //! Sessions and accounts that were ended, by whom and how many, and what went on all the same.
 
-use crate::{BOTH_STEPS, Config, DAY_MS, Fields, has_settled, rules, seen, subject, windows, with_context};
+use crate::{BOTH_STEPS, Config, Fields, HOUR_MS, has_settled, rules, seen, subject, windows, with_context};
 use gridwatch_sdk::{Finding, Row, Seen, Severity, is_nobody, json};
 
 pub(crate) fn compromised(row: &Row<'_>) -> Finding {
@@ -12,26 +12,37 @@ pub(crate) fn compromised(row: &Row<'_>) -> Finding {
     with_context(finding, row)
 }
 
-pub(crate) fn back_after_anomaly(row: &Row<'_>) -> Option<Finding> {
+/// Fires on the sign-in as a rule, and on the reset when that arrives last; then nothing is known of the sign-in's network.
+pub(crate) fn back_after_anomaly(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (id, name) = subject(row);
-    if row.window(windows::ENDED_THEN_IN) < BOTH_STEPS || is_nobody(id) {
+    let (soon, network) = match (row.action(), row.last_seen(windows::ENDED)) {
+        ("user_login", Seen::At(ended)) => {
+            (ended + HOUR_MS > row.time_ms(), seen(row, windows::NETWORKS, row.context_network()))
+        }
+        (_, _) if row.window(windows::ENDED_THEN_IN) >= BOTH_STEPS => (true, None),
+        _ => return None,
+    };
+    let new_ms = config.new_hours * HOUR_MS;
+    let says = match network {
+        Some(Seen::Never) => "not in 90 days",
+        Some(Seen::At(since)) if since + new_ms <= row.time_ms() => return None,
+        Some(Seen::At(_)) if has_settled(row, config) => "only lately",
+        // Somebody who was first seen this week, the week of learning, no address, a reset that arrived late.
+        _ => "can't tell",
+    };
+    let (severity, within) = match soon {
+        true if says == "can't tell" => (Severity::Medium, "an hour"),
+        true => (Severity::High, "an hour"),
+        false if says == "can't tell" => return None,
+        false => (Severity::Medium, "a day"),
+    };
+    if is_nobody(id) {
         return None;
     }
-    let network = match row.action() {
-        "user_login" => seen(row, windows::NETWORKS, row.context_network()),
-        _ => None,
-    };
-    let (severity, says) = match network {
-        Some(Seen::Never) => (Severity::High, "not in 90 days"),
-        Some(Seen::At(ms)) if ms + DAY_MS > row.time_ms() && has_settled(row) => (Severity::High, "only within a day"),
-        Some(Seen::At(ms)) if ms + DAY_MS <= row.time_ms() => return None,
-        // Somebody who was first seen this week, the week of learning, no address, a reset that arrived late.
-        _ => (Severity::Medium, "can't tell"),
-    };
     let finding = row
         .finding(rules::BACK_AFTER_ANOMALY, severity)
         .key(id)
-        .title(format!("{name} signed in again within an hour after Slack ended the sessions"))
+        .title(format!("{name} signed in again within {within} after Slack ended the sessions"))
         .window(windows::ENDED_THEN_IN)
         .label("network_seen_before", says);
     Some(with_context(finding, row))

@@ -14,26 +14,28 @@ gridwatch_sdk::module!(detect);
 /// The value of a sequence of two steps, both done.
 const BOTH_STEPS: u64 = 2;
 
-const DAY_MS: u64 = 86_400_000;
-/// Whoever was first seen later than this has no usual place yet: an account's first days are all new networks.
-const SETTLING_MS: u64 = 7 * DAY_MS;
+const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
 
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
-    findings.extend(moved::session_moved(row));
+    findings.extend(moved::session_moved(row, config));
     findings.extend(ended::reset_ignored(row, config));
-    findings.extend(arrived::new_context_collects(row));
-    findings.extend(arrived::dormant_admin(row));
+    findings.extend(arrived::new_context_collects(row, config));
+    findings.extend(arrived::dormant_admin(row, config));
     match row.action() {
         "user_login" => {
-            findings.extend(ended::back_after_anomaly(row));
+            findings.extend(ended::back_after_anomaly(row, config));
             findings.extend(ended::after_deactivation(row));
-            findings.extend(arrived::allowlist_pressure(row));
+            findings.extend(arrived::allowlist_pressure(row, config));
             findings.extend(moved::impossible_travel(row, config));
+            findings.extend(arrived::listed_address(row));
+            findings.extend(arrived::unannounced_account(row));
         }
+        "cli_login" => findings.extend(arrived::listed_address(row)),
         // What a sign-in completes may arrive after it.
-        "user_sessions_reset_by_anomaly_event_response" => findings.extend(ended::back_after_anomaly(row)),
+        "user_sessions_reset_by_anomaly_event_response" => findings.extend(ended::back_after_anomaly(row, config)),
         "user_deactivated" => findings.extend(ended::after_deactivation(row)),
-        "ip_allowlist_access_denied" => findings.extend(arrived::allowlist_pressure(row)),
+        "ip_allowlist_access_denied" => findings.extend(arrived::allowlist_pressure(row, config)),
         "user_logout_compromised" => findings.add(ended::compromised(row)),
         "user_session_reset_by_admin" | "user_session_invalidated" => findings.extend(ended::many_reset(row, config)),
         "bulk_session_reset_by_admin" => findings.extend(ended::bulk_reset(row, config)),
@@ -43,18 +45,23 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
 
 /// What a seen window says of the entry, if it has what the window asks by: without an address no network is new.
 fn seen(row: &Row<'_>, window: Window, text: &str) -> Option<Seen> {
-    (!text.is_empty() && row.context_app_id().is_empty()).then(|| row.first_seen(window))
+    (!text.is_empty() && row.context_whose() == "actor").then(|| row.first_seen(window))
 }
 
 /// Network and client both not seen of the actor, who is somebody that we know.
-fn is_new_context(row: &Row<'_>) -> bool {
+fn is_new_context(row: &Row<'_>, config: &Config) -> bool {
     let network = seen(row, windows::NETWORKS, row.context_network());
     let client = seen(row, windows::CLIENTS, row.context_client());
-    network == Some(Seen::Never) && client == Some(Seen::Never) && has_settled(row)
+    network == Some(Seen::Never) && client == Some(Seen::Never) && has_settled(row, config)
 }
 
-fn has_settled(row: &Row<'_>) -> bool {
-    matches!(row.first_seen(windows::KNOWN), Seen::At(ms) if ms + SETTLING_MS <= row.time_ms())
+/// Whoever was first seen later than this has no usual place yet.
+fn has_settled(row: &Row<'_>, config: &Config) -> bool {
+    is_known_for(row, config.settling_days * DAY_MS)
+}
+
+fn is_known_for(row: &Row<'_>, ms: u64) -> bool {
+    matches!(row.first_seen(windows::KNOWN), Seen::At(since) if since + ms <= row.time_ms())
 }
 
 /// The user whom an entry is about: the entity if it is one, else the actor.

@@ -3,11 +3,10 @@
 use crate::{Config, Fields, fields, rules, windows, with_context};
 use gridwatch_sdk::{Finding, Row, Severity};
 
-const TWO: u64 = 2;
-
-pub(crate) fn session_moved(row: &Row<'_>) -> Option<Finding> {
+pub(crate) fn session_moved(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (networks, clients) = (row.window(windows::SESSION_NETWORKS), row.window(windows::SESSION_CLIENTS));
-    if networks < TWO || clients < TWO || row.is_by_nobody() || is_of_another(row) {
+    let moved = networks >= config.moved_networks && clients >= config.moved_clients;
+    if !moved || row.is_by_nobody() || is_of_another(row) {
         return None;
     }
     let finding = row
@@ -22,14 +21,14 @@ pub(crate) fn session_moved(row: &Row<'_>) -> Option<Finding> {
     Some(with_context(finding, row))
 }
 
-/// Apps have no session of their own; on an invited join, context and session are the inviter's and the actor isn't.
+/// Apps and agents have no session of their own; on an invited join, context and session are the inviter's and the actor isn't.
 fn is_of_another(row: &Row<'_>) -> bool {
-    row.details_type() == "INVITED" || !row.context_app_id().is_empty()
+    matches!(row.context_whose(), "inviter" | "app" | "agent")
 }
 
 pub(crate) fn impossible_travel(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (speed, clients) = (row.window(windows::SPEED), row.window(windows::CLIENTS_24H));
-    if speed <= config.fastest_kmh || clients < TWO || row.is_by_nobody() {
+    if speed <= config.fastest_kmh || clients < config.travel_clients || row.is_by_nobody() {
         return None;
     }
     if takes_no_part(row, config) || row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS) {

@@ -1,33 +1,34 @@
-//! Sign-in abuse: guessing at one account, fast or slowly or from elsewhere, guessing at many from one address or network, and guesses that
-//! end in a sign-in.
+//! Sign-in abuse: guessing at one account, fast or slowly or from elsewhere; guessing at many, from one address or network or
+//! from everywhere; and guesses that end in a sign-in, and in what the account was wanted for.
 //!
 //! Sees what Slack itself refused. Where single sign-on is enforced most failures stay at the identity provider, and
 //! nothing here speaks of those.
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Window};
+mod tries;
+
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual, Window};
+use tries::Tries;
 
 gridwatch_sdk::module!(detect);
 
-/// Tries per user of a spray, in tenths: 60 % of the users with 2 to 6 tries and the others with 1 to 8 come to 1.6 to 6.8.
-const FEWEST_TRIES: u64 = 16;
-const MOST_TRIES: u64 = 68;
-/// More tries at one user from one address are an attack on that user, not a spray.
-const MOST_TRIES_OF_ONE: u64 = 8;
-
-/// The value of `failed_then_in` with both steps done.
+/// The value of a sequence of two steps, both done.
 const BOTH_STEPS: u64 = 2;
 
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
-    if row.action() == "user_login_failed" {
-        findings.extend(burst(row, config));
-        findings.extend(slow(row, config));
-        findings.extend(guessing(row, config));
-        let spray = spray(row, config).or_else(|| spray_network(row, config));
-        findings.extend(spray);
-    } else {
-        findings.extend(spray_success(row, config));
+    match row.action() {
+        "user_login_failed" => {
+            findings.extend(burst(row, config));
+            findings.extend(slow(row, config));
+            findings.extend(guessing(row, config));
+            findings.extend(spray(row, config).or_else(|| spray_network(row, config)).or_else(|| spike(row, config)));
+            findings.extend(failures_then_success(row));
+        }
+        "user_login" => {
+            findings.extend(spray_success(row, config));
+            findings.extend(failures_then_success(row));
+        }
+        _ => findings.extend(then_taken(row)),
     }
-    findings.extend(failures_then_success(row));
 }
 
 fn burst(row: &Row<'_>, config: &Config) -> Option<Finding> {
@@ -86,7 +87,7 @@ fn guessing(row: &Row<'_>, config: &Config) -> Option<Finding> {
 
 fn spray(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let address = row.context_ip_address();
-    let (tries, window, span) = fast_spray(row, config).or_else(|| slow_spray(row, config))?;
+    let (tries, span) = fast_spray(row, config).or_else(|| slow_spray(row, config))?;
     if row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS) {
         return None;
     }
@@ -95,37 +96,22 @@ fn spray(row: &Row<'_>, config: &Config) -> Option<Finding> {
         .finding(rules::SPRAY, Severity::Medium)
         .key(address)
         .title(format!("{failed} failed sign-ins of {users} users from {address} in {span}"))
-        .window(window)
-        .label("address", address)
-        .label("users", users.to_string())
-        .label("failures", failed.to_string());
-    Some(finding)
+        .label("address", address);
+    Some(tries.told_by(finding))
 }
 
-type Spray = (Tries, Window, &'static str);
-
-fn fast_spray(row: &Row<'_>, config: &Config) -> Option<Spray> {
-    let tries = Tries {
-        users: row.window(windows::USERS_BY_IP_60M),
-        failed: row.window(windows::FAILED_BY_IP_60M),
-        failed_5m: row.window(windows::FAILED_BY_IP_5M),
-        of_this_user: row.window(windows::FAILED_BY_IP_AND_USER_60M),
-    };
+fn fast_spray(row: &Row<'_>, config: &Config) -> Option<(Tries, &'static str)> {
+    let tries = Tries::read(row, &tries::OF_ADDRESS);
     let enough = tries.users >= config.spray_users && tries.failed >= config.spray_failures;
     let wide = tries.users >= config.spray_wide_users;
-    (enough && (wide || tries.have_shape_of_spray())).then_some((tries, windows::FAILED_BY_IP_60M, "an hour"))
+    (enough && (wide || tries.have_shape_of_spray(config))).then_some((tries, "an hour"))
 }
 
 /// Over a day of which the last hour isn't a spray by itself.
-fn slow_spray(row: &Row<'_>, config: &Config) -> Option<Spray> {
-    let tries = Tries {
-        users: row.window(windows::USERS_BY_IP_24H),
-        failed: row.window(windows::FAILED_BY_IP_24H),
-        failed_5m: row.window(windows::FAILED_BY_IP_5M),
-        of_this_user: row.window(windows::FAILED_BY_IP_AND_USER_60M),
-    };
+fn slow_spray(row: &Row<'_>, config: &Config) -> Option<(Tries, &'static str)> {
+    let tries = Tries::read(row, &tries::OF_ADDRESS_IN_A_DAY);
     let enough = tries.users >= slow_users(config) && tries.failed >= config.spray_failures;
-    (enough && tries.have_shape_of_spray()).then_some((tries, windows::FAILED_BY_IP_24H, "a day"))
+    (enough && tries.have_shape_of_spray(config)).then_some((tries, "a day"))
 }
 
 /// A day asks for no fewer than an hour does.
@@ -134,28 +120,41 @@ fn slow_users(config: &Config) -> u64 {
 }
 
 fn spray_network(row: &Row<'_>, config: &Config) -> Option<Finding> {
-    let tries = Tries {
-        users: row.window(windows::USERS_BY_NETWORK_60M),
-        failed: row.window(windows::FAILED_BY_NETWORK_60M),
-        failed_5m: row.window(windows::FAILED_BY_NETWORK_5M),
-        of_this_user: row.window(windows::FAILED_BY_NETWORK_AND_USER_60M),
-    };
-    let Tries { users, failed, .. } = tries;
-    let addresses = row.window(windows::ADDRESSES_BY_NETWORK_60M);
-    let enough = users >= config.spray_network_users && failed >= config.spray_network_failures && addresses >= 2;
-    if !(enough && tries.have_shape_of_spray()) || row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS) {
+    let whole = (row.context_network(), row.window(windows::ADDRESSES_BY_NETWORK_60M), &tries::OF_NETWORK);
+    let range = (row.context_range(), row.window(windows::ADDRESSES_BY_RANGE_60M), &tries::OF_RANGE);
+    let (network, addresses, tries) = [whole, range].into_iter().find_map(|(network, addresses, counts)| {
+        let tries = Tries::read(row, counts);
+        let enough = tries.users >= config.spray_network_users
+            && tries.failed >= config.spray_network_failures
+            && addresses >= config.spray_network_addresses;
+        (enough && tries.have_shape_of_spray(config)).then_some((network, addresses, tries))
+    })?;
+    if row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS) {
         return None;
     }
-    let network = row.context_network();
+    let Tries { users, failed, .. } = tries;
     let finding = row
         .finding(rules::SPRAY_NETWORK, Severity::Medium)
         .key(network)
         .title(format!("{failed} failed sign-ins of {users} users from {addresses} addresses of {network} in an hour"))
-        .window(windows::FAILED_BY_NETWORK_60M)
         .label("network", network)
-        .label("addresses", addresses.to_string())
+        .label("addresses", addresses.to_string());
+    Some(tries.told_by(finding))
+}
+
+fn spike(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let (users, usual) = (row.window(windows::USERS_FAILED_60M), row.usual(windows::USERS_FAILED_USUAL));
+    let Usual::AtMost(most) = usual else { return None };
+    if row.is_by_nobody() || !usual.is_exceeded(users, config.spike_times, config.spike_users) {
+        return None;
+    }
+    let finding = row
+        .finding(rules::SPIKE, Severity::Medium)
+        .key("organization")
+        .title(format!("failed sign-ins of {users} users in an hour, where {most} are usual"))
+        .window(windows::USERS_FAILED_60M)
         .label("users", users.to_string())
-        .label("failures", failed.to_string());
+        .label("usual", most.to_string());
     Some(finding)
 }
 
@@ -188,42 +187,23 @@ fn spray_success(row: &Row<'_>, config: &Config) -> Option<Finding> {
     Some(finding)
 }
 
-/// Failures of one address or network.
-#[derive(Clone, Copy)]
-struct Tries {
-    users: u64,
-    failed: u64,
-    failed_5m: u64,
-    of_this_user: u64,
-}
-
-impl Tries {
-    fn have_shape_of_spray(&self) -> bool {
-        let evenly = (self.users * FEWEST_TRIES..=self.users * MOST_TRIES).contains(&(self.failed * 10))
-            && self.of_this_user <= MOST_TRIES_OF_ONE;
-        let spread = self.failed > self.failed_5m;
-        evenly && spread
-    }
-}
-
 /// Fires on the sign-in as a rule, and on a failure when that arrives last; its address then says nothing of the sign-in's.
 fn failures_then_success(row: &Row<'_>) -> Option<Finding> {
     if row.window(windows::FAILED_THEN_IN) < BOTH_STEPS || row.is_by_nobody() {
         return None;
     }
     let failed = row.window(windows::FAILED_60M);
-    let new = |window, text: &str| match row.first_seen(window) {
-        _ if row.action() != "user_login" || text.is_empty() => "can't tell",
-        Seen::Never => "not in 30 days",
-        Seen::Learning => "can't tell yet",
-        Seen::At(_) => "yes",
-    };
-    let network = new(windows::NETWORKS, row.context_network());
-    let client = new(windows::CLIENTS, row.context_client());
-    // One of them alone is a trip, or a new laptop on which nobody remembers the password.
+    let network = is_known(row, windows::NETWORKS, row.context_network());
+    let client = is_known(row, windows::CLIENTS, row.context_client());
+    // On the usual device in a usual place, by this sign-in or another: most are people who forgot the password, at their desk
+    // or then on the phone. The sum of risks about one actor still counts it.
     let as_usual = row.window(windows::IN_AS_USUAL_60M) > 0;
     let severity = match (network, client) {
-        ("not in 30 days", "not in 30 days") if !as_usual => Severity::High,
+        // Nobody's phone is in a data centre, so that a sign-in as usual excuses nothing.
+        (Known::No, _) if matches!(row.context_network_kind(), "hosting" | "tor") => Severity::High,
+        _ if as_usual => Severity::Low,
+        (Known::No, Known::No) => Severity::High,
+        // One of them alone is a trip, or a new laptop on which nobody remembers the password.
         _ => Severity::Medium,
     };
     let finding = row
@@ -234,19 +214,76 @@ fn failures_then_success(row: &Row<'_>) -> Option<Finding> {
         .window(windows::FAILED_60M)
         .label("failures", failed.to_string())
         .label("address", row.context_ip_address())
-        .label("network_seen_before", network)
-        .label("client_seen_before", client)
-        .labels([("signed_in_as_usual_too", if as_usual { "yes" } else { "" })]);
+        .label("network_seen_before", network.word())
+        .label("client_seen_before", client.word())
+        .labels([
+            ("network_kind", row.context_network_kind()),
+            ("signed_in_as_usual_too", if as_usual { "yes" } else { "" }),
+        ]);
+    // An act that arrived before what completes the failures is told of with them: in one alert, the louder for it.
+    Some(then_taken(row).unwrap_or(finding))
+}
+
+/// What the account was guessed for is done with it. Louder than the guesses, in the same alert.
+fn then_taken(row: &Row<'_>) -> Option<Finding> {
+    let chains = [windows::FAILED_THEN_IN_THEN_PRIZE, windows::FAILED_THEN_IN_THEN_FILES];
+    let chain = chains.into_iter().find(|chain| row.window(*chain) >= BOTH_STEPS).filter(|_| !row.is_by_nobody())?;
+    let act = match row.action() {
+        "user_login" | "user_login_failed" => "an act that arrived before",
+        _ if chain == windows::FAILED_THEN_IN_THEN_FILES => "many files",
+        action => action,
+    };
+    let finding = row
+        .finding(rules::FAILURES_THEN_SUCCESS, Severity::Critical)
+        .key(row.actor_id())
+        .title(format!("failed sign-ins of {}, a success, and then {act}", row.who()))
+        .window(chain)
+        .label("then", act)
+        .label("address", row.context_ip_address());
     Some(finding)
+}
+
+/// Has the user been somewhere, or had something, in 30 days?
+#[derive(Clone, Copy)]
+enum Known {
+    Yes,
+    No,
+    NotYet,
+    CantTell,
+}
+
+/// Without a text no network or client is new, and a failure's are not those of the sign-in.
+fn is_known(row: &Row<'_>, window: Window, text: &str) -> Known {
+    match row.first_seen(window) {
+        _ if row.action() != "user_login" || text.is_empty() => Known::CantTell,
+        Seen::Never => Known::No,
+        Seen::Learning => Known::NotYet,
+        Seen::At(_) => Known::Yes,
+    }
+}
+
+impl Known {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "not in 30 days",
+            Self::NotYet => "can't tell yet",
+            Self::CantTell => "can't tell",
+        }
+    }
 }
 
 impl Configuration for Config {
     fn problems(&self) -> Vec<String> {
-        let below = self.spray_wide_users < self.spray_users;
-        let problem = format!(
-            "`spray_wide_users` is {}; it can't be below `spray_users` ({})",
-            self.spray_wide_users, self.spray_users
-        );
-        below.then_some(problem).into_iter().collect()
+        // Name and value of a setting, and of one that it can't be below.
+        let orders = [
+            ("spray_wide_users", self.spray_wide_users, "spray_users", self.spray_users),
+            ("spray_tries_below", self.spray_tries_below, "spray_tries_from", self.spray_tries_from + 1),
+            ("spray_tries_hammered", self.spray_tries_hammered, "spray_tries_below", self.spray_tries_below),
+        ];
+        let wrong = orders.into_iter().filter(|(_, value, _, least)| value < least);
+        wrong
+            .map(|(name, value, other, least)| format!("`{name}` is {value}; with `{other}` it can't be below {least}"))
+            .collect()
     }
 }

@@ -161,13 +161,21 @@ fn external_token(row: &Row<'_>) -> Option<Finding> {
 }
 
 fn cli_login(row: &Row<'_>) -> Option<Finding> {
+    let first = row.first_seen(windows::CLI).is_never();
     let odd = !row.context_network_kind().is_empty() || row.context_client().starts_with("script/");
-    if !odd || row.is_by_nobody() || !row.first_seen(windows::CLI).is_never() {
+    let (severity, how) = match row.context_network_kind() {
+        // Who hides where they are does so every time: a habit excuses nothing.
+        "tor" => (Severity::Medium, "from Tor"),
+        _ if odd && first => (Severity::Low, "for the first time in 90 days"),
+        _ => return None,
+    };
+    if row.is_by_nobody() {
         return None;
     }
-    let finding = start(row, rules::CLI_LOGIN, Severity::Low)
+    let finding = row
+        .finding(rules::CLI_LOGIN, severity)
         .key(row.actor_id())
-        .title(format!("{} signed in with the command line tool, for the first time in 90 days", row.who()));
+        .title(format!("{} signed in with the command line tool, {how}", row.who()));
     Some(finding)
 }
 
