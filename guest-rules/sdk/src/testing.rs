@@ -4,19 +4,20 @@ use crate::finding::{Finding, Findings};
 use crate::row::{Batch, Row};
 use crate::{Configuration, kv, lookup};
 use gridwatch_core::batch::Batch as HostBatch;
-use gridwatch_core::cases::Case;
+use gridwatch_core::cases::{Case, gaps};
 use gridwatch_core::finding::RawFinding;
 use gridwatch_core::manifest::Manifest;
 use gridwatch_core::pipeline::Outcome;
 use std::path::Path;
 
-/// Runs every case in a folder and panics with all that don't hold.
+/// Runs every case in a folder and panics with all that don't hold, and with the kinds of cases that a rule lacks.
 pub fn run_cases<C: Configuration + 'static>(manifest: &str, detect: fn(&Row<'_>, &C, &mut Findings), dir: &str) {
     let manifest = Manifest::parse(manifest).expect("module.toml");
     let cases = Case::read_dir(Path::new(dir)).expect("cases/*.json");
     assert!(!cases.is_empty(), "no cases in {dir}");
-    let failures: Vec<String> =
-        cases.iter().flat_map(|case| case.problems(&manifest, || native(case, &manifest, detect))).collect();
+    let failures = cases.iter().flat_map(|case| case.problems(&manifest, || native(case, &manifest, detect)));
+    let missing = gaps(&manifest, &cases, |case| native(case, &manifest, detect));
+    let failures: Vec<String> = failures.chain(missing).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 

@@ -11,21 +11,22 @@
 //! ```
 //!
 //! `repeat` writes its entry that often, `every_s` seconds apart, with `{i}` in any text replaced by the number of the copy
-//! (an id needs it). `alerts` has to be the whole list: what isn't in it must not fire. Of an alert only what is given is
+//! (an id needs it). `of` names rules that the case is about where neither alerts nor actions tell. `alerts` has to be the whole list: what isn't in it must not fire. Of an alert only what is given is
 //! compared; `title` has to be contained. One case runs natively in its crate and as WASM in the host's tests, and each
 //! with several batch sizes, which must not matter.
 
 use crate::alert::Alert;
 use crate::batch::Batch;
+use crate::catalogue;
 use crate::entry::Entry;
 use crate::event::Event;
 use crate::lookup::Tables;
-use crate::manifest::{Manifest, Severity};
+use crate::manifest::{Manifest, Rule, Severity};
 use crate::network::Networks;
 use crate::pipeline::{Fault, Outcome, Pipeline, Service};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,6 +41,10 @@ pub struct Case {
     pub kind: CaseKind,
     #[serde(default)]
     pub about: String,
+    /// The rules that it is a case of beside those it expects and those whose actions it has: of a rule that fires on each of its
+    /// actions, what is next to them is the near miss.
+    #[serde(default)]
+    of: Vec<String>,
     #[serde(default)]
     pub config: Map<String, Value>,
     #[serde(default)]
@@ -161,6 +166,15 @@ impl Case {
         (sent, faults)
     }
 
+    /// The rules that name windows as what they go by.
+    fn citing(&self, manifest: &Manifest, run: Run) -> BTreeSet<String> {
+        let config = manifest.configuration(&self.config).unwrap_or_default();
+        let networks = Networks::parse(&self.networks.join("\n")).unwrap_or_default();
+        let (sent, _) = self.run(&manifest.with_settings(&config), &networks, BATCH_SIZES[2], run);
+        let cites = |alert: &&Alert| alert.basis.windows.iter().any(|counted| counted.cited);
+        sent.iter().filter(cites).map(|alert| alert.rule.clone()).collect()
+    }
+
     fn differences(&self, manifest: &Manifest, sent: &[Alert]) -> Vec<String> {
         // Later revisions replace earlier ones, as they would for a reader.
         let mut last: BTreeMap<&str, &Alert> = BTreeMap::new();
@@ -181,6 +195,38 @@ impl Case {
             .extend(left.iter().map(|a| format!("{}: not expected: {}", self.name, brief(std::slice::from_ref(*a)))));
         problems
     }
+}
+
+/// What a module's cases leave out: every rule has one of each kind, and one of a sequence if it cites windows.
+pub fn gaps(manifest: &Manifest, cases: &[Case], mut run: impl FnMut(&Case) -> Run) -> Vec<String> {
+    let citing: BTreeSet<String> = cases.iter().flat_map(|case| case.citing(manifest, run(case))).collect();
+    let of_rule = |rule: &Rule| {
+        let fires = |case: &&Case| case.alerts.iter().any(|expected| expected.rule == rule.id);
+        // What has none of its actions says nothing of a rule.
+        let stays_quiet = |case: &&Case| {
+            let sees = |event: &Event| rule.actions.iter().any(|p| catalogue::pattern_matches(p, &event.action));
+            !fires(case) && (case.of.contains(&rule.id) || case.events().iter().any(sees))
+        };
+        let has = |kind: CaseKind, is_it: &dyn Fn(&&Case) -> bool| {
+            cases.iter().filter(|case| case.kind == kind).any(|case| is_it(&case))
+        };
+        let stateful = citing.contains(&format!("{}.{}", manifest.name, rule.id));
+        let missing = [
+            ("positive", has(CaseKind::Positive, &fires)),
+            ("negative", has(CaseKind::Negative, &stays_quiet)),
+            ("near-miss", has(CaseKind::NearMiss, &stays_quiet)),
+            ("sequence", !stateful || has(CaseKind::Sequence, &fires)),
+        ];
+        missing
+            .into_iter()
+            .filter(|(_, is_there)| !is_there)
+            .map(|(kind, _)| format!("rule `{}` has no {kind} case", rule.id))
+            .collect::<Vec<_>>()
+    };
+    let strangers = cases.iter().flat_map(|case| case.of.iter().map(move |rule| (case, rule)));
+    let strangers = strangers.filter(|(_, id)| !manifest.rules.iter().any(|rule| rule.id == **id));
+    let strangers = strangers.map(|(case, id)| format!("{}: of `{id}`, which is no rule", case.name));
+    strangers.chain(manifest.rules.iter().flat_map(of_rule)).collect()
 }
 
 impl Expected {
@@ -290,5 +336,29 @@ mod tests {
         let problems = |case: Case| case.problems(&manifest, || Box::new(module));
         assert_eq!(problems(case(r#"{"rule":"busy","key":"AS64500","findings":1}"#)), Vec::<String>::new());
         assert_eq!(problems(case("")).len(), 1, "an alert that isn't expected is a problem");
+    }
+
+    #[test]
+    fn a_rule_without_a_case_of_each_kind_is_told() {
+        let case = |kind: &str, action: &str, times: u64, alerts: &str| -> Case {
+            let entry = format!(r#"{{"id":"e-{{i}}","date_create":1790000000,"action":"{action}"}}"#);
+            let entries = format!(r#"[{{"repeat":{times},"every_s":1,"entry":{entry}}}]"#);
+            serde_json::from_str(&format!(r#"{{"kind":"{kind}","entries":{entries},"alerts":{alerts}}}"#)).unwrap()
+        };
+        let manifest = Manifest::parse(MANIFEST).unwrap();
+        let gaps = |cases: &[Case]| super::gaps(&manifest, cases, |_| Box::new(module));
+        let fires = r#"[{"rule":"busy"}]"#;
+        assert_eq!(gaps(&[]).len(), 3, "what cites nothing needs no sequence");
+        let mut all = vec![
+            case("positive", "user_login", 9, fires),
+            case("negative", "user_logout", 1, "[]"),
+            case("near-miss", "user_login", 1, "[]"),
+        ];
+        assert_eq!(gaps(&all), ["rule `busy` has no negative case"], "one with other actions is none");
+        all[1].of = vec!["busy".into(), "bussy".into()];
+        assert_eq!(gaps(&all), [": of `bussy`, which is no rule"]);
+        all[1].of.clear();
+        all.push(case("negative", "user_login", 1, "[]"));
+        assert_eq!(gaps(&all), Vec::<String>::new());
     }
 }
