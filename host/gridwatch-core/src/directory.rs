@@ -188,10 +188,11 @@ impl Directory {
     /// Takes in one event.
     pub fn learn(&mut self, event: &Event) {
         self.learn_home(event);
-        // Of whom a change is made, the entry's account type may be that of before or of after.
-        let is_target = |_: &&Value| event.entity_type() == "user" && !changes_account(event);
-        for user in [event.actor(), event.entity().filter(is_target)].into_iter().flatten() {
-            self.learn_account(user, event);
+        if let Some(actor) = event.actor() {
+            self.learn_account(actor, event, None);
+        }
+        if let Some(user) = event.entity().filter(|_| event.entity_type() == "user") {
+            self.learn_account(user, event, becomes(event));
         }
         self.learn_role(event);
         self.learn_target(event);
@@ -266,12 +267,14 @@ impl Directory {
         }
     }
 
-    fn learn_account(&mut self, user: &Value, event: &Event) {
+    /// `becomes`: what the event makes the user. An account type that says just that may be the one of after.
+    fn learn_account(&mut self, user: &Value, event: &Event, becomes: Option<Role>) {
         let text = |name| user.get(name).and_then(Value::as_str).unwrap_or_default();
         let bot = text("email").ends_with("@slack-bots.com").then_some(Role::Bot);
         let role = bot.or_else(|| Role::of_account_type(text("account_type")));
         if let (Some(role), id) = (role, text("id"))
             && !id.is_empty()
+            && becomes != Some(role)
             && self.role_at(id, event) != role
         {
             let since = Since { before: true, ..Since::from(event, (role, String::new())) };
@@ -420,8 +423,10 @@ fn ids_in(value: &Value) -> Vec<String> {
     texts.into_iter().filter(|id| is_user(id)).take(MAX_IDS).collect()
 }
 
-fn changes_account(event: &Event) -> bool {
-    role_change(event).is_some() || ["user_deactivated", "guest_deactivated"].contains(&event.action.as_str())
+/// What an entry makes of the account that it is about; nobody knows what Slack calls a deactivated one, so the least.
+fn becomes(event: &Event) -> Option<Role> {
+    let ends = ["user_deactivated", "guest_deactivated"].contains(&event.action.as_str());
+    role_change(event).map(|(_, role)| role).or(ends.then_some(Role::Member))
 }
 
 /// Who has which role from this entry on.
@@ -523,6 +528,9 @@ mod tests {
         assert_eq!(roles, (Role::Admin, Role::Member));
         let deactivated = [demoted[0].clone(), raw(2, "user_deactivated")];
         assert_eq!(learn(&deactivated).role_at("W2", &deactivated[1]), Role::Admin);
+        // What it can't be after, it was before.
+        let made = [raw(1, "role_change_to_admin")];
+        assert_eq!(learn(&made).role_at("W2", &made[0]), Role::Member);
     }
 
     #[test]
