@@ -5,6 +5,7 @@
 //! else the responder does still counts: a stolen responder's token is worth an alert.
 
 use crate::event::Event;
+use crate::mention;
 use crate::method;
 use crate::response::{Row, Stage};
 use crate::time::UnixSeconds;
@@ -90,22 +91,11 @@ impl Echoes {
 fn targets(event: &Event) -> Vec<&str> {
     let json = event.json();
     if event.action == "bulk_session_reset_by_admin" {
-        return ["/details/succeeded_users", "/details/failed_users"].iter().flat_map(|at| names(json, at)).collect();
+        let named = ["/details/succeeded_users", "/details/failed_users"].into_iter();
+        return named.flat_map(|at| mention::list(json.pointer(at))).collect();
     }
     let id = event.entity().and_then(|entity| entity.get("id")).and_then(Value::as_str);
     id.into_iter().filter(|id| !id.is_empty()).collect()
-}
-
-/// A list, or a text that holds one (`["W1","W2"]`): Slack has been seen to write both.
-fn names<'v>(json: &'v Value, pointer: &str) -> Vec<&'v str> {
-    match json.pointer(pointer) {
-        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
-        Some(Value::String(text)) => {
-            let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
-            inner.split(',').map(|name| name.trim().trim_matches('"')).filter(|name| !name.is_empty()).collect()
-        }
-        _ => Vec::new(),
-    }
 }
 
 #[cfg(test)]

@@ -3,13 +3,16 @@
 //! A response acts on them, so the host takes them from the entries themselves, never from what a module says, and nothing
 //! becomes an id that doesn't look like one of Slack's. Whose an id is matters more than that it is there:
 //!
-//! - on a join by invitation Slack's `context` is the inviter's, so the session is theirs;
+//! - on a join by invitation Slack's `context` is the inviter's, so the session is theirs ([`Whose`]); what an app or an
+//!   agent did, or Slack's own servers, was done in no session of anybody's;
 //! - when an app made the call, the actor is the one in whose name it acted (an eDiscovery app's installer): no session
 //!   of theirs did it, so they stand apart;
 //! - `USLACKUSER` and the like stand in for nobody.
 
-use crate::directory::{Directory, Role};
+use crate::directory::{Directory, Role, granted_to};
 use crate::event::Event;
+use crate::mention::{self, channel_of, id_of};
+use crate::whose::{Whose, is_placeholder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,8 +21,6 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const MAX_EACH: usize = 50;
 /// Slack's ids are about 11 characters; sessions are numbers of up to 20.
 const MAX_ID: usize = 32;
-/// Actors that are no accounts.
-const PLACEHOLDERS: [&str; 3] = ["USLACKUSER", "USLACKSECURITY", "USLACKBOT"];
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -123,7 +124,7 @@ pub fn is_id(text: &str) -> bool {
     (2..=MAX_ID).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_uppercase())
         && text.bytes().all(|b| b.is_ascii_alphanumeric())
-        && !PLACEHOLDERS.contains(&text)
+        && !is_placeholder(text)
 }
 
 impl Subjects {
@@ -189,7 +190,12 @@ impl Subjects {
             return self.behind_apps.add(event.actor_id());
         }
         self.actors.add(event.actor_id());
-        let (user, id) = (whose_context(event), session_id(event));
+        let user = match Whose::of(event) {
+            Whose::Actor => event.actor_id(),
+            Whose::Inviter(Some(by)) => id_of(by).unwrap_or_default(),
+            Whose::Inviter(None) | Whose::App(_) | Whose::Agent(_) | Whose::Nobodys => return,
+        };
+        let id = session_id(event);
         if is_id(user) && !id.is_empty() {
             let team = text(event.json(), "/context/location/id");
             let team = Some(team).filter(|team| team.starts_with('T') && is_id(team)).map(str::to_owned);
@@ -203,9 +209,6 @@ impl Subjects {
         match event.entity_type() {
             "user" => self.users.add(of("/id")),
             "app" => self.apps.add(if of("/id").is_empty() { of("/app_id") } else { of("/id") }),
-            "channel" => self.channels.add(of("/id")),
-            "message" => self.channels.add(of("/channel")),
-            "huddle" => self.channels.add(of("/channel_id")),
             "file" => self.files.add(of("/id")),
             "workflow" | "workflow_v2" => self.workflows.add(of("/id")),
             "workspace" => self.workspaces.add(of("/id")),
@@ -216,10 +219,10 @@ impl Subjects {
 
     fn take_details(&mut self, event: &Event) {
         let json = event.json();
-        for target in ["/details/target_user", "/details/target_user/id"] {
-            self.users.add(text(json, target));
-        }
-        self.channels.add(text(json, "/details/channel_id"));
+        granted_to(event).iter().for_each(|user| self.users.add(user));
+        // Of a bulk reset, whose entity is the organization.
+        mention::list(json.pointer("/details/succeeded_users")).into_iter().for_each(|user| self.users.add(user));
+        channel_of(event).into_iter().for_each(|channel| self.channels.add(channel));
         self.orgs.add(text(json, "/details/external_organization_id"));
         if event.action.starts_with("external_shared_channel_") {
             let own = |id: &str| self.enterprises.ids.contains(id) || self.workspaces.ids.contains(id);
@@ -233,20 +236,6 @@ impl Subjects {
         let known =
             |id: &String| Some((id.clone(), directory.role_now(id, event))).filter(|(_, r)| *r != Role::Unknown);
         self.roles = self.people().filter_map(known).collect();
-    }
-}
-
-/// Whose address, client and session `context` tells.
-fn whose_context(event: &Event) -> &str {
-    let by = match (event.action.as_str(), text(event.json(), "/details/type")) {
-        ("user_channel_join", "INVITED") => "/details/inviter",
-        ("user_channel_leave", "KICKED") => "/details/kicker",
-        _ => return event.actor_id(),
-    };
-    match event.json().pointer(by) {
-        Some(Value::String(id)) => id,
-        Some(person) => text(person, "/id"),
-        None => "",
     }
 }
 
@@ -277,7 +266,9 @@ mod tests {
         let user = json!({ "type": "user", "user": { "id": "W1", "team": "E9", "account_type": "admin" } });
         let mut entry = json!({
             "id": "e", "date_create": 1_790_000_000, "action": "user_login", "actor": user, "entity": user,
-            "context": { "location": { "type": "workspace", "id": "T1" }, "session_id": 77 }
+            "context": {
+                "location": { "type": "workspace", "id": "T1" }, "ip_address": "198.51.100.7", "session_id": 77,
+            }
         });
         for (name, part) in parts.as_object().unwrap() {
             entry[name] = part.clone();
@@ -305,7 +296,7 @@ mod tests {
         assert_eq!((ids(&subjects.workspaces), ids(&subjects.enterprises)), (vec!["T1"], vec!["E9"]));
         assert_eq!(subjects.roles, BTreeMap::from([("W1".into(), Role::Admin)]));
         for (written, id) in [(json!("123"), Some("123")), (json!(null), None), (json!(0), None), (json!("x"), None)] {
-            let subjects = of(json!({ "context": { "session_id": written } }));
+            let subjects = of(json!({ "context": { "ip_address": "198.51.100.7", "session_id": written } }));
             assert_eq!(subjects.sessions.ids.first().map(|session| session.id.as_str()), id, "{written}");
         }
     }
@@ -328,20 +319,59 @@ mod tests {
 
     #[test]
     fn the_session_of_an_invited_join_is_the_inviters() {
-        let join = |kind: &str, inviter: Value| {
-            let details = json!({ "type": kind, "inviter": inviter });
+        let join = |details: Value| {
             let subjects = of(json!({ "action": "user_channel_join", "details": details }));
+            assert_eq!(ids(&subjects.actors), ["W1"], "{details}");
             subjects.sessions.ids.into_iter().map(|session| session.user).collect::<Vec<_>>()
         };
-        assert_eq!(join("INVITED", json!({ "id": "W2" })), ["W2"]);
-        assert_eq!(join("INVITED", json!("W2")), ["W2"]);
-        assert!(join("INVITED", json!(null)).is_empty(), "nobody knows whose");
-        assert_eq!(join("JOINED", json!(null)), ["W1"]);
+        assert_eq!(join(json!({ "type": "INVITED", "inviter": { "id": "W2" } })), ["W2"]);
+        assert_eq!(join(json!({ "type": "INVITED", "inviter": "W2" })), ["W2"]);
+        assert_eq!(
+            join(json!({ "inviter": { "type": "user", "user": { "id": "W2" } } })),
+            ["W2"],
+            "as in older entries"
+        );
+        assert!(join(json!({ "type": "INVITED", "inviter": null })).is_empty(), "nobody knows whose");
+        assert_eq!(join(json!({ "type": "JOINED", "inviter": null })), ["W1"]);
+    }
+
+    #[test]
+    fn an_agent_and_slacks_own_servers_act_in_no_session() {
+        for context in [
+            json!({ "ip_address": "198.51.100.7", "session_id": 77, "acting_agent": "Slackbot" }),
+            json!({ "ip_address": "127.0.0.1", "session_id": 77 }),
+            json!({ "session_id": 77 }),
+        ] {
+            let subjects = of(json!({ "context": context }));
+            assert_eq!((ids(&subjects.actors), subjects.sessions.is_empty()), (vec!["W1"], true), "{context}");
+        }
+    }
+
+    #[test]
+    fn whom_it_was_done_to_is_read_in_every_shape() {
+        let user = json!({ "id": "W2" });
+        for details in [
+            json!({ "target_user": "W2" }),
+            json!({ "target_user": user }),
+            json!({ "target_user": ["W2", "W3"] }),
+            json!({ "target_user": "[\"W2\",\"W3\"]" }),
+            json!({ "target_user_id": "W2" }),
+            json!({ "target_entity_id": "W2" }),
+            json!({ "user": user }),
+            json!({ "succeeded_users": ["W2", "W3"], "failed_users": ["W4"] }),
+            json!({ "succeeded_users": "[\"W2\",\"W3\"]" }),
+        ] {
+            let role = json!({ "type": "account_type_role", "account_type_role": { "id": "Rl0A" } });
+            let subjects = of(json!({ "action": "x", "entity": role, "details": details }));
+            let users = ids(&subjects.users);
+            assert!(users == ["W2"] || users == ["W2", "W3"], "{details}: {users:?}");
+            assert_eq!(users.len() == 2, details.to_string().contains("W3"), "{details}");
+        }
     }
 
     #[test]
     fn a_person_behind_an_app_did_nothing_in_a_session() {
-        let context = json!({ "session_id": 77, "app": { "id": "A7" } });
+        let context = json!({ "ip_address": "198.51.100.7", "session_id": 77, "app": { "id": "A7" } });
         let file = json!({ "type": "file", "file": { "id": "F1" } });
         let read = of(json!({ "action": "file_downloaded", "entity": file, "context": context }));
         assert_eq!((ids(&read.behind_apps), ids(&read.calling_apps)), (vec!["W1"], vec!["A7"]));

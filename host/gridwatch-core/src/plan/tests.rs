@@ -63,7 +63,9 @@ fn entry(action: &str, kind: &str, thing: Value) -> Value {
         "id": "e", "date_create": 1_790_000_000, "action": action,
         "actor": { "type": "user", "user": { "id": "W1", "team": "E9" } },
         "entity": { "type": kind, kind: thing },
-        "context": { "location": { "type": "workspace", "id": "T1" }, "session_id": 77 },
+        "context": {
+            "location": { "type": "workspace", "id": "T1" }, "ip_address": "198.51.100.7", "session_id": 77,
+        },
     })
 }
 
