@@ -53,6 +53,8 @@ pub enum Target {
     Session,
     App,
     Channel,
+    /// A channel and one other organization that it is shared with.
+    SharedChannel,
     File,
     Workflow,
     Org,
@@ -75,11 +77,13 @@ pub enum Need {
 /// Where an argument comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {
-    /// The target itself; of a session, its user.
+    /// The target itself; of a session, its user, and of a shared channel, the channel.
     Target,
     /// All targets in one call.
     Users,
     SessionId,
+    /// The other organization of a shared channel.
+    SharedWith,
     /// Of the session, or the alert's workspace if there is but one.
     Workspace,
     Enterprise,
@@ -359,10 +363,10 @@ pub const METHODS: &[Method] = &[
         name: "admin.conversations.disconnectShared",
         scopes: CONVERSATIONS_WRITE,
         effect: Effect::Reversible,
-        target: Target::Channel,
-        arguments: &[required("channel_id", Fill::Target)],
-        limits: "only where the channel is ours; both sides keep what was said; with several other organizations Slack wants one \
-                 of them at a time as `leaving_team_ids`; a new invitation undoes it",
+        target: Target::SharedChannel,
+        arguments: &[required("channel_id", Fill::Target), required("leaving_team_ids", Fill::SharedWith)],
+        limits: "only where the channel is ours; one other organization at a time; both sides keep what was said; a new \
+                 invitation undoes it",
         echoes: &["external_shared_channel_disconnected"],
         ..PLAIN
     },

@@ -57,6 +57,9 @@ pub struct Subjects {
     /// Other organizations.
     #[serde(skip_serializing_if = "Kept::is_empty")]
     pub orgs: Kept<String>,
+    /// Channels and the other organizations that they are shared with.
+    #[serde(skip_serializing_if = "Kept::is_empty")]
+    pub shared: Kept<Shared>,
     /// What the log said last of the people above, where it said anything.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub roles: BTreeMap<String, Role>,
@@ -70,6 +73,16 @@ pub struct Session {
     /// The workspace it was seen in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
+}
+
+/// A channel shared with one other organization.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Shared {
+    pub channel: String,
+    pub org: String,
+    /// Is ours the host? `None`: the entry doesn't say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ours: Option<bool>,
 }
 
 /// The first [`MAX_EACH`] ids that came, sorted.
@@ -135,6 +148,7 @@ impl Subjects {
         subjects.take_actor(event);
         subjects.take_entity(event);
         subjects.take_details(event);
+        subjects.take_orgs(event, directory);
         subjects.take_roles(event, directory);
         subjects
     }
@@ -157,10 +171,15 @@ impl Subjects {
         self.workspaces.take_in(new.workspaces);
         self.enterprises.take_in(new.enterprises);
         self.orgs.take_in(new.orgs);
+        self.shared.take_in(new.shared);
         self.roles.extend(new.roles);
-        let people: BTreeSet<&String> = self.people().collect();
-        let gone: Vec<String> = self.roles.keys().filter(|id| !people.contains(id)).cloned().collect();
-        gone.iter().for_each(|id| _ = self.roles.remove(id));
+        self.drop_roles();
+    }
+
+    /// Roles are only of people that there was room for.
+    fn drop_roles(&mut self) {
+        let people: BTreeSet<String> = self.people().cloned().collect();
+        self.roles.retain(|id, _| people.contains(id));
     }
 
     fn people(&self) -> impl Iterator<Item = &String> {
@@ -173,11 +192,6 @@ impl Subjects {
         match text(event.json(), "/context/location/type") {
             "workspace" => self.workspaces.add(id),
             "enterprise" => self.enterprises.add(id),
-            _ => {}
-        }
-        // A person's own team is the organization on Enterprise Grid.
-        match event.actor().map_or("", |actor| text(actor, "/team")) {
-            team if team.starts_with('E') => self.enterprises.add(team),
             _ => {}
         }
     }
@@ -223,12 +237,43 @@ impl Subjects {
         // Of a bulk reset, whose entity is the organization.
         mention::list(json.pointer("/details/succeeded_users")).into_iter().for_each(|user| self.users.add(user));
         channel_of(event).into_iter().for_each(|channel| self.channels.add(channel));
-        self.orgs.add(text(json, "/details/external_organization_id"));
-        if event.action.starts_with("external_shared_channel_") {
-            let own = |id: &str| self.enterprises.ids.contains(id) || self.workspaces.ids.contains(id);
-            let teams = ["/details/origin_team", "/details/target_team"].map(|name| text(json, name));
-            let others: Vec<&str> = teams.into_iter().filter(|id| !own(id)).collect();
-            others.into_iter().for_each(|id| self.orgs.add(id));
+    }
+
+    /// Other organizations: the one named as such, else the actor's if they belong to another, else whichever of the two sides
+    /// of a shared channel isn't ours.
+    fn take_orgs(&mut self, event: &Event, directory: &Directory) {
+        let json = event.json();
+        let actor = event.actor();
+        let team = actor.map_or("", |actor| text(actor, "/team"));
+        let is_outsider = actor.and_then(|actor| directory.is_external(actor, event)) == Some(true);
+        let own_team = if is_outsider { "" } else { team };
+        let sides = ["/details/origin_team", "/details/target_team"].map(|name| text(json, name));
+        // Ours is the side at which it took place. The actor's may be either: guests from outside aren't always known as such.
+        let is_place = |id: &str| self.enterprises.ids.contains(id) || self.workspaces.ids.contains(id);
+        let is_told = sides.into_iter().any(is_place);
+        let is_own = |id: &str| if is_told { is_place(id) } else { id == own_team };
+        let is_of_sharing = event.action.starts_with("external_shared_channel_");
+        let others: Vec<&str> = match text(json, "/details/external_organization_id") {
+            "" if is_outsider => vec![team],
+            "" if is_of_sharing => sides.into_iter().filter(|id| !id.is_empty() && !is_own(id)).collect(),
+            "" => vec![],
+            named => vec![named],
+        };
+        // The channel is the one's who shared it first.
+        let ours = match sides[0] {
+            host if others.contains(&host) => Some(false),
+            host if !host.is_empty() && is_own(host) => Some(true),
+            _ => None,
+        };
+        for org in others.iter().copied().filter(|org| is_id(org)) {
+            self.orgs.add(org);
+            if let Some(channel) = channel_of(event).filter(|channel| is_id(channel)) {
+                self.shared.insert(Shared { channel: channel.to_owned(), org: org.to_owned(), ours });
+            }
+        }
+        // A person's own team is the organization on Enterprise Grid.
+        if own_team.starts_with('E') && !others.contains(&own_team) {
+            self.enterprises.add(own_team);
         }
     }
 
@@ -392,9 +437,56 @@ mod tests {
 
     #[test]
     fn the_other_organization_of_a_shared_channel_is_told_from_ours() {
+        let connected = |details: Value| {
+            let channel = json!({ "type": "channel", "channel": { "id": "C1" } });
+            let parts = json!({ "action": "external_shared_channel_connected", "entity": channel, "details": details });
+            of(parts).shared.ids.into_iter().map(|s| (s.channel, s.org, s.ours)).collect::<Vec<_>>()
+        };
+        let one = |org: &str, ours| vec![("C1".to_owned(), org.to_owned(), ours)];
+        for (details, want) in [
+            (json!({ "origin_team": "E9", "target_team": "E8" }), one("E8", Some(true))),
+            (json!({ "origin_team": "T1", "target_team": "E8" }), one("E8", Some(true))),
+            (json!({ "origin_team": "E8", "target_team": "E9" }), one("E8", Some(false))),
+            (json!({ "target_team": "E8" }), one("E8", None)),
+            (json!({ "external_organization_id": "E8" }), one("E8", None)),
+            (json!({ "origin_team": "E9", "external_organization_id": "E8" }), one("E8", Some(true))),
+            (json!({ "origin_team": "T8", "external_organization_id": "E8" }), one("E8", None)),
+            (json!({ "origin_team": "E9" }), vec![]),
+            (json!({}), vec![]),
+        ] {
+            assert_eq!(connected(details.clone()), want, "{details}");
+        }
+        // Somebody of theirs accepted it, whom nothing tells from our own yet.
+        let guest = json!({ "type": "user", "user": { "id": "W8", "team": "E8" } });
+        let channel = json!({ "type": "channel", "channel": { "id": "C1" } });
+        let accepted = of(json!({
+            "action": "external_shared_channel_invite_accepted", "actor": guest, "entity": channel,
+            "context": { "location": { "type": "enterprise", "id": "E9" } },
+            "details": { "origin_team": "E9", "target_team": "E8" },
+        }));
+        let shared = Shared { channel: "C1".into(), org: "E8".into(), ours: Some(true) };
+        assert_eq!((accepted.shared.ids, ids(&accepted.enterprises)), (BTreeSet::from([shared]), vec!["E9"]));
         let details = json!({ "origin_team": "E9", "target_team": "T0THEIRS", "external_organization_id": "E8" });
         let subjects = of(json!({ "action": "external_shared_channel_connected", "details": details }));
-        assert_eq!(ids(&subjects.orgs), ["E8", "T0THEIRS"]);
+        assert_eq!(ids(&subjects.orgs), ["E8"], "it is named: T0THEIRS is a workspace of theirs");
+        assert_eq!(ids(&subjects.enterprises), ["E9"]);
+    }
+
+    #[test]
+    fn an_actor_from_outside_brings_their_organization_in() {
+        let guest = json!({ "type": "user", "user": { "id": "W8", "team": "E8" } });
+        let file = json!({ "type": "file", "file": { "id": "F1" } });
+        let read = json!({
+            "action": "file_downloaded", "date_create": 1_790_700_000, "actor": guest, "entity": file,
+            "details": { "channel_id": "C1" },
+        });
+        let mut directory = Directory::default();
+        let (first, read) = (event(json!({})), event(read));
+        [&first, &read].into_iter().for_each(|event| directory.learn(event));
+        let subjects = Subjects::of(&read, &directory);
+        assert_eq!((ids(&subjects.orgs), ids(&subjects.enterprises)), (vec!["E8"], vec![]));
+        let shared = Shared { channel: "C1".into(), org: "E8".into(), ours: None };
+        assert_eq!(subjects.shared.ids, BTreeSet::from([shared]));
     }
 
     #[test]
