@@ -640,6 +640,44 @@ fn the_echo_of_an_act_is_suppressed_and_the_same_act_on_another_target_alerts() 
 }
 
 #[test]
+fn what_a_rule_counted_is_answered_too_as_long_as_the_archive_has_it() {
+    let scene = Scene::usual();
+    let member = scene.id(Role::Member, 0);
+    run_alone(&scene, &built(&root().join("target/modules"), "files"), "");
+    let link =
+        |i: usize| entry(&format!("link-{i}"), "file_public_link_created", &member, ("file", &format!("F0LINK{i}")));
+    scene.slack.push((1..=5).map(link).collect());
+    read_on(&scene.host);
+    let all = alerts(&scene.host);
+    let links = all.iter().find(|alert| alert["rule"] == "files.links").expect("an alert");
+    assert_eq!(links["subjects"]["files"]["ids"], json!(["F0LINK5"]), "it fired on the fifth");
+    let uid = links["uid"].as_str().expect("an id");
+    let respond = |args: &[&str]| {
+        let mut command = gridwatch();
+        command.args(["respond", uid, "--config"]).arg(scene.host.path("gridwatch.toml")).args(args);
+        ended(command.stdin(Stdio::null()))
+    };
+    let files = |output: &Output| text(output).matches("files.revokePublicURL -H").count();
+    let whole = respond(&[]);
+    assert_says(&whole, 0, &["-d file=F0LINK1\n", "-d file=F0LINK5\n"]);
+    assert_eq!((files(&whole), text(&whole).contains("not in the archive")), (5, false));
+
+    let (archive, away) = (scene.host.path("state/archive"), scene.host.path("state/away"));
+    std::fs::rename(&archive, &away).expect("renamed");
+    std::fs::create_dir(&archive).expect("a folder");
+    let poor = respond(&[]);
+    assert_says(&poor, 0, &["5 of 5 events are not in the archive", "missing from the targets"]);
+    assert_eq!(files(&poor), 1, "{}", text(&poor));
+    std::fs::remove_dir(&archive).expect("removed");
+    let said = "The archive can't be read in full";
+    assert_says(&respond(&["--execute", "--yes", "--step", "3"]), 0, &[said, "F0LINK5 done"]);
+    std::fs::rename(&away, &archive).expect("renamed");
+    assert_says(&respond(&["--execute", "--yes"]), 0, &["F0LINK5 done before", "F0LINK1 done"]);
+    let acts: Vec<String> = (1..=4).map(|i| format!("files.revokePublicURL file=F0LINK{i}")).collect();
+    assert_eq!(scene.acts()[1..], [&acts[..], &[format!("admin.users.session.reset user_id={member}")]].concat());
+}
+
+#[test]
 fn the_echo_of_each_act_is_suppressed_and_the_same_on_another_target_is_not() {
     let scene = Scene::usual();
     let (member, other, third) = (scene.id(Role::Member, 0), scene.id(Role::Member, 1), scene.id(Role::Member, 2));

@@ -176,6 +176,32 @@ impl Subjects {
         self.drop_roles();
     }
 
+    /// Adds those of an event that a finding counted without being about it: things, whoever did something with them; people
+    /// and sessions only where one did it who is an actor already, and then nobody as an actor. What somebody else did
+    /// before, as the one who started an export that another fetched, is no reason to sign them out.
+    pub fn widen(&mut self, counted: Self) {
+        let by = |of: &Self| of.actors.ids.union(&of.behind_apps.ids).cloned().collect::<BTreeSet<_>>();
+        let is_by_an_actor = !by(&counted).is_disjoint(&by(self));
+        self.calling_apps.take_in(counted.calling_apps);
+        self.apps.take_in(counted.apps);
+        self.channels.take_in(counted.channels);
+        self.files.take_in(counted.files);
+        self.workflows.take_in(counted.workflows);
+        self.orgs.take_in(counted.orgs);
+        self.shared.take_in(counted.shared);
+        if !is_by_an_actor {
+            return;
+        }
+        self.users.take_in(counted.users);
+        let theirs = counted.sessions.ids.into_iter().filter(|session| self.actors.ids.contains(&session.user));
+        let theirs: Vec<Session> = theirs.collect();
+        theirs.into_iter().for_each(|session| self.sessions.insert(session));
+        for (id, role) in counted.roles {
+            self.roles.entry(id).or_insert(role);
+        }
+        self.drop_roles();
+    }
+
     /// Roles are only of people that there was room for.
     fn drop_roles(&mut self) {
         let people: BTreeSet<String> = self.people().cloned().collect();
@@ -487,6 +513,25 @@ mod tests {
         assert_eq!((ids(&subjects.orgs), ids(&subjects.enterprises)), (vec!["E8"], vec![]));
         let shared = Shared { channel: "C1".into(), org: "E8".into(), ours: None };
         assert_eq!(subjects.shared.ids, BTreeSet::from([shared]));
+    }
+
+    #[test]
+    fn what_was_counted_adds_things_and_no_actors() {
+        let user = |id: &str| json!({ "type": "user", "user": { "id": id } });
+        let link = |by: &str, file: &str| {
+            let file = json!({ "type": "file", "file": { "id": file } });
+            of(json!({ "action": "file_public_link_created", "actor": user(by), "entity": file }))
+        };
+        let mut fired = link("W1", "F5");
+        fired.widen(link("W1", "F1"));
+        fired.widen(link("W2", "F2"));
+        fired.widen(of(json!({ "action": "x", "actor": user("W1"), "entity": user("W3") })));
+        fired.widen(of(json!({ "action": "x", "actor": user("W2"), "entity": user("W4") })));
+        let join = json!({ "inviter": { "id": "W5" } });
+        fired.widen(of(json!({ "action": "user_channel_join", "actor": user("W1"), "details": join })));
+        assert_eq!((ids(&fired.files), ids(&fired.actors)), (vec!["F1", "F2", "F5"], vec!["W1"]));
+        assert!(fired.users.ids.contains("W3") && !fired.users.ids.contains("W4"), "{:?}", fired.users);
+        assert!(fired.sessions.ids.iter().all(|session| session.user == "W1"), "{:?}", fired.sessions);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! one, each written down before and after. What was done for an alert is not done again, and an act whose end nobody knows
 //! is shown instead of repeated.
 
+mod evidence;
 pub mod journal;
 mod show;
 
@@ -15,6 +16,7 @@ use crate::rotation::Keeper;
 use crate::web_api::{Failure, WebApi};
 use anyhow::Result;
 use clap::Args;
+use evidence::Reach;
 use gridwatch_core::alert::Alert;
 use gridwatch_core::directory::Role;
 use gridwatch_core::method::{Effect, Method};
@@ -81,10 +83,12 @@ const REFUSED: u8 = 2;
 pub async fn run(options: &Options) -> Result<u8> {
     let config = Config::load(&options.config)?;
     let alert = history::find(&config.state_dir, &options.alert).map_err(|e| Wrong(format!("{e:#}")))?;
+    let (alert, reach) = evidence::widened(alert, &config);
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
     if !options.execute {
         let (plan, rows) = (Plan::of(&alert, &unasked(&config.respond, options)), journal::read(&config.state_dir)?);
-        let shown = show::Shown { alert: &alert, plan: &plan, rows: &rows, api: &config.slack.web_url() };
+        let shown =
+            show::Shown { alert: &alert, reach: &reach, plan: &plan, rows: &rows, api: &config.slack.web_url() };
         match options.json {
             true => writeln!(out, "{}", shown.json())?,
             false => shown.text(&mut out)?,
@@ -101,7 +105,7 @@ pub async fn run(options: &Options) -> Result<u8> {
     };
     let slack = Responder::new(&config)?;
     let safeguards = slack.safeguards(&alert, unasked(&config.respond, options)).await?;
-    let execution = Execution { options, config: &config, alert: &alert, slack, safeguards, journal };
+    let execution = Execution { options, config: &config, alert: &alert, reach, slack, safeguards, journal };
     execution.run(&mut out).await
 }
 
@@ -247,6 +251,7 @@ struct Execution<'a> {
     options: &'a Options,
     config: &'a Config,
     alert: &'a Alert,
+    reach: Reach,
     slack: Responder,
     safeguards: Safeguards,
     journal: Journal,
@@ -261,7 +266,7 @@ impl Execution<'_> {
         if !self.options.json {
             let asked = self.safeguards.asked.as_ref();
             let intended = show::Intended { todo: &todo, not: &outcomes, roles: asked.map(|asked| &asked.roles) };
-            intended.text(self.alert, &self.config.slack.web_url(), out)?;
+            intended.text(self.alert, &self.reach, &self.config.slack.web_url(), out)?;
             out.flush()?;
         }
         if !todo.is_empty() && !self.options.yes {
@@ -278,7 +283,7 @@ impl Execution<'_> {
         if self.options.json {
             let rows = journal::read(&self.config.state_dir)?;
             let api = self.config.slack.web_url();
-            let shown = show::Shown { alert: self.alert, plan: &plan, rows: &rows, api: &api };
+            let shown = show::Shown { alert: self.alert, reach: &self.reach, plan: &plan, rows: &rows, api: &api };
             writeln!(out, "{}", shown.json_with(&outcomes))?;
         }
         Ok(exit_code(&outcomes))

@@ -1,5 +1,6 @@
 //! What a person, or a script, gets to see of a plan and of what was done.
 
+use super::evidence::Reach;
 use super::{Chosen, Outcome};
 use anstyle::{AnsiColor, Style};
 use gridwatch_core::alert::Alert;
@@ -19,6 +20,7 @@ const BAD: Style = AnsiColor::Red.on_default();
 /// A plan with what was done of it.
 pub(super) struct Shown<'a> {
     pub(super) alert: &'a Alert,
+    pub(super) reach: &'a Reach,
     pub(super) plan: &'a Plan,
     pub(super) rows: &'a [Row],
     /// The Web API's address.
@@ -37,14 +39,7 @@ impl Shown<'_> {
             self.step(step, out)?;
         }
         let is_done_here = |step: &Planned| super::reversible(step).is_some();
-        if self.alert.evidence_total > self.alert.findings {
-            writeln!(
-                out,
-                "\nTargets are those of the {} events that the rule fired on, not of all {} it was based on: \
-                 `gridwatch explain {} --entries` shows the others.",
-                self.alert.findings, self.alert.evidence_total, self.alert.uid
-            )?;
-        }
+        notes(self.reach, out)?;
         if self.plan.steps.iter().any(is_done_here) {
             writeln!(
                 out,
@@ -126,6 +121,7 @@ impl Shown<'_> {
             "rule": alert.rule,
             "severity": alert.severity.name(),
             "title": alert.title,
+            "notes": self.reach.notes(),
             "steps": self.plan.steps.iter().map(|step| self.step_json(step)).collect::<Vec<_>>(),
         })
     }
@@ -193,8 +189,9 @@ pub(super) struct Intended<'a> {
 }
 
 impl Intended<'_> {
-    pub(super) fn text(&self, alert: &Alert, api: &str, out: &mut impl Write) -> Result<()> {
+    pub(super) fn text(&self, alert: &Alert, reach: &Reach, api: &str, out: &mut impl Write) -> Result<()> {
         heading(alert, out)?;
+        notes(reach, out)?;
         if !self.not.is_empty() {
             writeln!(out, "\n{BOLD}Not done{BOLD:#}")?;
             self.not.iter().try_for_each(|(chosen, outcome)| self::outcome(chosen, outcome, api, out))?;
@@ -218,6 +215,10 @@ impl Intended<'_> {
         writeln!(out, "  step {}  {}  {}", chosen.step, chosen.method.name, targets.join(", "))?;
         chosen.act.note.map_or(Ok(()), |note| writeln!(out, "    {note}"))
     }
+}
+
+fn notes(reach: &Reach, out: &mut impl Write) -> Result<()> {
+    reach.notes().iter().try_for_each(|note| writeln!(out, "\n{note}"))
 }
 
 pub(super) fn outcome(chosen: &Chosen, outcome: &Outcome, api: &str, out: &mut impl Write) -> Result<()> {
