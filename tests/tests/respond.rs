@@ -2,15 +2,17 @@
 
 use gridwatch_sim::org::{Role, User};
 use gridwatch_sim::{FaultKind, Knobs, Org, OrgPlan, SimConfig, SimEntry, WebToken, When, generate};
-use gridwatch_tests::guests::built;
+use gridwatch_tests::guests::{built, manifest_text, with_manifest, without_manifest};
 use gridwatch_tests::host::{Host, Setup, ended, gridwatch, kill, private, root, until};
 use gridwatch_tests::sim::{Slack, now};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 const RESPONDER: &str = "xoxp-responder-s3cret";
+/// The poller's app and the responder's.
+const APPS: [Option<&str>; 2] = [Some("A0POLLER"), Some("A0RESPOND")];
 /// As `Host` writes it.
 const POLLER: &str = "xoxp-test";
 const ALERT: &str = "gw-00112233445566778899aabbccddeeff";
@@ -37,16 +39,18 @@ fn id(users: &[User], role: Role, n: usize) -> String {
 
 impl Scene {
     fn new(org: Org, respond: &str) -> Self {
-        Self::with_scopes(org, respond, &SCOPES)
+        Self::with_tokens(org, respond, &SCOPES, APPS)
     }
 
-    fn with_scopes(org: Org, respond: &str, scopes: &[&str]) -> Self {
+    fn with_tokens(org: Org, respond: &str, scopes: &[&str], apps: [Option<&str>; 2]) -> Self {
         let users = org.users.clone();
-        let token =
-            |user: String, scopes: &[&str]| WebToken { user, scopes: scopes.iter().map(|s| (*s).into()).collect() };
+        let token = |user: String, scopes: &[&str], app: Option<&str>| {
+            let scopes = scopes.iter().map(|s| (*s).into()).collect();
+            WebToken { user, scopes, app: app.map(str::to_owned) }
+        };
         let web_tokens = BTreeMap::from([
-            (POLLER.to_owned(), token(id(&users, Role::Owner, 0), &["auditlogs:read"])),
-            (RESPONDER.to_owned(), token(id(&users, Role::Admin, 0), scopes)),
+            (POLLER.to_owned(), token(id(&users, Role::Owner, 0), &["auditlogs:read"], apps[0])),
+            (RESPONDER.to_owned(), token(id(&users, Role::Admin, 0), scopes, apps[1])),
         ]);
         let knobs = Knobs { web_tokens, ..Knobs::unlimited() };
         let slack = Slack::with(org, SimConfig { knobs, ..SimConfig::default() });
@@ -105,6 +109,25 @@ impl Scene {
         output
     }
 
+    /// `respond --execute` on a pseudo-terminal of util-linux's `script`, with this typed and then the end of input. `None`, and a
+    /// word about it, where the machine has no such program.
+    fn on_terminal(&self, typed: &str) -> Option<Output> {
+        if !Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success()) {
+            eprintln!("SKIPPED: no `script` of util-linux to confirm on a terminal with");
+            return None;
+        }
+        let binary = gridwatch().get_program().to_string_lossy().into_owned();
+        let config = self.host.path("gridwatch.toml");
+        let line = format!("'{binary}' respond {ALERT} --execute --config '{}'", config.display());
+        std::fs::write(self.host.path("typed"), typed).expect("typed");
+        let typed = std::fs::File::open(self.host.path("typed")).expect("typed");
+        let mut script = Command::new("script");
+        script.args(["--quiet", "--return", "--command", &line, "/dev/null"]).env("NO_COLOR", "1");
+        let output = ended(script.stdin(typed));
+        self.assert_no_secret(&output);
+        Some(output)
+    }
+
     /// Methods and arguments of what was done, in order.
     fn acts(&self) -> Vec<String> {
         let line = |act: gridwatch_sim::WebAct| {
@@ -150,7 +173,8 @@ fn assert_says(output: &Output, code: i32, parts: &[&str]) {
 fn everything(member: &str, other: &str) -> (Value, Vec<Value>) {
     let subjects = json!({
         "actors": { "ids": [member] }, "users": { "ids": [other] }, "apps": { "ids": ["A0BAD"] },
-        "channels": { "ids": ["C0SHARED"] }, "files": { "ids": ["F0ONE", "F0TWO"] }, "enterprises": { "ids": ["E0ELSE"] },
+        "channels": { "ids": ["C0SHARED"] }, "shared": { "ids": [{ "channel": "C0SHARED", "org": "E0THEIRS", "ours": true }] },
+        "files": { "ids": ["F0ONE", "F0TWO"] }, "enterprises": { "ids": ["E0ELSE"] },
         "sessions": { "ids": [{ "user": member, "id": "1656410836837", "team": "T0HOME" }] },
     });
     let step = |method: &str| json!({ "do": format!("Do {method}"), "method": method });
@@ -185,7 +209,9 @@ fn the_plan_has_calls_to_copy_and_sends_nothing() {
         )),
         call(&format!("admin.apps.restrict {header} -d app_id=A0BAD -d enterprise_id=E0ELSE\n")),
         call(&format!("files.revokePublicURL {header} -d file=F0TWO\n")),
-        call(&format!("admin.conversations.disconnectShared {header} -d channel_id=C0SHARED\n")),
+        call(&format!(
+            "admin.conversations.disconnectShared {header} -d channel_id=C0SHARED -d leaving_team_ids=E0THEIRS\n"
+        )),
         call(&format!("admin.apps.uninstall {header} -d app_id=A0BAD -d enterprise_id=E0ELSE\n")),
         "1. Ask by phone whether it was they\n     by hand".to_owned(),
         "admin.users.session.reset · scope admin.users:write · about 20 calls a minute · reversible".to_owned(),
@@ -210,15 +236,17 @@ fn each_act_is_done_once_and_recorded_before_and_after() {
     let (subjects, steps) = everything(&member, &other);
     scene.alert(subjects, &steps);
     let org = scene.slack.truth().ids.len();
-    assert_says(&scene.respond(&["--execute", "--yes"]), 0, &["To do", "done"]);
     let enterprise = people().enterprise.id;
+    let undo = format!("-d app_id=A0BAD -d enterprise_id={enterprise}\n");
+    let first = scene.respond(&["--execute", "--yes"]);
+    assert_says(&first, 0, &["To do", "done", "to undo it: curl", "/admin.apps.clearResolution ", &undo]);
     let wanted = [
         format!("admin.users.session.invalidate session_id=1656410836837 team_id=T0HOME user_id={member}"),
         format!("admin.users.session.reset user_id={member}"),
         format!("admin.apps.restrict app_id=A0BAD enterprise_id={enterprise}"),
         "files.revokePublicURL file=F0ONE".to_owned(),
         "files.revokePublicURL file=F0TWO".to_owned(),
-        "admin.conversations.disconnectShared channel_id=C0SHARED".to_owned(),
+        "admin.conversations.disconnectShared channel_id=C0SHARED leaving_team_ids=E0THEIRS".to_owned(),
     ];
     let acts = scene.acts();
     assert_eq!(acts[..6], wanted);
@@ -287,26 +315,30 @@ fn each_refusal_is_shown_and_only_the_others_are_done() {
     let glass = id(&org.users, Role::Member, 7);
     let scene = Scene::new(org, &format!("token_file = \"responder-token\"\nbreak_glass = [\"{glass}\", \"F0LEGAL\"]"));
     let id = |role, n| scene.id(role, n);
-    let [fine, primary, poller, responder, bot, behind] = [
+    let [fine, primary, poller, responder, bot, behind, admin] = [
         id(Role::Member, 0),
         id(Role::PrimaryOwner, 0),
         id(Role::Owner, 0),
         id(Role::Admin, 0),
         id(Role::Bot, 0),
         id(Role::Member, 1),
+        id(Role::Admin, 1),
     ];
     let stranger = "W0STRANGER";
-    let actors = [&fine, &primary, &poller, &responder, &bot, &glass, stranger];
+    let actors = [&fine, &primary, &poller, &responder, &bot, &glass, stranger, &admin];
     scene.alert(
         json!({
             "actors": { "ids": actors }, "behind_apps": { "ids": [behind] }, "files": { "ids": ["F0LEGAL"] },
-            "sessions": { "ids": [{ "user": primary, "id": "7" }] },
+            "sessions": { "ids": [{ "user": primary, "id": "7" }] }, "apps": { "ids": ["A0POLLER", "A0RESPOND"] },
+            "shared": { "ids": [{ "channel": "C0THEIRS", "org": "E0THEIRS", "ours": false }] },
         }),
         &[
             json!({ "do": "End all", "method": "admin.users.session.reset" }),
             json!({ "do": "End one", "method": "admin.users.session.invalidate" }),
             json!({ "do": "All at once", "method": "admin.users.session.resetBulk" }),
             json!({ "do": "Links", "method": "files.revokePublicURL" }),
+            json!({ "do": "Apps", "method": "admin.apps.restrict" }),
+            json!({ "do": "Channels", "method": "admin.conversations.disconnectShared" }),
         ],
     );
     let reasons = [
@@ -319,6 +351,10 @@ fn each_refusal_is_shown_and_only_the_others_are_done() {
         ("F0LEGAL".into(), "is in `respond.break_glass`"),
         (stranger.into(), "may be the primary owner for all that is known"),
         (behind, "an app did, in this person's name"),
+        (admin, "is an admin: `--yes` alone does nothing to admins"),
+        ("A0POLLER".into(), "is an app of gridwatch's own"),
+        ("A0RESPOND".into(), "is an app of gridwatch's own"),
+        ("C0THEIRS/E0THEIRS".into(), "is the other organization's channel"),
     ];
     let output = scene.respond(&["--execute", "--yes"]);
     assert_says(&output, 2, &["user_not_found", "Not done"]);
@@ -330,6 +366,62 @@ fn each_refusal_is_shown_and_only_the_others_are_done() {
     let wanted =
         [format!("admin.users.session.reset user_id={fine}"), format!("admin.users.session.resetBulk user_ids={fine}")];
     assert_eq!(scene.acts(), wanted);
+}
+
+#[test]
+fn admins_are_signed_out_by_whoever_names_the_step_or_confirms_it() {
+    let scene = Scene::usual();
+    let admin = scene.id(Role::Admin, 1);
+    scene.alert_on(&admin);
+    let role = format!("{admin} (admin)");
+    assert_says(&scene.respond(&["--execute", "--yes"]), 2, &["is an admin", "`--yes` alone", "Nothing to do."]);
+    assert!(scene.acts().is_empty());
+    assert_says(&scene.respond(&["--execute", "--yes", "--step", "2"]), 0, &[&role, "done"]);
+    let scene = Scene::usual();
+    scene.alert_on(&admin);
+    if let Some(output) = scene.on_terminal("yes\n") {
+        assert_says(&output, 0, &[&role, "done"]);
+        assert_eq!(scene.acts().len(), 1);
+    }
+}
+
+#[test]
+fn no_app_is_touched_while_nobody_says_which_are_our_own() {
+    let with = |more: &str, apps| {
+        let scene = Scene::with_tokens(people(), &format!("token_file = \"responder-token\"\n{more}"), &SCOPES, apps);
+        scene.alert(
+            json!({ "apps": { "ids": ["A0BAD", "A0POLLER"] } }),
+            &[json!({ "do": "Restrict it", "method": "admin.apps.restrict" })],
+        );
+        let output = scene.respond(&["--execute", "--yes"]);
+        (output, scene.acts().len())
+    };
+    for apps in [[None, None], [Some("A0POLLER"), None], [None, Some("A0RESPOND")]] {
+        let (output, acts) = with("", apps);
+        assert_says(&output, 2, &["may be an app of gridwatch's own", "`respond.own_apps`", "Nothing to do."]);
+        assert_eq!(acts, 0, "{apps:?}");
+    }
+    for (more, apps) in [("own_apps = [\"A0POLLER\", \"A0RESPOND\"]", [None, None]), ("", APPS)] {
+        let (output, acts) = with(more, apps);
+        assert_says(&output, 2, &["A0POLLER refused: is an app of gridwatch's own", "A0BAD done"]);
+        assert_eq!(acts, 1, "{apps:?}");
+    }
+}
+
+#[test]
+fn on_a_terminal_only_a_typed_yes_confirms() {
+    for (typed, code, said, acts) in [
+        ("yes\n", 0, "done", 1),
+        ("y\n", 2, "nothing was done: not confirmed", 0),
+        ("no\n", 2, "nothing was done: not confirmed", 0),
+        ("", 2, "nothing was done: not confirmed", 0),
+    ] {
+        let scene = Scene::usual();
+        scene.alert_on(&scene.id(Role::Member, 0));
+        let Some(output) = scene.on_terminal(typed) else { return };
+        assert_says(&output, code, &["Type yes to do 1 of these: ", said]);
+        assert_eq!(scene.acts().len(), acts, "{typed:?}");
+    }
 }
 
 #[test]
@@ -385,6 +477,25 @@ fn without_a_token_of_its_own_or_a_confirmation_nothing_is_done() {
 }
 
 #[test]
+fn a_check_says_that_rules_do_not_know_the_responder() {
+    let check = |respond: &str, config: &str| {
+        let scene = Scene::new(people(), respond);
+        run_alone(
+            &scene,
+            &built(&root().join("target/modules"), "sessions"),
+            &format!("{config}\n[modules.grants]\nsessions = [\"lookup\"]\n"),
+        );
+        let output = ended(gridwatch().args(["check", "--config"]).arg(scene.host.path("gridwatch.toml")));
+        assert_says(&output, 0, &["fine; 1 modules"]);
+        text(&output).contains("`modules.config.sessions.responders` names nobody")
+    };
+    let token = "token_file = \"responder-token\"";
+    assert!(check(token, ""));
+    assert!(!check(token, "[modules.config.sessions]\nresponders = [\"W0RESPOND\"]"));
+    assert!(!check("", ""), "nobody responds");
+}
+
+#[test]
 fn a_polling_gridwatch_never_reads_the_responders_token() {
     let scene = Scene::new(people(), "token_file = \"nowhere\"");
     scene.host.run_once_well();
@@ -403,7 +514,8 @@ fn a_responder_of_another_organization_does_nothing() {
 
 #[test]
 fn what_slack_refuses_is_explained_and_tried_again_the_next_time() {
-    let scene = Scene::with_scopes(people(), "token_file = \"responder-token\"", &["users:read", "files:write"]);
+    let scopes = ["users:read", "files:write"];
+    let scene = Scene::with_tokens(people(), "token_file = \"responder-token\"", &scopes, APPS);
     scene.alert(
         json!({ "actors": { "ids": [scene.id(Role::Member, 0)] }, "files": { "ids": ["F0ONE"] } }),
         &[
@@ -440,14 +552,19 @@ fn a_rate_limit_is_waited_out() {
 
 /// A gridwatch that runs `controls` alone, with these people as the security team.
 fn watching(scene: &Scene, team: &[&str]) {
+    let controls = built(&root().join("target/modules"), "controls");
+    run_alone(scene, &controls, &format!("[modules.config.controls]\nsecurity_team = {team:?}\n"));
+}
+
+fn run_alone(scene: &Scene, module: &[u8], config: &str) {
     let folder = scene.host.path("modules");
     std::fs::create_dir_all(&folder).expect("a folder");
-    std::fs::write(folder.join("controls.wasm"), built(&root().join("target/modules"), "controls")).expect("a module");
+    std::fs::write(folder.join("alone.wasm"), module).expect("a module");
     let file = scene.host.path("gridwatch.toml");
     let text = std::fs::read_to_string(&file).expect("configuration");
     let (head, rest) = text.split_once("[modules]\n").expect("modules");
     let (_, rest) = rest.split_once("[lookups]\n").expect("lookups");
-    let modules = format!("dir = \"modules\"\n[modules.config.controls]\nsecurity_team = {team:?}\n[lookups]\n");
+    let modules = format!("dir = \"modules\"\n{config}[lookups]\n");
     std::fs::write(&file, format!("{head}[modules]\n{modules}{rest}")).expect("configuration");
 }
 
@@ -520,6 +637,98 @@ fn the_echo_of_an_act_is_suppressed_and_the_same_act_on_another_target_alerts() 
     assert_eq!(real[0]["subjects"]["users"]["ids"], json!([colleague]));
     assert!(evidence(real[0]).contains(&responder.as_str()));
     assert_replays_alike(&scene.host);
+}
+
+#[test]
+fn what_a_rule_counted_is_answered_too_as_long_as_the_archive_has_it() {
+    let scene = Scene::usual();
+    let member = scene.id(Role::Member, 0);
+    run_alone(&scene, &built(&root().join("target/modules"), "files"), "");
+    let link =
+        |i: usize| entry(&format!("link-{i}"), "file_public_link_created", &member, ("file", &format!("F0LINK{i}")));
+    scene.slack.push((1..=5).map(link).collect());
+    read_on(&scene.host);
+    let all = alerts(&scene.host);
+    let links = all.iter().find(|alert| alert["rule"] == "files.links").expect("an alert");
+    assert_eq!(links["subjects"]["files"]["ids"], json!(["F0LINK5"]), "it fired on the fifth");
+    let uid = links["uid"].as_str().expect("an id");
+    let respond = |args: &[&str]| {
+        let mut command = gridwatch();
+        command.args(["respond", uid, "--config"]).arg(scene.host.path("gridwatch.toml")).args(args);
+        ended(command.stdin(Stdio::null()))
+    };
+    let files = |output: &Output| text(output).matches("files.revokePublicURL -H").count();
+    let whole = respond(&[]);
+    assert_says(&whole, 0, &["-d file=F0LINK1\n", "-d file=F0LINK5\n"]);
+    assert_eq!((files(&whole), text(&whole).contains("not in the archive")), (5, false));
+
+    let (archive, away) = (scene.host.path("state/archive"), scene.host.path("state/away"));
+    std::fs::rename(&archive, &away).expect("renamed");
+    std::fs::create_dir(&archive).expect("a folder");
+    let poor = respond(&[]);
+    assert_says(&poor, 0, &["5 of 5 events are not in the archive", "missing from the targets"]);
+    assert_eq!(files(&poor), 1, "{}", text(&poor));
+    std::fs::remove_dir(&archive).expect("removed");
+    let said = "The archive can't be read in full";
+    assert_says(&respond(&["--execute", "--yes", "--step", "3"]), 0, &[said, "F0LINK5 done"]);
+    std::fs::rename(&away, &archive).expect("renamed");
+    assert_says(&respond(&["--execute", "--yes"]), 0, &["F0LINK5 done before", "F0LINK1 done"]);
+    let acts: Vec<String> = (1..=4).map(|i| format!("files.revokePublicURL file=F0LINK{i}")).collect();
+    assert_eq!(scene.acts()[1..], [&acts[..], &[format!("admin.users.session.reset user_id={member}")]].concat());
+}
+
+#[test]
+fn the_echo_of_each_act_is_suppressed_and_the_same_on_another_target_is_not() {
+    let scene = Scene::usual();
+    let (member, other, third) = (scene.id(Role::Member, 0), scene.id(Role::Member, 1), scene.id(Role::Member, 2));
+    let (enterprise, responder) = (people().enterprise.id, scene.id(Role::Admin, 0));
+    // A module that finds every entry of these worth a word.
+    let actions = [
+        ("user_session_invalidated", ("user", third.as_str())),
+        ("user_session_reset_by_admin", ("user", &third)),
+        ("app_restricted", ("app", "A0ELSE")),
+        ("file_public_link_revoked", ("file", "F0ELSE")),
+        ("external_shared_channel_disconnected", ("channel", "C0ELSE")),
+        ("bulk_session_reset_by_admin", ("enterprise", enterprise.as_str())),
+    ];
+    let names = actions.map(|(action, _)| action);
+    let manifest = manifest_text("healthy").replace("[\"user_login\", \"user_logout\"]", &format!("{names:?}"));
+    run_alone(&scene, &with_manifest(without_manifest("healthy"), &manifest), "");
+    let (subjects, steps) = everything(&member, &other);
+    scene.alert(subjects, &steps);
+    assert_says(&scene.respond(&["--execute", "--yes"]), 0, &["done"]);
+    let named =
+        |(i, (action, thing)): (usize, &(&str, (&str, &str)))| entry(&format!("other-{i}"), action, &responder, *thing);
+    scene.slack.push(actions.iter().enumerate().map(named).collect());
+    // Of a channel that was disconnected, but from another organization; of a bulk reset, one that names somebody else.
+    let mut org = entry("other-org", "external_shared_channel_disconnected", &responder, ("channel", "C0SHARED"));
+    org.json = org.json.replacen('{', "{\"details\":{\"target_team\":\"E0FOURTH\"},", 1);
+    let mut bulk = entry("other-bulk", "bulk_session_reset_by_admin", &responder, ("enterprise", &enterprise));
+    let users = format!("{{\"details\":{{\"succeeded_users\":[\"{member}\",\"{third}\"]}},");
+    bulk.json = bulk.json.replacen('{', &users, 1);
+    scene.slack.push(vec![org, bulk]);
+    // The history that the alert was put into isn't gridwatch's own.
+    std::fs::remove_dir_all(scene.host.path("state/alerts")).expect("removed");
+    read_on(&scene.host);
+
+    let (mut echoes, mut others) = (Vec::new(), Vec::new());
+    for alert in alerts(&scene.host) {
+        let of = alert["evidence"][0].clone();
+        match alert["suppressed_by"].as_str() {
+            Some(by) => echoes.push((by.to_owned(), of["action"].as_str().expect("an action").to_owned())),
+            None => others.push(of["id"].as_str().expect("an id").to_owned()),
+        }
+    }
+    let rows: Vec<Value> = scene.rows().into_iter().filter(|row| row["stage"] == "done").collect();
+    let by = |row: &Value| format!("response {}", row["id"].as_str().expect("an id"));
+    let known: BTreeSet<String> = rows.iter().map(by).collect();
+    assert!(echoes.iter().all(|(by, _)| known.contains(by)), "{echoes:?}");
+    let logged: BTreeSet<&str> = echoes.iter().map(|(_, action)| action.as_str()).collect();
+    assert_eq!((logged, echoes.len()), (BTreeSet::from(names), rows.len()), "each act has one: {echoes:?}");
+    others.sort();
+    let wanted: Vec<String> =
+        (0..6).map(|i| format!("other-{i}")).chain(["other-bulk", "other-org"].map(String::from)).collect();
+    assert_eq!(others, wanted);
 }
 
 /// The archive, the journal and the same modules tell the same alerts again, byte for byte.

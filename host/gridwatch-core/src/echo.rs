@@ -3,8 +3,11 @@
 //! They set rules off like anybody's acts, and would answer an alert with an alert. What is taken for an echo is exactly one
 //! of the actions that an act is known to log, by the responder, on the act's own target, within [`WITHIN_S`] of it. Anything
 //! else the responder does still counts: a stolen responder's token is worth an alert.
+//!
+//! An entry names less than an act: of a session its user alone, and of a shared channel perhaps not with whom it was shared.
 
 use crate::event::Event;
+use crate::mention;
 use crate::method;
 use crate::response::{Row, Stage};
 use crate::time::UnixSeconds;
@@ -59,7 +62,7 @@ impl Echoes {
             (act.at.minus(SKEW_S)..=act.at.plus(WITHIN_S)).contains(&event.time)
                 && act.actions.contains(&event.action.as_str())
                 && !targets.is_empty()
-                && targets.iter().all(|target| act.targets.contains(*target))
+                && targets.iter().all(|target| act.targets.iter().any(|of_act| is_on(event, target, of_act)))
         };
         acts.iter().rev().find(is_echo).map(|act| act.id.as_str())
     }
@@ -67,8 +70,7 @@ impl Echoes {
     fn add(&mut self, row: &Row) {
         let Some(method) = method::called(&row.method).filter(|_| !row.responder.is_empty()) else { return };
         let acts = self.acts.entry(row.responder.clone()).or_default();
-        // Of a session Slack's entry names the user.
-        let targets = row.targets.iter().map(|target| crate::plan::user_of(target).to_owned()).collect();
+        let targets = row.targets.iter().cloned().collect();
         acts.push_back(Act { id: row.id.clone(), at: row.at.seconds(), actions: method.echoes, targets });
         self.count += 1;
         if self.count > MAX_ACTS {
@@ -90,22 +92,21 @@ impl Echoes {
 fn targets(event: &Event) -> Vec<&str> {
     let json = event.json();
     if event.action == "bulk_session_reset_by_admin" {
-        return ["/details/succeeded_users", "/details/failed_users"].iter().flat_map(|at| names(json, at)).collect();
+        let named = ["/details/succeeded_users", "/details/failed_users"].into_iter();
+        return named.flat_map(|at| mention::list(json.pointer(at))).collect();
     }
     let id = event.entity().and_then(|entity| entity.get("id")).and_then(Value::as_str);
     id.into_iter().filter(|id| !id.is_empty()).collect()
 }
 
-/// A list, or a text that holds one (`["W1","W2"]`): Slack has been seen to write both.
-fn names<'v>(json: &'v Value, pointer: &str) -> Vec<&'v str> {
-    match json.pointer(pointer) {
-        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
-        Some(Value::String(text)) => {
-            let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
-            inner.split(',').map(|name| name.trim().trim_matches('"')).filter(|name| !name.is_empty()).collect()
-        }
-        _ => Vec::new(),
-    }
+/// Is what the event was done to the target of an act? Where the entry names organizations, the act's has to be among them.
+fn is_on(event: &Event, target: &str, of_act: &str) -> bool {
+    let Some((head, rest)) = of_act.split_once('/') else { return target == of_act };
+    let named = ["disconnecting_team", "target_team", "origin_team", "external_organization_id"];
+    let details = event.json().get("details");
+    let named = named.into_iter().filter_map(|name| mention::id_of(details?.get(name)?));
+    let named: Vec<&str> = named.collect();
+    target == head && (event.entity_type() != "channel" || named.is_empty() || named.contains(&rest))
 }
 
 #[cfg(test)]
@@ -149,7 +150,12 @@ mod tests {
             ("admin.users.session.invalidate", "W1/77", "user_session_invalidated", ("user", "W1")),
             ("admin.users.session.resetBulk", "W1", "user_session_reset_by_admin", ("user", "W1")),
             ("admin.apps.restrict", "A1", "app_restricted", ("app", "A1")),
-            ("admin.conversations.disconnectShared", "C1", "external_shared_channel_disconnected", ("channel", "C1")),
+            (
+                "admin.conversations.disconnectShared",
+                "C1/E8",
+                "external_shared_channel_disconnected",
+                ("channel", "C1"),
+            ),
             ("files.revokePublicURL", "F1", "file_public_link_revoked", ("file", "F1")),
         ] {
             let echoes = Echoes::of(&[row(method, &[target], Stage::Intent), row(method, &[target], Stage::Done)]);
@@ -177,6 +183,20 @@ mod tests {
         ] {
             assert!(!covered, "{what}");
         }
+    }
+
+    #[test]
+    fn a_disconnected_channel_is_an_echo_only_of_the_organization_that_the_act_was_about() {
+        let echoes = Echoes::of(&[row("admin.conversations.disconnectShared", &["C1/E8"], Stage::Intent)]);
+        let covers = |channel: &str, details: Value| {
+            let event = event("external_shared_channel_disconnected", "W9", ("channel", channel), AT, details);
+            echoes.covers(&event).is_some()
+        };
+        assert!(covers("C1", json!({ "origin_team": "E9", "target_team": "E8" })));
+        assert!(covers("C1", json!({ "disconnecting_team": "E8" })));
+        assert!(covers("C1", json!({ "is_external_limited": false })), "the entry names nobody");
+        assert!(!covers("C1", json!({ "origin_team": "E9", "target_team": "E7" })));
+        assert!(!covers("C2", json!({ "target_team": "E8" })));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub use read::{Known, MAX_BYTES, Problem, parse};
 
 use crate::apps::{Apps, Scopes, scopes_at};
 use crate::event::Event;
+use crate::mention::channel_of;
 use crate::network::Networks;
 use crate::time::UnixSeconds;
 use ipnet::IpNet;
@@ -207,7 +208,7 @@ impl Who {
         let ip = event.json().pointer("/context/ip_address").and_then(Value::as_str).unwrap_or_default();
         one_of(&self.actor, &[event.actor_id()])
             && one_of(&self.app, &apps_of(event))
-            && one_of(&self.channel, &channels_of(event))
+            && one_of(&self.channel, channel_of(event).as_slice())
             && one_of(&self.organization, &organizations_of(event))
             && (self.ip.is_empty() || contains(&self.ip, ip))
             && (self.asn.is_empty() || networks.of(ip).is_some_and(|network| one_of(&self.asn, &[&network.asn])))
@@ -226,21 +227,6 @@ fn apps_of(event: &Event) -> Vec<&str> {
         return ["app_id", "id"].into_iter().map(|name| of_entity(event, name)).filter(|id| !id.is_empty()).collect();
     }
     let named = [at(event, "/details/app_id"), at(event, "/context/app/id")];
-    named.into_iter().filter(|id| !id.is_empty()).take(1).collect()
-}
-
-/// The channel that an event is about, or in which what it is about is.
-fn channels_of(event: &Event) -> Vec<&str> {
-    if event.entity_type() == "channel" {
-        return vec![of_entity(event, "id")];
-    }
-    let named = [
-        of_entity(event, "channel"),
-        of_entity(event, "channel_id"),
-        at(event, "/details/channel_id"),
-        at(event, "/details/channel"),
-        at(event, "/details/arguments/channel_id"),
-    ];
     named.into_iter().filter(|id| !id.is_empty()).take(1).collect()
 }
 

@@ -23,6 +23,7 @@ pub mod field;
 pub mod finding;
 pub mod lookup;
 pub mod manifest;
+pub mod mention;
 pub mod method;
 pub mod network;
 pub mod own;

@@ -1,7 +1,8 @@
 //! Slack's Web API methods as far as playbooks name them: scope, arguments, limits, and whether an act can be taken back.
 //!
 //! Playbooks are checked against this table when a module is built, so a step can't promise a method, or a scope, that
-//! doesn't exist. Scopes are those of a user token, which is what `admin.*` wants. From Slack's reference pages, May 2026.
+//! doesn't exist. Scopes are those of a user token, which is what `admin.*` wants. From Slack's reference pages, May 2026; where
+//! a page wasn't at hand, `limits` says what wasn't verified.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,8 @@ pub struct Method {
     pub arguments: &'static [Argument],
     /// What it doesn't do, and what Slack refuses.
     pub limits: &'static str,
+    /// What takes it back, where that is a call.
+    pub undo: Option<&'static str>,
     /// Actions that Slack logs when it is done. The names match; the pairing is nowhere written down.
     pub echoes: &'static [&'static str],
 }
@@ -50,6 +53,8 @@ pub enum Target {
     Session,
     App,
     Channel,
+    /// A channel and one other organization that it is shared with.
+    SharedChannel,
     File,
     Workflow,
     Org,
@@ -72,11 +77,13 @@ pub enum Need {
 /// Where an argument comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {
-    /// The target itself; of a session, its user.
+    /// The target itself; of a session, its user, and of a shared channel, the channel.
     Target,
     /// All targets in one call.
     Users,
     SessionId,
+    /// The other organization of a shared channel.
+    SharedWith,
     /// Of the session, or the alert's workspace if there is but one.
     Workspace,
     Enterprise,
@@ -167,11 +174,16 @@ pub fn problem(name: &str, scope: Option<&str>, on: Option<On>) -> Option<String
     }
 }
 
-/// The method that shares the most with a name that is none: its family, or its last word.
+/// The method that shares the most with a name that is none: its last word and another one, or its family.
 fn nearest(name: &str) -> Option<&'static str> {
     let shared = |method: &&Method| method.name.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
-    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    let by_last = METHODS.iter().find(|method| last(method.name) == last(name));
+    let words = |name: &str| name.to_ascii_lowercase().split('.').rev().map(str::to_owned).collect::<Vec<_>>();
+    let wanted = words(name);
+    let is_alike = |method: &&Method| {
+        let known = words(method.name);
+        known[0] == wanted[0] && known[1..].iter().any(|word| wanted[1..].contains(word))
+    };
+    let by_last = METHODS.iter().find(is_alike);
     let best = METHODS.iter().max_by_key(|method| (shared(method), std::cmp::Reverse(method.name.len())));
     let by_family = best.filter(|method| shared(method) * 2 > name.len());
     by_last.or(by_family).map(|method| method.name)
@@ -204,6 +216,7 @@ const PLAIN: Method = Method {
     target: Target::Nothing,
     arguments: &[],
     limits: "",
+    undo: None,
     echoes: &[],
 };
 
@@ -225,13 +238,38 @@ pub const METHODS: &[Method] = &[
         ..PLAIN
     },
     Method {
+        name: "admin.apps.clearResolution",
+        scopes: APPS_WRITE,
+        effect: Effect::Lasting,
+        target: Target::App,
+        arguments: &[required("app_id", Fill::Target), required("enterprise_id", Fill::Enterprise)],
+        limits: "the app is neither approved nor restricted afterwards",
+        ..PLAIN
+    },
+    Method {
+        name: "admin.apps.requests.cancel",
+        scopes: APPS_WRITE,
+        effect: Effect::Lasting,
+        arguments: &[required("request_id", Fill::Person("REQUEST_ID")), required("enterprise_id", Fill::Enterprise)],
+        limits: "a request that waits for approval; whoever asked may ask again",
+        ..PLAIN
+    },
+    Method {
         name: "admin.apps.restrict",
         scopes: APPS_WRITE,
         effect: Effect::Reversible,
         target: Target::App,
         arguments: &[required("app_id", Fill::Target), required("enterprise_id", Fill::Enterprise)],
-        limits: "stops new installs only: what is installed goes on, with its tokens; `admin.apps.clearResolution` undoes it",
+        limits: "stops new installs only: what is installed goes on, with its tokens",
+        undo: Some("admin.apps.clearResolution"),
         echoes: &["app_restricted"],
+        ..PLAIN
+    },
+    Method {
+        name: "admin.apps.restricted.list",
+        scopes: &["admin.apps:read"],
+        arguments: &[required("enterprise_id", Fill::Enterprise)],
+        limits: "in pages; go on with `cursor`",
         ..PLAIN
     },
     Method {
@@ -244,6 +282,7 @@ pub const METHODS: &[Method] = &[
         limits: "ends the app's tokens everywhere and for good; not for SCIM and app management apps; with `team_ids` instead of \
                  `enterprise_id` for up to 100 workspaces",
         echoes: &["app_uninstalled", "org_app_workspace_removed"],
+        ..PLAIN
     },
     Method {
         name: "admin.audit.anomaly.allow.getItem",
@@ -290,6 +329,28 @@ pub const METHODS: &[Method] = &[
     },
     Method { name: "admin.barriers.list", scopes: &["admin.barriers:read"], ..PLAIN },
     Method {
+        name: "admin.barriers.update",
+        scopes: &["admin.barriers:write"],
+        effect: Effect::Lasting,
+        arguments: &[
+            required("barrier_id", Fill::Person("BARRIER_ID")),
+            required("primary_usergroup_id", Fill::Person("USERGROUP_ID")),
+            required("barriered_from_usergroup_ids", Fill::Person("USERGROUP_IDS")),
+            required("restricted_subjects", Fill::Fixed("im,mpim,call")),
+        ],
+        limits: "as the barrier was before; its entry in the log names it and the groups",
+        ..PLAIN
+    },
+    Method {
+        name: "admin.conversations.archive",
+        scopes: CONVERSATIONS_WRITE,
+        effect: Effect::Lasting,
+        target: Target::Channel,
+        arguments: &[required("channel_id", Fill::Target)],
+        limits: "nobody can write any more, members can still read; `admin.conversations.unarchive` opens it again",
+        ..PLAIN
+    },
+    Method {
         name: "admin.conversations.convertToPrivate",
         scopes: CONVERSATIONS_WRITE,
         effect: Effect::Lasting,
@@ -302,10 +363,10 @@ pub const METHODS: &[Method] = &[
         name: "admin.conversations.disconnectShared",
         scopes: CONVERSATIONS_WRITE,
         effect: Effect::Reversible,
-        target: Target::Channel,
-        arguments: &[required("channel_id", Fill::Target)],
-        limits: "only where the channel is ours; both sides keep what was said; with several other organizations Slack wants one \
-                 of them at a time as `leaving_team_ids`; a new invitation undoes it",
+        target: Target::SharedChannel,
+        arguments: &[required("channel_id", Fill::Target), required("leaving_team_ids", Fill::SharedWith)],
+        limits: "only where the channel is ours; one other organization at a time; both sides keep what was said; a new \
+                 invitation undoes it",
         echoes: &["external_shared_channel_disconnected"],
         ..PLAIN
     },
@@ -315,6 +376,29 @@ pub const METHODS: &[Method] = &[
         tier: Tier::Three,
         target: Target::Channel,
         arguments: &[required("channel_id", Fill::Target)],
+        ..PLAIN
+    },
+    Method {
+        name: "admin.conversations.restrictAccess.addGroup",
+        scopes: CONVERSATIONS_WRITE,
+        effect: Effect::Lasting,
+        target: Target::Channel,
+        arguments: &[
+            required("channel_id", Fill::Target),
+            required("group_id", Fill::Person("IDP_GROUP_ID")),
+            optional("team_id", Fill::Workspace),
+        ],
+        limits: "binds the channel to a group of the identity provider; files shared before stay reachable",
+        ..PLAIN
+    },
+    Method {
+        name: "admin.conversations.setConversationPrefs",
+        scopes: CONVERSATIONS_WRITE,
+        tier: Tier::Three,
+        effect: Effect::Lasting,
+        target: Target::Channel,
+        arguments: &[required("channel_id", Fill::Target), required("prefs", Fill::Person("PREFS_AS_JSON"))],
+        limits: "who may post, as in {\"who_can_post\":\"type:admin\"}; everybody can still read",
         ..PLAIN
     },
     Method {
@@ -340,6 +424,18 @@ pub const METHODS: &[Method] = &[
         ..PLAIN
     },
     Method {
+        name: "admin.functions.permissions.set",
+        scopes: &["admin.functions:write", "admin.workflows:read"],
+        tier: Tier::Three,
+        effect: Effect::Lasting,
+        arguments: &[
+            required("function_id", Fill::Person("FUNCTION_ID")),
+            required("visibility", Fill::Fixed("no_one")),
+        ],
+        limits: "which of the two scopes it goes by wasn't verified: Slack's pages disagree",
+        ..PLAIN
+    },
+    Method {
         name: "admin.roles.listAssignments",
         scopes: &["admin.roles:read"],
         tier: Tier::Three,
@@ -361,6 +457,24 @@ pub const METHODS: &[Method] = &[
         scopes: &["admin.teams:read"],
         tier: Tier::Three,
         arguments: &[required("team_id", Fill::Workspace)],
+        ..PLAIN
+    },
+    Method {
+        name: "admin.teams.owners.list",
+        scopes: &["admin.teams:read"],
+        tier: Tier::Three,
+        arguments: &[required("team_id", Fill::Workspace)],
+        ..PLAIN
+    },
+    Method {
+        name: "admin.users.deactivate",
+        scopes: USERS_WRITE,
+        effect: Effect::Lasting,
+        target: Target::User,
+        arguments: &[required("user_id", Fill::Target)],
+        limits: "scope and arguments weren't verified; tokens of apps that the user installed live on, and the identity provider \
+                 may switch the account on again; by SCIM instead: PATCH https://api.slack.com/scim/v2/Users/USER_ID with \
+                 active=false and a token with the scope `admin`",
         ..PLAIN
     },
     Method {
@@ -434,6 +548,17 @@ pub const METHODS: &[Method] = &[
         ..PLAIN
     },
     Method {
+        name: "admin.users.session.setSettings",
+        scopes: USERS_WRITE,
+        tier: Tier::Four,
+        effect: Effect::Lasting,
+        target: Target::User,
+        arguments: &[required("user_ids", Fill::Target), required("duration", Fill::Person("SECONDS"))],
+        limits: "how long sessions last; `admin.users.session.clearSettings` ends it",
+        echoes: &["user_session_settings_changed"],
+        ..PLAIN
+    },
+    Method {
         name: "admin.users.setExpiration",
         scopes: USERS_WRITE,
         effect: Effect::Lasting,
@@ -488,6 +613,24 @@ pub const METHODS: &[Method] = &[
         ..PLAIN
     },
     Method {
+        name: "chat.postMessage",
+        scopes: &["chat:write"],
+        tier: Tier::Special,
+        effect: Effect::Lasting,
+        arguments: &[required("channel", Fill::Person("CHANNEL_ID")), required("text", Fill::Person("TEXT"))],
+        limits: "never to ask somebody whose account may be taken: phone, manager or identity provider instead",
+        ..PLAIN
+    },
+    Method {
+        name: "conversations.declineSharedInvite",
+        scopes: &["conversations.connect:manage"],
+        effect: Effect::Lasting,
+        arguments: &[required("invite_id", Fill::Person("INVITE_ID"))],
+        limits: "a bot token's method: the responder's user token won't do; an invitation that nobody has accepted yet; tier and \
+                 arguments weren't verified",
+        ..PLAIN
+    },
+    Method {
         name: "conversations.kick",
         scopes: &["channels:write", "groups:write"],
         tier: Tier::Three,
@@ -495,6 +638,15 @@ pub const METHODS: &[Method] = &[
         target: Target::User,
         arguments: &[required("channel", Fill::Channel), required("user", Fill::Target)],
         limits: "`channels:write` for public channels, `groups:write` for private ones; the caller has to be in the channel",
+        ..PLAIN
+    },
+    Method {
+        name: "conversations.open",
+        scopes: &["im:write", "mpim:write"],
+        tier: Tier::Three,
+        effect: Effect::Lasting,
+        arguments: &[required("users", Fill::Person("USER_ID"))],
+        limits: "opens a direct message and says nothing in it: `chat.postMessage` does; arguments and tier weren't verified",
         ..PLAIN
     },
     Method {
@@ -525,6 +677,14 @@ pub const METHODS: &[Method] = &[
         arguments: &[required("file", Fill::Target)],
         limits: "who has downloaded it has it; only files that the token's user can see; a new link undoes it",
         echoes: &["file_public_link_revoked"],
+        ..PLAIN
+    },
+    Method {
+        name: "team.accessLogs",
+        scopes: &["admin"],
+        arguments: &[optional("team_id", Fill::Workspace)],
+        limits: "each user, address and client once, with a count; in pages",
+        ..PLAIN
     },
     Method {
         name: "team.externalTeams.disconnect",
@@ -536,12 +696,27 @@ pub const METHODS: &[Method] = &[
         ..PLAIN
     },
     Method {
+        name: "team.integrationLogs",
+        scopes: &["admin"],
+        target: Target::App,
+        arguments: &[optional("app_id", Fill::Target), optional("team_id", Fill::Workspace)],
+        limits: "what was installed, changed and removed, and by whom; in pages",
+        ..PLAIN
+    },
+    Method {
         name: "users.info",
         scopes: &["users:read"],
         tier: Tier::Four,
         target: Target::User,
         arguments: &[required("user", Fill::Target)],
         limits: "e-mail addresses need `users:read.email` too",
+        ..PLAIN
+    },
+    Method {
+        name: "users.lookupByEmail",
+        scopes: &["users:read.email"],
+        tier: Tier::Three,
+        arguments: &[required("email", Fill::Person("EMAIL"))],
         ..PLAIN
     },
 ];
@@ -559,6 +734,7 @@ mod tests {
             assert!(method.echoes.iter().all(|action| catalogue::is_action(action)), "{name}: {:?}", method.echoes);
             let takes_target = method.arguments.iter().any(|a| matches!(a.fill, Fill::Target | Fill::Users));
             assert_eq!(takes_target, method.target != Target::Nothing, "{name}");
+            assert!(method.undo.is_none_or(|undo| called(undo).is_some_and(|u| u.target == method.target)), "{name}");
             assert!(method.effect == Effect::Reads || !method.limits.is_empty() || !method.scopes.is_empty(), "{name}");
             assert!(
                 method.effect != Effect::Reversible || !method.echoes.is_empty(),

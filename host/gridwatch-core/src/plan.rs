@@ -7,7 +7,7 @@ use crate::alert::Alert;
 use crate::directory::Role;
 use crate::manifest::Step;
 use crate::method::{self, Argument, Effect, Fill, Method, Need, On, Target};
-use crate::subject::{Kept, Session, Subjects};
+use crate::subject::{Kept, Session, Shared, Subjects};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -16,8 +16,21 @@ use std::fmt;
 pub struct Safeguards {
     /// Ids from the configuration: people, and if wanted apps, channels and files.
     pub break_glass: BTreeSet<String>,
+    /// Apps of gridwatch's own, from the configuration.
+    pub own_apps: BTreeSet<String>,
+    pub admins: Admins,
     /// What Slack says; `None` until it has been asked.
     pub asked: Option<Asked>,
+}
+
+/// What goes for admins and owners.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Admins {
+    /// Whoever confirms it sees the role.
+    #[default]
+    LikeOthers,
+    /// A script does it, and named no step of its own accord.
+    Spared,
 }
 
 /// Answers of `auth.test` and `users.info`.
@@ -28,8 +41,8 @@ pub struct Asked {
     pub responder: String,
     /// The organization of the responder's token.
     pub enterprise: Option<String>,
-    /// Apps of the two tokens, where Slack says.
-    pub own_apps: BTreeSet<String>,
+    /// Apps of the two tokens; `None` where Slack doesn't say of both.
+    pub own_apps: Option<BTreeSet<String>>,
     /// Who couldn't be found out about is not in it.
     pub roles: BTreeMap<String, Role>,
 }
@@ -75,18 +88,21 @@ pub struct Calls {
 /// One call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {
-    /// Ids it is done to, of sessions `<user>/<session>`. None where the method has no target, or the alert names none.
+    /// Ids it is done to, of sessions `<user>/<session>`, of shared channels `<channel>/<organization>`. None where the method
+    /// has no target, or the alert names none.
     pub targets: Vec<String>,
     pub arguments: Vec<(&'static str, String)>,
     /// Arguments that a person has to fill in first.
     pub missing: Vec<&'static str>,
     pub verdict: Verdict,
+    /// What whoever confirms it should know.
+    pub note: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Allowed,
-    /// It depends on what Slack says of a person.
+    /// It depends on what Slack says of people and of the two tokens.
     Unasked,
     Refused(Refusal),
 }
@@ -101,6 +117,9 @@ pub enum Refusal {
     Bot,
     BehindApp,
     OwnApp,
+    UnknownOwnApps,
+    Admin(Role),
+    NotOurs,
     UnknownRole,
     UnknownPoller,
 }
@@ -108,6 +127,13 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Admin(role) => {
+                return write!(
+                    f,
+                    "is an {}: `--yes` alone does nothing to admins and owners; name the step with `--step`, or confirm by hand",
+                    role.name()
+                );
+            }
             Self::PrimaryOwner => "is the primary owner of the organization: Slack refuses, and nobody else could undo it",
             Self::BreakGlass => "is in `respond.break_glass`",
             Self::Poller => "owns the token that gridwatch reads the audit log with: it would go blind",
@@ -115,6 +141,11 @@ impl fmt::Display for Refusal {
             Self::Bot => "is a bot: Slack refuses, for it has no sessions; restrict its app instead",
             Self::BehindApp => "didn't do it: an app did, in this person's name; ending sessions leaves its token alive",
             Self::OwnApp => "is an app of gridwatch's own",
+            Self::UnknownOwnApps => {
+                "may be an app of gridwatch's own: Slack didn't say of which apps the two tokens are; list them in \
+                 `respond.own_apps`"
+            }
+            Self::NotOurs => "is the other organization's channel: only its host can disconnect it",
             Self::UnknownRole => {
                 "may be the primary owner for all that is known: Slack didn't say; the responder's token needs `users:read`"
             }
@@ -157,7 +188,7 @@ impl Plan {
         });
         let of_people = calls.filter(|calls| matches!(calls.method.target, Target::User | Target::Session));
         let targets = of_people.flat_map(|calls| calls.acts.iter().flat_map(|act| &act.targets));
-        targets.map(|target| user_of(target).to_owned()).collect()
+        targets.map(|target| head_of(target).to_owned()).collect()
     }
 }
 
@@ -170,6 +201,13 @@ impl Calls {
 }
 
 impl Act {
+    /// The call that takes it back, if one does.
+    pub fn undo(&self, method: &Method) -> Option<(&'static Method, Self)> {
+        let undo = method.undo.and_then(method::called)?;
+        let value = |argument: &Argument| self.arguments.iter().find(|(name, _)| *name == argument.name).cloned();
+        Some((undo, Self { arguments: undo.arguments.iter().filter_map(value).collect(), ..self.clone() }))
+    }
+
     /// The same for some of its targets.
     pub fn only(&self, method: &Method, targets: &BTreeSet<String>) -> Self {
         let targets: Vec<String> = self.targets.iter().filter(|target| targets.contains(*target)).cloned().collect();
@@ -185,7 +223,7 @@ impl Act {
     pub fn curl(&self, method: &Method, api: &str) -> String {
         let token = match method.name {
             "auth.revoke" => "TOKEN_TO_REVOKE",
-            "team.externalTeams.disconnect" => "SLACK_BOT_TOKEN",
+            "team.externalTeams.disconnect" | "conversations.declineSharedInvite" => "SLACK_BOT_TOKEN",
             _ => "SLACK_RESPONDER_TOKEN",
         };
         let mut line = format!("curl -sS -X POST {api}/{} -H \"Authorization: Bearer ${token}\"", method.name);
@@ -196,9 +234,9 @@ impl Act {
     }
 }
 
-/// The person of a target.
-pub fn user_of(target: &str) -> &str {
-    target.split_once('/').map_or(target, |(user, _)| user)
+/// What of a target is in the log as what something was done to: of a session its user, of a shared channel the channel.
+pub fn head_of(target: &str) -> &str {
+    target.split_once('/').map_or(target, |(head, _)| head)
 }
 
 struct View<'a> {
@@ -210,16 +248,23 @@ struct View<'a> {
 struct Aim {
     key: String,
     session: Option<Session>,
+    shared: Option<Shared>,
     is_behind_app: bool,
 }
 
 impl Aim {
     fn at(id: &str) -> Self {
-        Self { key: id.to_owned(), session: None, is_behind_app: false }
+        Self { key: id.to_owned(), session: None, shared: None, is_behind_app: false }
     }
 
-    fn user(&self) -> &str {
-        user_of(&self.key)
+    /// Of a session its user, of a shared channel the channel.
+    fn head(&self) -> &str {
+        head_of(&self.key)
+    }
+
+    fn note(&self) -> Option<&'static str> {
+        let shared = self.shared.as_ref()?;
+        shared.ours.is_none().then_some("nobody says whose channel it is: if it is theirs, Slack refuses")
     }
 }
 
@@ -258,7 +303,8 @@ impl View<'_> {
                 }
             }
         }
-        Act { targets: aims.iter().map(|aim| aim.key.clone()).collect(), arguments, missing, verdict }
+        let targets = aims.iter().map(|aim| aim.key.clone()).collect();
+        Act { targets, arguments, missing, verdict, note: aims.first().and_then(|aim| aim.note()) }
     }
 
     fn value(&self, fill: Fill, method: &Method, aims: &[&Aim]) -> Option<String> {
@@ -266,7 +312,7 @@ impl View<'_> {
         let session = aim.and_then(|aim| aim.session.as_ref());
         match fill {
             Fill::Target => match method.target {
-                Target::Session => aim.map(|aim| aim.user().to_owned()),
+                Target::Session | Target::SharedChannel => aim.map(|aim| aim.head().to_owned()),
                 _ => aim.map(|aim| aim.key.clone()),
             },
             Fill::Users => {
@@ -274,6 +320,7 @@ impl View<'_> {
                 (!keys.is_empty()).then(|| keys.join(","))
             }
             Fill::SessionId => session.map(|session| session.id.clone()),
+            Fill::SharedWith => aim.and_then(|aim| aim.shared.as_ref()).map(|shared| shared.org.clone()),
             Fill::Workspace => {
                 session.and_then(|session| session.team.clone()).or_else(|| only(&self.subjects.workspaces))
             }
@@ -303,7 +350,8 @@ impl View<'_> {
                 None if s.apps.is_empty() => vec![&s.calling_apps],
                 None => vec![&s.apps],
             },
-            Target::Channel => vec![&s.channels],
+            Target::SharedChannel if !s.shared.is_empty() => return self.shared(),
+            Target::Channel | Target::SharedChannel => vec![&s.channels],
             Target::File => vec![&s.files],
             Target::Workflow => vec![&s.workflows],
             Target::Org => vec![&s.orgs],
@@ -336,9 +384,25 @@ impl View<'_> {
         let aim = |session: &Session| Aim {
             key: format!("{}/{}", session.user, session.id),
             session: Some(session.clone()),
-            is_behind_app: false,
+            ..Aim::at(&session.user)
         };
         (sessions.ids.iter().filter(is_meant).map(aim).collect(), sessions.more)
+    }
+
+    /// Each channel with each organization once. Entries that disagree about whose it is say nothing.
+    fn shared(&self) -> (Vec<Aim>, u64) {
+        let mut aims: BTreeMap<String, Aim> = BTreeMap::new();
+        for shared in &self.subjects.shared.ids {
+            let key = format!("{}/{}", shared.channel, shared.org);
+            let aim = aims.entry(key.clone()).or_insert_with(|| Aim { shared: Some(shared.clone()), ..Aim::at(&key) });
+            if let Some(known) = &mut aim.shared {
+                known.ours = match (known.ours, shared.ours) {
+                    (Some(a), Some(b)) if a != b => None,
+                    (a, b) => a.or(b),
+                };
+            }
+        }
+        (aims.into_values().collect(), self.subjects.shared.more)
     }
 
     fn verdict(&self, method: &Method, aim: &Aim) -> Verdict {
@@ -346,27 +410,43 @@ impl View<'_> {
             return Verdict::Allowed;
         }
         let protected = &self.safeguards.break_glass;
-        if protected.contains(&aim.key) || protected.contains(aim.user()) {
+        if protected.contains(&aim.key) || protected.contains(aim.head()) {
             return Verdict::Refused(Refusal::BreakGlass);
         }
-        match (method.target, &self.safeguards.asked) {
-            (Target::User | Target::Session, _) => self.verdict_on(aim).map_or(self.cleared(method), Verdict::Refused),
-            (Target::App, Some(asked)) if asked.own_apps.contains(&aim.key) => Verdict::Refused(Refusal::OwnApp),
-            _ => Verdict::Allowed,
-        }
+        let refusal = match method.target {
+            Target::User | Target::Session => self.refusal_of_person(aim),
+            Target::App => self.refusal_of_app(&aim.key),
+            Target::SharedChannel => {
+                let is_theirs = aim.shared.as_ref().is_some_and(|shared| shared.ours == Some(false));
+                is_theirs.then_some(Refusal::NotOurs)
+            }
+            _ => None,
+        };
+        refusal.map_or(self.cleared(method), Verdict::Refused)
     }
 
-    /// What nothing speaks against: of people only once Slack has been asked about them.
+    /// What nothing speaks against: of people and apps only once Slack has been asked.
     fn cleared(&self, method: &Method) -> Verdict {
-        let is_of_people = matches!(method.target, Target::User | Target::Session);
-        match is_of_people && method.effect != Effect::Reads && self.safeguards.asked.is_none() {
+        let takes_asking = matches!(method.target, Target::User | Target::Session | Target::App);
+        match takes_asking && method.effect != Effect::Reads && self.safeguards.asked.is_none() {
             true => Verdict::Unasked,
             false => Verdict::Allowed,
         }
     }
 
-    fn verdict_on(&self, aim: &Aim) -> Option<Refusal> {
-        let user = aim.user();
+    fn refusal_of_app(&self, app: &str) -> Option<Refusal> {
+        let configured = &self.safeguards.own_apps;
+        let said = self.safeguards.asked.as_ref().map(|asked| &asked.own_apps);
+        match said {
+            _ if configured.contains(app) => Some(Refusal::OwnApp),
+            Some(Some(own)) if own.contains(app) => Some(Refusal::OwnApp),
+            Some(None) if configured.is_empty() => Some(Refusal::UnknownOwnApps),
+            _ => None,
+        }
+    }
+
+    fn refusal_of_person(&self, aim: &Aim) -> Option<Refusal> {
+        let user = aim.head();
         if aim.is_behind_app {
             return Some(Refusal::BehindApp);
         }
@@ -385,6 +465,9 @@ impl View<'_> {
             Role::PrimaryOwner => Some(Refusal::PrimaryOwner),
             Role::Bot => Some(Refusal::Bot),
             Role::Unknown if said.is_some() => Some(Refusal::UnknownRole),
+            role @ (Role::Admin | Role::Owner) if self.safeguards.admins == Admins::Spared => {
+                Some(Refusal::Admin(role))
+            }
             _ => None,
         }
     }
@@ -399,9 +482,10 @@ fn placeholder(argument: &Argument, target: Target) -> String {
     let text = match (argument.fill, target) {
         (Fill::Person(text), _) => text,
         (Fill::SessionId, _) => "SESSION_ID",
+        (Fill::SharedWith, _) => "THEIR_ORG_ID",
         (Fill::Workspace, _) => "WORKSPACE_ID",
         (Fill::Enterprise, _) => "ORG_ID",
-        (Fill::Channel, _) | (_, Target::Channel) => "CHANNEL_ID",
+        (Fill::Channel, _) | (_, Target::Channel | Target::SharedChannel) => "CHANNEL_ID",
         (Fill::Users, _) => "USER_IDS",
         (_, Target::App) => "APP_ID",
         (_, Target::File) => "FILE_ID",

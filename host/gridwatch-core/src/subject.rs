@@ -3,13 +3,16 @@
 //! A response acts on them, so the host takes them from the entries themselves, never from what a module says, and nothing
 //! becomes an id that doesn't look like one of Slack's. Whose an id is matters more than that it is there:
 //!
-//! - on a join by invitation Slack's `context` is the inviter's, so the session is theirs;
+//! - on a join by invitation Slack's `context` is the inviter's, so the session is theirs ([`Whose`]); what an app or an
+//!   agent did, or Slack's own servers, was done in no session of anybody's;
 //! - when an app made the call, the actor is the one in whose name it acted (an eDiscovery app's installer): no session
 //!   of theirs did it, so they stand apart;
 //! - `USLACKUSER` and the like stand in for nobody.
 
-use crate::directory::{Directory, Role};
+use crate::directory::{Directory, Role, granted_to};
 use crate::event::Event;
+use crate::mention::{self, channel_of, id_of};
+use crate::whose::{Whose, is_placeholder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,8 +21,6 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const MAX_EACH: usize = 50;
 /// Slack's ids are about 11 characters; sessions are numbers of up to 20.
 const MAX_ID: usize = 32;
-/// Actors that are no accounts.
-const PLACEHOLDERS: [&str; 3] = ["USLACKUSER", "USLACKSECURITY", "USLACKBOT"];
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -56,6 +57,9 @@ pub struct Subjects {
     /// Other organizations.
     #[serde(skip_serializing_if = "Kept::is_empty")]
     pub orgs: Kept<String>,
+    /// Channels and the other organizations that they are shared with.
+    #[serde(skip_serializing_if = "Kept::is_empty")]
+    pub shared: Kept<Shared>,
     /// What the log said last of the people above, where it said anything.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub roles: BTreeMap<String, Role>,
@@ -69,6 +73,16 @@ pub struct Session {
     /// The workspace it was seen in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
+}
+
+/// A channel shared with one other organization.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Shared {
+    pub channel: String,
+    pub org: String,
+    /// Is ours the host? `None`: the entry doesn't say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ours: Option<bool>,
 }
 
 /// The first [`MAX_EACH`] ids that came, sorted.
@@ -123,7 +137,7 @@ pub fn is_id(text: &str) -> bool {
     (2..=MAX_ID).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_uppercase())
         && text.bytes().all(|b| b.is_ascii_alphanumeric())
-        && !PLACEHOLDERS.contains(&text)
+        && !is_placeholder(text)
 }
 
 impl Subjects {
@@ -134,6 +148,7 @@ impl Subjects {
         subjects.take_actor(event);
         subjects.take_entity(event);
         subjects.take_details(event);
+        subjects.take_orgs(event, directory);
         subjects.take_roles(event, directory);
         subjects
     }
@@ -164,10 +179,41 @@ impl Subjects {
         self.workspaces.take_in(new.workspaces);
         self.enterprises.take_in(new.enterprises);
         self.orgs.take_in(new.orgs);
+        self.shared.take_in(new.shared);
         self.roles.extend(new.roles);
-        let people: BTreeSet<&String> = self.people().collect();
-        let gone: Vec<String> = self.roles.keys().filter(|id| !people.contains(id)).cloned().collect();
-        gone.iter().for_each(|id| _ = self.roles.remove(id));
+        self.drop_roles();
+    }
+
+    /// Adds those of an event that a finding counted without being about it: things, whoever did something with them; people
+    /// and sessions only where one did it who is an actor already, and then nobody as an actor. What somebody else did
+    /// before, as the one who started an export that another fetched, is no reason to sign them out.
+    pub fn widen(&mut self, counted: Self) {
+        let by = |of: &Self| of.actors.ids.union(&of.behind_apps.ids).cloned().collect::<BTreeSet<_>>();
+        let is_by_an_actor = !by(&counted).is_disjoint(&by(self));
+        self.calling_apps.take_in(counted.calling_apps);
+        self.apps.take_in(counted.apps);
+        self.channels.take_in(counted.channels);
+        self.files.take_in(counted.files);
+        self.workflows.take_in(counted.workflows);
+        self.orgs.take_in(counted.orgs);
+        self.shared.take_in(counted.shared);
+        if !is_by_an_actor {
+            return;
+        }
+        self.users.take_in(counted.users);
+        let theirs = counted.sessions.ids.into_iter().filter(|session| self.actors.ids.contains(&session.user));
+        let theirs: Vec<Session> = theirs.collect();
+        theirs.into_iter().for_each(|session| self.sessions.insert(session));
+        for (id, role) in counted.roles {
+            self.roles.entry(id).or_insert(role);
+        }
+        self.drop_roles();
+    }
+
+    /// Roles are only of people that there was room for.
+    fn drop_roles(&mut self) {
+        let people: BTreeSet<String> = self.people().cloned().collect();
+        self.roles.retain(|id, _| people.contains(id));
     }
 
     fn people(&self) -> impl Iterator<Item = &String> {
@@ -182,11 +228,6 @@ impl Subjects {
             "enterprise" => self.enterprises.add(id),
             _ => {}
         }
-        // A person's own team is the organization on Enterprise Grid.
-        match event.actor().map_or("", |actor| text(actor, "/team")) {
-            team if team.starts_with('E') => self.enterprises.add(team),
-            _ => {}
-        }
     }
 
     fn take_actor(&mut self, event: &Event) {
@@ -197,7 +238,12 @@ impl Subjects {
             return self.behind_apps.add(event.actor_id());
         }
         self.actors.add(event.actor_id());
-        let (user, id) = (whose_context(event), session_id(event));
+        let user = match Whose::of(event) {
+            Whose::Actor => event.actor_id(),
+            Whose::Inviter(Some(by)) => id_of(by).unwrap_or_default(),
+            Whose::Inviter(None) | Whose::App(_) | Whose::Agent(_) | Whose::Nobodys => return,
+        };
+        let id = session_id(event);
         if is_id(user) && !id.is_empty() {
             let team = text(event.json(), "/context/location/id");
             let team = Some(team).filter(|team| team.starts_with('T') && is_id(team)).map(str::to_owned);
@@ -211,9 +257,6 @@ impl Subjects {
         match event.entity_type() {
             "user" => self.users.add(of("/id")),
             "app" => self.apps.add(if of("/id").is_empty() { of("/app_id") } else { of("/id") }),
-            "channel" => self.channels.add(of("/id")),
-            "message" => self.channels.add(of("/channel")),
-            "huddle" => self.channels.add(of("/channel_id")),
             "file" => self.files.add(of("/id")),
             "workflow" | "workflow_v2" => self.workflows.add(of("/id")),
             "workspace" => self.workspaces.add(of("/id")),
@@ -224,16 +267,47 @@ impl Subjects {
 
     fn take_details(&mut self, event: &Event) {
         let json = event.json();
-        for target in ["/details/target_user", "/details/target_user/id"] {
-            self.users.add(text(json, target));
+        granted_to(event).iter().for_each(|user| self.users.add(user));
+        // Of a bulk reset, whose entity is the organization.
+        mention::list(json.pointer("/details/succeeded_users")).into_iter().for_each(|user| self.users.add(user));
+        channel_of(event).into_iter().for_each(|channel| self.channels.add(channel));
+    }
+
+    /// Other organizations: the one named as such, else the actor's if they belong to another, else whichever of the two sides
+    /// of a shared channel isn't ours.
+    fn take_orgs(&mut self, event: &Event, directory: &Directory) {
+        let json = event.json();
+        let actor = event.actor();
+        let team = actor.map_or("", |actor| text(actor, "/team"));
+        let is_outsider = actor.and_then(|actor| directory.is_external(actor, event)) == Some(true);
+        let own_team = if is_outsider { "" } else { team };
+        let sides = ["/details/origin_team", "/details/target_team"].map(|name| text(json, name));
+        // Ours is the side at which it took place. The actor's may be either: guests from outside aren't always known as such.
+        let is_place = |id: &str| self.enterprises.ids.contains(id) || self.workspaces.ids.contains(id);
+        let is_told = sides.into_iter().any(is_place);
+        let is_own = |id: &str| if is_told { is_place(id) } else { id == own_team };
+        let is_of_sharing = event.action.starts_with("external_shared_channel_");
+        let others: Vec<&str> = match text(json, "/details/external_organization_id") {
+            "" if is_outsider => vec![team],
+            "" if is_of_sharing => sides.into_iter().filter(|id| !id.is_empty() && !is_own(id)).collect(),
+            "" => vec![],
+            named => vec![named],
+        };
+        // The channel is the one's who shared it first.
+        let ours = match sides[0] {
+            host if others.contains(&host) => Some(false),
+            host if !host.is_empty() && is_own(host) => Some(true),
+            _ => None,
+        };
+        for org in others.iter().copied().filter(|org| is_id(org)) {
+            self.orgs.add(org);
+            if let Some(channel) = channel_of(event).filter(|channel| is_id(channel)) {
+                self.shared.insert(Shared { channel: channel.to_owned(), org: org.to_owned(), ours });
+            }
         }
-        self.channels.add(text(json, "/details/channel_id"));
-        self.orgs.add(text(json, "/details/external_organization_id"));
-        if event.action.starts_with("external_shared_channel_") {
-            let own = |id: &str| self.enterprises.ids.contains(id) || self.workspaces.ids.contains(id);
-            let teams = ["/details/origin_team", "/details/target_team"].map(|name| text(json, name));
-            let others: Vec<&str> = teams.into_iter().filter(|id| !own(id)).collect();
-            others.into_iter().for_each(|id| self.orgs.add(id));
+        // A person's own team is the organization on Enterprise Grid.
+        if own_team.starts_with('E') && !others.contains(&own_team) {
+            self.enterprises.add(own_team);
         }
     }
 
@@ -241,20 +315,6 @@ impl Subjects {
         let known =
             |id: &String| Some((id.clone(), directory.role_now(id, event))).filter(|(_, r)| *r != Role::Unknown);
         self.roles = self.people().filter_map(known).collect();
-    }
-}
-
-/// Whose address, client and session `context` tells.
-fn whose_context(event: &Event) -> &str {
-    let by = match (event.action.as_str(), text(event.json(), "/details/type")) {
-        ("user_channel_join", "INVITED") => "/details/inviter",
-        ("user_channel_leave", "KICKED") => "/details/kicker",
-        _ => return event.actor_id(),
-    };
-    match event.json().pointer(by) {
-        Some(Value::String(id)) => id,
-        Some(person) => text(person, "/id"),
-        None => "",
     }
 }
 
@@ -285,7 +345,9 @@ mod tests {
         let user = json!({ "type": "user", "user": { "id": "W1", "team": "E9", "account_type": "admin" } });
         let mut entry = json!({
             "id": "e", "date_create": 1_790_000_000, "action": "user_login", "actor": user, "entity": user,
-            "context": { "location": { "type": "workspace", "id": "T1" }, "session_id": 77 }
+            "context": {
+                "location": { "type": "workspace", "id": "T1" }, "ip_address": "198.51.100.7", "session_id": 77,
+            }
         });
         for (name, part) in parts.as_object().unwrap() {
             entry[name] = part.clone();
@@ -313,7 +375,7 @@ mod tests {
         assert_eq!((ids(&subjects.workspaces), ids(&subjects.enterprises)), (vec!["T1"], vec!["E9"]));
         assert_eq!(subjects.roles, BTreeMap::from([("W1".into(), Role::Admin)]));
         for (written, id) in [(json!("123"), Some("123")), (json!(null), None), (json!(0), None), (json!("x"), None)] {
-            let subjects = of(json!({ "context": { "session_id": written } }));
+            let subjects = of(json!({ "context": { "ip_address": "198.51.100.7", "session_id": written } }));
             assert_eq!(subjects.sessions.ids.first().map(|session| session.id.as_str()), id, "{written}");
         }
     }
@@ -336,20 +398,59 @@ mod tests {
 
     #[test]
     fn the_session_of_an_invited_join_is_the_inviters() {
-        let join = |kind: &str, inviter: Value| {
-            let details = json!({ "type": kind, "inviter": inviter });
+        let join = |details: Value| {
             let subjects = of(json!({ "action": "user_channel_join", "details": details }));
+            assert_eq!(ids(&subjects.actors), ["W1"], "{details}");
             subjects.sessions.ids.into_iter().map(|session| session.user).collect::<Vec<_>>()
         };
-        assert_eq!(join("INVITED", json!({ "id": "W2" })), ["W2"]);
-        assert_eq!(join("INVITED", json!("W2")), ["W2"]);
-        assert!(join("INVITED", json!(null)).is_empty(), "nobody knows whose");
-        assert_eq!(join("JOINED", json!(null)), ["W1"]);
+        assert_eq!(join(json!({ "type": "INVITED", "inviter": { "id": "W2" } })), ["W2"]);
+        assert_eq!(join(json!({ "type": "INVITED", "inviter": "W2" })), ["W2"]);
+        assert_eq!(
+            join(json!({ "inviter": { "type": "user", "user": { "id": "W2" } } })),
+            ["W2"],
+            "as in older entries"
+        );
+        assert!(join(json!({ "type": "INVITED", "inviter": null })).is_empty(), "nobody knows whose");
+        assert_eq!(join(json!({ "type": "JOINED", "inviter": null })), ["W1"]);
+    }
+
+    #[test]
+    fn an_agent_and_slacks_own_servers_act_in_no_session() {
+        for context in [
+            json!({ "ip_address": "198.51.100.7", "session_id": 77, "acting_agent": "Slackbot" }),
+            json!({ "ip_address": "127.0.0.1", "session_id": 77 }),
+            json!({ "session_id": 77 }),
+        ] {
+            let subjects = of(json!({ "context": context }));
+            assert_eq!((ids(&subjects.actors), subjects.sessions.is_empty()), (vec!["W1"], true), "{context}");
+        }
+    }
+
+    #[test]
+    fn whom_it_was_done_to_is_read_in_every_shape() {
+        let user = json!({ "id": "W2" });
+        for details in [
+            json!({ "target_user": "W2" }),
+            json!({ "target_user": user }),
+            json!({ "target_user": ["W2", "W3"] }),
+            json!({ "target_user": "[\"W2\",\"W3\"]" }),
+            json!({ "target_user_id": "W2" }),
+            json!({ "target_entity_id": "W2" }),
+            json!({ "user": user }),
+            json!({ "succeeded_users": ["W2", "W3"], "failed_users": ["W4"] }),
+            json!({ "succeeded_users": "[\"W2\",\"W3\"]" }),
+        ] {
+            let role = json!({ "type": "account_type_role", "account_type_role": { "id": "Rl0A" } });
+            let subjects = of(json!({ "action": "x", "entity": role, "details": details }));
+            let users = ids(&subjects.users);
+            assert!(users == ["W2"] || users == ["W2", "W3"], "{details}: {users:?}");
+            assert_eq!(users.len() == 2, details.to_string().contains("W3"), "{details}");
+        }
     }
 
     #[test]
     fn a_person_behind_an_app_did_nothing_in_a_session() {
-        let context = json!({ "session_id": 77, "app": { "id": "A7" } });
+        let context = json!({ "ip_address": "198.51.100.7", "session_id": 77, "app": { "id": "A7" } });
         let file = json!({ "type": "file", "file": { "id": "F1" } });
         let read = of(json!({ "action": "file_downloaded", "entity": file, "context": context }));
         assert_eq!((ids(&read.behind_apps), ids(&read.calling_apps)), (vec!["W1"], vec!["A7"]));
@@ -370,9 +471,75 @@ mod tests {
 
     #[test]
     fn the_other_organization_of_a_shared_channel_is_told_from_ours() {
+        let connected = |details: Value| {
+            let channel = json!({ "type": "channel", "channel": { "id": "C1" } });
+            let parts = json!({ "action": "external_shared_channel_connected", "entity": channel, "details": details });
+            of(parts).shared.ids.into_iter().map(|s| (s.channel, s.org, s.ours)).collect::<Vec<_>>()
+        };
+        let one = |org: &str, ours| vec![("C1".to_owned(), org.to_owned(), ours)];
+        for (details, want) in [
+            (json!({ "origin_team": "E9", "target_team": "E8" }), one("E8", Some(true))),
+            (json!({ "origin_team": "T1", "target_team": "E8" }), one("E8", Some(true))),
+            (json!({ "origin_team": "E8", "target_team": "E9" }), one("E8", Some(false))),
+            (json!({ "target_team": "E8" }), one("E8", None)),
+            (json!({ "external_organization_id": "E8" }), one("E8", None)),
+            (json!({ "origin_team": "E9", "external_organization_id": "E8" }), one("E8", Some(true))),
+            (json!({ "origin_team": "T8", "external_organization_id": "E8" }), one("E8", None)),
+            (json!({ "origin_team": "E9" }), vec![]),
+            (json!({}), vec![]),
+        ] {
+            assert_eq!(connected(details.clone()), want, "{details}");
+        }
+        // Somebody of theirs accepted it, whom nothing tells from our own yet.
+        let guest = json!({ "type": "user", "user": { "id": "W8", "team": "E8" } });
+        let channel = json!({ "type": "channel", "channel": { "id": "C1" } });
+        let accepted = of(json!({
+            "action": "external_shared_channel_invite_accepted", "actor": guest, "entity": channel,
+            "context": { "location": { "type": "enterprise", "id": "E9" } },
+            "details": { "origin_team": "E9", "target_team": "E8" },
+        }));
+        let shared = Shared { channel: "C1".into(), org: "E8".into(), ours: Some(true) };
+        assert_eq!((accepted.shared.ids, ids(&accepted.enterprises)), (BTreeSet::from([shared]), vec!["E9"]));
         let details = json!({ "origin_team": "E9", "target_team": "T0THEIRS", "external_organization_id": "E8" });
         let subjects = of(json!({ "action": "external_shared_channel_connected", "details": details }));
-        assert_eq!(ids(&subjects.orgs), ["E8", "T0THEIRS"]);
+        assert_eq!(ids(&subjects.orgs), ["E8"], "it is named: T0THEIRS is a workspace of theirs");
+        assert_eq!(ids(&subjects.enterprises), ["E9"]);
+    }
+
+    #[test]
+    fn an_actor_from_outside_brings_their_organization_in() {
+        let guest = json!({ "type": "user", "user": { "id": "W8", "team": "E8" } });
+        let file = json!({ "type": "file", "file": { "id": "F1" } });
+        let read = json!({
+            "action": "file_downloaded", "date_create": 1_790_700_000, "actor": guest, "entity": file,
+            "details": { "channel_id": "C1" },
+        });
+        let mut directory = Directory::default();
+        let (first, read) = (event(json!({})), event(read));
+        [&first, &read].into_iter().for_each(|event| directory.learn(event));
+        let subjects = Subjects::of(&read, &directory);
+        assert_eq!((ids(&subjects.orgs), ids(&subjects.enterprises)), (vec!["E8"], vec![]));
+        let shared = Shared { channel: "C1".into(), org: "E8".into(), ours: None };
+        assert_eq!(subjects.shared.ids, BTreeSet::from([shared]));
+    }
+
+    #[test]
+    fn what_was_counted_adds_things_and_no_actors() {
+        let user = |id: &str| json!({ "type": "user", "user": { "id": id } });
+        let link = |by: &str, file: &str| {
+            let file = json!({ "type": "file", "file": { "id": file } });
+            of(json!({ "action": "file_public_link_created", "actor": user(by), "entity": file }))
+        };
+        let mut fired = link("W1", "F5");
+        fired.widen(link("W1", "F1"));
+        fired.widen(link("W2", "F2"));
+        fired.widen(of(json!({ "action": "x", "actor": user("W1"), "entity": user("W3") })));
+        fired.widen(of(json!({ "action": "x", "actor": user("W2"), "entity": user("W4") })));
+        let join = json!({ "inviter": { "id": "W5" } });
+        fired.widen(of(json!({ "action": "user_channel_join", "actor": user("W1"), "details": join })));
+        assert_eq!((ids(&fired.files), ids(&fired.actors)), (vec!["F1", "F2", "F5"], vec!["W1"]));
+        assert!(fired.users.ids.contains("W3") && !fired.users.ids.contains("W4"), "{:?}", fired.users);
+        assert!(fired.sessions.ids.iter().all(|session| session.user == "W1"), "{:?}", fired.sessions);
     }
 
     #[test]

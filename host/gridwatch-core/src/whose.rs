@@ -5,15 +5,16 @@
 //! so does what an agent does for somebody. Slack's own acts come from no address, or from the loopback address.
 
 use crate::event::Event;
+use crate::mention::id_of;
 use serde_json::Value;
 
 /// Slack's placeholders where no person acted (docs.slack.dev/admins/audit-logs-api).
-const PLACEHOLDERS: [&str; 2] = ["USLACKUSER", "USLACKSECURITY"];
+const PLACEHOLDERS: [&str; 3] = ["USLACKUSER", "USLACKSECURITY", "USLACKBOT"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose<'e> {
     Actor,
-    /// Who invited the actor, or removed them; `None` where the entry doesn't name them.
+    /// Who invited the actor, or removed them: a user's object, or their id alone; `None` where the entry doesn't name them.
     Inviter(Option<&'e Value>),
     /// The app through which the actor acted, as the entry has it.
     App(&'e Value),
@@ -92,16 +93,17 @@ pub fn is_loopback(ip: &str) -> bool {
     ip.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
-/// `inviter` and `kicker` come flat or, in older entries, as `{type, user: {…}}`.
+/// `inviter` and `kicker` come flat or, in older entries, as `{type, user: {…}}`; a bare id is understood too.
 fn inviter(event: &Event) -> Option<Option<&Value>> {
     let details = event.json().get("details")?;
-    let named = ["inviter", "kicker"].into_iter().find_map(|who| details.get(who).filter(|v| v.is_object()));
+    let is_named = |by: &&Value| by.is_object() || by.as_str().is_some_and(|id| !id.is_empty());
+    let named = ["inviter", "kicker"].into_iter().find_map(|who| details.get(who).filter(is_named));
     let how = details.get("type").and_then(Value::as_str);
     if named.is_none() && !(matches!(how, Some("INVITED" | "KICKED")) && event.action.contains("channel")) {
         return None;
     }
     let user = named.map(|by| by.get("user").filter(|user| user.is_object()).unwrap_or(by));
-    Some(user.filter(|user| user.get("id").and_then(Value::as_str) != Some(event.actor_id())))
+    Some(user.filter(|user| id_of(user) != Some(event.actor_id())))
 }
 
 #[cfg(test)]
@@ -117,7 +119,7 @@ mod tests {
         );
         let event = Event::new(1, UnixMillis(0), &Entry::from_json(&raw));
         match Whose::of(&event) {
-            Whose::Inviter(Some(user)) => format!("inviter {}", user["id"].as_str().unwrap_or_default()),
+            Whose::Inviter(Some(user)) => format!("inviter {}", id_of(user).unwrap_or_default()),
             Whose::App(app) => format!("app {}", app["id"].as_str().unwrap_or_default()),
             other => other.name().to_owned(),
         }
@@ -131,6 +133,9 @@ mod tests {
             ("user_channel_join", ip, r#""type":"JOINED""#, "actor"),
             ("user_channel_join", ip, r#""type":"INVITED","inviter":{"id":"W2"}"#, "inviter W2"),
             ("user_channel_join", ip, r#""inviter":{"type":"user","user":{"id":"W2"}}"#, "inviter W2"),
+            ("user_channel_join", ip, r#""type":"INVITED","inviter":"W2""#, "inviter W2"),
+            ("user_channel_join", ip, r#""inviter":"W2""#, "inviter W2"),
+            ("user_channel_join", ip, r#""inviter":"","kicker":null"#, "actor"),
             ("user_channel_join", ip, r#""type":"INVITED""#, "inviter"),
             ("user_channel_leave", ip, r#""type":"KICKED","kicker":{"id":"W3"}"#, "inviter W3"),
             ("file_downloaded", r#""ip_address":"192.0.2.9","app":{"id":"A1"}"#, "", "app A1"),

@@ -77,6 +77,9 @@ pub struct WebToken {
     pub user: String,
     /// `*` is all of them.
     pub scopes: Vec<String>,
+    /// The app it was made for. `None`: `auth.test` doesn't say.
+    #[serde(default)]
+    pub app: Option<String>,
 }
 
 impl Default for Knobs {

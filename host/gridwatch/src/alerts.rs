@@ -1,6 +1,6 @@
 //! `gridwatch alerts` and `gridwatch explain`: what was found, as a person wants to read it and as machines do.
 
-use crate::archive;
+use crate::archive::{self, ArchiveError, ArchiveRecord};
 use crate::history;
 use crate::record::PRODUCT;
 use crate::show;
@@ -108,12 +108,19 @@ pub fn follow(state_dir: &Path, filter: &Filter, limit: usize, form: Form, out: 
 
 /// Slack's bytes of the entries that an alert shows as evidence, as far as the archive still has them, one a line.
 pub fn entries(archive: &Path, alert: &Alert, out: &mut dyn Write) -> Result<()> {
-    let ids: BTreeSet<&str> = alert.evidence.iter().map(|stub| stub.id.as_str()).collect();
-    for record in archive::read(archive, Some(alert.first), Some(alert.last))? {
-        let record = record?;
-        if ids.contains(Entry::from_json(&record.raw).id.as_str()) {
-            writeln!(out, "{}", record.raw)?;
-        }
+    for record in cited(archive, alert)? {
+        writeln!(out, "{}", record?.raw)?;
     }
     Ok(out.flush()?)
+}
+
+/// What the archive has of the entries that an alert shows as evidence. After an `Err` it goes on with what can be read.
+pub fn cited(
+    archive: &Path,
+    alert: &Alert,
+) -> Result<impl Iterator<Item = Result<ArchiveRecord, ArchiveError>>, ArchiveError> {
+    let ids: BTreeSet<String> = alert.evidence.iter().map(|stub| stub.id.clone()).collect();
+    let times = alert.evidence.iter().map(|stub| stub.time).collect();
+    let is_cited = move |record: &ArchiveRecord| ids.contains(&Entry::from_json(&record.raw).id);
+    Ok(archive::read_at(archive, times)?.filter(move |record| record.as_ref().map_or(true, &is_cited)))
 }

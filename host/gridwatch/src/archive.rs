@@ -28,7 +28,7 @@ mod record;
 
 #[cfg(test)]
 use read::Records;
-pub use read::read;
+pub use read::{read, read_at};
 pub use record::ArchiveRecord;
 
 use frame::Found;

@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use gridwatch_core::manifest::{Severity, parse_span};
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{RawData, View};
+use gridwatch_detect::Module;
 use gridwatch_detect::module::grants;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -407,8 +408,26 @@ fn check(path: &Path) -> Result<u8> {
     if let Some(file) = &wanted.exceptions {
         println!("exceptions {}: {}", file.display(), exceptions.len());
     }
+    if config.respond.token.is_some() {
+        warn_of_responders(&config, &modules);
+    }
     println!("{}: fine; {} modules, {} sinks", path.display(), modules.len(), config.sinks.len());
     Ok(0)
+}
+
+/// Only Slack knows whose the responder's token is, and a check asks nobody; that no list names anybody can be told.
+fn warn_of_responders(config: &Config, modules: &[Module]) {
+    const SETTING: &str = "responders";
+    for manifest in modules.iter().map(|module| &module.manifest).filter(|m| m.config.contains_key(SETTING)) {
+        let set = config.modules.config.get(&manifest.name).and_then(|settings| settings.get(SETTING));
+        if set.and_then(Value::as_array).is_none_or(Vec::is_empty) {
+            println!(
+                "note: `respond` is configured, and `modules.config.{}.{SETTING}` names nobody: put the user id of the \
+                 responder's token there, or rules don't take its resets for the security team's",
+                manifest.name
+            );
+        }
+    }
 }
 
 fn replayed(args: &Replay) -> Result<()> {

@@ -205,6 +205,8 @@ pub struct Respond {
     pub token: Option<Place>,
     /// Ids that no act may touch.
     pub break_glass: BTreeSet<String>,
+    /// Apps of gridwatch's own: the poller's and the responder's.
+    pub own_apps: BTreeSet<String>,
     /// Begins what is written down as the reason of an act.
     pub reason: String,
 }

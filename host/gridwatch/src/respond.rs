@@ -5,6 +5,7 @@
 //! one, each written down before and after. What was done for an alert is not done again, and an act whose end nobody knows
 //! is shown instead of repeated.
 
+mod evidence;
 pub mod journal;
 mod show;
 
@@ -15,10 +16,11 @@ use crate::rotation::Keeper;
 use crate::web_api::{Failure, WebApi};
 use anyhow::Result;
 use clap::Args;
+use evidence::Reach;
 use gridwatch_core::alert::Alert;
 use gridwatch_core::directory::Role;
 use gridwatch_core::method::{Effect, Method};
-use gridwatch_core::plan::{Act, Asked, Calls, How, Plan, Planned, Refusal, Safeguards, Verdict};
+use gridwatch_core::plan::{Act, Admins, Asked, Calls, How, Plan, Planned, Refusal, Safeguards, Verdict};
 use gridwatch_core::response::{Past, Row, Stage, past};
 use gridwatch_core::subject::is_id;
 use gridwatch_core::time::UnixMillis;
@@ -35,7 +37,7 @@ sent.
 
 With --execute it does what can be taken back: ending sessions, restricting an app, revoking a file's public link, \
 disconnecting a shared channel. It never touches the primary owner, `respond.break_glass`, the owner of the token that reads \
-the audit log, or its own. Each act is written to responses.ndjson in state_dir before and after, and what Slack logs of it \
+the audit log, its own, or an app of gridwatch's; with --yes, admins and owners neither, unless --step names the step. Each act is written to responses.ndjson in state_dir before and after, and what Slack logs of it \
 sets no rules off.
 
 The responder's token is a user token of an app of its own, with admin.users:write, admin.apps:write, files:write and \
@@ -81,11 +83,12 @@ const REFUSED: u8 = 2;
 pub async fn run(options: &Options) -> Result<u8> {
     let config = Config::load(&options.config)?;
     let alert = history::find(&config.state_dir, &options.alert).map_err(|e| Wrong(format!("{e:#}")))?;
+    let (alert, reach) = evidence::widened(alert, &config);
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
     if !options.execute {
-        let safeguards = Safeguards { break_glass: config.respond.break_glass.clone(), asked: None };
-        let (plan, rows) = (Plan::of(&alert, &safeguards), journal::read(&config.state_dir)?);
-        let shown = show::Shown { alert: &alert, plan: &plan, rows: &rows, api: &config.slack.web_url() };
+        let (plan, rows) = (Plan::of(&alert, &unasked(&config.respond, options)), journal::read(&config.state_dir)?);
+        let shown =
+            show::Shown { alert: &alert, reach: &reach, plan: &plan, rows: &rows, api: &config.slack.web_url() };
         match options.json {
             true => writeln!(out, "{}", shown.json())?,
             false => shown.text(&mut out)?,
@@ -101,9 +104,19 @@ pub async fn run(options: &Options) -> Result<u8> {
         );
     };
     let slack = Responder::new(&config)?;
-    let safeguards = slack.safeguards(&alert, &config.respond).await?;
-    let execution = Execution { options, config: &config, alert: &alert, slack, safeguards, journal };
+    let safeguards = slack.safeguards(&alert, unasked(&config.respond, options)).await?;
+    let execution = Execution { options, config: &config, alert: &alert, reach, slack, safeguards, journal };
     execution.run(&mut out).await
+}
+
+/// What is known before Slack is asked.
+fn unasked(respond: &Respond, options: &Options) -> Safeguards {
+    // Whoever names a step has looked at whom it is about; a script that does all there is has not.
+    let admins = match options.yes && options.step.is_empty() {
+        true => Admins::Spared,
+        false => Admins::LikeOthers,
+    };
+    Safeguards { break_glass: respond.break_glass.clone(), own_apps: respond.own_apps.clone(), admins, asked: None }
 }
 
 /// The responder's side of Slack.
@@ -145,9 +158,7 @@ impl Responder {
     }
 
     /// Asks Slack about tokens and people.
-    async fn safeguards(&self, alert: &Alert, respond: &Respond) -> Result<Safeguards> {
-        let break_glass = respond.break_glass.clone();
-        let unasked = Safeguards { break_glass: break_glass.clone(), asked: None };
+    async fn safeguards(&self, alert: &Alert, unasked: Safeguards) -> Result<Safeguards> {
         let own = match identity(&self.api).await {
             Ok(own) => own,
             Err(failure) => anyhow::bail!("Slack doesn't say whose the responder's token is: {failure}"),
@@ -172,15 +183,15 @@ impl Responder {
                 Err(failure) => eprintln!("note: Slack doesn't say who {person} is: {failure}"),
             }
         }
-        let apps = [own.app, poller.as_ref().and_then(|poller| poller.app.clone())];
+        let own_apps = own.app.zip(poller.as_ref().and_then(|poller| poller.app.clone()));
         let asked = Asked {
             poller: poller.map(|poller| poller.user),
             responder: own.user,
             enterprise: own.enterprise,
-            own_apps: apps.into_iter().flatten().collect(),
+            own_apps: own_apps.map(|(ours, pollers)| BTreeSet::from([ours, pollers])),
             roles,
         };
-        Ok(Safeguards { break_glass, asked: Some(asked) })
+        Ok(Safeguards { asked: Some(asked), ..unasked })
     }
 }
 
@@ -240,6 +251,7 @@ struct Execution<'a> {
     options: &'a Options,
     config: &'a Config,
     alert: &'a Alert,
+    reach: Reach,
     slack: Responder,
     safeguards: Safeguards,
     journal: Journal,
@@ -252,7 +264,9 @@ impl Execution<'_> {
         let rows = journal::read(&self.config.state_dir)?;
         let (todo, mut outcomes) = self.sorted(&steps, &rows);
         if !self.options.json {
-            show::intended(self.alert, &todo, &outcomes, out)?;
+            let asked = self.safeguards.asked.as_ref();
+            let intended = show::Intended { todo: &todo, not: &outcomes, roles: asked.map(|asked| &asked.roles) };
+            intended.text(self.alert, &self.reach, &self.config.slack.web_url(), out)?;
             out.flush()?;
         }
         if !todo.is_empty() && !self.options.yes {
@@ -261,7 +275,7 @@ impl Execution<'_> {
         for chosen in todo {
             let outcome = self.perform(&chosen).await?;
             if !self.options.json {
-                show::outcome(&chosen, &outcome, out)?;
+                show::outcome(&chosen, &outcome, &self.config.slack.web_url(), out)?;
                 out.flush()?;
             }
             outcomes.push((chosen, outcome));
@@ -269,7 +283,7 @@ impl Execution<'_> {
         if self.options.json {
             let rows = journal::read(&self.config.state_dir)?;
             let api = self.config.slack.web_url();
-            let shown = show::Shown { alert: self.alert, plan: &plan, rows: &rows, api: &api };
+            let shown = show::Shown { alert: self.alert, reach: &self.reach, plan: &plan, rows: &rows, api: &api };
             writeln!(out, "{}", shown.json_with(&outcomes))?;
         }
         Ok(exit_code(&outcomes))

@@ -373,8 +373,8 @@ fn client<'c>(clients: &'c mut HashMap<String, String>, agent: &str) -> &'c str 
     clients.get(agent).map_or("", String::as_str)
 }
 
-fn id_of(object: &Value) -> &str {
-    object.get("id").and_then(Value::as_str).unwrap_or_default()
+fn id_of(named: &Value) -> &str {
+    crate::mention::id_of(named).unwrap_or_default()
 }
 
 fn clip(text: &str) -> String {

@@ -63,18 +63,28 @@ fn entry(action: &str, kind: &str, thing: Value) -> Value {
         "id": "e", "date_create": 1_790_000_000, "action": action,
         "actor": { "type": "user", "user": { "id": "W1", "team": "E9" } },
         "entity": { "type": kind, kind: thing },
-        "context": { "location": { "type": "workspace", "id": "T1" }, "session_id": 77 },
+        "context": {
+            "location": { "type": "workspace", "id": "T1" }, "ip_address": "198.51.100.7", "session_id": 77,
+        },
     })
+}
+
+fn shared(channel: &str, details: Value) -> Value {
+    let mut entry = entry("external_shared_channel_connected", "channel", json!({ "id": channel }));
+    entry["details"] = details;
+    entry
 }
 
 fn asked(roles: &[(&str, Role)]) -> Safeguards {
     Safeguards {
         break_glass: BTreeSet::from(["WBREAK".into(), "CBREAK".into()]),
+        own_apps: BTreeSet::new(),
+        admins: Admins::LikeOthers,
         asked: Some(Asked {
             poller: Some("WPOLL".into()),
             responder: "WRESP".into(),
             enterprise: Some("E9".into()),
-            own_apps: BTreeSet::from(["AOWN".into()]),
+            own_apps: Some(BTreeSet::from(["AOWN".into()])),
             roles: roles.iter().map(|(id, role)| ((*id).to_owned(), *role)).collect(),
         }),
     }
@@ -102,8 +112,8 @@ fn every_family_of_subjects_fills_its_call() {
         ("files.revokePublicURL", entry("file_public_link_created", "file", user("F1")), "-d file=F1"),
         (
             "admin.conversations.disconnectShared",
-            entry("external_shared_channel_connected", "channel", user("C1")),
-            "-d channel_id=C1",
+            shared("C1", json!({ "origin_team": "E9", "target_team": "E8" })),
+            "-d channel_id=C1 -d leaving_team_ids=E8",
         ),
     ] {
         let alert = alert(method, None, entry);
@@ -156,9 +166,72 @@ fn each_refusal_is_given_where_it_belongs() {
     assert_eq!(calls(&on_user("W2"), &blind).acts[0].verdict, Verdict::Refused(Refusal::UnknownPoller));
     let app = alert("admin.apps.restrict", None, entry("app_installed", "app", json!({ "id": "AOWN" })));
     assert_eq!(calls(&app, &safeguards).acts[0].verdict, Verdict::Refused(Refusal::OwnApp));
-    let channel = entry("external_shared_channel_connected", "channel", json!({ "id": "CBREAK" }));
+    let channel = shared("CBREAK", json!({ "origin_team": "E9", "target_team": "E8" }));
     let channel = alert("admin.conversations.disconnectShared", None, channel);
     assert_eq!(calls(&channel, &safeguards).acts[0].verdict, Verdict::Refused(Refusal::BreakGlass));
+}
+
+#[test]
+fn a_script_spares_admins_and_owners() {
+    let roles = [("W1", Role::Member), ("W2", Role::Admin), ("W3", Role::Owner)];
+    let spared = Safeguards { admins: Admins::Spared, ..asked(&roles) };
+    let mut alert = alert("admin.users.session.resetBulk", None, entry("x", "file", json!({ "id": "F1" })));
+    alert.subjects.actors.ids.extend(["W2".to_owned(), "W3".to_owned()]);
+    let verdicts = |safeguards: &Safeguards| -> Vec<(String, Verdict)> {
+        let acts = calls(&alert, safeguards).acts.into_iter();
+        acts.map(|act| (act.targets.join(","), act.verdict)).collect()
+    };
+    assert_eq!(verdicts(&asked(&roles)), [("W1,W2,W3".to_owned(), Verdict::Allowed)]);
+    let refused = |role| Verdict::Refused(Refusal::Admin(role));
+    let want = [("W1", Verdict::Allowed), ("W2", refused(Role::Admin)), ("W3", refused(Role::Owner))];
+    assert_eq!(verdicts(&spared), want.map(|(id, verdict)| (id.to_owned(), verdict)));
+}
+
+#[test]
+fn an_app_is_cleared_once_it_is_known_which_are_our_own() {
+    let app = alert("admin.apps.restrict", None, entry("app_installed", "app", json!({ "id": "A1" })));
+    let verdict = |configured: &[&str], said: Option<&[&str]>| {
+        let texts = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
+        let mut safeguards = asked(&[]);
+        safeguards.own_apps = texts(configured);
+        safeguards.asked.as_mut().unwrap().own_apps = said.map(texts);
+        calls(&app, &safeguards).acts[0].verdict.clone()
+    };
+    for (configured, said, want) in [
+        (&[][..], Some(&["AOWN"][..]), Verdict::Allowed),
+        (&[], Some(&["A1"]), Verdict::Refused(Refusal::OwnApp)),
+        (&[], None, Verdict::Refused(Refusal::UnknownOwnApps)),
+        (&["AOWN"], None, Verdict::Allowed),
+        (&["A1"], None, Verdict::Refused(Refusal::OwnApp)),
+        (&["A1"], Some(&["AOWN"]), Verdict::Refused(Refusal::OwnApp)),
+        (&["AOWN"], Some(&["A1"]), Verdict::Refused(Refusal::OwnApp)),
+    ] {
+        assert_eq!(verdict(configured, said), want, "{configured:?} {said:?}");
+    }
+    assert_eq!(calls(&app, &Safeguards::default()).acts[0].verdict, Verdict::Unasked);
+}
+
+#[test]
+fn a_shared_channel_is_disconnected_from_one_organization_at_a_time_where_it_is_ours() {
+    let mut alert = alert(
+        "admin.conversations.disconnectShared",
+        None,
+        shared("C1", json!({ "origin_team": "E9", "target_team": "E8" })),
+    );
+    let also = |channel: &str, org: &str, ours| Shared { channel: channel.into(), org: org.into(), ours };
+    alert.subjects.shared.ids.extend([
+        also("C1", "E8", None),
+        also("C1", "E7", None),
+        also("C2", "E8", Some(false)),
+        also("C3", "E8", Some(false)),
+        also("C3", "E8", Some(true)),
+    ]);
+    let calls = calls(&alert, &asked(&[]));
+    let acts: Vec<_> =
+        calls.acts.iter().map(|a| (a.targets[0].as_str(), calls.is_executable(a), a.note.is_some())).collect();
+    assert_eq!(acts, [("C1/E7", true, true), ("C1/E8", true, false), ("C2/E8", false, false), ("C3/E8", true, true)]);
+    assert_eq!(calls.acts[2].verdict, Verdict::Refused(Refusal::NotOurs));
+    assert_eq!(calls.acts[0].arguments, [("channel_id", "C1".to_owned()), ("leaving_team_ids", "E7".to_owned())]);
 }
 
 #[test]
@@ -235,8 +308,26 @@ fn what_the_alert_does_not_know_is_left_to_a_person() {
     assert!(role.ends_with("-d role_id=ROLE_ID -d entity_ids=WORKSPACE_OR_ORG_ID -d user_ids=W1"), "{role}");
     let invalidate = call("admin.users.session.invalidate", no_session);
     assert!(invalidate.ends_with("-d user_id=USER_ID -d session_id=SESSION_ID"), "{invalidate}");
+    let disconnect =
+        call("admin.conversations.disconnectShared", entry("channel_moved", "channel", json!({ "id": "C1" })));
+    assert!(disconnect.ends_with("-d channel_id=C1 -d leaving_team_ids=THEIR_ORG_ID"), "{disconnect}");
     let revoke = call("auth.revoke", entry("app_token_preserved", "app", json!({ "id": "A1" })));
     assert!(revoke.ends_with("\"Authorization: Bearer $TOKEN_TO_REVOKE\""), "never with the responder's own: {revoke}");
+}
+
+#[test]
+fn an_act_knows_the_call_that_takes_it_back() {
+    let undone = |method: &str, entry: Value| {
+        let alert = alert(method, None, entry);
+        let calls = calls(&alert, &asked(&[]));
+        calls.acts[0].undo(calls.method).map(|(undo, act)| act.curl(undo, API))
+    };
+    let undo = undone("admin.apps.restrict", entry("app_installed", "app", json!({ "id": "A1" }))).unwrap();
+    assert!(
+        undo.contains("/admin.apps.clearResolution ") && undo.ends_with("-d app_id=A1 -d enterprise_id=E9"),
+        "{undo}"
+    );
+    assert_eq!(undone("files.revokePublicURL", entry("x", "file", json!({ "id": "F1" }))), None);
 }
 
 #[test]

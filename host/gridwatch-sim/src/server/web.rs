@@ -89,7 +89,10 @@ pub(super) fn answer(shared: &Shared, state: &mut State, request: &Request<'_>, 
     let body = match scope.and_then(|scope| {
         let caller = caller(state, request, now_ms)?;
         has_scope(&caller, scope)?;
-        done(&shared.enterprise, state, method, &caller.user, &arguments, now_ms)
+        match method {
+            "auth.test" => Ok(auth_test(&shared.enterprise, state.web.user(&caller.user), &caller)),
+            _ => done(&shared.enterprise, state, method, &caller.user, &arguments, now_ms),
+        }
     }) {
         Ok(body) => body,
         Err(body) => {
@@ -142,7 +145,7 @@ fn caller(state: &State, request: &Request<'_>, now_ms: u64) -> Result<WebToken,
         Some(owner) => {
             let scopes =
                 if state.knobs.web_tokens.is_empty() { vec!["*".into()] } else { vec!["auditlogs:read".into()] };
-            Ok(WebToken { user: owner.id.clone(), scopes })
+            Ok(WebToken { user: owner.id.clone(), scopes, app: None })
         }
     }
 }
@@ -182,9 +185,6 @@ fn done(
 ) -> Result<String, String> {
     let get = |name: &str| arguments.get(name).map_or("", String::as_str);
     let refuse = |code: Refusal| ok_false(code);
-    if method == "auth.test" {
-        return Ok(auth_test(enterprise, state.web.user(by), by));
-    }
     let is_admin = |user: &User| matches!(user.role, Role::PrimaryOwner | Role::Owner | Role::Admin);
     if !state.web.user(by).is_some_and(is_admin) {
         return Err(refuse("not_an_admin"));
@@ -246,10 +246,22 @@ fn act<'g>(
             plain("file_public_link_revoked", "file", get("file"))
         }
         "files.revokePublicURL" => Err("file_not_found"),
-        "admin.conversations.disconnectShared" if is_id(get("channel_id"), ['C', 'G']) => {
-            plain("external_shared_channel_disconnected", "channel", get("channel_id"))
+        "admin.conversations.disconnectShared" => {
+            let (channel, leaving) = (get("channel_id"), get("leaving_team_ids"));
+            match leaving {
+                _ if !is_id(channel, ['C', 'G']) => return Err("channel_not_found"),
+                "" => return Err("leaving_team_required"),
+                ours if ours == enterprise.id => return Err("cannot_kick_home_team"),
+                // One at a time: a list is no id.
+                theirs if !is_id(theirs, ['E', 'T']) || theirs.contains(',') => return Err("team_not_found"),
+                _ => {}
+            }
+            let details = object(|o| {
+                o.str("origin_team", &enterprise.id).str("target_team", leaving).flag("is_external_limited", false);
+            });
+            let entity = ("channel", channel.to_owned());
+            Ok(Act { action: "external_shared_channel_disconnected", entity, details: Some(details) })
         }
-        "admin.conversations.disconnectShared" => Err("channel_not_found"),
         _ => Err("unknown_method"),
     }
 }
@@ -307,11 +319,14 @@ fn write_user(o: &mut Obj<'_>, enterprise: &Enterprise, user: &User) {
     o.str("id", &user.id).str("name", &user.name).str("email", &user.email).str("team", &enterprise.id);
 }
 
-fn auth_test(enterprise: &Enterprise, user: Option<&User>, id: &str) -> String {
+fn auth_test(enterprise: &Enterprise, user: Option<&User>, caller: &WebToken) -> String {
     object(|o| {
         o.flag("ok", true).str("url", &format!("https://{}.enterprise.slack.com/", enterprise.domain));
         o.str("team", &enterprise.name).str("user", user.map_or("", |user| &user.name));
-        o.str("team_id", &enterprise.id).str("user_id", id);
+        o.str("team_id", &enterprise.id).str("user_id", &caller.user);
         o.str("enterprise_id", &enterprise.id).flag("is_enterprise_install", true);
+        if let Some(app) = &caller.app {
+            o.str("app_id", app);
+        }
     })
 }

@@ -24,7 +24,7 @@ async fn sim(knobs: Knobs) -> (RunningSim, Cast) {
     let id = |role| people.users.iter().find(|user| user.role == role).expect("somebody").id.clone();
     let cast =
         Cast { admin: id(Role::Admin), member: id(Role::Member), primary: id(Role::PrimaryOwner), bot: id(Role::Bot) };
-    let token = |scope: &str| WebToken { user: cast.admin.clone(), scopes: vec![scope.into()] };
+    let token = |scope: &str| WebToken { user: cast.admin.clone(), scopes: vec![scope.into()], app: None };
     let web_tokens = BTreeMap::from([(ADMIN.into(), token("*")), (READER.into(), token("users:read"))]);
     let org = gridwatch_sim::Org { entries: org(&[]).entries, ..people };
     (start(org, SimConfig { knobs: Knobs { web_tokens, ..knobs }, ..config() }).await, cast)
@@ -73,6 +73,14 @@ async fn what_slack_would_refuse_is_refused() {
         ("admin.apps.restrict", "app_id=A1&enterprise_id=E1&team_id=T1".into(), "too_many_ids_provided"),
         ("files.revokePublicURL", "file=C1".into(), "file_not_found"),
         ("admin.conversations.disconnectShared", "channel_id=F1".into(), "channel_not_found"),
+        ("admin.conversations.disconnectShared", "channel_id=C1".into(), "leaving_team_required"),
+        ("admin.conversations.disconnectShared", "channel_id=C1&leaving_team_ids=E1,E2".into(), "team_not_found"),
+        ("admin.conversations.disconnectShared", "channel_id=C1&leaving_team_ids=W1".into(), "team_not_found"),
+        (
+            "admin.conversations.disconnectShared",
+            format!("channel_id=C1&leaving_team_ids={}", org(&[]).enterprise.id),
+            "cannot_kick_home_team",
+        ),
     ] {
         assert_eq!(error_of(&sim, Some(ADMIN), method, &form).await, code, "{method} {form}");
     }
@@ -102,7 +110,7 @@ async fn an_act_is_remembered_and_logged_as_its_callers() {
         ("files.revokePublicURL", "file=F1".into(), "file_public_link_revoked", "file", "F1"),
         (
             "admin.conversations.disconnectShared",
-            "channel_id=C1".into(),
+            "channel_id=C1&leaving_team_ids=E0THEIRS".into(),
             "external_shared_channel_disconnected",
             "channel",
             "C1",

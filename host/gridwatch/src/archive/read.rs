@@ -4,7 +4,7 @@ use super::frame::{self, Found};
 use super::record::ArchiveRecord;
 use super::{ArchiveError, SegmentName, segments};
 use gridwatch_core::time::UnixSeconds;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,13 @@ use std::path::{Path, PathBuf};
 pub fn read(folder: &Path, from: Option<UnixSeconds>, to: Option<UnixSeconds>) -> Result<Records, ArchiveError> {
     let segments = segments(folder)?;
     Ok(Records::new(segments, from.unwrap_or_default(), to))
+}
+
+/// The same of events at exactly these times. Frames without one aren't unpacked.
+pub fn read_at(folder: &Path, times: BTreeSet<UnixSeconds>) -> Result<Records, ArchiveError> {
+    let mut records = read(folder, times.first().copied(), times.last().copied())?;
+    records.only_at = Some(times);
+    Ok(records)
 }
 
 /// All records from this number on.
@@ -33,6 +40,7 @@ pub struct Records {
     segments: VecDeque<PathBuf>,
     from: UnixSeconds,
     to: UnixSeconds,
+    only_at: Option<BTreeSet<UnixSeconds>>,
     from_seq: u64,
     segment: Option<OpenSegment>,
     /// Lines of the frame at hand, and how much of them was handed out.
@@ -54,6 +62,7 @@ impl Records {
             segments: segments.into_iter().map(|segment| segment.path).collect(),
             from,
             to: to.unwrap_or(UnixSeconds(u64::MAX)),
+            only_at: None,
             from_seq: 0,
             segment: None,
             lines: Vec::new(),
@@ -69,12 +78,19 @@ impl Records {
     }
 
     fn is_wanted(&self, record: &ArchiveRecord) -> bool {
-        record.seq >= self.from_seq && (self.from..=self.to).contains(&record.time())
+        let time = record.time();
+        record.seq >= self.from_seq
+            && (self.from..=self.to).contains(&time)
+            && self.only_at.as_ref().is_none_or(|times| times.contains(&time))
     }
 
     fn may_hold_wanted(&self, found: &Found) -> bool {
         let header = &found.header;
-        header.last_seq >= self.from_seq && header.newest >= self.from && header.oldest <= self.to
+        let has_one = |times: &BTreeSet<UnixSeconds>| times.range(header.oldest..=header.newest).next().is_some();
+        header.last_seq >= self.from_seq
+            && header.newest >= self.from
+            && header.oldest <= self.to
+            && self.only_at.as_ref().is_none_or(has_one)
     }
 
     /// Loads the lines of the next frame that may hold something wanted. `false` at the end of the archive.

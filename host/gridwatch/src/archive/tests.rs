@@ -5,6 +5,7 @@ use crate::disk::faulty::FaultyDisk;
 use gridwatch_core::time::UnixMillis;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use std::collections::BTreeSet;
 use std::fs;
 
 const START_S: u64 = 1_600_000_000;
@@ -132,6 +133,26 @@ fn a_range_of_time_is_closed_and_in_order() {
         let found: Vec<_> = archive.read(at(first), at(last)).unwrap().map(Result::unwrap).collect();
         assert_eq!(found, records(first..last + 1));
     }
+}
+
+#[test]
+fn records_of_single_times_are_found_without_unpacking_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(filled(folder.path()));
+    let time = |seq: u64| record(seq).time();
+    let wanted = BTreeSet::from([time(3), time(17), time(17).plus(1)]);
+    let mut found = read_at(folder.path(), wanted).unwrap();
+    let seqs: Vec<u64> = found.by_ref().map(|record| record.unwrap().seq).collect();
+    assert_eq!(seqs, [3, 17]);
+    assert!(read_at(folder.path(), BTreeSet::new()).unwrap().next().is_none());
+    // Damage in a frame that holds none of them isn't even seen.
+    let first = &segment_paths(folder.path())[0];
+    let mut bytes = fs::read(first).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 0xff;
+    fs::write(first, bytes).unwrap();
+    assert!(read_at(folder.path(), BTreeSet::from([time(17)])).unwrap().all(|record| record.is_ok()));
+    assert!(read(folder.path(), None, None).unwrap().any(|record| record.is_err()));
 }
 
 #[test]

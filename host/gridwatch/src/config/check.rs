@@ -584,13 +584,23 @@ fn respond(mut section: Section<'_>, edge: &Edge<'_>) -> Respond {
         let hint = "as in \"W012A3BCD\"; apps (A…), channels (C…) and files (F…) may be there too".to_owned();
         section.problem("break_glass", format!("`{id}` is no id of Slack's"), hint);
     }
+    let own_apps = section.texts("own_apps").unwrap_or_default();
+    for id in own_apps.iter().filter(|id| !is_id(id) || !id.starts_with('A')) {
+        let hint = "as in \"A012A3BCD\", from the app's page at api.slack.com/apps".to_owned();
+        section.problem("own_apps", format!("`{id}` is no id of an app"), hint);
+    }
     let reason = section.text("reason").unwrap_or_default();
     if clean(&reason, MAX_REASON_CHARS) != reason {
         let what = format!("is over {MAX_REASON_CHARS} characters, or has some that don't print");
         section.problem("reason", what, None);
     }
     section.finish();
-    Respond { token: file.or(name.map(Place::Environment)), break_glass: break_glass.into_iter().collect(), reason }
+    Respond {
+        token: file.or(name.map(Place::Environment)),
+        break_glass: break_glass.into_iter().collect(),
+        own_apps: own_apps.into_iter().collect(),
+        reason,
+    }
 }
 
 fn log(mut section: Section<'_>) -> Log {

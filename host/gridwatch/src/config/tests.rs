@@ -384,12 +384,15 @@ fn the_responders_token_is_read_only_when_it_is_wanted() {
     let bot = with("token_file = \"responder\"").unwrap().respond.token().unwrap_err();
     assert!(bot.contains("user token") && !bot.contains("s3cret"), "{bot}");
     let told = place.problems(&format!(
-        "{SMALL}[respond]\ntoken_file = \"a\"\ntoken_env = \"B\"\nbreak_glass = [\"boss\"]\nreason = \"{}\"\n",
+        "{SMALL}[respond]\ntoken_file = \"a\"\ntoken_env = \"B\"\nbreak_glass = [\"boss\"]\nown_apps = [\"W0BOSS\"]\nreason = \"{}\"\n",
         "x".repeat(201)
     ));
-    for expected in
-        ["respond.token_env: is there beside", "respond.break_glass: `boss` is no id", "respond.reason: is over"]
-    {
+    for expected in [
+        "respond.token_env: is there beside",
+        "respond.break_glass: `boss` is no id",
+        "respond.own_apps: `W0BOSS` is no id of an app",
+        "respond.reason: is over",
+    ] {
         assert!(told.iter().any(|line| line.contains(expected)), "{expected}: {told:?}");
     }
 }

@@ -1,12 +1,15 @@
 //! What a person, or a script, gets to see of a plan and of what was done.
 
+use super::evidence::Reach;
 use super::{Chosen, Outcome};
 use anstyle::{AnsiColor, Style};
 use gridwatch_core::alert::Alert;
+use gridwatch_core::directory::Role;
 use gridwatch_core::method::Effect;
-use gridwatch_core::plan::{Act, Calls, How, Phase, Plan, Planned, Verdict};
+use gridwatch_core::plan::{Act, Calls, How, Phase, Plan, Planned, Verdict, head_of};
 use gridwatch_core::response::{Past, Row, past};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{Result, Write};
 
 const BOLD: Style = Style::new().bold();
@@ -17,6 +20,7 @@ const BAD: Style = AnsiColor::Red.on_default();
 /// A plan with what was done of it.
 pub(super) struct Shown<'a> {
     pub(super) alert: &'a Alert,
+    pub(super) reach: &'a Reach,
     pub(super) plan: &'a Plan,
     pub(super) rows: &'a [Row],
     /// The Web API's address.
@@ -35,14 +39,7 @@ impl Shown<'_> {
             self.step(step, out)?;
         }
         let is_done_here = |step: &Planned| super::reversible(step).is_some();
-        if self.alert.evidence_total > self.alert.findings {
-            writeln!(
-                out,
-                "\nTargets are those of the {} events that the rule fired on, not of all {} it was based on: \
-                 `gridwatch explain {} --entries` shows the others.",
-                self.alert.findings, self.alert.evidence_total, self.alert.uid
-            )?;
-        }
+        notes(self.reach, out)?;
         if self.plan.steps.iter().any(is_done_here) {
             writeln!(
                 out,
@@ -98,6 +95,9 @@ impl Shown<'_> {
         if !act.missing.is_empty() {
             writeln!(out, "     the alert doesn't say all of it; fill in {}:", act.missing.join(", "))?;
         }
+        if let Some(note) = act.note {
+            writeln!(out, "     {note}:")?;
+        }
         writeln!(out, "     {}", act.curl(calls.method, self.api))
     }
 
@@ -121,6 +121,7 @@ impl Shown<'_> {
             "rule": alert.rule,
             "severity": alert.severity.name(),
             "title": alert.title,
+            "notes": self.reach.notes(),
             "steps": self.plan.steps.iter().map(|step| self.step_json(step)).collect::<Vec<_>>(),
         })
     }
@@ -169,44 +170,71 @@ impl Shown<'_> {
             "targets": act.targets,
             "arguments": arguments,
             "missing": act.missing,
+            "note": act.note,
             "verdict": verdict,
             "reason": reason,
             "curl": act.curl(calls.method, self.api),
+            "undo": act.undo(calls.method).map(|(undo, act)| act.curl(undo, self.api)),
             "before": done,
         })
     }
 }
 
 /// What is going to be done, and what isn't, before anybody confirms.
-pub(super) fn intended(alert: &Alert, todo: &[Chosen], not: &[(Chosen, Outcome)], out: &mut impl Write) -> Result<()> {
-    heading(alert, out)?;
-    if !not.is_empty() {
-        writeln!(out, "\n{BOLD}Not done{BOLD:#}")?;
-        for (chosen, outcome) in not {
-            self::outcome(chosen, outcome, out)?;
+pub(super) struct Intended<'a> {
+    pub(super) todo: &'a [Chosen],
+    pub(super) not: &'a [(Chosen, Outcome)],
+    /// What Slack says that people are.
+    pub(super) roles: Option<&'a BTreeMap<String, Role>>,
+}
+
+impl Intended<'_> {
+    pub(super) fn text(&self, alert: &Alert, reach: &Reach, api: &str, out: &mut impl Write) -> Result<()> {
+        heading(alert, out)?;
+        notes(reach, out)?;
+        if !self.not.is_empty() {
+            writeln!(out, "\n{BOLD}Not done{BOLD:#}")?;
+            self.not.iter().try_for_each(|(chosen, outcome)| self::outcome(chosen, outcome, api, out))?;
+        }
+        match self.todo {
+            [] => writeln!(out, "\nNothing to do."),
+            todo => {
+                writeln!(out, "\n{BOLD}To do{BOLD:#}")?;
+                todo.iter().try_for_each(|chosen| self.line(chosen, out))
+            }
         }
     }
-    match todo {
-        [] => writeln!(out, "\nNothing to do."),
-        todo => {
-            writeln!(out, "\n{BOLD}To do{BOLD:#}")?;
-            todo.iter().try_for_each(|chosen| writeln!(out, "  {}", named(chosen)))
-        }
+
+    /// With the roles of the people: whoever confirms it should see that it is an admin.
+    fn line(&self, chosen: &Chosen, out: &mut impl Write) -> Result<()> {
+        let with_role = |target: &String| match self.roles.and_then(|roles| roles.get(head_of(target))) {
+            Some(role) => format!("{target} ({})", role.name()),
+            None => target.clone(),
+        };
+        let targets: Vec<String> = chosen.act.targets.iter().map(with_role).collect();
+        writeln!(out, "  step {}  {}  {}", chosen.step, chosen.method.name, targets.join(", "))?;
+        chosen.act.note.map_or(Ok(()), |note| writeln!(out, "    {note}"))
     }
 }
 
-pub(super) fn outcome(chosen: &Chosen, outcome: &Outcome, out: &mut impl Write) -> Result<()> {
+fn notes(reach: &Reach, out: &mut impl Write) -> Result<()> {
+    reach.notes().iter().try_for_each(|note| writeln!(out, "\n{note}"))
+}
+
+pub(super) fn outcome(chosen: &Chosen, outcome: &Outcome, api: &str, out: &mut impl Write) -> Result<()> {
     let style = match outcome {
         Outcome::Done | Outcome::DoneBefore(_) => GOOD,
         _ => BAD,
     };
     let (word, detail) = words(outcome);
     let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
-    writeln!(out, "  {} {style}{word}{style:#}{detail}", named(chosen))
-}
-
-fn named(chosen: &Chosen) -> String {
-    format!("step {}  {}  {}", chosen.step, chosen.method.name, chosen.act.targets.join(", "))
+    let Chosen { step, method, act } = chosen;
+    let targets = act.targets.join(", ");
+    writeln!(out, "  step {step}  {}  {targets} {style}{word}{style:#}{detail}", method.name)?;
+    match act.undo(method) {
+        Some((undo, act)) if *outcome == Outcome::Done => writeln!(out, "    to undo it: {}", act.curl(undo, api)),
+        _ => Ok(()),
+    }
 }
 
 fn words(outcome: &Outcome) -> (&'static str, Option<String>) {
