@@ -4,6 +4,7 @@
 
 use super::Channel;
 use crate::event::Event;
+use crate::mention::channel_of;
 use crate::state::{ABOUT, StateOp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -59,7 +60,7 @@ impl Channels {
 
     /// The channel that an event is about or names, with what is known of it once the event was taken in.
     pub(super) fn about(&self, event: &Event) -> Option<Channel> {
-        let id = channel_of(event)?;
+        let id = channel_of(event).filter(|id| is_channel(id))?;
         let known = self.channels.get(id).cloned().unwrap_or_default();
         Some(Channel {
             id: clip(id),
@@ -96,25 +97,6 @@ impl Channels {
             self.dirty.insert(id);
         }
     }
-}
-
-fn channel_of(event: &Event) -> Option<&str> {
-    let entity = event.entity().into_iter();
-    let of_entity = entity.flat_map(|entity| match event.entity_type() {
-        "channel" => vec![text(entity, "id")],
-        _ => vec![text(entity, "channel"), text(entity, "channel_id")],
-    });
-    let details = event.json().get("details").into_iter();
-    let of_details = details.flat_map(|details| {
-        let named = ["channel", "channel_id"].into_iter().map(|key| match details.get(key) {
-            Some(Value::String(id)) => id.as_str(),
-            Some(channel) => text(channel, "id"),
-            None => "",
-        });
-        let arguments = details.get("arguments").map_or("", |arguments| text(arguments, "channel_id"));
-        named.chain([arguments]).collect::<Vec<_>>()
-    });
-    of_entity.chain(of_details).find(|id| is_channel(id))
 }
 
 fn is_channel(id: &str) -> bool {
