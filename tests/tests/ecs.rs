@@ -11,6 +11,7 @@ use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
 use gridwatch_core::manifest::{Playbook, Severity, Step};
 use gridwatch_core::stub::Stub;
+use gridwatch_core::subject::Subjects;
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use gridwatch_core::view::ecs;
 use gridwatch_core::view::{Product, RawData};
@@ -882,7 +883,7 @@ fn full_alert() -> Alert {
         recent: vec![act(9, "file_downloaded", "198.51.100.9"), act(8, "user_login", "")],
         evidence: vec![stub("e1", "198.51.100.7"), stub("e2", "")],
         evidence_total: 512,
-        subjects: Default::default(),
+        subjects: Subjects::of_user("W0T", Role::Guest),
         labels: [("base.line", "3"), ("count", "512")].map(|(name, value)| (name.into(), value.into())).into(),
         attack: vec!["T1078.004".into(), "T1567".into()],
         playbook: Playbook {

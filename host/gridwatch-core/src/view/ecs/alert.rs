@@ -105,10 +105,16 @@ fn about(document: &mut Document, alert: &Alert) {
     let lines = about.lines();
     document
         .list("gridwatch.alert.about", lines.iter().map(|(name, value)| object(&[("name", name), ("value", value)])));
-    let mut facts = Vec::new();
-    leaves("", &json!(about), &mut facts);
-    let facts = facts.iter().filter(|_| !about.is_empty());
-    document.list("gridwatch.alert.facts", facts.map(|(name, value)| object(&[("name", name), ("value", value)])));
+    if !about.is_empty() {
+        document.list("gridwatch.alert.facts", named_leaves(&json!(about)));
+    }
+    document.list("gridwatch.alert.subjects", named_leaves(&json!(alert.subjects)));
+}
+
+fn named_leaves(value: &Value) -> Vec<Value> {
+    let mut all = Vec::new();
+    leaves("", value, &mut all);
+    all.iter().map(|(name, value)| object(&[("name", name), ("value", value)])).collect()
 }
 
 /// Every leaf of a value as a path with dots and a text.

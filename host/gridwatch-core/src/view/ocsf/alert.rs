@@ -234,6 +234,7 @@ fn unmapped(version: Version, alert: &Alert) -> Value {
         .set("dedup_key", alert.dedup_key.as_str())
         .set("period_start", alert.period_start.0)
         .set("period_s", alert.period_s)
+        .maybe("subjects", (!alert.subjects.is_empty()).then(|| json!(alert.subjects)))
         .maybe("evidence_total", (!info.has("related_events_count")).then_some(alert.evidence_total))
         .maybe("labels", (!info.has("tags")).then(|| json!(alert.labels)))
         .into()
