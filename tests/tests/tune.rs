@@ -232,38 +232,82 @@ fn takers() -> Vec<String> {
     plan.run().labels.stories.into_iter().find(|story| story.story == "ownership-taken").expect("the story").actors
 }
 
+fn checked(host: &Host, exceptions: &str, args: &[&str]) -> (Option<i32>, String) {
+    let proposed = host.path("proposed.toml");
+    std::fs::write(&proposed, exceptions).expect("a file");
+    let file = proposed.to_str().expect("UTF-8");
+    let output = say(host, &[&["exceptions", "check", "--file", file], args].concat());
+    (output.status.code(), stdout(&output) + &stderr(&output))
+}
+
 #[test]
 fn the_check_fails_when_a_known_true_positive_goes_quiet() {
     let slack = slack(vec![]);
-    let host = host(&slack, &exception("harmless", "{ actor = \"W0NOBODY\" }", "[\"privilege.*\"]", 9));
+    let host = host(&slack, "");
     let path = host.path("gridwatch.toml");
     let plain = std::fs::read_to_string(&path).expect("configuration");
     let deaf = "[modules.config.ai]\nsweep_hour = 4000\nsweep_high = 4000\nsweep_day = 4000\n";
     std::fs::write(&path, format!("{plain}{deaf}")).expect("configuration");
-    let fine = say(&host, &["exceptions", "check"]);
-    assert!(fine.status.success(), "{}{}", stdout(&fine), stderr(&fine));
-    let said = stdout(&fine);
+    let harmless = exception("harmless", "{ actor = \"W0REAL\" }", "[\"privilege.grant-then-use\"]", 9);
+    let (code, said) = checked(&host, &harmless, &[]);
+    assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("fine: 1 of 1 exceptions hold"), "{said}");
-    assert!(
-        said.contains("nobody is told if the subject of `harmless` does what happens in ")
-            && said.contains("ownership-taken"),
-        "{said}"
-    );
+    let by_design = "note: `harmless` hides privilege.grant-then-use of its subject, as it says; somebody is still told if the \
+                     subject does grant-then-use\n";
+    assert!(said.contains(by_design), "{said}");
     assert!(said.contains("note: with the modules' default settings somebody would be told of mcp-sweep"), "{said}");
+    let (code, said) = checked(&host, &harmless, &["--strict"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("LOST    with the modules' default settings somebody would be told of mcp-sweep"), "{said}");
     std::fs::write(&path, plain).expect("configuration");
 
     let who = format!("{{ actor = {:?} }}", takers());
-    let proposed = host.path("proposed.toml");
-    std::fs::write(&proposed, exception("takers", &who, "[\"privilege.*\"]", 9)).expect("a file");
-    let quiet = say(&host, &["exceptions", "check", "--file", proposed.to_str().expect("UTF-8")]);
-    assert_eq!(quiet.status.code(), Some(1), "{}", stdout(&quiet));
-    let said = stdout(&quiet);
+    let (code, said) = checked(&host, &exception("takers", &who, "[\"privilege.*\"]", 9), &[]);
+    assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("QUIET  exception `takers` silences privilege."), "{said}");
     assert!(said.contains("in story `ownership-taken`\n"), "{said}");
 
-    std::fs::write(&proposed, exception("takers", &who, "[\"privilege.*\"]", -1)).expect("a file");
-    let expired = say(&host, &["exceptions", "check", "--file", proposed.to_str().expect("UTF-8")]);
-    assert!(expired.status.success() && stdout(&expired).contains("note: `takers` expired"), "{}", stdout(&expired));
+    let (code, said) = checked(&host, &exception("takers", &who, "[\"privilege.*\"]", -1), &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("EXPIRED  `takers` at ") && !said.contains("QUIET"), "{said}");
+}
+
+#[test]
+fn the_check_fails_when_a_real_subject_would_get_away_with_a_known_attack() {
+    let slack = slack(vec![]);
+    let host = host(&slack, "");
+    let of = |id: &str, rules: &str| exception(id, "{ actor = \"W0REAL\" }", rules, 9);
+    let quiet = |id: &str, rule: &str, story: &str| {
+        format!("QUIET  exception `{id}` silences {rule} in story `{story}`, if its subject does that\n")
+    };
+    let (code, said) = checked(&host, &of("robot", "[\"privilege.*\"]"), &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&quiet("robot", "privilege.granted", "ownership-taken")), "{said}");
+
+    let accepting = of("robot", "[\"privilege.*\"]") + "accepts = [\"ownership-taken\", \"mcp-sweep\"]\n";
+    let (code, said) = checked(&host, &accepting, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("note: nobody is told if the subject of `robot` does ownership-taken, as it accepts\n"),
+        "{said}"
+    );
+    assert!(said.contains("note: `robot` needn't accept mcp-sweep: "), "{said}");
+
+    // Each alone leaves the other's rules; of one subject, both leave nothing.
+    let (one, other) = (of("one", "[\"channels.*\"]"), of("other", "[\"controls.*\"]"));
+    let (_, said) = checked(&host, &(one.clone() + &other.replace("W0REAL", "W0OTHER")), &[]);
+    assert!(!said.contains("deletion-burst`, if"), "{said}");
+    let (code, said) = checked(&host, &(one + &other), &[]);
+    assert_eq!(code, Some(1), "{said}");
+    for (id, rule) in [("one", "channels.deletions"), ("other", "controls.hold-then-deletion")] {
+        assert!(said.contains(&quiet(id, rule, "deletion-burst")), "{said}");
+    }
+
+    let range = "ip = \"203.0.113.0/24\"";
+    let office = of("office", "[\"files.downloads\"]").replace("actor = \"W0REAL\"", range);
+    let (code, said) = checked(&host, &office, &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&quiet("office", "files.downloads", "insider-files")), "{said}");
 }
 
 #[test]

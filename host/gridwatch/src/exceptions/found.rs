@@ -1,0 +1,100 @@
+//! Every finding by itself: what the modules say of events, with nothing folded into an alert and nothing hidden.
+//!
+//! Modules never see exceptions, so one run answers what any of them would hide.
+
+use crate::detect::evaluated;
+use crate::modules::Wanted;
+use anyhow::Result;
+use gridwatch_core::alert::Alert;
+use gridwatch_core::app_scopes::AppScopes;
+use gridwatch_core::event::Event;
+use gridwatch_core::exception::{Around, Exceptions, Verdict};
+use gridwatch_core::manifest::{Manifest, Severity};
+use gridwatch_core::network::Networks;
+use gridwatch_core::pipeline::{Pipeline, Service};
+use gridwatch_core::risk::Risk;
+use gridwatch_detect::{Module, Workers};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+const BATCH: usize = 2_048;
+
+/// A finding as the alert that it would open, and the event it was made on.
+#[derive(Debug)]
+pub struct Found {
+    pub alert: Alert,
+    pub event: Event,
+}
+
+/// What was found, in order, and what it takes to ask exceptions about it.
+#[derive(Debug)]
+pub struct Findings {
+    pub found: Vec<Found>,
+    pub networks: Networks,
+    apps: AppScopes,
+}
+
+impl Findings {
+    /// Runs the modules over events. Keeps the findings that `keep` wants.
+    pub fn of(
+        wanted: &Wanted,
+        mut events: impl Iterator<Item = Result<Event>>,
+        keep: impl Fn(&Alert) -> bool,
+    ) -> Result<Self> {
+        let modules = wanted.load()?;
+        let services = modules.iter().map(unfolded).collect();
+        let mut pipeline =
+            Pipeline::new(services).with_networks(wanted.networks.clone()).with_tables(wanted.tables.clone());
+        let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
+        let mut findings = Self { found: Vec::new(), networks: wanted.networks.clone(), apps: AppScopes::default() };
+        let mut places = HashMap::new();
+        loop {
+            let events: Vec<Event> = events.by_ref().take(BATCH).collect::<Result<_>>()?;
+            if events.is_empty() {
+                return Ok(findings);
+            }
+            let prepared = pipeline.prepare(&events);
+            let concluded = pipeline.conclude(&events, &prepared, evaluated(&workers, &prepared));
+            events.iter().for_each(|event| findings.apps.learn(event));
+            for alert in concluded.alerts.into_iter().filter(&keep) {
+                findings.take(alert, &events, &mut places);
+            }
+        }
+    }
+
+    /// What gridwatch says itself is about no single event of a module, and no exception is about it.
+    fn take(&mut self, alert: Alert, events: &[Event], places: &mut HashMap<String, usize>) {
+        if let Some(place) = places.get(&alert.uid) {
+            self.found[*place].alert = alert;
+        } else if let Some(event) = events.iter().find(|event| event.id == alert.basis.event) {
+            places.insert(alert.uid.clone(), self.found.len());
+            self.found.push(Found { alert, event: event.clone() });
+        }
+    }
+
+    /// The exception that would hide a finding.
+    pub fn hidden_by<'x>(&self, exceptions: &'x Exceptions, found: &Found) -> Option<&'x str> {
+        let around = Around { networks: &self.networks, apps: &self.apps };
+        match exceptions.verdict(&found.alert.rule, &found.event, around) {
+            Verdict::Hidden(exception) => Some(&exception.id),
+            Verdict::Told | Verdict::Beyond(..) => None,
+        }
+    }
+}
+
+/// Would these get somebody's attention: one of Medium or above, or what they add up to?
+pub fn are_told<'f>(found: impl Iterator<Item = &'f Found>) -> bool {
+    let mut risk = Risk::default();
+    let mut tells = |found: &Found| {
+        let adds_up = risk.learn(&found.alert, found.event.time).is_some();
+        adds_up || found.alert.severity >= Severity::Medium
+    };
+    found.into_iter().any(|found| tells(found))
+}
+
+/// With an alert for each second instead of each fold: what an alert swallows mustn't look hidden with what opened it.
+fn unfolded(module: &Module) -> Service {
+    let mut manifest = Manifest::clone(&module.manifest);
+    manifest.rules.iter_mut().for_each(|rule| rule.fold_s = 1);
+    Service { manifest: Arc::new(manifest), digest: module.digest.clone(), serves: 0..u64::MAX }
+}
