@@ -373,7 +373,8 @@ fn a_wrong_threshold_is_told_with_file_line_and_what_is_allowed() {
     let good = std::fs::read_to_string(&path).expect("configuration");
     let lines = good.lines().count();
     let wrong = format!(
-        "{good}[modules.config.sign-in]\nburst_failures = 9999\nspray_usrs = 7\n[modules.config.sing-in]\nx = 1\n"
+        "{good}[modules.config.sign-in]\nburst_failures = 9999\nspray_usrs = 7\n[modules.config.sing-in]\nx = 1\n\
+         [modules.config.people]\nincident_lately = \"5m\"\n"
     );
     std::fs::write(&path, wrong).expect("configuration");
     let output = say(&host, &["check"]);
@@ -384,6 +385,7 @@ fn a_wrong_threshold_is_told_with_file_line_and_what_is_allowed() {
         format!("{}sign-in.spray_usrs: is no setting of module sign-in", at(3)),
         "did you mean `spray_users`?".to_owned(),
         format!("{}sing-in: `sing-in` is configured, but", at(4)),
+        format!("{}people.incident_lately: is 5m; allowed is 10m to 14d", at(7)),
     ] {
         assert!(said.contains(&part), "{part} not in {said}");
     }
