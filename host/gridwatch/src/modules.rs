@@ -6,6 +6,7 @@ use gridwatch_core::lookup::Tables;
 use gridwatch_core::manifest::{Grant, Manifest};
 use gridwatch_core::network::Networks;
 use gridwatch_core::pipeline::{Pipeline, Service};
+use gridwatch_core::risk::Bar;
 use gridwatch_detect::{Component, Engine, Limits, Module, Refused};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,8 @@ pub struct Wanted {
     pub responses: Option<PathBuf>,
     /// What all windows together may take, if not the default.
     pub state_max_bytes: Option<usize>,
+    /// What it takes for findings about one actor to add up.
+    pub risk: Bar,
     pub limits: Limits,
     pub cache_dir: Option<PathBuf>,
 }
@@ -56,6 +59,7 @@ impl Wanted {
             exceptions: config.tuning.exceptions.clone(),
             responses: Some(crate::respond::journal::path(&config.state_dir)),
             state_max_bytes: Some(config.detect.state_max_bytes as usize),
+            risk: config.detect.risk,
             limits: Limits::default(),
             cache_dir: Some(config.state_dir.join("compiled")),
         }

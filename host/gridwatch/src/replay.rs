@@ -57,7 +57,7 @@ fn run(
     let (networks, tables) = (modules.networks.clone(), modules.tables.clone());
     let wanted = modules;
     let modules = wanted.load()?;
-    let mut pipeline: Pipeline = pipeline(&modules, networks, tables);
+    let mut pipeline: Pipeline = pipeline(&modules, networks, tables).with_risk(wanted.risk);
     if let Some(bytes) = wanted.state_max_bytes {
         pipeline = pipeline.with_state_max(bytes);
     }

@@ -17,7 +17,7 @@
 //!
 //! Not asked: what the modules' settings silence of a subject that they name too.
 
-use super::found::{Findings, Found, are_told};
+use super::found::{Findings, Found};
 use super::shipped;
 use crate::input::Entries;
 use crate::modules::{Wanted, manifests};
@@ -27,6 +27,7 @@ use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
 use gridwatch_core::exception::{Exception, Exceptions};
 use gridwatch_core::manifest::Severity;
+use gridwatch_core::own;
 use gridwatch_sim::Label;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -156,7 +157,7 @@ impl<'r> Story<'r> {
     }
 
     fn is_told_of(&self) -> bool {
-        are_told(self.found.iter().copied())
+        self.run.are_told(self.found.iter().copied())
     }
 
     /// Of a story that is told of without exceptions: is it with them, whoever does it?
@@ -218,7 +219,7 @@ impl<'r> Story<'r> {
 
     fn is_left(&self, hidden: &[&[Option<&str>]]) -> bool {
         let is_hidden = |at: usize| hidden.iter().any(|by| by[at].is_some());
-        are_told(self.found.iter().enumerate().filter(|(at, _)| !is_hidden(*at)).map(|(_, found)| *found))
+        self.run.are_told(self.found.iter().enumerate().filter(|(at, _)| !is_hidden(*at)).map(|(_, found)| *found))
     }
 
     fn by(&self, hidden: &[Option<&str>]) -> BTreeSet<(String, String)> {
@@ -232,14 +233,24 @@ fn own_case(path: &Path, wanted: &Wanted, exceptions: &Exceptions, report: &mut 
     let run = Findings::of(wanted, case.events.into_iter().map(Ok), |_| true)?;
     report.cases += 1;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let hidden: Vec<(&Found, Option<&str>)> =
+        run.found.iter().map(|found| (found, run.hidden_by(exceptions, found))).collect();
+    let left = || hidden.iter().filter(|(_, by)| by.is_none()).map(|(found, _)| *found);
     let mut dead = Vec::new();
     for rule in &case.rules {
-        let found = run.found.iter().filter(|found| found.alert.rule == *rule);
-        let hidden: Vec<Option<&str>> = found.map(|found| run.hidden_by(exceptions, found)).collect();
-        if hidden.is_empty() {
+        let is_own = run.own.contains(rule);
+        if !is_own && !run.found.iter().any(|found| found.alert.rule == *rule) {
             dead.push(rule.as_str());
-        } else if hidden.iter().all(Option::is_some) {
-            let by = hidden.into_iter().flatten().map(|id| (id.to_owned(), rule.clone())).collect();
+            continue;
+        }
+        // Of gridwatch's own, the sum lives on what is told; nothing hides the others.
+        let is_left = match is_own {
+            true => rule != own::RISK || run.add_up(left()),
+            false => left().any(|found| found.alert.rule == *rule),
+        };
+        if !is_left {
+            let of_rule = hidden.iter().filter(|(found, _)| is_own || found.alert.rule == *rule);
+            let by = of_rule.filter_map(|(found, by)| Some(((*by)?.to_owned(), found.alert.rule.clone()))).collect();
             report.quiet.insert(Quiet { case: format!("case `{name}` ({rule})"), by });
         }
     }

@@ -11,10 +11,11 @@ use gridwatch_core::event::Event;
 use gridwatch_core::exception::{Around, Exceptions, Verdict};
 use gridwatch_core::manifest::{Manifest, Severity};
 use gridwatch_core::network::Networks;
+use gridwatch_core::own;
 use gridwatch_core::pipeline::{Pipeline, Service};
-use gridwatch_core::risk::Risk;
+use gridwatch_core::risk::{Bar, Risk};
 use gridwatch_detect::{Module, Workers};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 const BATCH: usize = 2_048;
@@ -31,7 +32,10 @@ pub struct Found {
 pub struct Findings {
     pub found: Vec<Found>,
     pub networks: Networks,
+    /// Rules of gridwatch's own that fired. No exception is about them.
+    pub own: BTreeSet<String>,
     apps: AppScopes,
+    risk: Bar,
 }
 
 impl Findings {
@@ -46,7 +50,13 @@ impl Findings {
         let mut pipeline =
             Pipeline::new(services).with_networks(wanted.networks.clone()).with_tables(wanted.tables.clone());
         let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
-        let mut findings = Self { found: Vec::new(), networks: wanted.networks.clone(), apps: AppScopes::default() };
+        let mut findings = Self {
+            found: Vec::new(),
+            networks: wanted.networks.clone(),
+            own: BTreeSet::new(),
+            apps: AppScopes::default(),
+            risk: wanted.risk,
+        };
         let mut places = HashMap::new();
         loop {
             let events: Vec<Event> = events.by_ref().take(BATCH).collect::<Result<_>>()?;
@@ -62,9 +72,10 @@ impl Findings {
         }
     }
 
-    /// What gridwatch says itself is about no single event of a module, and no exception is about it.
     fn take(&mut self, alert: Alert, events: &[Event], places: &mut HashMap<String, usize>) {
-        if let Some(place) = places.get(&alert.uid) {
+        if alert.module.name == own::NAME {
+            self.own.insert(alert.rule);
+        } else if let Some(place) = places.get(&alert.uid) {
             self.found[*place].alert = alert;
         } else if let Some(event) = events.iter().find(|event| event.id == alert.basis.event) {
             places.insert(alert.uid.clone(), self.found.len());
@@ -80,16 +91,16 @@ impl Findings {
             Verdict::Told | Verdict::Beyond(..) => None,
         }
     }
-}
 
-/// Would these get somebody's attention: one of Medium or above, or what they add up to?
-pub fn are_told<'f>(found: impl Iterator<Item = &'f Found>) -> bool {
-    let mut risk = Risk::default();
-    let mut tells = |found: &Found| {
-        let adds_up = risk.learn(&found.alert, found.event.time).is_some();
-        adds_up || found.alert.severity >= Severity::Medium
-    };
-    found.into_iter().any(|found| tells(found))
+    /// Would these get somebody's attention: one of Medium or above, or what they add up to?
+    pub fn are_told<'f>(&self, found: impl Iterator<Item = &'f Found> + Clone) -> bool {
+        found.clone().any(|found| found.alert.severity >= Severity::Medium) || self.add_up(found)
+    }
+
+    pub fn add_up<'f>(&self, mut found: impl Iterator<Item = &'f Found>) -> bool {
+        let mut risk = Risk::new(self.risk);
+        found.any(|found| risk.learn(&found.alert, found.event.time).is_some())
+    }
 }
 
 /// With an alert for each second instead of each fold: what an alert swallows mustn't look hidden with what opened it.
