@@ -133,6 +133,19 @@ fn a_changed_file_is_taken_without_a_restart_and_a_broken_one_is_not() {
     assert_eq!(told(&host, "privilege.granted"), 1, "other sinks don't get it");
     until("the counts", || host.status()["detect"]["suppressed"] == 1);
     assert_eq!(host.status()["detect"]["alerts"], 1);
+    let hidden = stored(&host).into_iter().find(|alert| alert["suppressed_by"] == "robot").expect("the alert");
+    let explained = stdout(&say(&host, &["explain", hidden["uid"].as_str().expect("an id")]));
+    let lines: Vec<Vec<&str>> = explained.lines().map(|line| line.split_whitespace().collect()).collect();
+    let end = format!("{}T00:00:00Z", day(10));
+    for line in [
+        ["suppressed", "by", "robot"].as_slice(),
+        &["owner", "it@acme.example"],
+        &["ticket", "SEC-1"],
+        &["reason", "expected"],
+        &["expires", &end],
+    ] {
+        assert!(lines.iter().any(|there| there == line), "{line:?} not in {explained}");
+    }
 
     write(&host, "[[exception]]\nid = \"robot\"\nwho = { actor = \"W0ROBOT\" }\nrules = [\"privilege.grantd\"]\n");
     until("the error in the status", || exceptions("broken").is_string());
@@ -224,6 +237,9 @@ fn an_allowed_app_alerts_once_it_has_more_than_it_may() {
     assert_eq!(told(&host, "apps.scopes-expanded"), 1, "the app is allowed, what it gained is not");
     let alert = stored(&host).into_iter().find(|a| a["rule"] == "apps.scopes-expanded").expect("the alert");
     assert_eq!(alert["labels"]["beyond_exception"], "backup: admin.users:write");
+    let explained = stdout(&say(&host, &["explain", alert["uid"].as_str().expect("an id")]));
+    let beyond = "would be suppressed, but is beyond what the entry allows: backup: admin.users:write";
+    assert!(explained.contains(beyond) && !explained.contains("none applied"), "{explained}");
 }
 
 /// Who takes the ownership in the shipped stories.
@@ -322,6 +338,12 @@ fn the_teams_own_cases_have_to_fire_too() {
     assert_eq!(quiet.status.code(), Some(1), "{}", stdout(&quiet));
     let line = "QUIET  exception `mallory` silences privilege.granted in case `takeover.ndjson` (privilege.granted)";
     assert!(stdout(&quiet).contains(line), "{}", stdout(&quiet));
+
+    std::fs::write(host.path("cases/takeover.ndjson"), case("# fires: privilege.granted, gridwatch.risk"))
+        .expect("a case");
+    let sum = say(&host, &["exceptions", "check", "--own"]);
+    assert!(stdout(&sum).contains("DEAD   case `takeover.ndjson` doesn't fire gridwatch.risk"), "{}", stdout(&sum));
+    std::fs::write(host.path("cases/takeover.ndjson"), case("# fires: privilege.granted")).expect("a case");
 
     write(&host, "");
     std::fs::write(host.path("cases/dead.ndjson"), case("# fires: privilege.granted, apps.install")).expect("a case");

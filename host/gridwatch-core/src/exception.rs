@@ -172,6 +172,16 @@ impl Exception {
         format!("{} {}", self.id, self.expires.0)
     }
 
+    /// What an alert that it hides says of it, so that it can be explained when the entry is long gone.
+    pub fn labels(&self) -> [(&'static str, String); 4] {
+        [
+            ("exception_owner", self.owner.clone()),
+            ("exception_ticket", self.ticket.clone()),
+            ("exception_expires", self.expires.to_string()),
+            ("exception_reason", self.reason.clone()),
+        ]
+    }
+
     /// Is a finding of this rule on this action what it is about, whoever did it?
     pub fn covers(&self, rule: &str, action: &str) -> bool {
         (self.rules.is_empty() || self.rules.iter().any(|pattern| covers(pattern, rule)))

@@ -400,7 +400,11 @@ impl Pipeline {
         let around = Around { networks: &self.networks, apps: &self.apps };
         match self.exceptions.verdict(&alert.rule, event, around) {
             Verdict::Told => {}
-            Verdict::Hidden(exception) => alert.suppress(&exception.id),
+            Verdict::Hidden(exception) => {
+                alert.suppress(&exception.id);
+                let labels = exception.labels().map(|(name, text)| (name.to_owned(), clean(&text, MAX_LABEL)));
+                alert.labels.extend(labels);
+            }
             Verdict::Beyond(exception, excess) => {
                 let what = clean(&format!("{}: {excess}", exception.id), MAX_LABEL);
                 alert.labels.insert("beyond_exception".to_owned(), what);

@@ -142,9 +142,24 @@ pub fn explanation(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "  the module asks none")?;
         }
     }
-    let exception = alert.suppressed_by.as_ref().map_or("none applied".into(), |by| format!("suppressed by {by}"));
-    writeln!(out, "\n{BOLD}Exceptions{BOLD:#}\n  {exception}")?;
+    exceptions(alert, out)?;
     events(alert, out)
+}
+
+/// What hid the alert, in the words that its entry had then, or what kept an entry from hiding it.
+fn exceptions(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n{BOLD}Exceptions{BOLD:#}")?;
+    match (&alert.suppressed_by, alert.labels.get("beyond_exception")) {
+        (Some(by), _) => writeln!(out, "  suppressed by {by}")?,
+        (None, Some(beyond)) => writeln!(out, "  would be suppressed, but is beyond what the entry allows: {beyond}")?,
+        (None, None) => writeln!(out, "  none applied")?,
+    }
+    for (label, text) in &alert.labels {
+        if let Some(what) = label.strip_prefix("exception_") {
+            writeln!(out, "  {DIM}{what:<32}{DIM:#} {text}")?;
+        }
+    }
+    Ok(())
 }
 
 /// The windows' values as the module read them, those that made the finding first.
