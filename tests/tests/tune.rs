@@ -240,6 +240,8 @@ fn an_allowed_app_alerts_once_it_has_more_than_it_may() {
     let explained = stdout(&say(&host, &["explain", alert["uid"].as_str().expect("an id")]));
     let beyond = "would be suppressed, but is beyond what the entry allows: backup: admin.users:write";
     assert!(explained.contains(beyond) && !explained.contains("none applied"), "{explained}");
+    let tuning: Value = serde_json::from_str(&stdout(&say(&host, &["tune", "--format", "json"]))).expect("JSON");
+    assert_eq!(tuning["apps"], json!([["A0BACKUP", 1]]), "by its id, though the rule's label may say its name");
 }
 
 /// Who takes the ownership in the shipped stories.
@@ -469,4 +471,40 @@ fn the_numbers_of_tune_are_those_of_a_hand_count() {
     assert_eq!(shown.matches('→').count(), 1, "{shown}");
     let slip = say(&host, &["tune", "--rule", "sign-in.brst"]);
     assert!(stderr(&slip).contains("did you mean `sign-in.burst`?"), "{}", stderr(&slip));
+}
+
+#[test]
+fn spans_are_tried_out_as_numbers_are() {
+    let at = (now() / DAY_S - 1) * DAY_S + DAY_S / 2;
+    let guest = |id: &str, at: u64, action: &str, entity: Value| {
+        let mut entry: Value = serde_json::from_str(&wire(id, at, action, "W0GUEST", entity, json!({}))).expect("JSON");
+        entry["actor"]["user"]["account_type"] = json!("guest");
+        sim(&entry.to_string())
+    };
+    let channel = json!({"type": "channel", "channel": {"id": "C0INC", "name": "incident", "privacy": "private"}});
+    let came = guest("h1", at, "guest_channel_join", channel);
+    let huddle = json!({"type": "huddle", "huddle": {"id": "R1", "date_start": at, "date_end": 0, "participants": []}});
+    let slack = slack(vec![came, guest("h2", at + 3_000, "huddle_participant_joined", huddle)]);
+    let host = host(&slack, "");
+    let path = host.path("gridwatch.toml");
+    let text = std::fs::read_to_string(&path).expect("configuration");
+    let people = "[modules.config.people]\nincident_channels = [\"C0INC\"]\nown_domains = [\"other.example\"]\n\
+        incident_lately = \"1h\"\n";
+    std::fs::write(&path, text + people).expect("configuration");
+    host.run_once_well();
+    let output = say(&host, &["tune", "--rule", "people.huddle-intrusion", "--format", "json"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let tuning: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    let sweep = &tuning["sweeps"][0];
+    assert_eq!(
+        (&sweep["setting"], &sweep["present"], &sweep["unit"]),
+        (&json!("incident_lately"), &json!(3_600), &json!("s"))
+    );
+    let values = sweep["values"].as_array().expect("values");
+    let given: Vec<(u64, u64)> =
+        values.iter().map(|v| (v["value"].as_u64().unwrap(), v["alerts"].as_u64().unwrap())).collect();
+    let expected = [900, 1_800, 2_700, 3_600, 5_400, 7_200, 14_400].map(|value| (value, u64::from(value >= 3_000)));
+    assert_eq!(given, expected, "{tuning}");
+    let shown = stdout(&say(&host, &["tune", "--rule", "people.huddle-intrusion"]));
+    assert!(shown.contains("incident_lately is 60m; allowed 10m to 14d") && shown.contains("→ 60m "), "{shown}");
 }

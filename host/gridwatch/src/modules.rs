@@ -1,7 +1,9 @@
 //! The modules folder: which components there are, which version of each serves, and why one is refused.
 
 use crate::config::{Config, Places};
+use crate::respond::journal::Follower;
 use anyhow::{Context, Result};
+use gridwatch_core::echo::Echoes;
 use gridwatch_core::lookup::Tables;
 use gridwatch_core::manifest::{Grant, Manifest};
 use gridwatch_core::network::Networks;
@@ -63,6 +65,12 @@ impl Wanted {
             limits: Limits::default(),
             cache_dir: Some(config.state_dir.join("compiled")),
         }
+    }
+
+    /// What the responder has done, whose echoes were suppressed live.
+    pub fn echoes(&self) -> Result<Echoes> {
+        let Some(mut journal) = self.responses.clone().map(Follower::new) else { return Ok(Echoes::default()) };
+        Ok(journal.news()?.cloned().unwrap_or_default())
     }
 
     pub fn in_dir(dir: &Path) -> Self {
