@@ -67,6 +67,19 @@ impl Wanted {
         }
     }
 
+    /// The same for another folder, without what its modules wouldn't understand.
+    pub fn of_other(&self, dir: &Path) -> Result<Self> {
+        let manifests = manifests(dir)?;
+        let known = |name: &str| manifests.iter().find(|manifest| manifest.name == name);
+        let mut other = Self { dir: dir.to_owned(), ..self.clone() };
+        other.grants.retain(|name, _| known(name).is_some());
+        other.settings.retain(|name, _| known(name).is_some());
+        for (name, settings) in &mut other.settings {
+            settings.retain(|setting, _| known(name).is_some_and(|manifest| manifest.config.contains_key(setting)));
+        }
+        Ok(other)
+    }
+
     /// What the responder has done, whose echoes were suppressed live.
     pub fn echoes(&self) -> Result<Echoes> {
         let Some(mut journal) = self.responses.clone().map(Follower::new) else { return Ok(Echoes::default()) };
