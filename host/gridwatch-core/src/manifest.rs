@@ -746,6 +746,19 @@ mod tests {
     }
 
     #[test]
+    fn a_list_says_whether_it_silences() {
+        let with = |kind: &str, default: &str| {
+            let setting =
+                format!("[config.known]\ntype = \"{kind}\"\nhelp = \"h\"\ndefault = {default}\nsilences = true");
+            Manifest::parse(&format!("{GOOD}\n{setting}"))
+        };
+        let manifest = with("texts", "[]").unwrap();
+        assert!(manifest.config["known"].silences && !manifest.config["burst"].silences);
+        let problems = with("boolean", "true").unwrap_err().problems;
+        assert!(problems[0].contains("config `known`: `silences` is for lists of texts"), "{problems:?}");
+    }
+
+    #[test]
     fn a_set_stands_for_its_actions_wherever_actions_do() {
         let text = GOOD.replace("[[window]]", "[sets]\nins = [\"user_login\", \"cli_login\"]\n[[window]]");
         let used = text.replace("[\"user_login_failed\"]", "[\"@ins\", \"user_login_failed\"]");

@@ -12,6 +12,8 @@ pub struct ConfigKey {
     pub help: String,
     /// As a configuration would have it.
     pub default: Value,
+    /// Whoever stands in it is told of less: an exception without owner and end.
+    pub silences: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -121,6 +123,8 @@ pub(super) struct RawConfig {
     default: toml::Value,
     min: Option<RawBound>,
     max: Option<RawBound>,
+    #[serde(default)]
+    silences: bool,
 }
 
 #[derive(Deserialize)]
@@ -142,7 +146,10 @@ impl RawConfig {
             toml::Value::Array(items) => items.iter().map(|i| json!(i.as_str())).collect(),
             other => json!(other.to_string()),
         };
-        let key = ConfigKey { kind, help: self.help, default };
+        if self.silences && kind != ConfigKind::Texts {
+            check.problem(format!("{at}: `silences` is for lists of texts"));
+        }
+        let key = ConfigKey { kind, help: self.help, default, silences: self.silences };
         if let Some(problem) = key.problem(&key.default) {
             check.problem(format!("{at}: its default {problem}"));
         }

@@ -8,11 +8,14 @@ use crate::modules::Wanted;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use gridwatch_core::exception::{Exception, Exceptions, Who};
+use gridwatch_core::manifest::Manifest;
 use gridwatch_core::time::UnixSeconds;
+use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -34,7 +37,7 @@ pub enum Command {
         #[arg(long, conflicts_with = "own")]
         strict: bool,
     },
-    /// The entries of the file: who, what, until when, why.
+    /// The entries of the file: who, what, until when, why; and the lists among the modules' settings that silence as well.
     List {
         #[command(flatten)]
         which: Which,
@@ -65,6 +68,7 @@ pub fn run(command: &Command) -> Result<u8> {
 struct Read {
     config: Config,
     wanted: Wanted,
+    manifests: Vec<Arc<Manifest>>,
     exceptions: Exceptions,
 }
 
@@ -78,12 +82,13 @@ impl Which {
         )?;
         let modules = wanted.load()?;
         let exceptions = Source::new(path, &wanted, &modules).read(clock::now())?;
-        Ok(Read { config, wanted, exceptions })
+        let manifests = modules.iter().map(|module| module.manifest.clone()).collect();
+        Ok(Read { config, wanted, manifests, exceptions })
     }
 }
 
 fn checked(which: &Which, scope: Scope, strict: bool) -> Result<u8> {
-    let Read { config, wanted, exceptions } = which.read()?;
+    let Read { config, wanted, exceptions, .. } = which.read()?;
     let (now, terminal) = (clock::now().seconds(), std::io::stderr().is_terminal());
     let in_force = exceptions.at_any_time(now);
     let progress = |what: &str| {
@@ -159,7 +164,7 @@ fn list(texts: &BTreeSet<String>) -> String {
 }
 
 fn listed(which: &Which, as_json: bool) -> Result<u8> {
-    let exceptions = which.read()?.exceptions;
+    let Read { wanted, manifests, exceptions, .. } = which.read()?;
     let now = clock::now().seconds();
     let mut out = std::io::stdout().lock();
     for exception in exceptions.iter() {
@@ -188,7 +193,39 @@ fn listed(which: &Which, as_json: bool) -> Result<u8> {
     if exceptions.is_empty() && !as_json {
         writeln!(out, "no exceptions")?;
     }
+    let silencing: Vec<Silencing> = manifests.iter().flat_map(|manifest| silencing(manifest, &wanted)).collect();
+    if !silencing.is_empty() && !as_json {
+        writeln!(out, "\nalso silencing, without owner or end:")?;
+    }
+    for list in &silencing {
+        match as_json {
+            true => writeln!(out, "{}", serde_json::to_string(list)?)?,
+            false => writeln!(out, "  {}  {} entries ({})", list.setting, list.entries, list.place)?,
+        }
+    }
     Ok(0)
+}
+
+/// A list among a module's settings that does what an exception does.
+#[derive(Serialize)]
+struct Silencing {
+    /// `apps.known_apps`
+    setting: String,
+    entries: usize,
+    /// Where it stands, or `default`.
+    place: String,
+}
+
+fn silencing(manifest: &Manifest, wanted: &Wanted) -> Vec<Silencing> {
+    let module = &manifest.name;
+    let lists = manifest.config.iter().filter(|(_, key)| key.silences);
+    let lists = lists.filter_map(|(name, key)| {
+        let given = wanted.settings.get(module).and_then(|settings| settings.get(name));
+        let entries = given.unwrap_or(&key.default).as_array().map_or(0, Vec::len);
+        let place = given.map_or_else(|| "default".to_owned(), |_| wanted.places.of(module, name));
+        (entries > 0).then(|| Silencing { setting: format!("{module}.{name}"), entries, place })
+    });
+    lists.collect()
 }
 
 /// In a word.
