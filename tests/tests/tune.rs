@@ -390,6 +390,25 @@ fn the_example_of_an_exceptions_file_is_valid() {
 }
 
 #[test]
+fn lists_that_silence_without_owner_or_end_are_listed_too() {
+    let slack = slack(vec![]);
+    let host = host(&slack, "");
+    let path = host.path("gridwatch.toml");
+    let plain = std::fs::read_to_string(&path).expect("configuration");
+    assert!(!stdout(&say(&host, &["exceptions", "list"])).contains("also silencing"), "nobody is in a list yet");
+    let lists = "[modules.config.people]\nincident_channels = [\"C1\"]\nknown_accounts = [\"W1\", \"W2\"]\n";
+    std::fs::write(&path, format!("{plain}{lists}")).expect("configuration");
+    let listed = stdout(&say(&host, &["exceptions", "list"]));
+    let (_, silencing) = listed.split_once("also silencing, without owner or end:\n").expect("a heading");
+    let place = format!("gridwatch.toml:{}: modules.config.people.known_accounts)", plain.lines().count() + 3);
+    assert!(silencing.starts_with("  people.known_accounts  2 entries (") && silencing.contains(&place), "{listed}");
+    assert_eq!(silencing.lines().count(), 1, "{listed}");
+    let json = stdout(&say(&host, &["exceptions", "list", "--json"]));
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((&json["setting"], &json["entries"]), (&json!("people.known_accounts"), &json!(2)));
+}
+
+#[test]
 fn a_wrong_threshold_is_told_with_file_line_and_what_is_allowed() {
     let slack = slack(vec![]);
     let host = host(&slack, "");
