@@ -277,8 +277,9 @@ fn modules(facts: &Facts) -> Vec<Module> {
     paths.retain(|path| path.extension().is_some_and(|e| e == "wasm"));
     paths.sort();
     let mut tables = Tables::default();
-    tables.insert("corporate_egress", facts.corporate_egress.iter().cloned());
-    tables.insert("sensitive_channels", facts.sensitive_channels.iter().cloned());
+    for (name, members) in facts.tables() {
+        tables.insert(name, members);
+    }
     let (tables, limits) = (Arc::new(tables), Arc::new(Limits::default()));
     let load = |path: &PathBuf| {
         let bytes = std::fs::read(path).expect("a module");
@@ -292,37 +293,10 @@ fn modules(facts: &Facts) -> Vec<Module> {
     paths.iter().map(load).collect()
 }
 
-/// What an operator writes into the configuration on the first day, for those settings of a module that ask for it:
-///
-/// | setting | what |
-/// |---|---|
-/// | `export_actors`, `security_team`, `responders`, `legal_team`, `it_admins` | who does what for a living |
-/// | `provisioning_apps`, `bulk_apps`, `service_apps`, `own_app` | the identity provider's app, those that read in bulk, those that run on own machines, and gridwatch's |
-/// | `own_teams`, `own_domains`, `own_networks` | what is the organization's own |
-/// | `known_partners` | organizations dealt with every day |
-/// | `incident_channels`, `decoy_channels`, `decoy_files` | what is dear, and what nobody has a reason to touch |
-///
-/// Beside them the tables `corporate_egress` and `sensitive_channels`, and one of networks. All thresholds stay at their defaults.
+/// What an operator writes into the configuration on the first day, for those settings of a module that ask for it. Beside it the
+/// lookup tables, and a table of networks. All thresholds stay at their defaults.
 fn settings(manifest: &Manifest, facts: &Facts) -> Map<String, Value> {
-    let networks = facts.own_asns.iter().map(|asn| format!("AS{asn}")).collect();
-    let known: [(&str, Vec<String>); 16] = [
-        ("export_actors", facts.export_actors.clone()),
-        ("security_team", facts.security_team.clone()),
-        ("responders", facts.security_team.clone()),
-        ("legal_team", facts.legal_team.clone()),
-        ("it_admins", facts.it_admins.clone()),
-        ("bulk_apps", facts.bulk_apps.clone()),
-        ("provisioning_apps", vec![facts.provisioning_app.clone()]),
-        ("own_app", vec![facts.watcher_app.clone()]),
-        ("service_apps", facts.service_apps.clone()),
-        ("own_teams", facts.own_teams.clone()),
-        ("own_domains", facts.email_domains.clone()),
-        ("own_networks", networks),
-        ("known_partners", facts.known_partners.clone()),
-        ("incident_channels", facts.incident_channels.clone()),
-        ("decoy_channels", facts.decoy_channels.clone()),
-        ("decoy_files", facts.decoy_files.clone()),
-    ];
     let asked = |name: &str| manifest.config.get(name).is_some_and(|key| key.kind == ConfigKind::Texts);
-    known.into_iter().filter(|(name, _)| asked(name)).map(|(name, texts)| (name.to_owned(), texts.into())).collect()
+    let known = facts.settings().into_iter().filter(|(name, _)| asked(name));
+    known.map(|(name, texts)| (name.to_owned(), texts.into())).collect()
 }

@@ -241,3 +241,71 @@ fn a_file_that_is_not_there_is_said_by_name() {
         assert!(String::from_utf8_lossy(&output.stderr).contains("can't read /nowhere/entries.ndjson"));
     }
 }
+
+#[test]
+fn a_replay_can_be_of_one_rule_or_one_module() {
+    let folder = folder();
+    let file = written(&folder, &ndjson());
+    let all = output_of(&mut replay(&file, &[]));
+    let of = |wanted: &dyn Fn(&str) -> bool| -> String {
+        let rule = |line: &&str| {
+            let alert: Value = serde_json::from_str(line).expect("JSON");
+            wanted(alert["finding_info"]["analytic"]["uid"].as_str().expect("a rule"))
+        };
+        all.lines().filter(rule).map(|line| format!("{line}\n")).collect()
+    };
+    let module = of(&|rule| rule.starts_with("sign-in."));
+    assert!(!module.is_empty() && module.len() < all.len());
+    assert!(output_of(&mut replay(&file, &["--rule", "sign-in.*"])) == module);
+    assert!(output_of(&mut replay(&file, &["--rule", "sign-in.burst"])) == of(&|rule| rule == "sign-in.burst"));
+    let slip = replay(&file, &["--rule", "sign-in.brst"]).output().expect("gridwatch runs");
+    assert_eq!(slip.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&slip.stderr).contains("did you mean `sign-in.burst`?"));
+}
+
+#[test]
+fn a_diff_says_which_alerts_other_modules_add_lose_and_change() {
+    let folder = folder();
+    let file = written(&folder, &ndjson());
+    let old = folder.path().join("old");
+    std::fs::create_dir(&old).expect("a folder");
+    for module in
+        std::fs::read_dir(root().join("target/modules")).expect("modules").map(|module| module.expect("a file"))
+    {
+        if !module.file_name().to_string_lossy().starts_with("sign-in-") {
+            std::fs::copy(module.path(), old.join(module.file_name())).expect("a copy");
+        }
+    }
+    let ours = root().join("target/modules");
+    let diff = |new: &Path, old: &Path, args: &[&str]| {
+        let mut command = gridwatch();
+        command.arg("replay").arg(&file).arg("--modules").arg(new).arg("--diff").arg(old).args(args);
+        let output = command.output().expect("gridwatch runs");
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        (output.status.code(), String::from_utf8(output.stdout).expect("UTF-8"))
+    };
+    let told: std::collections::BTreeSet<String> = output_of(&mut replay(&file, &["--rule", "sign-in.*"]))
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<Value>(line).expect("JSON")["finding_info"]["uid"].as_str().expect("an id").into()
+        })
+        .collect();
+    let (code, text) = diff(&ours, &ours, &[]);
+    assert_eq!((code, text.lines().count()), (Some(0), 1), "{text}");
+    for (new, old, change) in [(&ours, &old, "added"), (&old, &ours, "lost")] {
+        let (code, text) = diff(new, old, &["--json", "--rule", "sign-in.*"]);
+        assert_eq!(code, Some(1), "{text}");
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let uids = lines.iter().map(|line| line["uid"].as_str().expect("an id").to_owned()).collect();
+        assert_eq!(told, uids);
+        let (there, gone) = if change == "added" { ("after", "before") } else { ("before", "after") };
+        for line in &lines {
+            assert!(line["change"] == change && line[gone].is_null() && line[there]["title"].is_string(), "{line}");
+        }
+    }
+    let (_, text) = diff(&ours, &old, &["--rule", "sign-in.*"]);
+    assert!(
+        text.starts_with("added    gw-") && text.contains(&format!("\n{} added, 0 lost, 0 changed; ", told.len())),
+        "{text}"
+    );
+}

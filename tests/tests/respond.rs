@@ -636,6 +636,13 @@ fn the_echo_of_an_act_is_suppressed_and_the_same_act_on_another_target_alerts() 
     assert_eq!((echo[0]["subjects"]["users"]["ids"].clone(), echo[0]["findings"].clone()), (json!([taken]), json!(1)));
     assert_eq!(real[0]["subjects"]["users"]["ids"], json!([colleague]));
     assert!(evidence(real[0]).contains(&responder.as_str()));
+    let mut command = gridwatch();
+    command.args(["tune", "--rule", "controls.defenders", "--format", "json", "--config"]);
+    let tuned = ended(command.arg(scene.host.path("gridwatch.toml")));
+    let tuned: Value = serde_json::from_slice(&tuned.stdout).expect("JSON");
+    let given: Vec<&Value> =
+        tuned.pointer("/sweeps/0/values").and_then(Value::as_array).expect("values").iter().collect();
+    assert!(given.iter().all(|given| given["alerts"] == 1), "other thresholds don't bring the echo back: {given:?}");
     assert_replays_alike(&scene.host);
 }
 

@@ -133,6 +133,19 @@ fn a_changed_file_is_taken_without_a_restart_and_a_broken_one_is_not() {
     assert_eq!(told(&host, "privilege.granted"), 1, "other sinks don't get it");
     until("the counts", || host.status()["detect"]["suppressed"] == 1);
     assert_eq!(host.status()["detect"]["alerts"], 1);
+    let hidden = stored(&host).into_iter().find(|alert| alert["suppressed_by"] == "robot").expect("the alert");
+    let explained = stdout(&say(&host, &["explain", hidden["uid"].as_str().expect("an id")]));
+    let lines: Vec<Vec<&str>> = explained.lines().map(|line| line.split_whitespace().collect()).collect();
+    let end = format!("{}T00:00:00Z", day(10));
+    for line in [
+        ["suppressed", "by", "robot"].as_slice(),
+        &["owner", "it@acme.example"],
+        &["ticket", "SEC-1"],
+        &["reason", "expected"],
+        &["expires", &end],
+    ] {
+        assert!(lines.iter().any(|there| there == line), "{line:?} not in {explained}");
+    }
 
     write(&host, "[[exception]]\nid = \"robot\"\nwho = { actor = \"W0ROBOT\" }\nrules = [\"privilege.grantd\"]\n");
     until("the error in the status", || exceptions("broken").is_string());
@@ -224,6 +237,11 @@ fn an_allowed_app_alerts_once_it_has_more_than_it_may() {
     assert_eq!(told(&host, "apps.scopes-expanded"), 1, "the app is allowed, what it gained is not");
     let alert = stored(&host).into_iter().find(|a| a["rule"] == "apps.scopes-expanded").expect("the alert");
     assert_eq!(alert["labels"]["beyond_exception"], "backup: admin.users:write");
+    let explained = stdout(&say(&host, &["explain", alert["uid"].as_str().expect("an id")]));
+    let beyond = "would be suppressed, but is beyond what the entry allows: backup: admin.users:write";
+    assert!(explained.contains(beyond) && !explained.contains("none applied"), "{explained}");
+    let tuning: Value = serde_json::from_str(&stdout(&say(&host, &["tune", "--format", "json"]))).expect("JSON");
+    assert_eq!(tuning["apps"], json!([["A0BACKUP", 1]]), "by its id, though the rule's label may say its name");
 }
 
 /// Who takes the ownership in the shipped stories.
@@ -232,38 +250,82 @@ fn takers() -> Vec<String> {
     plan.run().labels.stories.into_iter().find(|story| story.story == "ownership-taken").expect("the story").actors
 }
 
+fn checked(host: &Host, exceptions: &str, args: &[&str]) -> (Option<i32>, String) {
+    let proposed = host.path("proposed.toml");
+    std::fs::write(&proposed, exceptions).expect("a file");
+    let file = proposed.to_str().expect("UTF-8");
+    let output = say(host, &[&["exceptions", "check", "--file", file], args].concat());
+    (output.status.code(), stdout(&output) + &stderr(&output))
+}
+
 #[test]
 fn the_check_fails_when_a_known_true_positive_goes_quiet() {
     let slack = slack(vec![]);
-    let host = host(&slack, &exception("harmless", "{ actor = \"W0NOBODY\" }", "[\"privilege.*\"]", 9));
+    let host = host(&slack, "");
     let path = host.path("gridwatch.toml");
     let plain = std::fs::read_to_string(&path).expect("configuration");
     let deaf = "[modules.config.ai]\nsweep_hour = 4000\nsweep_high = 4000\nsweep_day = 4000\n";
     std::fs::write(&path, format!("{plain}{deaf}")).expect("configuration");
-    let fine = say(&host, &["exceptions", "check"]);
-    assert!(fine.status.success(), "{}{}", stdout(&fine), stderr(&fine));
-    let said = stdout(&fine);
+    let harmless = exception("harmless", "{ actor = \"W0REAL\" }", "[\"privilege.grant-then-use\"]", 9);
+    let (code, said) = checked(&host, &harmless, &[]);
+    assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("fine: 1 of 1 exceptions hold"), "{said}");
-    assert!(
-        said.contains("nobody is told if the subject of `harmless` does what happens in ")
-            && said.contains("ownership-taken"),
-        "{said}"
-    );
+    let by_design = "note: `harmless` hides privilege.grant-then-use of its subject, as it says; somebody is still told if the \
+                     subject does grant-then-use\n";
+    assert!(said.contains(by_design), "{said}");
     assert!(said.contains("note: with the modules' default settings somebody would be told of mcp-sweep"), "{said}");
+    let (code, said) = checked(&host, &harmless, &["--strict"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("LOST    with the modules' default settings somebody would be told of mcp-sweep"), "{said}");
     std::fs::write(&path, plain).expect("configuration");
 
     let who = format!("{{ actor = {:?} }}", takers());
-    let proposed = host.path("proposed.toml");
-    std::fs::write(&proposed, exception("takers", &who, "[\"privilege.*\"]", 9)).expect("a file");
-    let quiet = say(&host, &["exceptions", "check", "--file", proposed.to_str().expect("UTF-8")]);
-    assert_eq!(quiet.status.code(), Some(1), "{}", stdout(&quiet));
-    let said = stdout(&quiet);
+    let (code, said) = checked(&host, &exception("takers", &who, "[\"privilege.*\"]", 9), &[]);
+    assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("QUIET  exception `takers` silences privilege."), "{said}");
     assert!(said.contains("in story `ownership-taken`\n"), "{said}");
 
-    std::fs::write(&proposed, exception("takers", &who, "[\"privilege.*\"]", -1)).expect("a file");
-    let expired = say(&host, &["exceptions", "check", "--file", proposed.to_str().expect("UTF-8")]);
-    assert!(expired.status.success() && stdout(&expired).contains("note: `takers` expired"), "{}", stdout(&expired));
+    let (code, said) = checked(&host, &exception("takers", &who, "[\"privilege.*\"]", -1), &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("EXPIRED  `takers` at ") && !said.contains("QUIET"), "{said}");
+}
+
+#[test]
+fn the_check_fails_when_a_real_subject_would_get_away_with_a_known_attack() {
+    let slack = slack(vec![]);
+    let host = host(&slack, "");
+    let of = |id: &str, rules: &str| exception(id, "{ actor = \"W0REAL\" }", rules, 9);
+    let quiet = |id: &str, rule: &str, story: &str| {
+        format!("QUIET  exception `{id}` silences {rule} in story `{story}`, if its subject does that\n")
+    };
+    let (code, said) = checked(&host, &of("robot", "[\"privilege.*\"]"), &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&quiet("robot", "privilege.granted", "ownership-taken")), "{said}");
+
+    let accepting = of("robot", "[\"privilege.*\"]") + "accepts = [\"ownership-taken\", \"mcp-sweep\"]\n";
+    let (code, said) = checked(&host, &accepting, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("note: nobody is told if the subject of `robot` does ownership-taken, as it accepts\n"),
+        "{said}"
+    );
+    assert!(said.contains("note: `robot` needn't accept mcp-sweep: "), "{said}");
+
+    // Each alone leaves the other's rules; of one subject, both leave nothing.
+    let (one, other) = (of("one", "[\"channels.*\"]"), of("other", "[\"controls.*\"]"));
+    let (_, said) = checked(&host, &(one.clone() + &other.replace("W0REAL", "W0OTHER")), &[]);
+    assert!(!said.contains("deletion-burst`, if"), "{said}");
+    let (code, said) = checked(&host, &(one + &other), &[]);
+    assert_eq!(code, Some(1), "{said}");
+    for (id, rule) in [("one", "channels.deletions"), ("other", "controls.hold-then-deletion")] {
+        assert!(said.contains(&quiet(id, rule, "deletion-burst")), "{said}");
+    }
+
+    let range = "ip = \"203.0.113.0/24\"";
+    let office = of("office", "[\"files.downloads\"]").replace("actor = \"W0REAL\"", range);
+    let (code, said) = checked(&host, &office, &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&quiet("office", "files.downloads", "insider-files")), "{said}");
 }
 
 #[test]
@@ -278,6 +340,12 @@ fn the_teams_own_cases_have_to_fire_too() {
     assert_eq!(quiet.status.code(), Some(1), "{}", stdout(&quiet));
     let line = "QUIET  exception `mallory` silences privilege.granted in case `takeover.ndjson` (privilege.granted)";
     assert!(stdout(&quiet).contains(line), "{}", stdout(&quiet));
+
+    std::fs::write(host.path("cases/takeover.ndjson"), case("# fires: privilege.granted, gridwatch.risk"))
+        .expect("a case");
+    let sum = say(&host, &["exceptions", "check", "--own"]);
+    assert!(stdout(&sum).contains("DEAD   case `takeover.ndjson` doesn't fire gridwatch.risk"), "{}", stdout(&sum));
+    std::fs::write(host.path("cases/takeover.ndjson"), case("# fires: privilege.granted")).expect("a case");
 
     write(&host, "");
     std::fs::write(host.path("cases/dead.ndjson"), case("# fires: privilege.granted, apps.install")).expect("a case");
@@ -322,6 +390,25 @@ fn the_example_of_an_exceptions_file_is_valid() {
 }
 
 #[test]
+fn lists_that_silence_without_owner_or_end_are_listed_too() {
+    let slack = slack(vec![]);
+    let host = host(&slack, "");
+    let path = host.path("gridwatch.toml");
+    let plain = std::fs::read_to_string(&path).expect("configuration");
+    assert!(!stdout(&say(&host, &["exceptions", "list"])).contains("also silencing"), "nobody is in a list yet");
+    let lists = "[modules.config.people]\nincident_channels = [\"C1\"]\nknown_accounts = [\"W1\", \"W2\"]\n";
+    std::fs::write(&path, format!("{plain}{lists}")).expect("configuration");
+    let listed = stdout(&say(&host, &["exceptions", "list"]));
+    let (_, silencing) = listed.split_once("also silencing, without owner or end:\n").expect("a heading");
+    let place = format!("gridwatch.toml:{}: modules.config.people.known_accounts)", plain.lines().count() + 3);
+    assert!(silencing.starts_with("  people.known_accounts  2 entries (") && silencing.contains(&place), "{listed}");
+    assert_eq!(silencing.lines().count(), 1, "{listed}");
+    let json = stdout(&say(&host, &["exceptions", "list", "--json"]));
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((&json["setting"], &json["entries"]), (&json!("people.known_accounts"), &json!(2)));
+}
+
+#[test]
 fn a_wrong_threshold_is_told_with_file_line_and_what_is_allowed() {
     let slack = slack(vec![]);
     let host = host(&slack, "");
@@ -329,7 +416,8 @@ fn a_wrong_threshold_is_told_with_file_line_and_what_is_allowed() {
     let good = std::fs::read_to_string(&path).expect("configuration");
     let lines = good.lines().count();
     let wrong = format!(
-        "{good}[modules.config.sign-in]\nburst_failures = 9999\nspray_usrs = 7\n[modules.config.sing-in]\nx = 1\n"
+        "{good}[modules.config.sign-in]\nburst_failures = 9999\nspray_usrs = 7\n[modules.config.sing-in]\nx = 1\n\
+         [modules.config.people]\nincident_lately = \"5m\"\n"
     );
     std::fs::write(&path, wrong).expect("configuration");
     let output = say(&host, &["check"]);
@@ -340,6 +428,7 @@ fn a_wrong_threshold_is_told_with_file_line_and_what_is_allowed() {
         format!("{}sign-in.spray_usrs: is no setting of module sign-in", at(3)),
         "did you mean `spray_users`?".to_owned(),
         format!("{}sing-in: `sing-in` is configured, but", at(4)),
+        format!("{}people.incident_lately: is 5m; allowed is 10m to 14d", at(7)),
     ] {
         assert!(said.contains(&part), "{part} not in {said}");
     }
@@ -401,4 +490,40 @@ fn the_numbers_of_tune_are_those_of_a_hand_count() {
     assert_eq!(shown.matches('→').count(), 1, "{shown}");
     let slip = say(&host, &["tune", "--rule", "sign-in.brst"]);
     assert!(stderr(&slip).contains("did you mean `sign-in.burst`?"), "{}", stderr(&slip));
+}
+
+#[test]
+fn spans_are_tried_out_as_numbers_are() {
+    let at = (now() / DAY_S - 1) * DAY_S + DAY_S / 2;
+    let guest = |id: &str, at: u64, action: &str, entity: Value| {
+        let mut entry: Value = serde_json::from_str(&wire(id, at, action, "W0GUEST", entity, json!({}))).expect("JSON");
+        entry["actor"]["user"]["account_type"] = json!("guest");
+        sim(&entry.to_string())
+    };
+    let channel = json!({"type": "channel", "channel": {"id": "C0INC", "name": "incident", "privacy": "private"}});
+    let came = guest("h1", at, "guest_channel_join", channel);
+    let huddle = json!({"type": "huddle", "huddle": {"id": "R1", "date_start": at, "date_end": 0, "participants": []}});
+    let slack = slack(vec![came, guest("h2", at + 3_000, "huddle_participant_joined", huddle)]);
+    let host = host(&slack, "");
+    let path = host.path("gridwatch.toml");
+    let text = std::fs::read_to_string(&path).expect("configuration");
+    let people = "[modules.config.people]\nincident_channels = [\"C0INC\"]\nown_domains = [\"other.example\"]\n\
+        incident_lately = \"1h\"\n";
+    std::fs::write(&path, text + people).expect("configuration");
+    host.run_once_well();
+    let output = say(&host, &["tune", "--rule", "people.huddle-intrusion", "--format", "json"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let tuning: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    let sweep = &tuning["sweeps"][0];
+    assert_eq!(
+        (&sweep["setting"], &sweep["present"], &sweep["unit"]),
+        (&json!("incident_lately"), &json!(3_600), &json!("s"))
+    );
+    let values = sweep["values"].as_array().expect("values");
+    let given: Vec<(u64, u64)> =
+        values.iter().map(|v| (v["value"].as_u64().unwrap(), v["alerts"].as_u64().unwrap())).collect();
+    let expected = [900, 1_800, 2_700, 3_600, 5_400, 7_200, 14_400].map(|value| (value, u64::from(value >= 3_000)));
+    assert_eq!(given, expected, "{tuning}");
+    let shown = stdout(&say(&host, &["tune", "--rule", "people.huddle-intrusion"]));
+    assert!(shown.contains("incident_lately is 60m; allowed 10m to 14d") && shown.contains("→ 60m "), "{shown}");
 }

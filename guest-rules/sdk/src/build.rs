@@ -158,11 +158,12 @@ fn config(out: &mut String, manifest: &Manifest) {
     out.push_str("#[serde(crate = \"::gridwatch_sdk::serde\", deny_unknown_fields)]\npub struct Config {\n");
     for (name, key) in &manifest.config {
         let kind = match key.kind {
-            ConfigKind::Integer { .. } => "u64",
+            ConfigKind::Integer { .. } | ConfigKind::Span { .. } => "u64",
             ConfigKind::Boolean => "bool",
             ConfigKind::Texts => "Vec<String>",
         };
-        let _ = writeln!(out, "    /// {}\n    pub {}: {kind},", key.help.replace('\n', " "), identifier(name));
+        let unit = if matches!(key.kind, ConfigKind::Span { .. }) { " In seconds." } else { "" };
+        let _ = writeln!(out, "    /// {}{unit}\n    pub {}: {kind},", key.help.replace('\n', " "), identifier(name));
     }
     // Clippy would have it derived where every default happens to be the type's own.
     out.push_str("}\n#[allow(clippy::derivable_impls)]\nimpl Default for Config {\n");
@@ -175,7 +176,7 @@ fn config(out: &mut String, manifest: &Manifest) {
                     items.iter().map(|i| i.to_string()).collect::<Vec<_>>().join(", ")
                 )
             }
-            _ => key.default.to_string(),
+            _ => key.told(&key.default).to_string(),
         };
         let value = if value == "[].map(String::from).to_vec()" { "Vec::new()".into() } else { value };
         let _ = writeln!(out, "            {}: {value},", identifier(name));
@@ -191,16 +192,7 @@ fn identifier(name: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_label_is_what_is_declared_the_email_first() {
-        let manifest = |fields: &str| {
-            let text = format!(
-                r#"
-                name = "m"
-                version = "1.0.0"
-                abi = "gridwatch:detect@1"
-                title = "t"
-                fields = [{fields}]
+    const RULE: &str = r#"
                 [[rule]]
                 id = "r"
                 title = "r"
@@ -210,12 +202,25 @@ mod tests {
                 severity = "low"
                 fold = "24h"
                 attack = []
-                playbook = {{ verify = [{{ do = "ask" }}], contain = [{{ do = "reset" }}] }}
-            "#
-            );
-            Manifest::parse(&text).unwrap()
-        };
-        let code = code(&manifest(r#""actor.id", "context.network", "actor.email""#));
+                playbook = { verify = [{ do = "ask" }], contain = [{ do = "reset" }] }
+            "#;
+
+    fn manifest(fields: &str, more: &str) -> Manifest {
+        let head = "name = \"m\"\nversion = \"1.0.0\"\nabi = \"gridwatch:detect@1\"\ntitle = \"t\"";
+        Manifest::parse(&format!("{head}\nfields = [{fields}]\n{RULE}\n{more}")).unwrap()
+    }
+
+    #[test]
+    fn a_module_gets_a_span_in_seconds() {
+        let setting = "[config.lately]\ntype = \"span\"\nhelp = \"How long.\"\ndefault = \"90m\"";
+        let code = code(&manifest("", setting));
+        assert!(code.contains("    /// How long. In seconds.\n    pub lately: u64,"), "{code}");
+        assert!(code.contains("            lately: 5400,"), "{code}");
+    }
+
+    #[test]
+    fn a_label_is_what_is_declared_the_email_first() {
+        let code = code(&manifest(r#""actor.id", "context.network", "actor.email""#, ""));
         let texts = "[self.text(::gridwatch_sdk::Text(2)), self.text(::gridwatch_sdk::Text(0))]";
         assert!(code.contains("fn who(&self) -> &'b str {") && code.contains(texts), "{code}");
         assert!(code.contains("is_nobody(self.text(::gridwatch_sdk::Text(0)))"), "{code}");

@@ -77,6 +77,14 @@ impl Apps {
         }
     }
 
+    /// Those that an event names, as they are known now: for asking about it later.
+    pub fn named_by(&self, event: &Event) -> Self {
+        let details = event.json().get("details").and_then(|details| details.get("app_id")).and_then(Value::as_str);
+        let named = [crate::whose::app(event), event.entity()].into_iter().flatten().filter_map(id_of).chain(details);
+        let known = named.filter_map(|id| Some((id.to_owned(), self.apps.get(id)?.clone())));
+        Self { apps: known.collect(), dirty: BTreeSet::new() }
+    }
+
     pub fn get(&self, id: &str) -> Option<&App> {
         self.apps.get(id)
     }

@@ -7,6 +7,7 @@
 //! An allowed app has a largest set of scopes. What it is known to have beyond that takes it out of the exception, and the alert
 //! says so. How to write the file is in `examples/exceptions.toml`; [`parse`] says everything that is wrong with one.
 
+mod cast;
 mod read;
 
 pub use read::{Known, MAX_BYTES, Problem, parse};
@@ -41,6 +42,9 @@ pub struct Exception {
     pub reason: String,
     pub owner: String,
     pub ticket: String,
+    /// Shipped stories that the subject would get away with, which the owner knows: `gridwatch exceptions check` allows them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accepts: Vec<String>,
     /// It holds from here on; `None`: always did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub added: Option<UnixSeconds>,
@@ -170,6 +174,16 @@ impl Exception {
         format!("{} {}", self.id, self.expires.0)
     }
 
+    /// What an alert that it hides says of it, so that it can be explained when the entry is long gone.
+    pub fn labels(&self) -> [(&'static str, String); 4] {
+        [
+            ("exception_owner", self.owner.clone()),
+            ("exception_ticket", self.ticket.clone()),
+            ("exception_expires", self.expires.to_string()),
+            ("exception_reason", self.reason.clone()),
+        ]
+    }
+
     /// Is a finding of this rule on this action what it is about, whoever did it?
     pub fn covers(&self, rule: &str, action: &str) -> bool {
         (self.rules.is_empty() || self.rules.iter().any(|pattern| covers(pattern, rule)))
@@ -205,7 +219,7 @@ impl Who {
         let one_of = |wanted: &[String], there: &[&str]| {
             wanted.is_empty() || there.iter().any(|id| !id.is_empty() && wanted.iter().any(|w| w == id))
         };
-        let ip = event.json().pointer("/context/ip_address").and_then(Value::as_str).unwrap_or_default();
+        let ip = at(event, "/context/ip_address");
         one_of(&self.actor, &[event.actor_id()])
             && one_of(&self.app, &apps_of(event))
             && one_of(&self.channel, channel_of(event).as_slice())

@@ -71,6 +71,9 @@ pub struct Rule {
     pub severity: Severity,
     /// Findings of one key inside one such stretch (aligned to 1970) are one alert.
     pub fold_s: u64,
+    /// The module's setting that gives `fold_s`; its default until [`Manifest::with_settings`]. Alerts have other ids with
+    /// another value.
+    pub fold_setting: Option<String>,
     /// How many alerts of Medium or above ordinary life may cost at most, a day and thousand users. Of a rule that doesn't
     /// go that high, alerts of its severity. See [`Rule::budget_of`].
     pub budget: f64,
@@ -216,6 +219,13 @@ pub fn parse_span(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(unit)
 }
 
+/// The other way round: with the largest unit that fits at least twice.
+pub fn span_text(seconds: u64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    let unit = units.into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit) && seconds >= 2 * unit);
+    unit.map_or(format!("{seconds}s"), |(unit, name)| format!("{}{name}", seconds / unit))
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawManifest {
@@ -281,9 +291,23 @@ impl Check {
         match parse_span(text) {
             Some(span) if (1..=MAX_SPAN_S).contains(&span) => span,
             _ => {
-                self.problem(format!("{at}: `{text}` is no span; write 90s, 10m, 24h or 30d, at most 400d"));
+                self.problem(format!("{at}: `{text}` is no span; write 90s, 10m, 24h or 30d, at most 400d, or a [config] key of type span"));
                 0
             }
+        }
+    }
+
+    /// A span, or the setting that gives it with its default.
+    fn span_or_setting(&mut self, at: &str, text: &str, config: &BTreeMap<String, ConfigKey>) -> (u64, Option<String>) {
+        match config.get(text) {
+            Some(key @ ConfigKey { kind: ConfigKind::Span { .. }, .. }) => {
+                (key.told(&key.default).as_u64().unwrap_or_default(), Some(text.to_owned()))
+            }
+            Some(_) => {
+                self.problem(format!("{at}: `{text}` is a [config] key of another type than span"));
+                (0, None)
+            }
+            None => (self.span(at, text), None),
         }
     }
 
@@ -380,7 +404,7 @@ impl RawManifest {
             self.config.into_iter().filter_map(|(name, key)| Some((name.clone(), key.validate(&name, check)?)));
         let config = config.collect();
         let windows = windows(self.window, &config, check);
-        let rules = self.rule.into_iter().map(|r| r.validate(check)).collect();
+        let rules = self.rule.into_iter().map(|r| r.validate(&config, check)).collect();
         check.unused_sets();
         Some(Manifest {
             config,
@@ -407,7 +431,7 @@ fn windows(raw: Vec<window::RawWindow>, config: &BTreeMap<String, ConfigKey>, ch
 }
 
 impl RawRule {
-    fn validate(self, check: &mut Check) -> Rule {
+    fn validate(self, config: &BTreeMap<String, ConfigKey>, check: &mut Check) -> Rule {
         let at = format!("rule `{}`", self.id);
         check.name(&at, &self.id);
         let actions = check.actions(&at, &self.actions);
@@ -418,8 +442,10 @@ impl RawRule {
             check.problem(format!("{at}: the playbook needs something to verify and something to contain"));
         }
         let playbook = playbook(self.playbook, &at, check);
+        let (fold_s, fold_setting) = check.span_or_setting(&at, &self.fold, config);
         Rule {
-            fold_s: check.span(&at, &self.fold),
+            fold_s,
+            fold_setting,
             budget: check.budget(&at, self.budget.or(self.severity.usual_budget())),
             id: self.id,
             title: self.title,
@@ -649,6 +675,87 @@ mod tests {
         assert_eq!(texts(&manifest), ["W1"], "the default");
         let config = manifest.configuration(json!({"responders": ["W2", "W3"]}).as_object().unwrap()).unwrap();
         assert_eq!(texts(&manifest.with_settings(&config)), ["W2", "W3"]);
+    }
+
+    const LATELY: &str =
+        "[config.lately]\ntype = \"span\"\nhelp = \"h\"\ndefault = \"30d\"\nmin = \"1h\"\nmax = \"60d\"\n";
+
+    /// A first_seen window, a rule's fold and a setting of type span.
+    fn with_spans(window: &str, fold: &str) -> Result<Manifest, ManifestError> {
+        let table = format!(
+            "{LATELY}[[window]]\nname = \"w\"\nkind = \"first_seen\"\nkey = []\nactions = [\"user_login\"]\n{window}\n[[rule]]"
+        );
+        let text = GOOD.replacen("[[rule]]", &table, 1);
+        Manifest::parse(&text.replace("fold = \"24h\"", &format!("fold = \"{fold}\"")))
+    }
+
+    #[test]
+    fn a_setting_gives_spans() {
+        let spans = |window: &str, given: Value| {
+            let manifest = with_spans(window, "lately").unwrap_or_else(|e| panic!("{e}"));
+            let config = manifest.configuration(given.as_object().unwrap()).unwrap();
+            let set = manifest.with_settings(&config);
+            assert_eq!(config["lately"], set.rules[0].fold_s, "the module gets seconds");
+            assert_eq!(set.longest_span_s(), set.windows[1].span_s);
+            (set.windows[1].span_s, set.windows[1].learn_s, set.rules[0].fold_s)
+        };
+        const DAY: u64 = 86_400;
+        let span = "span = \"lately\"";
+        assert_eq!(spans(span, json!({})), (30 * DAY, 14 * DAY, 30 * DAY), "the default");
+        assert_eq!(spans(span, json!({"lately": "60d"})), (60 * DAY, 14 * DAY, 60 * DAY));
+        assert_eq!(spans(span, json!({"lately": "2d"})), (2 * DAY, 2 * DAY, 2 * DAY), "learning is at most the span");
+        let learn = "span = \"60d\"\nlearn = \"lately\"";
+        assert_eq!(spans(learn, json!({"lately": "90m"})), (60 * DAY, 5_400, 5_400));
+        assert_eq!(with_spans(span, "24h").unwrap().rules[0].fold_s, DAY);
+    }
+
+    #[test]
+    fn a_setting_for_a_span_is_checked_where_it_stands_and_where_it_is_given() {
+        let manifest = with_spans("span = \"lately\"", "24h").unwrap();
+        for (given, part) in [
+            (json!("59m"), "is 59m; allowed is 60m to 60d"),
+            (json!("61d"), "allowed is 60m to 60d"),
+            (json!("soon"), "`soon`, which is no span"),
+            (json!(3_600), "has to be a span in quotes"),
+        ] {
+            let problems = manifest.setting_problems(json!({ "lately": given }).as_object().unwrap());
+            assert!(problems[0].0 == "lately" && problems[0].1.contains(part), "{problems:?}");
+        }
+        for (window, part) in [
+            ("span = \"lateley\"", "window `w`: `lateley` is no span; write 90s"),
+            ("span = \"burst\"", "window `w`: `burst` is a [config] key of another type"),
+            ("span = \"1d\"\nlearn = \"burst\"", "of another type"),
+            ("span = \"1d\"\nlearn = \"2d\"", "window `w`: `learn` is longer than `span`"),
+        ] {
+            let problems = with_spans(window, "24h").unwrap_err().problems;
+            assert!(problems.iter().any(|problem| problem.contains(part)), "{part}: {problems:?}");
+        }
+        let baseline = "[[window]]\nname = \"w\"\nkind = \"baseline\"\nbucket = \"1d\"\nkey = []\nspan = \"lately\"\n\
+            actions = [\"user_login\"]";
+        let problems = with_windows(&format!("{LATELY}{baseline}")).unwrap_err().problems;
+        assert!(problems[0].contains("a baseline's span can't be a setting"), "{problems:?}");
+        for (bad, part) in [
+            ("max = 5", "`max` is for integers as a number"),
+            ("max = \"500d\"", "config `lately`, max: `500d` is no span"),
+            ("max = \"1d\"", "its default is 30d; allowed is 60m to 24h"),
+        ] {
+            let text = GOOD.replacen("[[rule]]", &format!("{}[[rule]]", LATELY.replace("max = \"60d\"", bad)), 1);
+            let problems = Manifest::parse(&text).unwrap_err().problems;
+            assert!(problems[0].contains(part), "{bad}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_says_whether_it_silences() {
+        let with = |kind: &str, default: &str| {
+            let setting =
+                format!("[config.known]\ntype = \"{kind}\"\nhelp = \"h\"\ndefault = {default}\nsilences = true");
+            Manifest::parse(&format!("{GOOD}\n{setting}"))
+        };
+        let manifest = with("texts", "[]").unwrap();
+        assert!(manifest.config["known"].silences && !manifest.config["burst"].silences);
+        let problems = with("boolean", "true").unwrap_err().problems;
+        assert!(problems[0].contains("config `known`: `silences` is for lists of texts"), "{problems:?}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::drift::Drift;
 use crate::event::Event;
 use crate::exception::Exception;
 use crate::finding::{MAX_KEY, MAX_LABEL, MAX_TITLE, clean};
-use crate::manifest::{Manifest, Rule, Severity};
+use crate::manifest::{Manifest, Rule, Severity, span_text};
 use crate::risk::Sum;
 use crate::roster::Member;
 use crate::stub::Stub;
@@ -22,6 +22,8 @@ use std::sync::LazyLock;
 
 /// The module name that our own rules go by. No module may have it.
 pub const NAME: &str = "gridwatch";
+/// The rule that sums up what others say of one actor.
+pub const RISK: &str = "gridwatch.risk";
 /// Stands where a module has the digest of its component.
 pub const BUILT_IN: &str = "built-in";
 
@@ -54,12 +56,16 @@ pub fn unknown_action(event: &Event, actor: Actor) -> Alert {
     }
 }
 
-/// What rules have said of an actor within a day is enough to look at as one thing. `last` is the alert that made it so.
+/// What rules have said of an actor within a time is enough to look at as one thing. `last` is the alert that made it so.
 pub fn risk(sum: Sum, last: &Alert) -> Alert {
     let actor = [&last.actor.name, &last.actor.email, &last.actor.id].into_iter().find(|text| !text.is_empty());
     let (rules, tactics) = (sum.rules.len(), sum.tactics.len());
     let who = actor.map_or("somebody", String::as_str);
-    let title = format!("{who} set off {rules} rules of {tactics} tactics within a day ({} points)", sum.points);
+    let title = format!(
+        "{who} set off {rules} rules of {tactics} tactics within {} ({} points)",
+        span_text(sum.span_s),
+        sum.points
+    );
     let blank = blank("risk", &last.actor.id, title, last.opened);
     let (uid, period_start) = Alert::identity(&blank.rule, &blank.dedup_key, last.last, blank.period_s);
     let labels =

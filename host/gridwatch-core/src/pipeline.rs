@@ -25,7 +25,7 @@ use crate::lookup::Tables;
 use crate::manifest::Manifest;
 use crate::network::Networks;
 use crate::own;
-use crate::risk::Risk;
+use crate::risk::{Bar, Risk};
 use crate::state::{self, StateOp};
 use crate::stub::Stub;
 use crate::subject::Subjects;
@@ -149,6 +149,12 @@ impl Pipeline {
     /// Bytes that all windows together may take, instead of [`crate::windows::MAX_TOTAL_BYTES`].
     pub fn with_state_max(mut self, bytes: usize) -> Self {
         self.windows.keep_at_most(bytes);
+        self
+    }
+
+    /// What it takes for findings about one actor to add up, instead of the default.
+    pub fn with_risk(mut self, bar: Bar) -> Self {
+        self.risk = Risk::new(bar);
         self
     }
 
@@ -400,7 +406,11 @@ impl Pipeline {
         let around = Around { networks: &self.networks, apps: &self.apps };
         match self.exceptions.verdict(&alert.rule, event, around) {
             Verdict::Told => {}
-            Verdict::Hidden(exception) => alert.suppress(&exception.id),
+            Verdict::Hidden(exception) => {
+                alert.suppress(&exception.id);
+                let labels = exception.labels().map(|(name, text)| (name.to_owned(), clean(&text, MAX_LABEL)));
+                alert.labels.extend(labels);
+            }
             Verdict::Beyond(exception, excess) => {
                 let what = clean(&format!("{}: {excess}", exception.id), MAX_LABEL);
                 alert.labels.insert("beyond_exception".to_owned(), what);

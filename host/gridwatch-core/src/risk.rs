@@ -1,4 +1,4 @@
-//! Risk: what different rules have said of one actor within a day, added up.
+//! Risk: what different rules have said of one actor within a day (or another span), added up.
 //!
 //! Each of several small findings may be ordinary; that they are all about one person on one day is not. Distinct rules
 //! count, not events, and they must stand for different tactics of ATT&CK, so that one noisy habit never adds up to an
@@ -15,13 +15,24 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// Within this time.
-const SPAN_S: u64 = 86_400;
-/// So many rules, or so many points …
-const RULES: usize = 5;
-const POINTS: u64 = 100;
-/// … and in either case so many tactics, each by a rule of its own.
-const TACTICS: usize = 3;
+/// What has to come together. All of it may be set under `[detect.risk]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bar {
+    /// Within this time …
+    pub span_s: u64,
+    /// … so many rules, or so many points …
+    pub rules: u64,
+    pub points: u64,
+    /// … and in either case so many tactics, each by a rule of its own.
+    pub tactics: u64,
+}
+
+impl Default for Bar {
+    fn default() -> Self {
+        Self { span_s: 86_400, rules: 5, points: 100, tactics: 3 }
+    }
+}
+
 /// Actors remembered. The ones that were heard of longest ago go first.
 const MAX_ACTORS: usize = 50_000;
 
@@ -38,6 +49,7 @@ const fn points(severity: Severity) -> u64 {
 
 #[derive(Debug, Default)]
 pub struct Risk {
+    bar: Bar,
     actors: HashMap<String, Marks>,
     dirty: BTreeSet<String>,
 }
@@ -59,18 +71,33 @@ struct Mark {
 pub struct Sum {
     pub rules: Vec<String>,
     pub points: u64,
+    pub span_s: u64,
     pub tactics: Vec<&'static str>,
     pub attack: Vec<String>,
     /// The event of each rule's newest finding, oldest first.
     pub evidence: Vec<Arc<Stub>>,
 }
 
+impl Bar {
+    fn is_over(&self, time: UnixSeconds, newest: UnixSeconds) -> bool {
+        time.plus(self.span_s + LATE_S) < newest
+    }
+
+    fn is_reached(&self, sum: &Sum) -> bool {
+        sum.tactics.len() as u64 >= self.tactics && (sum.rules.len() as u64 >= self.rules || sum.points >= self.points)
+    }
+}
+
 impl Risk {
+    pub fn new(bar: Bar) -> Self {
+        Self { bar, ..Self::default() }
+    }
+
     /// Takes in an alert that one finding made; says what it adds up to if that is enough. `newest` is the newest event time
     /// as of the event: what is past the late allowance by it doesn't count, so that it doesn't matter when it is swept out.
     pub fn learn(&mut self, alert: &Alert, newest: UnixSeconds) -> Option<Sum> {
         let stub = alert.evidence.last().filter(|_| !alert.actor.id.is_empty())?;
-        if alert.suppressed_by.is_some() || is_over(alert.last, newest) {
+        if alert.suppressed_by.is_some() || self.bar.is_over(alert.last, newest) {
             return None;
         }
         self.make_room(&alert.actor.id);
@@ -82,14 +109,14 @@ impl Risk {
             marks.insert(alert.rule.clone(), mark);
             self.dirty.insert(alert.actor.id.clone());
         }
-        let sum = Sum::of(marks, time, newest);
-        (sum.tactics.len() >= TACTICS && (sum.rules.len() >= RULES || sum.points >= POINTS)).then_some(sum)
+        let sum = Sum::of(marks, time, newest, &self.bar);
+        self.bar.is_reached(&sum).then_some(sum)
     }
 
     pub fn expire(&mut self, newest: UnixSeconds) {
         for (actor, marks) in &mut self.actors {
             let before = marks.len();
-            marks.retain(|_, mark| !is_over(mark.time, newest));
+            marks.retain(|_, mark| !self.bar.is_over(mark.time, newest));
             if marks.len() != before {
                 self.dirty.insert(actor.clone());
             }
@@ -129,16 +156,12 @@ impl Risk {
     }
 }
 
-fn is_over(time: UnixSeconds, newest: UnixSeconds) -> bool {
-    time.plus(SPAN_S + LATE_S) < newest
-}
-
 impl Sum {
-    /// Of the marks within a day of this time, on either side: what comes late belongs to the day all the same.
-    fn of(marks: &Marks, at: UnixSeconds, newest: UnixSeconds) -> Self {
-        let is_near = |time: UnixSeconds| time.plus(SPAN_S) > at && time < at.plus(SPAN_S);
+    /// Of the marks within the span of this time, on either side: what comes late belongs to it all the same.
+    fn of(marks: &Marks, at: UnixSeconds, newest: UnixSeconds, bar: &Bar) -> Self {
+        let is_near = |time: UnixSeconds| time.plus(bar.span_s) > at && time < at.plus(bar.span_s);
         let near: Vec<(&String, &Mark)> =
-            marks.iter().filter(|(_, mark)| is_near(mark.time) && !is_over(mark.time, newest)).collect();
+            marks.iter().filter(|(_, mark)| is_near(mark.time) && !bar.is_over(mark.time, newest)).collect();
         let mut evidence: Vec<Arc<Stub>> = near.iter().map(|(_, mark)| mark.stub.clone()).collect();
         evidence.sort_by_key(|stub| (stub.time, stub.seq));
         evidence.dedup_by_key(|stub| stub.seq);
@@ -146,6 +169,7 @@ impl Sum {
         let tactics: Vec<BTreeSet<&str>> = near.iter().map(|(_, mark)| tactics_of(&mark.attack)).collect();
         Self {
             rules: near.iter().map(|(rule, _)| (*rule).clone()).collect(),
+            span_s: bar.span_s,
             points: near.iter().map(|(_, mark)| points(mark.severity)).sum(),
             tactics: different(&tactics),
             attack: attack.into_iter().cloned().collect(),
@@ -258,6 +282,23 @@ mod tests {
     }
 
     #[test]
+    fn the_bar_may_be_set() {
+        let two: Vec<Alert> =
+            (0..2).map(|i| alert("W1", &format!("m.r{i}"), 1_000 * i as u64, LOW, &[THREE[i]])).collect();
+        let reaches = |bar: Bar| {
+            let mut risk = Risk::new(bar);
+            two.iter().filter_map(|alert| risk.learn(alert, alert.last)).last()
+        };
+        let bar = Bar { span_s: 1_001, rules: 2, points: 1_000, tactics: 2 };
+        assert_eq!(reaches(bar).map(|sum| (sum.rules.len(), sum.span_s)), Some((2, 1_001)));
+        assert_eq!(reaches(Bar { rules: 9, points: 20, ..bar }).map(|sum| sum.points), Some(20));
+        for higher in [Bar { span_s: 1_000, ..bar }, Bar { rules: 3, ..bar }, Bar { tactics: 3, ..bar }, Bar::default()]
+        {
+            assert_eq!(reaches(higher), None, "{higher:?}");
+        }
+    }
+
+    #[test]
     fn what_was_suppressed_counts_for_nothing() {
         let mut alerts: Vec<Alert> =
             (0..3).map(|i| alert("W1", &format!("m.r{i}"), 1_000, Severity::High, &[THREE[i]])).collect();
@@ -286,7 +327,7 @@ mod tests {
         risk.take_changes().iter().for_each(|op| again.load(&op.key, op.value.as_deref().unwrap_or_default()));
         assert!(again.learn(&alerts[2], alerts[2].last).is_some());
         again.take_changes();
-        again.expire(UnixSeconds(1_000 + SPAN_S + LATE_S + 1));
+        again.expire(UnixSeconds(1_000 + Bar::default().span_s + LATE_S + 1));
         assert!(again.actors.is_empty() && again.take_changes().iter().all(|op| op.value.is_none()));
     }
 

@@ -2,7 +2,7 @@
 
 use crate::alerts::{Filter, Form};
 use crate::config::{self, Config, LogFormat, Problems, Since};
-use crate::modules::{Unusable, Wanted};
+use crate::modules::{Unusable, Wanted, manifests};
 use crate::run::{Paths, Until};
 use crate::status::Status;
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use gridwatch_core::manifest::{Severity, parse_span};
+use gridwatch_core::own;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{RawData, View};
 use gridwatch_detect::Module;
@@ -265,6 +266,16 @@ struct Replay {
     /// Folder of the modules to run.
     #[arg(long, value_name = "DIR")]
     modules: PathBuf,
+    /// Only alerts of this rule, or of a whole module as in `sign-in.*`.
+    #[arg(long, value_name = "RULE")]
+    rule: Option<String>,
+    /// Instead of the alerts, what differs from those that the modules in this folder make of the same entries: added, lost, and
+    /// changed in severity or title. Exits with 1 if anything does. Settings that only the others know are left out.
+    #[arg(long, value_name = "DIR")]
+    diff: Option<PathBuf>,
+    /// Each difference as a JSON object.
+    #[arg(long, requires = "diff")]
+    json: bool,
     /// Settings, grants and lookups for the modules, from a gridwatch configuration.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -369,8 +380,7 @@ fn dispatch(cli: Cli) -> Result<u8> {
         }
         Command::Replay(args) => {
             start_log(LogFormat::Text, log.unwrap_or("warn"))?;
-            replayed(&args)?;
-            Ok(0)
+            replayed(&args)
         }
         Command::Alerts(command) => told(command),
         Command::Explain { alert, state, entries, json } => explain(&alert, &state, entries, json),
@@ -430,7 +440,7 @@ fn warn_of_responders(config: &Config, modules: &[Module]) {
     }
 }
 
-fn replayed(args: &Replay) -> Result<()> {
+fn replayed(args: &Replay) -> Result<u8> {
     let mut wanted = match &args.config {
         Some(config) => Wanted { dir: args.modules.clone(), ..Wanted::of(&Config::load(config)?) },
         None => Wanted::in_dir(&args.modules),
@@ -441,14 +451,29 @@ fn replayed(args: &Replay) -> Result<()> {
             .map_err(|name| anyhow::anyhow!("`{name}` is no grant; there are kv, lookup and wasi"))?;
         wanted.grants.entry(module.to_owned()).or_default().extend(granted);
     }
+    let mut old = args.diff.as_ref().map(|dir| wanted.of_other(dir)).transpose()?;
     if args.config.is_none() {
-        wanted.grant_lookups();
+        [Some(&mut wanted), old.as_mut()].into_iter().flatten().for_each(Wanted::grant_lookups);
     }
-    let (batch, mut out) = (usize::from(args.batch), std::io::stdout().lock());
-    match (&args.archive, &args.file) {
-        (Some(dir), _) => replay::archive(dir, args.from, args.to, &wanted, batch, &mut out),
-        (None, Some(file)) => replay::file(file, &wanted, batch, &mut out),
+    if let Some(rule) = args.rule.as_ref().filter(|rule| !rule.ends_with(".*")) {
+        let dirs = [Some(&args.modules), args.diff.as_ref()];
+        let manifests: Vec<_> = dirs.into_iter().flatten().map(|dir| manifests(dir)).collect::<Result<_>>()?;
+        tune::check_rule(rule, &[manifests.concat(), vec![own::manifest().clone()]].concat())?;
+    }
+    let source = match (&args.archive, &args.file) {
+        (Some(dir), _) => replay::Source::Archive { dir: dir.clone(), from: args.from, to: args.to },
+        (None, Some(file)) => replay::Source::file(file)?,
         (None, None) => anyhow::bail!("a file or --archive is needed"),
+    };
+    let filter = Filter { rule: args.rule.clone(), ..Filter::default() };
+    let replay = replay::Replay { source: &source, batch: args.batch.into(), filter: &filter };
+    let mut out = std::io::stdout().lock();
+    match &old {
+        None => replay.print(&wanted, &mut out).map(|()| 0),
+        Some(old) => {
+            let is_same = replay::diff::compare(&replay, old, &wanted, args.json, &mut out)?;
+            Ok(if is_same { 0 } else { FAILED })
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use gridwatch_core::lookup::Tables;
 use gridwatch_core::manifest::Grant;
 use gridwatch_core::network::Networks;
 use gridwatch_core::poll::{InvalidPollConfig, PollConfig, PollSettings};
+use gridwatch_core::risk::Bar;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{RawData, View};
 use serde_json::{Map, Value};
@@ -140,6 +141,8 @@ pub struct Detect {
     pub threads: usize,
     /// Of all windows together, in memory.
     pub state_max_bytes: u64,
+    /// What it takes for findings about one actor to add up.
+    pub risk: Bar,
 }
 
 /// What it takes to ask Slack about people and channels.

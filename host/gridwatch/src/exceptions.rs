@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod command;
+mod found;
 mod shipped;
 
 use crate::clock;

@@ -1,11 +1,14 @@
 //! The modules folder: which components there are, which version of each serves, and why one is refused.
 
 use crate::config::{Config, Places};
+use crate::respond::journal::Follower;
 use anyhow::{Context, Result};
+use gridwatch_core::echo::Echoes;
 use gridwatch_core::lookup::Tables;
 use gridwatch_core::manifest::{Grant, Manifest};
 use gridwatch_core::network::Networks;
 use gridwatch_core::pipeline::{Pipeline, Service};
+use gridwatch_core::risk::Bar;
 use gridwatch_detect::{Component, Engine, Limits, Module, Refused};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +31,8 @@ pub struct Wanted {
     pub responses: Option<PathBuf>,
     /// What all windows together may take, if not the default.
     pub state_max_bytes: Option<usize>,
+    /// What it takes for findings about one actor to add up.
+    pub risk: Bar,
     pub limits: Limits,
     pub cache_dir: Option<PathBuf>,
 }
@@ -56,9 +61,29 @@ impl Wanted {
             exceptions: config.tuning.exceptions.clone(),
             responses: Some(crate::respond::journal::path(&config.state_dir)),
             state_max_bytes: Some(config.detect.state_max_bytes as usize),
+            risk: config.detect.risk,
             limits: Limits::default(),
             cache_dir: Some(config.state_dir.join("compiled")),
         }
+    }
+
+    /// The same for another folder, without what its modules wouldn't understand.
+    pub fn of_other(&self, dir: &Path) -> Result<Self> {
+        let manifests = manifests(dir)?;
+        let known = |name: &str| manifests.iter().find(|manifest| manifest.name == name);
+        let mut other = Self { dir: dir.to_owned(), ..self.clone() };
+        other.grants.retain(|name, _| known(name).is_some());
+        other.settings.retain(|name, _| known(name).is_some());
+        for (name, settings) in &mut other.settings {
+            settings.retain(|setting, _| known(name).is_some_and(|manifest| manifest.config.contains_key(setting)));
+        }
+        Ok(other)
+    }
+
+    /// What the responder has done, whose echoes were suppressed live.
+    pub fn echoes(&self) -> Result<Echoes> {
+        let Some(mut journal) = self.responses.clone().map(Follower::new) else { return Ok(Echoes::default()) };
+        Ok(journal.news()?.cloned().unwrap_or_default())
     }
 
     pub fn in_dir(dir: &Path) -> Self {

@@ -1,5 +1,8 @@
 //! Replay: the modules over stored entries, from a file or the archive. The same bytes every time.
 
+pub mod diff;
+
+use crate::alerts::Filter;
 use crate::archive::{self, ArchiveRecord};
 use crate::clock;
 use crate::detect::detect;
@@ -7,78 +10,103 @@ use crate::exceptions::Live;
 use crate::input::{Entries, open};
 use crate::modules::{Wanted, pipeline};
 use crate::record::PRODUCT;
-use crate::respond::journal::Follower;
 use anyhow::Result;
+use gridwatch_core::alert::Alert;
 use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
+use gridwatch_core::exception::Exceptions;
 use gridwatch_core::pipeline::Pipeline;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{RawData, View};
 use gridwatch_detect::Workers;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Alerts of the entries in a file, as NDJSON. Entries are put in order of time and id, as a drained window would be.
-pub fn file(path: &Path, modules: &Wanted, batch: usize, out: &mut dyn Write) -> Result<()> {
-    let mut entries = Entries::new(open(path)?).collect::<Result<Vec<Entry>, _>>()?;
-    entries.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
-    let mut seen = std::collections::HashSet::new();
-    entries.retain(|entry| seen.insert((entry.id.clone(), entry.content_hash())));
-    // Without a time of its own an entry counts as of the earliest one: at 1970 it would pass for years of history.
-    let earliest = entries.iter().find_map(|entry| entry.time).unwrap_or_default();
-    let event =
-        |(i, entry): (usize, &Entry)| Ok(Event::new(i as u64 + 1, entry.time.unwrap_or(earliest).millis(), entry));
-    run(entries.iter().enumerate().map(event), modules, batch, out)
+/// Stored entries to run modules over, as often as one likes.
+pub enum Source {
+    /// Of a file, in order of time and id, as a drained window would be.
+    Entries(Vec<Entry>),
+    /// Of the archive, between two times: the same events with the same numbers as live.
+    Archive { dir: PathBuf, from: Option<UnixSeconds>, to: Option<UnixSeconds> },
 }
 
-/// Alerts of what is in the archive between two times, as NDJSON: the same events with the same numbers as live.
-pub fn archive(
-    dir: &Path,
-    from: Option<UnixSeconds>,
-    to: Option<UnixSeconds>,
-    modules: &Wanted,
-    batch: usize,
-    out: &mut dyn Write,
-) -> Result<()> {
-    let records = archive::read(dir, from, to)?;
-    let event = |record: Result<ArchiveRecord, _>| {
-        let record = record.map_err(anyhow::Error::from)?;
-        Ok(Event::new(record.seq, record.first_seen, &Entry::from_json(&record.raw)))
-    };
-    run(records.map(event), modules, batch, out)
+impl Source {
+    pub fn file(path: &Path) -> Result<Self> {
+        let mut entries = Entries::new(open(path)?).collect::<Result<Vec<Entry>, _>>()?;
+        entries.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+        let mut seen = std::collections::HashSet::new();
+        entries.retain(|entry| seen.insert((entry.id.clone(), entry.content_hash())));
+        Ok(Self::Entries(entries))
+    }
+
+    fn events(&self) -> Result<Box<dyn Iterator<Item = Result<Event>> + '_>> {
+        match self {
+            Self::Entries(entries) => {
+                // Without a time of its own an entry counts as of the earliest one: at 1970 it would pass for years of history.
+                let earliest = entries.iter().find_map(|entry| entry.time).unwrap_or_default();
+                let event = move |(i, entry): (usize, &Entry)| {
+                    Ok(Event::new(i as u64 + 1, entry.time.unwrap_or(earliest).millis(), entry))
+                };
+                Ok(Box::new(entries.iter().enumerate().map(event)))
+            }
+            Self::Archive { dir, from, to } => {
+                let event = |record: Result<ArchiveRecord, _>| {
+                    let record = record.map_err(anyhow::Error::from)?;
+                    Ok(Event::new(record.seq, record.first_seen, &Entry::from_json(&record.raw)))
+                };
+                Ok(Box::new(archive::read(dir, *from, *to)?.map(event)))
+            }
+        }
+    }
 }
 
-fn run(
-    mut events: impl Iterator<Item = Result<Event>>,
-    modules: &Wanted,
-    batch: usize,
-    out: &mut dyn Write,
-) -> Result<()> {
-    let (networks, tables) = (modules.networks.clone(), modules.tables.clone());
-    let wanted = modules;
-    let modules = wanted.load()?;
-    let mut pipeline: Pipeline = pipeline(&modules, networks, tables);
-    if let Some(bytes) = wanted.state_max_bytes {
-        pipeline = pipeline.with_state_max(bytes);
+/// What to run over a source, and which of its alerts are wanted.
+pub struct Replay<'r> {
+    pub source: &'r Source,
+    pub batch: usize,
+    pub filter: &'r Filter,
+}
+
+impl Replay<'_> {
+    /// Alerts as NDJSON.
+    pub fn print(&self, wanted: &Wanted, out: &mut dyn Write) -> Result<()> {
+        let mut out = BufWriter::new(out);
+        self.run(wanted, None, &mut |alert| Ok(writeln!(out, "{}", View::Ocsf.alert_line(alert, &PRODUCT))?))?;
+        Ok(out.flush()?)
     }
-    pipeline.except(Live::open(wanted, &modules, clock::now())?.in_force());
-    let mut responses = wanted.responses.clone().map(Follower::new);
-    if let Some(echoes) = responses.as_mut().map(Follower::news).transpose()?.flatten() {
-        pipeline.set_echoes(echoes.clone());
-    }
-    let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
-    let mut out = BufWriter::new(out);
-    loop {
-        let events: Vec<Event> = events.by_ref().take(batch).collect::<Result<_>>()?;
-        if events.is_empty() {
-            return Ok(out.flush()?);
+
+    /// Tells each alert and revision; returns the exceptions that held, which are the configured ones if none are given.
+    fn run(
+        &self,
+        wanted: &Wanted,
+        exceptions: Option<Arc<Exceptions>>,
+        tell: &mut dyn FnMut(&Alert) -> Result<()>,
+    ) -> Result<Arc<Exceptions>> {
+        let modules = wanted.load()?;
+        let mut pipeline: Pipeline =
+            pipeline(&modules, wanted.networks.clone(), wanted.tables.clone()).with_risk(wanted.risk);
+        if let Some(bytes) = wanted.state_max_bytes {
+            pipeline = pipeline.with_state_max(bytes);
         }
-        let detected = detect(&mut pipeline, &workers, &events);
-        for fault in &detected.concluded.faults {
-            tracing::warn!(module = fault.module, event = fault.event_id, reason = fault.reason, "module fault");
-        }
-        for alert in detected.concluded.alerts.iter().filter(|alert| alert.suppressed_by.is_none()) {
-            writeln!(out, "{}", View::Ocsf.alert_line(alert, &PRODUCT))?;
+        let exceptions = match exceptions {
+            Some(exceptions) => exceptions,
+            None => Live::open(wanted, &modules, clock::now())?.in_force(),
+        };
+        pipeline.except(exceptions.clone());
+        pipeline.set_echoes(wanted.echoes()?);
+        let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
+        let mut events = self.source.events()?;
+        loop {
+            let events: Vec<Event> = events.by_ref().take(self.batch).collect::<Result<_>>()?;
+            if events.is_empty() {
+                return Ok(exceptions);
+            }
+            let detected = detect(&mut pipeline, &workers, &events);
+            for fault in &detected.concluded.faults {
+                tracing::warn!(module = fault.module, event = fault.event_id, reason = fault.reason, "module fault");
+            }
+            detected.concluded.alerts.iter().filter(|alert| self.filter.takes(alert)).try_for_each(&mut *tell)?;
         }
     }
 }

@@ -26,7 +26,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use sweep::Sweep;
+use sweep::{Quiet, Sweep};
 
 const DAY_S: u64 = 86_400;
 /// Actors and apps named of each rule.
@@ -130,7 +130,10 @@ pub fn run(options: &Options) -> Result<u8> {
     let period = Period { from, to: now.seconds(), users: seen.map(|seen| seen.actors.len() as u64) };
     let hid = hid(&alerts, &exceptions, now.seconds());
     let sweeps = match (&options.rule, archive) {
-        (Some(rule), Some(dir)) => Some(sweep::sweeps(rule, &wanted, &exceptions, dir, &period)?),
+        (Some(rule), Some(dir)) => {
+            let quiet = Quiet { exceptions: &exceptions, echoes: &wanted.echoes()? };
+            Some(sweep::sweeps(rule, &wanted, &quiet, dir, &period)?)
+        }
         (Some(_), None) => bail!("there is no archive to try out thresholds on\nhint: `enabled = true` in [archive]"),
         (None, _) => None,
     };
@@ -179,7 +182,8 @@ impl Period {
     }
 }
 
-fn check_rule(rule: &str, manifests: &[Manifest]) -> Result<()> {
+/// A rule that no module has would be silent for ever.
+pub fn check_rule(rule: &str, manifests: &[Manifest]) -> Result<()> {
     let names = manifests.iter().flat_map(|m| m.rules.iter().map(move |rule| format!("{}.{}", m.name, rule.id)));
     let names: Vec<String> = names.collect();
     if names.iter().any(|name| name == rule) {
@@ -275,9 +279,10 @@ fn actor(alert: &Alert) -> &str {
     &alert.actor.id
 }
 
-/// An alert of several findings names each app once.
+/// Those that it was done to and those that did it, each once.
 fn apps(alert: &Alert) -> impl Iterator<Item = &str> {
-    alert.labels.get("app").into_iter().flat_map(|apps| apps.split(", "))
+    let subjects = &alert.subjects;
+    subjects.apps.ids.union(&subjects.calling_apps.ids).map(String::as_str)
 }
 
 fn noisiest<'a>(names: impl Iterator<Item = &'a str>) -> Vec<(String, u64)> {

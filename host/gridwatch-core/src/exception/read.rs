@@ -119,7 +119,8 @@ struct Section<'t, 'd> {
 
 type Item<'t, 'd> = &'t Spanned<DeValue<'d>>;
 
-const ENTRY_KEYS: [&str; 9] = ["id", "who", "rules", "actions", "scopes_max", "reason", "owner", "ticket", "added"];
+const ENTRY_KEYS: [&str; 10] =
+    ["id", "who", "rules", "actions", "scopes_max", "reason", "owner", "ticket", "accepts", "added"];
 const WHO_KEYS: [&str; 6] = ["actor", "app", "ip", "asn", "channel", "organization"];
 
 impl<'t, 'd> Section<'t, 'd> {
@@ -141,6 +142,7 @@ impl<'t, 'd> Section<'t, 'd> {
         let reason = self.required("reason", "say why this is expected, for whoever meets it later");
         let owner = self.required("owner", "name who answers for it, a person or a team");
         let ticket = self.required("ticket", "name the ticket or document in which it was decided");
+        let accepts = self.texts("accepts", true);
         let added = self.time("added", 0);
         let expires = self.expires(added, now);
         Some(Exception {
@@ -152,6 +154,7 @@ impl<'t, 'd> Section<'t, 'd> {
             reason: reason?,
             owner: owner?,
             ticket: ticket?,
+            accepts,
             added,
             expires: expires?,
             line: self.line,

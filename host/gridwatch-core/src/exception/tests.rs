@@ -97,6 +97,7 @@ fn every_error_is_told_with_its_line_key_and_a_way_out() {
         (&[("-ticket", "")], "bot.ticket", "is missing"),
         (&[("-reason", "")], "bot.reason", "is missing"),
         (&[("owner", "\" \"")], "bot.owner", "is empty"),
+        (&[("accepts", "\"a-story\"")], "bot.accepts", "has to be a list"),
         (&[("-id", "")], "exception 1.id", "is missing"),
         (&[("id", "\"a bot\"")], "a bot.id", "is no id"),
         (&[("-who", "")], "bot.who", "is missing"),
@@ -365,4 +366,36 @@ fn an_entry_can_hold_of_variants_of_a_module() {
     let login = event(1, NOW.0, "user_login", "W1", json!({}));
     assert!(is_hidden(&exceptions, "apps~1.sign-in", &login) && is_hidden(&exceptions, "apps.sign-in", &login));
     assert!(!is_hidden(&exceptions, "apps~1.bulk", &login));
+}
+
+#[test]
+fn a_subject_can_be_cast_as_whoever_an_event_is_about() {
+    let text = [
+        entry(&[]),
+        entry(&[("id", "\"same\""), ("who", "{ actor = [\"W1\", \"W3\"] }"), ("rules", "[\"apps.bulk\"]")]),
+        entry(&[("id", "\"other\""), ("who", "{ actor = \"W2\" }"), ("rules", "[\"apps.install\"]")]),
+    ];
+    let exceptions = read(&text.concat());
+    let of = |id: &str| exceptions.iter().find(|exception| exception.id == id).unwrap();
+    let networks = Networks::default();
+    let attack = |seq: u64, action: &str, actor: &str| event(seq, NOW.0, action, actor, json!({}));
+    let cast = exceptions.cast(of("bot"), &attack(1, "user_login", "W7"), &networks).unwrap();
+    assert!(is_hidden(&cast, "apps.sign-in", &attack(2, "user_login", "W7")));
+    assert!(is_hidden(&cast, "apps.bulk", &attack(2, "file_downloaded", "W7")), "what else is said of the subject");
+    assert!(!is_hidden(&cast, "apps.install", &attack(2, "app_installed", "W7")), "of another subject");
+    assert!(!is_hidden(&cast, "apps.sign-in", &attack(2, "user_login", "W8")), "by somebody else");
+    assert!(exceptions.cast(of("bot"), &attack(1, "user_login", ""), &networks).is_none(), "nobody did it");
+}
+
+#[test]
+fn a_cast_range_is_the_neighbourhood_of_an_address_and_all_kinds_have_to_be_there() {
+    let exceptions = read(&entry(&[("who", "{ actor = \"W1\", ip = \"203.0.113.0/24\" }")]));
+    let login = |actor: &str, ip: &str| event(1, NOW.0, "user_login", actor, json!({"context": {"ip_address": ip}}));
+    let bot = exceptions.iter().next().unwrap();
+    let cast = |ip: &str| exceptions.cast(bot, &login("W7", ip), &Networks::default());
+    let near = cast("198.51.100.7").unwrap();
+    assert!(is_hidden(&near, "apps.sign-in", &login("W7", "198.51.100.200")));
+    assert!(!is_hidden(&near, "apps.sign-in", &login("W7", "198.51.101.7")));
+    assert!(!is_hidden(&near, "apps.sign-in", &login("W8", "198.51.100.7")), "all of `who` has to fit");
+    assert!(cast("").is_none());
 }

@@ -2,6 +2,7 @@
 //!
 //! How to write one is in `guest-rules/README.md`; what each kind's value is, in [`crate::windows`].
 
+use super::setting::number;
 use super::{Check, ConfigKey, ConfigKind};
 use crate::field::Field;
 use serde::Deserialize;
@@ -35,6 +36,17 @@ pub struct WindowSpec {
     pub span_s: u64,
     /// How long the window has to watch before "never" means never, and a baseline means usual.
     pub learn_s: u64,
+    /// The module's settings that give the two.
+    pub spans: SpanSettings,
+}
+
+/// Where a window's spans come from, if not from its own numbers; the defaults until [`super::Manifest::with_settings`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpanSettings {
+    span: Option<String>,
+    learn: Option<String>,
+    /// `learn` isn't given: as long as usual, at most the span.
+    usual_learn: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,8 +145,11 @@ fn text_matches(pattern: &str, text: &str) -> bool {
 }
 
 impl WindowSpec {
-    /// Gives every threshold that is a setting its value in a checked configuration.
+    /// Gives everything that is a setting its value in a checked configuration.
     pub(super) fn set(&mut self, config: &Value) {
+        self.span_s = number(config, self.spans.span.as_ref(), self.span_s);
+        let learn_s = if self.spans.usual_learn { LEARN_S } else { self.learn_s };
+        self.learn_s = number(config, self.spans.learn.as_ref(), learn_s).min(self.span_s);
         self.when.set(config);
         if let WindowKind::Sequence { steps } = &mut self.kind {
             for step in steps {
@@ -165,8 +180,7 @@ fn texts_of(value: &Value) -> Vec<String> {
 
 impl Threshold {
     fn set(&mut self, config: &Value) {
-        let value = self.setting.as_ref().and_then(|name| config.get(name)).and_then(Value::as_u64);
-        self.number = value.unwrap_or(self.number);
+        self.number = number(config, self.setting.as_ref(), self.number);
     }
 }
 
@@ -246,7 +260,10 @@ impl RawWindow {
         let is_sequence = self.kind == "sequence";
         let read_key = self.read_key.as_ref().map(|names| self::key(&at, names, check));
         let read_key = read_key.or_else(|| key.clone().filter(|_| !is_sequence));
-        let span_s = check.span(&at, &self.span);
+        let (span_s, span) = check.span_or_setting(&at, &self.span, above.config);
+        if span.is_some() && self.kind == "baseline" {
+            check.problem(format!("{at}: a baseline's span can't be a setting: it is a number of whole buckets"));
+        }
         self.check_belonging(&at, check);
         let kind = self.kind(&at, key.as_ref(), span_s, above, check)?;
         let width = match &kind {
@@ -259,14 +276,19 @@ impl RawWindow {
         if read_key.as_ref().is_some_and(|read| width.is_some_and(|width| width != read.len())) {
             check.problem(format!("{at}: `read_key` needs as many fields as `key`"));
         }
-        let learn_s = match (&self.learn, self.kind.as_str()) {
-            (Some(text), _) => check.span(&at, text),
-            (None, "first_seen" | "baseline") => span_s.min(LEARN_S),
-            (None, _) => 0,
+        let usual_learn = self.learn.is_none() && matches!(self.kind.as_str(), "first_seen" | "baseline");
+        let (learn_s, learn) = match &self.learn {
+            Some(text) => check.span_or_setting(&at, text, above.config),
+            None if usual_learn => (span_s.min(LEARN_S), None),
+            None => (0, None),
         };
+        if learn_s > span_s {
+            check.problem(format!("{at}: `learn` is longer than `span`"));
+        }
+        let spans = SpanSettings { span, learn, usual_learn };
         let actions = if is_sequence { Vec::new() } else { check.actions(&at, &self.actions) };
         let name = self.name;
-        Some(WindowSpec { name, kind, actions, when, key: key.unwrap_or_default(), read_key, span_s, learn_s })
+        Some(WindowSpec { name, kind, actions, when, key: key.unwrap_or_default(), read_key, span_s, learn_s, spans })
     }
 
     /// Says which of the keys given are another kind's.

@@ -165,6 +165,44 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// What an operator answers on the first day, by the names of settings under which detectors ask for it:
+    ///
+    /// | setting | what |
+    /// |---|---|
+    /// | `export_actors`, `security_team`, `responders`, `legal_team`, `it_admins` | who does what for a living |
+    /// | `provisioning_apps`, `bulk_apps`, `service_apps`, `own_app` | the identity provider's app, those that read in bulk, those that run on own machines, and the one that reads the audit log |
+    /// | `own_teams`, `own_domains`, `own_networks` | what is the organization's own |
+    /// | `known_partners` | organizations dealt with every day |
+    /// | `incident_channels`, `decoy_channels`, `decoy_files` | what is dear, and what nobody has a reason to touch |
+    pub fn settings(&self) -> Vec<(&'static str, Vec<String>)> {
+        vec![
+            ("export_actors", self.export_actors.clone()),
+            ("security_team", self.security_team.clone()),
+            ("responders", self.security_team.clone()),
+            ("legal_team", self.legal_team.clone()),
+            ("it_admins", self.it_admins.clone()),
+            ("bulk_apps", self.bulk_apps.clone()),
+            ("provisioning_apps", vec![self.provisioning_app.clone()]),
+            ("own_app", vec![self.watcher_app.clone()]),
+            ("service_apps", self.service_apps.clone()),
+            ("own_teams", self.own_teams.clone()),
+            ("own_domains", self.email_domains.clone()),
+            ("own_networks", self.own_asns.iter().map(|asn| format!("AS{asn}")).collect()),
+            ("known_partners", self.known_partners.clone()),
+            ("incident_channels", self.incident_channels.clone()),
+            ("decoy_channels", self.decoy_channels.clone()),
+            ("decoy_files", self.decoy_files.clone()),
+        ]
+    }
+
+    /// The same of lookup tables.
+    pub fn tables(&self) -> Vec<(&'static str, Vec<String>)> {
+        vec![
+            ("corporate_egress", self.corporate_egress.clone()),
+            ("sensitive_channels", self.sensitive_channels.clone()),
+        ]
+    }
+
     fn of(world: &World) -> Self {
         let team = |job| world.staff(job).map(|i| world.person(i).user.id.clone()).collect::<Vec<_>>();
         let channels = |wanted: &[&str]| {

@@ -12,6 +12,7 @@ use gridwatch_core::finding::clean;
 use gridwatch_core::manifest::Grant;
 use gridwatch_core::network::{NetworkKind, Networks, NotNetworks};
 use gridwatch_core::poll::MAX_WAIT_MS;
+use gridwatch_core::risk::Bar;
 use gridwatch_core::subject::is_id;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{RawData, View};
@@ -325,11 +326,25 @@ fn detect(mut section: Section<'_>, edge: &Edge<'_>) -> (Detect, Networks, Tunin
         threads: section.number("threads", 1..=64, processors.min(DEFAULT_MAX_THREADS)) as usize,
         // 5,000 people make 0.4 GiB of it in a month.
         state_max_bytes: section.bytes("state_max", 64 * MIB..=1024 * GIB, MAX_TOTAL_BYTES as u64),
+        risk: risk(section.section("risk")),
     };
     let networks = section.text("networks").map(|path| networks(&section, &edge.folder.join(path)));
     let tuning = tuning(&mut section, edge);
     section.finish();
     (detect, networks.unwrap_or_default(), tuning)
+}
+
+fn risk(mut section: Section<'_>) -> Bar {
+    let usual = Bar::default();
+    let bar = Bar {
+        span_s: section.span("span", 3_600..=7 * DAY_S, usual.span_s),
+        // One rule is no sum; a number that is never reached turns that way off.
+        rules: section.number("rules", 2..=1_000, usual.rules),
+        points: section.number("points", 1..=100_000, usual.points),
+        tactics: section.number("tactics", 1..=14, usual.tactics),
+    };
+    section.finish();
+    bar
 }
 
 fn tuning(section: &mut Section<'_>, edge: &Edge<'_>) -> Tuning {

@@ -94,7 +94,7 @@ fn the_example_is_valid_and_so_is_every_key_in_its_comments() {
         let rest = (
             s.requests_per_minute,
             s.timeout_s,
-            (config.detect.batch, config.detect.state_max_bytes),
+            (config.detect.batch, config.detect.state_max_bytes, config.detect.risk),
             &config.sinks,
             &config.archive,
         );
@@ -133,6 +133,7 @@ egress = ["198.51.100.0/33"]
 files = { file = "none.txt" }
 [detect]
 batch = 0
+risk = { rules = 1, span = "30d", point = 5 }
 [[sink]]
 name = "Out"
 type = "fil"
@@ -168,20 +169,23 @@ level = "verbose"
         "13: lookups.egress: `198.51.100.0/33` looks like a range",
         "14: lookups.files.file: cannot read",
         "16: detect.batch: 0 is under the minimum; allowed is 1 to 4096",
-        "18: sink.name: `Out` is no name",
-        "19: sink.type: `fil` is not allowed; allowed is stdout, file",
-        "23: sink.path: there is no folder",
-        "24: sink.rotate_bytes: is no size",
-        "25: sink.include: names nothing",
-        "27: sink.name: another sink is called `b`",
-        "29: sink.keep: is for sinks of type \"file\"",
-        "31: archive.keep: 1h is under the minimum; allowed is 1d to 10000d",
-        "32: archive.enabled: is of type string; it has to be true or false",
-        "34: log.level: `verbose` is not allowed",
+        "17: detect.risk.rules: 1 is under the minimum; allowed is 2 to 1000",
+        "17: detect.risk.span: 30d is over the maximum; allowed is 1h to 7d",
+        "17: detect.risk.point: unknown key",
+        "19: sink.name: `Out` is no name",
+        "20: sink.type: `fil` is not allowed; allowed is stdout, file",
+        "24: sink.path: there is no folder",
+        "25: sink.rotate_bytes: is no size",
+        "26: sink.include: names nothing",
+        "28: sink.name: another sink is called `b`",
+        "30: sink.keep: is for sinks of type \"file\"",
+        "32: archive.keep: 1h is under the minimum; allowed is 1d to 10000d",
+        "33: archive.enabled: is of type string; it has to be true or false",
+        "35: log.level: `verbose` is not allowed",
     ] {
         assert!(told.iter().any(|t| t.starts_with(expected)), "{expected}\nnot in {told:#?}");
     }
-    assert_eq!(told.len(), 24, "{told:#?}");
+    assert_eq!(told.len(), 27, "{told:#?}");
 }
 
 #[test]

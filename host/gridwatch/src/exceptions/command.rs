@@ -1,17 +1,21 @@
 //! `gridwatch exceptions`: what stands in the file, and whether it would make a known true positive go quiet.
 
 use super::Source;
-use super::check::{self, Scope};
+use super::check::{self, Report, Scope};
 use crate::clock;
 use crate::config::Config;
 use crate::modules::Wanted;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use gridwatch_core::exception::{Exception, Exceptions, Who};
+use gridwatch_core::manifest::Manifest;
 use gridwatch_core::time::UnixSeconds;
+use serde::Serialize;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -19,16 +23,21 @@ pub enum Command {
     ///
     /// Runs the attacks of a labelled org that gridwatch brings, and the team's own confirmed cases
     /// (`true_positives` in [detect]: files of entries in Slack's wire form whose first line says `# fires: RULE, RULE`), with
-    /// the exceptions and without. Exits with 1 and names exception, story and rule if one goes quiet; with 2 if the
-    /// file has errors. Made for the review of a changed file, before it is put in place: `--file`.
+    /// the exceptions and without. Of the shipped ones it also asks for each exception: if its subject did that, would
+    /// anybody be told? Exits with 1 and names exception, story and rule if a case goes quiet, unless the exception
+    /// `accepts` the story; also if an entry has expired; with 2 if the file has errors. Made for the review of a changed file,
+    /// before it is put in place: `--file`.
     Check {
         #[command(flatten)]
         which: Which,
         /// Only the team's own cases, which takes a moment; the shipped ones take some ten seconds.
         #[arg(long)]
         own: bool,
+        /// Fail also over stories that only the modules' default settings tell of, not the configured ones.
+        #[arg(long, conflicts_with = "own")]
+        strict: bool,
     },
-    /// The entries of the file: who, what, until when, why.
+    /// The entries of the file: who, what, until when, why; and the lists among the modules' settings that silence as well.
     List {
         #[command(flatten)]
         which: Which,
@@ -50,7 +59,7 @@ pub struct Which {
 
 pub fn run(command: &Command) -> Result<u8> {
     match command {
-        Command::Check { which, own } => checked(which, if *own { Scope::Own } else { Scope::All }),
+        Command::Check { which, own, strict } => checked(which, if *own { Scope::Own } else { Scope::All }, *strict),
         Command::List { which, json } => listed(which, *json),
     }
 }
@@ -59,6 +68,7 @@ pub fn run(command: &Command) -> Result<u8> {
 struct Read {
     config: Config,
     wanted: Wanted,
+    manifests: Vec<Arc<Manifest>>,
     exceptions: Exceptions,
 }
 
@@ -72,12 +82,13 @@ impl Which {
         )?;
         let modules = wanted.load()?;
         let exceptions = Source::new(path, &wanted, &modules).read(clock::now())?;
-        Ok(Read { config, wanted, exceptions })
+        let manifests = modules.iter().map(|module| module.manifest.clone()).collect();
+        Ok(Read { config, wanted, manifests, exceptions })
     }
 }
 
-fn checked(which: &Which, scope: Scope) -> Result<u8> {
-    let Read { config, wanted, exceptions } = which.read()?;
+fn checked(which: &Which, scope: Scope, strict: bool) -> Result<u8> {
+    let Read { config, wanted, exceptions, .. } = which.read()?;
     let (now, terminal) = (clock::now().seconds(), std::io::stderr().is_terminal());
     let in_force = exceptions.at_any_time(now);
     let progress = |what: &str| {
@@ -87,16 +98,20 @@ fn checked(which: &Which, scope: Scope) -> Result<u8> {
     };
     let report = check::check(&wanted, config.tuning.true_positives.as_deref(), &in_force, scope, &progress)?;
     let mut out = std::io::stdout().lock();
-    for exception in exceptions.iter().filter(|exception| exception.expires <= now) {
-        writeln!(out, "note: `{}` expired at {}; it hides nothing any more", exception.id, exception.expires)?;
+    notes(&report, &mut out)?;
+    let expired: Vec<&Exception> = exceptions.iter().filter(|exception| exception.expires <= now).collect();
+    for exception in &expired {
+        let (id, end) = (&exception.id, exception.expires);
+        writeln!(
+            out,
+            "EXPIRED  `{id}` at {end}: it hides nothing any more; remove it, or decide again ({})",
+            exception.owner
+        )?;
     }
-    for (id, stories) in &report.blind {
-        let stories: Vec<&str> = stories.iter().map(String::as_str).collect();
-        writeln!(out, "note: nobody is told if the subject of `{id}` does what happens in {}", stories.join(", "))?;
-    }
-    if !report.lost_to_settings.is_empty() {
-        let stories: Vec<&str> = report.lost_to_settings.iter().map(String::as_str).collect();
-        writeln!(out, "note: with the modules' default settings somebody would be told of {}", stories.join(", "))?;
+    let lost = &report.lost_to_settings;
+    if !lost.is_empty() {
+        let word = if strict { "LOST   " } else { "note:" };
+        writeln!(out, "{word} with the modules' default settings somebody would be told of {}", list(lost))?;
     }
     for dead in &report.dead {
         writeln!(out, "DEAD   {dead}")?;
@@ -113,19 +128,43 @@ fn checked(which: &Which, scope: Scope) -> Result<u8> {
         report.told,
         report.cases
     );
-    match report.is_fine() {
+    let fine = report.is_fine() && expired.is_empty() && !(strict && !lost.is_empty());
+    match fine {
         true => writeln!(out, "fine: {counts}, and with them all of those still are")?,
         false => writeln!(
             out,
-            "not fine: {counts}, {} go quiet with them\nhint: name fewer rules or a narrower subject, or see to it with a setting of the module",
+            "not fine: {counts}, {} go quiet with them\nhint: name fewer rules or a narrower subject, or see to it with a setting of the \
+             module; `accepts = [\"STORY\"]` in an entry says that its owner knows",
             report.quiet.len()
         )?,
     }
-    Ok(u8::from(!report.is_fine()))
+    Ok(u8::from(!fine))
+}
+
+/// What doesn't make the check fail, and is good to know.
+fn notes(report: &Report, out: &mut impl Write) -> Result<()> {
+    for (id, hidden) in &report.by_design {
+        let (rules, stories) = (list(&hidden.rules), list(&hidden.stories));
+        writeln!(
+            out,
+            "note: `{id}` hides {rules} of its subject, as it says; somebody is still told if the subject does {stories}"
+        )?;
+    }
+    for (id, stories) in &report.accepted {
+        writeln!(out, "note: nobody is told if the subject of `{id}` does {}, as it accepts", list(stories))?;
+    }
+    for (id, stories) in &report.idle {
+        writeln!(out, "note: `{id}` needn't accept {}: somebody is told, or there is no such story", list(stories))?;
+    }
+    Ok(())
+}
+
+fn list(texts: &BTreeSet<String>) -> String {
+    texts.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn listed(which: &Which, as_json: bool) -> Result<u8> {
-    let exceptions = which.read()?.exceptions;
+    let Read { wanted, manifests, exceptions, .. } = which.read()?;
     let now = clock::now().seconds();
     let mut out = std::io::stdout().lock();
     for exception in exceptions.iter() {
@@ -145,13 +184,48 @@ fn listed(which: &Which, as_json: bool) -> Result<u8> {
                 let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
                 writeln!(out, "  as long as the app has no more than {}", scopes.join(", "))?;
             }
+            if !exception.accepts.is_empty() {
+                writeln!(out, "  as accepted, nobody is told if that subject does {}", exception.accepts.join(", "))?;
+            }
             writeln!(out, "  why    {} ({}, {})", exception.reason, exception.owner, exception.ticket)?;
         }
     }
     if exceptions.is_empty() && !as_json {
         writeln!(out, "no exceptions")?;
     }
+    let silencing: Vec<Silencing> = manifests.iter().flat_map(|manifest| silencing(manifest, &wanted)).collect();
+    if !silencing.is_empty() && !as_json {
+        writeln!(out, "\nalso silencing, without owner or end:")?;
+    }
+    for list in &silencing {
+        match as_json {
+            true => writeln!(out, "{}", serde_json::to_string(list)?)?,
+            false => writeln!(out, "  {}  {} entries ({})", list.setting, list.entries, list.place)?,
+        }
+    }
     Ok(0)
+}
+
+/// A list among a module's settings that does what an exception does.
+#[derive(Serialize)]
+struct Silencing {
+    /// `apps.known_apps`
+    setting: String,
+    entries: usize,
+    /// Where it stands, or `default`.
+    place: String,
+}
+
+fn silencing(manifest: &Manifest, wanted: &Wanted) -> Vec<Silencing> {
+    let module = &manifest.name;
+    let lists = manifest.config.iter().filter(|(_, key)| key.silences);
+    let lists = lists.filter_map(|(name, key)| {
+        let given = wanted.settings.get(module).and_then(|settings| settings.get(name));
+        let entries = given.unwrap_or(&key.default).as_array().map_or(0, Vec::len);
+        let place = given.map_or_else(|| "default".to_owned(), |_| wanted.places.of(module, name));
+        (entries > 0).then(|| Silencing { setting: format!("{module}.{name}"), entries, place })
+    });
+    lists.collect()
 }
 
 /// In a word.

@@ -39,7 +39,7 @@ pub fn wanted(configured: &Wanted, manifests: &[Manifest], facts: &Facts) -> Wan
     let mut wanted = configured.clone();
     for manifest in manifests {
         let settings = wanted.settings.entry(manifest.name.clone()).or_default();
-        for (name, texts) in texts_of(facts) {
+        for (name, texts) in facts.settings() {
             if manifest.config.get(name).is_some_and(|key| key.kind == ConfigKind::Texts) {
                 let there = settings.entry(name).or_insert_with(|| Value::Array(Vec::new()));
                 if let Value::Array(there) = there {
@@ -48,25 +48,8 @@ pub fn wanted(configured: &Wanted, manifests: &[Manifest], facts: &Facts) -> Wan
             }
         }
     }
-    wanted.tables.insert("corporate_egress", facts.corporate_egress.iter().cloned());
-    wanted.tables.insert("sensitive_channels", facts.sensitive_channels.iter().cloned());
+    for (name, members) in facts.tables() {
+        wanted.tables.insert(name, members);
+    }
     wanted
-}
-
-/// By the names that modules give such settings.
-fn texts_of(facts: &Facts) -> [(&'static str, Vec<String>); 11] {
-    let machines = [facts.bulk_apps.clone(), vec![facts.watcher_app.clone(), facts.provisioning_app.clone()]].concat();
-    [
-        ("export_actors", facts.export_actors.clone()),
-        ("security_team", facts.security_team.clone()),
-        ("bulk_apps", facts.bulk_apps.clone()),
-        ("provisioning_apps", vec![facts.provisioning_app.clone()]),
-        ("own_app", vec![facts.watcher_app.clone()]),
-        ("own_apps", vec![facts.watcher_app.clone()]),
-        ("service_apps", machines),
-        ("known_partners", facts.known_partners.clone()),
-        ("incident_channels", facts.incident_channels.clone()),
-        ("decoy_channels", facts.decoy_channels.clone()),
-        ("decoy_files", facts.decoy_files.clone()),
-    ]
 }

@@ -4,6 +4,7 @@ use super::{BOLD, DIM, colour};
 use anstyle::Style;
 use gridwatch_core::alert::Alert;
 use gridwatch_core::basis::Counted;
+use gridwatch_core::manifest::span_text;
 use std::io::{self, Write};
 
 /// One alert on one line: when, how bad, which, who, what.
@@ -141,9 +142,24 @@ pub fn explanation(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "  the module asks none")?;
         }
     }
-    let exception = alert.suppressed_by.as_ref().map_or("none applied".into(), |by| format!("suppressed by {by}"));
-    writeln!(out, "\n{BOLD}Exceptions{BOLD:#}\n  {exception}")?;
+    exceptions(alert, out)?;
     events(alert, out)
+}
+
+/// What hid the alert, in the words that its entry had then, or what kept an entry from hiding it.
+fn exceptions(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n{BOLD}Exceptions{BOLD:#}")?;
+    match (&alert.suppressed_by, alert.labels.get("beyond_exception")) {
+        (Some(by), _) => writeln!(out, "  suppressed by {by}")?,
+        (None, Some(beyond)) => writeln!(out, "  would be suppressed, but is beyond what the entry allows: {beyond}")?,
+        (None, None) => writeln!(out, "  none applied")?,
+    }
+    for (label, text) in &alert.labels {
+        if let Some(what) = label.strip_prefix("exception_") {
+            writeln!(out, "  {DIM}{what:<32}{DIM:#} {text}")?;
+        }
+    }
+    Ok(())
 }
 
 /// The windows' values as the module read them, those that made the finding first.
@@ -157,7 +173,7 @@ fn windows(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
             (_, []) => " of the organization".into(),
             (_, key) => format!(" by {}", key.join(", ")),
         };
-        let (mark, span) = (if counted.cited { '*' } else { ' ' }, span(counted.span_s));
+        let (mark, span) = (if counted.cited { '*' } else { ' ' }, span_text(counted.span_s));
         let what = format!("{}{by} within {span}", counted.kind);
         writeln!(out, " {mark}{DIM}{:<32}{DIM:#} {:<22} {DIM}{what}{DIM:#}", counted.window, counted.text())?;
     }
@@ -166,13 +182,6 @@ fn windows(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  … and {silent} with nothing to say")?;
     }
     Ok(())
-}
-
-/// `90s`, `10m`, `24h`, `30d`: the largest unit that fits.
-fn span(seconds: u64) -> String {
-    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
-    let unit = units.into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit) && seconds >= 2 * unit);
-    unit.map_or(format!("{seconds}s"), |(unit, name)| format!("{}{name}", seconds / unit))
 }
 
 /// `1 event`, `2 events`.

@@ -32,7 +32,7 @@ pub fn print(tuning: &Tuning, manifests: &[Manifest], out: &mut dyn Write) -> Re
     if let Some(sweeps) = &tuning.sweeps {
         let idle: Vec<&str> = sweeps.iter().filter(|sweep| !sweep.matters()).map(|s| s.setting.as_str()).collect();
         match (sweeps.is_empty(), idle.is_empty()) {
-            (true, _) => writeln!(out, "\nthe rule's module has no settings that are numbers")?,
+            (true, _) => writeln!(out, "\nthe rule's module has no settings that are numbers or spans")?,
             (false, false) => writeln!(out, "\n{DIM}no difference to this rule: {}{DIM:#}", idle.join(", "))?,
             (false, true) => {}
         }
@@ -125,13 +125,17 @@ fn plot(sweep: &Sweep, out: &mut dyn Write) -> Result<()> {
     writeln!(
         out,
         "\n{BOLD}{}{BOLD:#} is {}; allowed {} to {}  {DIM}{}{DIM:#}",
-        sweep.setting, sweep.present, sweep.min, sweep.max, sweep.help
+        sweep.setting,
+        sweep.text(sweep.present),
+        sweep.text(sweep.min),
+        sweep.text(sweep.max),
+        sweep.help
     )?;
     let most = sweep.values.iter().map(|given| given.a_day).fold(0.0, f64::max);
-    let width = sweep.values.iter().map(|given| given.value.to_string().len()).max().unwrap_or_default();
+    let width = sweep.values.iter().map(|given| sweep.text(given.value).len()).max().unwrap_or_default();
     for given in &sweep.values {
         let (mark, style) = if given.value == sweep.present { ("→", BOLD) } else { (" ", Style::new()) };
-        writeln!(out, "{style}{mark} {:>width$} {}{style:#}", given.value, bar(given, most))?;
+        writeln!(out, "{style}{mark} {:>width$} {}{style:#}", sweep.text(given.value), bar(given, most))?;
     }
     Ok(())
 }

@@ -1,17 +1,19 @@
 //! What a rule would have given with other values of a setting: its module run over the archive once for each value.
 //!
 //! All values of a setting go through the archive together, each as a module of its own in one pipeline. The windows begin as
-//! far before the period as the module looks back, or where the archive does. Exceptions hold as they did.
+//! far before the period as the module looks back, or where the archive does. Exceptions hold, and echoes of responses are
+//! suppressed, as they were.
 
 use super::{Period, progress};
 use crate::archive;
 use crate::detect::evaluated;
 use crate::modules::Wanted;
 use anyhow::{Context, Result};
+use gridwatch_core::echo::Echoes;
 use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
 use gridwatch_core::exception::Exceptions;
-use gridwatch_core::manifest::{ConfigKind, Manifest, Severity};
+use gridwatch_core::manifest::{ConfigKind, Manifest, Severity, span_text};
 use gridwatch_core::pipeline::{Pipeline, Service};
 use gridwatch_detect::{Module, Workers};
 use serde::Serialize;
@@ -29,6 +31,9 @@ const VALUES: usize = 7;
 pub struct Sweep {
     pub setting: String,
     pub help: String,
+    /// Of the numbers: "s" for a span, else nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<&'static str>,
     pub min: u64,
     pub max: u64,
     pub present: u64,
@@ -49,7 +54,18 @@ pub struct Given {
     pub refused: Option<String>,
 }
 
+/// What isn't counted.
+pub struct Quiet<'t> {
+    pub exceptions: &'t Exceptions,
+    pub echoes: &'t Echoes,
+}
+
 impl Sweep {
+    /// A value as a person writes it.
+    pub fn text(&self, value: u64) -> String {
+        if self.unit.is_some() { span_text(value) } else { value.to_string() }
+    }
+
     /// Does it matter to the rule what the value is?
     pub fn matters(&self) -> bool {
         let mut given = self.values.iter().filter(|v| v.refused.is_none()).map(|v| (v.alerts, v.medium_or_above));
@@ -58,14 +74,8 @@ impl Sweep {
     }
 }
 
-/// Each whole number among the settings of the rule's module that the rule's texts name; all of them where they name none.
-pub fn sweeps(
-    rule: &str,
-    wanted: &Wanted,
-    exceptions: &Exceptions,
-    archive: &Path,
-    period: &Period,
-) -> Result<Vec<Sweep>> {
+/// Each whole number and each span among the settings of the rule's module that the rule's texts name; all of them where they name none.
+pub fn sweeps(rule: &str, wanted: &Wanted, quiet: &Quiet<'_>, archive: &Path, period: &Period) -> Result<Vec<Sweep>> {
     let (module, rule) = rule.split_once('.').context("a rule is MODULE.RULE")?;
     let settings = wanted.settings.get(module).cloned().unwrap_or_default();
     let manifests = crate::modules::manifests(&wanted.dir)?;
@@ -75,18 +85,23 @@ pub fn sweeps(
         let name = format!("`{name}`");
         of_rule.threshold.contains(&name) || of_rule.condition.contains(&name)
     };
-    let numbers = manifest.config.iter().filter(|(_, key)| matches!(key.kind, ConfigKind::Integer { .. }));
+    let is_number = |kind| matches!(kind, ConfigKind::Integer { .. } | ConfigKind::Span { .. });
+    let numbers = manifest.config.iter().filter(|(_, key)| is_number(key.kind));
     let some_named = numbers.clone().any(|(name, _)| is_named(name));
     let mut sweeps = Vec::new();
     for (name, key) in numbers.filter(|(name, _)| !some_named || is_named(name)) {
-        let ConfigKind::Integer { min, max } = key.kind else { continue };
-        let present = settings.get(name).unwrap_or(&key.default).as_u64().unwrap_or(min);
+        let (min, max, unit) = match key.kind {
+            ConfigKind::Integer { min, max } => (min, max, None),
+            ConfigKind::Span { min_s, max_s } => (min_s, max_s, Some("s")),
+            ConfigKind::Boolean | ConfigKind::Texts => continue,
+        };
+        let present = key.told(settings.get(name).unwrap_or(&key.default)).as_u64().unwrap_or(min);
         let values = values(present, min, max);
         progress(&format!("trying {} values of {module}.{name}", values.len()));
-        let given =
-            tried(&Trial { module, rule, name, manifest: &manifest, wanted, exceptions, archive, period }, &values)?;
+        let trial = Trial { module, rule, name, unit, wanted, quiet, archive, period };
+        let given = tried(&trial, &values)?;
         let help = key.help.clone();
-        sweeps.push(Sweep { setting: name.clone(), help, min, max, present, values: given });
+        sweeps.push(Sweep { setting: name.clone(), help, unit, min, max, present, values: given });
     }
     Ok(sweeps)
 }
@@ -95,9 +110,9 @@ struct Trial<'t> {
     module: &'t str,
     rule: &'t str,
     name: &'t str,
-    manifest: &'t Manifest,
+    unit: Option<&'static str>,
     wanted: &'t Wanted,
-    exceptions: &'t Exceptions,
+    quiet: &'t Quiet<'t>,
     archive: &'t Path,
     period: &'t Period,
 }
@@ -111,7 +126,8 @@ fn tried(trial: &Trial<'_>, values: &[u64]) -> Result<Vec<Given>> {
     let configured = trial.wanted.settings.get(trial.module).cloned().unwrap_or_default();
     let with = |value: &u64| -> Map<String, Value> {
         let mut settings = configured.clone();
-        settings.insert(trial.name.to_owned(), (*value).into());
+        let value = trial.unit.map_or(Value::from(*value), |unit| format!("{value}{unit}").into());
+        settings.insert(trial.name.to_owned(), value);
         settings
     };
     let settings: Vec<Map<String, Value>> = values.iter().map(with).collect();
@@ -128,10 +144,11 @@ fn tried(trial: &Trial<'_>, values: &[u64]) -> Result<Vec<Given>> {
             modules.push(module);
         }
     }
-    let mut exceptions = trial.exceptions.clone();
+    let mut exceptions = trial.quiet.exceptions.clone();
     exceptions.also_for(trial.module, &names);
     let mut pipeline = Pipeline::new(services).with_networks(trial.wanted.networks.clone());
     pipeline.except(Arc::new(exceptions));
+    pipeline.set_echoes(trial.quiet.echoes.clone());
     let counted = counted(trial, pipeline, modules)?;
     for (n, given) in given.iter_mut().enumerate() {
         let rule = format!("{}.{}", variant_name(trial.module, n + 1), trial.rule);
@@ -149,8 +166,9 @@ fn counted(
     mut pipeline: Pipeline,
     modules: Vec<Module>,
 ) -> Result<BTreeMap<(String, String), Severity>> {
+    let back = modules.iter().map(|module| module.manifest.longest_span_s()).max().unwrap_or_default();
     let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
-    let from = trial.period.from.minus(trial.manifest.longest_span_s());
+    let from = trial.period.from.minus(back);
     let mut records = archive::read(trial.archive, Some(from), Some(trial.period.to))?.filter_map(Result::ok);
     let mut alerts: BTreeMap<(String, String), Severity> = BTreeMap::new();
     loop {

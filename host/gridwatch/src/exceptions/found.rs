@@ -1,0 +1,115 @@
+//! Every finding by itself: what the modules say of events, with nothing folded into an alert and nothing hidden.
+//!
+//! Modules never see exceptions, so one run answers what any of them would hide.
+
+use crate::detect::evaluated;
+use crate::modules::Wanted;
+use anyhow::Result;
+use gridwatch_core::alert::Alert;
+use gridwatch_core::apps::Apps;
+use gridwatch_core::event::Event;
+use gridwatch_core::exception::{Around, Exceptions, Verdict};
+use gridwatch_core::manifest::{Manifest, Severity};
+use gridwatch_core::network::Networks;
+use gridwatch_core::own;
+use gridwatch_core::pipeline::{Pipeline, Service};
+use gridwatch_core::risk::{Bar, Risk};
+use gridwatch_detect::{Module, Workers};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+const BATCH: usize = 2_048;
+
+/// A finding as the alert that it would open, and the event it was made on.
+#[derive(Debug)]
+pub struct Found {
+    pub alert: Alert,
+    pub event: Event,
+    /// As they were known then.
+    apps: Apps,
+}
+
+/// What was found, in order, and what it takes to ask exceptions about it.
+#[derive(Debug)]
+pub struct Findings {
+    pub found: Vec<Found>,
+    pub networks: Networks,
+    /// Rules of gridwatch's own that fired. No exception is about them.
+    pub own: BTreeSet<String>,
+    risk: Bar,
+}
+
+impl Findings {
+    /// Runs the modules over events. Keeps the findings that `keep` wants.
+    pub fn of(
+        wanted: &Wanted,
+        mut events: impl Iterator<Item = Result<Event>>,
+        keep: impl Fn(&Alert) -> bool,
+    ) -> Result<Self> {
+        let modules = wanted.load()?;
+        let services = modules.iter().map(unfolded).collect();
+        let mut pipeline =
+            Pipeline::new(services).with_networks(wanted.networks.clone()).with_tables(wanted.tables.clone());
+        let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
+        let mut findings =
+            Self { found: Vec::new(), networks: wanted.networks.clone(), own: BTreeSet::new(), risk: wanted.risk };
+        let (mut places, mut apps) = (HashMap::new(), Apps::default());
+        loop {
+            let events: Vec<Event> = events.by_ref().take(BATCH).collect::<Result<_>>()?;
+            if events.is_empty() {
+                return Ok(findings);
+            }
+            let prepared = pipeline.prepare(&events);
+            let concluded = pipeline.conclude(&events, &prepared, evaluated(&workers, &prepared));
+            let known: HashMap<&str, Apps> = events
+                .iter()
+                .map(|event| {
+                    apps.learn(event);
+                    (event.id.as_str(), apps.named_by(event))
+                })
+                .collect();
+            for alert in concluded.alerts.into_iter().filter(&keep) {
+                let known = known.get(alert.basis.event.as_str());
+                findings.take(alert, &events, known, &mut places);
+            }
+        }
+    }
+
+    fn take(&mut self, alert: Alert, events: &[Event], apps: Option<&Apps>, places: &mut HashMap<String, usize>) {
+        if alert.module.name == own::NAME {
+            self.own.insert(alert.rule);
+        } else if let Some(place) = places.get(&alert.uid) {
+            self.found[*place].alert = alert;
+        } else if let Some(event) = events.iter().find(|event| event.id == alert.basis.event) {
+            places.insert(alert.uid.clone(), self.found.len());
+            let apps = apps.map(|apps| apps.named_by(event)).unwrap_or_default();
+            self.found.push(Found { alert, event: event.clone(), apps });
+        }
+    }
+
+    /// The exception that would hide a finding.
+    pub fn hidden_by<'x>(&self, exceptions: &'x Exceptions, found: &Found) -> Option<&'x str> {
+        let around = Around { networks: &self.networks, apps: &found.apps };
+        match exceptions.verdict(&found.alert.rule, &found.event, around) {
+            Verdict::Hidden(exception) => Some(&exception.id),
+            Verdict::Told | Verdict::Beyond(..) => None,
+        }
+    }
+
+    /// Would these get somebody's attention: one of Medium or above, or what they add up to?
+    pub fn are_told<'f>(&self, found: impl Iterator<Item = &'f Found> + Clone) -> bool {
+        found.clone().any(|found| found.alert.severity >= Severity::Medium) || self.add_up(found)
+    }
+
+    pub fn add_up<'f>(&self, mut found: impl Iterator<Item = &'f Found>) -> bool {
+        let mut risk = Risk::new(self.risk);
+        found.any(|found| risk.learn(&found.alert, found.event.time).is_some())
+    }
+}
+
+/// With an alert for each second instead of each fold: what an alert swallows mustn't look hidden with what opened it.
+fn unfolded(module: &Module) -> Service {
+    let mut manifest = Manifest::clone(&module.manifest);
+    manifest.rules.iter_mut().for_each(|rule| rule.fold_s = 1);
+    Service { manifest: Arc::new(manifest), digest: module.digest.clone(), serves: 0..u64::MAX }
+}
