@@ -5,39 +5,26 @@
 //! anything is louder than it may be.
 //!
 //! `--users N`, `--days N`, `--seeds 1,2`, `--benign` (no story happens). The thresholds and budgets were set on seeds 1 to 3;
-//! the default is another. Settings are those of [`settings`]: what a team knows of its organization on the first day.
+//! the default is another. Settings are those of [`gridwatch_tests::labelled`]: what a team knows of its organization on the first day.
 //!
 //! An alert belongs to a story if it cites one of the story's entries. A story counts as found if an alert of at least
 //! Medium does; what only a lower one cites is shown as "seen".
 
 use gridwatch_core::alert::Alert;
-use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
-use gridwatch_core::lookup::Tables;
-use gridwatch_core::manifest::{ConfigKind, Manifest, Rule, Severity};
-use gridwatch_core::network::Networks;
-use gridwatch_core::own;
+use gridwatch_core::manifest::{Rule, Severity};
 use gridwatch_core::pipeline::Pipeline;
-use gridwatch_core::time::UnixMillis;
 use gridwatch_core::windows::{MAX_TOTAL_BYTES, WindowSize};
-use gridwatch_detect::{Component, Limits, Module, Workers};
-use gridwatch_sim::benchmark::{Benchmark, Facts, Label, Labelled};
+use gridwatch_detect::{Module, Workers};
+use gridwatch_sim::benchmark::{Benchmark, Label, Labelled};
 use gridwatch_tests::detection::service;
-use gridwatch_tests::guests::{engine, workspace};
-use serde_json::{Map, Value};
+use gridwatch_tests::labelled::{FROM, events, is_over, is_too_loud, modules, networks, rules, tables};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 /// The most that the whole set may cost: alerts of Medium or above a day and thousand users. None of them may be High.
 const MEDIUM_BUDGET: f64 = 3.0;
 const BATCH: usize = 4_096;
-/// 2026-09-01T00:00:00Z, a Tuesday.
-const FROM: u64 = 1_788_220_800;
-/// A rule's budget is that of an organization of at least so many: what admins do doesn't shrink with the number of people.
-/// The whole set's is not.
-const FEWEST_USERS: f64 = 1_000.0;
 /// How many of the heaviest windows are shown.
 const HEAVIEST: usize = 5;
 
@@ -76,7 +63,7 @@ fn options() -> Options {
 fn report(plan: &Benchmark) -> Vec<String> {
     let labelled = plan.run();
     let modules = modules(&labelled.labels.facts);
-    let rules = rules(&modules);
+    let rules = rules(modules.iter().map(|module| &*module.manifest));
     let stories = &labelled.labels.stories;
     println!("seed {}: {} users, {} days, {} stories", plan.seed, plan.users, plan.days, stories.len());
     let alerts = alerts(&labelled, modules);
@@ -150,10 +137,10 @@ fn quiet(noise: &[&Seen], rules: &BTreeMap<String, Rule>, users: f64, days: f64)
         let level = alert.severity.min(Severity::Medium);
         by_rule.entry((&alert.rule, level)).or_insert((0, &alert.title)).0 += 1;
     }
-    let of_rules = users.max(FEWEST_USERS) / 1_000.0 * days;
     for ((name, severity), (count, title)) in by_rule {
-        let budget = rules.get(name).map_or(0.0, |rule| rule.budget_of(severity));
-        let (measured, over) = (count as f64 / scale, is_over(count, budget, of_rules));
+        let rule = rules.get(name);
+        let budget = rule.map_or(0.0, |rule| rule.budget_of(severity));
+        let (measured, over) = (count as f64 / scale, is_too_loud(rule, severity, count, users, days));
         println!(
             "  noise   {name:<36} {:<13} {count:>6} {measured:>8.3} of {budget:>6.3} {}  e.g. {title}",
             severity.name(),
@@ -179,19 +166,6 @@ fn quiet(noise: &[&Seen], rules: &BTreeMap<String, Rule>, users: f64, days: f64)
     problems
 }
 
-/// A budget buys whole alerts: 0.02 a day and thousand users is one in a small organization's month.
-fn is_over(count: u64, budget: f64, scale: f64) -> bool {
-    count as f64 > (budget * scale).ceil()
-}
-
-/// Every rule of the modules, and gridwatch's own, by the name that alerts give.
-fn rules(modules: &[Module]) -> BTreeMap<String, Rule> {
-    let of = |manifest: &Manifest| {
-        manifest.rules.iter().map(|rule| (format!("{}.{}", manifest.name, rule.id), rule.clone())).collect::<Vec<_>>()
-    };
-    modules.iter().map(|module| &*module.manifest).chain([own::manifest()]).flat_map(of).collect()
-}
-
 /// An alert as far as scoring goes, all its revisions together.
 #[derive(Debug)]
 struct Seen {
@@ -205,21 +179,14 @@ struct Seen {
 
 /// Every alert that the modules make of the org. Prints what it cost.
 fn alerts(labelled: &Labelled, modules: Vec<Module>) -> Vec<Seen> {
-    let mut table = Vec::new();
-    labelled.write_networks(&mut table).expect("memory");
-    let networks = Networks::parse(&String::from_utf8(table).expect("UTF-8")).expect("a table of networks");
-    let mut pipeline = Pipeline::new(modules.iter().map(service).collect()).with_networks(networks);
+    let mut pipeline = Pipeline::new(modules.iter().map(service).collect())
+        .with_networks(networks(labelled))
+        .with_tables(tables(&labelled.labels.facts));
     let workers = Workers::start(modules, 2).expect("threads");
-    let (mut seen, mut seq, mut entries) = (BTreeMap::new(), 0, labelled.entries().peekable());
+    let (mut seen, mut seq, mut entries) = (BTreeMap::new(), 0, events(labelled).peekable());
     while entries.peek().is_some() {
-        let batch: Vec<Event> = entries
-            .by_ref()
-            .take(BATCH)
-            .map(|entry| {
-                seq += 1;
-                Event::new(seq, UnixMillis(entry.date_create * 1_000), &Entry::from_json(&entry.json))
-            })
-            .collect();
+        let batch: Vec<Event> = entries.by_ref().take(BATCH).collect();
+        seq = batch.last().map_or(seq, |event| event.seq);
         let prepared = pipeline.prepare(&batch);
         let outcomes = workers.evaluate(&prepared.batches).into_iter().map(|e| e.outcome).collect();
         let concluded = pipeline.conclude(&batch, &prepared, outcomes);
@@ -267,36 +234,4 @@ fn note(seen: &mut BTreeMap<String, Seen>, alert: &Alert) {
     });
     entry.severity = entry.severity.max(alert.severity);
     entry.entries.extend(alert.evidence.iter().map(|stub| stub.id.clone()));
-}
-
-/// The modules in `target/modules`, told what an operator would tell them.
-fn modules(facts: &Facts) -> Vec<Module> {
-    let files =
-        std::fs::read_dir(workspace().join("target/modules")).expect("target/modules: run `cargo xtask modules`");
-    let mut paths: Vec<PathBuf> = files.filter_map(|file| Some(file.ok()?.path())).collect();
-    paths.retain(|path| path.extension().is_some_and(|e| e == "wasm"));
-    paths.sort();
-    let mut tables = Tables::default();
-    for (name, members) in facts.tables() {
-        tables.insert(name, members);
-    }
-    let (tables, limits) = (Arc::new(tables), Arc::new(Limits::default()));
-    let load = |path: &PathBuf| {
-        let bytes = std::fs::read(path).expect("a module");
-        let manifest = Component::manifest_of(&bytes).expect("a manifest");
-        let granted = manifest.grants.iter().copied().collect();
-        let component = Component::from_bytes(bytes, &granted, limits.component_bytes).expect("a component");
-        let settings = settings(&manifest, facts);
-        Module::load(engine(), &component, &settings, tables.clone(), limits.clone())
-            .unwrap_or_else(|refused| panic!("{}: {refused}", path.display()))
-    };
-    paths.iter().map(load).collect()
-}
-
-/// What an operator writes into the configuration on the first day, for those settings of a module that ask for it. Beside it the
-/// lookup tables, and a table of networks. All thresholds stay at their defaults.
-fn settings(manifest: &Manifest, facts: &Facts) -> Map<String, Value> {
-    let asked = |name: &str| manifest.config.get(name).is_some_and(|key| key.kind == ConfigKind::Texts);
-    let known = facts.settings().into_iter().filter(|(name, _)| asked(name));
-    known.map(|(name, texts)| (name.to_owned(), texts.into())).collect()
 }

@@ -5,6 +5,7 @@ pub mod detection;
 pub mod duckdb;
 pub mod guests;
 pub mod host;
+pub mod labelled;
 pub mod mmdb;
 pub mod sim;
 

@@ -174,7 +174,7 @@ fn the_schema_names_every_field() {
     for field in all {
         let path = field.name.replace('.', "/properties/");
         let in_list = path.replace("evidence/", "evidence/items/").replace("recent/", "recent/items/");
-        let in_list = ["labels/", "verify/", "contain/", "then/", "about/", "facts/"]
+        let in_list = ["labels/", "verify/", "contain/", "then/", "about/", "facts/", "subjects/"]
             .iter()
             .fold(in_list, |path, list| path.replace(list, &format!("{list}items/")));
         assert!(SCHEMA.pointer(&format!("/properties/{in_list}")).is_some(), "{in_list}");

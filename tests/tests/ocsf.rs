@@ -994,7 +994,8 @@ fn an_alert_is_a_finding_with_rule_module_evidence_and_playbook() {
          3. Then: Read what she took (files.info)\n\
          4. Then: Tell legal (scope none)"
     );
-    let folding = json!({ "dedup_key": "W0A", "period_start": 1_699_999_200, "period_s": 3_600 });
+    let subjects = json!({ "users": { "ids": ["W0T"] }, "roles": { "W0T": "guest" } });
+    let folding = json!({ "dedup_key": "W0A", "period_start": 1_699_999_200, "period_s": 3_600, "subjects": subjects });
     assert_eq!(finding["unmapped"], folding);
 }
 
@@ -1051,6 +1052,8 @@ fn what_is_known_beside_the_evidence_is_an_enrichment_each() {
     for (kind, name, value) in [
         ("account", "actor.user.uid", "W0A"),
         ("activity", "actor.user.uid", "W0A"),
+        ("session", "session.uid", "912345678"),
+        ("alerts", "actor.user.uid", "W0A"),
         ("acted_through", "actor.user.uid", "W0A"),
         ("target", "target.user.uid", "W0T"),
         ("address", "evidences.src_endpoint.ip", "198.51.100.7"),

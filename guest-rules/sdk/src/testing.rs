@@ -4,10 +4,12 @@ use crate::finding::{Finding, Findings};
 use crate::row::{Batch, Row};
 use crate::{Configuration, kv, lookup};
 use gridwatch_core::batch::Batch as HostBatch;
-use gridwatch_core::cases::{Case, gaps};
+use gridwatch_core::cases::{Case, Run, gaps};
 use gridwatch_core::finding::RawFinding;
+use gridwatch_core::lookup::Tables;
 use gridwatch_core::manifest::Manifest;
 use gridwatch_core::pipeline::Outcome;
+use serde_json::{Map, Value};
 use std::path::Path;
 
 /// Runs every case in a folder and panics with all that don't hold, and with the kinds of cases that a rule lacks.
@@ -15,22 +17,24 @@ pub fn run_cases<C: Configuration + 'static>(manifest: &str, detect: fn(&Row<'_>
     let manifest = Manifest::parse(manifest).expect("module.toml");
     let cases = Case::read_dir(Path::new(dir)).expect("cases/*.json");
     assert!(!cases.is_empty(), "no cases in {dir}");
-    let failures = cases.iter().flat_map(|case| case.problems(&manifest, || native(case, &manifest, detect)));
-    let missing = gaps(&manifest, &cases, |case| native(case, &manifest, detect));
+    let run = |case: &Case| native(&manifest, &case.config, case.tables(), detect);
+    let failures = cases.iter().flat_map(|case| case.problems(&manifest, || run(case)));
+    let missing = gaps(&manifest, &cases, run);
     let failures: Vec<String> = failures.chain(missing).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// The module as the host sees it, but native: a batch in, findings out.
-fn native<C: Configuration + 'static>(
-    case: &Case,
+/// The module as the host sees it, but native: a batch in, findings out. What runs in one thread shares the tables.
+pub fn native<C: Configuration + 'static>(
     manifest: &Manifest,
+    settings: &Map<String, Value>,
+    tables: Tables,
     detect: fn(&Row<'_>, &C, &mut Findings),
-) -> Box<dyn FnMut(&HostBatch) -> Outcome> {
-    let config = manifest.configuration(&case.config).unwrap_or_else(|e| panic!("{}: {e:?}", case.name));
-    let config: C = serde_json::from_value(config).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+) -> Run {
+    let config = manifest.configuration(settings).unwrap_or_else(|e| panic!("{}: {e:?}", manifest.name));
+    let config: C = serde_json::from_value(config).unwrap_or_else(|e| panic!("{}: {e}", manifest.name));
     kv::clear();
-    lookup::set_tables(case.tables());
+    lookup::set_tables(tables);
     Box::new(move |batch| {
         let mut findings = Findings::default();
         let batch = from_host(batch);

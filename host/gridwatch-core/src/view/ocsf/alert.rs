@@ -181,12 +181,13 @@ fn about(about: &About) -> Vec<(&'static str, &'static str, &str, Value)> {
     let actor = about.actor.id.as_str();
     // Where no person acted it is the target's.
     let whose = about.activity.as_ref().map_or(actor, |activity| activity.of.as_str());
+    let of = if whose == actor { "actor.user.uid" } else { "target.user.uid" };
     let through = (!about.acted_through.is_empty()).then_some(&about.acted_through);
     let parts = [
         (!actor.is_empty()).then(|| ("account", "actor.user.uid", actor, json!(about.actor))),
-        about.activity.as_ref().map(|activity| ("activity", "user.uid", whose, json!(activity))),
+        about.activity.as_ref().map(|activity| ("activity", of, whose, json!(activity))),
         about.session.as_ref().map(|session| ("session", "session.uid", session.id.as_str(), json!(session))),
-        (!about.alerts.is_empty()).then(|| ("alerts", "user.uid", whose, json!(about.alerts))),
+        (!about.alerts.is_empty()).then(|| ("alerts", of, whose, json!(about.alerts))),
         through.map(|through| ("acted_through", "actor.user.uid", actor, json!(through))),
         about.target.as_ref().map(|target| ("target", "target.user.uid", target.id.as_str(), json!(target))),
         about.address.as_ref().map(|at| ("address", "evidences.src_endpoint.ip", at.ip.as_str(), json!(at))),
