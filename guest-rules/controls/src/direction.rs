@@ -14,6 +14,8 @@ pub(crate) enum Direction {
     /// Protects more, or as much.
     Stricter,
     Unclear,
+    /// Some way, and it doesn't matter which.
+    Either,
 }
 
 use Direction::{Looser, Stricter, Unclear};

@@ -35,7 +35,7 @@ struct Change {
 
 impl Change {
     fn of(row: &Row<'_>, config: &Config) -> Option<Self> {
-        use Direction::{Looser, Unclear};
+        use Direction::{Either, Looser, Unclear};
         use Severity::{High, Low, Medium};
         let (before, after) = (row.details_previous_value(), row.details_new_value());
         let protection = || direction::between(before, after, direction::of_protection);
@@ -44,7 +44,7 @@ impl Change {
             action if removes_app(action) => (rules::WATCHER, watcher_app(row, config)?, Looser),
             // Whichever way these go, whoever watches has to know.
             action if action.contains("anomaly_event_re") || action.contains("audit_log_retention") => {
-                (rules::WATCHER, High, direction::between(before, after, |_, _| Looser))
+                (rules::WATCHER, High, direction::between(before, after, |_, _| Either))
             }
             "channel_retention_changed" => {
                 let (before, after) = (row.details_old_retention_policy(), row.details_new_retention_policy());
@@ -137,6 +137,7 @@ fn hold_severity(row: &Row<'_>, config: &Config) -> Severity {
 fn changed(row: &Row<'_>, change: &Change) -> Option<Finding> {
     let (severity, direction) = match change.direction {
         Direction::Looser => (change.severity, "looser"),
+        Direction::Either => (change.severity, "either"),
         Direction::Unclear => (one_lower(change.severity)?, "can't be told"),
         Direction::Stricter => return None,
     };
