@@ -1,12 +1,13 @@
 //! A setting's change: does it open something? Slack writes the same value as `true`, `"1"`, `on`, or a list of what is in.
 
-use gridwatch_sdk::{Severity, json};
+use gridwatch_sdk::{Severity, change};
 use std::collections::BTreeSet;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Opened,
-    Closed,
+    /// Closed, or as it was.
+    NotOpened,
     Unclear,
 }
 
@@ -23,44 +24,43 @@ pub(crate) fn is_no(text: &str) -> bool {
 
 impl Change {
     pub(crate) fn between(before: &str, after: &str) -> Self {
-        let (before, after) = (texts(before), texts(after));
+        if change::is_same(before, after) {
+            return Self::NotOpened;
+        }
+        let read = |value| change::texts(value).into_iter().collect::<BTreeSet<_>>();
+        let (before, after) = (read(before), read(after));
         match (switch(&before), switch(&after)) {
             // Said in plain words, whatever stood before: also where Slack leaves the value before away.
             (Some(false) | None, Some(true)) => Self::Opened,
-            (Some(true) | None, Some(false)) => Self::Closed,
-            (Some(_), Some(_)) => Self::Unclear,
+            // Or two words for one thing.
+            (_, Some(false)) | (Some(true), Some(true)) => Self::NotOpened,
             _ => match (
                 after.difference(&before).any(|text| is_in(text)),
                 before.difference(&after).any(|text| is_in(text)),
             ) {
                 (true, _) => Self::Opened,
-                (false, true) => Self::Closed,
+                (false, true) => Self::NotOpened,
                 (false, false) => Self::Unclear,
             },
         }
     }
 
-    /// `None` if it closes something.
+    /// `None` if it opens nothing.
     pub(crate) fn severity(self) -> Option<Severity> {
         match self {
             Self::Opened => Some(Severity::Medium),
             Self::Unclear => Some(Severity::Low),
-            Self::Closed => None,
+            Self::NotOpened => None,
         }
     }
 
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Opened => "opened",
-            Self::Closed => "closed",
+            Self::NotOpened => "not opened",
             Self::Unclear => "can't be told",
         }
     }
-}
-
-fn texts(field: &str) -> BTreeSet<String> {
-    let texts = json::texts(field).into_iter();
-    texts.map(|text| text.trim().trim_matches('"').to_ascii_lowercase()).filter(|text| !text.is_empty()).collect()
 }
 
 /// What a single word says, if it is one for yes or no.
@@ -79,7 +79,7 @@ fn is_in(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Change::{self, Closed, Opened, Unclear};
+    use super::Change::{self, NotOpened, Opened, Unclear};
 
     #[test]
     fn direction_is_read_in_every_spelling() {
@@ -88,20 +88,24 @@ mod tests {
             ("\"off\"", "\"on\"", Opened),
             ("0", "1", Opened),
             ("", "true", Opened),
-            ("true", "false", Closed),
-            ("1", "", Closed),
-            ("", "disabled", Closed),
+            ("true", "false", NotOpened),
+            ("1", "", NotOpened),
+            ("", "disabled", NotOpened),
             (r#"{"type":["none"]}"#, r#"{"type":["everyone"]}"#, Opened),
-            (r#"{"type":["EVERYONE"]}"#, r#"{"type":["NONE"]}"#, Closed),
+            (r#"{"type":["EVERYONE"]}"#, r#"{"type":["NONE"]}"#, NotOpened),
             (r#"["gdrive"]"#, r#"["gdrive","github"]"#, Opened),
-            (r#"["gdrive","github"]"#, r#"["github"]"#, Closed),
+            (r#"["gdrive","github"]"#, r#"["github"]"#, NotOpened),
             (r#"["gdrive"]"#, r#"["github"]"#, Opened),
-            (r#"["gdrive"]"#, "[]", Closed),
+            (r#"["gdrive"]"#, "[]", NotOpened),
             ("[]", r#"["gdrive"]"#, Opened),
             ("none", r#"["gdrive"]"#, Opened),
             ("", "", Unclear),
-            ("true", "true", Unclear),
-            ("[\"a\"]", "[\"a\"]", Unclear),
+            ("", "ask_first", Opened),
+            ("true", "true", NotOpened),
+            ("all", "true", NotOpened),
+            ("none", "denied", NotOpened),
+            ("ask_first", "[\"Ask_First\"]", NotOpened),
+            ("[\"a\",\"b\"]", "[\"b\",\"a\"]", NotOpened),
         ] {
             assert_eq!(Change::between(before, after), want, "{before} to {after}");
         }

@@ -166,10 +166,14 @@ fn workflow_out(row: &Row<'_>) -> Option<Finding> {
 
 fn external_triggers(row: &Row<'_>) -> Option<Finding> {
     let change = Change::between(row.details_previous_value(), row.details_new_value());
+    let what = match change {
+        Change::Unclear => "changed whether workflows can be triggered from outside; which way can't be told",
+        _ => "let workflows be triggered from outside",
+    };
     let finding = row
         .finding(rules::WORKFLOW_OUT, change.severity()?)
         .key(row.action())
-        .title(format!("{} let workflows be triggered from outside", row.who()))
+        .title(format!("{} {what}", row.who()))
         .labels([
             ("direction", change.word()),
             ("from", row.details_previous_value()),

@@ -5,7 +5,7 @@
 
 mod values;
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, is_nobody, json};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, change, is_nobody, json};
 use values::{Change, Length};
 
 gridwatch_sdk::module!(detect);
@@ -33,8 +33,7 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
         "domain_verified"
         | "domain_unverified"
         | "enterprise_managed_auth_rebound"
-        | "pref.workspace_access_changed"
-        | "seamless_auth_org_created" => findings.add(federation(row)),
+        | "pref.workspace_access_changed" => findings.extend(federation(row)),
         "auth_policy_entity_assigned" | "auth_policy_created" => findings.add(sso_exemption(row)),
         "pref.session_duration_changed"
         | "pref.session_duration_type_changed"
@@ -87,24 +86,18 @@ fn identity_provider(row: &Row<'_>) -> Finding {
     with_facts(row.finding(rules::IDENTITY_PROVIDER, severity).key(act(row)).title(title), row, &[])
 }
 
-fn federation(row: &Row<'_>) -> Finding {
+fn federation(row: &Row<'_>) -> Option<Finding> {
+    let (before, now) = (row.details_previous_value(), row.details_new_value());
     let (did, severity) = match row.action() {
+        "pref.workspace_access_changed" if change::is_same(before, now) => return None,
         "enterprise_managed_auth_rebound" => ("bound managed authentication to another provider", Severity::High),
-        "seamless_auth_org_created" => {
-            ("let another organization's people sign in (seamless authentication)", Severity::High)
-        }
         "domain_verified" => ("claimed a domain", Severity::Medium),
         "domain_unverified" => ("gave up a domain", Severity::Medium),
         _ => ("changed who may get into workspaces", Severity::Medium),
     };
-    let facts = [
-        ("entity", row.entity_id()),
-        ("entity_name", row.entity_name()),
-        ("before", row.details_previous_value()),
-        ("now", row.details_new_value()),
-    ];
+    let facts = [("entity", row.entity_id()), ("entity_name", row.entity_name()), ("before", before), ("now", now)];
     let title = format!("{} {did}", row.who());
-    with_facts(row.finding(rules::FEDERATION, severity).key(act(row)).title(title), row, &facts)
+    Some(with_facts(row.finding(rules::FEDERATION, severity).key(act(row)).title(title), row, &facts))
 }
 
 fn sso_exemption(row: &Row<'_>) -> Finding {

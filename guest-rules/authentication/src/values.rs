@@ -2,7 +2,7 @@
 //!
 //! Slack documents neither the values nor their shape; seen are texts, lists, `{"type":[…]}` and no value at all.
 
-use gridwatch_sdk::json;
+use gridwatch_sdk::change::{is_same, only_text};
 
 /// What became of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,19 +69,6 @@ fn demand(value: &str) -> Option<Demand> {
         "false" | "off" | "0" | "no" | "disabled" | "none" | "not_required" => Some(Demand::Off),
         _ => None,
     }
-}
-
-/// In small letters; `None` of several texts and of none, which say nothing of more or less.
-fn only_text(value: &str) -> Option<String> {
-    let texts = json::texts(value);
-    match texts.as_slice() {
-        [text] => Some(text.trim().to_ascii_lowercase()),
-        _ => None,
-    }
-}
-
-fn is_same(before: &str, now: &str) -> bool {
-    !now.is_empty() && before == now
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Slack doesn't log reading. Who wants to read has to join or look in, and that is logged.
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual, Window, json};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual, Window, change};
 
 gridwatch_sdk::module!(detect);
 
@@ -123,6 +123,7 @@ fn rescoped(row: &Row<'_>) -> Option<Finding> {
         "channel_workspaces_updated" => (Severity::Medium, "changed the workspaces of"),
         "channel_moved" => (Severity::Medium, "moved to another workspace"),
         "channel_restrict_guests_updated" => match guests_restricted(row) {
+            _ if change::is_same(row.details_previous_value(), row.details_new_value()) => return None,
             Some(true) => return None,
             Some(false) => (Severity::Medium, "allowed guests in"),
             None => (Severity::Low, "changed whether guests may be in"),
@@ -148,18 +149,11 @@ fn rescoped(row: &Row<'_>) -> Option<Finding> {
     Some(with_facts(finding, row))
 }
 
-/// Is the restriction on now? Settings come as `true`, `"true"`, `"on"`, `1`, alone or in an object or list.
+/// Is the restriction on now?
 fn guests_restricted(row: &Row<'_>) -> Option<bool> {
-    let read = |value: &str| match json::texts(value).as_slice() {
-        [one] => match one.to_ascii_lowercase().as_str() {
-            "true" | "on" | "1" | "enabled" => Some(true),
-            "false" | "off" | "0" | "disabled" => Some(false),
-            _ => None,
-        },
-        _ => None,
-    };
     // What was on before and changed is off now.
-    read(row.details_new_value()).or_else(|| read(row.details_previous_value()).map(|before| !before))
+    change::switch(row.details_new_value())
+        .or_else(|| change::switch(row.details_previous_value()).map(|before| !before))
 }
 
 fn mail_address(row: &Row<'_>) -> Option<Finding> {

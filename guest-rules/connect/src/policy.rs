@@ -1,7 +1,7 @@
 //! Which way a policy on Slack Connect went. Slack documents neither the words nor the shapes of the values: text, list
 //! and `{"type": […], "user": […]}` were seen, and the value before may be missing. What can't be read is unclear.
 
-use gridwatch_sdk::json;
+use gridwatch_sdk::{change, json};
 use std::collections::BTreeSet;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,7 @@ use Direction::{Looser, Stricter, Unclear};
 pub(crate) fn direction(action: &str, before: &str, after: &str) -> Direction {
     match action {
         "slack_connect_invite_routing_disabled" => Looser,
+        _ if change::is_same(before, after) => Stricter,
         // On: only organizations that Slack has verified.
         "pref.slack_connect_dm_only_verified_orgs" => of_switch(before, after, true),
         "pref.can_receive_shared_channels_invites" | "pref.allow_sponsored_slack_connections" => {
@@ -38,18 +39,16 @@ pub(crate) fn direction(action: &str, before: &str, after: &str) -> Direction {
 fn of_switch(before: &str, after: &str, protects: bool) -> Direction {
     match (switch(before), switch(after)) {
         (_, Some(on)) if on == protects => Stricter,
-        (Some(before), Some(after)) if before == after => Stricter,
         (Some(_), Some(_)) => Looser,
         _ => Unclear,
     }
 }
 
 fn switch(value: &str) -> Option<bool> {
-    let texts = json::texts(value);
-    match texts.iter().map(|text| text.to_ascii_lowercase()).collect::<Vec<_>>()[..] {
-        [ref word] if matches!(&**word, "true" | "1" | "on" | "yes" | "enabled" | "required") => Some(true),
-        [ref word] if matches!(&**word, "false" | "0" | "off" | "no" | "disabled" | "optional") => Some(false),
-        _ => None,
+    match change::only_text(value)?.as_str() {
+        "required" => Some(true),
+        "optional" => Some(false),
+        word => change::switch(word),
     }
 }
 
@@ -136,6 +135,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_saved_as_it_was_is_no_change_whether_it_can_be_read_or_not() {
+        for (action, before, after) in [
+            ("pref.slack_connect_approval_type", "manual", r#"["manual"]"#),
+            ("pref.slack_connect_dm_only_verified_orgs", "off", "false"),
+            ("pref.slack_connect_allowed_workspaces", r#"["T1","T2"]"#, r#"["T2","T1"]"#),
+            ("pref.who_can_dm_anyone", "some", "some"),
+            ("slack_connect_pref_set", "x", "x"),
+        ] {
+            assert_eq!(direction(action, before, after), Stricter, "{action}: {before} to {after}");
+        }
+        assert_eq!(direction("slack_connect_invite_routing_disabled", "off", "off"), Looser, "it says so itself");
+    }
+
+    #[test]
     fn what_cant_be_read_is_unclear() {
         for (action, before, after) in [
             ("pref.slack_connect_dm_only_verified_orgs", "", "false"),
@@ -143,6 +156,7 @@ mod tests {
             ("pref.who_can_manage_ext_shared_channels", "", r#"{"type":["ADMINS"]}"#),
             ("pref.who_can_manage_ext_shared_channels", "ORG_ADMINS", "TOPLEVEL_ADMINS"),
             ("pref.slack_connect_approval_type", "manual", "auto"),
+            ("pref.slack_connect_approval_type", "", "manual"),
             ("slack_connect_pref_set", "true", "false"),
         ] {
             assert_eq!(direction(action, before, after), Unclear, "{action}: {before} to {after}");

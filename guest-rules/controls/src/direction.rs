@@ -3,7 +3,7 @@
 //!
 //! What can't be read is [`Direction::Unclear`], never a guess.
 
-use gridwatch_sdk::json;
+use gridwatch_sdk::{change, json};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -14,9 +14,16 @@ pub(crate) enum Direction {
     /// Protects more, or as much.
     Stricter,
     Unclear,
+    /// Some way, and it doesn't matter which.
+    Either,
 }
 
 use Direction::{Looser, Stricter, Unclear};
+
+/// What `read` says of a change; but a value saved as it was is as strict as it was, whether it can be read or not.
+pub(crate) fn between(before: &str, after: &str, read: impl FnOnce(&str, &str) -> Direction) -> Direction {
+    if change::is_same(before, after) { Stricter } else { read(before, after) }
+}
 
 /// Of a switch that protects while it is on.
 pub(crate) fn of_protection(before: &str, after: &str) -> Direction {
@@ -51,12 +58,13 @@ impl Switch {
         if value.is_empty() {
             return Self::Absent;
         }
-        let texts: BTreeSet<String> = json::texts(value).iter().map(|text| text.to_ascii_lowercase()).collect();
-        let words: Vec<&str> = texts.iter().map(String::as_str).collect();
-        match words[..] {
-            ["true" | "1" | "on" | "yes" | "required" | "enabled" | "enforced" | "mandatory"] => Self::On,
+        let words = change::texts(value);
+        match (words.first().map(String::as_str), change::switch(value)) {
             // An empty list or object: nothing is protected any more.
-            [] | ["false" | "0" | "off" | "no" | "none" | "optional" | "disabled" | "null"] => Self::Off,
+            (None, _) | (_, Some(false)) => Self::Off,
+            (_, Some(true)) => Self::On,
+            (Some("required" | "enforced" | "mandatory"), _) if words.len() == 1 => Self::On,
+            (Some("optional" | "null"), _) if words.len() == 1 => Self::Off,
             _ => Self::Other,
         }
     }
@@ -157,6 +165,16 @@ mod tests {
         assert_eq!([of_protection("true", ""), of_protection("chrome", "[]")], [Looser, Looser]);
         assert_eq!([of_protection("", "true"), of_protection("false", "false")], [Stricter, Stricter]);
         assert_eq!([of_protection("", "false"), of_protection("", ""), of_protection("true", "edge")], [Unclear; 3]);
+    }
+
+    #[test]
+    fn what_is_saved_as_it_was_is_no_change_whatever_it_says() {
+        for (before, after) in [("some_word", "some_word"), ("Edge", r#"["edge"]"#), ("RETAIN_X", "RETAIN_X")] {
+            assert_eq!(between(before, after, |_, _| Unclear), Stricter, "{before} {after}");
+        }
+        for (before, after) in [("some_word", "another"), ("", ""), ("", "some_word"), ("some_word", "")] {
+            assert_eq!(between(before, after, |_, _| Unclear), Unclear, "{before} {after}");
+        }
     }
 
     #[test]

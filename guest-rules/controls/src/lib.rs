@@ -35,26 +35,26 @@ struct Change {
 
 impl Change {
     fn of(row: &Row<'_>, config: &Config) -> Option<Self> {
-        use Direction::{Looser, Unclear};
+        use Direction::{Either, Looser, Unclear};
         use Severity::{High, Low, Medium};
         let (before, after) = (row.details_previous_value(), row.details_new_value());
-        let protection = || direction::of_protection(before, after);
-        let ranges = || direction::of_ranges(before, after, config.widest_range);
+        let protection = || direction::between(before, after, direction::of_protection);
+        let ranges = || direction::between(before, after, |b, a| direction::of_ranges(b, a, config.widest_range));
         let (rule, severity, direction) = match row.action() {
             action if removes_app(action) => (rules::WATCHER, watcher_app(row, config)?, Looser),
             // Whichever way these go, whoever watches has to know.
             action if action.contains("anomaly_event_re") || action.contains("audit_log_retention") => {
-                (rules::WATCHER, High, Looser)
+                (rules::WATCHER, High, direction::between(before, after, |_, _| Either))
             }
             "channel_retention_changed" => {
                 let (before, after) = (row.details_old_retention_policy(), row.details_new_retention_policy());
-                (rules::RETENTION, Medium, direction::of_retention(before, after))
+                (rules::RETENTION, Medium, direction::between(before, after, direction::of_retention))
             }
             action if action.contains("retention_override") => {
-                (rules::RETENTION, High, direction::of_permission(before, after))
+                (rules::RETENTION, High, direction::between(before, after, direction::of_permission))
             }
             action if action.contains("retention") || action == "data_deletion_date_changed" => {
-                (rules::RETENTION, High, direction::of_retention(before, after))
+                (rules::RETENTION, High, direction::between(before, after, direction::of_retention))
             }
             "pref.app_whitelist_enabled" | "pref.app_dir_only" => (rules::APP_GOVERNANCE, High, protection()),
             "app_allowlist_rule_deactivated"
@@ -137,6 +137,7 @@ fn hold_severity(row: &Row<'_>, config: &Config) -> Severity {
 fn changed(row: &Row<'_>, change: &Change) -> Option<Finding> {
     let (severity, direction) = match change.direction {
         Direction::Looser => (change.severity, "looser"),
+        Direction::Either => (change.severity, "either"),
         Direction::Unclear => (one_lower(change.severity)?, "can't be told"),
         Direction::Stricter => return None,
     };

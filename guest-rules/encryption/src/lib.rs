@@ -2,7 +2,7 @@
 //!
 //! Nobody does any of it on an ordinary day, so that each is an alert by itself; the day's other changes are its evidence.
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Severity, Window, json};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Severity, Window, change::switch};
 
 gridwatch_sdk::module!(detect);
 
@@ -33,17 +33,6 @@ fn logging_set(row: &Row<'_>, change: Severity) -> Finding {
         _ => (change, "set up the log of the encryption keys' use", "can't tell"),
     };
     start(row, rules::CHANGED, severity, what).label("direction", direction)
-}
-
-/// On or off, in any of the ways in which settings are written; `None` of anything else, and of nothing.
-fn switch(value: &str) -> Option<bool> {
-    let texts = json::texts(value);
-    let [text] = texts.as_slice() else { return None };
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "on" | "1" | "enabled" => Some(true),
-        "false" | "off" | "0" | "disabled" | "none" => Some(false),
-        _ => None,
-    }
 }
 
 fn notice(row: &Row<'_>) -> Finding {

@@ -5,7 +5,7 @@
 
 mod skeleton;
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Severity, json};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Severity, change, json};
 use skeleton::Likeness;
 
 gridwatch_sdk::module!(detect);
@@ -122,21 +122,19 @@ fn channel<'b>(row: &Row<'b>) -> &'b str {
 }
 
 fn transcription(row: &Row<'_>) -> Option<Finding> {
-    let said = |field: &str| json::texts(field).into_iter().next().unwrap_or_default().to_ascii_lowercase();
-    let after = said(row.details_new_value());
-    if ["false", "\"false\"", "off", "0", "no", "disabled", "none"].contains(&after.as_str()) {
+    let (before, after) = (row.details_previous_value(), row.details_new_value());
+    if change::switch(after) == Some(false) || change::is_same(before, after) {
         return None;
     }
+    let (what, direction) = match after {
+        "" => ("changed whether huddles can be transcribed; which way can't be told", "can't be told"),
+        _ => ("let huddles be transcribed", ""),
+    };
     let finding = row
         .finding(rules::TRANSCRIPTION, Severity::Low)
         .key(row.action())
-        .title(format!("{} let huddles be transcribed", row.who()))
-        .labels([
-            ("from", row.details_previous_value()),
-            ("to", row.details_new_value()),
-            ("direction", if after.is_empty() { "can't be told" } else { "" }),
-            ("address", row.context_ip_address()),
-        ]);
+        .title(format!("{} {what}", row.who()))
+        .labels([("from", before), ("to", after), ("direction", direction), ("address", row.context_ip_address())]);
     Some(finding)
 }
 

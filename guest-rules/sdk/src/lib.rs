@@ -27,6 +27,7 @@
 //! The same function runs in three places: as WASM in the host, natively in the module's tests, and in replays. It must
 //! depend on nothing but its row and configuration; counting is the host's business (windows).
 
+pub mod change;
 pub mod finding;
 pub mod json;
 pub mod kv;

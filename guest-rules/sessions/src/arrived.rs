@@ -36,8 +36,9 @@ fn taken(row: &Row<'_>) -> Option<(Option<Window>, &'static str)> {
 }
 
 pub(crate) fn allowlist_pressure(row: &Row<'_>, config: &Config) -> Option<Finding> {
-    let chains = [windows::DENIED_THEN_IN, windows::DENIED_AT_ADDRESSES_THEN_IN];
-    let in_a_day = chains.into_iter().all(|chain| row.window(chain) >= BOTH_STEPS);
+    let by_first = [windows::DENIED_THEN_IN, windows::DENIED_AT_ADDRESSES_THEN_IN];
+    let from_new = [windows::DENIED_THEN_IN_FROM_NEW, windows::DENIED_AT_ADDRESSES_THEN_IN_FROM_NEW];
+    let in_a_day = [by_first, from_new].iter().any(|chains| chains.iter().all(|c| row.window(*c) >= BOTH_STEPS));
     let slowly = has_settled(row, config) && row.window(windows::DENIED_SLOWLY_THEN_IN) >= BOTH_STEPS;
     if row.is_by_nobody() || !(in_a_day || slowly) {
         return None;
@@ -55,10 +56,10 @@ pub(crate) fn allowlist_pressure(row: &Row<'_>, config: &Config) -> Option<Findi
     let finding = row
         .finding(rules::ALLOWLIST_PRESSURE, severity)
         .key(row.actor_id())
-        .title(format!("{} was refused at {addresses} addresses and then got in", row.who()))
-        .window(windows::DENIED_THEN_IN)
-        .window(windows::DENIED_AT_ADDRESSES_THEN_IN)
-        .window(windows::DENIED_SLOWLY_THEN_IN)
+        .title(format!("{} was refused at {addresses} addresses and then got in", row.who()));
+    let chains = by_first.into_iter().chain(from_new).chain([windows::DENIED_SLOWLY_THEN_IN]);
+    let finding = chains
+        .fold(finding, Finding::window)
         .label("refused_addresses", addresses.to_string())
         .label("network_seen_before", known);
     Some(with_context(finding, row))

@@ -111,15 +111,20 @@ impl Case {
         tables
     }
 
-    /// The case's events, numbered from 1 in order of arrival.
+    /// The case's events, numbered from 1 in order of arrival. What is given again under its id, time and content is left out,
+    /// as the host drops it before any module sees it.
     pub fn events(&self) -> Vec<Event> {
-        let entries = self.entries.iter().flat_map(expand);
-        let event = |(i, json): (usize, Value)| {
-            let entry = Entry::from_json(&json.to_string());
+        let entries = self.entries.iter().flat_map(expand).map(|json| Entry::from_json(&json.to_string()));
+        let mut contents = BTreeMap::new();
+        let is_new = |entry: &Entry| {
+            let content = entry.content_hash();
+            contents.insert((entry.id.clone(), entry.time), content) != Some(content)
+        };
+        let event = |(i, entry): (usize, Entry)| {
             let seen = entry.time.unwrap_or_default().plus(60).millis();
             Event::new(i as u64 + 1, seen, &entry)
         };
-        entries.enumerate().map(event).collect()
+        entries.filter(is_new).enumerate().map(event).collect()
     }
 
     /// Runs the case with each batch size, with a fresh `run` for each, and says what doesn't hold.
@@ -336,6 +341,23 @@ mod tests {
         let problems = |case: Case| case.problems(&manifest, || Box::new(module));
         assert_eq!(problems(case(r#"{"rule":"busy","key":"AS64500","findings":1}"#)), Vec::<String>::new());
         assert_eq!(problems(case("")).len(), 1, "an alert that isn't expected is a problem");
+    }
+
+    #[test]
+    fn an_entry_given_again_is_dropped_as_by_the_host() {
+        let entry = |id: &str, time: u64, user: &str| {
+            format!(
+                r#"{{"id":"{id}","date_create":{time},"action":"user_login","actor":{{"type":"user","user":{{"id":"{user}"}}}}}}"#
+            )
+        };
+        let [a, other_time] = [entry("a", 1, "U1"), entry("a", 2, "U1")];
+        let [other_content, other_id] = [entry("a", 1, "U2"), entry("b", 1, "U1")];
+        let entries = [&a, &a, &other_time, &other_content, &other_id, &other_time].map(String::as_str).join(",");
+        let case = format!(r#"{{"kind":"sequence","entries":[{entries}],"alerts":[]}}"#);
+        let case: Case = serde_json::from_str(&case).unwrap();
+        let events = case.events();
+        let told: Vec<_> = events.iter().map(|e| (e.seq, e.id.as_str(), e.time.0)).collect();
+        assert_eq!(told, [(1, "a", 1), (2, "a", 2), (3, "a", 1), (4, "b", 1)]);
     }
 
     #[test]
