@@ -248,10 +248,14 @@ fn shared_outside(row: &Row<'_>) -> Option<Finding> {
         _ => return None,
     };
     let is_outsider = row.details_is_external_user() == "true" || !row.last_seen(windows::OUTSIDERS).is_never();
-    let (whom, how) = match (row.last_seen(windows::CHANNEL_CONNECTED), row.last_seen(windows::CHANNEL_CUT)) {
-        _ if is_outsider => (first([row.details_user(), "a user", ""]), "of another organization"),
+    let (severity, whom, how) = match (row.last_seen(windows::CHANNEL_CONNECTED), row.last_seen(windows::CHANNEL_CUT)) {
+        _ if is_outsider => (severity, first([row.details_user(), "a user", ""]), "of another organization"),
         (Seen::At(connected), Seen::At(cut)) if cut >= connected => return None,
-        (Seen::At(_), _) => (row.details_channel(), "shared with another organization"),
+        // What a shared channel is for, unless the thing itself is given away.
+        (Seen::At(_), _) => {
+            let severity = if severity == Severity::Low { Severity::Informational } else { severity };
+            (severity, row.details_channel(), "shared with another organization")
+        }
         _ => return None,
     };
     let what = first([row.entity_name(), row.entity_id(), "something"]);
