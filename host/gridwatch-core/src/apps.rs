@@ -24,9 +24,6 @@ const MORE: &str = "(more)";
 const MAX_INSTALLS: usize = 200;
 const MAX_TEXT: usize = 128;
 const DAY_S: u64 = 86_400;
-const HOUR_S: u64 = 3_600;
-/// An app that nothing new is said of is saved once for so many events: its number only decides who is forgotten first.
-const SEEN_EVERY: u64 = 10_000;
 
 const INSTALLS: [&str; 5] =
     ["app_installed", "org_app_installed", "org_app_workspace_added", "cli_app_install", "child_app_auto_installed"];
@@ -113,15 +110,12 @@ impl Apps {
         }
         let is_new = !self.apps.contains_key(id);
         let known = self.apps.entry(id.to_owned()).or_default();
-        let before = known.clone();
         if is_new || event.time < known.first {
             known.first = event.time;
         }
         change(known);
-        if is_new || *known != before || event.seq >= before.seq + SEEN_EVERY {
-            known.seq = event.seq;
-            self.dirty.insert(id.to_owned());
-        }
+        known.seq = event.seq;
+        self.dirty.insert(id.to_owned());
     }
 
     fn make_room(&mut self) {
@@ -252,14 +246,10 @@ fn join(all: &mut Option<Scopes>, more: Option<Scopes>) {
     }
 }
 
-/// The same word again moves its time in steps of an hour, for each costs a row.
-fn say<T: PartialEq>(slot: &mut Option<Said<T>>, event: &Event, value: Option<T>) {
-    let Some(value) = value else { return };
-    let is_news = slot.as_ref().is_none_or(|said| match said.value == value {
-        true => said.time.plus(HOUR_S) <= event.time,
-        false => (said.time, said.seq) <= (event.time, event.seq),
-    });
-    if is_news {
+/// The same word again moves its time too: another one that comes late and is of before then must not replace it.
+fn say<T>(slot: &mut Option<Said<T>>, event: &Event, value: Option<T>) {
+    let is_newer = slot.as_ref().is_none_or(|said| (said.time, said.seq) <= (event.time, event.seq));
+    if let Some(value) = value.filter(|_| is_newer) {
         *slot = Some(Said { time: event.time, seq: event.seq, value });
     }
 }
@@ -361,6 +351,12 @@ mod tests {
         assert_eq!(after(1, 10, json!({"id": "A1", "scopes": ["a"], "bot_scopes": ["b"]})), Some(scopes(&["a", "b"])));
         assert_eq!(after(2, 30, json!({"id": "A1", "scopes": ["c"]})), Some(scopes(&["b", "c"])));
         assert_eq!(after(3, 20, json!({"id": "A1", "scopes": ["late"]})), Some(scopes(&["b", "c"])));
+        assert_eq!(after(4, 50, json!({"id": "A1", "scopes": ["c"]})), Some(scopes(&["b", "c"])));
+        assert_eq!(
+            after(5, 40, json!({"id": "A1", "scopes": ["late"]})),
+            Some(scopes(&["b", "c"])),
+            "said again since"
+        );
     }
 
     #[test]
@@ -407,8 +403,6 @@ mod tests {
         assert_eq!(again.apps, apps.apps);
         assert!(apps.take_changes().is_empty());
         apps.learn(&expanded(60_000, 10, json!({"id": "A50000", "scopes": ["x"]}), json!({})));
-        assert_eq!(apps.take_changes().len(), 1, "seen again, after long");
-        apps.learn(&expanded(60_001, 10, json!({"id": "A50000", "scopes": ["x"]}), json!({})));
-        assert!(apps.take_changes().is_empty(), "nothing new");
+        assert_eq!(apps.take_changes().len(), 1, "seen again");
     }
 }

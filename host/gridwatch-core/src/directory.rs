@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Changes kept of each kind for a person.
-const MAX_ROLES: usize = 16;
+const MAX_CHANGES: usize = 32;
 /// Longest id or name kept, in characters.
 const MAX_NAME: usize = 64;
 /// Workspaces and enterprises of our own that are kept. The largest grids have a few thousand.
@@ -203,9 +203,7 @@ impl Directory {
     pub fn settle(&mut self) {
         for id in &self.dirty {
             if let Some(person) = self.people.get_mut(id) {
-                trim(&mut person.roles);
                 trim(&mut person.active);
-                trim(&mut person.grants);
                 trim(&mut person.outside);
                 person.made.truncate(1);
             }
@@ -259,11 +257,11 @@ impl Directory {
     fn learn_role(&mut self, event: &Event) {
         let Some((id, role)) = role_change(event) else { return };
         let value = |role| Since::from(event, (role, place_of(event).chars().take(MAX_NAME).collect()));
-        insert(&mut self.person(id).roles, value(role));
+        insert_role(&mut self.person(id).roles, value(role));
         // There is one primary owner, and whoever hands that over stays an owner.
         let from = event.actor_id();
         if role == Role::PrimaryOwner && from != id && self.role_at(from, event) == Role::PrimaryOwner {
-            insert(&mut self.person(from).roles, value(Role::Owner));
+            insert_role(&mut self.person(from).roles, value(Role::Owner));
         }
     }
 
@@ -278,7 +276,7 @@ impl Directory {
             && self.role_at(id, event) != role
         {
             let since = Since { before: true, ..Since::from(event, (role, String::new())) };
-            insert(&mut self.person(id).roles, since);
+            insert_role(&mut self.person(id).roles, since);
         }
     }
 
@@ -315,7 +313,9 @@ impl Directory {
         };
         let role: String = role.chars().take(MAX_NAME).collect();
         for id in granted_to(event) {
-            insert(&mut self.person(&id).grants, Since::from(event, Grant { role: role.clone(), given }));
+            let since = Since::from(event, Grant { role: role.clone(), given });
+            let replaces = |new: &Since<Grant>, old: &Since<Grant>| new.value.role == old.value.role;
+            insert_bounded(&mut self.person(&id).grants, since, replaces);
         }
     }
 
@@ -384,8 +384,33 @@ fn insert<T>(history: &mut Vec<Since<T>>, since: Since<T>) {
     history.insert(at, since);
 }
 
+/// The newest alone decides what is so now.
 fn trim<T>(history: &mut Vec<Since<T>>) {
-    history.drain(..history.len().saturating_sub(MAX_ROLES));
+    history.drain(..history.len().saturating_sub(MAX_CHANGES));
+}
+
+/// Puts a change in its place where all of them together decide. Of too many the oldest goes that a newer one replaces, so that
+/// what is so now stays; at once, so that it depends on the events alone.
+fn insert_bounded<T>(history: &mut Vec<Since<T>>, since: Since<T>, replaces: impl Fn(&Since<T>, &Since<T>) -> bool) {
+    insert(history, since);
+    if history.len() > MAX_CHANGES {
+        let is_replaced = |at: &usize| history[at + 1..].iter().any(|new| replaces(new, &history[*at]));
+        let oldest = (0..history.len()).find(is_replaced).unwrap_or(0);
+        history.remove(oldest);
+    }
+}
+
+fn insert_role(history: &mut Vec<Since<(Role, String)>>, since: Since<(Role, String)>) {
+    let is_rank = |since: &Since<(Role, String)>| since.value.0 >= Role::Admin;
+    insert_bounded(history, since, |new, old| {
+        let (here, there) = (&new.value.1, &old.value.1);
+        match (is_rank(old), is_rank(new)) {
+            _ if new.before => true,
+            (true, true) => here == there,
+            (true, false) => here == there || here.is_empty() || there.is_empty(),
+            (false, is_rank) => !is_rank,
+        }
+    });
 }
 
 /// The user that an entry is about, if it is about one.
@@ -511,6 +536,31 @@ mod tests {
         ];
         assert_eq!((now(&handed_over, "W1"), now(&handed_over, "W2")), (Role::Owner, Role::PrimaryOwner));
         assert_eq!(learn(&handed_over).role_at("W1", &handed_over[1]), Role::PrimaryOwner);
+    }
+
+    #[test]
+    fn a_rank_outlives_any_number_of_changes_elsewhere() {
+        let change = |seq: u64, action: &str, place: &str| {
+            let raw = format!(
+                r#"{{"id":"{seq}","date_create":{seq},"action":"{action}","actor":{{"type":"user","user":{{"id":"W1"}}}},
+                   "entity":{{"type":"user","user":{{"id":"W2"}}}},"context":{{"location":{{"id":"{place}"}}}}}}"#
+            );
+            Event::new(seq, UnixMillis(0), &Entry::from_json(&raw))
+        };
+        let mut events = vec![change(1, "role_change_to_owner", "E1")];
+        for seq in 2..200 {
+            let action = if seq % 2 == 0 { "role_change_to_admin" } else { "role_change_to_user" };
+            events.push(change(seq, action, "T2"));
+        }
+        let (mut at_once, mut one_by_one) = (learn(&events), Directory::default());
+        events.iter().for_each(|event| {
+            one_by_one.learn(event);
+            one_by_one.settle();
+        });
+        at_once.settle();
+        let last = events.last().unwrap();
+        assert_eq!((at_once.role_now("W2", last), one_by_one.role_now("W2", last)), (Role::Owner, Role::Owner));
+        assert_eq!(at_once.people["W2"].roles.len(), MAX_CHANGES);
     }
 
     #[test]

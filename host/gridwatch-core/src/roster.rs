@@ -9,8 +9,6 @@ use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// People listed at most.
-pub const MAX_PEOPLE: usize = 1_000_000;
 const MAX_TEXT: usize = 200;
 
 /// What one look at the list came to.

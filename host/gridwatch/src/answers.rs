@@ -394,14 +394,26 @@ async fn call<A: Answer>(http: &reqwest::Client, url: &str, token: &Token, id: &
         Ok(answer) => Came::Kept(Ok(answer)),
         Err(NoAnswer::Refused(word)) if word == "ratelimited" => Came::RateLimited { retry_after_s: retry_after },
         Err(NoAnswer::Refused(word)) if TOKEN_ERRORS.contains(&word.as_str()) => Came::Refused(word),
-        Err(NoAnswer::Refused(word)) => Came::Kept(Err(word)),
+        Err(NoAnswer::Refused(word)) if is_about_the_thing(&word) => Came::Kept(Err(word)),
+        Err(NoAnswer::Refused(word)) => Came::Failed(format!("Slack said {word}")),
         Err(NoAnswer::Unreadable) => Came::Failed(format!("the answer is none of {}", A::METHOD)),
     }
+}
+
+/// `user_not_found`, `channel_not_found`, `user_not_visible`. Anything else may be another word in a minute.
+fn is_about_the_thing(word: &str) -> bool {
+    word.ends_with("_not_found") || word.ends_with("_not_visible")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_word_about_the_thing_itself_is_kept() {
+        assert!(is_about_the_thing("user_not_found") && is_about_the_thing("channel_not_found"));
+        assert!(!is_about_the_thing("internal_error") && !is_about_the_thing("access_denied"));
+    }
 
     #[test]
     fn three_failures_in_a_row_end_the_asking_for_longer_each_time() {

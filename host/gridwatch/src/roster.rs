@@ -10,7 +10,7 @@ use crate::run::Shared;
 use crate::web_api::WebApi;
 use anyhow::{Context, Result, bail};
 use gridwatch_core::own;
-use gridwatch_core::roster::{MAX_PEOPLE, Member, Page, Roster};
+use gridwatch_core::roster::{Member, Page, Roster};
 use gridwatch_core::time::UnixMillis;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ use tokio::sync::watch;
 const METHOD: &str = "admin.users.list";
 /// The most that Slack gives at once.
 const A_PAGE: usize = 100;
+/// Pages read at most: a million people.
+const MAX_PAGES: usize = 10_000;
 const RETRY_MS: u64 = 3_600_000;
 const TIMEOUT_S: u64 = 30;
 
@@ -88,7 +90,7 @@ async fn look(shared: &Shared, asking: &Asking) -> Result<()> {
 async fn everybody(asking: &Asking) -> Result<BTreeMap<String, Member>> {
     let api = WebApi::new(asking.base_url.clone(), asking.token.clone(), TIMEOUT_S)?;
     let (mut members, mut cursor) = (BTreeMap::new(), String::new());
-    loop {
+    for _ in 0..MAX_PAGES {
         let mut arguments = vec![("limit", A_PAGE.to_string())];
         if !cursor.is_empty() {
             arguments.push(("cursor", cursor.clone()));
@@ -97,13 +99,12 @@ async fn everybody(asking: &Asking) -> Result<BTreeMap<String, Member>> {
             api.call(METHOD, &arguments).await.with_context(|| format!("{METHOD} (scope admin.users:read)"))?;
         let page: Page = serde_json::from_value(Value::Object(answer)).context("the answer is no list of people")?;
         let next = page.next_cursor().to_owned();
-        let known = members.len();
         members.extend(page.into_members().map(|member| (member.id.clone(), member)));
         match next.is_empty() {
             true => return Ok(members),
-            false if members.len() == known => bail!("the list goes round in circles at {known} people"),
-            false if members.len() > MAX_PEOPLE => bail!("over {MAX_PEOPLE} people"),
+            false if next == cursor => bail!("the list goes round in circles at {} people", members.len()),
             false => cursor = next,
         }
     }
+    bail!("the list goes on after {MAX_PAGES} pages")
 }

@@ -361,7 +361,7 @@ fn watches(
     until: Until,
     stop: &watch::Receiver<bool>,
     failed: &Arc<watch::Sender<bool>>,
-) -> Vec<(&'static str, tokio::task::JoinHandle<Result<()>>)> {
+) -> Vec<Watch> {
     let (catalogue, exceptions, people) = (shared.clone(), shared.clone(), shared.clone());
     let stops = [stop.clone(), stop.clone(), stop.clone()];
     let [of_catalogue, of_exceptions, of_people] = stops;
@@ -384,40 +384,50 @@ fn watches(
         }
     };
     vec![
-        ("the drift watch", beside("the drift watch", failed, drift)),
-        ("the watch over the exceptions file", beside("the watch over the exceptions file", failed, exceptions)),
-        ("the roster watch", beside("the roster watch", failed, roster)),
+        beside("the drift watch", CATALOGUE, failed, drift),
+        beside("the watch over the exceptions file", CATALOGUE, failed, exceptions),
+        // Each of its calls has an end, and a list that is broken off begins anew the next time: it would never be whole.
+        beside("the roster watch", Duration::MAX, failed, roster),
     ]
+}
+
+struct Watch {
+    name: &'static str,
+    /// How long a run that ends by itself waits for it.
+    patience: Duration,
+    task: tokio::task::JoinHandle<Result<()>>,
 }
 
 /// A watch that can't save ends everything, like a stage.
 fn beside(
     name: &'static str,
+    patience: Duration,
     failed: &Arc<watch::Sender<bool>>,
     watch: impl Future<Output = Result<()>> + Send + 'static,
-) -> tokio::task::JoinHandle<Result<()>> {
+) -> Watch {
     let failed = failed.clone();
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let result = watch.await;
         if let Err(error) = &result {
             tracing::error!(error = format!("{error:#}"), "{name} failed");
             let _ = failed.send(true);
         }
         result
-    })
+    });
+    Watch { name, patience, task }
 }
 
 /// A run that ends by itself lets looks at Slack's lists finish; one that was told to stop doesn't wait for an answer.
-async fn until_checked(watches: Vec<(&'static str, tokio::task::JoinHandle<Result<()>>)>, until: Until) -> Result<()> {
-    let patience = if until == Until::UpToDate { CATALOGUE } else { Duration::ZERO };
-    let end = tokio::time::Instant::now() + patience;
+async fn until_checked(watches: Vec<Watch>, until: Until) -> Result<()> {
     let mut result = Ok(());
-    for (name, task) in watches {
+    for Watch { name, patience, task } in watches {
+        let patience = if until == Until::UpToDate { patience } else { Duration::ZERO };
         let abort = task.abort_handle();
-        result = result.and(match tokio::time::timeout_at(end, task).await {
+        result = result.and(match tokio::time::timeout(patience, task).await {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => Err(panic).context(name),
             Err(_) => {
+                tracing::debug!("{name} was broken off");
                 abort.abort();
                 Ok(())
             }

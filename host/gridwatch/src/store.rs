@@ -41,7 +41,7 @@ const MAX_FAULTS: u64 = 10_000;
 /// Dedup rows removed in one go, so that a sweep holds nobody up.
 const SWEEP: usize = 20_000;
 /// Layout of the rows. A store of another layout is set aside and rebuilt.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 #[derive(Debug)]
 pub struct Store {

@@ -342,7 +342,8 @@ impl Habits {
         by_age.sort_unstable();
         for (_, id) in by_age.into_iter().take(MAX_PEOPLE / 10) {
             self.people.remove(&id);
-            self.dirty.insert(id, Dirty::default());
+            // All of it, should they come back before it is saved: nothing of before may be left beside the new.
+            self.dirty.insert(id, Dirty { days: true, places: true, alerts: true });
         }
     }
 }

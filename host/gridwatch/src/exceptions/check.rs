@@ -187,10 +187,13 @@ impl<'r> Story<'r> {
         }
     }
 
-    /// The exceptions about one's subject, said of each who is named by an alert that tells.
+    /// The exceptions about one's subject, said of each who is named by what tells.
     fn casts(&self, exception: &Exception, exceptions: &Exceptions) -> Vec<Exceptions> {
         let mut casts = Vec::new();
-        for found in self.found.iter().filter(|found| found.alert.severity >= Severity::Medium) {
+        let is_serious = |found: &&&Found| found.alert.severity >= Severity::Medium;
+        // Where none is, it is what all of them add up to that tells.
+        let all = !self.found.iter().any(|found| is_serious(&found));
+        for found in self.found.iter().filter(|found| all || is_serious(found)) {
             let cast = exceptions.cast(exception, &found.event, &self.run.networks);
             casts.extend(cast.filter(|cast| !casts.contains(cast)));
         }

@@ -48,8 +48,10 @@ impl Findings {
     ) -> Result<Self> {
         let modules = wanted.load()?;
         let services = modules.iter().map(unfolded).collect();
-        let mut pipeline =
-            Pipeline::new(services).with_networks(wanted.networks.clone()).with_tables(wanted.tables.clone());
+        let mut pipeline = Pipeline::new(services)
+            .with_networks(wanted.networks.clone())
+            .with_tables(wanted.tables.clone())
+            .with_risk(wanted.risk);
         let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
         let mut findings =
             Self { found: Vec::new(), networks: wanted.networks.clone(), own: BTreeSet::new(), risk: wanted.risk };
