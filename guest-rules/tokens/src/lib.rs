@@ -98,11 +98,12 @@ fn off_network(row: &Row<'_>, config: &Config) -> Option<Finding> {
 }
 
 fn scripted_client(row: &Row<'_>) -> Option<Finding> {
-    let by_script = row.context_client().starts_with("script/") && row.action() != "cli_login";
-    let theirs = !row.is_by_nobody() && row.details_inviter().is_empty();
+    // Who fails or is refused has given a name and done nothing by it; `cli-login` has its own rule.
+    let other = matches!(row.action(), "user_login_failed" | "ip_allowlist_access_denied" | "anomaly" | "cli_login");
+    let by_script = row.context_client().starts_with("script/") && !other;
+    let theirs = !row.is_by_nobody() && row.context_whose() == "actor";
     let person = matches!(row.first_seen(windows::WITH_PROGRAM), Seen::At(_));
-    let apps = !row.context_app_id().is_empty();
-    if !by_script || apps || !theirs || !person || !row.first_seen(windows::WITH_SCRIPT).is_never() {
+    if !by_script || !theirs || !person || !row.first_seen(windows::WITH_SCRIPT).is_never() {
         return None;
     }
     let finding = start(row, rules::SCRIPTED_CLIENT, Severity::Medium).key(row.actor_id()).title(format!(
