@@ -111,7 +111,8 @@ fn fast_spray(row: &Row<'_>, config: &Config) -> Option<(Tries, &'static str)> {
 fn slow_spray(row: &Row<'_>, config: &Config) -> Option<(Tries, &'static str)> {
     let tries = Tries::read(row, &tries::OF_ADDRESS_IN_A_DAY);
     let enough = tries.users >= slow_users(config) && tries.failed >= config.spray_failures;
-    (enough && tries.have_shape_of_spray(config)).then_some((tries, "a day"))
+    let wide = tries.users >= config.spray_slow_wide_users.max(config.spray_wide_users);
+    (enough && (wide || tries.have_shape_of_spray(config))).then_some((tries, "a day"))
 }
 
 /// A day asks for no fewer than an hour does.
