@@ -190,9 +190,7 @@ fn spray_success(row: &Row<'_>, config: &Config) -> Option<Finding> {
 
 /// Fires on the sign-in as a rule, and on a failure when that arrives last; its address then says nothing of the sign-in's.
 fn failures_then_success(row: &Row<'_>) -> Option<Finding> {
-    if row.window(windows::FAILED_THEN_IN) < BOTH_STEPS || row.is_by_nobody() {
-        return None;
-    }
+    let chain = done(row, &[windows::FAILED_THEN_IN, windows::FAILED_THEN_IN_FROM_NEW])?;
     let failed = row.window(windows::FAILED_60M);
     let network = is_known(row, windows::NETWORKS, row.context_network());
     let client = is_known(row, windows::CLIENTS, row.context_client());
@@ -211,7 +209,7 @@ fn failures_then_success(row: &Row<'_>) -> Option<Finding> {
         .finding(rules::FAILURES_THEN_SUCCESS, severity)
         .key(row.actor_id())
         .title(format!("{failed} failed sign-ins of {}, then a success", row.who()))
-        .window(windows::FAILED_THEN_IN)
+        .window(chain)
         .window(windows::FAILED_60M)
         .label("failures", failed.to_string())
         .label("address", row.context_ip_address())
@@ -227,11 +225,12 @@ fn failures_then_success(row: &Row<'_>) -> Option<Finding> {
 
 /// What the account was guessed for is done with it. Louder than the guesses, in the same alert.
 fn then_taken(row: &Row<'_>) -> Option<Finding> {
-    let chains = [windows::FAILED_THEN_IN_THEN_PRIZE, windows::FAILED_THEN_IN_THEN_FILES];
-    let chain = chains.into_iter().find(|chain| row.window(*chain) >= BOTH_STEPS).filter(|_| !row.is_by_nobody())?;
+    let prize = [windows::FAILED_THEN_IN_THEN_PRIZE, windows::FAILED_THEN_IN_FROM_NEW_THEN_PRIZE];
+    let files = [windows::FAILED_THEN_IN_THEN_FILES, windows::FAILED_THEN_IN_FROM_NEW_THEN_FILES];
+    let chain = done(row, &prize).or_else(|| done(row, &files))?;
     let act = match row.action() {
         "user_login" | "user_login_failed" => "an act that arrived before",
-        _ if chain == windows::FAILED_THEN_IN_THEN_FILES => "many files",
+        _ if files.contains(&chain) => "many files",
         action => action,
     };
     let finding = row
@@ -242,6 +241,11 @@ fn then_taken(row: &Row<'_>) -> Option<Finding> {
         .label("then", act)
         .label("address", row.context_ip_address());
     Some(finding)
+}
+
+/// The first of these chains of somebody's that has both its steps done.
+fn done(row: &Row<'_>, chains: &[Window]) -> Option<Window> {
+    chains.iter().copied().find(|chain| row.window(*chain) >= BOTH_STEPS).filter(|_| !row.is_by_nobody())
 }
 
 /// Has the user been somewhere, or had something, in 30 days?
