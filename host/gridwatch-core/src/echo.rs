@@ -95,8 +95,11 @@ fn targets(event: &Event) -> Vec<&str> {
         let named = ["/details/succeeded_users", "/details/failed_users"].into_iter();
         return named.flat_map(|at| mention::list(json.pointer(at))).collect();
     }
-    let id = event.entity().and_then(|entity| entity.get("id")).and_then(Value::as_str);
-    id.into_iter().filter(|id| !id.is_empty()).collect()
+    let id = |entity| match event.entity_type() {
+        "app" => mention::app_id(entity),
+        _ => entity.get("id").and_then(Value::as_str).filter(|id| !id.is_empty()),
+    };
+    event.entity().and_then(id).into_iter().collect()
 }
 
 /// Is what the event was done to the target of an act? Where the entry names organizations, the act's has to be among them.
@@ -162,6 +165,20 @@ mod tests {
             let event = event(action, "W9", entity, AT + 5, json!({}));
             assert_eq!(echoes.covers(&event), Some(format!("r-{method}").as_str()), "{method}");
         }
+    }
+
+    #[test]
+    fn an_app_is_the_target_by_its_own_id_and_not_by_its_bots() {
+        let echoes = Echoes::of(&[row("admin.apps.restrict", &["A1"], Stage::Intent)]);
+        let covers = |app: Value| {
+            let entry = json!({
+                "id": "e", "date_create": AT, "action": "app_restricted", "entity": { "type": "app", "app": app },
+                "actor": { "type": "user", "user": { "id": "W9" } },
+            });
+            echoes.covers(&Event::new(1, UnixMillis(0), &Entry::from_json(&entry.to_string()))).is_some()
+        };
+        assert!(covers(json!({ "app_id": "A1", "id": "B1" })) && covers(json!({ "app_id": "A1" })));
+        assert!(!covers(json!({ "app_id": "A2", "id": "A1" })));
     }
 
     #[test]

@@ -24,6 +24,11 @@ pub fn id_of(named: &Value) -> Option<&str> {
     named.as_str().or_else(|| named.get("id")?.as_str()).filter(|id| !id.is_empty())
 }
 
+/// An app's own id: `app_id` where its object has one, for `id` may then be its bot's; else `id`.
+pub fn app_id(app: &Value) -> Option<&str> {
+    ["app_id", "id"].into_iter().filter_map(|name| app.get(name)?.as_str()).find(|id| !id.is_empty())
+}
+
 /// A list, or a text that holds one (`["W1","W2"]`): Slack has been seen to write both.
 pub fn list(value: Option<&Value>) -> Vec<&str> {
     match value {
@@ -67,6 +72,20 @@ mod tests {
         ] {
             let event = Event::new(1, UnixMillis(0), &Entry::from_json(&entry.to_string()));
             assert_eq!(channel_of(&event), want, "{entry}");
+        }
+    }
+
+    #[test]
+    fn an_app_is_named_by_its_own_id_before_its_bots() {
+        for (app, want) in [
+            (json!({ "id": "A1" }), Some("A1")),
+            (json!({ "app_id": "A1" }), Some("A1")),
+            (json!({ "app_id": "A1", "id": "B1" }), Some("A1")),
+            (json!({ "app_id": "", "id": "A1" }), Some("A1")),
+            (json!({ "app_id": null, "id": "" }), None),
+            (json!("A1"), None),
+        ] {
+            assert_eq!(app_id(&app), want, "{app}");
         }
     }
 }
