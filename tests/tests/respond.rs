@@ -390,7 +390,7 @@ fn no_app_is_touched_while_nobody_says_which_are_our_own() {
     let with = |more: &str, apps| {
         let scene = Scene::with_tokens(people(), &format!("token_file = \"responder-token\"\n{more}"), &SCOPES, apps);
         scene.alert(
-            json!({ "apps": { "ids": ["A0BAD", "A0POLLER"] } }),
+            json!({ "apps": { "ids": ["A0BAD", "A0POLLER", "A0RESPOND"] } }),
             &[json!({ "do": "Restrict it", "method": "admin.apps.restrict" })],
         );
         let output = scene.respond(&["--execute", "--yes"]);
@@ -401,11 +401,47 @@ fn no_app_is_touched_while_nobody_says_which_are_our_own() {
         assert_says(&output, 2, &["may be an app of gridwatch's own", "`respond.own_apps`", "Nothing to do."]);
         assert_eq!(acts, 0, "{apps:?}");
     }
-    for (more, apps) in [("own_apps = [\"A0POLLER\", \"A0RESPOND\"]", [None, None]), ("", APPS)] {
+    for (more, apps) in [
+        ("own_apps = [\"A0POLLER\", \"A0RESPOND\"]", [None, None]),
+        ("own_apps = [\"A0POLLER\"]", [None, Some("A0RESPOND")]),
+        ("", APPS),
+    ] {
         let (output, acts) = with(more, apps);
-        assert_says(&output, 2, &["A0POLLER refused: is an app of gridwatch's own", "A0BAD done"]);
+        let refused = ["A0POLLER", "A0RESPOND"].map(|app| format!("{app} refused: is an app of gridwatch's own"));
+        assert_says(&output, 2, &[&refused[0], &refused[1], "A0BAD done"]);
         assert_eq!(acts, 1, "{apps:?}");
     }
+}
+
+#[test]
+fn an_act_whose_target_nobody_filled_in_leaves_the_answer_undone() {
+    let scene = Scene::usual();
+    scene.alert(
+        json!({ "files": { "ids": ["F0ONE"] } }),
+        &[
+            json!({ "do": "Links", "method": "files.revokePublicURL" }),
+            json!({ "do": "Restrict it", "method": "admin.apps.restrict" }),
+        ],
+    );
+    assert_says(
+        &scene.respond(&["--execute", "--yes"]),
+        2,
+        &["F0ONE done", "incomplete: the alert doesn't say a target"],
+    );
+    assert_eq!(scene.acts(), ["files.revokePublicURL file=F0ONE"]);
+}
+
+#[test]
+fn our_own_organization_is_disconnected_from_nothing() {
+    let scene = Scene::usual();
+    let ours = people().enterprise.id;
+    scene.alert(
+        json!({ "shared": { "ids": [{ "channel": "C0SHARED", "org": ours }, { "channel": "C0SHARED", "org": "E0THEIRS" }] } }),
+        &[json!({ "do": "Channels", "method": "admin.conversations.disconnectShared" })],
+    );
+    let refused = format!("C0SHARED/{ours} refused: is our own organization");
+    assert_says(&scene.respond(&["--execute", "--yes"]), 2, &[&refused, "C0SHARED/E0THEIRS done"]);
+    assert_eq!(scene.acts().len(), 1, "{:?}", scene.acts());
 }
 
 #[test]
@@ -682,6 +718,36 @@ fn what_a_rule_counted_is_answered_too_as_long_as_the_archive_has_it() {
     assert_says(&respond(&["--execute", "--yes"]), 0, &["F0LINK5 done before", "F0LINK1 done"]);
     let acts: Vec<String> = (1..=4).map(|i| format!("files.revokePublicURL file=F0LINK{i}")).collect();
     assert_eq!(scene.acts()[1..], [&acts[..], &[format!("admin.users.session.reset user_id={member}")]].concat());
+}
+
+#[test]
+fn the_app_that_keeps_its_token_is_restricted_and_not_the_one_that_closed_the_account() {
+    let scene = Scene::usual();
+    let (leaver, robot) = (scene.id(Role::Member, 0), scene.id(Role::Member, 1));
+    run_alone(&scene, &built(&root().join("target/modules"), "tokens"), "");
+    let through_okta = |mut entry: SimEntry| {
+        entry.json = entry.json.replacen(r#""context":{"#, r#""context":{"app":{"id":"A0OKTA"},"#, 1);
+        assert!(entry.json.contains("A0OKTA"), "{}", entry.json);
+        entry
+    };
+    scene.slack.push(vec![
+        through_okta(entry("left", "user_deactivated", &robot, ("user", &leaver))),
+        entry("kept", "app_token_preserved", &leaver, ("app", "A0KEPT")),
+        // By the robot too, which leaves its own app as the one that did it.
+        through_okta(entry("kept-2", "app_token_preserved", &robot, ("app", "A0KEPT2"))),
+    ]);
+    read_on(&scene.host);
+    let all = alerts(&scene.host);
+    let kept: Vec<&Value> = all.iter().filter(|alert| alert["rule"] == "tokens.of-leaver").collect();
+    assert_eq!(kept.len(), 2, "{all:#?}");
+    for alert in kept {
+        let app = alert["labels"]["app"].as_str().expect("an app");
+        let mut command = gridwatch();
+        command.args(["respond", alert["uid"].as_str().expect("an id"), "--config"]);
+        let plan = ended(command.arg(scene.host.path("gridwatch.toml")).stdin(Stdio::null()));
+        assert_says(&plan, 0, &[&format!("-d app_id={app} -d enterprise_id=")]);
+        assert!(!text(&plan).contains("A0OKTA"), "{}", text(&plan));
+    }
 }
 
 #[test]

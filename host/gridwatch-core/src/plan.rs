@@ -41,8 +41,10 @@ pub struct Asked {
     pub responder: String,
     /// The organization of the responder's token.
     pub enterprise: Option<String>,
-    /// Apps of the two tokens; `None` where Slack doesn't say of both.
-    pub own_apps: Option<BTreeSet<String>>,
+    /// Apps of the two tokens, as far as Slack says.
+    pub own_apps: BTreeSet<String>,
+    /// Does it say of both?
+    pub knows_own_apps: bool,
     /// Who couldn't be found out about is not in it.
     pub roles: BTreeMap<String, Role>,
 }
@@ -120,6 +122,7 @@ pub enum Refusal {
     UnknownOwnApps,
     Admin(Role),
     NotOurs,
+    OwnOrg,
     UnknownRole,
     UnknownPoller,
 }
@@ -146,6 +149,7 @@ impl fmt::Display for Refusal {
                  `respond.own_apps`"
             }
             Self::NotOurs => "is the other organization's channel: only its host can disconnect it",
+            Self::OwnOrg => "is our own organization, or part of it, for all that Slack and the alert say",
             Self::UnknownRole => {
                 "may be the primary owner for all that is known: Slack didn't say; the responder's token needs `users:read`"
             }
@@ -416,10 +420,8 @@ impl View<'_> {
         let refusal = match method.target {
             Target::User | Target::Session => self.refusal_of_person(aim),
             Target::App => self.refusal_of_app(&aim.key),
-            Target::SharedChannel => {
-                let is_theirs = aim.shared.as_ref().is_some_and(|shared| shared.ours == Some(false));
-                is_theirs.then_some(Refusal::NotOurs)
-            }
+            Target::SharedChannel => aim.shared.as_ref().and_then(|shared| self.refusal_of_shared(shared)),
+            Target::Org => self.is_own_org(&aim.key).then_some(Refusal::OwnOrg),
             _ => None,
         };
         refusal.map_or(self.cleared(method), Verdict::Refused)
@@ -436,13 +438,27 @@ impl View<'_> {
 
     fn refusal_of_app(&self, app: &str) -> Option<Refusal> {
         let configured = &self.safeguards.own_apps;
-        let said = self.safeguards.asked.as_ref().map(|asked| &asked.own_apps);
-        match said {
+        match &self.safeguards.asked {
             _ if configured.contains(app) => Some(Refusal::OwnApp),
-            Some(Some(own)) if own.contains(app) => Some(Refusal::OwnApp),
-            Some(None) if configured.is_empty() => Some(Refusal::UnknownOwnApps),
+            Some(asked) if asked.own_apps.contains(app) => Some(Refusal::OwnApp),
+            Some(asked) if !asked.knows_own_apps && configured.is_empty() => Some(Refusal::UnknownOwnApps),
             _ => None,
         }
+    }
+
+    fn refusal_of_shared(&self, shared: &Shared) -> Option<Refusal> {
+        match shared.ours {
+            _ if self.is_own_org(&shared.org) => Some(Refusal::OwnOrg),
+            Some(false) => Some(Refusal::NotOurs),
+            _ => None,
+        }
+    }
+
+    /// An entry names two sides without saying which is ours, so whoever read it may have taken us for the other.
+    fn is_own_org(&self, org: &str) -> bool {
+        let asked = self.safeguards.asked.as_ref().and_then(|asked| asked.enterprise.as_deref());
+        let alerts = [&self.subjects.enterprises, &self.subjects.workspaces];
+        asked == Some(org) || alerts.iter().any(|kept| kept.ids.contains(org))
     }
 
     fn refusal_of_person(&self, aim: &Aim) -> Option<Refusal> {

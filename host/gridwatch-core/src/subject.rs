@@ -184,13 +184,20 @@ impl Subjects {
         self.drop_roles();
     }
 
-    /// Adds those of an event that a finding counted without being about it: things, whoever did something with them; people
-    /// and sessions only where one did it who is an actor already, and then nobody as an actor. What somebody else did
-    /// before, as the one who started an export that another fetched, is no reason to sign them out.
-    pub fn widen(&mut self, counted: Self) {
+    /// Adds those of an event that a finding counted without being about it: things, whoever did something with them; people,
+    /// sessions and the calling app only where one did it who is an actor already, and then nobody as an actor. What somebody
+    /// else did before, as the one who started an export that another fetched, is no reason to sign them out, nor to restrict
+    /// the app that closed an account. An app that something was done to may have made the call, whoever it was for.
+    pub fn widen(&mut self, counted: &Event) {
+        // Of the entry alone: what is ours and what isn't takes the whole log, and some events of it would call us strangers.
+        let mut said = Directory::default();
+        said.learn(counted);
+        let counted = Self::of(counted, &said);
         let by = |of: &Self| of.actors.ids.union(&of.behind_apps.ids).cloned().collect::<BTreeSet<_>>();
         let is_by_an_actor = !by(&counted).is_disjoint(&by(self));
-        self.calling_apps.take_in(counted.calling_apps);
+        if is_by_an_actor || !counted.calling_apps.ids.is_disjoint(&self.apps.ids) {
+            self.calling_apps.take_in(counted.calling_apps);
+        }
         self.apps.take_in(counted.apps);
         self.channels.take_in(counted.channels);
         self.files.take_in(counted.files);
@@ -256,7 +263,7 @@ impl Subjects {
         let of = |name: &str| entity.map_or("", |entity| text(entity, name));
         match event.entity_type() {
             "user" => self.users.add(of("/id")),
-            "app" => self.apps.add(if of("/id").is_empty() { of("/app_id") } else { of("/id") }),
+            "app" => self.apps.add(entity.and_then(mention::app_id).unwrap_or_default()),
             "file" => self.files.add(of("/id")),
             "workflow" | "workflow_v2" => self.workflows.add(of("/id")),
             "workspace" => self.workspaces.add(of("/id")),
@@ -384,6 +391,7 @@ mod tests {
     fn each_kind_of_entity_is_a_subject() {
         for (kind, body, read) in [
             ("app", json!({ "id": "A1" }), (|s| &s.apps) as fn(&Subjects) -> &Kept<String>),
+            ("app", json!({ "app_id": "A1", "id": "b1" }), |s| &s.apps),
             ("channel", json!({ "id": "C1" }), |s| &s.channels),
             ("message", json!({ "channel": "C1", "team": "T1" }), |s| &s.channels),
             ("file", json!({ "id": "F1" }), |s| &s.files),
@@ -528,18 +536,61 @@ mod tests {
         let user = |id: &str| json!({ "type": "user", "user": { "id": id } });
         let link = |by: &str, file: &str| {
             let file = json!({ "type": "file", "file": { "id": file } });
-            of(json!({ "action": "file_public_link_created", "actor": user(by), "entity": file }))
+            json!({ "action": "file_public_link_created", "actor": user(by), "entity": file })
         };
-        let mut fired = link("W1", "F5");
-        fired.widen(link("W1", "F1"));
-        fired.widen(link("W2", "F2"));
-        fired.widen(of(json!({ "action": "x", "actor": user("W1"), "entity": user("W3") })));
-        fired.widen(of(json!({ "action": "x", "actor": user("W2"), "entity": user("W4") })));
+        let mut fired = of(link("W1", "F5"));
         let join = json!({ "inviter": { "id": "W5" } });
-        fired.widen(of(json!({ "action": "user_channel_join", "actor": user("W1"), "details": join })));
+        for counted in [
+            link("W1", "F1"),
+            link("W2", "F2"),
+            json!({ "action": "x", "actor": user("W1"), "entity": user("W3") }),
+            json!({ "action": "x", "actor": user("W2"), "entity": user("W4") }),
+            json!({ "action": "user_channel_join", "actor": user("W1"), "details": join }),
+        ] {
+            fired.widen(&event(counted));
+        }
         assert_eq!((ids(&fired.files), ids(&fired.actors)), (vec!["F1", "F2", "F5"], vec!["W1"]));
         assert!(fired.users.ids.contains("W3") && !fired.users.ids.contains("W4"), "{:?}", fired.users);
         assert!(fired.sessions.ids.iter().all(|session| session.user == "W1"), "{:?}", fired.sessions);
+    }
+
+    #[test]
+    fn an_app_through_which_somebody_else_acted_is_counted_and_not_answered() {
+        let user = |id: &str| json!({ "type": "user", "user": { "id": id } });
+        let through = |app: &str, by: &str| {
+            let context = json!({ "ip_address": "198.51.100.7", "app": { "id": app } });
+            event(json!({ "action": "user_deactivated", "actor": user(by), "entity": user("W1"), "context": context }))
+        };
+        let app = json!({ "type": "app", "app": { "id": "A1" } });
+        let kept = of(json!({ "action": "app_token_preserved", "actor": user("W1"), "entity": app }));
+        for (app, by, want) in [
+            ("A0OKTA", "W35", vec![]),
+            ("A7", "W1", vec!["A7"]),
+            // The kept token itself.
+            ("A1", "W35", vec!["A1"]),
+        ] {
+            let mut fired = kept.clone();
+            fired.widen(&through(app, by));
+            assert_eq!((ids(&fired.calling_apps), ids(&fired.apps)), (want, vec!["A1"]), "{app} for {by}");
+        }
+    }
+
+    #[test]
+    fn no_span_of_counted_events_makes_our_own_organization_another() {
+        let channel = json!({ "type": "channel", "channel": { "id": "C1" } });
+        let left = |at: u64| {
+            let name = "external_shared_channel_invite_sent";
+            event(json!({ "date_create": at, "action": name, "entity": channel, "details": { "target_team": "E8" } }))
+        };
+        // Weeks apart, and E9 isn't where any of it took place.
+        let counted = [left(1_790_000_000), left(1_792_000_000)];
+        let mut these = Directory::default();
+        counted.iter().for_each(|event| these.learn(event));
+        assert_eq!(ids(&Subjects::of(&counted[1], &these).orgs), ["E9"], "as these alone would have it");
+        let mut fired = of(json!({}));
+        counted.iter().for_each(|event| fired.widen(event));
+        assert_eq!(ids(&fired.orgs), ["E8"]);
+        assert!(fired.shared.ids.iter().all(|shared| shared.org == "E8"), "{:?}", fired.shared);
     }
 
     #[test]

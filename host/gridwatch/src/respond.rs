@@ -43,7 +43,7 @@ sets no rules off.
 The responder's token is a user token of an app of its own, with admin.users:write, admin.apps:write, files:write and \
 admin.conversations:write as far as wanted, and users:read, without which nobody can be cleared.
 
-Exit codes: 0 all done or nothing to do, 1 something failed or its end is unknown, 2 wrong use, refused or not confirmed.")]
+Exit codes: 0 all done or nothing to do, 1 something failed or its end is unknown, 2 wrong use, refused, incomplete or not confirmed.")]
 pub struct Options {
     /// The alert's id, or as much of it as no other has.
     alert: String,
@@ -183,12 +183,13 @@ impl Responder {
                 Err(failure) => eprintln!("note: Slack doesn't say who {person} is: {failure}"),
             }
         }
-        let own_apps = own.app.zip(poller.as_ref().and_then(|poller| poller.app.clone()));
+        let apps = [own.app, poller.as_ref().and_then(|poller| poller.app.clone())];
         let asked = Asked {
             poller: poller.map(|poller| poller.user),
             responder: own.user,
             enterprise: own.enterprise,
-            own_apps: own_apps.map(|(ours, pollers)| BTreeSet::from([ours, pollers])),
+            knows_own_apps: apps.iter().all(Option::is_some),
+            own_apps: apps.into_iter().flatten().collect(),
             roles,
         };
         Ok(Safeguards { asked: Some(asked), ..unasked })
@@ -425,7 +426,7 @@ fn exit_code(outcomes: &[(Chosen, Outcome)]) -> u8 {
     let any = |is: fn(&Outcome) -> bool| outcomes.iter().any(|(_, outcome)| is(outcome));
     if any(|o| matches!(o, Outcome::Failed(_) | Outcome::Unknown(_) | Outcome::UnknownBefore(_))) {
         FAILED
-    } else if any(|o| matches!(o, Outcome::Refused(_))) {
+    } else if any(|o| matches!(o, Outcome::Refused(_) | Outcome::Incomplete(_))) {
         REFUSED
     } else {
         DONE
@@ -444,6 +445,23 @@ mod tests {
         for (text, is_terminal) in [("y\n", true), ("", true), ("no\n", true), ("yes\n", false)] {
             assert!(!said(text, is_terminal), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_nobody_filled_in_is_not_done() {
+        let plan = |outcomes: &[Outcome]| {
+            let method = gridwatch_core::method::called("admin.apps.restrict").unwrap();
+            let act =
+                Act { targets: vec![], arguments: vec![], missing: vec![], verdict: Verdict::Allowed, note: None };
+            let chosen = Chosen { step: 1, method, act };
+            exit_code(&outcomes.iter().map(|outcome| (chosen.clone(), outcome.clone())).collect::<Vec<_>>())
+        };
+        let incomplete = Outcome::Incomplete(vec!["a target"]);
+        assert_eq!(plan(&[]), DONE);
+        assert_eq!(plan(&[Outcome::Done, Outcome::DoneBefore(UnixMillis(0))]), DONE);
+        assert_eq!(plan(&[Outcome::Done, incomplete.clone()]), REFUSED);
+        assert_eq!(plan(&[Outcome::Refused(Refusal::Bot)]), REFUSED);
+        assert_eq!(plan(&[incomplete, Outcome::Failed("x".into())]), FAILED);
     }
 
     #[test]

@@ -84,7 +84,8 @@ fn asked(roles: &[(&str, Role)]) -> Safeguards {
             poller: Some("WPOLL".into()),
             responder: "WRESP".into(),
             enterprise: Some("E9".into()),
-            own_apps: Some(BTreeSet::from(["AOWN".into()])),
+            own_apps: BTreeSet::from(["AOWN".into()]),
+            knows_own_apps: true,
             roles: roles.iter().map(|(id, role)| ((*id).to_owned(), *role)).collect(),
         }),
     }
@@ -190,21 +191,24 @@ fn a_script_spares_admins_and_owners() {
 #[test]
 fn an_app_is_cleared_once_it_is_known_which_are_our_own() {
     let app = alert("admin.apps.restrict", None, entry("app_installed", "app", json!({ "id": "A1" })));
-    let verdict = |configured: &[&str], said: Option<&[&str]>| {
+    let verdict = |configured: &[&str], said: &[&str]| {
         let texts = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
         let mut safeguards = asked(&[]);
         safeguards.own_apps = texts(configured);
-        safeguards.asked.as_mut().unwrap().own_apps = said.map(texts);
+        let asked = safeguards.asked.as_mut().unwrap();
+        (asked.own_apps, asked.knows_own_apps) = (texts(said), said.len() == 2);
         calls(&app, &safeguards).acts[0].verdict.clone()
     };
     for (configured, said, want) in [
-        (&[][..], Some(&["AOWN"][..]), Verdict::Allowed),
-        (&[], Some(&["A1"]), Verdict::Refused(Refusal::OwnApp)),
-        (&[], None, Verdict::Refused(Refusal::UnknownOwnApps)),
-        (&["AOWN"], None, Verdict::Allowed),
-        (&["A1"], None, Verdict::Refused(Refusal::OwnApp)),
-        (&["A1"], Some(&["AOWN"]), Verdict::Refused(Refusal::OwnApp)),
-        (&["AOWN"], Some(&["A1"]), Verdict::Refused(Refusal::OwnApp)),
+        (&[][..], &["AOWN", "ARESP"][..], Verdict::Allowed),
+        (&[], &["AOWN", "A1"], Verdict::Refused(Refusal::OwnApp)),
+        (&[], &["A1"], Verdict::Refused(Refusal::OwnApp)),
+        (&[], &["AOWN"], Verdict::Refused(Refusal::UnknownOwnApps)),
+        (&[], &[], Verdict::Refused(Refusal::UnknownOwnApps)),
+        (&["AOWN"], &[], Verdict::Allowed),
+        (&["A1"], &[], Verdict::Refused(Refusal::OwnApp)),
+        (&["A1"], &["AOWN", "ARESP"], Verdict::Refused(Refusal::OwnApp)),
+        (&["AOWN"], &["A1"], Verdict::Refused(Refusal::OwnApp)),
     ] {
         assert_eq!(verdict(configured, said), want, "{configured:?} {said:?}");
     }
@@ -232,6 +236,28 @@ fn a_shared_channel_is_disconnected_from_one_organization_at_a_time_where_it_is_
     assert_eq!(acts, [("C1/E7", true, true), ("C1/E8", true, false), ("C2/E8", false, false), ("C3/E8", true, true)]);
     assert_eq!(calls.acts[2].verdict, Verdict::Refused(Refusal::NotOurs));
     assert_eq!(calls.acts[0].arguments, [("channel_id", "C1".to_owned()), ("leaving_team_ids", "E7".to_owned())]);
+}
+
+#[test]
+fn our_own_organization_is_never_taken_for_the_other_one() {
+    let channel = shared("C1", json!({ "origin_team": "E9", "target_team": "E8" }));
+    for (enterprise, org, refused) in [
+        (Some("E1"), "E1", true),
+        // As the alert itself says, before Slack was asked or where it didn't tell.
+        (None, "E9", true),
+        (None, "T1", true),
+        (Some("E9"), "E8", false),
+    ] {
+        for method in ["admin.conversations.disconnectShared", "team.externalTeams.disconnect"] {
+            let mut alert = alert(method, None, channel.clone());
+            alert.subjects.shared.ids = BTreeSet::from([Shared { channel: "C1".into(), org: org.into(), ours: None }]);
+            alert.subjects.orgs.ids = BTreeSet::from([org.to_owned()]);
+            let mut safeguards = asked(&[]);
+            safeguards.asked.as_mut().unwrap().enterprise = enterprise.map(str::to_owned);
+            let want = if refused { Verdict::Refused(Refusal::OwnOrg) } else { Verdict::Allowed };
+            assert_eq!(calls(&alert, &safeguards).acts[0].verdict, want, "{method}: {org}, where {enterprise:?}");
+        }
+    }
 }
 
 #[test]

@@ -7,10 +7,8 @@
 use crate::alerts;
 use crate::config::Config;
 use gridwatch_core::alert::Alert;
-use gridwatch_core::directory::Directory;
 use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
-use gridwatch_core::subject::Subjects;
 use std::collections::BTreeSet;
 
 /// How far the targets of a plan go.
@@ -46,10 +44,7 @@ pub(super) fn widened(mut alert: Alert, config: &Config) -> (Alert, Reach) {
         Err(error) => reach.problem = Some(error.to_string()),
     }
     reach.read = Some(ids.len());
-    // All of them first: each says of places that they are ours.
-    let mut directory = Directory::default();
-    events.iter().for_each(|event| directory.learn(event));
-    events.iter().for_each(|event| alert.subjects.widen(Subjects::of(event, &directory)));
+    events.iter().for_each(|event| alert.subjects.widen(event));
     (alert, reach)
 }
 
