@@ -193,6 +193,7 @@ fn doubts<'b>(row: &Row<'b>) -> [Doubt<'b>; 5] {
     let network = match (row.first_seen(windows::NETWORKS), row.first_seen(windows::KNOWN)) {
         _ if row.context_whose() != "actor" || row.context_network().is_empty() => "unknown",
         (Seen::Never, Seen::At(_)) => "not in 90 days",
+        (Seen::At(_), _) if !row.last_seen(windows::CAME_FROM_NEW).is_never() => "only lately",
         (Seen::At(_), _) => "yes",
         _ => "can't tell yet",
     };
@@ -202,7 +203,7 @@ fn doubts<'b>(row: &Row<'b>) -> [Doubt<'b>; 5] {
         doubt("directory_approved", approved, approved == "false"),
         doubt("internal_integration", internal, internal == "true"),
         doubt("app_seen_before", seen, seen == "not in 90 days"),
-        doubt("network_seen_before", network, network == "not in 90 days"),
+        doubt("network_seen_before", network, matches!(network, "not in 90 days" | "only lately")),
     ]
 }
 
