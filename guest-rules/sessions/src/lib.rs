@@ -48,11 +48,12 @@ fn seen(row: &Row<'_>, window: Window, text: &str) -> Option<Seen> {
     (!text.is_empty() && row.context_whose() == "actor").then(|| row.first_seen(window))
 }
 
-/// Network and client both not seen of the actor, who is somebody that we know.
+/// Network and client both not seen of the actor until a day ago, who is somebody that we know.
 fn is_new_context(row: &Row<'_>, config: &Config) -> bool {
     let network = seen(row, windows::NETWORKS, row.context_network());
     let client = seen(row, windows::CLIENTS, row.context_client());
-    network == Some(Seen::Never) && client == Some(Seen::Never) && has_settled(row, config)
+    let lately = network.is_some() && client.is_some() && !row.last_seen(windows::CAME_FROM_NEW).is_never();
+    (lately || network == Some(Seen::Never) && client == Some(Seen::Never)) && has_settled(row, config)
 }
 
 /// Whoever was first seen later than this has no usual place yet.
