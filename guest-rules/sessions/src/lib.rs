@@ -50,7 +50,7 @@ fn seen(row: &Row<'_>, window: Window, text: &str) -> Option<Seen> {
 
 /// Network and client both not seen of the actor until a day ago, who is somebody that we know.
 fn is_new_context(row: &Row<'_>, config: &Config) -> bool {
-    let network = seen(row, windows::NETWORKS, row.context_network());
+    let network = seen(row, windows::NETWORKS_WITH_CLIENT, row.context_network());
     let client = seen(row, windows::CLIENTS, row.context_client());
     let lately = network.is_some() && client.is_some() && !row.last_seen(windows::CAME_FROM_NEW).is_never();
     (lately || network == Some(Seen::Never) && client == Some(Seen::Never)) && has_settled(row, config)
