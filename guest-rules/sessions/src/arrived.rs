@@ -66,7 +66,9 @@ pub(crate) fn allowlist_pressure(row: &Row<'_>, config: &Config) -> Option<Findi
 }
 
 pub(crate) fn dormant_admin(row: &Row<'_>, config: &Config) -> Option<Finding> {
-    if row.window(windows::WOKE) == 0 || row.is_by_nobody() {
+    // Who leaves may close their own account.
+    let own_account = row.action() == "user_deactivated" && row.entity_id() == row.actor_id();
+    if row.window(windows::WOKE) == 0 || row.is_by_nobody() || own_account {
         return None;
     }
     let (severity, says) = match row.last_seen(windows::ACTED_IN_90D) {
