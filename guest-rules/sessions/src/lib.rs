@@ -34,7 +34,7 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
         "cli_login" => findings.extend(arrived::listed_address(row)),
         // What a sign-in completes may arrive after it.
         "user_sessions_reset_by_anomaly_event_response" => findings.extend(ended::back_after_anomaly(row, config)),
-        "user_deactivated" => findings.extend(ended::after_deactivation(row)),
+        "user_deactivated" | "guest_deactivated" | "guest_expired" => findings.extend(ended::after_deactivation(row)),
         "ip_allowlist_access_denied" => findings.extend(arrived::allowlist_pressure(row, config)),
         "user_logout_compromised" => findings.add(ended::compromised(row)),
         "user_session_reset_by_admin" | "user_session_invalidated" => findings.extend(ended::many_reset(row, config)),
