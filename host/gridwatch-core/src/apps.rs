@@ -8,6 +8,7 @@
 //! events were batched.
 
 use crate::event::Event;
+use crate::mention::app_id;
 use crate::state::{APPS, StateOp};
 use crate::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
@@ -254,10 +255,9 @@ fn say<T>(slot: &mut Option<Said<T>>, event: &Event, value: Option<T>) {
     }
 }
 
-/// `app_id` where an entity has it, else `id`.
+/// One that is kept.
 fn id_of(app: &Value) -> Option<&str> {
-    let id = ["app_id", "id"].into_iter().filter_map(|name| app.get(name)?.as_str()).find(|id| !id.is_empty())?;
-    (id.len() <= MAX_TEXT).then_some(id)
+    app_id(app).filter(|id| id.len() <= MAX_TEXT)
 }
 
 /// `details.installer_user_id` where it is given, else the actor.

@@ -255,6 +255,7 @@ fn address(items: &mut Items, address: Option<&Address>) {
     items.said("others at the address in 24 hours", others);
     let claimed = match address.claimed_total {
         0 => "nobody".to_owned(),
+        1 => "1 other".to_owned(),
         n => format!("{n} others"),
     };
     items.said("refused or flagged there in 24 hours", claimed);

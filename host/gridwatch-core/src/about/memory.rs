@@ -14,6 +14,7 @@ use crate::client::client_of;
 use crate::directory::{Act, Directory, Role, target_of};
 use crate::event::Event;
 use crate::lookup::Tables;
+use crate::mention::{self, app_id};
 use crate::network::{Network, Networks, prefix_of};
 use crate::state::{ABOUT, StateOp};
 use crate::subject::session_id;
@@ -296,7 +297,7 @@ impl Memory {
 /// The app that the event is about, else the one through which it was done.
 fn app(event: &Event, apps: &Apps) -> Option<App> {
     let entity = event.entity().filter(|_| event.entity_type() == "app");
-    let id = id_of(entity.or_else(|| whose::app(event))?);
+    let id = app_id(entity.or_else(|| whose::app(event))?)?;
     let known = apps.get(id)?;
     Some(App {
         id: clip(id),
@@ -374,7 +375,7 @@ fn client<'c>(clients: &'c mut HashMap<String, String>, agent: &str) -> &'c str 
 }
 
 fn id_of(named: &Value) -> &str {
-    crate::mention::id_of(named).unwrap_or_default()
+    mention::id_of(named).unwrap_or_default()
 }
 
 fn clip(text: &str) -> String {

@@ -98,7 +98,7 @@ fn an_alert_says_who_whether_it_is_usual_and_from_where() {
         ("alerts about them in 30 days", "none before this"),
         ("not their own doing in 24 hours", "nothing"),
         ("refused or flagged from the address", "never before"),
-        ("refused or flagged there in 24 hours", "1 others"),
+        ("refused or flagged there in 24 hours", "1 other"),
         ("known countries", "DE (2026-09-21 to 2026-09-21)"),
         ("client", "script/python-requests, never before"),
         ("last admin act", "none in this log before this"),
