@@ -51,7 +51,7 @@ fn granted(row: &Row<'_>, config: &Config) -> Finding {
     };
     let finding = row
         .finding(rules::GRANTED, severity)
-        .key(&target.id)
+        .key(target.key())
         .title(format!("{} {}", row.who(), did(row.action(), &target, to_self)))
         .label("target", &target.id);
     let yes = |holds: bool| if holds { "yes" } else { "" };
@@ -180,6 +180,11 @@ impl Target {
 
     fn new(id: &str, name: &str) -> Self {
         Self { id: id.into(), name: name.into(), joined: String::new() }
+    }
+
+    /// Each who joins a group is an alert, and so is the group itself.
+    fn key(&self) -> String {
+        if self.joined.is_empty() { self.id.clone() } else { format!("{} {}", self.id, self.joined) }
     }
 
     /// Whoever holds the privilege in the end.

@@ -120,6 +120,9 @@ fn checked(which: &Which, scope: Scope, strict: bool) -> Result<u8> {
         for (exception, rule) in &quiet.by {
             writeln!(out, "QUIET  exception `{exception}` silences {rule} in {}", quiet.case)?;
         }
+        if quiet.by.is_empty() {
+            writeln!(out, "QUIET  {}, without any exception either", quiet.case)?;
+        }
     }
     let counts = format!(
         "{} of {} exceptions hold; {} of {} known true positives are told of without them",
@@ -128,7 +131,7 @@ fn checked(which: &Which, scope: Scope, strict: bool) -> Result<u8> {
         report.told,
         report.cases
     );
-    let fine = report.is_fine() && expired.is_empty() && !(strict && !lost.is_empty());
+    let fine = report.is_fine() && expired.is_empty() && (!strict || lost.is_empty());
     match fine {
         true => writeln!(out, "fine: {counts}, and with them all of those still are")?,
         false => writeln!(
