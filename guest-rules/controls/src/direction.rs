@@ -110,16 +110,21 @@ impl Kept {
     }
 }
 
-/// Of a list of address ranges that may sign in: looser if one came that is wider than `widest` bits, or if none are left.
-pub(crate) fn of_ranges(before: &str, after: &str, widest: u64) -> Direction {
+/// Of a list of address ranges that may sign in: looser if one came, or if none are left.
+pub(crate) fn of_ranges(before: &str, after: &str) -> Direction {
     let (old, new) = (ranges(before), ranges(after));
-    let came: Vec<_> = new.difference(&old).collect();
     match () {
-        () if came.iter().any(|range| range.is_wider_than(widest)) => Looser,
+        () if new.difference(&old).next().is_some() => Looser,
         () if !new.is_empty() => Stricter,
         () if !old.is_empty() => Looser,
         () => Unclear,
     }
+}
+
+/// Are all ranges that came at least so narrow, and are there any?
+pub(crate) fn are_narrow(before: &str, after: &str, widest: u64) -> bool {
+    let (old, new) = (ranges(before), ranges(after));
+    !new.is_empty() && !new.difference(&old).any(|range| range.is_wider_than(widest))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -205,12 +210,19 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_looser_when_a_wide_one_comes_or_none_is_left() {
-        let of = |before, after| of_ranges(before, after, 16);
-        assert_eq!([of("[]", r#"["10.0.0.0/15"]"#), of("", "0.0.0.0/0"), of("", "2001:db8::/31")], [Looser; 3]);
-        assert_eq!(of(r#"["198.51.100.0/24"]"#, "[]"), Looser);
-        assert_eq!([of("[]", r#"["10.0.0.0/16"]"#), of("", "198.51.100.7"), of("", "2001:db8::/32")], [Stricter; 3]);
-        assert_eq!(of("10.0.0.0/8", "10.0.0.0/8, 198.51.100.0/24"), Stricter);
-        assert_eq!([of("", ""), of("", "office"), of("", "10.0.0.0/99")], [Unclear; 3]);
+    fn ranges_are_looser_when_one_comes_or_none_is_left() {
+        assert_eq!([of_ranges("[]", r#"["10.0.0.0/15"]"#), of_ranges("", "198.51.100.7")], [Looser; 2]);
+        assert_eq!(of_ranges(r#"["198.51.100.0/24"]"#, "[]"), Looser);
+        assert_eq!(of_ranges("10.0.0.0/8, 198.51.100.0/24", "10.0.0.0/8"), Stricter);
+        assert_eq!([of_ranges("", ""), of_ranges("", "office"), of_ranges("", "10.0.0.0/99")], [Unclear; 3]);
+    }
+
+    #[test]
+    fn ranges_are_narrow_when_no_wide_one_came() {
+        let of = |before, after| are_narrow(before, after, 16);
+        assert_eq!([of("[]", r#"["10.0.0.0/15"]"#), of("", "0.0.0.0/0"), of("", "2001:db8::/31")], [false; 3]);
+        assert_eq!([of("[]", r#"["10.0.0.0/16"]"#), of("", "198.51.100.7"), of("", "2001:db8::/32")], [true; 3]);
+        assert!(of("10.0.0.0/8", "10.0.0.0/8, 198.51.100.0/24"));
+        assert_eq!([of("198.51.100.0/24", "[]"), of("", "")], [false; 2]);
     }
 }

@@ -39,7 +39,7 @@ impl Change {
         use Severity::{High, Low, Medium};
         let (before, after) = (row.details_previous_value(), row.details_new_value());
         let protection = || direction::between(before, after, direction::of_protection);
-        let ranges = || direction::between(before, after, |b, a| direction::of_ranges(b, a, config.widest_range));
+        let ranges = || direction::between(before, after, direction::of_ranges);
         let (rule, severity, direction) = match row.action() {
             action if removes_app(action) => (rules::WATCHER, watcher_app(row, config)?, Looser),
             // Whichever way these go, whoever watches has to know.
@@ -66,7 +66,11 @@ impl Change {
             | "app_allowlist_rule_reordered"
             | "app_allowlist_scopes_rating_updated" => (rules::APP_GOVERNANCE, Medium, Unclear),
             "ip_allowlist_disabled" | "intune_disabled" => (rules::ACCESS, High, Looser),
-            "team_authorized_ip_range_added" | "team_authorized_ip_range_set" => (rules::ACCESS, High, ranges()),
+            // One address is enough for who lets in their own; but offices move, and there are many of them.
+            "team_authorized_ip_range_added" | "team_authorized_ip_range_set" => {
+                let narrow = direction::are_narrow(before, after, config.widest_range);
+                (rules::ACCESS, if narrow { Low } else { High }, ranges())
+            }
             "pref.disallow_public_file_urls" => (rules::PUBLIC_URLS, Medium, protection()),
             "native_dlp_rule_deactivated" => (rules::DLP_RULE, High, Looser),
             "native_dlp_rule_edited" => (rules::DLP_RULE, Medium, Unclear),
@@ -159,13 +163,14 @@ fn changed(row: &Row<'_>, change: &Change) -> Option<Finding> {
 }
 
 /// Windows of a control that was relaxed, used and restored; and what the control is.
-const RESTORED: [(Window, &str); 15] = [
+const RESTORED: [(Window, &str); 16] = [
     (windows::TWO_FACTOR, "two-factor authentication"),
     (windows::TWO_FACTOR_SMS, "no second factor by SMS"),
     (windows::SSO, "single sign-on"),
     (windows::SSO_EXEMPTION, "single sign-on for somebody"),
     (windows::MANAGED_AUTH, "managed sign-in"),
     (windows::IP_ALLOWLIST, "the IP allowlist"),
+    (windows::IP_RANGE, "the addresses that may sign in"),
     (windows::UNAPPROVED_IP, "the block on downloads from unapproved addresses"),
     (windows::INTUNE, "Intune"),
     (windows::DLP_RULE, "a DLP rule"),
