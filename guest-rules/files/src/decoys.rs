@@ -1,13 +1,9 @@
 //! Decoys: files, channels and accounts that exist to be found by those who look around.
 
-use crate::{Config, Fields, first, has, rules};
+use crate::{Config, Fields, first, has, rules, windows};
 use gridwatch_sdk::{Finding, Row, Severity};
 
 pub(crate) fn touched(row: &Row<'_>, config: &Config) -> Option<Finding> {
-    // Of other rules: an upload is how a decoy comes to be, the scanner's verdict is nobody's touch, messages are too late.
-    if matches!(row.action(), "file_uploaded" | "file_malicious_content_detected" | "message_tombstoned") {
-        return None;
-    }
     let (what, id) = decoy(row, config)?;
     let nobody = row.is_by_nobody();
     // What retention deletes is nobody's curiosity.
@@ -32,15 +28,13 @@ pub(crate) fn touched(row: &Row<'_>, config: &Config) -> Option<Finding> {
     Some(finding)
 }
 
-/// Which decoy an entry is about: what kind, and its id.
+/// Which decoy an entry is about: what kind, and its id. Whatever a decoy user does counts, but not whatever is done to a decoy: an
+/// upload is how one comes to be, the scanner's verdict is nobody's touch.
 fn decoy<'b>(row: &Row<'b>, config: &Config) -> Option<(&'static str, &'b str)> {
-    let candidates = [
-        ("file", row.entity_id(), &config.decoy_files),
-        ("channel", row.entity_id(), &config.decoy_channels),
-        ("user", row.entity_id(), &config.decoy_users),
-        ("user", row.actor_id(), &config.decoy_users),
-    ];
-    candidates.into_iter().find(|(_, id, decoys)| has(decoys, id)).map(|(what, id, _)| (what, id))
+    let touched = [("file", windows::DECOY_FILE), ("channel", windows::DECOY_CHANNEL), ("user", windows::DECOY_USER)];
+    let touched = touched.into_iter().find(|(_, window)| row.window(*window) > 0);
+    let by_one = has(&config.decoy_users, row.actor_id()).then(|| ("user", row.actor_id()));
+    touched.map(|(what, _)| (what, row.entity_id())).or(by_one)
 }
 
 /// An action in words: `public_channel_preview` is "public channel preview".
