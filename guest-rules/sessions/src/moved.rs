@@ -46,5 +46,6 @@ pub(crate) fn impossible_travel(row: &Row<'_>, config: &Config) -> Option<Findin
 /// Sign-ins that don't feed the window read it nonetheless.
 fn takes_no_part(row: &Row<'_>, config: &Config) -> bool {
     matches!(row.context_network_kind(), "vpn" | "tor")
+        || !row.context_own().is_empty()
         || config.own_networks.iter().any(|n| n == row.context_network())
 }
