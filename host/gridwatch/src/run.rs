@@ -363,8 +363,7 @@ fn watches(
     failed: &Arc<watch::Sender<bool>>,
 ) -> Vec<Watch> {
     let (catalogue, exceptions, people) = (shared.clone(), shared.clone(), shared.clone());
-    let stops = [stop.clone(), stop.clone(), stop.clone()];
-    let [of_catalogue, of_exceptions, of_people] = stops;
+    let [of_catalogue, of_exceptions, of_people] = [stop.clone(), stop.clone(), stop.clone()];
     let drift = async move {
         match until {
             Until::Stopped => drift::watch(&catalogue, &lists, of_catalogue).await,
