@@ -21,6 +21,7 @@ pub(crate) const POLICY_VERSION: u32 = 1;
 pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     cache: Option<Arc<Cache>>,
+    /// Without it no deadline is ever due. Whatever runs code of this engine holds a clone of the engine, and so the ticker.
     _ticker: Arc<Ticker>,
 }
 
@@ -29,7 +30,7 @@ impl Engine {
     pub fn new(cache_dir: Option<&Path>) -> Result<Self, Refused> {
         let wasmtime = wasmtime::Engine::new(&config()).map_err(|e| Refused::Compile { why: e.to_string() })?;
         let cache = cache_dir.map(|dir| Cache::open(dir, &wasmtime)).transpose()?.map(Arc::new);
-        let ticker = Arc::new(Ticker::start(&wasmtime));
+        let ticker = Arc::new(Ticker::start(&wasmtime).map_err(|e| Refused::Clock { why: e.to_string() })?);
         Ok(Self { wasmtime, cache, _ticker: ticker })
     }
 
@@ -72,7 +73,7 @@ fn config() -> wasmtime::Config {
     config
 }
 
-/// Raises the engine's epoch every [`TICK_MS`], until the last engine is dropped.
+/// Raises the engine's epoch every [`TICK_MS`], until the last engine, and so the last module, is dropped.
 #[derive(Debug)]
 struct Ticker {
     stop: Arc<AtomicBool>,
@@ -80,7 +81,7 @@ struct Ticker {
 }
 
 impl Ticker {
-    fn start(engine: &wasmtime::Engine) -> Self {
+    fn start(engine: &wasmtime::Engine) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, engine) = (stop.clone(), engine.weak());
         let tick = move || {
@@ -92,8 +93,8 @@ impl Ticker {
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("epoch".into()).spawn(tick).ok();
-        Self { stop, thread }
+        let thread = std::thread::Builder::new().name("epoch".into()).spawn(tick)?;
+        Ok(Self { stop, thread: Some(thread) })
     }
 }
 

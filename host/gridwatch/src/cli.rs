@@ -2,7 +2,7 @@
 
 use crate::alerts::{Filter, Form};
 use crate::config::{self, Config, LogFormat, Problems, Since};
-use crate::modules::{Unusable, Wanted, manifests};
+use crate::modules::{self, Unusable, Wanted, manifests};
 use crate::run::{Paths, Until};
 use crate::status::Status;
 use crate::{
@@ -119,6 +119,9 @@ enum Command {
         #[command(subcommand)]
         command: Option<SchemaCommand>,
     },
+    /// Which modules there are, and what one says of itself: rules, settings, lookup tables, fields, grants, windows, limits.
+    #[command(subcommand)]
+    Module(modules::command::Command),
     /// Run modules over stored entries and print the alerts as NDJSON: the same input, the same bytes.
     Replay(Replay),
     /// The alerts there are: list them, read one, export them for machines.
@@ -378,6 +381,11 @@ fn dispatch(cli: Cli) -> Result<u8> {
             }
             Ok(0)
         }
+        Command::Module(command) => {
+            start_log(LogFormat::Text, log.unwrap_or("warn"))?;
+            modules::command::run(&command, &mut std::io::stdout().lock())?;
+            Ok(0)
+        }
         Command::Replay(args) => {
             start_log(LogFormat::Text, log.unwrap_or("warn"))?;
             replayed(&args)
@@ -414,6 +422,9 @@ fn check(path: &Path) -> Result<u8> {
         );
     }
     let wanted = Wanted::of(&config);
+    wanted.folder().notes.iter().for_each(|note| println!("note: {note}"));
+    let warnings = modules::command::warnings(&wanted, &mut modules.iter().map(|module| &*module.manifest));
+    warnings.iter().for_each(|warning| println!("warning: {warning}"));
     let exceptions = exceptions::Live::open(&wanted, &modules, clock::now())?.in_force();
     if let Some(file) = &wanted.exceptions {
         println!("exceptions {}: {}", file.display(), exceptions.len());
@@ -469,7 +480,11 @@ fn replayed(args: &Replay) -> Result<u8> {
     let replay = replay::Replay { source: &source, batch: args.batch.into(), filter: &filter };
     let mut out = std::io::stdout().lock();
     match &old {
-        None => replay.print(&wanted, &mut out).map(|()| 0),
+        None => {
+            let troubles: Vec<String> = replay.print(&wanted, &mut out)?.lines().collect();
+            troubles.iter().for_each(|line| eprintln!("{line}"));
+            Ok(if troubles.is_empty() { 0 } else { FAILED })
+        }
         Some(old) => {
             let is_same = replay::diff::compare(&replay, old, &wanted, args.json, &mut out)?;
             Ok(if is_same { 0 } else { FAILED })

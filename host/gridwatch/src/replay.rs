@@ -5,7 +5,7 @@ pub mod diff;
 use crate::alerts::Filter;
 use crate::archive::{self, ArchiveRecord};
 use crate::clock;
-use crate::detect::detect;
+use crate::detect::{Detected, detect, log_faults};
 use crate::exceptions::Live;
 use crate::input::{Entries, open};
 use crate::modules::{Wanted, pipeline};
@@ -18,7 +18,7 @@ use gridwatch_core::exception::Exceptions;
 use gridwatch_core::pipeline::Pipeline;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{RawData, View};
-use gridwatch_detect::Workers;
+use gridwatch_detect::{Module, Workers};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,20 +69,23 @@ pub struct Replay<'r> {
 }
 
 impl Replay<'_> {
-    /// Alerts as NDJSON.
-    pub fn print(&self, wanted: &Wanted, out: &mut dyn Write) -> Result<()> {
+    /// Alerts as NDJSON; returns what the modules could not judge.
+    pub fn print(&self, wanted: &Wanted, out: &mut dyn Write) -> Result<Troubles> {
         let mut out = BufWriter::new(out);
-        self.run(wanted, None, &mut |alert| Ok(writeln!(out, "{}", View::Ocsf.alert_line(alert, &PRODUCT))?))?;
-        Ok(out.flush()?)
+        let tell = &mut |alert: &Alert| Ok(writeln!(out, "{}", View::Ocsf.alert_line(alert, &PRODUCT))?);
+        let (_, troubles) = self.run(wanted, None, tell)?;
+        out.flush()?;
+        Ok(troubles)
     }
 
-    /// Tells each alert and revision; returns the exceptions that held, which are the configured ones if none are given.
+    /// Tells each alert and revision; returns the exceptions that held, which are the configured ones if none are given, and
+    /// what the modules could not judge.
     fn run(
         &self,
         wanted: &Wanted,
         exceptions: Option<Arc<Exceptions>>,
         tell: &mut dyn FnMut(&Alert) -> Result<()>,
-    ) -> Result<Arc<Exceptions>> {
+    ) -> Result<(Arc<Exceptions>, Troubles)> {
         let modules = wanted.load()?;
         let mut pipeline: Pipeline =
             pipeline(&modules, wanted.networks.clone(), wanted.tables.clone()).with_risk(wanted.risk);
@@ -95,19 +98,73 @@ impl Replay<'_> {
         };
         pipeline.except(exceptions.clone());
         pipeline.set_echoes(wanted.echoes()?);
+        let mut troubles = Troubles::of(&modules);
         let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
         let mut events = self.source.events()?;
         loop {
             let events: Vec<Event> = events.by_ref().take(self.batch).collect::<Result<_>>()?;
             if events.is_empty() {
-                return Ok(exceptions);
+                return Ok((exceptions, troubles));
             }
             let detected = detect(&mut pipeline, &workers, &events);
-            for fault in &detected.concluded.faults {
-                tracing::warn!(module = fault.module, event = fault.event_id, reason = fault.reason, "module fault");
-            }
+            log_faults(&detected.concluded.faults);
+            troubles.follow(&detected);
             detected.concluded.alerts.iter().filter(|alert| self.filter.takes(alert)).try_for_each(&mut *tell)?;
         }
+    }
+}
+
+/// What modules could not judge: without it, a replay in which a module failed looks like one in which nothing happened.
+#[derive(Debug, Default)]
+pub struct Troubles(Vec<Trouble>);
+
+#[derive(Debug)]
+struct Trouble {
+    name: String,
+    version: String,
+    faults: u64,
+    last: String,
+    unjudged: u64,
+    is_set_aside: bool,
+}
+
+impl Troubles {
+    fn of(modules: &[Module]) -> Self {
+        let trouble = |module: &Module| Trouble {
+            name: module.manifest.name.clone(),
+            version: module.manifest.version.to_string(),
+            faults: 0,
+            last: String::new(),
+            unjudged: 0,
+            is_set_aside: false,
+        };
+        Self(modules.iter().map(trouble).collect())
+    }
+
+    fn follow(&mut self, detected: &Detected) {
+        for (trouble, behaved) in self.0.iter_mut().zip(&detected.behaved) {
+            trouble.unjudged += behaved.unjudged;
+            trouble.is_set_aside |= behaved.set_aside.is_some();
+        }
+        for fault in &detected.concluded.faults {
+            if let Some(trouble) = self.0.iter_mut().find(|trouble| trouble.name == fault.module) {
+                trouble.faults += 1;
+                trouble.last.clone_from(&fault.reason);
+            }
+        }
+    }
+
+    /// One line for each module that had any; nothing if all judged everything.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.0.iter().filter(|trouble| trouble.faults > 0 || trouble.is_set_aside).map(|trouble| {
+            let Trouble { name, version, faults, last, unjudged, is_set_aside } = trouble;
+            let last = if last.is_empty() { String::new() } else { format!(", the last: {last}") };
+            let unjudged = match is_set_aside {
+                true => format!("; it was set aside, and {unjudged} more events were not judged"),
+                false => String::new(),
+            };
+            format!("module {name}@{version}: {faults} faults{last}{unjudged}")
+        })
     }
 }
 

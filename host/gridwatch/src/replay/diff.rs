@@ -66,11 +66,13 @@ fn told(
     exceptions: Option<Arc<Exceptions>>,
     told: &mut Told,
 ) -> Result<Arc<Exceptions>> {
-    replay.run(wanted, exceptions, &mut |alert| {
+    let (exceptions, troubles) = replay.run(wanted, exceptions, &mut |alert| {
         let said = Said { rule: alert.rule.clone(), severity: alert.severity, title: alert.title.clone() };
         told.insert(alert.uid.clone(), said);
         Ok(())
-    })
+    })?;
+    troubles.lines().for_each(|line| eprintln!("{}: {line}", wanted.dir.display()));
+    Ok(exceptions)
 }
 
 impl<'d> Difference<'d> {
