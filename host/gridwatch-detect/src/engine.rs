@@ -4,7 +4,7 @@ use crate::cache::Cache;
 use crate::component::{Component, Refused};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     cache: Option<Arc<Cache>>,
     /// Without it no deadline is ever due. Whatever runs code of this engine holds a clone of the engine, and so the ticker.
-    _ticker: Arc<Ticker>,
+    ticker: Arc<Ticker>,
 }
 
 impl Engine {
@@ -31,7 +31,13 @@ impl Engine {
         let wasmtime = wasmtime::Engine::new(&config()).map_err(|e| Refused::Compile { why: e.to_string() })?;
         let cache = cache_dir.map(|dir| Cache::open(dir, &wasmtime)).transpose()?.map(Arc::new);
         let ticker = Arc::new(Ticker::start(&wasmtime).map_err(|e| Refused::Clock { why: e.to_string() })?);
-        Ok(Self { wasmtime, cache, _ticker: ticker })
+        Ok(Self { wasmtime, cache, ticker })
+    }
+
+    /// Time by the clock that ends calls. On a machine that is too busy it goes slower than others do, and so do deadlines: what a
+    /// module may take is measured by the same clock that stops it.
+    pub(crate) fn ticked_ms(&self) -> u64 {
+        self.ticker.ticks.load(Ordering::Relaxed) * TICK_MS
     }
 
     /// Compiled code for a component: from the cache, or compiled now.
@@ -77,24 +83,29 @@ fn config() -> wasmtime::Config {
 #[derive(Debug)]
 struct Ticker {
     stop: Arc<AtomicBool>,
+    ticks: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Ticker {
     fn start(engine: &wasmtime::Engine) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, engine) = (stop.clone(), engine.weak());
+        let ticks = Arc::new(AtomicU64::new(0));
+        let (stopped, ticked, engine) = (stop.clone(), ticks.clone(), engine.weak());
         let tick = move || {
             while !stopped.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(TICK_MS));
                 match engine.upgrade() {
-                    Some(engine) => engine.increment_epoch(),
+                    Some(engine) => {
+                        engine.increment_epoch();
+                        ticked.fetch_add(1, Ordering::Relaxed);
+                    }
                     None => break,
                 }
             }
         };
         let thread = std::thread::Builder::new().name("epoch".into()).spawn(tick)?;
-        Ok(Self { stop, thread: Some(thread) })
+        Ok(Self { stop, ticks, thread: Some(thread) })
     }
 }
 

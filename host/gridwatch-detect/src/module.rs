@@ -101,6 +101,8 @@ struct Work<'b> {
     batch: &'b Batch,
     todo: Vec<Range<usize>>,
     started: Instant,
+    /// The same by the clock that ends calls.
+    started_ms: u64,
     evaluation: Evaluation,
 }
 
@@ -161,7 +163,13 @@ impl Module {
         if self.is_set_aside {
             return Evaluation { unjudged: batch.rows() as u64, ..evaluation };
         }
-        let mut work = Work { batch, todo: vec![0..batch.rows()], started: now(), evaluation };
+        let mut work = Work {
+            batch,
+            todo: vec![0..batch.rows()],
+            started: now(),
+            started_ms: self.engine.ticked_ms(),
+            evaluation,
+        };
         while let Some(range) = work.todo.pop() {
             if !range.is_empty() && self.part(&mut work, range) == Next::Nothing {
                 break;
@@ -259,7 +267,8 @@ impl Module {
 
     fn end(&mut self, mut work: Work<'_>) -> Evaluation {
         let took = now() - work.started;
-        if let Some(why) = self.conduct.took(took.as_millis() as u64).filter(|_| !self.is_set_aside)
+        let took_ms = self.engine.ticked_ms() - work.started_ms;
+        if let Some(why) = self.conduct.took(took_ms).filter(|_| !self.is_set_aside)
             && let Some(last) = work.batch.rows().checked_sub(1)
         {
             self.set_aside(&mut work, last, why);
@@ -271,7 +280,7 @@ impl Module {
     }
 
     fn left_ms(&self, work: &Work<'_>) -> u64 {
-        self.limits.batch_ms.saturating_sub((now() - work.started).as_millis() as u64)
+        self.limits.batch_ms.saturating_sub(self.engine.ticked_ms() - work.started_ms)
     }
 
     /// The time for a part of a batch.
