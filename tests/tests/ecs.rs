@@ -242,14 +242,14 @@ fn each_action_has_categories_and_types_that_go_together() {
 #[test]
 fn categories_are_those_one_would_search_for() {
     for (action, category, kind) in [
-        ("user_login", &["authentication"][..], &["start"][..]),
-        ("user_login_failed", &["authentication"], &["start"]),
-        ("user_logout", &["authentication"], &["end"]),
-        ("user_session_reset_by_admin", &["authentication", "session"], &["end"]),
+        ("user_login", &["authentication", "session"][..], &["info", "start"][..]),
+        ("user_login_failed", &["authentication"], &["info", "start"]),
+        ("user_logout", &["authentication", "session"], &["end", "info"]),
+        ("user_session_reset_by_admin", &["authentication", "session"], &["end", "info"]),
         ("user_created", &["iam"], &["creation", "user"]),
-        ("role_change_to_owner", &["iam"], &["change", "user"]),
+        ("role_change_to_owner", &["iam"], &["admin", "change", "user"]),
         ("role_created", &["iam"], &["admin", "creation"]),
-        ("user_added_to_usergroup", &["iam"], &["change", "group"]),
+        ("user_added_to_usergroup", &["iam"], &["change", "group", "user"]),
         ("file_downloaded", &["file"], &["access"]),
         ("file_download_blocked", &["file"], &["access"]),
         ("file_downloaded_blocked", &["file"], &["access"]),
