@@ -18,7 +18,7 @@ use gridwatch_core::windows::{MAX_TOTAL_BYTES, WindowSize};
 use gridwatch_detect::{Module, Workers};
 use gridwatch_sim::benchmark::{Benchmark, Label, Labelled};
 use gridwatch_tests::detection::service;
-use gridwatch_tests::labelled::{FROM, events, is_over, is_too_loud, modules, networks, rules, tables};
+use gridwatch_tests::labelled::{FROM, events, is_over, is_too_loud, modules, networks, provisioning, rules, tables};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::process::ExitCode;
 
@@ -181,6 +181,7 @@ struct Seen {
 fn alerts(labelled: &Labelled, modules: Vec<Module>) -> Vec<Seen> {
     let mut pipeline = Pipeline::new(modules.iter().map(service).collect())
         .with_networks(networks(labelled))
+        .with_provisioning(provisioning(&labelled.labels.facts))
         .with_tables(tables(&labelled.labels.facts));
     let workers = Workers::start(modules, 2).expect("threads");
     let (mut seen, mut seq, mut entries) = (BTreeMap::new(), 0, events(labelled).peekable());
