@@ -20,7 +20,7 @@ use gridwatch_core::windows::{MAX_TOTAL_BYTES, WindowSize};
 use gridwatch_detect::{Module, Workers};
 use gridwatch_sim::benchmark::{Benchmark, Facts, Label, Labelled};
 use gridwatch_tests::detection::service;
-use gridwatch_tests::labelled::{FROM, events, is_over, is_too_loud, modules, networks, rules, tables};
+use gridwatch_tests::labelled::{FROM, events, is_over, is_too_loud, modules, networks, provisioning, rules, tables};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::process::ExitCode;
 
@@ -224,8 +224,10 @@ struct Seen {
 
 /// Every alert that the modules make of the org. Prints what it cost.
 fn alerts(labelled: &Labelled, modules: Vec<Module>, facts: &Facts, networks: Networks) -> Vec<Seen> {
-    let mut pipeline =
-        Pipeline::new(modules.iter().map(service).collect()).with_networks(networks).with_tables(tables(facts));
+    let mut pipeline = Pipeline::new(modules.iter().map(service).collect())
+        .with_networks(networks)
+        .with_provisioning(provisioning(facts))
+        .with_tables(tables(facts));
     let workers = Workers::start(modules, 2).expect("threads");
     let (mut seen, mut seq, mut entries) = (BTreeMap::new(), 0, events(labelled).peekable());
     while entries.peek().is_some() {
