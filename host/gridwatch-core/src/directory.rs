@@ -707,6 +707,86 @@ mod tests {
         }
     }
 
+    fn raw(seq: u64, time: u64, rest: &str) -> Event {
+        Event::new(seq, UnixMillis(0), &Entry::from_json(&format!(r#"{{"id":"{seq}","date_create":{time},{rest}}}"#)))
+    }
+
+    #[test]
+    fn a_role_in_one_channel_is_no_system_role() {
+        let given = |place: &str| {
+            let rest = format!(
+                r#""action":"role_assigned","actor":{{"type":"user","user":{{"id":"W1"}}}},
+                   "entity":{{"type":"role","role":{{"id":"Rl0A","name":"Channel Manager"}}}},
+                   "details":{{"target_user":"W1"{place}}}"#
+            );
+            let directory = learn(&[raw(1, 100, &rest)]);
+            directory.grants_at("W1", &event(2, 200, "x", "W1", "")).len()
+        };
+        let places = [r#","target_entity":"C1""#, r#","target_entity":"T1""#, r#","target_entity":"E1""#, ""];
+        assert_eq!(places.map(given), [0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn an_owner_of_the_organization_may_be_a_full_member_of_a_workspace() {
+        let act = |seq: u64, place: &str| {
+            raw(
+                seq,
+                seq * 100,
+                &format!(
+                    r#""action":"user_login","actor":{{"type":"user","user":{{"id":"W2","account_type":"FULL_MEMBER"}}}},
+                       "context":{{"location":{{"id":"{place}"}}}}"#
+                ),
+            )
+        };
+        let made = raw(
+            1,
+            100,
+            r#""action":"role_change_to_owner","entity":{"type":"user","user":{"id":"W2"}},"context":{"location":{"id":"E1"}}"#,
+        );
+        let mut events = vec![made, act(2, "T1"), act(3, "T1"), act(4, "T1")];
+        let directory = learn(&events);
+        assert_eq!(directory.role_at("W2", &events[3]), Role::Owner);
+        assert_eq!(directory.people["W2"].roles.len(), 2, "what was said already isn't written down again");
+        events.push(act(5, "E1"));
+        assert_eq!(learn(&events).role_at("W2", &events[4]), Role::Member, "said of the place itself");
+    }
+
+    #[test]
+    fn an_apps_account_is_known_by_its_address() {
+        let made = |email: &str, name: &str| {
+            let user = format!(r#"{{"id":"W9","name":"{name}","email":"{email}"}}"#);
+            let rest = format!(r#""action":"user_created","entity":{{"type":"user","user":{user}}}"#);
+            learn(&[raw(1, 100, &rest)]).role_now("W9", &event(2, 200, "x", "W9", ""))
+        };
+        assert_eq!(made("botuser-T1-A1@slack-bots.com", "poll"), Role::Bot);
+        assert_eq!(made("botuser@slack-bots.com.example", "botuser-x"), Role::Member);
+    }
+
+    #[test]
+    fn a_place_is_new_for_a_minute_once_the_log_knows_the_others() {
+        let right = |seq: u64, time: u64, place: &str| {
+            let rest = format!(
+                r#""action":"permissions_assigned","entity":{{"type":"account_type_role","account_type_role":{{"id":1}}}},
+                   "context":{{"location":{{"id":"E1"}}}},"details":{{"target_entity_id":"{place}"}}"#
+            );
+            raw(seq, time, &rest)
+        };
+        let week = 7 * 86_400;
+        let events = [
+            right(1, 100, "T1"),
+            right(2, 130, "T1"),
+            right(3, 500, "T1"),
+            right(4, 90_000, "T2"),
+            right(5, 100 + week, "T3"),
+            right(6, 161 + week, "T3"),
+            right(7, 200 + week, "E1"),
+            right(8, 200 + week, "C1"),
+        ];
+        let directory = learn(&events);
+        let ages: Vec<&str> = events.iter().map(|event| directory.age_of_place(event)).collect();
+        assert_eq!(ages, ["new", "new", "known", "unknown", "new", "known", "known", ""]);
+    }
+
     #[test]
     fn a_team_that_is_no_place_of_this_log_is_another_organizations_after_a_week() {
         let at = |seq, time: u64, team: &str, place: &str| {
