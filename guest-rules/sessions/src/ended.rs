@@ -70,7 +70,7 @@ pub(crate) fn reset_ignored(row: &Row<'_>, config: &Config) -> Option<Finding> {
 
 pub(crate) fn many_reset(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let people = row.window(windows::PEOPLE_RESET_24H);
-    let left_out = row.is_by_nobody() || config.provisioning_apps.iter().any(|a| a == row.context_app_id());
+    let left_out = row.is_by_nobody() || is_provisioned(row);
     if people < config.people_reset || left_out {
         return None;
     }
@@ -94,8 +94,7 @@ pub(crate) fn bulk_reset(row: &Row<'_>, config: &Config) -> Option<Finding> {
         n if n >= config.people_reset => (Severity::High, n.to_string()),
         _ => return None,
     };
-    let apps = &config.provisioning_apps;
-    if apps.iter().any(|app| app == row.context_app_id()) {
+    if is_provisioned(row) {
         return None;
     }
     let finding = row
@@ -105,6 +104,11 @@ pub(crate) fn bulk_reset(row: &Row<'_>, config: &Config) -> Option<Finding> {
         .label("people", people.len().to_string())
         .label("actor_role", row.actor_role());
     Some(with_context(finding, row))
+}
+
+/// By its app or account; what only calls itself provisioning ends no sessions unseen.
+fn is_provisioned(row: &Row<'_>) -> bool {
+    matches!(row.context_provisioning(), "app" | "account")
 }
 
 fn by(row: &Row<'_>, config: &Config, severity: Severity) -> Severity {

@@ -24,6 +24,7 @@ use crate::lookup::Tables;
 use crate::manifest::{Manifest, Rule, Severity};
 use crate::network::Networks;
 use crate::pipeline::{Fault, Outcome, Pipeline, Service};
+use crate::provisioning::Provisioning;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +53,9 @@ pub struct Case {
     /// Lines of a table of networks, as [`Networks::parse`] reads it.
     #[serde(default)]
     pub networks: Vec<String>,
+    /// Who provisions accounts, as `[detect.provisioning]` has it.
+    #[serde(default)]
+    pub provisioning: Provisioning,
     entries: Vec<Value>,
     alerts: Vec<Expected>,
 }
@@ -158,7 +162,8 @@ impl Case {
         mut run: Run,
     ) -> (Vec<Alert>, Vec<Fault>) {
         let service = Service { manifest: Arc::new(manifest.clone()), digest: "case".into(), serves: 0..u64::MAX };
-        let mut pipeline = Pipeline::new(vec![service]).with_networks(networks.clone());
+        let mut pipeline =
+            Pipeline::new(vec![service]).with_networks(networks.clone()).with_provisioning(self.provisioning.clone());
         let (mut sent, mut faults) = (Vec::new(), Vec::new());
         for events in self.events().chunks(batch_size) {
             let prepared = pipeline.prepare(events);

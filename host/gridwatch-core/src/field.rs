@@ -10,6 +10,9 @@
 //! | `context.network` | who runs the address: `AS64500` where the [`Networks`] know it, else its /24 or /48 |
 //! | `context.range` | its /24 or /48, whoever runs it |
 //! | `target.id`, `target.role` | the user it was done to, and their role then: the entity, or whom the details name as given a role, permissions or a place in a group |
+//! | `target.scope`, `target.direction` | of a role or right: how far it reaches (`channel`, `workspace`, `organization`), and whether it is `given` or `taken`; "" where the entry doesn't say: see [`grant`] |
+//! | `target.place` | is that place `new`, just made, or `known` for longer; `unknown` while the log is young; "" of none |
+//! | `context.provisioning` | how the entry is known to be provisioning's: `app`, `account`, `client`, or "": see [`Provisioning`] |
 //! | `context.country`, `context.network_kind` | of the address, as the networks know it: `DE`; `hosting`, `vpn` or `tor` |
 //! | `context.own` | what the organization calls the address, where it is its own way out (`[enrich.own]`) |
 //! | `context.whose` | whose address and client the context has: actor, inviter, app or agent: see [`Whose`] |
@@ -23,7 +26,9 @@
 use crate::client::client_of;
 use crate::directory::{Directory, target_of};
 use crate::event::{Event, Objects};
+use crate::grant;
 use crate::network::{Network, Networks, prefix_of};
+use crate::provisioning::Provisioning;
 use crate::time::UnixSeconds;
 use crate::whose::Whose;
 use serde_json::Value;
@@ -45,6 +50,10 @@ enum Source {
     Path(Vec<String>),
     Role(Party),
     Target,
+    Scope,
+    Direction,
+    Place,
+    Provisioning,
     External(Party),
     WhoseContext,
     OfAddress(AddressPart),
@@ -76,6 +85,7 @@ pub struct Reading<'e> {
     objects: Objects<'e>,
     directory: &'e Directory,
     networks: &'e Networks,
+    provisioning: Option<&'e Provisioning>,
     network: OnceCell<Option<Cow<'e, Network>>>,
     client: OnceCell<String>,
     /// For [`crate::windows`], many of which share a key: its text, by the key's number.
@@ -93,10 +103,17 @@ impl<'e> Reading<'e> {
             objects: Objects::of(event),
             directory,
             networks,
+            provisioning: None,
             network: OnceCell::new(),
             client: OnceCell::new(),
             keys: RefCell::default(),
         }
+    }
+
+    /// Says who provisions accounts, for `context.provisioning`.
+    pub fn with_provisioning(mut self, provisioning: &'e Provisioning) -> Self {
+        self.provisioning = Some(provisioning);
+        self
     }
 
     /// What the tables say of the event's address.
@@ -153,7 +170,8 @@ impl<'e> Reading<'e> {
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "`{name}` is not a field: use id, action, time.date, time.hour_of_week, target.id, target.role, or actor.…, entity.…, \
+    "`{name}` is not a field: use id, action, time.date, time.hour_of_week, target.id, target.role, target.scope, target.direction, \
+     target.place, or actor.…, entity.…, \
      context.…, details.…"
 )]
 pub struct NotAField {
@@ -174,6 +192,10 @@ impl Field {
             ("entity", 2) if parts[1] == "role" => Source::Role(Party::Entity),
             ("target", 2) if parts[1] == "id" => Source::Target,
             ("target", 2) if parts[1] == "role" => Source::Role(Party::Target),
+            ("target", 2) if parts[1] == "scope" => Source::Scope,
+            ("target", 2) if parts[1] == "direction" => Source::Direction,
+            ("target", 2) if parts[1] == "place" => Source::Place,
+            ("context", 2) if parts[1] == "provisioning" => Source::Provisioning,
             ("actor", 2) if parts[1] == "external" => Source::External(Party::Actor),
             ("entity", 2) if parts[1] == "external" => Source::External(Party::Entity),
             ("context", 2) if parts[1] == "whose" => Source::WhoseContext,
@@ -200,7 +222,7 @@ impl Field {
 
     /// Does the field name a role, or what else entries that arrive later may revise? Nothing may be kept by one.
     pub fn is_role(&self) -> bool {
-        matches!(self.source, Source::Role(_) | Source::External(_))
+        matches!(self.source, Source::Role(_) | Source::External(_) | Source::Place)
     }
 
     /// The field's text in an event.
@@ -213,6 +235,13 @@ impl Field {
             Source::Path(path) => walk(objects.json(), path),
             Source::Role(party) => return reading.role(*party).into(),
             Source::Target => return target_of(reading.event).unwrap_or_default(),
+            Source::Scope => return grant::scope_of(reading.event).map_or("", grant::Scope::name).into(),
+            Source::Direction => return grant::direction_of(reading.event).map_or("", grant::Direction::name).into(),
+            Source::Place => return reading.directory.age_of_place(reading.event).into(),
+            Source::Provisioning => {
+                let by = reading.provisioning.and_then(|provisioning| provisioning.of(reading.event));
+                return by.map_or("", |by| by.name()).into();
+            }
             Source::External(party) => return reading.external(*party).into(),
             Source::WhoseContext => return Whose::of(reading.event).name().into(),
             Source::OfAddress(part) => return reading.of_address(*part),

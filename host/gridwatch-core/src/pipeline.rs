@@ -25,6 +25,7 @@ use crate::lookup::Tables;
 use crate::manifest::Manifest;
 use crate::network::Networks;
 use crate::own;
+use crate::provisioning::Provisioning;
 use crate::risk::{Bar, Risk};
 use crate::state::{self, StateOp};
 use crate::stub::Stub;
@@ -102,6 +103,7 @@ pub struct Pipeline {
     windows: Windows,
     directory: Directory,
     networks: Networks,
+    provisioning: Provisioning,
     tables: Tables,
     memory: Memory,
     apps: Apps,
@@ -137,6 +139,12 @@ impl Pipeline {
     /// the same events: what comes out depends on it.
     pub fn with_networks(mut self, networks: Networks) -> Self {
         self.networks = networks;
+        self
+    }
+
+    /// Says who provisions accounts, for `context.provisioning`. Like networks, not to be changed between two readings.
+    pub fn with_provisioning(mut self, provisioning: Provisioning) -> Self {
+        self.provisioning = provisioning;
         self
     }
 
@@ -214,7 +222,7 @@ impl Pipeline {
                 own.push((at, own::unknown_action(event, self.actor(event))));
             }
             let subscribers = self.subscribers(&event.action);
-            let reading = Reading::of(event, &self.directory, &self.networks);
+            let reading = Reading::of(event, &self.directory, &self.networks).with_provisioning(&self.provisioning);
             self.windows.feed(&reading);
             self.encode(&mut table, &reading);
             for i in subscribers.iter().copied().filter(|i| self.services[*i].service.serves.contains(&event.seq)) {
@@ -337,7 +345,7 @@ impl Pipeline {
         let name = format!("{}.{}", service.manifest.name, rule.id);
         let (uid, period_start) = Alert::identity(&name, &finding.dedup_key, event.time, rule.fold_s);
         let basis = Basis::of(&finding, event, &service.manifest, &prepared.batches[module], &self.tables);
-        let reading = Reading::of(event, &self.directory, &self.networks);
+        let reading = Reading::of(event, &self.directory, &self.networks).with_provisioning(&self.provisioning);
         let mut evidence: Vec<Arc<Stub>> = finding
             .windows
             .iter()

@@ -84,8 +84,9 @@ impl Replay<'_> {
         tell: &mut dyn FnMut(&Alert) -> Result<()>,
     ) -> Result<Arc<Exceptions>> {
         let modules = wanted.load()?;
-        let mut pipeline: Pipeline =
-            pipeline(&modules, wanted.networks.clone(), wanted.tables.clone()).with_risk(wanted.risk);
+        let mut pipeline: Pipeline = pipeline(&modules, wanted.networks.clone(), wanted.tables.clone())
+            .with_provisioning(wanted.provisioning.clone())
+            .with_risk(wanted.risk);
         if let Some(bytes) = wanted.state_max_bytes {
             pipeline = pipeline.with_state_max(bytes);
         }
