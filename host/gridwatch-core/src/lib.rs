@@ -21,6 +21,7 @@ pub mod event;
 pub mod exception;
 pub mod field;
 pub mod finding;
+pub mod json;
 pub mod lookup;
 pub mod manifest;
 pub mod mention;

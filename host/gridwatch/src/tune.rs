@@ -221,7 +221,7 @@ impl Seen {
                     continue;
                 }
             };
-            let event = Event::new(record.seq, record.first_seen, &Entry::from_json(&record.raw));
+            let event = record.event();
             if !event.actor_id().is_empty() && !seen.actors.contains(event.actor_id()) {
                 seen.actors.insert(event.actor_id().to_owned());
             }

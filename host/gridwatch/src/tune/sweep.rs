@@ -175,7 +175,7 @@ fn counted(
         let events: Vec<Event> = records
             .by_ref()
             .take(BATCH)
-            .map(|record| Event::new(record.seq, record.first_seen, &Entry::from_json(&record.raw)))
+            .map(|record| record.event())
             .collect();
         if events.is_empty() {
             return Ok(alerts);
