@@ -111,7 +111,8 @@ fn no_value_blinds_the_rules_to_the_rest_of_its_entry() {
         let host = once(vec![entry.clone(), owner("beside", at - 60)]);
         let events = host.lines("events.ndjson");
         assert_eq!(events.len(), 2, "{id}");
-        let event = events.iter().find(|event| event["metadata"]["uid"] == id).unwrap_or_else(|| panic!("no {id}: {events:?}"));
+        let event =
+            events.iter().find(|event| event["metadata"]["uid"] == id).unwrap_or_else(|| panic!("no {id}: {events:?}"));
         assert_eq!(event["metadata"]["event_code"], "role_change_to_owner", "{id}: {event}");
         assert_eq!(event["actor"]["user"]["uid"], "W0MALLORY", "{id}: {event}");
         assert_eq!(event["src_endpoint"]["ip"], "203.0.113.66", "{id}: {event}");
@@ -138,7 +139,8 @@ fn views_of_odd_entries_are_json_lines_in_utf_8() {
     std::fs::write(host.path("odd.ndjson"), entries.join("\n") + "\n").expect("a file");
     for view in ["ocsf", "ocsf-1.1.0", "ecs"] {
         let path = host.path("odd.ndjson");
-        let output = gridwatch().args(["normalize", path.to_str().expect("a path"), "--view", view]).output().expect("runs");
+        let output =
+            gridwatch().args(["normalize", path.to_str().expect("a path"), "--view", view]).output().expect("runs");
         let text = String::from_utf8(output.stdout).expect("UTF-8");
         assert!(text.lines().count() >= 4, "{view}: {text}");
         for line in text.lines() {
@@ -277,9 +279,11 @@ fn a_larger_attack_is_never_quieter_than_a_smaller_one() {
     let at = now() - 600;
     for people in [60, 6_200, 60_000, 600_000] {
         let ids: Vec<String> = (0..people).map(|n| format!("\"W0{n:07}\"")).collect();
-        let reset = owner("bulk", at)
-            .replace("role_change_to_owner", "bulk_session_reset_by_admin")
-            .replacen("\"context\"", &format!("\"details\":{{\"succeeded_users\":[{}]}},\"context\"", ids.join(",")), 1);
+        let reset = owner("bulk", at).replace("role_change_to_owner", "bulk_session_reset_by_admin").replacen(
+            "\"context\"",
+            &format!("\"details\":{{\"succeeded_users\":[{}]}},\"context\"", ids.join(",")),
+            1,
+        );
         let host = once(vec![reset]);
         let told = told(&host);
         let alert = &told.get("sessions.mass-reset").unwrap_or_else(|| panic!("{people}: {:?}", told.keys()))[0];
@@ -322,7 +326,11 @@ fn an_entry_dated_ahead_is_delivered_and_judged_at_its_first_sight() {
         };
         assert_eq!(marks[mark], 1, "{written}: {marks}");
         let told = told(&host);
-        assert!(told.contains_key("privilege.granted") && told.contains_key("sign-in.burst"), "{written}: {:?}", told.keys());
+        assert!(
+            told.contains_key("privilege.granted") && told.contains_key("sign-in.burst"),
+            "{written}: {:?}",
+            told.keys()
+        );
         assert_archive_agrees(&host);
     }
 }

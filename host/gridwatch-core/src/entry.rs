@@ -197,7 +197,10 @@ impl Head {
         let parsed = strict.and_then(|strict| {
             let value = |raw: Option<&RawValue>| raw.map(|raw| serde_json::from_str::<Value>(raw.get()).ok());
             // `None` inside where one can't be read.
-            let (id, time) = (value(strict.id).unwrap_or(Some(Value::Null))?, value(strict.date_create).unwrap_or(Some(Value::Null))?);
+            let (id, time) = (
+                value(strict.id).unwrap_or(Some(Value::Null))?,
+                value(strict.date_create).unwrap_or(Some(Value::Null))?,
+            );
             Some((id, time))
         });
         if let Some((id, time)) = parsed {
@@ -524,7 +527,9 @@ mod tests {
 
     #[test]
     fn one_entry_costs_no_other() {
-        let good = |id: &str| format!(r#"{{"id":"{id}","date_create":1794000000,"action":"x","l":[{{"id":"in"}},{{"id":"in"}}]}}"#);
+        let good = |id: &str| {
+            format!(r#"{{"id":"{id}","date_create":1794000000,"action":"x","l":[{{"id":"in"}},{{"id":"in"}}]}}"#)
+        };
         for broken in [
             "{\"id\":\"b\",\"n\":\"raw \u{1} control\"}",
             r#"{"id":"b","n":"\ud83d"}"#,
@@ -535,8 +540,11 @@ mod tests {
             "7",
             "\u{0}",
         ] {
-            for order in [[&good("a"), broken, &good("c")], [broken, &good("a"), &good("c")], [&good("a"), &good("c"), broken]] {
-                let body = format!(r#"{{"entries":[{}],"response_metadata":{{"next_cursor":"n","l":[1]}}}}"#, order.join(","));
+            for order in
+                [[&good("a"), broken, &good("c")], [broken, &good("a"), &good("c")], [&good("a"), &good("c"), broken]]
+            {
+                let body =
+                    format!(r#"{{"entries":[{}],"response_metadata":{{"next_cursor":"n","l":[1]}}}}"#, order.join(","));
                 let page = Page::from_body(body.as_bytes()).unwrap_or_else(|e| panic!("{e}: {body}"));
                 let ids: Vec<&str> = page.entries.iter().map(|entry| entry.id.as_str()).collect();
                 assert!(ids.contains(&"a") && ids.contains(&"c"), "{ids:?}: {body}");
@@ -587,7 +595,11 @@ mod tests {
 
     #[test]
     fn no_entries_are_an_empty_page_only_if_it_is_a_page() {
-        for body in [r#"{"entries":{}}"#, r#"{"entries":null,"response_metadata":{"next_cursor":""}}"#, "\u{feff}{\"entries\":[]}"] {
+        for body in [
+            r#"{"entries":{}}"#,
+            r#"{"entries":null,"response_metadata":{"next_cursor":""}}"#,
+            "\u{feff}{\"entries\":[]}",
+        ] {
             assert!(Page::from_body(body.as_bytes()).unwrap().entries.is_empty(), "{body}");
         }
         for body in [r#"{"entries":null}"#, r#"{"entries":7,"response_metadata":{}}"#, r#"{"entries":{"a":1}}"#] {

@@ -204,7 +204,11 @@ mod tests {
                 r#"{{"id":"a","date_create":9,"odd":{odd},"k\udc00":1,"action":"user_login",
                     "actor":{{"type":"user","user":{{"id":"W1"}}}},"entity":{{"type":"user","user":{{"id":"W2"}}}}}}"#
             ));
-            assert_eq!((e.id.as_str(), e.actor_id(), e.action.as_str(), e.time.0), ("a", "W1", "user_login", 9), "{odd}");
+            assert_eq!(
+                (e.id.as_str(), e.actor_id(), e.action.as_str(), e.time.0),
+                ("a", "W1", "user_login", 9),
+                "{odd}"
+            );
             assert_eq!(e.entity().unwrap()["id"], "W2", "{odd}");
             assert!(e.is_mended(), "{odd}: {:?}", e.marks);
         }

@@ -298,7 +298,10 @@ impl Scan {
                 self.escaped = false;
                 // The second of a pair belongs to the first.
                 if byte == b'u' && at >= self.escape_end {
-                    let high = matches!(text.as_bytes().get(at + 1..at + 3), Some([b'd' | b'D', b'8' | b'9' | b'a'..=b'b' | b'A'..=b'B']));
+                    let high = matches!(
+                        text.as_bytes().get(at + 1..at + 3),
+                        Some([b'd' | b'D', b'8' | b'9' | b'a'..=b'b' | b'A'..=b'B'])
+                    );
                     let pair = high && text.get(at + 5..at + 7) == Some("\\u");
                     self.escape_end = at + if pair { 11 } else { 5 };
                 }
@@ -742,7 +745,13 @@ mod tests {
     #[test]
     fn numbers_are_compared_by_value_at_any_length() {
         for (one, other) in [
-            ("1", "1.0"), ("100", "1e2"), ("1e2", "1E+2"), ("0", "-0"), ("0.5", "5e-1"), ("0", "0e9"), ("-15e2", "-1500.00"),
+            ("1", "1.0"),
+            ("100", "1e2"),
+            ("1e2", "1E+2"),
+            ("0", "-0"),
+            ("0.5", "5e-1"),
+            ("0", "0e9"),
+            ("-15e2", "-1500.00"),
         ] {
             assert_eq!(plain_number(one), plain_number(other), "{one} {other}");
         }

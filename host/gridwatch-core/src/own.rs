@@ -53,7 +53,9 @@ pub fn unreadable_entry(event: &Event, actor: Actor) -> Option<Alert> {
     let has = |mark| event.marks.contains(&mark);
     let what = match () {
         () if has(Mark::NotAnObject) => "it is no JSON object",
-        () if has(Mark::Unreadable) => "its quotes, brackets or commas don't fit, so more may stand in it than was read",
+        () if has(Mark::Unreadable) => {
+            "its quotes, brackets or commas don't fit, so more may stand in it than was read"
+        }
         () if has(Mark::NoAction) => "it names no action",
         () => return None,
     };

@@ -181,7 +181,10 @@ impl Poller {
         let delivered = count(&Sighting::is_delivered);
         let (adopted, dropped) = (count(&|s| s == Sighting::Adopted), count(&|s| s == Sighting::TooMany));
         if adopted > 0 {
-            tracing::info!(entries = adopted, "entries that an older gridwatch delivered look different now; taken for the same");
+            tracing::info!(
+                entries = adopted,
+                "entries that an older gridwatch delivered look different now; taken for the same"
+            );
         }
         for arrival in arrivals.iter().filter(|a| a.sighting == Sighting::TooMany) {
             tracing::warn!(id = arrival.entry.id, "an entry has too many versions; this one is not delivered");

@@ -117,7 +117,11 @@ impl Store {
                 let mut batch = sled::Batch::default();
                 put(&mut batch, b"mformat", &FORMAT);
                 store.commit(batch)?;
-                tracing::info!(ids, ahead, "store taken over from an older gridwatch; nothing is delivered again for it");
+                tracing::info!(
+                    ids,
+                    ahead,
+                    "store taken over from an older gridwatch; nothing is delivered again for it"
+                );
             }
             Some(other) => return Err(Damaged(format!("it has layout {other}, not {FORMAT}")).into()),
         }

@@ -63,7 +63,11 @@ impl ArchiveRecord {
         let line: Line<'_> = serde_json::from_slice(line).ok()?;
         let raw = line.raw.map(|raw| raw.get().to_owned()).or(line.text)?;
         let Line { seq, first_seen, counts_as, version, other_act, .. } = line;
-        Some(Self { seq, sight: Sight { first_seen, counts_as, version: version.unwrap_or(1), other_act }, raw: raw.into() })
+        Some(Self {
+            seq,
+            sight: Sight { first_seen, counts_as, version: version.unwrap_or(1), other_act },
+            raw: raw.into(),
+        })
     }
 }
 

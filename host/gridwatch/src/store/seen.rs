@@ -36,7 +36,10 @@ pub enum Sighting {
     /// Other bytes than those that layout 2 knew: taken for the same, once.
     Adopted,
     /// Says something else than all before: delivered as this version of its id.
-    Version { number: u32, other_act: bool },
+    Version {
+        number: u32,
+        other_act: bool,
+    },
     /// Says something else than [`MAX_VERSIONS`] before: not delivered, but counted.
     TooMany,
 }
@@ -347,7 +350,8 @@ mod tests {
     fn an_id_is_forgotten_a_horizon_after_it_was_last_seen_whatever_its_date() {
         let (_dir, store) = store();
         let day = |n: u64| UnixMillis(NOW.0 + n * DAY_MS);
-        let sweep = |n: u64, walked: &[Window]| store.forget_unseen_since(day(n).seconds().minus(14 * 86_400), walked).unwrap();
+        let sweep =
+            |n: u64, walked: &[Window]| store.forget_unseen_since(day(n).seconds().minus(14 * 86_400), walked).unwrap();
         let ancient = r#"{"id":"old","date_create":1500000000,"action":"x"}"#;
         assert_eq!(see_at(&store, day(0), &[ancient, A]), [Sighting::New, Sighting::New]);
         for n in 1..30 {

@@ -172,11 +172,7 @@ fn counted(
     let mut records = archive::read(trial.archive, Some(from), Some(trial.period.to))?.filter_map(Result::ok);
     let mut alerts: BTreeMap<(String, String), Severity> = BTreeMap::new();
     loop {
-        let events: Vec<Event> = records
-            .by_ref()
-            .take(BATCH)
-            .map(|record| record.event())
-            .collect();
+        let events: Vec<Event> = records.by_ref().take(BATCH).map(|record| record.event()).collect();
         if events.is_empty() {
             return Ok(alerts);
         }
