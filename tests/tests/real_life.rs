@@ -194,7 +194,7 @@ fn a_version_that_tells_of_another_act_is_told_to_a_person() {
     let served = Served::start(move |asked| page(&[if asked.number < 3 { first.clone() } else { then.clone() }]));
     let host = host_of(&served);
     let running = host.start(&[]);
-    until("it has changed", || host.lines("alerts.ndjson").len() > 0);
+    until("it has changed", || !host.lines("alerts.ndjson").is_empty());
     terminate(running);
     let told = told(&host);
     assert_eq!(told.keys().collect::<Vec<_>>(), ["gridwatch.entry-changed"]);

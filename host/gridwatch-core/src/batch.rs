@@ -289,7 +289,7 @@ mod tests {
         let batch = table(&rows).project(&all, &[0, 1], &mut Scratch::default());
         for row in 0..batch.rows() {
             let part: Vec<u64> = serde_json::from_str(batch.text_at(0, row)).unwrap();
-            assert!(part.len() > 100 && part[0] == row as u64 * 100_000, "row {row}");
+            assert!(part.len() > 50 && part[0] == row as u64 * 100_000, "row {row}");
             assert_eq!(batch.text_at(1, row), "x");
         }
     }

@@ -335,7 +335,9 @@ impl<'a> Body<'a> {
         match raw.as_bytes().first() {
             Some(b'[') => Ok(match json::elements(raw) {
                 Some(elements) => elements.into_iter().flat_map(whole_entries).collect(),
-                None => whole_entries(raw.trim_start_matches('[').trim_end_matches(']').trim()),
+                None => {
+                    whole_entries(raw.trim().strip_prefix('[').and_then(|raw| raw.strip_suffix(']')).unwrap_or(raw))
+                }
             }),
             Some(b'{') if json::members(raw).is_some_and(|members| members.is_empty()) => Ok(Vec::new()),
             Some(b'n') if raw == "null" && self.response_metadata.is_some_and(|m| m.starts_with('{')) => Ok(Vec::new()),
@@ -405,13 +407,18 @@ fn whole_entries(element: &str) -> Vec<&str> {
         // Between entries there is a comma.
         let Some(before) = before.strip_suffix(',').or(before.is_empty().then_some(before)) else { continue };
         let Some(entry) = entry_at(&element[at..]) else { continue };
-        found.extend(Some(before.trim()).filter(|before| !before.is_empty()));
+        found.extend(broken(before));
         found.push(entry);
         from = at + entry.len();
     }
-    let rest = element[from..].trim_start_matches(|c: char| c == ',' || c.is_whitespace());
-    found.extend(Some(rest).filter(|rest| !rest.is_empty()));
+    found.extend(broken(&element[from..]));
     found
+}
+
+/// What stands between whole entries, unless it is only what separates them.
+fn broken(between: &str) -> Option<&str> {
+    let text = between.trim_matches(|c: char| c == ',' || c.is_whitespace());
+    (!text.is_empty()).then_some(text)
 }
 
 /// The whole JSON object at the beginning of a text, if it is what an entry is.
@@ -540,9 +547,8 @@ mod tests {
             "7",
             "\u{0}",
         ] {
-            for order in
-                [[&good("a"), broken, &good("c")], [broken, &good("a"), &good("c")], [&good("a"), &good("c"), broken]]
-            {
+            let (a, c) = (good("a"), good("c"));
+            for order in [[&*a, broken, &c], [broken, &a, &c], [&a, &c, broken]] {
                 let body =
                     format!(r#"{{"entries":[{}],"response_metadata":{{"next_cursor":"n","l":[1]}}}}"#, order.join(","));
                 let page = Page::from_body(body.as_bytes()).unwrap_or_else(|e| panic!("{e}: {body}"));

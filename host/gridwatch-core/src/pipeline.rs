@@ -219,15 +219,15 @@ impl Pipeline {
         let mut own = Vec::new();
         for (at, event) in events.iter().enumerate() {
             own.extend(self.own(event).into_iter().map(|alert| (at, alert)));
+            let subscribers = self.subscribers(&event.action);
             let reading = Reading::of(event, &self.directory, &self.networks);
-            self.encode(&mut table, &reading);
             // A later version of an entry happened when the first did: it is no act of its own.
             if !event.is_first_version() {
+                self.encode(&mut table, &reading);
                 continue;
             }
             self.windows.feed(&reading);
-            let subscribers = self.subscribers(&event.action);
-            let reading = Reading::of(event, &self.directory, &self.networks);
+            self.encode(&mut table, &reading);
             for i in subscribers.iter().copied().filter(|i| self.services[*i].service.serves.contains(&event.seq)) {
                 rows[i].push(at as u32);
                 for (column, position) in values[i].iter_mut().zip(&self.services[i].windows) {

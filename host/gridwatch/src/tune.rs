@@ -16,8 +16,6 @@ use crate::{archive, modules};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use gridwatch_core::alert::Alert;
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::Event;
 use gridwatch_core::exception::Exceptions;
 use gridwatch_core::manifest::{Manifest, Rule, Severity};
 use gridwatch_core::time::UnixSeconds;

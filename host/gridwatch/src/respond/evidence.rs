@@ -7,8 +7,6 @@
 use crate::alerts;
 use crate::config::Config;
 use gridwatch_core::alert::Alert;
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::Event;
 use std::collections::BTreeSet;
 
 /// How far the targets of a plan go.

@@ -252,7 +252,7 @@ impl Store {
                 let (key, content) = row?;
                 let old = || Damaged("a row of what layout 2 has seen".into());
                 let identity: Identity = key.get(9..).and_then(|id| id.try_into().ok()).ok_or_else(old)?;
-                let bytes = content.as_ref().try_into().map_err(|_| old())?;
+                let bytes: [u8; 16] = content.as_ref().try_into().map_err(|_| old())?;
                 let row = match rows.entry(identity) {
                     std::collections::hash_map::Entry::Occupied(row) => row.into_mut(),
                     std::collections::hash_map::Entry::Vacant(free) => {

@@ -10,7 +10,6 @@ use crate::detect::evaluated;
 use crate::modules::Wanted;
 use anyhow::{Context, Result};
 use gridwatch_core::echo::Echoes;
-use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
 use gridwatch_core::exception::Exceptions;
 use gridwatch_core::manifest::{ConfigKind, Manifest, Severity, span_text};
