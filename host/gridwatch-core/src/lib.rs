@@ -22,6 +22,7 @@ pub mod exception;
 pub mod field;
 pub mod finding;
 pub mod grant;
+pub mod json;
 pub mod lookup;
 pub mod manifest;
 pub mod mention;

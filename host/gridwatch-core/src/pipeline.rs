@@ -80,7 +80,16 @@ pub struct Prepared {
     /// For each module, the event of each row.
     rows: Vec<Vec<u32>>,
     /// gridwatch's own alerts, each with the event it is about.
-    own: Vec<(usize, Alert)>,
+    own: Vec<(usize, Own)>,
+}
+
+/// An alert of gridwatch's own about an event.
+#[derive(Debug)]
+enum Own {
+    /// There is no other of its kind.
+    Once(Alert),
+    /// May come as often as Slack makes the same mistake, and is folded like a module's.
+    Each(Alert),
 }
 
 /// What a batch of events came to.
@@ -217,12 +226,14 @@ impl Pipeline {
         let mut values: Vec<Vec<Vec<u64>>> = self.services.iter().map(|s| vec![Vec::new(); s.windows.len()]).collect();
         let mut own = Vec::new();
         for (at, event) in events.iter().enumerate() {
-            self.directory.learn(event);
-            if self.unseen.learn(event) {
-                own.push((at, own::unknown_action(event, self.actor(event))));
-            }
+            own.extend(self.own(event).into_iter().map(|alert| (at, alert)));
             let subscribers = self.subscribers(&event.action);
             let reading = Reading::of(event, &self.directory, &self.networks).with_provisioning(&self.provisioning);
+            // A later version of an entry happened when the first did: it is no act of its own.
+            if !event.is_first_version() {
+                self.encode(&mut table, &reading);
+                continue;
+            }
             self.windows.feed(&reading);
             self.encode(&mut table, &reading);
             for i in subscribers.iter().copied().filter(|i| self.services[*i].service.serves.contains(&event.seq)) {
@@ -239,6 +250,20 @@ impl Pipeline {
         Prepared { batches, rows, own }
     }
 
+    /// Learns what an event says of people and actions, and has gridwatch's own to say about it.
+    fn own(&mut self, event: &Event) -> Vec<Own> {
+        let mut own = Vec::new();
+        if event.is_first_version() {
+            self.directory.learn(event);
+            if self.unseen.learn(event) {
+                own.push(Own::Once(own::unknown_action(event, self.actor(event))));
+            }
+        }
+        own.extend(own::unreadable_entry(event, self.actor(event)).map(Own::Each));
+        own.extend(own::entry_changed(event, self.actor(event)).map(Own::Each));
+        own
+    }
+
     /// Checks and folds what the modules said, one outcome per batch, in the same order.
     pub fn conclude(&mut self, events: &[Event], prepared: &Prepared, outcomes: Vec<Outcome>) -> Concluded {
         let mut concluded = Concluded::default();
@@ -251,10 +276,18 @@ impl Pipeline {
         let (mut own, mut findings) = (prepared.own.iter().peekable(), findings.into_iter().peekable());
         for (at, event) in events.iter().enumerate() {
             let newest = self.windows.newest_as_of(event.seq);
-            self.apps.learn(event);
-            self.memory.learn_channel(event);
-            let mut sent: Vec<Alert> =
-                own.next_if(|(own, _)| *own == at).map(|(_, alert)| alert.clone()).into_iter().collect();
+            let is_news = event.is_first_version();
+            if is_news {
+                self.apps.learn(event);
+                self.memory.learn_channel(event);
+            }
+            let mut sent: Vec<Alert> = Vec::new();
+            while let Some((_, own)) = own.next_if(|(own, _)| *own == at) {
+                match own {
+                    Own::Once(alert) => sent.push(alert.clone()),
+                    Own::Each(alert) => sent.extend(self.folder.fold(alert.clone(), newest)),
+                }
+            }
             while let Some((_, module, finding)) = findings.next_if(|(of, ..)| *of == at) {
                 let mut alert = self.alert(module, events, prepared, at, finding);
                 self.hide(&mut alert, event);
@@ -264,7 +297,9 @@ impl Pipeline {
             }
             // What is known is told as of the event: before it is learned, and only of what is sent.
             let sent = self.told_about(event, sent);
-            self.memory.learn(event, &self.networks);
+            if is_news {
+                self.memory.learn(event, &self.networks);
+            }
             sent.iter().for_each(|alert| self.memory.learn_alert(alert, event));
             concluded.alerts.extend(sent);
         }
@@ -344,8 +379,8 @@ impl Pipeline {
         let rule = &service.manifest.rules[finding.rule];
         let name = format!("{}.{}", service.manifest.name, rule.id);
         let (uid, period_start) = Alert::identity(&name, &finding.dedup_key, event.time, rule.fold_s);
-        let basis = Basis::of(&finding, event, &service.manifest, &prepared.batches[module], &self.tables);
         let reading = Reading::of(event, &self.directory, &self.networks).with_provisioning(&self.provisioning);
+        let basis = Basis::of(&finding, &reading, &service.manifest, &prepared.batches[module], &self.tables);
         let mut evidence: Vec<Arc<Stub>> = finding
             .windows
             .iter()

@@ -10,7 +10,6 @@ use crate::detect::evaluated;
 use crate::modules::Wanted;
 use anyhow::{Context, Result};
 use gridwatch_core::echo::Echoes;
-use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
 use gridwatch_core::exception::Exceptions;
 use gridwatch_core::manifest::{ConfigKind, Manifest, Severity, span_text};
@@ -174,11 +173,7 @@ fn counted(
     let mut records = archive::read(trial.archive, Some(from), Some(trial.period.to))?.filter_map(Result::ok);
     let mut alerts: BTreeMap<(String, String), Severity> = BTreeMap::new();
     loop {
-        let events: Vec<Event> = records
-            .by_ref()
-            .take(BATCH)
-            .map(|record| Event::new(record.seq, record.first_seen, &Entry::from_json(&record.raw)))
-            .collect();
+        let events: Vec<Event> = records.by_ref().take(BATCH).map(|record| record.event()).collect();
         if events.is_empty() {
             return Ok(alerts);
         }

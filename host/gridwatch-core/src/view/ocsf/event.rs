@@ -72,7 +72,7 @@ impl<'e> Draft<'e> {
         let metadata = self.metadata(product);
         self.out.put("metadata", metadata);
         self.out.put_taken("raw_data_hash", || Some(raw_data_hash(self.event, self.version)));
-        if raw_data == RawData::Include {
+        if raw_data == RawData::Include || self.event.is_mended() {
             self.out.put("raw_data", self.event.raw());
         }
         let rest = self.leaves.into_rest();
@@ -461,7 +461,7 @@ fn metadata(event: &Event, product: &Product<'_>, version: Version) -> Made {
         .set("version", product.version)
         .set("event_uid", event.seq.to_string())
         .maybe("logged_time", first_seen.clone());
-    let labels: Vec<Value> = event.marks.iter().filter_map(|mark| serde_json::to_value(mark).ok()).collect();
+    let labels: Vec<Value> = event.labels().map(Value::from).collect();
     version
         .make(&v::METADATA)
         .set("version", version.name())
