@@ -18,12 +18,13 @@
 use crate::alert::Alert;
 use crate::batch::Batch;
 use crate::catalogue;
-use crate::entry::Entry;
-use crate::event::Event;
+use crate::entry::{Entry, Versions};
+use crate::event::{Event, Sight};
 use crate::lookup::Tables;
 use crate::manifest::{Manifest, Rule, Severity};
 use crate::network::Networks;
 use crate::pipeline::{Fault, Outcome, Pipeline, Service};
+use crate::provisioning::Provisioning;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +53,9 @@ pub struct Case {
     /// Lines of a table of networks, as [`Networks::parse`] reads it.
     #[serde(default)]
     pub networks: Vec<String>,
+    /// Who provisions accounts, as `[detect.provisioning]` has it.
+    #[serde(default)]
+    pub provisioning: Provisioning,
     entries: Vec<Value>,
     alerts: Vec<Expected>,
 }
@@ -111,20 +115,17 @@ impl Case {
         tables
     }
 
-    /// The case's events, numbered from 1 in order of arrival. What is given again under its id, time and content is left out,
-    /// as the host drops it before any module sees it.
+    /// The case's events, numbered from 1 in order of arrival. What is given again under its id and says the same is left out, as
+    /// the host drops it before any module sees it; what says something else is a later version.
     pub fn events(&self) -> Vec<Event> {
         let entries = self.entries.iter().flat_map(expand).map(|json| Entry::from_json(&json.to_string()));
-        let mut contents = BTreeMap::new();
-        let is_new = |entry: &Entry| {
-            let content = entry.content_hash();
-            contents.insert((entry.id.clone(), entry.time), content) != Some(content)
-        };
-        let event = |(i, entry): (usize, Entry)| {
+        let mut versions = Versions::default();
+        let version = |entry: Entry| versions.see(&entry).map(|version| (entry, version));
+        let event = |(i, (entry, (version, other_act))): (usize, (Entry, (u32, bool)))| {
             let seen = entry.time.unwrap_or_default().plus(60).millis();
-            Event::new(i as u64 + 1, seen, &entry)
+            Event::seen(i as u64 + 1, Sight { version, other_act, ..Sight::first(seen) }, &entry)
         };
-        entries.filter(is_new).enumerate().map(event).collect()
+        entries.filter_map(version).enumerate().map(event).collect()
     }
 
     /// Runs the case with each batch size, with a fresh `run` for each, and says what doesn't hold.
@@ -158,7 +159,8 @@ impl Case {
         mut run: Run,
     ) -> (Vec<Alert>, Vec<Fault>) {
         let service = Service { manifest: Arc::new(manifest.clone()), digest: "case".into(), serves: 0..u64::MAX };
-        let mut pipeline = Pipeline::new(vec![service]).with_networks(networks.clone());
+        let mut pipeline =
+            Pipeline::new(vec![service]).with_networks(networks.clone()).with_provisioning(self.provisioning.clone());
         let (mut sent, mut faults) = (Vec::new(), Vec::new());
         for events in self.events().chunks(batch_size) {
             let prepared = pipeline.prepare(events);
@@ -257,7 +259,30 @@ fn brief(alerts: &[Alert]) -> String {
     if alerts.is_empty() { "none".into() } else { alerts.iter().map(one).collect::<Vec<_>>().join("; ") }
 }
 
+/// Entries as they are meant: `{"repeat": N, …}` as so many, and in them `{"times": N, "text": "W{n}"}` as a list of so many texts.
 fn expand(item: &Value) -> Vec<Value> {
+    let mut entries = repeated(item);
+    entries.iter_mut().for_each(fill);
+    entries
+}
+
+fn fill(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            let list = fields.get("times").and_then(Value::as_u64).zip(fields.get("text").and_then(Value::as_str));
+            match list {
+                Some((times, text)) if fields.len() == 2 => {
+                    *value = (0..times).map(|n| Value::from(text.replace("{n}", &n.to_string()))).collect();
+                }
+                _ => fields.values_mut().for_each(fill),
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(fill),
+        _ => {}
+    }
+}
+
+fn repeated(item: &Value) -> Vec<Value> {
     let (Some(times), Some(entry)) = (item.get("repeat").and_then(Value::as_u64), item.get("entry")) else {
         return vec![item.clone()];
     };
@@ -356,8 +381,8 @@ mod tests {
         let case = format!(r#"{{"kind":"sequence","entries":[{entries}],"alerts":[]}}"#);
         let case: Case = serde_json::from_str(&case).unwrap();
         let events = case.events();
-        let told: Vec<_> = events.iter().map(|e| (e.seq, e.id.as_str(), e.time.0)).collect();
-        assert_eq!(told, [(1, "a", 1), (2, "a", 2), (3, "a", 1), (4, "b", 1)]);
+        let told: Vec<_> = events.iter().map(|e| (e.seq, e.id.as_str(), e.time.0, e.sight().version)).collect();
+        assert_eq!(told, [(1, "a", 1, 1), (2, "a", 2, 2), (3, "a", 1, 3), (4, "b", 1, 1)]);
     }
 
     #[test]

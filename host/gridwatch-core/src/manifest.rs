@@ -763,6 +763,14 @@ mod tests {
     }
 
     #[test]
+    fn a_setting_that_moved_names_its_new_place() {
+        let manifest = Manifest::parse(GOOD).unwrap();
+        let given = serde_json::json!({ "provisioning_apps": ["A1"] });
+        let problems = manifest.setting_problems(given.as_object().unwrap());
+        assert!(problems[0].1.contains("`apps` under `[detect.provisioning]`"), "{problems:?}");
+    }
+
+    #[test]
     fn a_set_stands_for_its_actions_wherever_actions_do() {
         let text = GOOD.replace("[[window]]", "[sets]\nins = [\"user_login\", \"cli_login\"]\n[[window]]");
         let used = text.replace("[\"user_login_failed\"]", "[\"@ins\", \"user_login_failed\"]");

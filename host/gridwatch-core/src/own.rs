@@ -8,6 +8,7 @@ use crate::basis::Basis;
 use crate::conduct::SetAside;
 use crate::directory::Role;
 use crate::drift::Drift;
+use crate::entry::Mark;
 use crate::event::Event;
 use crate::exception::Exception;
 use crate::finding::{MAX_KEY, MAX_LABEL, MAX_TITLE, clean};
@@ -44,19 +45,50 @@ pub fn manifest() -> &'static Manifest {
 /// The first entry of an action that the catalogue doesn't have.
 pub fn unknown_action(event: &Event, actor: Actor) -> Alert {
     let title = format!("Slack logs an action that gridwatch doesn't know: {}", event.action);
-    let blank = blank("unknown-action", &event.action, title, event.first_seen);
-    let (uid, period_start) = Alert::identity(&blank.rule, &blank.dedup_key, event.time, blank.period_s);
-    Alert {
-        uid,
-        period_start,
-        first: event.time,
-        last: event.time,
-        actor,
-        evidence: vec![Stub::of(event)],
-        evidence_total: 1,
-        labels: BTreeMap::from([("action".to_owned(), clean(&event.action, MAX_TITLE))]),
-        ..blank
+    let mut alert = about_entry("unknown-action", &event.action, title, event, actor);
+    alert.labels = BTreeMap::from([("action".to_owned(), clean(&event.action, MAX_TITLE))]);
+    alert
+}
+
+/// An entry that can't be read for sure, or that names no action: no rule can be trusted to have seen what it says. One alert a day
+/// for each way in which that happens.
+pub fn unreadable_entry(event: &Event, actor: Actor) -> Option<Alert> {
+    let has = |mark| event.marks.contains(&mark);
+    let what = match () {
+        () if has(Mark::NotAnObject) => "it is no JSON object",
+        () if has(Mark::Unreadable) => {
+            "its quotes, brackets or commas don't fit, so more may stand in it than was read"
+        }
+        () if has(Mark::NoAction) => "it names no action",
+        () => return None,
+    };
+    let title = format!("An entry of the audit log can't be read: {what}");
+    let mut alert = about_entry("unreadable-entry", what, title, event, actor);
+    alert.labels.insert("unreadable".to_owned(), what.to_owned());
+    Some(alert)
+}
+
+/// An entry that was delivered and judged comes again under its id, and tells of another act.
+pub fn entry_changed(event: &Event, actor: Actor) -> Option<Alert> {
+    if !event.marks.contains(&Mark::OtherAct) {
+        return None;
     }
+    let action = if event.action.is_empty() { "no action" } else { &event.action };
+    let title = format!("An entry of the audit log has become another one: {action}");
+    let mut alert = about_entry("entry-changed", &event.id, title, event, actor);
+    let version = event.sight().version.to_string();
+    let labels = [("action", action), ("entity_type", event.entity_type()), ("version", &version)];
+    let said = labels.into_iter().filter(|(_, text)| !text.is_empty());
+    alert.labels.extend(said.map(|(name, text)| (name.to_owned(), clean(text, MAX_LABEL))));
+    Some(alert)
+}
+
+fn about_entry(rule: &str, key: &str, title: String, event: &Event, actor: Actor) -> Alert {
+    let blank = blank(rule, key, title, event.first_seen);
+    let (uid, period_start) = Alert::identity(&blank.rule, &blank.dedup_key, event.time, blank.period_s);
+    let labels = BTreeMap::from([("entry".to_owned(), clean(&event.id, MAX_LABEL))]);
+    let (first, last) = (event.time, event.time);
+    Alert { uid, period_start, first, last, actor, evidence: vec![Stub::of(event)], evidence_total: 1, labels, ..blank }
 }
 
 /// What rules have said of an actor within a time is enough to look at as one thing. `last` is the alert that made it so.
@@ -247,6 +279,23 @@ mod tests {
         assert_eq!((alert.rule.as_str(), alert.severity), ("gridwatch.unknown-action", Severity::Informational));
         assert_eq!((alert.first, alert.period_start.0, alert.evidence[0].seq), (alert.last, 86_400, 7));
         assert!(alert.title.contains("user_beamed_up") && !alert.title.contains('\u{7}'));
+    }
+
+    #[test]
+    fn what_cant_be_read_is_told_once_for_each_way() {
+        let told = |raw: &str| {
+            let entry = Entry::from_json(raw);
+            unreadable_entry(&Event::new(7, UnixMillis(91_000_000), &entry), Actor::default())
+        };
+        for raw in ["7", r#"{"id":"a","action":"x""#, r#"{"id":"a","date_create":9}"#] {
+            let alert = told(raw).unwrap();
+            assert_eq!((alert.rule.as_str(), alert.evidence_total), ("gridwatch.unreadable-entry", 1), "{raw}");
+            assert_eq!(alert.labels["entry"], Entry::from_json(raw).id);
+        }
+        assert!(told(r#"{"id":"a","action":"user_login","x":"\ud83d","y":007}"#).is_none(), "all of it was read");
+        let of = |raw| told(raw).unwrap().uid;
+        assert_eq!(of("7"), of("8"));
+        assert_ne!(of("7"), of("{"));
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::lookup::Tables;
 use crate::manifest::Manifest;
 use crate::network::Networks;
 use crate::own;
+use crate::provisioning::Provisioning;
 use crate::risk::{Bar, Risk};
 use crate::state::{self, StateOp};
 use crate::stub::Stub;
@@ -82,7 +83,16 @@ pub struct Prepared {
     /// For each module, the event of each row.
     rows: Vec<Vec<u32>>,
     /// gridwatch's own alerts, each with the event it is about.
-    own: Vec<(usize, Alert)>,
+    own: Vec<(usize, Own)>,
+}
+
+/// An alert of gridwatch's own about an event.
+#[derive(Clone, Debug)]
+enum Own {
+    /// There is no other of its kind.
+    Once(Alert),
+    /// May come as often as Slack makes the same mistake, and is folded like a module's.
+    Each(Alert),
 }
 
 /// What a batch of events came to.
@@ -105,6 +115,7 @@ pub struct Pipeline {
     windows: Windows,
     directory: Directory,
     networks: Networks,
+    provisioning: Provisioning,
     tables: Tables,
     memory: Memory,
     apps: Apps,
@@ -140,6 +151,12 @@ impl Pipeline {
     /// the same events: what comes out depends on it.
     pub fn with_networks(mut self, networks: Networks) -> Self {
         self.networks = networks;
+        self
+    }
+
+    /// Says who provisions accounts, for `context.provisioning`. Like networks, not to be changed between two readings.
+    pub fn with_provisioning(mut self, provisioning: Provisioning) -> Self {
+        self.provisioning = provisioning;
         self
     }
 
@@ -212,12 +229,14 @@ impl Pipeline {
         let mut values: Vec<Vec<Vec<u64>>> = self.services.iter().map(|s| vec![Vec::new(); s.windows.len()]).collect();
         let mut own = Vec::new();
         for (at, event) in events.iter().enumerate() {
-            self.directory.learn(event);
-            if self.unseen.learn(event) {
-                own.push((at, own::unknown_action(event, self.actor(event))));
-            }
+            own.extend(self.own(event).into_iter().map(|alert| (at, alert)));
             let subscribers = self.subscribers(&event.action);
-            let reading = Reading::of(event, &self.directory, &self.networks);
+            let reading = Reading::of(event, &self.directory, &self.networks).with_provisioning(&self.provisioning);
+            // A later version of an entry happened when the first did: it is no act of its own.
+            if !event.is_first_version() {
+                self.encode(&mut table, &reading);
+                continue;
+            }
             self.windows.feed(&reading);
             self.encode(&mut table, &reading);
             for i in subscribers.iter().copied().filter(|i| self.services[*i].service.serves.contains(&event.seq)) {
@@ -234,6 +253,20 @@ impl Pipeline {
         Prepared { batches, rows, own }
     }
 
+    /// Learns what an event says of people and actions, and has gridwatch's own to say about it.
+    fn own(&mut self, event: &Event) -> Vec<Own> {
+        let mut own = Vec::new();
+        if event.is_first_version() {
+            self.directory.learn(event);
+            if self.unseen.learn(event) {
+                own.push(Own::Once(own::unknown_action(event, self.actor(event))));
+            }
+        }
+        own.extend(own::unreadable_entry(event, self.actor(event)).map(Own::Each));
+        own.extend(own::entry_changed(event, self.actor(event)).map(Own::Each));
+        own
+    }
+
     /// Checks and folds what the modules said, one outcome per batch, in the same order.
     pub fn conclude(&mut self, events: &[Event], prepared: &Prepared, outcomes: Vec<Outcome>) -> Concluded {
         let mut concluded = Concluded::default();
@@ -248,15 +281,17 @@ impl Pipeline {
         let (mut own, mut findings) = (own.into_iter().peekable(), findings.into_iter().peekable());
         for (at, event) in events.iter().enumerate() {
             let newest = self.windows.newest_as_of(event.seq);
-            self.apps.learn(event);
-            self.memory.learn_channel(event);
-            let mut sent = Vec::new();
-            while let Some((_, alert)) = own.next_if(|(own, _)| *own == at) {
-                // What comes once by itself needs no folding; a module may be set aside after each start.
-                sent.extend(match alert.rule == own::MODULE_SET_ASIDE {
-                    true => self.folder.fold(alert, newest),
-                    false => Some(alert),
-                });
+            let is_news = event.is_first_version();
+            if is_news {
+                self.apps.learn(event);
+                self.memory.learn_channel(event);
+            }
+            let mut sent: Vec<Alert> = Vec::new();
+            while let Some((_, own)) = own.next_if(|(own, _)| *own == at) {
+                match own {
+                    Own::Once(alert) => sent.push(alert),
+                    Own::Each(alert) => sent.extend(self.folder.fold(alert, newest)),
+                }
             }
             while let Some((_, module, finding)) = findings.next_if(|(of, ..)| *of == at) {
                 let mut alert = self.alert(module, events, prepared, at, finding);
@@ -267,7 +302,9 @@ impl Pipeline {
             }
             // What is known is told as of the event: before it is learned, and only of what is sent.
             let sent = self.told_about(event, sent);
-            self.memory.learn(event, &self.networks);
+            if is_news {
+                self.memory.learn(event, &self.networks);
+            }
             sent.iter().for_each(|alert| self.memory.learn_alert(alert, event));
             concluded.alerts.extend(sent);
         }
@@ -347,10 +384,11 @@ impl Pipeline {
         events: &[Event],
         prepared: &Prepared,
         set_aside: &SetAside,
-    ) -> Option<(usize, Alert)> {
+    ) -> Option<(usize, Own)> {
         let service = &self.services[module].service;
         let at = *prepared.rows[module].get(set_aside.row as usize)? as usize;
-        Some((at, own::module_set_aside(&service.manifest, &service.digest, set_aside, &events[at])))
+        let alert = own::module_set_aside(&service.manifest, &service.digest, set_aside, &events[at]);
+        Some((at, Own::Each(alert)))
     }
 
     /// The alert that one finding makes by itself.
@@ -360,8 +398,8 @@ impl Pipeline {
         let rule = &service.manifest.rules[finding.rule];
         let name = format!("{}.{}", service.manifest.name, rule.id);
         let (uid, period_start) = Alert::identity(&name, &finding.dedup_key, event.time, rule.fold_s);
-        let basis = Basis::of(&finding, event, &service.manifest, &prepared.batches[module], &self.tables);
-        let reading = Reading::of(event, &self.directory, &self.networks);
+        let reading = Reading::of(event, &self.directory, &self.networks).with_provisioning(&self.provisioning);
+        let basis = Basis::of(&finding, &reading, &service.manifest, &prepared.batches[module], &self.tables);
         let mut evidence: Vec<Arc<Stub>> = finding
             .windows
             .iter()

@@ -19,6 +19,7 @@ use gridwatch_core::lookup::Tables;
 use gridwatch_core::manifest::Grant;
 use gridwatch_core::network::Networks;
 use gridwatch_core::poll::{InvalidPollConfig, PollConfig, PollSettings};
+use gridwatch_core::provisioning::Provisioning;
 use gridwatch_core::risk::Bar;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{RawData, View};
@@ -43,6 +44,8 @@ pub struct Config {
     /// Who runs which addresses: the table of `detect.networks` over the lists and databases of `enrich`; empty if nothing was
     /// given.
     pub networks: Networks,
+    /// Who provisions accounts; empty if nobody was named.
+    pub provisioning: Provisioning,
     /// How to ask Slack about people; `None`: nobody is asked.
     pub asking: Option<Asking>,
     pub tuning: Tuning,

@@ -140,9 +140,7 @@ fn alert(record: &Record) -> Option<&Alert> {
 
 fn archived(record: &Record) -> Option<ArchiveRecord> {
     match record {
-        Record::Event { seq, first_seen, raw } => {
-            Some(ArchiveRecord { seq: *seq, first_seen: *first_seen, raw: raw.as_str().into() })
-        }
+        Record::Event { seq, sight, raw } => Some(ArchiveRecord { seq: *seq, sight: *sight, raw: raw.as_str().into() }),
         Record::Alert(_) => None,
     }
 }

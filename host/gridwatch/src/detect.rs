@@ -121,7 +121,7 @@ fn step(
 ) -> Result<()> {
     let first = shared.store.next_seq();
     let numbered = pending.iter().enumerate();
-    let events: Vec<Event> = numbered.map(|(i, p)| Event::new(first + i as u64, p.first_seen, &p.entry)).collect();
+    let events: Vec<Event> = numbered.map(|(i, p)| Event::seen(first + i as u64, p.sight, &p.entry)).collect();
     pipeline.except(shared.exceptions.in_force());
     let Detected { mut concluded, mut changes, behaved } = detect(pipeline, workers, &events);
     changes.extend(answers.fill(&mut concluded.alerts));

@@ -14,6 +14,7 @@ use gridwatch_core::lookup::Tables;
 use gridwatch_core::manifest::{Grant, Manifest};
 use gridwatch_core::network::Networks;
 use gridwatch_core::pipeline::{Pipeline, Service};
+use gridwatch_core::provisioning::Provisioning;
 use gridwatch_core::risk::Bar;
 use gridwatch_detect::{Engine, Limits, Module, Refused};
 use serde_json::{Map, Value};
@@ -31,6 +32,7 @@ pub struct Wanted {
     pub grants: BTreeMap<String, BTreeSet<Grant>>,
     pub tables: Tables,
     pub networks: Networks,
+    pub provisioning: Provisioning,
     /// The exceptions file.
     pub exceptions: Option<PathBuf>,
     /// The journal of responses, whose echoes a replay is to suppress as the live run did.
@@ -74,6 +76,7 @@ impl Wanted {
                 .collect(),
             tables: config.tables(),
             networks: config.networks.clone(),
+            provisioning: config.provisioning.clone(),
             exceptions: config.tuning.exceptions.clone(),
             responses: Some(crate::respond::journal::path(&config.state_dir)),
             state_max_bytes: Some(config.detect.state_max_bytes as usize),

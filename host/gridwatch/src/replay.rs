@@ -12,8 +12,9 @@ use crate::modules::{Wanted, pipeline};
 use crate::record::PRODUCT;
 use anyhow::Result;
 use gridwatch_core::alert::Alert;
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::Event;
+use gridwatch_core::batch::MAX_BATCH_BYTES;
+use gridwatch_core::entry::{Entry, Versions};
+use gridwatch_core::event::{Event, Sight};
 use gridwatch_core::exception::Exceptions;
 use gridwatch_core::pipeline::Pipeline;
 use gridwatch_core::time::UnixSeconds;
@@ -25,8 +26,8 @@ use std::sync::Arc;
 
 /// Stored entries to run modules over, as often as one likes.
 pub enum Source {
-    /// Of a file, in order of time and id, as a drained window would be.
-    Entries(Vec<Entry>),
+    /// Of a file, in order of time and id, as a drained window would be; each with the version that it is of its id.
+    Entries(Vec<(Entry, (u32, bool))>),
     /// Of the archive, between two times: the same events with the same numbers as live.
     Archive { dir: PathBuf, from: Option<UnixSeconds>, to: Option<UnixSeconds> },
 }
@@ -35,25 +36,27 @@ impl Source {
     pub fn file(path: &Path) -> Result<Self> {
         let mut entries = Entries::new(open(path)?).collect::<Result<Vec<Entry>, _>>()?;
         entries.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
-        let mut seen = std::collections::HashSet::new();
-        entries.retain(|entry| seen.insert((entry.id.clone(), entry.content_hash())));
-        Ok(Self::Entries(entries))
+        let mut versions = Versions::default();
+        let version = |entry: Entry| versions.see(&entry).map(|version| (entry, version));
+        Ok(Self::Entries(entries.into_iter().filter_map(version).collect()))
     }
 
     fn events(&self) -> Result<Box<dyn Iterator<Item = Result<Event>> + '_>> {
         match self {
             Self::Entries(entries) => {
                 // Without a time of its own an entry counts as of the earliest one: at 1970 it would pass for years of history.
-                let earliest = entries.iter().find_map(|entry| entry.time).unwrap_or_default();
-                let event = move |(i, entry): (usize, &Entry)| {
-                    Ok(Event::new(i as u64 + 1, entry.time.unwrap_or(earliest).millis(), entry))
+                let earliest = entries.iter().find_map(|(entry, _)| entry.time).unwrap_or_default();
+                let event = move |(i, (entry, (version, other_act))): (usize, &(Entry, (u32, bool)))| {
+                    let seen = Sight::first(entry.time.unwrap_or(earliest).millis());
+                    let sight = Sight { version: *version, other_act: *other_act, ..seen };
+                    Ok(Event::seen(i as u64 + 1, sight, entry))
                 };
                 Ok(Box::new(entries.iter().enumerate().map(event)))
             }
             Self::Archive { dir, from, to } => {
                 let event = |record: Result<ArchiveRecord, _>| {
                     let record = record.map_err(anyhow::Error::from)?;
-                    Ok(Event::new(record.seq, record.first_seen, &Entry::from_json(&record.raw)))
+                    Ok(record.event())
                 };
                 Ok(Box::new(archive::read(dir, *from, *to)?.map(event)))
             }
@@ -78,6 +81,17 @@ impl Replay<'_> {
         Ok(troubles)
     }
 
+    /// As live: so many events, but no more than a batch may weigh, save for the last.
+    fn next_batch(&self, events: &mut dyn Iterator<Item = Result<Event>>) -> Result<Vec<Event>> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < self.batch && bytes < MAX_BATCH_BYTES {
+            let Some(event) = events.next().transpose()? else { break };
+            bytes += event.raw().len();
+            batch.push(event);
+        }
+        Ok(batch)
+    }
+
     /// Tells each alert and revision; returns the exceptions that held, which are the configured ones if none are given, and
     /// what the modules could not judge.
     fn run(
@@ -87,8 +101,9 @@ impl Replay<'_> {
         tell: &mut dyn FnMut(&Alert) -> Result<()>,
     ) -> Result<(Arc<Exceptions>, Troubles)> {
         let modules = wanted.load()?;
-        let mut pipeline: Pipeline =
-            pipeline(&modules, wanted.networks.clone(), wanted.tables.clone()).with_risk(wanted.risk);
+        let mut pipeline: Pipeline = pipeline(&modules, wanted.networks.clone(), wanted.tables.clone())
+            .with_provisioning(wanted.provisioning.clone())
+            .with_risk(wanted.risk);
         if let Some(bytes) = wanted.state_max_bytes {
             pipeline = pipeline.with_state_max(bytes);
         }
@@ -102,7 +117,7 @@ impl Replay<'_> {
         let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
         let mut events = self.source.events()?;
         loop {
-            let events: Vec<Event> = events.by_ref().take(self.batch).collect::<Result<_>>()?;
+            let events = self.next_batch(&mut events)?;
             if events.is_empty() {
                 return Ok((exceptions, troubles));
             }

@@ -289,6 +289,7 @@ impl Detector {
     fn new(shared: &Shared, mut modules: Vec<Module>) -> Result<Self> {
         let mut pipeline = pipeline(&modules, shared.config.networks.clone(), shared.config.tables())
             .with_state_max(shared.config.detect.state_max_bytes as usize)
+            .with_provisioning(shared.config.provisioning.clone())
             .with_risk(shared.config.detect.risk);
         let mut answers = Answers::new(shared.config.asking.as_ref())?;
         for row in shared.store.rule_state() {

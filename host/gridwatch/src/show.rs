@@ -149,6 +149,15 @@ pub fn status(status: &Status, now: UnixMillis) {
         "poll     drained to {watermark}; {} pages, {} stored, {} seen before, {} changed",
         poll.pages, poll.stored, poll.duplicates, poll.changed
     );
+    for (count, what) in [
+        (poll.respelled, "seen before in other bytes that say the same"),
+        (poll.adopted, "that an older gridwatch delivered look different now; taken for the same"),
+        (poll.dropped_versions, "are versions beyond what is kept of an id, and were not delivered"),
+    ] {
+        if count > 0 {
+            println!("         {count} {what}");
+        }
+    }
     if let Some(why) = &poll.paused {
         println!("         waiting: {why}");
     }

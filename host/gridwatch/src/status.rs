@@ -42,11 +42,19 @@ pub struct Poll {
     pub watermark: Option<UnixSeconds>,
     pub last_success: Option<UnixMillis>,
     pub pages: u64,
-    /// Entries in pages, those stored as new, those seen before, and those of a known id with other content.
+    /// Entries in pages, those stored as new, those seen before, and those stored that are a later version of a known id.
     pub entries: u64,
     pub stored: u64,
     pub duplicates: u64,
     pub changed: u64,
+    /// Of the duplicates: those in other bytes that say the same, and those of which an older gridwatch knew only the bytes.
+    #[serde(default)]
+    pub respelled: u64,
+    #[serde(default)]
+    pub adopted: u64,
+    /// Versions of an id beyond the bound, which are not stored.
+    #[serde(default)]
+    pub dropped_versions: u64,
     /// Requests a minute that polling allows itself now.
     pub requests_per_minute: f64,
     /// Why polling stands still, if it does.

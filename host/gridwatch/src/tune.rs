@@ -16,8 +16,6 @@ use crate::{archive, modules};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use gridwatch_core::alert::Alert;
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::Event;
 use gridwatch_core::exception::Exceptions;
 use gridwatch_core::manifest::{Manifest, Rule, Severity};
 use gridwatch_core::time::UnixSeconds;
@@ -221,7 +219,7 @@ impl Seen {
                     continue;
                 }
             };
-            let event = Event::new(record.seq, record.first_seen, &Entry::from_json(&record.raw));
+            let event = record.event();
             if !event.actor_id().is_empty() && !seen.actors.contains(event.actor_id()) {
                 seen.actors.insert(event.actor_id().to_owned());
             }

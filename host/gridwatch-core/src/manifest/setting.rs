@@ -51,6 +51,10 @@ impl Manifest {
         let problem = |(name, value): (&String, &Value)| {
             let problem = match self.config.get(name) {
                 Some(key) => key.problem(value)?,
+                // Each module had its own until there was one for all.
+                None if name == "provisioning_apps" => {
+                    "is no setting of modules any more: write it as `apps` under `[detect.provisioning]`, once for all of them".into()
+                }
                 None => {
                     let near = did_you_mean(name, self.config.keys().map(String::as_str));
                     let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();

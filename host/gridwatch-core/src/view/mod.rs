@@ -12,8 +12,9 @@ mod leaves;
 
 use crate::alert::Alert;
 use crate::event::Event;
+use crate::json;
 use ocsf::Version;
-use serde_json::{Value, json};
+use serde_json::{Value, json as object};
 
 /// gridwatch itself, as the views name it.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +31,7 @@ impl Product<'_> {
 pub enum RawData {
     #[default]
     Include,
-    /// Only for entries that are an object: of any other entry the bytes are all there is, so they stay.
+    /// Only for entries that are an object and could be read as they are: of any other entry the bytes say more, so they stay.
     Omit,
 }
 
@@ -66,8 +67,7 @@ impl View {
             Self::Ocsf => ocsf::event(event, product, Version::V1_8_0, raw_data).to_string(),
             Self::Ocsf1_1 => ocsf::event(event, product, Version::V1_1_0, raw_data).to_string(),
             Self::Ecs => ecs::event(event, product, raw_data).to_string(),
-            // JSON allows line feeds between tokens only.
-            Self::Raw => event.raw().replace(['\n', '\r'], " "),
+            Self::Raw => raw_line(event),
         }
     }
 
@@ -87,13 +87,26 @@ impl View {
             Self::Ocsf => ocsf::json_schema(Version::V1_8_0),
             Self::Ocsf1_1 => ocsf::json_schema(Version::V1_1_0),
             Self::Ecs => ecs::json_schema(),
-            Self::Raw => json!({
+            Self::Raw => object!({
                 "$schema": "https://json-schema.org/draft/2020-12/schema",
                 "title": "gridwatch view `raw`",
-                "description": "An entry exactly as Slack sent it. Slack adds keys without notice, so this promises nothing: \
+                "description": "An entry exactly as Slack sent it, on one line; of a later version of an entry that was \
+                                delivered before, `gridwatch` says which. Slack adds keys without notice, so this promises nothing: \
                                 an ordinary entry is an object with `id`, `date_create` (seconds since 1970), `action`, \
                                 `actor`, `entity` and `context`.",
             }),
         }
+    }
+}
+
+/// Slack's bytes on one line. Whoever takes them has an id for each entry, and would take a later version for the same again, so
+/// that one says what it is.
+fn raw_line(event: &Event) -> String {
+    let line = json::one_line(event.raw());
+    match line.strip_suffix('}') {
+        Some(entry) if !event.is_first_version() => {
+            format!("{entry},\"gridwatch\":{{\"version\":{}}}}}", event.sight().version)
+        }
+        _ => line.into_owned(),
     }
 }

@@ -12,6 +12,7 @@ use gridwatch_core::finding::clean;
 use gridwatch_core::manifest::Grant;
 use gridwatch_core::network::{NetworkKind, Networks, NotNetworks};
 use gridwatch_core::poll::MAX_WAIT_MS;
+use gridwatch_core::provisioning::Provisioning;
 use gridwatch_core::risk::Bar;
 use gridwatch_core::subject::is_id;
 use gridwatch_core::time::UnixSeconds;
@@ -84,7 +85,7 @@ fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
     let slack = slack(root.section("slack"), edge);
     let modules = modules(root.section("modules"), edge);
     let lookups = lookups(root.section("lookups"), edge);
-    let (detect, networks, tuning) = detect(root.section("detect"), edge);
+    let (detect, networks, provisioning, tuning) = detect(root.section("detect"), edge);
     let base_url = slack.as_ref().map_or(BASE_URL, |slack| &slack.base_url);
     let (below, asking) = enrich(root.section("enrich"), edge, base_url);
     let sinks = sinks(&mut root, edge);
@@ -100,6 +101,7 @@ fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
         lookups,
         detect,
         networks: networks.over(below),
+        provisioning,
         asking,
         tuning,
         sinks,
@@ -320,7 +322,7 @@ fn is_plausible_member(item: &str) -> bool {
     }
 }
 
-fn detect(mut section: Section<'_>, edge: &Edge<'_>) -> (Detect, Networks, Tuning) {
+fn detect(mut section: Section<'_>, edge: &Edge<'_>) -> (Detect, Networks, Provisioning, Tuning) {
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let detect = Detect {
         batch: section.number("batch", 1..=4096, DEFAULT_BATCH.into()) as usize,
@@ -330,9 +332,10 @@ fn detect(mut section: Section<'_>, edge: &Edge<'_>) -> (Detect, Networks, Tunin
         risk: risk(section.section("risk")),
     };
     let networks = section.text("networks").map(|path| networks(&section, &edge.folder.join(path)));
+    let provisioning = provisioning(section.section("provisioning"));
     let tuning = tuning(&mut section, edge);
     section.finish();
-    (detect, networks.unwrap_or_default(), tuning)
+    (detect, networks.unwrap_or_default(), provisioning, tuning)
 }
 
 fn risk(mut section: Section<'_>) -> Bar {
@@ -346,6 +349,19 @@ fn risk(mut section: Section<'_>) -> Bar {
     };
     section.finish();
     bar
+}
+
+fn provisioning(mut section: Section<'_>) -> Provisioning {
+    let provisioning = Provisioning {
+        apps: section.texts("apps").unwrap_or_default(),
+        accounts: section.texts("accounts").unwrap_or_default(),
+        clients: section.texts("clients").unwrap_or_default(),
+    };
+    for (list, what) in provisioning.problems() {
+        section.problem(list, what, None);
+    }
+    section.finish();
+    provisioning
 }
 
 fn tuning(section: &mut Section<'_>, edge: &Edge<'_>) -> Tuning {

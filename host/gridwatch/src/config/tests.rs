@@ -189,6 +189,28 @@ level = "verbose"
 }
 
 #[test]
+fn provisioning_is_named_once_for_all_modules() {
+    let place = Place::new();
+    let config = place.load(&format!("{SMALL}\n[detect.provisioning]\naccounts = [\"W012A3BCD\"]\n")).unwrap();
+    assert_eq!(config.provisioning.accounts, ["W012A3BCD"]);
+    let wrong = "[detect.provisioning]\napps = [\"B1\"]\naccounts = [\"okta@example.com\"]\nclients = [\"Mozilla/5.0\"]\nclient = []\n";
+    let told = place.problems(&format!("{SMALL}{wrong}"));
+    let first = SMALL.lines().count() + 1;
+    for (line, expected) in [
+        "detect.provisioning.apps: has `B1`; an app's id starts with A",
+        "detect.provisioning.accounts: has `okta@example.com`; a person's id starts with U or W",
+        "detect.provisioning.clients: has `Mozilla/5.0`, with which programs for people begin",
+        "detect.provisioning.client: unknown key",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let expected = format!("{}: {expected}", first + line + 1);
+        assert!(told.contains(&expected), "{expected}\nnot in {told:#?}");
+    }
+}
+
+#[test]
 fn problems_print_as_file_line_key_and_hint() {
     let place = Place::new();
     let problems = place.load(&SMALL.replace("token_file", "page_limt = 5\ntoken_file")).unwrap_err();

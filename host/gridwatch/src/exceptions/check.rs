@@ -128,9 +128,9 @@ fn shipped_cases(wanted: &Wanted, exceptions: &Exceptions, progress: &dyn Fn(&st
         (exception.id.clone(), idle.collect::<BTreeSet<String>>())
     });
     report.idle = idle.filter(|(_, stories)| !stories.is_empty()).collect();
-    if !wanted.settings.is_empty() {
+    if !wanted.settings.is_empty() || wanted.provisioning != Default::default() {
         progress("the shipped stories with default settings");
-        let plain = run(&Wanted { settings: BTreeMap::new(), ..wanted.clone() })?;
+        let plain = run(&Wanted { settings: BTreeMap::new(), provisioning: Default::default(), ..wanted.clone() })?;
         let lost =
             |story: &&Label| Story::of(story, &plain).is_told_of() && !Story::of(story, &configured).is_told_of();
         report.lost_to_settings = stories.iter().filter(lost).map(|story| story.story.clone()).collect();

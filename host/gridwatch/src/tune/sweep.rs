@@ -10,7 +10,6 @@ use crate::detect::evaluated;
 use crate::modules::Wanted;
 use anyhow::{Context, Result};
 use gridwatch_core::echo::Echoes;
-use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
 use gridwatch_core::exception::Exceptions;
 use gridwatch_core::manifest::{ConfigKind, Manifest, Severity, span_text};
@@ -146,7 +145,9 @@ fn tried(trial: &Trial<'_>, values: &[u64]) -> Result<Vec<Given>> {
     }
     let mut exceptions = trial.quiet.exceptions.clone();
     exceptions.also_for(trial.module, &names);
-    let mut pipeline = Pipeline::new(services).with_networks(trial.wanted.networks.clone());
+    let mut pipeline = Pipeline::new(services)
+        .with_networks(trial.wanted.networks.clone())
+        .with_provisioning(trial.wanted.provisioning.clone());
     pipeline.except(Arc::new(exceptions));
     pipeline.set_echoes(trial.quiet.echoes.clone());
     let counted = counted(trial, pipeline, modules)?;
@@ -172,11 +173,7 @@ fn counted(
     let mut records = archive::read(trial.archive, Some(from), Some(trial.period.to))?.filter_map(Result::ok);
     let mut alerts: BTreeMap<(String, String), Severity> = BTreeMap::new();
     loop {
-        let events: Vec<Event> = records
-            .by_ref()
-            .take(BATCH)
-            .map(|record| Event::new(record.seq, record.first_seen, &Entry::from_json(&record.raw)))
-            .collect();
+        let events: Vec<Event> = records.by_ref().take(BATCH).map(|record| record.event()).collect();
         if events.is_empty() {
             return Ok(alerts);
         }

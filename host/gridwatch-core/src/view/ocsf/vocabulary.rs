@@ -161,6 +161,9 @@ pub(super) static AUTHENTICATION: Object = plain(
     "authentication",
     "A sign-in or the end of a session.",
     &[
+        text("auth_protocol", "How they signed in, in Slack's word for it: `magic_link`, say."),
+        enumeration("auth_protocol_id", &[id(OTHER, "Other")], "Slack's words name no protocol of OCSF's list."),
+        of("is_mfa", Type::Boolean, "Slack names a second method with which they signed in."),
         object("http_request", &HTTP_REQUEST, "The request it was done with."),
         object("service", &SERVICE, "Slack."),
         object("session", &SESSION, "The session that began or ended, if it is the actor's own."),
@@ -308,11 +311,22 @@ pub(super) static ACTOR: Object = plain(
     &[
         text("app_name", "The app, or the agent, through which the user acted.").only(V1_8_0),
         text("app_uid", "Slack's id of the app through which the user acted.").only(V1_8_0),
+        object("idp", &IDP, "The identity provider that vouched for a sign-in."),
         object("session", &SESSION, "The user's session."),
         object("user", &USER, "The user."),
     ],
 )
 .at_least_one(&["app_name", "app_uid", "session", "user"]);
+
+pub(super) static IDP: Object = plain(
+    "idp",
+    "An identity provider for single sign-on.",
+    &[
+        text("name", "What the organization calls it."),
+        text("uid", "Its entity id, or else the id of its configuration in Slack."),
+    ],
+)
+.at_least_one(&["name", "uid"]);
 
 pub(super) static SESSION: Object =
     plain("session", "A session of a user.", &[text("uid", "Slack's session id, its digits as text.")]);
