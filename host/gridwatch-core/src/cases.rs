@@ -52,6 +52,9 @@ pub struct Case {
     /// Lines of a table of networks, as [`Networks::parse`] reads it.
     #[serde(default)]
     pub networks: Vec<String>,
+    /// Each finding is an alert of its own: for cases of what is said of one thing, where one person does it to several.
+    #[serde(default)]
+    apart: bool,
     entries: Vec<Value>,
     alerts: Vec<Expected>,
 }
@@ -159,6 +162,9 @@ impl Case {
     ) -> (Vec<Alert>, Vec<Fault>) {
         let service = Service { manifest: Arc::new(manifest.clone()), digest: "case".into(), serves: 0..u64::MAX };
         let mut pipeline = Pipeline::new(vec![service]).with_networks(networks.clone());
+        if self.apart {
+            pipeline = pipeline.without_folding();
+        }
         let (mut sent, mut faults) = (Vec::new(), Vec::new());
         for events in self.events().chunks(batch_size) {
             let prepared = pipeline.prepare(events);
@@ -182,9 +188,10 @@ impl Case {
 
     fn differences(&self, manifest: &Manifest, sent: &[Alert]) -> Vec<String> {
         // Later revisions replace earlier ones, as they would for a reader.
-        let mut last: BTreeMap<&str, &Alert> = BTreeMap::new();
+        let mut last: BTreeMap<(&str, &str), &Alert> = BTreeMap::new();
         sent.iter().for_each(|alert| {
-            last.insert(&alert.uid, alert);
+            let event = if self.apart { alert.basis.event.as_str() } else { "" };
+            last.insert((&alert.uid, event), alert);
         });
         let mut left: Vec<&Alert> = last.into_values().collect();
         let mut problems = Vec::new();
