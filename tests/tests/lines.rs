@@ -27,8 +27,8 @@ const HEAD_BYTES: usize = 4 << 10;
 const LARGEST: usize = 50;
 
 enum Record {
-    Alert(Alert),
-    Event(Event),
+    Alert(Box<Alert>),
+    Event(Box<Event>),
 }
 
 impl Record {
@@ -48,8 +48,8 @@ fn alerts() -> &'static [Alert] {
         let facts = &labelled.labels.facts;
         let modules = modules(facts);
         let service = |module: &gridwatch_detect::Module| Service {
-            manifest: module.manifest().clone(),
-            digest: module.digest().to_owned(),
+            manifest: module.manifest.clone(),
+            digest: module.digest.clone(),
             serves: 0..u64::MAX,
         };
         let services = modules.iter().map(service).collect();
@@ -103,10 +103,14 @@ fn hostile_entries() -> Vec<String> {
         entry(json!({ "/details": wide })),
         entry(json!({ "/details": keyed })),
         entry(json!({ "/details": deep })),
-        entry(json!({ "/action": "anomaly", "/details": { "reason": many, "previous_ua": long, "previous_ip_address": long } })),
+        entry(
+            json!({ "/action": "anomaly", "/details": { "reason": many, "previous_ua": long, "previous_ip_address": long } }),
+        ),
         entry(json!({ "/action": "app_installed", "/entity": { "type": "app", "app": {
             "id": "A0A", "name": long, "scopes": many, "bot_scopes": many, "is_distributed": true, "is_directory_approved": false } } })),
-        entry(json!({ "/action": "user_email_updated", "/entity": { "type": "user", "user": { "id": "W0B", "name": long, "email": address } } })),
+        entry(
+            json!({ "/action": "user_email_updated", "/entity": { "type": "user", "user": { "id": "W0B", "name": long, "email": address } } }),
+        ),
         entry(json!({ "/details": { "new_value": { "type": long, "list": many }, "previous_value": wide } })),
         "no JSON ".repeat(9_000),
         format!("[{}1]", "\"x\",".repeat(9_000)),
@@ -147,9 +151,10 @@ fn hostile_alerts() -> Vec<Alert> {
 /// The largest records of ordinary and of hostile make, of each view.
 fn largest(view: View) -> Vec<Record> {
     let event = |(i, raw): (usize, &String)| {
-        Record::Event(Event::new(i as u64 + 1, UnixMillis(1_790_000_060_000), &Entry::from_json(raw)))
+        Record::Event(Box::new(Event::new(i as u64 + 1, UnixMillis(1_790_000_060_000), &Entry::from_json(raw))))
     };
-    let mut all: Vec<Record> = alerts().iter().cloned().chain(hostile_alerts()).map(Record::Alert).collect();
+    let mut all: Vec<Record> =
+        alerts().iter().cloned().chain(hostile_alerts()).map(|alert| Record::Alert(Box::new(alert))).collect();
     all.sort_by_cached_key(|record| Reverse(record.line(view, usize::MAX).len()));
     all.truncate(LARGEST);
     all.extend(hostile_entries().iter().enumerate().map(event));
@@ -174,7 +179,8 @@ fn the_largest_records_fit_are_valid_and_say_what_was_cut() {
                 cut += 1;
                 let value: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
                 let is_raw = view == View::Raw && matches!(record, Record::Event(_));
-                let problems: Vec<String> = schema.iter_errors(&value).map(|e| format!("{e} at {}", e.instance_path())).collect();
+                let problems: Vec<String> =
+                    schema.iter_errors(&value).map(|e| format!("{e} at {}", e.instance_path())).collect();
                 assert!(is_raw || problems.is_empty(), "{}: {problems:#?}\n{line}", view.name());
                 let places = [&value["unmapped"]["gridwatch_cut"], &value["gridwatch"]["cut"], &value["gridwatch_cut"]];
                 let named = places.into_iter().find_map(Value::as_array).unwrap_or_else(|| panic!("{line}"));
@@ -194,15 +200,27 @@ fn an_alert_s_first_kilobytes_say_which_it_is() {
         for alert in alerts().iter().cloned().chain(hostile_alerts()) {
             for max in [LEAST_MAX_BYTES, DEFAULT_MAX_BYTES] {
                 let line = view.alert_line_within(&alert, &PRODUCT, max);
-                let end = (0..=HEAD_BYTES.min(line.len())).rev().find(|at| line.is_char_boundary(*at)).expect("a start");
+                let end =
+                    (0..=HEAD_BYTES.min(line.len())).rev().find(|at| line.is_char_boundary(*at)).expect("a start");
                 let head = &line[..end];
                 let uid = format!("\"{}:{}\"", alert.uid, alert.revision);
                 let rule = format!("\"{}\"", alert.rule);
-                let title = Value::from(alert.title.as_str()).to_string();
-                let who = Value::from(alert.actor.id.as_str()).to_string();
+                // Of what is longer than anybody's, the beginning.
+                let begins = |text: &str, chars: usize| {
+                    let text = Value::from(text.chars().take(chars).collect::<String>()).to_string();
+                    text.strip_suffix('"').expect("quotes").to_owned()
+                };
+                let (title, who) = (begins(&alert.title, 120), begins(&alert.actor.id, 60));
                 let severity = if view == View::Ecs { "\"severity\":" } else { "\"severity_id\":" };
                 let time = if view == View::Ecs { "\"@timestamp\":" } else { "\"time\":" };
-                for (what, part) in [("id", uid), ("rule", rule), ("title", title), ("who", who), ("severity", severity.into()), ("time", time.into())] {
+                for (what, part) in [
+                    ("id", uid),
+                    ("rule", rule),
+                    ("title", title),
+                    ("who", who),
+                    ("severity", severity.into()),
+                    ("time", time.into()),
+                ] {
                     let is_there = head.contains(&part) || what == "who" && alert.actor.id.is_empty();
                     assert!(is_there, "{} lacks {what} {part}: {head}", view.name());
                 }

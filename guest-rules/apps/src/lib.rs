@@ -164,9 +164,9 @@ fn rated(row: &Row<'_>, rule: Rule, scopes: &Scopes, config: &Config) -> Option<
     Some(doubts.into_iter().fold(finding, |finding, d| finding.label(d.label, d.value)))
 }
 
-/// One app's findings are one alert.
+/// What one person lets in is one alert; what nobody in particular does, each app.
 fn key<'b>(row: &Row<'b>) -> &'b str {
-    let ids = [app_id(row), row.entity_id(), row.actor_id()];
+    let ids = [row.doer_or(app_id(row)), row.entity_id()];
     ids.into_iter().find(|id| !id.is_empty()).unwrap_or_default()
 }
 

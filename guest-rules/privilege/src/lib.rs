@@ -51,7 +51,8 @@ fn granted(row: &Row<'_>, config: &Config) -> Finding {
     };
     let finding = row
         .finding(rules::GRANTED, severity)
-        .key(target.key())
+        .key(if row.is_by_nobody() { target.key() } else { row.actor_id().into() })
+        .label("action", row.action())
         .title(format!("{} {}", row.who(), did(row.action(), &target, to_self)))
         .label("target", &target.id);
     let yes = |holds: bool| if holds { "yes" } else { "" };
@@ -136,7 +137,7 @@ fn ownership(row: &Row<'_>) -> Finding {
     let of = if whole { "the organization" } else { "a workspace" };
     let finding = row
         .finding(rules::OWNERSHIP, Severity::Critical)
-        .key(&target.id)
+        .key(if row.is_by_nobody() { &*target.id } else { row.actor_id() })
         .title(format!("{} transferred ownership of {of} to {}", row.who(), target.name))
         .label("target", &target.id);
     with_facts(finding, row, &[("target_role_before", row.target_role())])
@@ -182,7 +183,7 @@ impl Target {
         Self { id: id.into(), name: name.into(), joined: String::new() }
     }
 
-    /// Each who joins a group is an alert, and so is the group itself.
+    /// Of what nobody in particular did: each who joins a group is an alert, and so is the group itself.
     fn key(&self) -> String {
         if self.joined.is_empty() { self.id.clone() } else { format!("{} {}", self.id, self.joined) }
     }

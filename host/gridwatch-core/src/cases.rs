@@ -55,6 +55,9 @@ pub struct Case {
     /// Each finding is an alert of its own: for cases of what is said of one thing, where one person does it to several.
     #[serde(default)]
     apart: bool,
+    /// An hour goes by at the end, so that alerts have their final numbers.
+    #[serde(default)]
+    rest: bool,
     entries: Vec<Value>,
     alerts: Vec<Expected>,
 }
@@ -173,6 +176,9 @@ impl Case {
             let concluded = pipeline.conclude(events, &prepared, outcomes);
             sent.extend(concluded.alerts);
             faults.extend(concluded.faults);
+        }
+        if self.rest {
+            sent.extend(pipeline.rest());
         }
         (sent, faults)
     }

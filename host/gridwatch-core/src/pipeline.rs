@@ -30,7 +30,7 @@ use crate::risk::{Bar, Risk};
 use crate::state::{self, StateOp};
 use crate::stub::Stub;
 use crate::subject::Subjects;
-use crate::time::UnixSeconds;
+use crate::time::{UnixMillis, UnixSeconds};
 use crate::windows::{WindowSize, Windows};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -165,6 +165,11 @@ impl Pipeline {
     pub fn without_folding(mut self) -> Self {
         self.folder = Folder::apart();
         self
+    }
+
+    /// The final numbers of all that is untold, as if nothing more came.
+    pub fn rest(&mut self) -> Vec<Alert> {
+        self.folder.rest(UnixSeconds(u64::MAX), UnixMillis::default()).into_iter().map(|sent| sent.alert).collect()
     }
 
     /// Says what nobody is to be told of, from the next batch on.
@@ -488,7 +493,6 @@ mod tests {
     use super::*;
     use crate::entry::Entry;
     use crate::response::{Row, Stage};
-    use crate::time::UnixMillis;
     use serde_json::json;
     use std::collections::BTreeMap;
 
@@ -569,7 +573,8 @@ mod tests {
     #[test]
     fn subjects_are_gathered_from_all_findings_of_an_alert() {
         let mut pipeline = pipeline();
-        let events: Vec<Event> = (1..=10).map(|i| reset(i, "W0ADMIN", &format!("W{i}"))).collect();
+        let events = (1..=10).map(|i| reset(i, "W0ADMIN", &format!("W{i}"))).chain([reset(5_000, "W0ADMIN", "W11")]);
+        let events: Vec<Event> = events.collect();
         let alerts = find_each(&mut pipeline, &events);
         let last = alerts.last().unwrap();
         assert_eq!((last.findings, last.subjects.users.ids.len()), (10, 10));

@@ -170,7 +170,7 @@ fn many_people_are_told_of_one_by_one_only_up_to_a_bound() {
         let doer = format!("W{i}");
         sent.extend(step(&mut folder, alert(DAY + i, Severity::Low, i), &sight(DAY + i, &doer, "F1")));
     }
-    assert_eq!(sent.len(), MAX_DOERS);
+    assert_eq!(sent.len(), MAX_DOERS + 1, "and then as more of the same");
     let rest = folder.rest(UnixSeconds(DAY + 10_000), UnixMillis(0)).remove(0).alert;
     assert!(rest.counts.doers.abs_diff(1_000) < 250 && rest.others.len() == MAX_DOERS - 1, "{}", rest.counts.doers);
 }
