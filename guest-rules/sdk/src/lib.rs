@@ -19,7 +19,7 @@
 //!
 //! The build script turns the manifest into Rust: an accessor for each declared field (`row.actor_email()`), a constant
 //! for each window and rule, a `Config` with the declared settings; and `row.who()`, the actor's e-mail, name or id, whichever
-//! of those declared is given first, with `row.is_by_nobody()`. A name that the manifest doesn't declare does not
+//! of those declared is given first, with `row.is_by_nobody()` and `row.doer_or(thing)`. A name that the manifest doesn't declare does not
 //! compile, so what a module reads is what its manifest says it reads.
 //!
 //! Every key of the manifest, and how to say things with windows, is in `guest-rules/README.md`.

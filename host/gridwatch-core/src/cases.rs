@@ -56,6 +56,12 @@ pub struct Case {
     /// Who provisions accounts, as `[detect.provisioning]` has it.
     #[serde(default)]
     pub provisioning: Provisioning,
+    /// Each finding is an alert of its own: for cases of what is said of one thing, where one person does it to several.
+    #[serde(default)]
+    apart: bool,
+    /// An hour goes by at the end, so that alerts have their final numbers.
+    #[serde(default)]
+    rest: bool,
     entries: Vec<Value>,
     alerts: Vec<Expected>,
 }
@@ -161,6 +167,9 @@ impl Case {
         let service = Service { manifest: Arc::new(manifest.clone()), digest: "case".into(), serves: 0..u64::MAX };
         let mut pipeline =
             Pipeline::new(vec![service]).with_networks(networks.clone()).with_provisioning(self.provisioning.clone());
+        if self.apart {
+            pipeline = pipeline.without_folding();
+        }
         let (mut sent, mut faults) = (Vec::new(), Vec::new());
         for events in self.events().chunks(batch_size) {
             let prepared = pipeline.prepare(events);
@@ -169,6 +178,9 @@ impl Case {
             let concluded = pipeline.conclude(events, &prepared, outcomes);
             sent.extend(concluded.alerts);
             faults.extend(concluded.faults);
+        }
+        if self.rest {
+            sent.extend(pipeline.rest());
         }
         (sent, faults)
     }
@@ -184,9 +196,10 @@ impl Case {
 
     fn differences(&self, manifest: &Manifest, sent: &[Alert]) -> Vec<String> {
         // Later revisions replace earlier ones, as they would for a reader.
-        let mut last: BTreeMap<&str, &Alert> = BTreeMap::new();
+        let mut last: BTreeMap<(&str, &str), &Alert> = BTreeMap::new();
         sent.iter().for_each(|alert| {
-            last.insert(&alert.uid, alert);
+            let event = if self.apart { alert.basis.event.as_str() } else { "" };
+            last.insert((&alert.uid, event), alert);
         });
         let mut left: Vec<&Alert> = last.into_values().collect();
         let mut problems = Vec::new();

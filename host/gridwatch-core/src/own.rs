@@ -3,7 +3,7 @@
 //! They have a manifest like any module's, so that tables, coverage and playbooks treat them alike, but no code of their own:
 //! the part of the host that notices something makes the alert here.
 
-use crate::alert::{Actor, Alert, ModuleRef};
+use crate::alert::{Actor, Alert, Counts, ModuleRef};
 use crate::basis::Basis;
 use crate::directory::Role;
 use crate::drift::Drift;
@@ -88,8 +88,14 @@ fn about_entry(rule: &str, key: &str, title: String, event: &Event, actor: Actor
     Alert { uid, period_start, first, last, actor, evidence: vec![Stub::of(event)], evidence_total: 1, labels, ..blank }
 }
 
-/// What rules have said of an actor within a time is enough to look at as one thing. `last` is the alert that made it so.
-pub fn risk(sum: Sum, last: &Alert) -> Alert {
+/// What is news of a sum.
+pub fn risk_news() -> &'static [String] {
+    &rule_called("risk").news
+}
+
+/// What rules have said of an actor within a time is enough to look at as one thing, with the rules. `last` is the alert that made
+/// it so.
+pub fn risk(sum: Sum, last: &Alert) -> (Alert, Vec<String>) {
     let actor = [&last.actor.name, &last.actor.email, &last.actor.id].into_iter().find(|text| !text.is_empty());
     let (rules, tactics) = (sum.rules.len(), sum.tactics.len());
     let who = actor.map_or("somebody", String::as_str);
@@ -102,7 +108,7 @@ pub fn risk(sum: Sum, last: &Alert) -> Alert {
     let (uid, period_start) = Alert::identity(&blank.rule, &blank.dedup_key, last.last, blank.period_s);
     let labels =
         [("rules", sum.rules.join(", ")), ("tactics", sum.tactics.join(", ")), ("points", sum.points.to_string())];
-    Alert {
+    let alert = Alert {
         uid,
         period_start,
         first: sum.evidence.first().map_or(last.first, |stub| stub.time),
@@ -116,7 +122,8 @@ pub fn risk(sum: Sum, last: &Alert) -> Alert {
         labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
         attack: sum.attack,
         ..blank
-    }
+    };
+    (alert, sum.rules)
 }
 
 /// Slack's lists are not what they were at build time. One alert for each drift that differs from the last one reported.
@@ -202,11 +209,14 @@ fn blank(rule: &str, key: &str, title: String, at: UnixMillis) -> Alert {
         period_start,
         period_s: rule.fold_s,
         findings: 1,
+        counts: Counts::default(),
+        news: Vec::new(),
         first: at.seconds(),
         last: at.seconds(),
         opened: at,
         seen: at,
         actor: Actor::default(),
+        others: Vec::new(),
         recent: Vec::new(),
         evidence: Vec::new(),
         evidence_total: 0,

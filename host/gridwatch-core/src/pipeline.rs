@@ -9,7 +9,7 @@
 //! What comes out depends on the events and their order alone, never on how they were cut into batches.
 
 use crate::about::{Memory, Surroundings};
-use crate::alert::{Actor, Alert, Folder, ModuleRef};
+use crate::alert::{Actor, Alert, Counts, ModuleRef};
 use crate::apps::Apps;
 use crate::basis::Basis;
 use crate::batch::{Batch, Scratch, Table};
@@ -21,6 +21,7 @@ use crate::event::Event;
 use crate::exception::{Around, Exceptions, Verdict};
 use crate::field::{Field, Reading};
 use crate::finding::{Finding, MAX_LABEL, RawFinding, clean};
+use crate::fold::{Folder, Occasion, Sent, Sight};
 use crate::lookup::Tables;
 use crate::manifest::Manifest;
 use crate::network::Networks;
@@ -30,7 +31,7 @@ use crate::risk::{Bar, Risk};
 use crate::state::{self, StateOp};
 use crate::stub::Stub;
 use crate::subject::Subjects;
-use crate::time::UnixSeconds;
+use crate::time::{UnixMillis, UnixSeconds};
 use crate::windows::{WindowSize, Windows};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -134,6 +135,8 @@ struct InService {
     windows: Vec<usize>,
 }
 
+/// Longest name, address or id of an actor in an alert, in characters.
+const MAX_NAME: usize = 128;
 /// State is swept once for this much event time.
 const SWEEP_S: u64 = 3_600;
 
@@ -173,6 +176,17 @@ impl Pipeline {
     pub fn with_risk(mut self, bar: Bar) -> Self {
         self.risk = Risk::new(bar);
         self
+    }
+
+    /// Makes an alert of each finding, for asking what single ones say.
+    pub fn without_folding(mut self) -> Self {
+        self.folder = Folder::apart();
+        self
+    }
+
+    /// The final numbers of all that is untold, as if nothing more came.
+    pub fn rest(&mut self) -> Vec<Alert> {
+        self.folder.rest(UnixSeconds(u64::MAX), UnixMillis::default()).into_iter().map(|sent| sent.alert).collect()
     }
 
     /// Says what nobody is to be told of, from the next batch on.
@@ -281,27 +295,39 @@ impl Pipeline {
                 self.apps.learn(event);
                 self.memory.learn_channel(event);
             }
-            let mut sent: Vec<Alert> = Vec::new();
+            let mut sent = self.folder.rest(newest, event.first_seen);
             while let Some((_, own)) = own.next_if(|(own, _)| *own == at) {
                 match own {
-                    Own::Once(alert) => sent.push(alert.clone()),
-                    Own::Each(alert) => sent.extend(self.folder.fold(alert.clone(), newest)),
+                    Own::Once(alert) => sent.push(Sent { alert: alert.clone(), occasion: Occasion::Headline }),
+                    Own::Each(alert) => {
+                        let sight = Sight::of(event, alert, &[], newest);
+                        sent.extend(self.folder.fold(alert.clone(), &sight));
+                    }
                 }
             }
             while let Some((_, module, finding)) = findings.next_if(|(of, ..)| *of == at) {
+                let news = &self.services[module].service.manifest.rules[finding.rule].news.clone();
                 let mut alert = self.alert(module, events, prepared, at, finding);
                 self.hide(&mut alert, event);
                 let sum = self.risk.learn(&alert, newest).map(|sum| own::risk(sum, &alert));
-                sent.extend(self.folder.fold(alert, newest));
-                sent.extend(sum.and_then(|sum| self.folder.fold(sum, newest)));
+                let sight = Sight::of(event, &alert, news, newest);
+                sent.extend(self.folder.fold(alert, &sight));
+                if let Some((sum, rules)) = sum {
+                    let sight = Sight { objects: rules, ..Sight::of(event, &sum, own::risk_news(), newest) };
+                    sent.extend(self.folder.fold(sum, &sight));
+                }
             }
             // What is known is told as of the event: before it is learned, and only of what is sent.
-            let sent = self.told_about(event, sent);
+            self.tell_about(event, &mut sent);
             if is_news {
                 self.memory.learn(event, &self.networks);
             }
-            sent.iter().for_each(|alert| self.memory.learn_alert(alert, event));
-            concluded.alerts.extend(sent);
+            for sent in sent {
+                if sent.occasion != Occasion::Closing {
+                    self.memory.learn_alert(&sent.alert, event);
+                }
+                concluded.alerts.push(sent.alert);
+            }
         }
         self.directory.settle();
         self.sweep();
@@ -408,11 +434,14 @@ impl Pipeline {
             period_start,
             period_s: rule.fold_s,
             findings: 1,
+            counts: Counts::default(),
+            news: Vec::new(),
             first: evidence.first().map_or(event.time, |s| s.time),
             last: evidence.last().map_or(event.time, |s| s.time),
             opened: event.first_seen,
             seen: event.first_seen,
             actor: self.actor(event),
+            others: Vec::new(),
             recent: self.memory.recent(event),
             evidence_total: evidence.len() as u64,
             evidence,
@@ -426,18 +455,22 @@ impl Pipeline {
         }
     }
 
-    fn told_about(&self, event: &Event, mut alerts: Vec<Alert>) -> Vec<Alert> {
-        if !alerts.is_empty() {
-            let around = Surroundings {
-                directory: &self.directory,
-                apps: &self.apps,
-                networks: &self.networks,
-                tables: &self.tables,
-            };
-            let about = self.memory.about(event, around);
-            alerts.iter_mut().for_each(|alert| *alert.about = about.clone());
+    fn tell_about(&mut self, event: &Event, sent: &mut [Sent]) {
+        let mut headlines = sent.iter_mut().filter(|sent| sent.occasion == Occasion::Headline).peekable();
+        if headlines.peek().is_none() {
+            return;
         }
-        alerts
+        let around = Surroundings {
+            directory: &self.directory,
+            apps: &self.apps,
+            networks: &self.networks,
+            tables: &self.tables,
+        };
+        let about = self.memory.about(event, around);
+        for sent in headlines {
+            (*sent.alert.about).clone_from(&about);
+            self.folder.remember(&sent.alert.uid, &about);
+        }
     }
 
     /// Suppresses the alert of a finding on this event if it is the echo of a response of ours or an exception holds for it, or
@@ -464,9 +497,9 @@ impl Pipeline {
     fn actor(&self, event: &Event) -> Actor {
         let id = event.actor_id();
         Actor {
-            id: id.to_owned(),
-            name: text(event.actor(), "name").to_owned(),
-            email: text(event.actor(), "email").to_owned(),
+            id: clean(id, MAX_NAME),
+            name: clean(text(event.actor(), "name"), MAX_NAME),
+            email: clean(text(event.actor(), "email"), MAX_NAME),
             role_at_event: self.directory.role_at(id, event),
             role_now: self.directory.role_now(id, event),
         }
@@ -504,7 +537,6 @@ mod tests {
     use super::*;
     use crate::entry::Entry;
     use crate::response::{Row, Stage};
-    use crate::time::UnixMillis;
     use serde_json::json;
     use std::collections::BTreeMap;
 
@@ -585,7 +617,8 @@ mod tests {
     #[test]
     fn subjects_are_gathered_from_all_findings_of_an_alert() {
         let mut pipeline = pipeline();
-        let events: Vec<Event> = (1..=10).map(|i| reset(i, "W0ADMIN", &format!("W{i}"))).collect();
+        let events = (1..=10).map(|i| reset(i, "W0ADMIN", &format!("W{i}"))).chain([reset(5_000, "W0ADMIN", "W11")]);
+        let events: Vec<Event> = events.collect();
         let alerts = find_each(&mut pipeline, &events);
         let last = alerts.last().unwrap();
         assert_eq!((last.findings, last.subjects.users.ids.len()), (10, 10));

@@ -168,6 +168,8 @@ pub struct Sink {
     pub target: Target,
     pub view: View,
     pub raw_data: RawData,
+    /// Longest record in bytes, with its line feed.
+    pub max_line: usize,
     pub include: Include,
 }
 

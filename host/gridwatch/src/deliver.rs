@@ -3,13 +3,12 @@
 use crate::archive::{Archive, ArchiveRecord};
 use crate::config::Include;
 use crate::history::History;
-use crate::record::Record;
+use crate::record::{Form, Record};
 use crate::run::Shared;
 use crate::sink::Sink;
 use crate::store::Position;
 use anyhow::Result;
 use gridwatch_core::alert::Alert;
-use gridwatch_core::view::{RawData, View};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,7 +25,7 @@ pub const ARCHIVE: &str = "(archive)";
 
 /// Where records go.
 pub enum Target {
-    Sink { sink: Box<dyn Sink>, view: View, raw_data: RawData, include: Include },
+    Sink { sink: Box<dyn Sink>, form: Form, include: Include },
     Archive { archive: Archive, keep_s: u64 },
     History(History),
 }
@@ -91,11 +90,11 @@ impl Target {
     fn deliver(&mut self, records: &[(u64, Record)]) -> Result<(Option<serde_json::Value>, u64), String> {
         let first = records.first().map_or(0, |(number, _)| *number);
         match self {
-            Self::Sink { sink, view, raw_data, include } => {
+            Self::Sink { sink, form, include } => {
                 let lines: Vec<String> = records
                     .iter()
                     .filter(|(_, r)| wanted(r, *include))
-                    .map(|(_, r)| r.line(*view, *raw_data))
+                    .map(|(_, r)| r.line(*form))
                     .collect();
                 let resume = sink.deliver(first, &lines).map_err(|e| told(&e, e.hint()))?;
                 Ok((serde_json::to_value(resume).ok(), lines.len() as u64))

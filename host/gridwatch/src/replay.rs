@@ -18,7 +18,7 @@ use gridwatch_core::event::{Event, Sight};
 use gridwatch_core::exception::Exceptions;
 use gridwatch_core::pipeline::Pipeline;
 use gridwatch_core::time::UnixSeconds;
-use gridwatch_core::view::{RawData, View};
+use gridwatch_core::view::{DEFAULT_MAX_BYTES, RawData, View};
 use gridwatch_detect::Workers;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -72,10 +72,10 @@ pub struct Replay<'r> {
 }
 
 impl Replay<'_> {
-    /// Alerts as NDJSON.
+    /// Alerts as NDJSON, as a sink writes them that doesn't say otherwise.
     pub fn print(&self, wanted: &Wanted, out: &mut dyn Write) -> Result<()> {
         let mut out = BufWriter::new(out);
-        self.run(wanted, None, &mut |alert| Ok(writeln!(out, "{}", View::Ocsf.alert_line(alert, &PRODUCT))?))?;
+        self.run(wanted, None, &mut |alert| Ok(writeln!(out, "{}", View::Ocsf.alert_line_within(alert, &PRODUCT, DEFAULT_MAX_BYTES))?))?;
         Ok(out.flush()?)
     }
 

@@ -21,6 +21,7 @@ use crate::exceptions::{self, Live};
 use crate::history::{HISTORY, History};
 use crate::modules::{Wanted, pipeline};
 use crate::poll::Poller;
+use crate::record::Form;
 use crate::roster;
 use crate::sink::Resume;
 use crate::sink::file::{FileSink, Rotation};
@@ -330,7 +331,11 @@ fn targets(shared: &Shared) -> Result<Vec<(String, Target)>> {
         };
         targets.push((
             sink.name.clone(),
-            Target::Sink { sink: opened, view: sink.view, raw_data: sink.raw_data, include: sink.include },
+            Target::Sink {
+                sink: opened,
+                form: Form { view: sink.view, raw_data: sink.raw_data, max_line: sink.max_line },
+                include: sink.include,
+            },
         ));
     }
     let history = History::open(&config.state_dir, resume(&shared.store, HISTORY)?)?;

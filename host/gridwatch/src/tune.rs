@@ -103,7 +103,7 @@ pub struct Hid {
     pub state: &'static str,
     pub expires: Option<UnixSeconds>,
     pub alerts: u64,
-    /// As of the last revision of each alert that was kept: those are made at 1, 10, 100 … findings.
+    /// As of the last revision of each alert that was kept; what came since may not have been told yet.
     pub findings_at_least: u64,
     pub newest: Option<UnixSeconds>,
     pub worst: Option<Severity>,

@@ -16,7 +16,7 @@ use gridwatch_core::provisioning::Provisioning;
 use gridwatch_core::risk::Bar;
 use gridwatch_core::subject::is_id;
 use gridwatch_core::time::UnixSeconds;
-use gridwatch_core::view::{RawData, View};
+use gridwatch_core::view::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES, RawData, View};
 use gridwatch_core::windows::MAX_TOTAL_BYTES;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -524,6 +524,8 @@ fn sink(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Sink> {
     }
     let view = section.choice("view", &View::ALL.map(|view| (view.name(), view)), View::Ocsf);
     let raw_data = if section.flag("raw_data", true) { RawData::Include } else { RawData::Omit };
+    let least = LEAST_MAX_BYTES as u64;
+    let max_line = section.bytes("max_line", least..=16 * MIB, DEFAULT_MAX_BYTES as u64) as usize;
     let include = include(section);
     let target = match kind {
         Some(Kind::File) => file_target(section, edge),
@@ -540,7 +542,7 @@ fn sink(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Sink> {
     if kind != Some(Kind::File) {
         section.know(&["path", "rotate_bytes", "keep"]);
     }
-    Some(Sink { name: name?, target: target?, view, raw_data, include })
+    Some(Sink { name: name?, target: target?, view, raw_data, max_line, include })
 }
 
 fn include(section: &mut Section<'_>) -> Include {
