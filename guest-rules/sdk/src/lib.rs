@@ -48,6 +48,12 @@ pub use finding::{Finding, Findings, Severity};
 pub use row::{Batch, Row, Rule, Seen, Text, Usual, Window};
 pub use serde;
 
+/// What every detection names; [`module!`] brings it into scope.
+pub mod prelude {
+    pub use crate::finding::{Finding, Findings, Severity};
+    pub use crate::row::{Row, Seen, Usual};
+}
+
 /// Is it no account: absent, or a stand-in that Slack writes where nobody in particular acted? What is counted under such an
 /// id is many people's.
 pub fn is_nobody(id: &str) -> bool {
@@ -62,10 +68,14 @@ pub trait Configuration: Default + for<'de> serde::Deserialize<'de> {
     }
 }
 
-/// Declares the crate to be a module whose detection is the given function.
+/// Declares the crate to be a module whose detection is the given function. Brings into scope what the manifest declares
+/// (`Config`, `fields`, `windows`, `rules`, the rows' accessors) and the names of [`prelude`].
 #[macro_export]
 macro_rules! module {
     ($detect:ident) => {
+        #[allow(unused_imports, reason = "not every module names all of them")]
+        use $crate::prelude::*;
+
         include!(concat!(env!("OUT_DIR"), "/manifest.rs"));
 
         #[cfg(target_arch = "wasm32")]
@@ -76,8 +86,9 @@ macro_rules! module {
             /// Every file of `cases/`, natively, each with several batch sizes.
             #[test]
             fn cases_hold() {
+                const MANIFEST: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/module.toml"));
                 let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/cases");
-                $crate::testing::run_cases::<super::Config>(include_str!("../module.toml"), super::$detect, dir);
+                $crate::testing::run_cases::<super::Config>(MANIFEST, super::$detect, dir);
             }
         }
     };
