@@ -41,3 +41,4 @@ pub mod time;
 pub mod view;
 pub mod whose;
 pub mod windows;
+pub mod zone;

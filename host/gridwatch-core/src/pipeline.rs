@@ -31,6 +31,7 @@ use crate::stub::Stub;
 use crate::subject::Subjects;
 use crate::time::UnixSeconds;
 use crate::windows::{WindowSize, Windows};
+use crate::zone::Zone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -102,6 +103,7 @@ pub struct Pipeline {
     windows: Windows,
     directory: Directory,
     networks: Networks,
+    zone: Zone,
     tables: Tables,
     memory: Memory,
     apps: Apps,
@@ -137,6 +139,12 @@ impl Pipeline {
     /// the same events: what comes out depends on it.
     pub fn with_networks(mut self, networks: Networks) -> Self {
         self.networks = networks;
+        self
+    }
+
+    /// Says where days and hours of the week are told. Like networks, not to be changed between two readings.
+    pub fn with_zone(mut self, zone: Zone) -> Self {
+        self.zone = zone;
         self
     }
 
@@ -214,7 +222,7 @@ impl Pipeline {
                 own.push((at, own::unknown_action(event, self.actor(event))));
             }
             let subscribers = self.subscribers(&event.action);
-            let reading = Reading::of(event, &self.directory, &self.networks);
+            let reading = Reading::of(event, &self.directory, &self.networks).with_zone(&self.zone);
             self.windows.feed(&reading);
             self.encode(&mut table, &reading);
             for i in subscribers.iter().copied().filter(|i| self.services[*i].service.serves.contains(&event.seq)) {
@@ -337,7 +345,7 @@ impl Pipeline {
         let name = format!("{}.{}", service.manifest.name, rule.id);
         let (uid, period_start) = Alert::identity(&name, &finding.dedup_key, event.time, rule.fold_s);
         let basis = Basis::of(&finding, event, &service.manifest, &prepared.batches[module], &self.tables);
-        let reading = Reading::of(event, &self.directory, &self.networks);
+        let reading = Reading::of(event, &self.directory, &self.networks).with_zone(&self.zone);
         let mut evidence: Vec<Arc<Stub>> = finding
             .windows
             .iter()

@@ -9,6 +9,7 @@ use gridwatch_core::manifest::{Grant, Manifest};
 use gridwatch_core::network::Networks;
 use gridwatch_core::pipeline::{Pipeline, Service};
 use gridwatch_core::risk::Bar;
+use gridwatch_core::zone::Zone;
 use gridwatch_detect::{Component, Engine, Limits, Module, Refused};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,7 @@ pub struct Wanted {
     pub grants: BTreeMap<String, BTreeSet<Grant>>,
     pub tables: Tables,
     pub networks: Networks,
+    pub zone: Zone,
     /// The exceptions file.
     pub exceptions: Option<PathBuf>,
     /// The journal of responses, whose echoes a replay is to suppress as the live run did.
@@ -58,6 +60,7 @@ impl Wanted {
                 .collect(),
             tables: config.tables(),
             networks: config.networks.clone(),
+            zone: config.detect.zone.clone(),
             exceptions: config.tuning.exceptions.clone(),
             responses: Some(crate::respond::journal::path(&config.state_dir)),
             state_max_bytes: Some(config.detect.state_max_bytes as usize),

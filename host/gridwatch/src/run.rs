@@ -288,7 +288,8 @@ impl Detector {
     fn new(shared: &Shared, mut modules: Vec<Module>) -> Result<Self> {
         let mut pipeline = pipeline(&modules, shared.config.networks.clone(), shared.config.tables())
             .with_state_max(shared.config.detect.state_max_bytes as usize)
-            .with_risk(shared.config.detect.risk);
+            .with_risk(shared.config.detect.risk)
+            .with_zone(shared.config.detect.zone.clone());
         let mut answers = Answers::new(shared.config.asking.as_ref())?;
         for row in shared.store.rule_state() {
             let (key, value) = row?;

@@ -50,6 +50,7 @@ impl Findings {
         let services = modules.iter().map(unfolded).collect();
         let mut pipeline = Pipeline::new(services)
             .with_networks(wanted.networks.clone())
+            .with_zone(wanted.zone.clone())
             .with_tables(wanted.tables.clone())
             .with_risk(wanted.risk);
         let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
