@@ -2,6 +2,7 @@
 
 use crate::alerts::{Filter, Form};
 use crate::config::{self, Config, LogFormat, Problems, Since};
+use crate::embedded::Folder;
 use crate::modules::{Unusable, Wanted, manifests};
 use crate::run::{Paths, Until};
 use crate::status::Status;
@@ -86,18 +87,18 @@ enum Command {
     },
     /// Every rule: what it watches, its condition, threshold and severity, what to do, and its ATT&CK techniques.
     Detections {
-        /// Folder of the modules.
-        #[arg(long, value_name = "DIR", default_value = "target/modules")]
-        modules: PathBuf,
+        /// Folder of the modules. Without it: target/modules, or those that a release carries.
+        #[arg(long, value_name = "DIR")]
+        modules: Option<PathBuf>,
         /// table is one line a rule; md and json have everything.
         #[arg(long, default_value = "table", value_enum)]
         format: DetectionsFormat,
     },
     /// Which ATT&CK techniques and Slack actions the rules cover, which they don't, and why.
     Coverage {
-        /// Folder of the modules.
-        #[arg(long, value_name = "DIR", default_value = "target/modules")]
-        modules: PathBuf,
+        /// Folder of the modules. Without it: target/modules, or those that a release carries.
+        #[arg(long, value_name = "DIR")]
+        modules: Option<PathBuf>,
         /// navigator is three layers for MITRE's ATT&CK Navigator: covered, gaps, observed in 30 days.
         #[arg(long, default_value = "table", value_enum)]
         format: CoverageFormat,
@@ -360,7 +361,7 @@ fn dispatch(cli: Cli) -> Result<u8> {
         }
         Command::Detections { modules, format } => {
             let (all, mut out) =
-                (detections::detections(&modules)?, std::io::stdout().lock());
+                (detections::detections(Folder::of(modules.as_deref())?.path())?, std::io::stdout().lock());
             match format {
                 DetectionsFormat::Table => detections::table(&all, &mut out)?,
                 DetectionsFormat::Md => detections::markdown(&all, &mut out)?,
@@ -370,7 +371,7 @@ fn dispatch(cli: Cli) -> Result<u8> {
         }
         Command::Coverage { modules, format, alerts, state_dir } => {
             let (all, mut out) = (
-                coverage::of(&modules, &alerts, state_dir.as_deref(), clock::now())?,
+                coverage::of(Folder::of(modules.as_deref())?.path(), &alerts, state_dir.as_deref(), clock::now())?,
                 std::io::stdout().lock(),
             );
             match format {
