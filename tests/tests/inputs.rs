@@ -2,11 +2,13 @@
 //! is, or it is told that it isn't; an input that gave no entry is never an all-clear.
 
 use gridwatch_sim::{OrgPlan, generate};
+use gridwatch_tests::guests::built;
 use gridwatch_tests::host::{gridwatch, our_modules};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use tempfile::TempDir;
 
 /// Three people made owner by one, as `jq -c` would write Slack's entries.
@@ -47,8 +49,22 @@ fn said(command: &mut Command) -> Said {
     Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
+/// Two of our modules: each replay compiles what it runs.
+fn modules() -> &'static Path {
+    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    let copied = || {
+        let folder = folder();
+        for name in ["privilege", "sign-in"] {
+            let bytes = built(&our_modules(), name);
+            std::fs::write(folder.path().join(format!("{name}.wasm")), bytes).expect("a module");
+        }
+        folder
+    };
+    FOLDER.get_or_init(copied).path()
+}
+
 fn replay(files: &[&Path]) -> Said {
-    said(gridwatch().arg("replay").args(files).arg("--modules").arg(our_modules()))
+    said(gridwatch().arg("replay").args(files).arg("--modules").arg(modules()))
 }
 
 fn normalize(files: &[&Path], args: &[&str]) -> Said {
@@ -324,7 +340,7 @@ fn several_files_and_folders_are_one_input() {
 fn a_person_gets_a_table_and_a_pipe_gets_records() {
     let folder = folder();
     let file = written(&folder, "lines", grants().join("\n"));
-    let of = |args: &[&str]| said(gridwatch().arg("replay").arg(&file).args(args).arg("--modules").arg(our_modules()));
+    let of = |args: &[&str]| said(gridwatch().arg("replay").arg(&file).args(args).arg("--modules").arg(modules()));
     let (piped, ndjson, table) = (of(&[]), of(&["--format", "ndjson"]), of(&["--format", "table"]));
     assert!(piped.out == ndjson.out && !table.out.contains('{') && !table.out.contains('\u{1b}'), "{}", table.out);
     let lines: Vec<&str> = table.out.lines().collect();
@@ -353,7 +369,7 @@ fn times_may_be_spans_back_from_now() {
             .arg("--archive")
             .arg(&archive)
             .args(["--from", "24h", "--to", "1h", "--modules"])
-            .arg(our_modules()),
+            .arg(modules()),
     );
     assert!(
         got.code == Some(1) && got.err.contains("there is no entry in") && got.err.contains("hint: "),
@@ -362,12 +378,7 @@ fn times_may_be_spans_back_from_now() {
         got.err
     );
     let wrong = said(
-        gridwatch()
-            .arg("replay")
-            .arg("--archive")
-            .arg(&archive)
-            .args(["--from", "soon", "--modules"])
-            .arg(our_modules()),
+        gridwatch().arg("replay").arg("--archive").arg(&archive).args(["--from", "soon", "--modules"]).arg(modules()),
     );
     assert!(wrong.code == Some(2) && wrong.err.contains("24h"), "{}", wrong.err);
 }
