@@ -383,6 +383,17 @@ fn times_may_be_spans_back_from_now() {
     assert!(wrong.code == Some(2) && wrong.err.contains("24h"), "{}", wrong.err);
 }
 
+/// Those of a release are in the program; one that cargo built by itself has none, and stands in no workspace here.
+#[test]
+fn without_modules_it_is_said_what_to_do() {
+    let folder = folder();
+    for command in ["demo", "detections", "coverage"] {
+        let got = said(gridwatch().arg(command).current_dir(folder.path()));
+        assert_eq!(got.code, Some(1), "{}", got.err);
+        assert!(got.err.contains("there are no modules") && got.err.contains("cargo xtask release"), "{}", got.err);
+    }
+}
+
 /// 100 MB of a list that never ends, then what the process has ever held.
 #[test]
 fn a_list_is_read_in_constant_memory() {

@@ -147,8 +147,9 @@ impl Replay<'_> {
         tell: &mut dyn FnMut(&Alert) -> Result<()>,
     ) -> Result<Ran> {
         let modules = wanted.load()?;
-        let mut pipeline: Pipeline =
-            pipeline(&modules, wanted.networks.clone(), wanted.tables.clone()).with_risk(wanted.risk).with_zone(wanted.zone.clone());
+        let mut pipeline: Pipeline = pipeline(&modules, wanted.networks.clone(), wanted.tables.clone())
+            .with_risk(wanted.risk)
+            .with_zone(wanted.zone.clone());
         if let Some(bytes) = wanted.state_max_bytes {
             pipeline = pipeline.with_state_max(bytes);
         }

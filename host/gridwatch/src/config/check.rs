@@ -366,7 +366,8 @@ fn tuning(section: &mut Section<'_>, edge: &Edge<'_>) -> Tuning {
 fn zone(section: &mut Section<'_>) -> Zone {
     let Some(name) = section.text("timezone") else { return Zone::default() };
     Zone::named(&name).unwrap_or_else(|| {
-        let hint = "write the name of the zone, as in Europe/Berlin or America/New_York; gridwatch has them all with it";
+        let hint =
+            "write the name of the zone, as in Europe/Berlin or America/New_York; gridwatch has them all with it";
         section.problem("timezone", format!("`{name}` is no time zone"), hint.to_owned());
         Zone::default()
     })

@@ -109,7 +109,10 @@ fn a_time_zone_that_does_not_exist_is_told() {
     let place = Place::new();
     for name in ["Europe/Berln", "CEST", "+02:00"] {
         let told = place.problems(&format!("{SMALL}[detect]\ntimezone = \"{name}\"\n"));
-        assert!(told.iter().any(|line| line.contains(&format!("detect.timezone: `{name}` is no time zone"))), "{told:?}");
+        assert!(
+            told.iter().any(|line| line.contains(&format!("detect.timezone: `{name}` is no time zone"))),
+            "{told:?}"
+        );
     }
     assert_eq!(place.load(SMALL).unwrap().detect.zone, Zone::default());
 }

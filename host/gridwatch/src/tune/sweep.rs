@@ -153,7 +153,8 @@ fn tried(trial: &Trial<'_>, values: &[u64]) -> Result<Vec<Given>> {
     }
     let mut exceptions = trial.quiet.exceptions.clone();
     exceptions.also_for(trial.module, &names);
-    let mut pipeline = Pipeline::new(services).with_networks(trial.wanted.networks.clone()).with_zone(trial.wanted.zone.clone());
+    let mut pipeline =
+        Pipeline::new(services).with_networks(trial.wanted.networks.clone()).with_zone(trial.wanted.zone.clone());
     pipeline.except(Arc::new(exceptions));
     pipeline.set_echoes(trial.quiet.echoes.clone());
     let counted = counted(trial, pipeline, modules)?;
