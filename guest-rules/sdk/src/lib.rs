@@ -60,12 +60,24 @@ pub fn is_nobody(id: &str) -> bool {
     matches!(id, "" | "USLACKUSER" | "USLACKSECURITY" | "USLACKBOT")
 }
 
-/// A module's settings, generated from its manifest.
+/// A module's settings, generated from its manifest. To be implemented for them only where there is something to check.
 pub trait Configuration: Default + for<'de> serde::Deserialize<'de> {
     /// What the host's checks of single values can't say, such as one setting that has to be below another.
     fn problems(&self) -> Vec<String> {
         Vec::new()
     }
+}
+
+/// For settings without a [`Configuration`] of their own: nothing can be wrong with them.
+pub mod unchecked {
+    /// Implemented for references, so that the compiler takes [`super::Configuration::problems`] where the settings have it.
+    pub trait NoProblems {
+        fn problems(&self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    impl<T> NoProblems for &T {}
 }
 
 /// Declares the crate to be a module whose detection is the given function. Brings into scope what the manifest declares
