@@ -45,10 +45,11 @@ impl Judgement {
 
 /// How probable `n` or more are where `mean` are to be expected and each comes by itself (Poisson).
 fn at_least(n: u64, mean: f64) -> f64 {
-    let (mut term, mut fewer) = ((-mean).exp(), 0.0);
+    // By logarithms: the first terms of a large mean are smaller than any number there is.
+    let (mut term, mut fewer) = (-mean, 0.0);
     for k in 0..n {
-        fewer += term;
-        term *= mean / (k + 1) as f64;
+        fewer += term.exp();
+        term += (mean / (k + 1) as f64).ln();
     }
     (1.0 - fewer).max(0.0)
 }
