@@ -93,7 +93,7 @@ fn off_schedule(row: &Row<'_>, config: &Config) -> Option<Finding> {
     }
     let finding = start(row, rules::OFF_SCHEDULE, Severity::Medium)
         .title(format!("{} {} in an hour in which none ever starts", row.who(), did(row.action())))
-        .label("hour_of_week_utc", row.time_hour_of_week());
+        .label("hour_of_week", row.time_hour_of_week());
     Some(finding)
 }
 

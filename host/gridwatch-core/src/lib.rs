@@ -46,3 +46,4 @@ pub mod time;
 pub mod view;
 pub mod whose;
 pub mod windows;
+pub mod zone;

@@ -33,6 +33,7 @@ use crate::stub::Stub;
 use crate::subject::Subjects;
 use crate::time::{UnixMillis, UnixSeconds};
 use crate::windows::{WindowSize, Windows};
+use crate::zone::Zone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -114,6 +115,7 @@ pub struct Pipeline {
     directory: Directory,
     networks: Networks,
     provisioning: Provisioning,
+    zone: Zone,
     tables: Tables,
     memory: Memory,
     apps: Apps,
@@ -157,6 +159,12 @@ impl Pipeline {
     /// Says who provisions accounts, for `context.provisioning`. Like networks, not to be changed between two readings.
     pub fn with_provisioning(mut self, provisioning: Provisioning) -> Self {
         self.provisioning = provisioning;
+        self
+    }
+
+    /// Says where days and hours of the week are told. Like networks, not to be changed between two readings.
+    pub fn with_zone(mut self, zone: Zone) -> Self {
+        self.zone = zone;
         self
     }
 
@@ -242,7 +250,9 @@ impl Pipeline {
         for (at, event) in events.iter().enumerate() {
             own.extend(self.own(event).into_iter().map(|alert| (at, alert)));
             let subscribers = self.subscribers(&event.action);
-            let reading = Reading::of(event, &self.directory, &self.networks).with_provisioning(&self.provisioning);
+            let reading = Reading::of(event, &self.directory, &self.networks)
+                .with_provisioning(&self.provisioning)
+                .with_zone(&self.zone);
             // A later version of an entry happened when the first did: it is no act of its own.
             if !event.is_first_version() {
                 self.encode(&mut table, &reading);
@@ -405,7 +415,9 @@ impl Pipeline {
         let rule = &service.manifest.rules[finding.rule];
         let name = format!("{}.{}", service.manifest.name, rule.id);
         let (uid, period_start) = Alert::identity(&name, &finding.dedup_key, event.time, rule.fold_s);
-        let reading = Reading::of(event, &self.directory, &self.networks).with_provisioning(&self.provisioning);
+        let reading = Reading::of(event, &self.directory, &self.networks)
+                .with_provisioning(&self.provisioning)
+                .with_zone(&self.zone);
         let basis = Basis::of(&finding, &reading, &service.manifest, &prepared.batches[module], &self.tables);
         let mut evidence: Vec<Arc<Stub>> = finding
             .windows

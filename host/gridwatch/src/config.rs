@@ -23,6 +23,7 @@ use gridwatch_core::provisioning::Provisioning;
 use gridwatch_core::risk::Bar;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{RawData, View};
+use gridwatch_core::zone::Zone;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -138,7 +139,7 @@ pub struct Tuning {
 /// in batches of 256; larger ones save little more, and a poison event costs more bisecting.
 pub const DEFAULT_BATCH: u16 = 1_024;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detect {
     pub batch: usize,
     pub threads: usize,
@@ -146,6 +147,8 @@ pub struct Detect {
     pub state_max_bytes: u64,
     /// What it takes for findings about one actor to add up.
     pub risk: Bar,
+    /// Where days and hours of the week are told.
+    pub zone: Zone,
 }
 
 /// What it takes to ask Slack about people and channels.

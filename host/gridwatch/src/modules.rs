@@ -10,6 +10,7 @@ use gridwatch_core::network::Networks;
 use gridwatch_core::pipeline::{Pipeline, Service};
 use gridwatch_core::provisioning::Provisioning;
 use gridwatch_core::risk::Bar;
+use gridwatch_core::zone::Zone;
 use gridwatch_detect::{Component, Engine, Limits, Module, Refused};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ pub struct Wanted {
     pub tables: Tables,
     pub networks: Networks,
     pub provisioning: Provisioning,
+    pub zone: Zone,
     /// The exceptions file.
     pub exceptions: Option<PathBuf>,
     /// The journal of responses, whose echoes a replay is to suppress as the live run did.
@@ -61,6 +63,7 @@ impl Wanted {
             tables: config.tables(),
             networks: config.networks.clone(),
             provisioning: config.provisioning.clone(),
+            zone: config.detect.zone.clone(),
             exceptions: config.tuning.exceptions.clone(),
             responses: Some(crate::respond::journal::path(&config.state_dir)),
             state_max_bytes: Some(config.detect.state_max_bytes as usize),

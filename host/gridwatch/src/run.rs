@@ -290,7 +290,8 @@ impl Detector {
         let mut pipeline = pipeline(&modules, shared.config.networks.clone(), shared.config.tables())
             .with_state_max(shared.config.detect.state_max_bytes as usize)
             .with_provisioning(shared.config.provisioning.clone())
-            .with_risk(shared.config.detect.risk);
+            .with_risk(shared.config.detect.risk)
+            .with_zone(shared.config.detect.zone.clone());
         let mut answers = Answers::new(shared.config.asking.as_ref())?;
         for row in shared.store.rule_state() {
             let (key, value) = row?;

@@ -18,6 +18,7 @@ use gridwatch_core::subject::is_id;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES, RawData, View};
 use gridwatch_core::windows::MAX_TOTAL_BYTES;
+use gridwatch_core::zone::Zone;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -329,6 +330,7 @@ fn detect(mut section: Section<'_>, edge: &Edge<'_>) -> (Detect, Networks, Provi
         // 5,000 people make 0.4 GiB of it in a month.
         state_max_bytes: section.bytes("state_max", 64 * MIB..=1024 * GIB, MAX_TOTAL_BYTES as u64),
         risk: risk(section.section("risk")),
+        zone: zone(&mut section),
     };
     let networks = section.text("networks").map(|path| networks(&section, &edge.folder.join(path)));
     let provisioning = provisioning(section.section("provisioning"));
@@ -375,6 +377,16 @@ fn tuning(section: &mut Section<'_>, edge: &Edge<'_>) -> Tuning {
         section.problem("true_positives", format!("there is no folder {}", path.display()), hint);
     }
     Tuning { exceptions, true_positives }
+}
+
+fn zone(section: &mut Section<'_>) -> Zone {
+    let Some(name) = section.text("timezone") else { return Zone::default() };
+    Zone::named(&name).unwrap_or_else(|| {
+        let hint =
+            "write the name of the zone, as in Europe/Berlin or America/New_York; gridwatch has them all with it";
+        section.problem("timezone", format!("`{name}` is no time zone"), hint.to_owned());
+        Zone::default()
+    })
 }
 
 fn networks(section: &Section<'_>, path: &Path) -> Networks {

@@ -51,6 +51,7 @@ impl Findings {
         let mut pipeline = Pipeline::new(services)
             .with_networks(wanted.networks.clone())
             .with_provisioning(wanted.provisioning.clone())
+            .with_zone(wanted.zone.clone())
             .with_tables(wanted.tables.clone())
             .with_risk(wanted.risk)
             .without_folding();
