@@ -18,12 +18,26 @@ pub mod bindings {
 
 use bindings::exports::gridwatch::detect::rules as wit;
 
+/// The host puts a line of this level into the fault, if a trap comes next.
+const LAST_WORDS: u8 = 2;
+/// A panic's message may hold anything, and what doesn't fit into a call would end it without a word.
+const MAX_PANIC: usize = 1_000;
+
+/// Has a panic say its message and place before it becomes a trap, which has neither.
+pub fn tell_of_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let text: String = panic.to_string().chars().take(MAX_PANIC).collect();
+        bindings::gridwatch::detect::log::write(LAST_WORDS, &text);
+    }));
+}
+
 /// Parses the configuration the host sends and keeps it for the instance's life.
 pub fn configure<C: DeserializeOwned>(
     cell: &OnceCell<C>,
     json: &str,
     problems: fn(&C) -> Vec<String>,
 ) -> Result<(), Vec<String>> {
+    tell_of_panics();
     let config: C = serde_json::from_str(json).map_err(|e| vec![e.to_string()])?;
     let problems = problems(&config);
     if !problems.is_empty() {

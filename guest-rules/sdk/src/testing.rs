@@ -40,7 +40,7 @@ pub fn native<C: DeserializeOwned + 'static>(
         let mut findings = Findings::default();
         let batch = from_host(batch);
         batch.rows().for_each(|row| detect(&row, &config, &mut findings));
-        Outcome { findings: findings.list.into_iter().map(raw).collect(), dead: Vec::new() }
+        Outcome { findings: findings.list.into_iter().map(raw).collect(), ..Outcome::default() }
     })
 }
 

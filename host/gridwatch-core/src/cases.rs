@@ -324,7 +324,7 @@ mod tests {
             dedup_key: batch.text_at(0, row).to_owned(),
             ..RawFinding::default()
         };
-        Outcome { findings: rows.filter(|row| busy[*row] > 0).map(finding).collect(), dead: vec![] }
+        Outcome { findings: rows.filter(|row| busy[*row] > 0).map(finding).collect(), ..Outcome::default() }
     }
 
     #[test]

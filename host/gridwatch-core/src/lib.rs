@@ -12,6 +12,7 @@ pub mod batch;
 pub mod cases;
 pub mod catalogue;
 pub mod client;
+pub mod conduct;
 pub mod coverage;
 pub mod directory;
 pub mod distinct;

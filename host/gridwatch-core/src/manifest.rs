@@ -4,6 +4,8 @@
 //! at once, and checks each action name against Slack's catalogue: a rule that waits for a name that doesn't exist would
 //! be silent for ever, and nobody would notice.
 
+mod doubt;
+mod read;
 mod setting;
 mod window;
 
@@ -17,6 +19,7 @@ use crate::catalogue;
 use crate::field::Field;
 use crate::method::{self, On};
 use crate::slip::did_you_mean;
+use read::{Places, Read, read};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -187,13 +190,14 @@ impl Manifest {
         if text.len() > MAX_BYTES {
             return Err(ManifestError { problems: vec![format!("the manifest is over {MAX_BYTES} bytes")] });
         }
-        let raw: RawManifest =
-            toml::from_str(text).map_err(|e| ManifestError { problems: vec![e.to_string().trim_end().to_owned()] })?;
+        let Read { raw, mut problems } = read(text);
         let mut check = Check::default();
-        let manifest = raw.validate(&mut check);
-        match (manifest, check.problems) {
-            (Some(manifest), problems) if problems.is_empty() => Ok(manifest),
-            (_, problems) => Err(ManifestError { problems }),
+        let manifest = raw.and_then(|raw| raw.validate(&mut check));
+        let places = Places::of(text);
+        problems.extend(check.problems.iter().map(|problem| places.placed(problem)));
+        match manifest {
+            Some(manifest) if problems.is_empty() => Ok(manifest),
+            _ => Err(ManifestError { problems }),
         }
     }
 

@@ -5,6 +5,7 @@
 
 use crate::alert::{Actor, Alert, Counts, ModuleRef};
 use crate::basis::Basis;
+use crate::conduct::SetAside;
 use crate::directory::Role;
 use crate::drift::Drift;
 use crate::entry::Mark;
@@ -25,6 +26,8 @@ use std::sync::LazyLock;
 pub const NAME: &str = "gridwatch";
 /// The rule that sums up what others say of one actor.
 pub const RISK: &str = "gridwatch.risk";
+/// The rule that says which module judges nothing any more.
+pub const MODULE_SET_ASIDE: &str = "gridwatch.module-set-aside";
 /// Stands where a module has the digest of its component.
 pub const BUILT_IN: &str = "built-in";
 
@@ -124,6 +127,38 @@ pub fn risk(sum: Sum, last: &Alert) -> (Alert, Vec<String>) {
         ..blank
     };
     (alert, sum.rules)
+}
+
+/// A module failed, flooded or held up the others too often: none of its rules watches any more. One alert for each file and
+/// day of event time, so that it has the same id wherever reading began.
+pub fn module_set_aside(module: &Manifest, digest: &str, set_aside: &SetAside, at: &Event) -> Alert {
+    let (name, rules) = (format!("{}@{}", module.name, module.version), module.rules.len());
+    let blind =
+        if rules == 1 { "its rule watches nothing".to_owned() } else { format!("its {rules} rules watch nothing") };
+    let title = format!("The module {name} was set aside, {blind}: {}", set_aside.why.text());
+    let blank = blank("module-set-aside", &format!("{name} {digest}"), title, at.first_seen);
+    let (uid, period_start) = Alert::identity(&blank.rule, &blank.dedup_key, at.time, blank.period_s);
+    let blind = module.rules.iter().map(|rule| format!("{}.{}", module.name, rule.id)).collect();
+    let mut labels = BTreeMap::from([
+        ("module".to_owned(), name),
+        ("digest".to_owned(), digest.to_owned()),
+        ("rules_not_watching".to_owned(), joined(&blind)),
+        ("since_event".to_owned(), clean(&at.id, MAX_LABEL)),
+        ("faults".to_owned(), set_aside.faults.to_string()),
+    ]);
+    if !set_aside.last.is_empty() {
+        labels.insert("last_fault".to_owned(), clean(&set_aside.last, MAX_LABEL));
+    }
+    Alert {
+        uid,
+        period_start,
+        first: at.time,
+        last: at.time,
+        evidence: vec![Stub::of(at)],
+        evidence_total: 1,
+        labels,
+        ..blank
+    }
 }
 
 /// Slack's lists are not what they were at build time. One alert for each drift that differs from the last one reported.
@@ -288,6 +323,27 @@ mod tests {
         assert_eq!(alert(Role::Guest).title, "Ada has no second factor any more");
         assert_eq!(alert(Role::Admin).subjects.users.ids.first().map(String::as_str), Some("W1"));
         assert_eq!(alert(Role::Admin).labels["between"], "1970-01-01T00:00:00Z and 1970-01-02T00:00:00Z");
+    }
+
+    #[test]
+    fn a_module_that_was_set_aside_is_told_with_the_rules_that_are_blind() {
+        let set_aside =
+            SetAside { row: 0, why: crate::conduct::Why::Faults, faults: 64, last: "trapped: \u{1b}[2Jboom".into() };
+        let at = |time: u64| {
+            let entry = format!(r#"{{"id":"e{time}","date_create":{time},"action":"user_login"}}"#);
+            Event::new(1, UnixMillis(time * 1_000), &Entry::from_json(&entry))
+        };
+        let alert = |time| module_set_aside(manifest(), "d", &set_aside, &at(time));
+        let told = alert(90_000);
+        assert_eq!(
+            (told.rule.as_str(), told.severity, told.evidence[0].id.as_str()),
+            (MODULE_SET_ASIDE, Severity::High, "e90000")
+        );
+        assert!(told.labels["rules_not_watching"].contains("gridwatch.risk"), "{:?}", told.labels);
+        assert_eq!((told.labels["faults"].as_str(), told.labels["last_fault"].as_str()), ("64", "trapped:  [2Jboom"));
+        assert!(told.title.contains("gridwatch@") && told.title.contains("rules watch nothing"), "{}", told.title);
+        assert_eq!(told.uid, alert(86_400).uid, "some events earlier or later on a day it is the same alert");
+        assert_ne!(told.uid, alert(172_800).uid);
     }
 
     #[test]

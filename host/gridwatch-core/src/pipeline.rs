@@ -14,6 +14,7 @@ use crate::apps::Apps;
 use crate::basis::Basis;
 use crate::batch::{Batch, Scratch, Table};
 use crate::catalogue;
+use crate::conduct::SetAside;
 use crate::directory::Directory;
 use crate::drift::Unseen;
 use crate::echo::Echoes;
@@ -56,6 +57,8 @@ pub struct Outcome {
     pub findings: Vec<RawFinding>,
     /// Rows it could not get over, each alone.
     pub dead: Vec<DeadRow>,
+    /// Given once: from the row after this one on it judges nothing any more.
+    pub set_aside: Option<SetAside>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +89,7 @@ pub struct Prepared {
 }
 
 /// An alert of gridwatch's own about an event.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Own {
     /// There is no other of its kind.
     Once(Alert),
@@ -291,13 +294,17 @@ impl Pipeline {
     /// Checks and folds what the modules said, one outcome per batch, in the same order.
     pub fn conclude(&mut self, events: &[Event], prepared: &Prepared, outcomes: Vec<Outcome>) -> Concluded {
         let mut concluded = Concluded::default();
-        let mut findings = Vec::new();
+        let (mut findings, mut own) = (Vec::new(), prepared.own.clone());
         for (i, outcome) in outcomes.into_iter().enumerate() {
+            let set_aside = outcome.set_aside.as_ref();
+            let set_aside = set_aside.and_then(|set_aside| self.set_aside(i, events, prepared, set_aside));
+            own.extend(set_aside.map(|(at, alert)| (at, Own::Each(alert))));
             self.check(i, events, prepared, outcome, &mut findings, &mut concluded.faults);
         }
         // In the order of events first, so that batch size can't be seen in what is sent.
         findings.sort_by_key(|(event, module, _)| (*event, *module));
-        let (mut own, mut findings) = (prepared.own.iter().peekable(), findings.into_iter().peekable());
+        own.sort_by_key(|(event, _)| *event);
+        let (mut own, mut findings) = (own.into_iter().peekable(), findings.into_iter().peekable());
         for (at, event) in events.iter().enumerate() {
             let newest = self.windows.newest_as_of(event.seq);
             let is_news = event.is_first_version();
@@ -308,10 +315,10 @@ impl Pipeline {
             let mut sent = self.folder.rest(newest, event.first_seen);
             while let Some((_, own)) = own.next_if(|(own, _)| *own == at) {
                 match own {
-                    Own::Once(alert) => sent.push(Sent { alert: alert.clone(), occasion: Occasion::Headline }),
+                    Own::Once(alert) => sent.push(Sent { alert, occasion: Occasion::Headline }),
                     Own::Each(alert) => {
-                        let sight = Sight::of(event, alert, &[], newest);
-                        sent.extend(self.folder.fold(alert.clone(), &sight));
+                        let sight = Sight::of(event, &alert, &[], newest);
+                        sent.extend(self.folder.fold(alert, &sight));
                     }
                 }
             }
@@ -406,6 +413,19 @@ impl Pipeline {
                 Err(lie) => faults.push(fault(row, lie.to_string())),
             }
         }
+    }
+
+    /// The alert about a module that judges nothing any more, with the position of its event.
+    fn set_aside(
+        &self,
+        module: usize,
+        events: &[Event],
+        prepared: &Prepared,
+        set_aside: &SetAside,
+    ) -> Option<(usize, Alert)> {
+        let service = &self.services[module].service;
+        let at = *prepared.rows[module].get(set_aside.row as usize)? as usize;
+        Some((at, own::module_set_aside(&service.manifest, &service.digest, set_aside, &events[at])))
     }
 
     /// The alert that one finding makes by itself.
@@ -592,7 +612,7 @@ mod tests {
         let prepared = pipeline.prepare(events);
         let finding = |row| RawFinding { row, severity: 2, dedup_key: "WRESP".into(), ..RawFinding::default() };
         let findings = (0..events.len() as u32).map(finding).collect();
-        pipeline.conclude(events, &prepared, vec![Outcome { findings, dead: vec![] }]).alerts
+        pipeline.conclude(events, &prepared, vec![Outcome { findings, ..Outcome::default() }]).alerts
     }
 
     fn responded(target: &str) -> Echoes {

@@ -3,7 +3,7 @@
 use crate::alerts::{Filter, Form};
 use crate::config::{self, Config, LogFormat, Problems, Since};
 use crate::embedded::Folder;
-use crate::modules::{Unusable, Wanted, manifests};
+use crate::modules::{self, Unusable, Wanted, manifests};
 use crate::run::{Paths, Until};
 use crate::status::Status;
 use crate::{
@@ -121,9 +121,12 @@ enum Command {
         #[command(subcommand)]
         command: Option<SchemaCommand>,
     },
+    /// Which modules there are, and what one says of itself: rules, settings, lookup tables, fields, grants, windows, limits.
+    #[command(subcommand)]
+    Module(modules::command::Command),
     /// Run modules over stored entries and print the alerts: the same input, the same bytes.
     ///
-    /// What was read is told on standard error. Exits with 1 if there was no entry, or if not all could be read.
+    /// What was read is told on standard error. Exits with 1 if there was no entry, if not all could be read, or if a module failed.
     Replay(Replay),
     /// The alerts there are: list them, read one, export them for machines.
     #[command(subcommand)]
@@ -391,6 +394,11 @@ fn dispatch(cli: Cli) -> Result<u8> {
             }
             Ok(0)
         }
+        Command::Module(command) => {
+            start_log(LogFormat::Text, log.unwrap_or("warn"))?;
+            modules::command::run(&command, &mut std::io::stdout().lock())?;
+            Ok(0)
+        }
         Command::Replay(args) => {
             start_log(LogFormat::Text, log.unwrap_or("warn"))?;
             replayed(&args)
@@ -427,6 +435,9 @@ fn check(path: &Path) -> Result<u8> {
         );
     }
     let wanted = Wanted::of(&config);
+    wanted.folder().notes.iter().for_each(|note| println!("note: {note}"));
+    let warnings = modules::command::warnings(&wanted, &mut modules.iter().map(|module| &*module.manifest));
+    warnings.iter().for_each(|warning| println!("warning: {warning}"));
     let exceptions = exceptions::Live::open(&wanted, &modules, clock::now())?.in_force();
     if let Some(file) = &wanted.exceptions {
         println!("exceptions {}: {}", file.display(), exceptions.len());

@@ -7,7 +7,7 @@ pub mod diff;
 use crate::alerts::Filter;
 use crate::archive::{self, ArchiveRecord};
 use crate::clock;
-use crate::detect::detect;
+use crate::detect::{Detected, detect, log_faults};
 use crate::exceptions::Live;
 use crate::input::{Entries, Events, Given, Report};
 use crate::modules::{Wanted, pipeline};
@@ -23,7 +23,7 @@ use gridwatch_core::manifest::Severity;
 use gridwatch_core::pipeline::Pipeline;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{DEFAULT_MAX_BYTES, RawData, View};
-use gridwatch_detect::Workers;
+use gridwatch_detect::{Module, Workers};
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -103,7 +103,8 @@ pub struct Ran {
     /// Those that held.
     exceptions: Arc<Exceptions>,
     pub report: Report,
-    pub faults: u64,
+    /// What modules could not judge.
+    pub troubles: Troubles,
     /// Alerts by their worst severity, revisions of one counted once.
     alerts: BTreeMap<String, Severity>,
 }
@@ -119,8 +120,10 @@ impl Ran {
         };
         let severities: Vec<String> = Severity::ALL.iter().rev().filter_map(of).collect();
         let severities = if severities.is_empty() { String::new() } else { format!(" ({})", severities.join(", ")) };
-        writeln!(out, "alerts: {}{severities}; faults of modules: {}", self.alerts.len(), self.faults)?;
-        Ok(self.report.is_whole())
+        self.troubles.lines().try_for_each(|line| writeln!(out, "{line}"))?;
+        let faults = self.troubles.faults();
+        writeln!(out, "alerts: {}{severities}; faults of modules: {faults}", self.alerts.len())?;
+        Ok(self.report.is_whole() && self.troubles.lines().next().is_none())
     }
 }
 
@@ -175,8 +178,9 @@ impl Replay<'_> {
         };
         pipeline.except(exceptions.clone());
         pipeline.set_echoes(wanted.echoes()?);
+        let troubles = Troubles::of(&modules);
         let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
-        let mut ran = Ran { exceptions, report: self.source.report(), faults: 0, alerts: BTreeMap::new() };
+        let mut ran = Ran { exceptions, report: self.source.report(), troubles, alerts: BTreeMap::new() };
         let mut events = self.source.events()?;
         loop {
             let events = self.next_batch(&mut events)?;
@@ -188,10 +192,8 @@ impl Replay<'_> {
             }
             ran.count(self.source, &events);
             let detected = detect(&mut pipeline, &workers, &events);
-            for fault in &detected.concluded.faults {
-                tracing::warn!(module = fault.module, event = fault.event_id, reason = fault.reason, "module fault");
-            }
-            ran.faults += detected.concluded.faults.len() as u64;
+            log_faults(&detected.concluded.faults);
+            ran.troubles.follow(&detected);
             for alert in detected.concluded.alerts.iter().filter(|alert| self.filter.takes(alert)) {
                 let worst = ran.alerts.entry(alert.uid.clone()).or_insert(alert.severity);
                 *worst = alert.severity.max(*worst);
@@ -209,6 +211,64 @@ impl Ran {
                 self.report.archived(event.time);
             }
         }
+    }
+}
+
+/// What modules could not judge: without it, a replay in which a module failed looks like one in which nothing happened.
+#[derive(Debug, Default)]
+pub struct Troubles(Vec<Trouble>);
+
+#[derive(Debug)]
+struct Trouble {
+    name: String,
+    version: String,
+    faults: u64,
+    last: String,
+    unjudged: u64,
+    is_set_aside: bool,
+}
+
+impl Troubles {
+    fn of(modules: &[Module]) -> Self {
+        let trouble = |module: &Module| Trouble {
+            name: module.manifest.name.clone(),
+            version: module.manifest.version.to_string(),
+            faults: 0,
+            last: String::new(),
+            unjudged: 0,
+            is_set_aside: false,
+        };
+        Self(modules.iter().map(trouble).collect())
+    }
+
+    fn follow(&mut self, detected: &Detected) {
+        for (trouble, behaved) in self.0.iter_mut().zip(&detected.behaved) {
+            trouble.unjudged += behaved.unjudged;
+            trouble.is_set_aside |= behaved.set_aside.is_some();
+        }
+        for fault in &detected.concluded.faults {
+            if let Some(trouble) = self.0.iter_mut().find(|trouble| trouble.name == fault.module) {
+                trouble.faults += 1;
+                trouble.last.clone_from(&fault.reason);
+            }
+        }
+    }
+
+    fn faults(&self) -> u64 {
+        self.0.iter().map(|trouble| trouble.faults).sum()
+    }
+
+    /// One line for each module that had any; nothing if all judged everything.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.0.iter().filter(|trouble| trouble.faults > 0 || trouble.is_set_aside).map(|trouble| {
+            let Trouble { name, version, faults, last, unjudged, is_set_aside } = trouble;
+            let last = if last.is_empty() { String::new() } else { format!(", the last: {last}") };
+            let unjudged = match is_set_aside {
+                true => format!("; it was set aside, and {unjudged} more events were not judged"),
+                false => String::new(),
+            };
+            format!("module {name}@{version}: {faults} faults{last}{unjudged}")
+        })
     }
 }
 

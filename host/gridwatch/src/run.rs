@@ -19,7 +19,7 @@ use crate::detect;
 use crate::drift;
 use crate::exceptions::{self, Live};
 use crate::history::{HISTORY, History};
-use crate::modules::{Wanted, pipeline};
+use crate::modules::{self, Wanted, pipeline};
 use crate::poll::Poller;
 use crate::record::Form;
 use crate::roster;
@@ -202,6 +202,7 @@ fn prepare(config: Config, modules: &[Module], exceptions: Live, observe: Observ
         version: m.manifest.version.to_string(),
         digest: m.digest.clone(),
         rules: m.manifest.rules.len(),
+        ..ModuleStatus::default()
     };
     let board = Board::new(Status {
         pid: std::process::id(),
@@ -370,6 +371,7 @@ fn watches(
     failed: &Arc<watch::Sender<bool>>,
 ) -> Vec<Watch> {
     let (catalogue, exceptions, people) = (shared.clone(), shared.clone(), shared.clone());
+    let (folder, of_folder) = (shared.clone(), stop.clone());
     let [of_catalogue, of_exceptions, of_people] = [stop.clone(), stop.clone(), stop.clone()];
     let drift = async move {
         match until {
@@ -389,7 +391,14 @@ fn watches(
             Until::UpToDate => roster::once(&people).await,
         }
     };
+    let modules = async move {
+        match until {
+            Until::Stopped => modules::watch::watch(&folder, of_folder).await,
+            Until::UpToDate => Ok(()),
+        }
+    };
     vec![
+        beside("the watch over the modules folder", CATALOGUE, failed, modules),
         beside("the drift watch", CATALOGUE, failed, drift),
         beside("the watch over the exceptions file", CATALOGUE, failed, exceptions),
         // Each of its calls has an end, and a list that is broken off begins anew the next time: it would never be whole.

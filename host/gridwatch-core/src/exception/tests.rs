@@ -304,7 +304,7 @@ fn run(exceptions: &Exceptions, events: &[Event], sizes: &[usize]) -> Vec<Alert>
                 ..RawFinding::default()
             }
         });
-        let outcome = Outcome { findings: findings.collect(), dead: vec![] };
+        let outcome = Outcome { findings: findings.collect(), ..Outcome::default() };
         let concluded = pipeline.conclude(batch, &prepared, vec![outcome]);
         assert_eq!(concluded.faults, []);
         alerts.extend(concluded.alerts);

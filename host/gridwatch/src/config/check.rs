@@ -259,7 +259,8 @@ fn modules(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Modules> {
         && !dir.is_dir()
     {
         let what = format!("there is no folder {}", dir.display());
-        section.problem("dir", what, "create it, even if it stays empty".to_owned());
+        let hint = "name the folder with the module files (.wasm); in gridwatch's sources `cargo xtask modules` builds ours";
+        section.problem("dir", what, hint.to_owned());
     }
     let settings = section.section("config");
     let (mut config, mut places) = (BTreeMap::new(), Places { file: edge.file.to_owned(), ..Places::default() });

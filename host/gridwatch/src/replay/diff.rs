@@ -67,11 +67,13 @@ pub fn compare(
 }
 
 fn told(replay: &Replay<'_>, wanted: &Wanted, exceptions: Option<Arc<Exceptions>>, told: &mut Told) -> Result<Ran> {
-    replay.run(wanted, exceptions, &mut |alert| {
+    let ran = replay.run(wanted, exceptions, &mut |alert| {
         let said = Said { rule: alert.rule.clone(), severity: alert.severity, title: alert.title.clone() };
         told.insert(alert.uid.clone(), said);
         Ok(())
-    })
+    })?;
+    ran.troubles.lines().for_each(|line| eprintln!("{}: {line}", wanted.dir.display()));
+    Ok(ran)
 }
 
 impl<'d> Difference<'d> {
