@@ -204,6 +204,22 @@ pub fn exceptions_unusable(problems: &str, at: UnixMillis) -> Alert {
     blank
 }
 
+/// Delivered lines had to go before their time, because a sink's files may take only so much. An agent may not have read them.
+pub fn lines_removed(sink: &str, files: u64, bytes: u64, age_s: u64, limit_bytes: u64, at: UnixMillis) -> Alert {
+    let title =
+        format!("Sink `{sink}` removed {files} of its files before `keep_for`; an agent may not have read them");
+    let mut blank = blank("lines-removed", sink, title, at);
+    let texts = [
+        ("sink", sink.to_owned()),
+        ("files", files.to_string()),
+        ("bytes", bytes.to_string()),
+        ("youngest", span_text(age_s)),
+        ("keep_bytes", limit_bytes.to_string()),
+    ];
+    blank.labels.extend(texts.map(|(name, text)| (name.to_owned(), clean(&text, MAX_LABEL))));
+    blank
+}
+
 /// Slack lists somebody without the second factor that they had. `before` is when it was last listed.
 pub fn second_factor_off(member: &Member, before: UnixMillis, at: UnixMillis) -> Alert {
     let name = [&member.email, &member.name, &member.id].into_iter().find(|text| !text.is_empty());

@@ -423,6 +423,9 @@ fn dispatch(cli: Cli) -> Result<u8> {
 
 fn check(path: &Path) -> Result<u8> {
     let config = Config::load(path)?;
+    for warning in config.warnings(clock::now().seconds()) {
+        println!("warning: {warning}");
+    }
     let modules = Wanted::of(&config).load()?;
     for module in &modules {
         let rules: Vec<&str> = module.manifest.rules.iter().map(|r| r.id.as_str()).collect();

@@ -158,6 +158,16 @@ pub fn status(status: &Status, now: UnixMillis) {
             println!("         {count} {what}");
         }
     }
+    if let Some(behind_s) = poll.watermark_behind_s {
+        let ahead = poll.clock_ahead_s.map_or("not known".into(), |s| format!("{s} s ahead of Slack's"));
+        println!("         that is {behind_s} s ago; this host's clock is {ahead}");
+    }
+    if poll.sampled > 0 {
+        println!(
+            "         {} old ranges looked at again, {} late entries found there",
+            poll.sampled, poll.sampled_late
+        );
+    }
     if let Some(why) = &poll.paused {
         println!("         waiting: {why}");
     }
@@ -187,5 +197,11 @@ pub fn status(status: &Status, now: UnixMillis) {
     for (name, sink) in &status.sinks {
         let error = sink.error.as_ref().map(|e| format!("; failing: {e}")).unwrap_or_default();
         println!("sink     {name}: {} delivered, {} behind{error}", sink.delivered, sink.behind);
+        if sink.removed_unread > 0 {
+            println!(
+                "         {} files removed before `keep_for`; an agent may not have read them",
+                sink.removed_unread
+            );
+        }
     }
 }

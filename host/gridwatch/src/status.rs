@@ -40,6 +40,17 @@ pub struct Status {
 pub struct Poll {
     /// End of drained time.
     pub watermark: Option<UnixSeconds>,
+    /// How far that is behind this host's clock, in seconds; negative if it is ahead.
+    #[serde(default)]
+    pub watermark_behind_s: Option<i64>,
+    /// How far this host's clock is ahead of Slack's, in seconds, by the last answer; negative if it is slow.
+    #[serde(default)]
+    pub clock_ahead_s: Option<i64>,
+    /// Old ranges looked at again without being due, and the entries found there that had come too late for every re-read.
+    #[serde(default)]
+    pub sampled: u64,
+    #[serde(default)]
+    pub sampled_late: u64,
     pub last_success: Option<UnixMillis>,
     pub pages: u64,
     /// Entries in pages, those stored as new, those seen before, and those stored that are a later version of a known id.
@@ -114,6 +125,9 @@ pub struct SinkStatus {
     pub delivered: u64,
     pub behind: u64,
     pub error: Option<String>,
+    /// Files removed before their time since the start, which an agent may not have read.
+    #[serde(default)]
+    pub removed_unread: u64,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -196,7 +210,10 @@ impl Board {
 
     /// Mirrors the board to a file. Failing to is logged and no more: a full disk must not end polling this way.
     pub fn write(&self, path: &Path, now: UnixMillis) {
-        self.update(|status| status.written = now);
+        self.update(|status| {
+            status.written = now;
+            status.poll.watermark_behind_s = status.poll.watermark.and_then(|at| behind_s(at, now));
+        });
         let bytes = serde_json::to_vec_pretty(&self.now()).unwrap_or_default();
         if let Err(error) = replace(path, &bytes) {
             tracing::warn!(%error, path = %path.display(), "status not written");
@@ -204,9 +221,14 @@ impl Board {
     }
 }
 
+fn behind_s(at: UnixSeconds, now: UnixMillis) -> Option<i64> {
+    i64::try_from(now.seconds().0).ok()?.checked_sub(i64::try_from(at.0).ok()?)
+}
+
 impl Poll {
     pub fn follow(&mut self, state: &PollState, late: &LateHistogram) {
         self.watermark = state.watermark();
+        self.clock_ahead_s = state.clock().ahead_s();
         self.requests_per_minute = state.budget().rate_mpm() as f64 / 1000.0;
         let problem = |p: &gridwatch_core::poll::Problem| (p.label().to_owned(), p.advice().to_owned());
         self.problems = state.problems().map(|(_, p)| problem(p)).collect();

@@ -97,11 +97,8 @@ struct Released {
 impl Store {
     /// Opens or makes the store. It has to be set aside if the error [is damage](damage::is_damage).
     pub fn open(dir: &Path) -> Result<Self> {
-        // sled has panicked on stores that a bad shutdown left behind (sled issues 1166, 1533).
-        let open = || sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(64 << 20).open();
-        let db = std::panic::catch_unwind(open)
-            .map_err(|_| Damaged("sled panicked".into()))?
-            .with_context(|| format!("can't open the store in {}", dir.display()))?;
+        let db = sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(64 << 20).open();
+        let db = db.with_context(|| format!("can't open the store in {}", dir.display()))?;
         let store = Self { db, counters: Mutex::default() };
         match store.get::<u32>(b"mformat")? {
             None => {
@@ -148,6 +145,10 @@ impl Store {
     /// Damage may also be that the newest commits are missing: sled takes up what is before a damaged place and says
     /// nothing. The checkpoint is written after the commits it speaks of, so a store can't be behind it.
     pub fn is_behind(&self, checkpoint: &Checkpoint) -> Result<bool> {
+        // A rebuild begins before its checkpoint, and isn't behind it until there is a newer one.
+        if self.get::<Checkpoint>(b"mrebuilt")?.as_ref() == Some(checkpoint) {
+            return Ok(false);
+        }
         let watermark = self.get::<PollState>(b"mpoll")?.and_then(|state| state.watermark());
         Ok(watermark < Some(checkpoint.watermark)
             || self.next_seq() < checkpoint.next_seq
@@ -458,6 +459,37 @@ impl Store {
     /// Bytes that wait for detection or for a sink.
     pub fn backlog_bytes(&self) -> u64 {
         self.lock().backlog_bytes
+    }
+
+    /// Notes the checkpoint that this store was begun from, after the one before it was lost.
+    pub fn rebuilt_from(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let mut batch = sled::Batch::default();
+        put(&mut batch, b"mrebuilt", checkpoint);
+        self.commit(batch)
+    }
+
+    /// Drops what all sinks have taken; how many records are left. Two sinks that save their positions at the same time
+    /// each see the other's old one, so that what both have taken may still be there.
+    pub fn trim(&self) -> Result<u64> {
+        let lowest = self.db.scan_prefix(b"s").values();
+        let lowest = lowest.map(|value| Ok(parse::<Position>("a sink's position", &value?)?.next));
+        let lowest = lowest.collect::<Result<Vec<u64>>>()?.into_iter().min().unwrap_or(0);
+        let (mut batch, mut freed, first) = (sled::Batch::default(), 0, self.first_record());
+        for row in self.db.range(outbox_key(first)..outbox_key(lowest.max(first))) {
+            let (key, value) = row?;
+            freed += value.len() as u64;
+            batch.remove(key);
+        }
+        self.commit(batch)?;
+        let mut counters = self.lock();
+        counters.first_record = counters.first_record.max(lowest).min(counters.next_record);
+        counters.backlog_bytes = counters.backlog_bytes.saturating_sub(freed);
+        Ok(counters.next_record.saturating_sub(counters.first_record))
+    }
+
+    /// Puts an alert of gridwatch's own on its way.
+    pub fn commit_alert(&self, alert: &Record) -> Result<()> {
+        self.commit_watched(b"mown", &1u8, std::slice::from_ref(alert))
     }
 
     /// Starts numbering where a lost store may have left off: numbers are never used twice.

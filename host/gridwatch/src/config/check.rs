@@ -2,7 +2,8 @@
 
 use super::problem::{Problem, Problems};
 use super::read::{Reader, Section, seconds_in};
-use super::token::{self, BadToken};
+use super::secret::{Kind, Secret};
+use super::token::BadToken;
 use super::{
     Archive, Asking, Config, DEFAULT_BATCH, Detect, Include, Log, LogFormat, Modules, Place, Places, Respond, Since,
     Sink, Slack, Store, Target, Token, TokenRotation, Tuning,
@@ -165,7 +166,7 @@ fn rotation(mut section: Section<'_>, edge: &Edge<'_>) -> Option<TokenRotation> 
     let client_secret = secret(&mut section, "client_secret_file", "client_secret_env", edge);
     let refresh = section.required_text("refresh_token_file", "name a file with the first refresh token");
     let refresh_token = refresh.and_then(|path| {
-        let read = token::from_file(&edge.folder.join(path));
+        let read = Secret::read(Place::File(edge.folder.join(path)), Kind::AuditLog, edge.env);
         secret_or_problem(&section, "refresh_token_file", read)
     });
     section.finish();
@@ -173,7 +174,7 @@ fn rotation(mut section: Section<'_>, edge: &Edge<'_>) -> Option<TokenRotation> 
 }
 
 /// A secret from exactly one of two keys.
-fn secret(section: &mut Section<'_>, file_key: &'static str, env_key: &'static str, edge: &Edge<'_>) -> Option<Token> {
+fn secret(section: &mut Section<'_>, file_key: &'static str, env_key: &'static str, edge: &Edge<'_>) -> Option<Secret> {
     let (path, name) = (section.text(file_key), section.text(env_key));
     match (section.has(file_key), section.has(env_key)) {
         (false, false) => {
@@ -185,14 +186,25 @@ fn secret(section: &mut Section<'_>, file_key: &'static str, env_key: &'static s
         }
         _ => {}
     }
-    match (path, name) {
-        (Some(path), _) => secret_or_problem(section, file_key, token::from_file(&edge.folder.join(path))),
-        (None, Some(name)) => secret_or_problem(section, env_key, token::from_env(&name, (edge.env)(&name))),
-        (None, None) => None,
-    }
+    secret_at(section, (file_key, path), (env_key, name), Kind::AuditLog, edge)
 }
 
-fn secret_or_problem(section: &Section<'_>, key: &str, read: Result<Token, BadToken>) -> Option<Token> {
+fn secret_at(
+    section: &Section<'_>,
+    (file_key, path): (&'static str, Option<String>),
+    (env_key, name): (&'static str, Option<String>),
+    kind: Kind,
+    edge: &Edge<'_>,
+) -> Option<Secret> {
+    let (key, place) = match (path, name) {
+        (Some(path), _) => (file_key, Place::File(edge.folder.join(path))),
+        (None, Some(name)) => (env_key, Place::Environment(name)),
+        (None, None) => return None,
+    };
+    secret_or_problem(section, key, Secret::read(place, kind, edge.env))
+}
+
+fn secret_or_problem(section: &Section<'_>, key: &str, read: Result<Secret, BadToken>) -> Option<Secret> {
     read.map_err(|bad| section.problem(key, bad.to_string(), bad.hint())).ok()
 }
 
@@ -476,16 +488,12 @@ fn problems_of(path: &Path, bad: &NotNetworks) -> String {
 }
 
 /// A secret from at most one of `token_file` and `token_env`. A bot's token will do.
-fn optional_secret(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Token> {
+fn optional_secret(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Secret> {
     let (path, name) = (section.text("token_file"), section.text("token_env"));
     if section.has("token_file") && section.has("token_env") {
         section.problem("token_env", "is there beside `token_file`", "keep one of the two".to_owned());
     }
-    match (path, name) {
-        (Some(path), _) => secret_or_problem(section, "token_file", token::any_from_file(&edge.folder.join(path))),
-        (None, Some(name)) => secret_or_problem(section, "token_env", token::any_from_env(&name, (edge.env)(&name))),
-        (None, None) => None,
-    }
+    secret_at(section, ("token_file", path), ("token_env", name), Kind::Any, edge)
 }
 
 fn sinks(root: &mut Section<'_>, edge: &Edge<'_>) -> Vec<Sink> {
@@ -520,17 +528,20 @@ fn same_file(a: &Target, b: &Target) -> bool {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+enum SinkKind {
     Stdout,
     File,
 }
+
+/// What only sinks of type "file" have.
+const FILE_KEYS: [&str; 5] = ["path", "rotate_bytes", "keep", "keep_for", "keep_bytes"];
 
 fn sink(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Sink> {
     let name = section.required_text("name", "it is what logs and metrics call the sink, and its place in the store");
     if let Some(name) = &name {
         check_name(section, "name", name);
     }
-    let kinds = [("stdout", Some(Kind::Stdout)), ("file", Some(Kind::File))];
+    let kinds = [("stdout", Some(SinkKind::Stdout)), ("file", Some(SinkKind::File))];
     let kind = section.choice("type", &kinds, None);
     if !section.has("type") {
         section.problem("type", "is missing; allowed is stdout, file", None);
@@ -541,9 +552,9 @@ fn sink(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Sink> {
     let max_line = section.bytes("max_line", least..=16 * MIB, DEFAULT_MAX_BYTES as u64) as usize;
     let include = include(section);
     let target = match kind {
-        Some(Kind::File) => file_target(section, edge),
-        Some(Kind::Stdout) => {
-            for key in ["path", "rotate_bytes", "keep"] {
+        Some(SinkKind::File) => file_target(section, edge),
+        Some(SinkKind::Stdout) => {
+            for key in FILE_KEYS {
                 if section.has(key) {
                     section.problem(key, "is for sinks of type \"file\"", None);
                 }
@@ -552,8 +563,8 @@ fn sink(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Sink> {
         }
         None => None,
     };
-    if kind != Some(Kind::File) {
-        section.know(&["path", "rotate_bytes", "keep"]);
+    if kind != Some(SinkKind::File) {
+        section.know(&FILE_KEYS);
     }
     Some(Sink { name: name?, target: target?, view, raw_data, max_line, include })
 }
@@ -581,12 +592,16 @@ fn file_target(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Target> {
     let rotate_bytes = section.bytes("rotate_bytes", 64 * KIB..=64 * GIB, 100 * MIB);
     // Ten: about a gigabyte, days of slack for an agent that was down.
     let keep = section.number("keep", 0..=100_000, 10) as u32;
+    // An agent that broke on a Friday evening is seen to on Monday, or in the week after.
+    let keep_s = section.span("keep_for", 0..=400 * DAY_S, 7 * DAY_S);
+    // About five million events.
+    let keep_bytes = section.bytes("keep_bytes", 64 * KIB..=1024 * 1024 * GIB, 10 * GIB);
     let path = edge.folder.join(path?);
     if path.is_dir() || path.file_name().is_none() {
         section.problem("path", format!("{} is a folder", path.display()), "add a file name".to_owned());
     }
     needs_parent(section, "path", &path);
-    Some(Target::File { path, rotate_bytes, keep })
+    Some(Target::File { path, rotate_bytes, keep, keep_s, keep_bytes })
 }
 
 fn archive(mut section: Section<'_>, edge: &Edge<'_>, state_dir: Option<&Path>) -> Option<Archive> {
@@ -611,8 +626,8 @@ fn store(mut section: Section<'_>) -> Store {
         min_free_bytes: section.bytes("min_free", 16 * MIB..=1024 * GIB, 512 * MIB),
         // About a million entries waiting for the slowest sink.
         outbox_max_bytes: section.bytes("outbox_max", 16 * MIB..=1024 * GIB, 2 * GIB),
-        // Far beyond the last re-read (48 hours), about 100 bytes an entry.
-        dedup_s: section.span("dedup", 3 * DAY_S..=400 * DAY_S, 14 * DAY_S),
+        // Beyond the oldest time that is looked at again (30 days), about 100 bytes an entry.
+        dedup_s: section.span("dedup", 3 * DAY_S..=400 * DAY_S, 35 * DAY_S),
     };
     section.finish();
     store

@@ -436,3 +436,19 @@ fn the_responders_token_is_read_only_when_it_is_wanted() {
         assert!(told.iter().any(|line| line.contains(expected)), "{expected}: {told:?}");
     }
 }
+
+#[test]
+fn a_backfill_larger_than_what_a_sink_keeps_is_told() {
+    let place = Place::new();
+    let file = "[[sink]]\nname = \"f\"\ntype = \"file\"\npath = \"e.ndjson\"\n";
+    let warned = |slack: &str, sink: &str| {
+        let text = SMALL.replace("token_file", &format!("{slack}\ntoken_file"));
+        let warnings = place.load(&format!("{text}\n{file}{sink}")).unwrap().warnings(UnixSeconds(1_800_000_000));
+        warnings.join("\n")
+    };
+    assert_eq!(warned("", ""), "");
+    let told = warned("backfill = \"400d\"", "");
+    assert!(told.contains("sink `f`") && told.contains("400 days") && told.contains("12782 entries a day"), "{told}");
+    assert_eq!(warned("backfill = \"400d\"", "keep_bytes = \"1024GiB\""), "");
+    assert_eq!(warned("backfill = \"400d\"", "keep = 0"), "");
+}
