@@ -448,6 +448,14 @@ fn means(mark: Mark) -> &'static str {
         Mark::UnknownAction => "with an action that isn't known",
         Mark::UnknownEntity => "with an entity that isn't known",
         Mark::NotUtf8 => "with bytes that are no UTF-8",
+        Mark::DatedAhead => "dated ahead of all calendars",
+        Mark::DatedBeforeSlack => "dated before there was a Slack",
+        Mark::OddText => "with a text that none can be, such as half a character; the rest was read",
+        Mark::OddNumber => "with a number that JSON doesn't allow; the rest was read",
+        Mark::TooDeep => "nested too deep; the rest was read",
+        Mark::Unreadable => "with quotes, brackets or commas that don't fit: what was read may not be all",
+        Mark::Version => "that came before with other content",
+        Mark::OtherAct => "that came before as another act",
     }
 }
 

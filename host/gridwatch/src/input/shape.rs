@@ -66,8 +66,11 @@ fn inside(piece: &Piece, layer: usize) -> Vec<Found> {
             None => Vec::new(),
         },
         Kind::Broken => {
+            // Read as far as it can be, if that is enough to know which entry it is.
             let entry = entry(&piece.bytes);
-            if entry.marks.contains(&Mark::NotAnObject) { Vec::new() } else { vec![Found::Entry(entry, None)] }
+            let is_lacking = |mark| entry.marks.contains(mark);
+            let is_known = ![Mark::NotAnObject, Mark::NoId, Mark::NoTime].iter().any(is_lacking);
+            if is_known { vec![Found::Entry(entry, None)] } else { Vec::new() }
         }
     }
 }
