@@ -170,7 +170,7 @@ fn what_says_the_same_is_delivered_and_counted_once() {
 #[test]
 fn each_truly_different_version_is_delivered_once_marked_and_feeds_no_window() {
     let at = now() - 300;
-    let versions = |n: u64| -> Vec<String> {
+    let versions = move |n: u64| -> Vec<String> {
         (0..6).map(|i| failed_sign_in(&format!("f{i}"), at + i).replace("Carol", &format!("Carol {}", n % 2))).collect()
     };
     let served = Served::start(move |asked| page(&versions(asked.number)));
