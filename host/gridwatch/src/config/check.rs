@@ -6,7 +6,7 @@ use super::secret::{Kind, Secret};
 use super::token::BadToken;
 use super::{
     Archive, Asking, Config, DEFAULT_BATCH, Detect, Include, Log, LogFormat, Modules, Place, Places, Respond, Since,
-    Sink, Slack, Store, Target, Token, TokenRotation, Tuning,
+    Sink, Slack, Store, Target, TokenRotation, Tuning,
 };
 use crate::mmdb;
 use gridwatch_core::finding::clean;
