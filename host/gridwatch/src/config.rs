@@ -21,9 +21,11 @@ use gridwatch_core::lookup::Tables;
 use gridwatch_core::manifest::Grant;
 use gridwatch_core::network::Networks;
 use gridwatch_core::poll::{InvalidPollConfig, PollConfig, PollSettings};
+use gridwatch_core::provisioning::Provisioning;
 use gridwatch_core::risk::Bar;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{RawData, View};
+use gridwatch_core::zone::Zone;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -45,6 +47,8 @@ pub struct Config {
     /// Who runs which addresses: the table of `detect.networks` over the lists and databases of `enrich`; empty if nothing was
     /// given.
     pub networks: Networks,
+    /// Who provisions accounts; empty if nobody was named.
+    pub provisioning: Provisioning,
     /// How to ask Slack about people; `None`: nobody is asked.
     pub asking: Option<Asking>,
     pub tuning: Tuning,
@@ -142,7 +146,7 @@ pub struct Tuning {
 /// in batches of 256; larger ones save little more, and a poison event costs more bisecting.
 pub const DEFAULT_BATCH: u16 = 1_024;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detect {
     pub batch: usize,
     pub threads: usize,
@@ -150,6 +154,8 @@ pub struct Detect {
     pub state_max_bytes: u64,
     /// What it takes for findings about one actor to add up.
     pub risk: Bar,
+    /// Where days and hours of the week are told.
+    pub zone: Zone,
 }
 
 /// What it takes to ask Slack about people and channels.
@@ -172,6 +178,8 @@ pub struct Sink {
     pub target: Target,
     pub view: View,
     pub raw_data: RawData,
+    /// Longest record in bytes, with its line feed.
+    pub max_line: usize,
     pub include: Include,
 }
 

@@ -4,7 +4,7 @@ use crate::archive::{Archive, ArchiveRecord};
 use crate::clock;
 use crate::config::Include;
 use crate::history::History;
-use crate::record::Record;
+use crate::record::{Form, Record};
 use crate::reminder::Reminders;
 use crate::run::Shared;
 use crate::sink::{Removed, Sink};
@@ -13,7 +13,6 @@ use anyhow::Result;
 use gridwatch_core::alert::Alert;
 use gridwatch_core::own;
 use gridwatch_core::time::UnixMillis;
-use gridwatch_core::view::{RawData, View};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -32,7 +31,7 @@ pub const ARCHIVE: &str = "(archive)";
 
 /// Where records go.
 pub enum Target {
-    Sink { sink: Box<dyn Sink>, view: View, raw_data: RawData, include: Include },
+    Sink { sink: Box<dyn Sink>, form: Form, include: Include },
     Archive { archive: Archive, keep_s: u64 },
     History(History),
 }
@@ -127,11 +126,11 @@ impl Target {
     fn deliver(&mut self, records: &[(u64, Record)]) -> Result<(Option<serde_json::Value>, u64), String> {
         let first = records.first().map_or(0, |(number, _)| *number);
         match self {
-            Self::Sink { sink, view, raw_data, include } => {
+            Self::Sink { sink, form, include } => {
                 let lines: Vec<String> = records
                     .iter()
                     .filter(|(_, r)| wanted(r, *include))
-                    .map(|(_, r)| r.line(*view, *raw_data))
+                    .map(|(_, r)| r.line(*form))
                     .collect();
                 let resume = sink.deliver(first, &lines).map_err(|e| told(&e, e.hint()))?;
                 Ok((serde_json::to_value(resume).ok(), lines.len() as u64))
@@ -176,9 +175,7 @@ fn alert(record: &Record) -> Option<&Alert> {
 
 fn archived(record: &Record) -> Option<ArchiveRecord> {
     match record {
-        Record::Event { seq, first_seen, raw } => {
-            Some(ArchiveRecord { seq: *seq, first_seen: *first_seen, raw: raw.as_str().into() })
-        }
+        Record::Event { seq, sight, raw } => Some(ArchiveRecord { seq: *seq, sight: *sight, raw: raw.as_str().into() }),
         Record::Alert(_) => None,
     }
 }

@@ -19,6 +19,7 @@ mod detect;
 mod detections;
 mod disk;
 mod drift;
+mod embedded;
 mod exceptions;
 mod history;
 mod input;

@@ -5,7 +5,7 @@ use crate::clock;
 use crate::reminder::Reminders;
 use crate::run::{Happening, Shared};
 use crate::slack::{Answer, Client, PublicLists};
-use crate::store::Sighting;
+use crate::store::{Arrival, Arrivals, Sighting};
 use anyhow::{Result, bail};
 use gridwatch_core::entry::{Entry, Page};
 use gridwatch_core::poll::{
@@ -179,7 +179,7 @@ impl Poller {
                 let (server_date, retry_after_s) = (answer.date, answer.retry_after_s);
                 let failed = Failed { request, at: clock::now(), server_date, retry_after_s, failure };
                 let commit = self.machine.apply(Outcome::Failed(failed));
-                self.shared.store.commit_page(lane, &[], clock::now(), &commit, &self.late)?;
+                self.shared.store.commit_page(lane, &Arrivals::default(), clock::now(), &commit, &self.late)?;
                 self.told(&commit.notes);
                 self.shared.board.update(|s| s.poll.follow(&commit.state, &self.late));
                 Ok(())
@@ -189,14 +189,17 @@ impl Poller {
 
     fn page(&mut self, request: Request, server_date: Option<UnixSeconds>, page: &Page) -> Result<()> {
         let (now, lane, window) = (clock::now(), request.lane, request.window);
-        let sightings = self.shared.store.sightings(&page.entries)?;
-        let time = |entry: &Entry| entry.time.unwrap_or(window.latest());
-        let seen = page.entries.iter().zip(&sightings);
-        let mut summary = PageSummary::of(window, seen.clone().map(|(e, s)| (time(e), *s != Sighting::Again)));
+        // What lies between the newest range and now is read next; it is no misdated entry that a server shows it early.
+        let newest_until = if lane == Lane::Live { now.seconds() } else { window.latest() };
+        let counts_as = |entry: &Entry| entry.counts_as(window, newest_until);
+        let arrivals = self.shared.store.arrivals(&page.entries, now, counts_as)?;
+        let time = |a: &Arrival<'_>| a.counts_as.or(a.entry.time).unwrap_or(window.latest());
+        let seen = arrivals.each.iter();
+        let mut summary = PageSummary::of(window, seen.clone().map(|a| (time(a), a.sighting.is_delivered())));
         summary.newest_inside = page.entries.iter().filter_map(|e| e.time.filter(|time| window.contains(*time))).max();
         let fresh = lane == Lane::Reread || now.seconds().minus(FRESH_S) <= window.latest();
-        for (entry, _) in seen.clone().filter(|(_, s)| fresh && **s == Sighting::New) {
-            self.late.record(now.seconds(), time(entry));
+        for arrival in seen.filter(|a| fresh && a.sighting == Sighting::New) {
+            self.late.record(now.seconds(), time(arrival));
         }
         let received = PageReceived {
             request,
@@ -206,14 +209,13 @@ impl Poller {
             next_cursor: page.next_cursor.clone(),
         };
         let commit = self.machine.apply(Outcome::Page(received));
-        let entries: Vec<(&Entry, Sighting)> = seen.map(|(entry, sighting)| (entry, *sighting)).collect();
-        self.shared.store.commit_page(lane, &entries, now, &commit, &self.late)?;
+        self.shared.store.commit_page(lane, &arrivals, now, &commit, &self.late)?;
         if self.is_first {
             crate::starts::Starts::is_well(&self.shared.paths.starts);
             self.is_first = false;
         }
         self.told(&commit.notes);
-        self.count(&sightings, now, &commit.state);
+        self.count(&arrivals.each, now, &commit.state);
         (self.shared.observe)(&Happening::Page { entries: page.entries.len(), lane });
         if let Some(drained) = commit.drained {
             tracing::info!(lane = %drained.lane, window = ?drained.window, entries = drained.entries,
@@ -226,16 +228,30 @@ impl Poller {
         Ok(())
     }
 
-    fn count(&self, sightings: &[Sighting], now: UnixMillis, state: &gridwatch_core::poll::PollState) {
-        let count = |what| sightings.iter().filter(|s| **s == what).count() as u64;
+    fn count(&self, arrivals: &[Arrival<'_>], now: UnixMillis, state: &gridwatch_core::poll::PollState) {
+        let count = |is: &dyn Fn(Sighting) -> bool| arrivals.iter().filter(|a| is(a.sighting)).count() as u64;
+        let delivered = count(&Sighting::is_delivered);
+        let (adopted, dropped) = (count(&|s| s == Sighting::Adopted), count(&|s| s == Sighting::TooMany));
+        if adopted > 0 {
+            tracing::info!(
+                entries = adopted,
+                "entries that an older gridwatch delivered look different now; taken for the same"
+            );
+        }
+        for arrival in arrivals.iter().filter(|a| a.sighting == Sighting::TooMany) {
+            tracing::warn!(id = arrival.entry.id, "an entry has too many versions; this one is not delivered");
+        }
         self.shared.board.update(|status| {
             let poll = &mut status.poll;
             poll.last_success = Some(now);
             poll.pages += 1;
-            poll.entries += sightings.len() as u64;
-            poll.stored += count(Sighting::New) + count(Sighting::Changed);
-            poll.duplicates += count(Sighting::Again);
-            poll.changed += count(Sighting::Changed);
+            poll.entries += arrivals.len() as u64;
+            poll.stored += delivered;
+            poll.duplicates += arrivals.len() as u64 - delivered - dropped;
+            poll.changed += count(&|s| matches!(s, Sighting::Version { .. }));
+            poll.respelled += count(&|s| s == Sighting::Respelled);
+            poll.adopted += adopted;
+            poll.dropped_versions += dropped;
             poll.follow(state, &self.late);
         });
     }
@@ -258,8 +274,10 @@ impl Poller {
             let (store, state) = (&self.shared.store, self.machine.state());
             let open: Vec<Window> =
                 Lane::ALL.iter().filter_map(|lane| Some(state.open_window(*lane)?.window)).collect();
-            let horizon = watermark.minus(self.shared.config.store.dedup_s);
-            store.forget_ids_before(horizon, &open)?;
+            // By the earlier of the two: neither a clock of ours that is ahead nor Slack's makes anything come again.
+            let present = watermark.min(clock::now().seconds());
+            let horizon = present.minus(self.shared.config.store.dedup_s);
+            store.forget_unseen_since(horizon, &open)?;
             let checkpoint = Checkpoint { watermark, next_seq: store.next_seq(), next_record: store.next_record() };
             checkpoint.write(&self.shared.paths.checkpoint)?;
             self.machine.forgot_ids_before(horizon);

@@ -19,9 +19,10 @@ use crate::detect;
 use crate::drift;
 use crate::exceptions::{self, Live};
 use crate::history::{HISTORY, History};
-use crate::modules::{Wanted, pipeline};
+use crate::modules::{self, Wanted, pipeline};
 use crate::opening::{self, NUMBER_GAP, Refused};
 use crate::poll::Poller;
+use crate::record::Form;
 use crate::roster;
 use crate::sink::Resume;
 use crate::sink::file::{FileSink, Rotation};
@@ -216,6 +217,7 @@ fn prepare(
         version: m.manifest.version.to_string(),
         digest: m.digest.clone(),
         rules: m.manifest.rules.len(),
+        ..ModuleStatus::default()
     };
     let board = Board::new(Status {
         pid: std::process::id(),
@@ -265,7 +267,9 @@ impl Detector {
     fn new(shared: &Shared, mut modules: Vec<Module>) -> Result<Self> {
         let mut pipeline = pipeline(&modules, shared.config.networks.clone(), shared.config.tables())
             .with_state_max(shared.config.detect.state_max_bytes as usize)
-            .with_risk(shared.config.detect.risk);
+            .with_provisioning(shared.config.provisioning.clone())
+            .with_risk(shared.config.detect.risk)
+            .with_zone(shared.config.detect.zone.clone());
         let mut answers = Answers::new(shared.config.asking.as_ref())?;
         for row in shared.store.rule_state() {
             let (key, value) = row?;
@@ -306,7 +310,11 @@ fn targets(shared: &Shared) -> Result<Vec<(String, Target)>> {
         };
         targets.push((
             sink.name.clone(),
-            Target::Sink { sink: opened, view: sink.view, raw_data: sink.raw_data, include: sink.include },
+            Target::Sink {
+                sink: opened,
+                form: Form { view: sink.view, raw_data: sink.raw_data, max_line: sink.max_line },
+                include: sink.include,
+            },
         ));
     }
     let history = History::open(&config.state_dir, resume(&shared.store, HISTORY)?)?;
@@ -340,6 +348,7 @@ fn watches(
     failed: &Arc<watch::Sender<bool>>,
 ) -> Vec<Watch> {
     let (catalogue, exceptions, people) = (shared.clone(), shared.clone(), shared.clone());
+    let (folder, of_folder) = (shared.clone(), stop.clone());
     let [of_catalogue, of_exceptions, of_people] = [stop.clone(), stop.clone(), stop.clone()];
     let drift = async move {
         match until {
@@ -359,7 +368,14 @@ fn watches(
             Until::UpToDate => roster::once(&people).await,
         }
     };
+    let modules = async move {
+        match until {
+            Until::Stopped => modules::watch::watch(&folder, of_folder).await,
+            Until::UpToDate => Ok(()),
+        }
+    };
     vec![
+        beside("the watch over the modules folder", CATALOGUE, failed, modules),
         beside("the drift watch", CATALOGUE, failed, drift),
         beside("the watch over the exceptions file", CATALOGUE, failed, exceptions),
         // Each of its calls has an end, and a list that is broken off begins anew the next time: it would never be whole.

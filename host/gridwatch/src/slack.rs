@@ -160,7 +160,10 @@ async fn read(response: reqwest::Response) -> Result<Page, Failure> {
             let body = body(response, MAX_BODY).await.ok_or(Failure::Body)?;
             Page::from_body(&body).map_err(|e| match e {
                 PageError::NotOk { error } => Failure::NotOk { error: Some(error) },
-                PageError::NotAPage { .. } => Failure::Body,
+                PageError::NotAPage { reason } => {
+                    tracing::warn!(reason, "Slack's answer is no page that can be used");
+                    Failure::Body
+                }
             })
         }
         StatusCode::TOO_MANY_REQUESTS => Err(Failure::RateLimited),

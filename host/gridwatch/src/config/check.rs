@@ -13,11 +13,13 @@ use gridwatch_core::finding::clean;
 use gridwatch_core::manifest::Grant;
 use gridwatch_core::network::{NetworkKind, Networks, NotNetworks};
 use gridwatch_core::poll::MAX_WAIT_MS;
+use gridwatch_core::provisioning::Provisioning;
 use gridwatch_core::risk::Bar;
 use gridwatch_core::subject::is_id;
 use gridwatch_core::time::UnixSeconds;
-use gridwatch_core::view::{RawData, View};
+use gridwatch_core::view::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES, RawData, View};
 use gridwatch_core::windows::MAX_TOTAL_BYTES;
+use gridwatch_core::zone::Zone;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -85,7 +87,7 @@ fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
     let slack = slack(root.section("slack"), edge);
     let modules = modules(root.section("modules"), edge);
     let lookups = lookups(root.section("lookups"), edge);
-    let (detect, networks, tuning) = detect(root.section("detect"), edge);
+    let (detect, networks, provisioning, tuning) = detect(root.section("detect"), edge);
     let base_url = slack.as_ref().map_or(BASE_URL, |slack| &slack.base_url);
     let (below, asking) = enrich(root.section("enrich"), edge, base_url);
     let sinks = sinks(&mut root, edge);
@@ -101,6 +103,7 @@ fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
         lookups,
         detect,
         networks: networks.over(below),
+        provisioning,
         asking,
         tuning,
         sinks,
@@ -268,7 +271,8 @@ fn modules(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Modules> {
         && !dir.is_dir()
     {
         let what = format!("there is no folder {}", dir.display());
-        section.problem("dir", what, "create it, even if it stays empty".to_owned());
+        let hint = "name the folder with the module files (.wasm); in gridwatch's sources `cargo xtask modules` builds ours";
+        section.problem("dir", what, hint.to_owned());
     }
     let settings = section.section("config");
     let (mut config, mut places) = (BTreeMap::new(), Places { file: edge.file.to_owned(), ..Places::default() });
@@ -331,7 +335,7 @@ fn is_plausible_member(item: &str) -> bool {
     }
 }
 
-fn detect(mut section: Section<'_>, edge: &Edge<'_>) -> (Detect, Networks, Tuning) {
+fn detect(mut section: Section<'_>, edge: &Edge<'_>) -> (Detect, Networks, Provisioning, Tuning) {
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let detect = Detect {
         batch: section.number("batch", 1..=4096, DEFAULT_BATCH.into()) as usize,
@@ -339,11 +343,13 @@ fn detect(mut section: Section<'_>, edge: &Edge<'_>) -> (Detect, Networks, Tunin
         // 5,000 people make 0.4 GiB of it in a month.
         state_max_bytes: section.bytes("state_max", 64 * MIB..=1024 * GIB, MAX_TOTAL_BYTES as u64),
         risk: risk(section.section("risk")),
+        zone: zone(&mut section),
     };
     let networks = section.text("networks").map(|path| networks(&section, &edge.folder.join(path)));
+    let provisioning = provisioning(section.section("provisioning"));
     let tuning = tuning(&mut section, edge);
     section.finish();
-    (detect, networks.unwrap_or_default(), tuning)
+    (detect, networks.unwrap_or_default(), provisioning, tuning)
 }
 
 fn risk(mut section: Section<'_>) -> Bar {
@@ -359,6 +365,19 @@ fn risk(mut section: Section<'_>) -> Bar {
     bar
 }
 
+fn provisioning(mut section: Section<'_>) -> Provisioning {
+    let provisioning = Provisioning {
+        apps: section.texts("apps").unwrap_or_default(),
+        accounts: section.texts("accounts").unwrap_or_default(),
+        clients: section.texts("clients").unwrap_or_default(),
+    };
+    for (list, what) in provisioning.problems() {
+        section.problem(list, what, None);
+    }
+    section.finish();
+    provisioning
+}
+
 fn tuning(section: &mut Section<'_>, edge: &Edge<'_>) -> Tuning {
     let exceptions = section.text("exceptions").map(|path| edge.folder.join(path));
     if let Some(path) = exceptions.as_ref().filter(|path| !path.is_file()) {
@@ -371,6 +390,16 @@ fn tuning(section: &mut Section<'_>, edge: &Edge<'_>) -> Tuning {
         section.problem("true_positives", format!("there is no folder {}", path.display()), hint);
     }
     Tuning { exceptions, true_positives }
+}
+
+fn zone(section: &mut Section<'_>) -> Zone {
+    let Some(name) = section.text("timezone") else { return Zone::default() };
+    Zone::named(&name).unwrap_or_else(|| {
+        let hint =
+            "write the name of the zone, as in Europe/Berlin or America/New_York; gridwatch has them all with it";
+        section.problem("timezone", format!("`{name}` is no time zone"), hint.to_owned());
+        Zone::default()
+    })
 }
 
 fn networks(section: &Section<'_>, path: &Path) -> Networks {
@@ -519,6 +548,8 @@ fn sink(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Sink> {
     }
     let view = section.choice("view", &View::ALL.map(|view| (view.name(), view)), View::Ocsf);
     let raw_data = if section.flag("raw_data", true) { RawData::Include } else { RawData::Omit };
+    let least = LEAST_MAX_BYTES as u64;
+    let max_line = section.bytes("max_line", least..=16 * MIB, DEFAULT_MAX_BYTES as u64) as usize;
     let include = include(section);
     let target = match kind {
         Some(SinkKind::File) => file_target(section, edge),
@@ -535,7 +566,7 @@ fn sink(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Sink> {
     if kind != Some(SinkKind::File) {
         section.know(&FILE_KEYS);
     }
-    Some(Sink { name: name?, target: target?, view, raw_data, include })
+    Some(Sink { name: name?, target: target?, view, raw_data, max_line, include })
 }
 
 fn include(section: &mut Section<'_>) -> Include {
