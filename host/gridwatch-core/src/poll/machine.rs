@@ -564,7 +564,7 @@ impl Machine {
         let Some(open) = &mut self.state.lane_mut(lane).open else {
             return;
         };
-        let fitting_s = open.half_a_page_s();
+        let fitting_s = open.fitting_s();
         open.restart();
         let (number, restarts, tries, window) = (open.number, open.restarts, open.tries, open.window);
         let smaller = planner::smaller(open, fitting_s).filter(|_| tries.is_multiple_of(RESTARTS_BEFORE_SPLIT));

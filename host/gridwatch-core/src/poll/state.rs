@@ -159,10 +159,11 @@ impl OpenWindow {
         self.begun = None;
     }
 
-    /// As much time as half of the first page held; `None` unless only that was read.
-    pub(super) fn half_a_page_s(&self) -> Option<u64> {
+    /// As much time as a third of the first page held: twice that, and the overlap, fit as well. `None` unless only that page
+    /// was read.
+    pub(super) fn fitting_s(&self) -> Option<u64> {
         let reached = self.reached.filter(|_| self.page == 1)?;
-        Some((self.window.latest().0.saturating_sub(reached.0) / 2).max(1))
+        Some((self.window.latest().0.saturating_sub(reached.0) / 3).max(1))
     }
 
     pub(super) fn ask_for_smaller_pages(&mut self) {
