@@ -140,6 +140,11 @@ impl Pipeline {
         self
     }
 
+    /// Other networks from the next batch on.
+    pub fn set_networks(&mut self, networks: Networks) {
+        self.networks = networks;
+    }
+
     /// Gives the lookup tables that modules ask, so that alerts can say what they answered.
     pub fn with_tables(mut self, tables: Tables) -> Self {
         self.tables = tables;

@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wasmparser::{Encoding, Parser, Payload};
 
+/// What every WebAssembly file begins with.
+const MAGIC: &[u8] = b"\0asm";
+const MAX_WHY_CHARS: usize = 200;
+
 /// A component that may be compiled: its manifest is sound and it imports nothing it wasn't granted.
 #[derive(Clone, Debug)]
 pub struct Component {
@@ -49,8 +53,6 @@ pub enum Refused {
     Start { why: String },
     #[error("refuses its configuration: {}", .problems.join("; "))]
     Configuration { problems: Vec<String> },
-    #[error("can't use the compile cache: {why}")]
-    Cache { why: String },
 }
 
 impl Component {
@@ -99,7 +101,12 @@ struct Outline {
 
 impl Outline {
     fn of(bytes: &[u8]) -> Result<Self, Refused> {
-        let wrong = |why: String| Refused::NotAComponent { why };
+        let wrong = |why: String| Refused::NotAComponent { why: first_line(&why) };
+        if !bytes.starts_with(MAGIC) {
+            return Err(wrong(
+                "it doesn't begin as WebAssembly does: another file, or one that is cut or damaged".into(),
+            ));
+        }
         let (mut outline, mut depth) = (Self::default(), 0_u32);
         for payload in Parser::new(0).parse_all(bytes) {
             match payload.map_err(|e| wrong(e.message().to_owned()))? {
@@ -124,6 +131,11 @@ impl Outline {
         }
         Ok(outline)
     }
+}
+
+/// The parser shows bytes of what it can't read, over many lines.
+fn first_line(why: &str) -> String {
+    why.lines().next().unwrap_or_default().chars().take(MAX_WHY_CHARS).collect()
 }
 
 /// Why an import can't be had, if it can't.

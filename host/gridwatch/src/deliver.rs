@@ -1,11 +1,13 @@
 //! The deliver stage: one thread per sink takes records from the outbox to it, at its own pace.
 
 use crate::archive::{Archive, ArchiveRecord};
+use crate::clock;
 use crate::config::Include;
 use crate::history::History;
 use crate::record::Record;
 use crate::run::Shared;
 use crate::sink::Sink;
+use crate::status::PATIENCE;
 use crate::store::Position;
 use anyhow::Result;
 use gridwatch_core::alert::Alert;
@@ -42,7 +44,19 @@ pub struct Ending {
 
 /// Delivers until everything is and nothing more comes. An error means that a position could not be saved.
 pub fn run(shared: &Shared, name: &str, mut target: Target, ending: &Ending) -> Result<()> {
+    let result = deliver(shared, name, &mut target, ending);
+    shared.board.ended(&stage(name));
+    result
+}
+
+/// As the status calls it.
+fn stage(name: &str) -> String {
+    format!("sink {name}")
+}
+
+fn deliver(shared: &Shared, name: &str, target: &mut Target, ending: &Ending) -> Result<()> {
     let mut failures = 0;
+    let heard = |doing: &str| shared.board.heard(&stage(name), doing, PATIENCE, clock::now());
     loop {
         let (rung, last_round) = (shared.bells.deliver.count(), ending.detected.load(Ordering::Acquire));
         let hurried = shared.bells.hurry.count();
@@ -52,20 +66,26 @@ pub fn run(shared: &Shared, name: &str, mut target: Target, ending: &Ending) -> 
             if last_round {
                 return Ok(());
             }
+            heard("waiting for records");
             shared.bells.deliver.wait(rung, IDLE);
             continue;
         };
         let next = last + 1;
+        heard(&format!("delivering {} records", records.len()));
         match target.deliver(&records) {
             Ok((resume, count)) => {
-                failures = 0;
                 shared.store.commit_attempt(name, &Position { next, resume: resume.or(position.resume) })?;
                 shared.board.update(|status| {
                     let sink = status.sinks.entry(name.to_owned()).or_default();
                     sink.delivered += count;
-                    sink.behind = shared.store.next_record().saturating_sub(next);
+                    sink.is_behind(shared.store.next_record().saturating_sub(next), clock::now());
                     sink.error = None;
+                    status.backlog = shared.store.backlog();
                 });
+                if failures > 0 {
+                    tracing::info!(sink = name, tries = failures + 1, "delivery works again");
+                }
+                failures = 0;
             }
             Err(error) => {
                 if failures == 0 {
@@ -73,12 +93,13 @@ pub fn run(shared: &Shared, name: &str, mut target: Target, ending: &Ending) -> 
                 }
                 shared.board.update(|status| {
                     let sink = status.sinks.entry(name.to_owned()).or_default();
-                    sink.behind = shared.store.next_record().saturating_sub(position.next);
+                    sink.is_behind(shared.store.next_record().saturating_sub(position.next), clock::now());
                     sink.error = Some(error);
                 });
                 if ending.hurry.load(Ordering::Acquire) {
                     return Ok(()); // what is left stays in the outbox for the next start
                 }
+                heard("waiting to try again");
                 shared.bells.hurry.wait(hurried, RETRY[failures.min(RETRY.len() - 1)]);
                 failures += 1;
             }
@@ -103,7 +124,7 @@ impl Target {
             Self::Archive { archive, keep_s } => {
                 let records: Vec<ArchiveRecord> = records.iter().filter_map(|(_, r)| archived(r)).collect();
                 archive.append(&records).map_err(|e| told(&e, e.hint()))?;
-                archive.prune(crate::clock::now().seconds().minus(*keep_s)).map_err(|e| told(&e, e.hint()))?;
+                archive.prune(clock::now().seconds().minus(*keep_s)).map_err(|e| told(&e, e.hint()))?;
                 Ok((None, records.len() as u64))
             }
             Self::History(history) => {

@@ -1,9 +1,11 @@
 //! The detect stage: takes entries whose windows are drained, runs the modules, saves what they found.
 
 use crate::answers::Answers;
+use crate::clock;
 use crate::record::Record;
 use crate::respond::journal::Follower;
 use crate::run::{Happening, Shared};
+use crate::status::PATIENCE;
 use crate::store::Pending;
 use anyhow::Result;
 use gridwatch_core::event::Event;
@@ -54,12 +56,17 @@ pub fn run(
     loop {
         let (rung, last_round) = (shared.bells.detect.count(), polled.load(Ordering::Acquire));
         let pending = shared.store.next_pending(shared.config.detect.batch)?;
+        let heard = |doing: &str| shared.board.heard("detect", doing, PATIENCE, clock::now());
         if !pending.is_empty() {
+            heard(&format!("running the modules over {} entries", pending.len()));
+            shared.lists.take(&mut pipeline);
             learn_echoes(&mut pipeline, &mut responses);
             step(shared, &mut pipeline, workers, &mut answers, &pending)?;
         } else if last_round {
+            shared.board.ended("detect");
             return Ok(());
         } else {
+            heard("waiting for entries");
             shared.bells.detect.wait(rung, IDLE);
         }
     }
@@ -99,6 +106,7 @@ fn step(
         status.detect.suppressed += suppressed;
         status.detect.faults = shared.store.faults();
         status.detect.unseen = unseen(pipeline);
+        status.backlog = shared.store.backlog();
         for mark in events.iter().flat_map(|e| &e.marks) {
             *status.detect.marked.entry(format!("{mark:?}")).or_default() += 1;
         }

@@ -35,6 +35,8 @@ pub struct Wanted {
     pub risk: Bar,
     pub limits: Limits,
     pub cache_dir: Option<PathBuf>,
+    /// Nothing may be left behind: what is in the cache is used, and nothing is added to it.
+    pub only_looks: bool,
 }
 
 /// Every problem with the folder, one line each.
@@ -64,6 +66,19 @@ impl Wanted {
             risk: config.detect.risk,
             limits: Limits::default(),
             cache_dir: Some(config.state_dir.join("compiled")),
+            only_looks: false,
+        }
+    }
+
+    /// The same for a command that leaves nothing behind, whoever runs it.
+    pub fn looking(self) -> Self {
+        Self { only_looks: true, ..self }
+    }
+
+    fn engine(&self) -> Result<Engine, Refused> {
+        match self.only_looks {
+            true => Engine::looking(self.cache_dir.as_deref()),
+            false => Engine::new(self.cache_dir.as_deref()),
         }
     }
 
@@ -103,14 +118,14 @@ impl Wanted {
 
     /// Compiles, starts and configures the newest version of each module, or says everything that is wrong.
     pub fn load(&self) -> Result<Vec<Module>> {
-        let engine = Engine::new(self.cache_dir.as_deref())?;
+        let engine = self.engine()?;
         let (tables, limits) = (Arc::new(self.tables.clone()), Arc::new(self.limits.clone()));
         let (mut problems, mut missing) = (Vec::new(), Vec::new());
         let components = self.newest(&mut problems)?;
         let named: BTreeSet<&String> = self.settings.keys().chain(self.grants.keys()).collect();
         // Where a file was refused, a name that is missing may be its; that problem is told already.
         for name in named.into_iter().filter(|name| !components.contains_key(*name) && problems.is_empty()) {
-            let (place, dir) = (self.places.of(name, ""), self.dir.display());
+            let (place, dir) = (self.places.of_module(name), self.dir.display());
             missing.push(format!("{place}: `{name}` is configured, but {dir} holds no such module"));
         }
         problems.append(&mut missing);
@@ -139,7 +154,7 @@ impl Wanted {
 
     /// One module as often as there are settings for it, each instead of those that are configured.
     pub fn variants(&self, name: &str, settings: &[Map<String, Value>]) -> Result<Vec<Result<Module, Refused>>> {
-        let engine = Engine::new(self.cache_dir.as_deref())?;
+        let engine = self.engine()?;
         let (tables, limits) = (Arc::new(self.tables.clone()), Arc::new(self.limits.clone()));
         let mut problems = Vec::new();
         let mut components = self.newest(&mut problems)?;
@@ -173,7 +188,14 @@ impl Wanted {
     fn read(&self, path: &Path, granted: impl Fn(&str) -> BTreeSet<Grant>) -> Result<Component> {
         let bytes = std::fs::read(path)?;
         let name = Component::manifest_of(&bytes).map(|m| m.name).unwrap_or_default();
-        Ok(Component::from_bytes(bytes, &granted(&name), self.limits.component_bytes)?)
+        let read = Component::from_bytes(bytes, &granted(&name), self.limits.component_bytes);
+        read.map_err(|refused| match &refused {
+            // What it lacks is said in the configuration, so that is the place to tell.
+            Refused::Import { .. } if !name.is_empty() => {
+                anyhow::anyhow!("{refused}\n  see {}", self.places.of_grants(&name))
+            }
+            _ => refused.into(),
+        })
     }
 
     fn files(&self) -> Result<Vec<PathBuf>> {

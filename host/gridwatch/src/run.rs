@@ -11,6 +11,7 @@
 use crate::answers::Answers;
 use crate::archive::Archive;
 use crate::bell::Bell;
+use crate::check;
 use crate::checkpoint::Checkpoint;
 use crate::clock;
 use crate::config::{self, Config};
@@ -18,15 +19,18 @@ use crate::deliver::{self, ARCHIVE, Ending, Target};
 use crate::detect;
 use crate::drift;
 use crate::exceptions::{self, Live};
+use crate::health;
 use crate::history::{HISTORY, History};
+use crate::lifetime::Lifetime;
 use crate::modules::{Wanted, pipeline};
 use crate::poll::Poller;
+use crate::reload::{self, Lists};
 use crate::roster;
 use crate::sink::Resume;
 use crate::sink::file::{FileSink, Rotation};
 use crate::sink::stdout::StdoutSink;
 use crate::slack::{Client, PublicLists};
-use crate::status::{Board, Catalogue, ModuleStatus, Status};
+use crate::status::{Board, Catalogue, ModuleStatus, Phase, SinkStatus, Status};
 use crate::store::{Damaged, Store, damage};
 use anyhow::{Context, Result};
 use gridwatch_core::alert::Alert;
@@ -41,8 +45,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How often `status.json` is written.
-const STATUS_EVERY: Duration = Duration::from_secs(2);
 /// How long the end waits for a sink that refuses. What is left then stays in the store.
 const DRAIN: Duration = Duration::from_secs(20);
 /// How long `--once` waits for Slack's public lists.
@@ -72,12 +74,12 @@ pub struct Shared {
     pub config: Config,
     pub paths: Paths,
     pub store: Store,
-    pub board: Board,
+    pub board: Arc<Board>,
     pub bells: Bells,
     pub observe: Observe,
     pub exceptions: Live,
-    /// Keeps a second gridwatch from this state_dir. The last field: it goes after the store.
-    _lock: std::fs::File,
+    /// Lookup tables and networks, as last read.
+    pub lists: Lists,
 }
 
 #[derive(Debug, Default)]
@@ -125,25 +127,78 @@ pub enum Until {
     UpToDate,
 }
 
-/// Runs the host. `stop` turning true ends it in order; the final status is the answer.
-pub async fn run(config: Config, until: Until, stop: watch::Receiver<bool>, observe: Observe) -> Result<Status> {
+/// What may be said to a running gridwatch.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    /// Turns into the reason when it is to end.
+    pub stop: watch::Receiver<Option<&'static str>>,
+    /// Counts how often it was told to read its configuration again.
+    pub reload: watch::Receiver<u64>,
+    /// Sets another log level.
+    pub relevel: Relevel,
+}
+
+/// Takes the level that the configuration names; false if it stays, because the command line said otherwise.
+#[derive(Clone)]
+pub struct Relevel(pub Arc<dyn Fn(tracing::Level) -> bool + Send + Sync>);
+
+impl std::fmt::Debug for Relevel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Relevel")
+    }
+}
+
+/// Runs the host until it is told to end, or has done what there was to do. The final status is the answer.
+pub async fn run(config: Config, until: Until, orders: Orders, observe: Observe) -> Result<Status> {
     let marker = Paths::of(&config.state_dir).damaged;
-    let result = work(config, until, stop, observe).await;
+    let life = Lifetime::begin(&config)?;
+    let (stop, started) = (orders.stop.clone(), clock::now());
+    let result = work(config, until, orders, observe, &life).await;
+    let told = *stop.borrow();
+    let why = match (&result, told) {
+        (Err(error), _) => format!("{error:#}"),
+        (Ok(()), Some(signal)) => format!("told to by {signal}"),
+        (Ok(()), None) => "everything that may be read now has been read and delivered".to_owned(),
+    };
+    let status = life.end(&why, result.is_err());
+    let up = health::span(clock::now().since(started) / 1000);
+    let (poll, detect) = (&status.poll, &status.detect);
+    let done = format!(
+        "{} pages, {} new entries, {} events, {} alerts",
+        poll.pages, poll.stored, detect.events, detect.alerts
+    );
+    match &result {
+        Ok(()) => tracing::info!(why, done, undelivered = status.backlog.records, up, "gridwatch ends"),
+        Err(_) => {
+            tracing::error!(why, done, undelivered = status.backlog.records, up, "gridwatch ends, for it can't go on")
+        }
+    }
     if let Err(error) = &result
         && damage::is_damage(error)
     {
         damage::mark(&marker, &format!("{error:#}"));
         tracing::error!("the store is damaged; the next start sets it aside and rebuilds it");
     }
-    result
+    result.map(|()| status)
 }
 
-async fn work(config: Config, until: Until, mut stop: watch::Receiver<bool>, observe: Observe) -> Result<Status> {
-    let modules = Wanted::of(&config).load()?;
-    let exceptions = Live::open(&Wanted::of(&config), &modules, clock::now())?;
-    let shared = Arc::new(prepare(config, &modules, exceptions, observe)?);
-    let (poller, detector) = (poller(&shared, &modules, until)?, Detector::new(&shared, modules)?);
+async fn work(config: Config, until: Until, orders: Orders, observe: Observe, life: &Lifetime) -> Result<()> {
+    let Orders { stop: told, reload: asked, relevel } = orders;
+    let mut stop = is_told(told);
+    life.doing("compiling and starting the modules");
+    let lists = Lists::of(&config);
+    let wanted = Wanted { tables: lists.tables.clone(), ..Wanted::of(&config) };
+    let modules = wanted.load()?;
+    let exceptions = Live::open(&wanted, &modules, clock::now())?;
+    life.doing("opening the store");
+    let shared = Arc::new(prepare(config, &modules, (exceptions, lists), observe, life)?);
+    life.doing("reading what the rules remember");
+    let poller = poller(&shared, &modules, until)?;
+    let reading = poller.begins();
+    let detector = Detector::new(&shared, modules)?;
+    life.doing("opening the sinks");
     let targets = targets(&shared)?;
+    say_start(&shared, &reading);
 
     let (polled, detected, hurry) = (flag(), flag(), flag());
     let ending = Ending { detected: detected.clone(), hurry: hurry.clone() };
@@ -160,33 +215,74 @@ async fn work(config: Config, until: Until, mut stop: watch::Receiver<bool>, obs
             stage(&format!("sink-{name}"), failed.clone(), move || deliver::run(&shared, &name, target, &ending))
         })
         .collect::<Result<Vec<_>>>()?;
+    shared.board.update(|status| (status.phase, status.doing) = (Phase::Running, String::new()));
 
     // A stage that can't save ends everything: going on would mean acting on what is not written down.
     let ended = merged(&mut stop, &mut failure);
-    let watches = watches(&shared, poller.public_lists(), until, &ended, &failed);
-    let result = with_status(&shared, poller.run(ended)).await;
-    let result = result.and(with_status(&shared, until_checked(watches, until)).await);
-    tracing::info!("polling ended; draining");
+    let watches = watches(&shared, poller.public_lists(), until, &ended, &failed, (asked, relevel));
+    let result = poller.run(ended).await;
+    shared.board.ended("poll");
+    let result = result.and(until_checked(watches, until).await);
+    shared.board.update(|status| {
+        (status.phase, status.doing) = (Phase::Draining, "running the modules over what was fetched".into());
+    });
+    tracing::info!("polling ended; what was fetched is still judged and delivered");
     polled.store(true, Ordering::Release);
     shared.bells.detect.ring();
-    let result = result.and(with_status(&shared, join(detecting)).await);
+    let result = result.and(join(detecting).await);
+    shared.board.update(|status| status.doing = "delivering".into());
     detected.store(true, Ordering::Release);
     shared.bells.deliver.ring();
     let result = result.and(drain(&shared, delivering, &hurry).await);
-    shared.board.write(&shared.paths.status, clock::now());
-    result?;
-    Ok(shared.board.now())
+    shared.board.update(|status| status.backlog = shared.store.backlog());
+    result
 }
 
-/// The store, opened or rebuilt, and the board.
-fn prepare(config: Config, modules: &[Module], exceptions: Live, observe: Observe) -> Result<Shared> {
-    std::fs::create_dir_all(&config.state_dir)
-        .with_context(|| format!("can't make the state folder {}", config.state_dir.display()))?;
+/// True once there is a reason to end.
+pub fn is_told(mut told: watch::Receiver<Option<&'static str>>) -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(told.borrow().is_some());
+    tokio::spawn(async move {
+        let _ = told.wait_for(Option::is_some).await;
+        let _ = sender.send(true);
+        sender.closed().await;
+    });
+    receiver
+}
+
+/// The first line of a log: which program this is, what it runs with, and where it begins.
+fn say_start(shared: &Shared, reading: &str) {
+    let (config, status) = (&shared.config, shared.board.now());
+    let module = |m: &ModuleStatus| format!("{}@{} {}", m.name, m.version, &m.digest[..12.min(m.digest.len())]);
+    let sink = |sink: &config::Sink| match &sink.target {
+        config::Target::Stdout => format!("{} (standard output, {})", sink.name, sink.view.name()),
+        config::Target::File { path, .. } => format!("{} ({}, {})", sink.name, path.display(), sink.view.name()),
+    };
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        pid = status.pid,
+        config = %config.modules.places.file.display(),
+        state_dir = %config.state_dir.display(),
+        slack = config.slack.base_url,
+        modules = status.modules.iter().map(module).collect::<Vec<_>>().join(", "),
+        sinks = config.sinks.iter().map(sink).collect::<Vec<_>>().join(", "),
+        archive = config.archive.as_ref().map_or("none is kept".to_owned(), |archive| archive.dir.display().to_string()),
+        reading,
+        "gridwatch starts"
+    );
+    for warning in check::old_lists(config, clock::now()) {
+        tracing::warn!("{}: {}", warning.about, warning.text);
+    }
+}
+
+/// The store, opened or rebuilt, and what there is to say of modules and sinks.
+fn prepare(
+    config: Config,
+    modules: &[Module],
+    (exceptions, lists): (Live, Lists),
+    observe: Observe,
+    life: &Lifetime,
+) -> Result<Shared> {
     let paths = Paths::of(&config.state_dir);
-    // Not sled's own lock: it looks at other files first, and what is wrong with those must not set a store aside in use.
-    let lock = crate::disk::lock(&paths.lock)
-        .with_context(|| format!("can't lock {}", paths.lock.display()))?
-        .with_context(|| format!("another gridwatch is running on state_dir {}", config.state_dir.display()))?;
     let free = crate::disk::free_bytes(&config.state_dir)?;
     if free < OPEN_MIN_BYTES {
         anyhow::bail!(
@@ -201,17 +297,17 @@ fn prepare(config: Config, modules: &[Module], exceptions: Live, observe: Observ
         version: m.manifest.version.to_string(),
         digest: m.digest.clone(),
         rules: m.manifest.rules.len(),
+        rule_ids: m.manifest.rules.iter().map(|rule| format!("{}.{}", m.manifest.name, rule.id)).collect(),
     };
-    let board = Board::new(Status {
-        pid: std::process::id(),
-        version: env!("CARGO_PKG_VERSION").into(),
-        started: clock::now(),
-        modules: modules.iter().map(module).collect(),
-        catalogue: Catalogue { checked: store.drift()?, ..Catalogue::default() },
-        ..Status::default()
+    let (board, checked, backlog) = (life.board.clone(), store.drift()?, store.backlog());
+    board.update(|status| {
+        status.modules = modules.iter().map(module).collect();
+        status.catalogue = Catalogue { checked, ..Catalogue::default() };
+        status.sinks = config.sinks.iter().map(|sink| (sink.name.clone(), SinkStatus::default())).collect();
+        status.backlog = backlog;
     });
     observe(&Happening::Modules(&board.now().modules));
-    Ok(Shared { config, paths, store, board, bells: Bells::default(), observe, exceptions, _lock: lock })
+    Ok(Shared { config, paths, store, board, bells: Bells::default(), observe, exceptions, lists })
 }
 
 /// A damaged store is moved aside, never deleted: it is evidence, and it may hold undelivered records.
@@ -223,7 +319,8 @@ fn open_or_set_aside(paths: &Paths) -> Result<Store> {
         Err(error) => error,
     };
     let aside = paths.store.with_extension(format!("broken-{}", clock::now().0));
-    tracing::error!(error = format!("{error:#}"), set_aside = %aside.display(), ?checkpoint,
+    let from = checkpoint.map_or("the configured start".to_owned(), |c| format!("before {}", c.watermark));
+    tracing::error!(error = format!("{error:#}"), set_aside = %aside.display(), from,
         "the store can't be used; rebuilding it by reading Slack again from before the checkpoint, or from the configured \
          start if there is none (what was delivered since may be delivered once more, with the same ids)");
     if paths.store.exists() {
@@ -286,7 +383,7 @@ struct Detector {
 
 impl Detector {
     fn new(shared: &Shared, mut modules: Vec<Module>) -> Result<Self> {
-        let mut pipeline = pipeline(&modules, shared.config.networks.clone(), shared.config.tables())
+        let mut pipeline = pipeline(&modules, shared.lists.networks(), shared.lists.tables.clone())
             .with_state_max(shared.config.detect.state_max_bytes as usize)
             .with_risk(shared.config.detect.risk);
         let mut answers = Answers::new(shared.config.asking.as_ref())?;
@@ -361,9 +458,11 @@ fn watches(
     until: Until,
     stop: &watch::Receiver<bool>,
     failed: &Arc<watch::Sender<bool>>,
+    (asked, relevel): (watch::Receiver<u64>, Relevel),
 ) -> Vec<Watch> {
-    let (catalogue, exceptions, people) = (shared.clone(), shared.clone(), shared.clone());
-    let [of_catalogue, of_exceptions, of_people] = [stop.clone(), stop.clone(), stop.clone()];
+    let [catalogue, exceptions, people, lists_again] = [(); 4].map(|()| shared.clone());
+    let [of_catalogue, of_exceptions, of_people, of_lists] = [(); 4].map(|()| stop.clone());
+    let asked_too = asked.clone();
     let drift = async move {
         match until {
             Until::Stopped => drift::watch(&catalogue, &lists, of_catalogue).await,
@@ -372,7 +471,7 @@ fn watches(
     };
     let exceptions = async move {
         match until {
-            Until::Stopped => exceptions::watch(&exceptions, of_exceptions).await,
+            Until::Stopped => exceptions::watch(&exceptions, of_exceptions, asked).await,
             Until::UpToDate => exceptions::tell(&exceptions, clock::now()),
         }
     };
@@ -382,7 +481,14 @@ fn watches(
             Until::UpToDate => roster::once(&people).await,
         }
     };
+    let again = async move {
+        match until {
+            Until::Stopped => reload::watch(&lists_again, of_lists, asked_too, &relevel).await,
+            Until::UpToDate => Ok(()),
+        }
+    };
     vec![
+        beside("the watch for SIGHUP", Duration::ZERO, failed, again),
         beside("the drift watch", CATALOGUE, failed, drift),
         beside("the watch over the exceptions file", CATALOGUE, failed, exceptions),
         // Each of its calls has an end, and a list that is broken off begins anew the next time: it would never be whole.
@@ -468,18 +574,6 @@ fn merged(stop: &mut watch::Receiver<bool>, failure: &mut watch::Receiver<bool>)
     receiver
 }
 
-/// Waits for something and keeps `status.json` current meanwhile.
-async fn with_status<T>(shared: &Arc<Shared>, work: impl Future<Output = T>) -> T {
-    tokio::pin!(work);
-    loop {
-        shared.board.write(&shared.paths.status, clock::now());
-        match tokio::time::timeout(STATUS_EVERY, &mut work).await {
-            Ok(result) => return result,
-            Err(_) => continue,
-        }
-    }
-}
-
 async fn join(thread: JoinHandle<Result<()>>) -> Result<()> {
     let joined = tokio::task::spawn_blocking(move || thread.join()).await?;
     joined.unwrap_or_else(|_| Err(anyhow::anyhow!("a stage panicked")))
@@ -495,7 +589,7 @@ async fn drain(shared: &Arc<Shared>, threads: Vec<JoinHandle<Result<()>>>, hurry
     });
     let mut result = Ok(());
     for thread in threads {
-        result = result.and(with_status(shared, join(thread)).await);
+        result = result.and(join(thread).await);
     }
     patience.abort();
     let left = shared.store.next_record().saturating_sub(shared.store.first_record());

@@ -20,6 +20,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::drift::Checked;
 use crate::record::Record;
+use crate::status::Backlog;
 use anyhow::{Context, Result};
 use gridwatch_core::entry::{Entry, hex};
 use gridwatch_core::pipeline::Fault;
@@ -56,6 +57,8 @@ struct Counters {
     next_record: u64,
     first_record: u64,
     next_fault: u64,
+    /// Entries that wait for detection.
+    pending: u64,
     /// What waits for detection or delivery.
     backlog_bytes: u64,
 }
@@ -99,6 +102,7 @@ struct Released {
 impl Store {
     /// Opens or makes the store. It has to be set aside if the error [is damage](damage::is_damage).
     pub fn open(dir: &Path) -> Result<Self> {
+        crate::folder::make(dir, crate::folder::PRIVATE).with_context(|| format!("can't make {}", dir.display()))?;
         // sled has panicked on stores that a bad shutdown left behind (sled issues 1166, 1533).
         let open = || sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(64 << 20).open();
         let db = std::panic::catch_unwind(open)
@@ -144,6 +148,7 @@ impl Store {
         }
         for row in self.db.scan_prefix(b"p") {
             counters.backlog_bytes += row?.1.len() as u64;
+            counters.pending += 1;
         }
         Ok(())
     }
@@ -187,12 +192,13 @@ impl Store {
         commit: &Commit,
         late: &LateHistogram,
     ) -> Result<()> {
-        let (mut batch, mut bytes) = (sled::Batch::default(), 0);
+        let (mut batch, mut bytes, mut added) = (sled::Batch::default(), 0, 0);
         for (entry, sighting) in entries.iter().filter(|(_, sighting)| *sighting != Sighting::Again) {
             let content = entry.content_hash();
             batch.insert(seen_key(entry), &content);
             let value = [&first_seen.0.to_be_bytes()[..], entry.raw().as_bytes()].concat();
             bytes += value.len() as u64;
+            added += 1;
             batch.insert(pending_key(lane, entry, &content, *sighting), value);
         }
         put(&mut batch, b"mpoll", &commit.state);
@@ -205,7 +211,9 @@ impl Store {
         }
         self.release(&mut batch, lane, commit)?;
         self.commit(batch)?;
-        self.lock().backlog_bytes += bytes;
+        let mut counters = self.lock();
+        counters.backlog_bytes += bytes;
+        counters.pending += added;
         Ok(())
     }
 
@@ -330,6 +338,7 @@ impl Store {
         shared.next_seq = counters.next_seq;
         shared.next_record = counters.next_record;
         shared.next_fault = counters.next_fault;
+        shared.pending = shared.pending.saturating_sub(taken.len() as u64);
         shared.backlog_bytes = (shared.backlog_bytes + grown).saturating_sub(shrunk);
         Ok(())
     }
@@ -463,6 +472,13 @@ impl Store {
     /// The oldest record still kept; equal to `next_record` when everything is delivered.
     pub fn first_record(&self) -> u64 {
         self.lock().first_record
+    }
+
+    /// What waits for detection, and for a sink.
+    pub fn backlog(&self) -> Backlog {
+        let counters = self.lock();
+        let records = counters.next_record.saturating_sub(counters.first_record);
+        Backlog { entries: counters.pending, records, bytes: counters.backlog_bytes }
     }
 
     /// Bytes that wait for detection or for a sink.

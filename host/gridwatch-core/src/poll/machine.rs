@@ -17,6 +17,7 @@ use super::{
     REFUSALS_BEFORE_GAP, RESTARTS_BEFORE_SPLIT,
 };
 use crate::time::{UnixMillis, UnixSeconds};
+use std::fmt;
 
 /// The time, read once per step by the shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +113,44 @@ pub enum Note {
         lane: Option<Lane>,
         problem: Problem,
     },
+}
+
+/// As a line of a log.
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |lane: &Option<Lane>| lane.map_or("all lanes".to_owned(), |lane| format!("the {lane} lane"));
+        match self {
+            Self::Stale { .. } => {
+                f.write_str("an answer came for a window that is no longer walked; its entries are kept")
+            }
+            Self::Opened { lane, window, .. } => write!(f, "the {lane} lane reads {window}"),
+            Self::Restarted { lane, why, .. } => {
+                write!(f, "the {lane} lane reads its window again from the start: {why}")
+            }
+            Self::Split { lane, from, to } => {
+                write!(f, "the {lane} lane reads a smaller window, {to} instead of {from}")
+            }
+            Self::ClockAhead { window } => {
+                write!(f, "the window {window} reached past what Slack's clock had settled; its end is read again")
+            }
+            Self::HistoryEnds { at } => write!(f, "Slack has nothing older than {at}"),
+            Self::RereadGivenUp { window } => write!(f, "Slack refuses to show {window} again; it was read before"),
+            Self::Problem { lane, problem } => write!(f, "{problem} ({})", of(lane)),
+            Self::Recovered { lane, problem } => write!(f, "no longer: {problem} ({})", of(lane)),
+        }
+    }
+}
+
+impl fmt::Display for RestartReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CursorRefused => "Slack no longer takes its cursor",
+            Self::SameCursorAgain => "Slack gave the same cursor again",
+            Self::NoProgress => "its pages reached no further back",
+            Self::TooManyPages => "it had more pages than any window should",
+            Self::CursorKeepsFailing => "its next page failed again and again",
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
