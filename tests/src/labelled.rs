@@ -8,6 +8,7 @@ use gridwatch_core::lookup::Tables;
 use gridwatch_core::manifest::{ConfigKind, Manifest, Rule, Severity};
 use gridwatch_core::network::Networks;
 use gridwatch_core::own;
+use gridwatch_core::provisioning::Provisioning;
 use gridwatch_core::time::UnixMillis;
 use gridwatch_detect::{Component, Limits, Module};
 use gridwatch_sim::benchmark::{Facts, Labelled};
@@ -47,6 +48,17 @@ pub fn settings(manifest: &Manifest, facts: &Facts) -> Map<String, Value> {
     let asked = |name: &str| manifest.config.get(name).is_some_and(|key| key.kind == ConfigKind::Texts);
     let known = facts.settings().into_iter().filter(|(name, _)| asked(name));
     known.map(|(name, texts)| (name.to_owned(), texts.into())).collect()
+}
+
+/// Who provisions accounts there.
+pub fn provisioning(facts: &Facts) -> Provisioning {
+    let mut provisioning = Provisioning::default();
+    for (question, answer) in facts.settings() {
+        if let Some(list) = provisioning.list_mut(question) {
+            list.extend(answer);
+        }
+    }
+    provisioning
 }
 
 pub fn tables(facts: &Facts) -> Tables {

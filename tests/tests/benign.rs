@@ -13,7 +13,7 @@ use gridwatch_detect::Workers;
 use gridwatch_sdk::testing::native;
 use gridwatch_sim::benchmark::{Benchmark, Facts};
 use gridwatch_tests::detection::service;
-use gridwatch_tests::labelled::{FROM, events, is_too_loud, modules, networks, rules, settings, tables};
+use gridwatch_tests::labelled::{FROM, events, is_too_loud, modules, networks, provisioning, rules, settings, tables};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -66,7 +66,10 @@ fn ordinary_life_is_quiet_and_the_same_natively_and_as_wasm() {
     let names: BTreeSet<&str> = services.iter().map(|service| service.manifest.name.as_str()).collect();
     assert_eq!(names, natives.keys().map(String::as_str).collect(), "a module without its native twin");
     let rules = rules(services.iter().map(|service| &*service.manifest));
-    let pipeline = || Pipeline::new(services.clone()).with_networks(networks.clone()).with_tables(tables(facts));
+    let pipeline = || {
+        let pipeline = Pipeline::new(services.clone()).with_networks(networks.clone()).with_tables(tables(facts));
+        pipeline.with_provisioning(provisioning(facts))
+    };
     let (mut as_wasm, mut as_native) = (pipeline(), pipeline());
     let workers = Workers::start(modules, 2).expect("threads");
     let (mut told, mut at_work) = (BTreeMap::new(), BTreeSet::new());

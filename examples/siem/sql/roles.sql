@@ -4,7 +4,7 @@
 --   known to be no admin, or if it is used for exports, apps, sign-in settings or keys within a day.
 -- False positives: IT making a colleague admin; there should be a ticket. An identity provider that assigns roles: put its
 --   app id into `provisioning_apps`; what it does to itself stays in. Losing a role (`role_change_to_user`, `…_guest`) is
---   no finding.
+--   no finding, nor is a role in one channel: whoever makes a channel gets one.
 -- ATT&CK: T1098.003 Additional Cloud Roles, T1078.004 Cloud Accounts
 WITH provisioning_apps(app_id) AS (
   VALUES ('A000EXAMPLE')
@@ -25,8 +25,10 @@ grants AS (
   FROM events
   WHERE action IN (
     'role_change_to_admin', 'role_change_to_owner', 'org_owner_created', 'role_assigned', 'permissions_assigned',
-    'role_added_to_usergroup', 'owner_transferred', 'service_owner_transferred'
+    'role_added_to_usergroup', 'owner_transferred'
   )
+    -- The place of a role stands beside it.
+    AND NOT (action = 'role_assigned' AND regexp_matches(coalesce(event->>'$.resources[1].uid', ''), '^[CG]'))
   UNION ALL
   SELECT uid, time, action, actor_id, actor, actor_type, actor_type_id, via_app_id, target_id, object_id, object_name, ip, event
   FROM added

@@ -30,6 +30,10 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
         | "idp_configuration_deleted"
         | "idp_prod_configuration_updated"
         | "idp_test_configuration_updated" => findings.add(identity_provider(row)),
+        "user_login" => {
+            findings.extend(new_provider(row));
+            findings.extend(recovery(row, config));
+        }
         "domain_verified"
         | "domain_unverified"
         | "enterprise_managed_auth_rebound"
@@ -86,6 +90,26 @@ fn identity_provider(row: &Row<'_>) -> Finding {
     with_facts(row.finding(rules::IDENTITY_PROVIDER, severity).key(act(row)).title(title), row, &[])
 }
 
+fn new_provider(row: &Row<'_>) -> Option<Finding> {
+    let config = row.details_idp_config_id();
+    if config.is_empty() || row.is_by_nobody() || !row.first_seen(windows::PROVIDERS).is_never() {
+        return None;
+    }
+    let network = match (row.context_network(), row.first_seen(windows::NETWORKS)) {
+        ("", _) => "unknown",
+        (_, Seen::Never) => "not in 90 days",
+        (_, Seen::Learning) => "can't tell yet",
+        (_, Seen::At(_)) => "yes",
+    };
+    // Whom the log never said to be anything may be an owner.
+    let may_rule = !matches!(row.actor_role(), "member" | "guest" | "bot");
+    let severity = if may_rule || network == "not in 90 days" { Severity::High } else { Severity::Medium };
+    let provider = either(row.details_label(), either(row.details_idp_entity_id(), config));
+    let title = format!("{} signed in by way of {provider}, by which nobody did before", row.who());
+    let facts = [("provider", config), ("entity_id", row.details_idp_entity_id()), ("network_seen_before", network)];
+    Some(with_facts(row.finding(rules::NEW_PROVIDER_USED, severity).key(config).title(title), row, &facts))
+}
+
 fn federation(row: &Row<'_>) -> Option<Finding> {
     let (before, now) = (row.details_previous_value(), row.details_new_value());
     let (did, severity) = match row.action() {
@@ -120,7 +144,7 @@ fn sso_exemption(row: &Row<'_>) -> Finding {
         _ => format!("{} exempted {name} from single sign-on", row.who()),
     };
     let facts = [("allows_password", says), ("policy", policy), ("mode", mode), ("accounts", &entities)];
-    with_facts(row.finding(rules::SSO_EXEMPTION, severity).key(id).title(title), row, &facts)
+    with_facts(row.finding(rules::SSO_EXEMPTION, severity).key(row.doer_or(id)).title(title), row, &facts)
 }
 
 /// `None` where the texts say neither.
@@ -153,7 +177,7 @@ fn sessions_lengthened(row: &Row<'_>, config: &Config) -> Option<Finding> {
         _ => "sessions".into(),
     };
     let title = format!("{whose} {how}: changed by {}", row.who());
-    let finding = row.finding(rules::SESSIONS_LENGTHENED, severity).key(row.actor_id()).title(title);
+    let finding = row.finding(rules::SESSIONS_LENGTHENED, severity).key(act(row)).title(title);
     let target = if row.entity_type() == "user" { row.entity_id() } else { "" };
     Some(with_facts(finding, row, &[("direction", direction), ("before", before), ("now", now), ("target", target)]))
 }

@@ -71,7 +71,7 @@ fn preview_sweep(row: &Row<'_>, config: &Config) -> Option<Finding> {
 fn made_public(row: &Row<'_>) -> Finding {
     let sensitive = is_sensitive(row);
     let severity = if sensitive { Severity::High } else { Severity::Medium };
-    let finding = row.finding(rules::MADE_PUBLIC, severity).key(row.entity_id()).title(format!(
+    let finding = row.finding(rules::MADE_PUBLIC, severity).key(row.doer_or(row.entity_id())).title(format!(
         "{} made the {}channel {} public",
         row.who(),
         if sensitive { "sensitive " } else { "" },
@@ -108,11 +108,34 @@ fn forwards(row: &Row<'_>, config: &Config) -> Option<Finding> {
     if !is_somebodys(row, config) {
         return None;
     }
+    let from = privacy(row.details_source_channel(), row.details_source_channel_privacy());
+    let to = privacy(row.details_destination_channel(), row.details_destination_channel_privacy());
+    if from == "public" {
+        return None;
+    }
     let hour = Counted::new(row, windows::FORWARDED_60M, "60m", "an hour");
     let day = Counted::new(row, windows::FORWARDED_24H, "24h", "a day");
     let usual = row.usual(windows::USUAL_FORWARDED_A_DAY);
-    let pace = Pace::of(hour, day, usual, config.forwards, config.usual_times)?;
-    Some(pace.finding(row, row.finding(rules::FORWARDS, pace.severity), "forwarded", "private messages"))
+    let finding = match Pace::of(hour, day, usual, config.forwards, config.usual_times) {
+        Some(pace) => pace.finding(row, row.finding(rules::FORWARDS, pace.severity), "forwarded", "private messages"),
+        None if to == "public" && row.is_in(SENSITIVE, fields::DETAILS_SOURCE_CHANNEL) => {
+            let title = format!("{} forwarded a message of a sensitive channel into a public one", row.who());
+            with_facts(row.finding(rules::FORWARDS, Severity::Low).key(row.actor_id()).title(title), row)
+        }
+        None => return None,
+    };
+    Some(finding.labels([("last_from", from), ("last_to", to)]))
+}
+
+/// Of a channel that the details name: beside it, or in its object.
+fn privacy<'b>(channel: &'b str, beside: &'b str) -> &'b str {
+    let is = |kind: &str| channel.contains(&format!("\"privacy\":\"{kind}\""));
+    match () {
+        () if !beside.is_empty() => beside,
+        () if is("public") => "public",
+        () if is("private") => "private",
+        () => "",
+    }
 }
 
 fn rescoped(row: &Row<'_>) -> Option<Finding> {
@@ -143,8 +166,9 @@ fn rescoped(row: &Row<'_>) -> Option<Finding> {
     ];
     let finding = row
         .finding(rules::RESCOPED, severity)
-        .key(row.entity_id())
+        .key(row.doer_or(row.entity_id()))
         .title(format!("{} {did} the sensitive channel {}", row.who(), name(row)))
+        .label("action", row.action())
         .labels(facts);
     Some(with_facts(finding, row))
 }
@@ -162,7 +186,7 @@ fn mail_address(row: &Row<'_>) -> Option<Finding> {
         (false, "" | "public") => return None,
         (false, _) => (Severity::Low, "private"),
     };
-    let finding = row.finding(rules::MAIL_ADDRESS, severity).key(row.entity_id()).title(format!(
+    let finding = row.finding(rules::MAIL_ADDRESS, severity).key(row.doer_or(row.entity_id())).title(format!(
         "{} gave the {kind} channel {} a mail address",
         row.who(),
         name(row)

@@ -206,6 +206,7 @@ fn hold_then_deletion(row: &Row<'_>) -> Option<Finding> {
     let first = done.first()?;
     let finding = row
         .finding(rules::HOLD_THEN_DELETION, Severity::High)
+        .key(key(row))
         .title(format!("A legal hold was lifted, and within 72 hours {}; last: {}", first.1, row.who()))
         .labels([("actor", row.actor_id())])
         .labels(facts(row));
@@ -254,6 +255,17 @@ fn defenders(row: &Row<'_>, config: &Config) -> Option<Finding> {
 fn defenders_in_bulk(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let out = json::texts(row.details_succeeded_users());
     let hit: Vec<&String> = config.security_team.iter().filter(|id| out.contains(id)).collect();
+    let counted = row.details_succeeded_users_count();
+    // Of so many people only the first are here: the team may be among the others, and so many of them are.
+    if hit.is_empty() && !config.security_team.is_empty() && !json::is_whole(row.details_succeeded_users(), counted) {
+        let finding = row
+            .finding(rules::DEFENDERS, Severity::Medium)
+            .key(key(row))
+            .title(format!("{} signed out {counted} people at once, who may be the security team as well", row.who()))
+            .labels([("people", counted)])
+            .labels(facts(row));
+        return Some(finding);
+    }
     let many = hit.len() as u64 >= config.burst_defenders;
     let severity = if many { Severity::Medium } else { Severity::Low };
     let finding = (!hit.is_empty()).then(|| about_defenders(row, hit.len() as u64, "signed out", severity))?;
@@ -271,8 +283,9 @@ fn about_defenders(row: &Row<'_>, hit: u64, did: &str, severity: Severity) -> Fi
 
 /// Several admins put out of power by one person.
 fn admins_out(row: &Row<'_>, config: &Config) -> Option<Finding> {
-    let takes_roles = matches!(row.action(), "role_removed" | "permissions_removed");
-    if !(takes_roles || is_demotion(row.action())) || is_provisioned(row, config) || row.is_by_nobody() {
+    let about_roles = matches!(row.action(), "role_removed" | "permissions_removed" | "permissions_assigned");
+    let takes_roles = about_roles && row.target_scope() != "channel" && row.target_direction() != "given";
+    if !(takes_roles || is_demotion(row.action())) || is_provisioned(row) || row.is_by_nobody() {
         return None;
     }
     let ways = [
@@ -283,7 +296,7 @@ fn admins_out(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let severity = match row.window(window) {
         out if out >= config.admins_out_high => Severity::High,
         out if out >= config.admins_out_medium => Severity::Medium,
-        _ => return None,
+        _ => return maybe_admins_out(row, config),
     };
     let out = row.window(window);
     Some(
@@ -293,22 +306,42 @@ fn admins_out(row: &Row<'_>, config: &Config) -> Option<Finding> {
             .window(window)
             .label("out_24h", out.to_string())
             .labels([("target", row.target_id())])
+            .labels([("direction", if about_roles && row.target_direction().is_empty() { "unknown" } else { "" })])
+            .labels(facts(row)),
+    )
+}
+
+/// Several people were made users or guests, of some of whom the log never said what they were.
+fn maybe_admins_out(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let out = row.window(windows::MAYBE_ADMINS_OUT_24H);
+    if out < config.admins_out_high || !matches!(row.action(), "role_change_to_user" | "role_change_to_guest") {
+        return None;
+    }
+    Some(
+        row.finding(rules::ADMINS_OUT, Severity::Medium)
+            .key(row.actor_id())
+            .title(format!("{} demoted {out} people within a day who may have been admins", row.who()))
+            .window(windows::MAYBE_ADMINS_OUT_24H)
+            .label("out_24h", out.to_string())
+            .labels([("roles", "not known of all"), ("target", row.target_id())])
             .labels(facts(row)),
     )
 }
 
 fn deactivated(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let out = row.window(windows::DEACTIVATED_60M);
-    let theirs = row.action() != "user_deactivated" || is_provisioned(row, config);
+    let by_client = row.context_provisioning() == "client";
+    let theirs = row.action() != "user_deactivated" || is_provisioned(row);
     if theirs || out < config.burst_deactivated || row.is_by_nobody() {
         return None;
     }
     Some(
-        row.finding(rules::MASS_DEACTIVATION, Severity::Medium)
+        row.finding(rules::MASS_DEACTIVATION, if by_client { Severity::Low } else { Severity::Medium })
             .key(row.actor_id())
             .title(format!("{} deactivated {out} people within an hour", row.who()))
             .window(windows::DEACTIVATED_60M)
             .label("deactivated_60m", out.to_string())
+            .labels([("provisioning", row.context_provisioning())])
             .labels(facts(row)),
     )
 }
@@ -332,9 +365,9 @@ fn is_demotion(action: &str) -> bool {
     matches!(action, "user_deactivated" | "role_change_to_user" | "role_change_to_guest")
 }
 
-/// Done by an app whose work it is.
-fn is_provisioned(row: &Row<'_>, config: &Config) -> bool {
-    config.provisioning_apps.iter().any(|id| id == row.context_app_id())
+/// Done by the app or account whose work it is. What only calls itself so is not.
+fn is_provisioned(row: &Row<'_>) -> bool {
+    matches!(row.context_provisioning(), "app" | "account")
 }
 
 /// Nothing is lower than Informational.
@@ -378,10 +411,8 @@ fn said(value: &str) -> &str {
 impl Configuration for Config {
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        for (setting, apps) in [("own_app", &self.own_app), ("provisioning_apps", &self.provisioning_apps)] {
-            let wrong = apps.iter().filter(|id| !id.starts_with('A'));
-            problems.extend(wrong.map(|id| format!("`{setting}` has `{id}`; an app's id starts with A")));
-        }
+        let wrong = self.own_app.iter().filter(|id| !id.starts_with('A'));
+        problems.extend(wrong.map(|id| format!("`own_app` has `{id}`; an app's id starts with A")));
         let (medium, high) = (self.admins_out_medium, self.admins_out_high);
         if medium > high {
             problems.push(format!("`admins_out_medium` is {medium}; it can't be above `admins_out_high` ({high})"));
@@ -397,14 +428,9 @@ mod tests {
     #[test]
     fn settings_that_could_never_fit_are_told() {
         assert_eq!(Config::default().problems(), Vec::<String>::new());
-        let config = Config {
-            own_app: vec!["A1".into(), "B1".into()],
-            provisioning_apps: vec!["U1".into()],
-            admins_out_medium: 4,
-            ..Config::default()
-        };
+        let config = Config { own_app: vec!["A1".into(), "B1".into()], admins_out_medium: 4, ..Config::default() };
         let told = config.problems();
-        let names = ["`B1`", "`U1`", "`admins_out_medium` is 4"];
-        assert!(told.len() == 3 && told.iter().zip(names).all(|(told, name)| told.contains(name)), "{told:?}");
+        let names = ["`B1`", "`admins_out_medium` is 4"];
+        assert!(told.len() == 2 && told.iter().zip(names).all(|(told, name)| told.contains(name)), "{told:?}");
     }
 }

@@ -10,6 +10,8 @@ use skeleton::Likeness;
 
 gridwatch_sdk::module!(detect);
 
+/// Domain of the accounts that Slack makes for apps. Nobody can get an address there.
+const BOTS: &str = "slack-bots.com";
 /// The value of `knocked` with both steps done.
 const LET_IN: u64 = 2;
 
@@ -19,7 +21,7 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
         "huddle_knock_accepted" => let_in(row, config),
         "pref.allow_huddles_transcriptions_changed" => transcription(row),
         "user_email_updated" => email_foreign(row, config),
-        "user_created" => created_by_hand(row, config),
+        "user_created" => created_by_hand(row),
         _ => impersonation(row, config),
     };
     findings.extend(finding);
@@ -132,7 +134,7 @@ fn transcription(row: &Row<'_>) -> Option<Finding> {
     };
     let finding = row
         .finding(rules::TRANSCRIPTION, Severity::Low)
-        .key(row.action())
+        .key(row.doer_or(row.action()))
         .title(format!("{} {what}", row.who()))
         .labels([("from", before), ("to", after), ("direction", direction), ("address", row.context_ip_address())]);
     Some(finding)
@@ -149,17 +151,17 @@ fn email_foreign(row: &Row<'_>, config: &Config) -> Option<Finding> {
     } else {
         is_foreign(email, config)
     };
-    if !foreign || domain(email).is_empty() {
+    if !foreign || domain(email).is_empty() || domain(email) == BOTS {
         return None;
     }
-    let provisioned = config.provisioning_apps.iter().any(|id| id == row.context_app_id());
+    let provisioned = matches!(row.context_provisioning(), "app" | "account");
     let severity = match guessed || provisioned || row.entity_role() == "guest" {
         true => Severity::Low,
         false => Severity::Medium,
     };
     let finding = row
         .finding(rules::EMAIL_FOREIGN, severity)
-        .key(user(row))
+        .key(row.doer_or(user(row)))
         .title(format!("{} gave {} the address {email}", row.who(), first([row.entity_name(), user(row), ""])))
         .labels([
             ("email", email),
@@ -185,14 +187,14 @@ fn domain(email: &str) -> String {
     email.rsplit_once('@').map_or_else(String::new, |(_, domain)| domain.trim().to_ascii_lowercase())
 }
 
-fn created_by_hand(row: &Row<'_>, config: &Config) -> Option<Finding> {
-    let apps = &config.provisioning_apps;
-    if apps.is_empty() || apps.iter().any(|id| id == row.context_app_id()) {
+fn created_by_hand(row: &Row<'_>) -> Option<Finding> {
+    let provisioned = !row.context_provisioning().is_empty();
+    if provisioned || row.last_seen(windows::PROVISIONS).is_never() || domain(row.entity_email()) == BOTS {
         return None;
     }
     let finding = row
         .finding(rules::CREATED_BY_HAND, Severity::Low)
-        .key(user(row))
+        .key(row.doer_or(user(row)))
         .title(format!("{} created user {}", row.who(), first([row.entity_email(), row.entity_name(), user(row)])))
         .labels([
             ("app", row.context_app_id()),
@@ -215,10 +217,9 @@ fn first(names: [&str; 3]) -> &str {
 impl Configuration for Config {
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        let lists: [(&str, &Vec<String>, &[char]); 3] = [
+        let lists: [(&str, &Vec<String>, &[char]); 2] = [
             ("known_accounts", &self.known_accounts, &['U', 'W']),
             ("incident_channels", &self.incident_channels, &['C', 'G']),
-            ("provisioning_apps", &self.provisioning_apps, &['A']),
         ];
         for (name, ids, begin) in lists {
             let wrong = ids.iter().filter(|id| !id.starts_with(begin));

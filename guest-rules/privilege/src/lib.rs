@@ -1,8 +1,9 @@
 //! Privilege granted: new admins and owners, roles and permissions, also through user groups; ownership handed over; power
 //! that is used as soon as it is there.
 //!
-//! Every grant is an alert, since there are few. What the log knows of granter and target, and the operator of who grants
-//! for a living, only decides how loud it is.
+//! A role in a channel is not what a role in the organization is: where it holds is asked first. Every grant beyond a channel is
+//! an alert, since there are few. What the log knows of granter and target, and the operator of who grants for a living, only
+//! decides how loud it is.
 
 use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Window, is_nobody, json};
 
@@ -10,15 +11,19 @@ gridwatch_sdk::module!(detect);
 
 /// The value of a `…_then_used` with both steps done.
 const BOTH_STEPS: u64 = 2;
+/// Slack's own role for whoever manages a channel (admin.roles.addAssignments).
+const CHANNEL_MANAGER: &str = "Rl0A";
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     match row.action() {
-        "owner_transferred" | "service_owner_transferred" => findings.add(ownership(row)),
+        "owner_transferred" => findings.add(ownership(row)),
+        "service_owner_transferred" => findings.add(service_account(row)),
         // Groups gain members all day; it matters where the group carries a role.
-        "user_added_to_usergroup" if !group_carries_role(row) => {}
+        "user_added_to_usergroup" | "usergroup_updated" if !group_carries_role(row) => {}
+        "usergroup_updated" if matches!(row.details_added_user_count(), "" | "0") => {}
         action if is_grant(action) => {
-            findings.add(granted(row, config));
+            findings.extend(granted(row, config));
             findings.extend(grant_then_use(row));
         }
         _ => findings.extend(grant_then_use(row)),
@@ -27,20 +32,27 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
 
 fn is_grant(action: &str) -> bool {
     action.starts_with("role_")
-        || matches!(action, "org_owner_created" | "permissions_assigned" | "user_added_to_usergroup")
+        || matches!(
+            action,
+            "org_owner_created" | "permissions_assigned" | "user_added_to_usergroup" | "usergroup_updated"
+        )
 }
 
-fn granted(row: &Row<'_>, config: &Config) -> Finding {
+fn granted(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let target = Target::of(row);
     let granter = Granter::of(row, config);
     let to_self = target.person() == row.actor_id() && !row.is_by_nobody();
     let to_outsider = matches!(row.target_role(), "guest" | "bot");
+    let by_provisioning = matches!(row.context_provisioning(), "app" | "account");
     let severity = match () {
+        () if row.target_direction() == "taken" => return None,
         // Nobody has it yet.
         () if row.action() == "role_created" => Severity::Low,
-        // That a provisioning app grants to its own account is never its job either.
+        () if row.target_scope() == "channel" => in_channel(row, to_self)?,
+        () if is_of_account_type(row) => of_account_type(row, &granter),
+        // That provisioning grants to its own account is never its job either.
         () if to_self || to_outsider => Severity::Critical,
-        () if is_in(&config.provisioning_apps, row.context_app_id()) => by_provisioning(config, &target),
+        () if by_provisioning => by_provisioning_to(row, config, &target),
         () if granter.is_out_of_place() => Severity::Critical,
         // Owners are made a few times in a company's life, and what a role may do concerns everybody who has it.
         () if is_in(&config.it_admins, row.actor_id()) => match row.action() {
@@ -51,7 +63,8 @@ fn granted(row: &Row<'_>, config: &Config) -> Finding {
     };
     let finding = row
         .finding(rules::GRANTED, severity)
-        .key(target.key())
+        .key(if row.is_by_nobody() { target.key() } else { row.actor_id().into() })
+        .label("action", row.action())
         .title(format!("{} {}", row.who(), did(row.action(), &target, to_self)))
         .label("target", &target.id);
     let yes = |holds: bool| if holds { "yes" } else { "" };
@@ -64,13 +77,78 @@ fn granted(row: &Row<'_>, config: &Config) -> Finding {
         ("app_name", row.context_app_name()),
         ("permissions", row.details_changed_permissions()),
         ("joined", &target.joined),
+        ("people_added", row.details_added_user_count()),
+        ("provisioning", row.context_provisioning()),
+        ("role", if is_in_place(row) { or_unknown(role_name(row)) } else { "" }),
+        ("scope", if is_in_place(row) { or_unknown(row.target_scope()) } else { "" }),
+        ("direction", if is_in_place(row) && row.target_direction().is_empty() { "unknown" } else { "" }),
+        ("place_made_just_now", if is_of_account_type(row) { made_just_now(row) } else { "" }),
     ];
-    with_facts(finding, row, &facts)
+    Some(with_facts(finding, row, &facts))
 }
 
-fn by_provisioning(config: &Config, target: &Target) -> Severity {
+/// Owners aren't made by identity providers, nor do they change what a role may do.
+fn by_provisioning_to(row: &Row<'_>, config: &Config, target: &Target) -> Severity {
     let expected = config.expected_admins.is_empty() || is_in(&config.expected_admins, target.person());
-    if expected { Severity::Informational } else { Severity::Medium }
+    match row.action() {
+        "role_change_to_owner" | "org_owner_created" | "role_updated" => Severity::High,
+        _ if expected => Severity::Informational,
+        _ => Severity::Medium,
+    }
+}
+
+/// A role or right that holds somewhere, as the entry ought to say.
+fn is_in_place(row: &Row<'_>) -> bool {
+    matches!(row.action(), "role_assigned" | "permissions_assigned")
+}
+
+/// Whoever makes a channel is made its manager, and makes others managers at will.
+fn in_channel(row: &Row<'_>, to_self: bool) -> Option<Severity> {
+    let is_manager =
+        row.entity_id() == CHANNEL_MANAGER || row.entity_id().is_empty() && row.entity_name() == "Channel Manager";
+    let of_guest = row.target_role() == "guest" && !to_self;
+    (!is_manager || of_guest).then_some(Severity::Low)
+}
+
+/// A right that all accounts of a type get, and nobody in particular.
+fn is_of_account_type(row: &Row<'_>) -> bool {
+    row.entity_type() == "account_type_role" && row.target_id().is_empty()
+}
+
+fn of_account_type(row: &Row<'_>, granter: &Granter) -> Severity {
+    let holders = row.entity_name().to_ascii_uppercase();
+    let has = |word: &str| holders.contains(word);
+    let severity = match (row.target_scope(), row.target_direction()) {
+        _ if granter.is_out_of_place() => Severity::Critical,
+        _ if has("OWNER") || has("ADMIN") => Severity::Low,
+        _ if has("GUEST") || has("RESTRICTED") || holders.is_empty() => Severity::High,
+        ("workspace", "given") => Severity::Medium,
+        // The organization, or not said.
+        _ => Severity::High,
+    };
+    match made_just_now(row) {
+        "yes" => Severity::Informational,
+        "unknown" => severity.min(Severity::Low),
+        _ => severity,
+    }
+}
+
+/// Was the place made within minutes, so that Slack is setting it up? The log may be too young to tell.
+fn made_just_now(row: &Row<'_>) -> &'static str {
+    match row.target_place() {
+        _ if !row.last_seen(windows::PLACE_MADE).is_never() => "yes",
+        "new" => "yes",
+        "unknown" => "unknown",
+        _ => "no",
+    }
+}
+
+fn role_name<'b>(row: &Row<'b>) -> &'b str {
+    if row.entity_name().is_empty() { row.entity_id() } else { row.entity_name() }
+}
+
+fn or_unknown(text: &str) -> &str {
+    if text.is_empty() { "unknown" } else { text }
 }
 
 /// What speaks against whoever grants.
@@ -132,12 +210,24 @@ fn grant_then_use(row: &Row<'_>) -> Option<Finding> {
 }
 
 fn ownership(row: &Row<'_>) -> Finding {
-    let (target, whole) = (Target::of(row), row.action() == "service_owner_transferred");
-    let of = if whole { "the organization" } else { "a workspace" };
+    let target = Target::of(row);
     let finding = row
         .finding(rules::OWNERSHIP, Severity::Critical)
-        .key(&target.id)
-        .title(format!("{} transferred ownership of {of} to {}", row.who(), target.name))
+        .key(if row.is_by_nobody() { &*target.id } else { row.actor_id() })
+        .title(format!("{} transferred primary ownership to {}", row.who(), target.name))
+        .label("target", &target.id);
+    with_facts(finding, row, &[("target_role_before", row.target_role())])
+}
+
+fn service_account(row: &Row<'_>) -> Finding {
+    let target = Target::of(row);
+    let to_self = target.id == row.actor_id() && !row.is_by_nobody();
+    let odd = to_self || row.target_role() == "guest" || matches!(row.actor_role(), "member" | "guest" | "bot");
+    let name = if to_self { "themselves" } else { &target.name };
+    let finding = row
+        .finding(rules::SERVICE_ACCOUNT, if odd { Severity::Medium } else { Severity::Low })
+        .key(if row.is_by_nobody() { &*target.id } else { row.actor_id() })
+        .title(format!("{} made {name} the owner of a service account", row.who()))
         .label("target", &target.id);
     with_facts(finding, row, &[("target_role_before", row.target_role())])
 }
@@ -160,6 +250,8 @@ struct Target {
     name: String,
     /// Who joins, if the target is a group that carries a role and the entry says it.
     joined: String,
+    /// ` for WORKSPACE_ADMIN` of a place, if the target is all accounts of a type there.
+    of_type: String,
 }
 
 impl Target {
@@ -173,16 +265,19 @@ impl Target {
             ("usergroup", _) => {
                 Self { joined: row.target_id().into(), ..Self::new(id, &format!("group {} ({id})", row.entity_name())) }
             }
+            ("account_type_role", Some(place)) if row.target_id().is_empty() => {
+                Self { of_type: format!(" for {}", or_unknown(row.entity_name())), ..Self::new(&place, &place) }
+            }
             (_, Some(target)) => Self::new(&target, &target),
             (_, None) => Self::new(id, first([row.entity_name(), id, ""])),
         }
     }
 
     fn new(id: &str, name: &str) -> Self {
-        Self { id: id.into(), name: name.into(), joined: String::new() }
+        Self { id: id.into(), name: name.into(), joined: String::new(), of_type: String::new() }
     }
 
-    /// Each who joins a group is an alert, and so is the group itself.
+    /// Of what nobody in particular did: each who joins a group is an alert, and so is the group itself.
     fn key(&self) -> String {
         if self.joined.is_empty() { self.id.clone() } else { format!("{} {}", self.id, self.joined) }
     }
@@ -205,11 +300,12 @@ fn did(action: &str, target: &Target, to_self: bool) -> String {
         "role_change_to_owner" => format!("made {name} owner"),
         "org_owner_created" => format!("made {name} owner of the organization"),
         "role_assigned" => format!("assigned a role to {name}"),
-        "permissions_assigned" => format!("assigned permissions to {name}"),
+        "permissions_assigned" => format!("assigned permissions to {name}{}", target.of_type),
         "role_created" => format!("made a role: {group}"),
         "role_updated" => format!("changed what a role may do: {group}"),
         "role_added_to_usergroup" => format!("gave a role to {group}"),
         "role_modified_on_usergroup" => format!("changed the role of {group}"),
+        "usergroup_updated" => format!("added people to {group}, which carries a role"),
         _ if target.joined.is_empty() => format!("added somebody to {group}, which carries a role"),
         _ => format!("added {name} to {group}, which carries a role"),
     }
@@ -222,13 +318,11 @@ fn first(names: [&str; 3]) -> &str {
 
 impl Configuration for Config {
     fn problems(&self) -> Vec<String> {
-        let no_app = self.provisioning_apps.iter().filter(|id| !id.starts_with('A'));
-        let app = |id| format!("`provisioning_apps` has `{id}`; an app's id starts with A");
         let people = [("it_admins", &self.it_admins), ("expected_admins", &self.expected_admins)];
-        let no_user = people.into_iter().flat_map(|(name, ids)| {
+        let wrong = people.into_iter().flat_map(|(name, ids)| {
             let wrong = ids.iter().filter(|id| !id.starts_with(['U', 'W']) || is_nobody(id));
             wrong.map(move |id| format!("`{name}` has `{id}`; a person's id starts with U or W"))
         });
-        no_app.map(app).chain(no_user).collect()
+        wrong.collect()
     }
 }

@@ -23,6 +23,8 @@ const TIERS: &[(&str, u64)] = &[
     ("incoming-webhook", 2),
 ];
 const OTHER: u64 = 1;
+/// From here on an app can do harm: pass for somebody, or leave a way in.
+pub const SOME: u64 = 2;
 /// From here on an app reads what people wrote, or rules the organization.
 pub const MUCH: u64 = 3;
 

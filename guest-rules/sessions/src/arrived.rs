@@ -104,7 +104,8 @@ pub(crate) fn listed_address(row: &Row<'_>) -> Option<Finding> {
 
 pub(crate) fn unannounced_account(row: &Row<'_>) -> Option<Finding> {
     let is_first = row.first_seen(windows::EVER_SIGNED_IN).is_never() && !is_known_for(row, DAY_MS);
-    if row.is_by_nobody() || !is_first || !row.last_seen(windows::ANNOUNCED).is_never() {
+    // An app's own account comes with its install.
+    if row.is_by_nobody() || row.actor_role() == "bot" || !is_first || !row.last_seen(windows::ANNOUNCED).is_never() {
         return None;
     }
     let finding = row

@@ -96,8 +96,6 @@ impl Configuration for Config {
         }
         let people = self.responders.iter().filter(|id| !id.starts_with(['U', 'W']));
         problems.extend(people.map(|id| format!("`responders` has `{id}`; a user's id starts with U or W")));
-        let apps = self.provisioning_apps.iter().filter(|id| !id.starts_with('A'));
-        problems.extend(apps.map(|id| format!("`provisioning_apps` has `{id}`; an app's id starts with A")));
         problems
     }
 }

@@ -13,6 +13,7 @@ gridwatch_sdk::module!(detect);
 
 /// The value of a sequence of two steps, both done.
 const BOTH_STEPS: u64 = 2;
+const DAY_MS: u64 = 86_400_000;
 
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     match row.action() {
@@ -25,6 +26,7 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
         }
         "user_login" => {
             findings.extend(spray_success(row, config));
+            findings.extend(another_method(row, config));
             findings.extend(failures_then_success(row));
         }
         _ => findings.extend(then_taken(row)),
@@ -185,6 +187,34 @@ fn spray_success(row: &Row<'_>, config: &Config) -> Option<Finding> {
         .label("address", address)
         .label("users", users.to_string())
         .label("failures", failed.to_string());
+    Some(finding)
+}
+
+fn another_method(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let settled_ms = config.method_days * DAY_MS;
+    let has_a_usual =
+        matches!(row.first_seen(windows::BY_ANY_METHOD), Seen::At(ms) if ms + settled_ms <= row.time_ms());
+    let method = row.details_authentication_method();
+    if method.is_empty() || row.is_by_nobody() || !has_a_usual || !row.first_seen(windows::METHODS).is_never() {
+        return None;
+    }
+    let network = is_known(row, windows::NETWORKS, row.context_network());
+    let client = is_known(row, windows::CLIENTS, row.context_client());
+    let people = row.window(windows::PEOPLE_BY_METHOD_30D);
+    let severity = match (network, client) {
+        (Known::No, Known::No) => Severity::Medium,
+        _ if people >= config.common_method => return None,
+        _ => Severity::Low,
+    };
+    let finding = row
+        .finding(rules::ANOTHER_METHOD, severity)
+        .key(row.actor_id())
+        .title(format!("{} signed in by {method}, which they never do", row.who()))
+        .label("method", method)
+        .label("people_by_method_30d", people.to_string())
+        .label("address", row.context_ip_address())
+        .label("network_seen_before", network.word())
+        .label("client_seen_before", client.word());
     Some(finding)
 }
 

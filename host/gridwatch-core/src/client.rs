@@ -77,6 +77,12 @@ pub fn client_of(ua: &str) -> String {
     }
 }
 
+/// Is a client, as [`client_of`] names it, one that a person sits in front of?
+pub fn is_for_people(client: &str) -> bool {
+    let program = client.split('/').next().unwrap_or_default();
+    matches!(program, "safari" | "slack-ios" | "slack-android") || PROGRAMS.iter().any(|(_, name)| *name == program)
+}
+
 /// Slack's own apps for phones, whose user agents start with the app's package name.
 fn slack_app(ua: &str) -> Option<&'static str> {
     match () {

@@ -6,6 +6,7 @@
 //! so an answer doesn't depend on how events were batched. What people usually do is in [`about`](crate::about).
 
 use crate::event::Event;
+use crate::grant::{self, Direction, Scope};
 use crate::state::{DIRECTORY, HOME, StateOp};
 use crate::time::UnixSeconds;
 use crate::whose::is_placeholder;
@@ -22,6 +23,8 @@ const MAX_NAME: usize = 64;
 const MAX_PLACES: usize = 10_000;
 /// How long the log has to be watched before a team that it has no place for counts as another organization's.
 const LEARN_HOME_S: u64 = 7 * 86_400;
+/// A place that the log names for the first time is new for so long: Slack writes all that comes with one within seconds.
+const NEW_PLACE_S: u64 = 60;
 /// People kept. The ones unseen longest go first.
 pub const MAX_PEOPLE: usize = 500_000;
 
@@ -117,6 +120,9 @@ struct Home {
     began: Option<(UnixSeconds, u64)>,
     /// Workspaces and enterprises, each with the number of the event that first named it.
     places: BTreeMap<String, u64>,
+    /// When that was, of those named since this is written down.
+    #[serde(default)]
+    since: BTreeMap<String, UnixSeconds>,
 }
 
 /// One thing a person did.
@@ -177,6 +183,23 @@ impl Directory {
             return Some(false);
         }
         (self.watched_s(event) >= LEARN_HOME_S && self.home.places.len() < MAX_PLACES).then_some(true)
+    }
+
+    /// Is the place for which an entry gives or takes a role or right a `new` one: just made, so that Slack sets it up? That is
+    /// what the log hasn't named before, once it was watched for a week, or in its very first seconds. Between those it may be one
+    /// that was quiet: `unknown`. Else `known`; "" where no workspace or organization is named.
+    pub fn age_of_place(&self, event: &Event) -> &'static str {
+        let Some(place) = grant::place_of(event).filter(|place| place.starts_with(['T', 'E'])) else { return "" };
+        if self.home.places.get(place).is_some_and(|seq| *seq > event.seq) {
+            return "unknown";
+        }
+        let Some(since) = self.home.since.get(place) else { return "known" };
+        let began = self.home.began.map_or(*since, |(time, _)| time);
+        match since.0.saturating_sub(began.0) {
+            _ if event.time.0.saturating_sub(since.0) > NEW_PLACE_S => "known",
+            watched if watched >= LEARN_HOME_S || watched <= NEW_PLACE_S => "new",
+            _ => "unknown",
+        }
     }
 
     /// How long the log had been watched when this event happened.
@@ -246,17 +269,21 @@ impl Directory {
             self.home.began = Some((event.time, event.seq));
             self.home_is_dirty = true;
         }
-        let place = place_of(event);
-        let is_new = !place.is_empty() && place.len() <= MAX_NAME && !self.home.places.contains_key(place);
-        if is_new && self.home.places.len() < MAX_PLACES {
-            self.home.places.insert(place.to_owned(), event.seq);
-            self.home_is_dirty = true;
+        // A role or right is given in a place of ours, which may have no entry of its own yet.
+        let granted_in = grant::place_of(event).filter(|place| place.starts_with(['T', 'E']));
+        for place in [Some(place_of(event)), granted_in].into_iter().flatten() {
+            let is_new = !place.is_empty() && place.len() <= MAX_NAME && !self.home.places.contains_key(place);
+            if is_new && self.home.places.len() < MAX_PLACES {
+                self.home.places.insert(place.to_owned(), event.seq);
+                self.home.since.insert(place.to_owned(), event.time);
+                self.home_is_dirty = true;
+            }
         }
     }
 
     fn learn_role(&mut self, event: &Event) {
         let Some((id, role)) = role_change(event) else { return };
-        let value = |role| Since::from(event, (role, place_of(event).chars().take(MAX_NAME).collect()));
+        let value = |role| Since::from(event, (role, short_place_of(event)));
         insert_role(&mut self.person(id).roles, value(role));
         // There is one primary owner, and whoever hands that over stays an owner.
         let from = event.actor_id();
@@ -268,16 +295,25 @@ impl Directory {
     /// `becomes`: what the event makes the user. An account type that says just that may be the one of after.
     fn learn_account(&mut self, user: &Value, event: &Event, becomes: Option<Role>) {
         let text = |name| user.get(name).and_then(Value::as_str).unwrap_or_default();
-        let bot = text("email").ends_with("@slack-bots.com").then_some(Role::Bot);
+        let bot = is_bot(user).then_some(Role::Bot);
         let role = bot.or_else(|| Role::of_account_type(text("account_type")));
         if let (Some(role), id) = (role, text("id"))
             && !id.is_empty()
             && becomes != Some(role)
             && self.role_at(id, event) != role
+            && !self.was_said(id, role, event)
         {
-            let since = Since { before: true, ..Since::from(event, (role, String::new())) };
+            let since = Since { before: true, ..Since::from(event, (role, short_place_of(event))) };
             insert_role(&mut self.person(id).roles, since);
         }
+    }
+
+    /// Is it the newest word on somebody in this place already? It may not be what they are, where they are more elsewhere.
+    fn was_said(&self, id: &str, role: Role, event: &Event) -> bool {
+        let place = place_of(event);
+        let of_here = |since: &&Since<(Role, String)>| since.value.1.is_empty() || since.value.1 == place;
+        let newest = self.people.get(id).and_then(|person| person.roles.iter().rev().find(of_here));
+        newest.is_some_and(|since| since.before && since.time <= event.time && since.value == (role, place.to_owned()))
     }
 
     /// What an entry about an account says of it, beside its role.
@@ -300,10 +336,11 @@ impl Directory {
 
     /// `role_assigned` is about the role and names the user in the details; `permissions_assigned` is about an account type.
     fn learn_grant(&mut self, event: &Event) {
-        let given = match event.action.as_str() {
-            "role_assigned" | "permissions_assigned" => true,
-            "role_removed" | "permissions_removed" => false,
-            _ => return,
+        // Whoever makes a channel manages it, which is no system role.
+        let given = match (event.entity_type(), grant::direction_of(event)) {
+            ("usergroup", _) | (_, None) => return,
+            _ if grant::scope_of(event) == Some(Scope::Channel) => return,
+            (_, Some(direction)) => direction == Direction::Given,
         };
         let name =
             |object: &Value| ["name", "id"].into_iter().find_map(|key| object.get(key)?.as_str().map(str::to_owned));
@@ -348,15 +385,18 @@ impl<T> Since<T> {
 }
 
 /// The highest that somebody is anywhere: on Enterprise Grid people are admins and owners of a workspace or of the organization,
-/// and losing the one doesn't take the other. What they are below that is the newest word, and so is an account's type, which is
-/// said of all places.
+/// and losing the one doesn't take the other. What they are below that is the newest word. An account's type is said of the place
+/// where it stands: an owner of the organization may be a member of a workspace like others.
 fn role_of(history: &[Since<(Role, String)>], holds: impl Fn(&Since<(Role, String)>) -> bool) -> Role {
     let (mut ranks, mut base): (BTreeMap<&str, Role>, Role) = (BTreeMap::new(), Role::Unknown);
     for since in history.iter().filter(|since| holds(since)) {
         let (role, place) = (since.value.0, since.value.1.as_str());
         match role >= Role::Admin {
-            _ if since.before => {
-                ranks = [("", role)].into_iter().filter(|_| role >= Role::Admin).collect();
+            is_rank if since.before => {
+                ranks.retain(|of, _| !place.is_empty() && *of != place && !of.is_empty());
+                if is_rank {
+                    ranks.insert(place, role);
+                }
                 base = role;
             }
             true => _ = ranks.insert(place, role),
@@ -373,6 +413,17 @@ fn role_of(history: &[Since<(Role, String)>], holds: impl Fn(&Since<(Role, Strin
 fn place_of(event: &Event) -> &str {
     let place = event.json().get("context").and_then(|context| context.get("location")?.get("id")?.as_str());
     place.unwrap_or_default()
+}
+
+fn short_place_of(event: &Event) -> String {
+    place_of(event).chars().take(MAX_NAME).collect()
+}
+
+/// An app's own account, by its address: nobody can choose that domain. Names are chosen, and prove nothing.
+fn is_bot(user: &Value) -> bool {
+    user.get("email")
+        .and_then(Value::as_str)
+        .is_some_and(|email| email.to_ascii_lowercase().ends_with("@slack-bots.com"))
 }
 
 fn now<'s, T>(history: &'s [Since<T>], event: &Event) -> Option<&'s T> {
@@ -405,7 +456,7 @@ fn insert_role(history: &mut Vec<Since<(Role, String)>>, since: Since<(Role, Str
     insert_bounded(history, since, |new, old| {
         let (here, there) = (&new.value.1, &old.value.1);
         match (is_rank(old), is_rank(new)) {
-            _ if new.before => true,
+            _ if new.before => here == there || here.is_empty() || there.is_empty() || !is_rank(old),
             (true, true) => here == there,
             (true, false) => here == there || here.is_empty() || there.is_empty(),
             (false, is_rank) => !is_rank,
@@ -458,8 +509,9 @@ fn becomes(event: &Event) -> Option<Role> {
 fn role_change(event: &Event) -> Option<(&str, Role)> {
     let role = match event.action.as_str() {
         "role_change_to_admin" => Role::Admin,
-        "role_change_to_owner" | "owner_transferred" | "org_owner_created" => Role::Owner,
-        "service_owner_transferred" => Role::PrimaryOwner,
+        "role_change_to_owner" | "org_owner_created" => Role::Owner,
+        "owner_transferred" => Role::PrimaryOwner,
+        "user_created" if event.entity().is_some_and(is_bot) => Role::Bot,
         "role_change_to_user" | "user_created" => Role::Member,
         "role_change_to_guest" | "guest_created" => Role::Guest,
         _ => return None,
@@ -530,10 +582,7 @@ mod tests {
         events.push(in_place(5, "role_change_to_guest", "W2", "T2"));
         assert_eq!(now(&events, "W2"), Role::Guest, "what is no rank goes by the newest word");
         // The primary owner stays an owner.
-        let handed_over = [
-            in_place(1, "service_owner_transferred", "W1", "E1"),
-            in_place(2, "service_owner_transferred", "W2", "E1"),
-        ];
+        let handed_over = [in_place(1, "owner_transferred", "W1", "E1"), in_place(2, "owner_transferred", "W2", "E1")];
         assert_eq!((now(&handed_over, "W1"), now(&handed_over, "W2")), (Role::Owner, Role::PrimaryOwner));
         assert_eq!(learn(&handed_over).role_at("W1", &handed_over[1]), Role::PrimaryOwner);
     }
@@ -656,6 +705,86 @@ mod tests {
             assert_eq!([at(1), at(3), at(5)], ["", "Users Admin", ""], "{who}");
             assert!(directory.grants_at("W2", &given).is_empty(), "an act does not see its own effect");
         }
+    }
+
+    fn raw(seq: u64, time: u64, rest: &str) -> Event {
+        Event::new(seq, UnixMillis(0), &Entry::from_json(&format!(r#"{{"id":"{seq}","date_create":{time},{rest}}}"#)))
+    }
+
+    #[test]
+    fn a_role_in_one_channel_is_no_system_role() {
+        let given = |place: &str| {
+            let rest = format!(
+                r#""action":"role_assigned","actor":{{"type":"user","user":{{"id":"W1"}}}},
+                   "entity":{{"type":"role","role":{{"id":"Rl0A","name":"Channel Manager"}}}},
+                   "details":{{"target_user":"W1"{place}}}"#
+            );
+            let directory = learn(&[raw(1, 100, &rest)]);
+            directory.grants_at("W1", &event(2, 200, "x", "W1", "")).len()
+        };
+        let places = [r#","target_entity":"C1""#, r#","target_entity":"T1""#, r#","target_entity":"E1""#, ""];
+        assert_eq!(places.map(given), [0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn an_owner_of_the_organization_may_be_a_full_member_of_a_workspace() {
+        let act = |seq: u64, place: &str| {
+            raw(
+                seq,
+                seq * 100,
+                &format!(
+                    r#""action":"user_login","actor":{{"type":"user","user":{{"id":"W2","account_type":"FULL_MEMBER"}}}},
+                       "context":{{"location":{{"id":"{place}"}}}}"#
+                ),
+            )
+        };
+        let made = raw(
+            1,
+            100,
+            r#""action":"role_change_to_owner","entity":{"type":"user","user":{"id":"W2"}},"context":{"location":{"id":"E1"}}"#,
+        );
+        let mut events = vec![made, act(2, "T1"), act(3, "T1"), act(4, "T1")];
+        let directory = learn(&events);
+        assert_eq!(directory.role_at("W2", &events[3]), Role::Owner);
+        assert_eq!(directory.people["W2"].roles.len(), 2, "what was said already isn't written down again");
+        events.push(act(5, "E1"));
+        assert_eq!(learn(&events).role_at("W2", &events[4]), Role::Member, "said of the place itself");
+    }
+
+    #[test]
+    fn an_apps_account_is_known_by_its_address() {
+        let made = |email: &str, name: &str| {
+            let user = format!(r#"{{"id":"W9","name":"{name}","email":"{email}"}}"#);
+            let rest = format!(r#""action":"user_created","entity":{{"type":"user","user":{user}}}"#);
+            learn(&[raw(1, 100, &rest)]).role_now("W9", &event(2, 200, "x", "W9", ""))
+        };
+        assert_eq!(made("botuser-T1-A1@slack-bots.com", "poll"), Role::Bot);
+        assert_eq!(made("botuser@slack-bots.com.example", "botuser-x"), Role::Member);
+    }
+
+    #[test]
+    fn a_place_is_new_for_a_minute_once_the_log_knows_the_others() {
+        let right = |seq: u64, time: u64, place: &str| {
+            let rest = format!(
+                r#""action":"permissions_assigned","entity":{{"type":"account_type_role","account_type_role":{{"id":1}}}},
+                   "context":{{"location":{{"id":"E1"}}}},"details":{{"target_entity_id":"{place}"}}"#
+            );
+            raw(seq, time, &rest)
+        };
+        let week = 7 * 86_400;
+        let events = [
+            right(1, 100, "T1"),
+            right(2, 130, "T1"),
+            right(3, 500, "T1"),
+            right(4, 90_000, "T2"),
+            right(5, 100 + week, "T3"),
+            right(6, 161 + week, "T3"),
+            right(7, 200 + week, "E1"),
+            right(8, 200 + week, "C1"),
+        ];
+        let directory = learn(&events);
+        let ages: Vec<&str> = events.iter().map(|event| directory.age_of_place(event)).collect();
+        assert_eq!(ages, ["new", "new", "known", "unknown", "new", "known", "known", ""]);
     }
 
     #[test]

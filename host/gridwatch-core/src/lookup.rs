@@ -44,6 +44,11 @@ impl Tables {
         self.tables.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How much a table holds; `None`: there is no such table.
+    pub fn rows(&self, table: &str) -> Option<usize> {
+        self.now().get(table).map(|table| table.texts.len() + table.ranges.len())
+    }
+
     /// `None`: there is no such table.
     pub fn contains(&self, table: &str, text: &str) -> Option<bool> {
         let tables = self.now();

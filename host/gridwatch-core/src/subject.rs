@@ -257,7 +257,7 @@ impl Subjects {
         let user = match Whose::of(event) {
             Whose::Actor => event.actor_id(),
             Whose::Inviter(Some(by)) => id_of(by).unwrap_or_default(),
-            Whose::Inviter(None) | Whose::App(_) | Whose::Agent(_) | Whose::Nobodys => return,
+            Whose::Inviter(None) | Whose::App(_) | Whose::Server | Whose::Agent(_) | Whose::Nobodys => return,
         };
         let id = session_id(event);
         if is_id(user) && !id.is_empty() {

@@ -3,9 +3,15 @@
 //! Slack's documentation (Audit Logs API, "user_channel_join"): of a join by invitation the context is the inviter's, and
 //! likewise of a removal the remover's. What an app does in the name of its installer comes from the app's servers, and
 //! so does what an agent does for somebody. Slack's own acts come from no address, or from the loopback address.
+//!
+//! Captured entries show two more kinds, neither of which names an app in its context, but neither has a session either: an
+//! install that ends an OAuth flow comes from the server to which Slack handed the code, under the name of whoever clicked;
+//! and an identity provider that creates and closes accounts in the name of the person who set it up.
 
+use crate::client::{client_of, is_for_people};
 use crate::event::Event;
 use crate::mention::id_of;
+use crate::provisioning::is_its_work;
 use serde_json::Value;
 
 /// Slack's placeholders where no person acted (docs.slack.dev/admins/audit-logs-api).
@@ -18,6 +24,8 @@ pub enum Whose<'e> {
     Inviter(Option<&'e Value>),
     /// The app through which the actor acted, as the entry has it.
     App(&'e Value),
+    /// The server of an app or of an identity provider, which the entry doesn't name.
+    Server,
     /// The agent that acted for the actor, by name.
     Agent(&'e str),
     /// Nobody's: it isn't there, or Slack's own servers acted.
@@ -38,6 +46,7 @@ impl<'e> Whose<'e> {
         match address(event) {
             "" => Self::Nobodys,
             ip if is_loopback(ip) => Self::Nobodys,
+            _ if is_by_server(event) => Self::Server,
             _ => Self::Actor,
         }
     }
@@ -47,7 +56,7 @@ impl<'e> Whose<'e> {
         match self {
             Self::Actor => "actor",
             Self::Inviter(_) => "inviter",
-            Self::App(_) => "app",
+            Self::App(_) | Self::Server => "app",
             Self::Agent(_) => "agent",
             Self::Nobodys => "",
         }
@@ -56,6 +65,35 @@ impl<'e> Whose<'e> {
 
 /// Slack refused it, or judged it: the entry names whom somebody claimed to be, and says nothing of what that person did.
 const CLAIMED: [&str; 3] = ["user_login_failed", "ip_allowlist_access_denied", "anomaly"];
+
+/// What ends an OAuth flow: the app's server exchanges the code, and the entry has that server's address and client.
+const ENDS_OAUTH: [&str; 7] = [
+    "app_installed",
+    "app_scopes_expanded",
+    "app_resources_granted",
+    "org_app_installed",
+    "org_app_upgraded_to_org_install",
+    "bot_token_upgraded",
+    "bot_token_downgraded",
+];
+
+/// Somebody's server acted, which the entry doesn't name: there is no session, and it is what servers do. An account may be closed
+/// by a person too, so that there the client has to be none of people's.
+fn is_by_server(event: &Event) -> bool {
+    let action = event.action.as_str();
+    let provisions = || {
+        let agent = user_agent(event);
+        (is_its_work(action) || action.starts_with("role_change_to_"))
+            && !agent.is_empty()
+            && !is_for_people(&client_of(agent))
+    };
+    !has_session(event) && (ENDS_OAUTH.contains(&action) || provisions())
+}
+
+/// Does the entry have a session? Slack writes a number, `null` where there is none, and in old entries nothing.
+pub fn has_session(event: &Event) -> bool {
+    context(event, "session_id").is_some_and(|id| !id.is_null() && id.as_str() != Some(""))
+}
 
 pub fn is_claimed(action: &str) -> bool {
     CLAIMED.contains(&action)
@@ -141,6 +179,20 @@ mod tests {
             ("file_downloaded", r#""ip_address":"192.0.2.9","app":{"id":"A1"}"#, "", "app A1"),
             ("file_downloaded", r#""ip_address":"127.0.0.1","ua":"","session_id":null,"app":null"#, "", ""),
             ("file_downloaded", r#""ip_address":"""#, "", ""),
+            ("app_installed", ip, "", "app"),
+            ("app_installed", r#""ip_address":"198.51.100.7","ua":"okhttp/4.9","session_id":null"#, "", "app"),
+            ("app_installed", r#""ip_address":"198.51.100.7","session_id":7"#, "", "actor"),
+            ("app_scopes_expanded", ip, "", "app"),
+            ("app_approved", ip, "", "actor"),
+            ("user_deactivated", r#""ip_address":"198.51.100.7","ua":"OKTA CPC Slack Integration""#, "", "app"),
+            (
+                "user_deactivated",
+                r#""ip_address":"198.51.100.7","ua":"OKTA CPC Slack Integration","session_id":7"#,
+                "",
+                "actor",
+            ),
+            ("user_deactivated", r#""ip_address":"198.51.100.7","ua":"Mozilla/5.0 (Windows) Chrome/149""#, "", "actor"),
+            ("user_deactivated", ip, "", "actor"),
             ("canvas_created", r#""ip_address":"192.0.2.9","acting_agent":"Slackbot","app":{"id":"A1"}"#, "", "agent"),
         ] {
             assert_eq!(whose(action, context, details), want, "{action} {context} {details}");

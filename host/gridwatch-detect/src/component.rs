@@ -1,6 +1,7 @@
 //! A component file before any of its code runs: what it is, what it says of itself, what it wants.
 
 use gridwatch_core::entry::hex;
+use gridwatch_core::finding::clean;
 use gridwatch_core::manifest::{Grant, Manifest, ManifestError, SECTION};
 use gridwatch_core::own;
 use sha2::{Digest, Sha256};
@@ -11,7 +12,8 @@ use wasmparser::{Encoding, Parser, Payload};
 
 /// What every WebAssembly file begins with.
 const MAGIC: &[u8] = b"\0asm";
-const MAX_WHY_CHARS: usize = 200;
+/// Characters of a parser's own words.
+const MAX_WHY: usize = 200;
 
 /// A component that may be compiled: its manifest is sound and it imports nothing it wasn't granted.
 #[derive(Clone, Debug)]
@@ -53,6 +55,8 @@ pub enum Refused {
     Start { why: String },
     #[error("refuses its configuration: {}", .problems.join("; "))]
     Configuration { problems: Vec<String> },
+    #[error("can't start the clock that ends calls: {why}")]
+    Clock { why: String },
 }
 
 impl Component {
@@ -101,11 +105,13 @@ struct Outline {
 
 impl Outline {
     fn of(bytes: &[u8]) -> Result<Self, Refused> {
-        let wrong = |why: String| Refused::NotAComponent { why: first_line(&why) };
-        if !bytes.starts_with(MAGIC) {
-            return Err(wrong(
-                "it doesn't begin as WebAssembly does: another file, or one that is cut or damaged".into(),
-            ));
+        let wrong = |why: String| Refused::NotAComponent { why: clean(&why, MAX_WHY) };
+        match bytes {
+            [] => return Err(wrong("the file is empty".into())),
+            _ if !bytes.starts_with(MAGIC) => {
+                return Err(wrong("it doesn't begin as one does; was it built or copied to its end?".into()));
+            }
+            _ => {}
         }
         let (mut outline, mut depth) = (Self::default(), 0_u32);
         for payload in Parser::new(0).parse_all(bytes) {
@@ -131,11 +137,6 @@ impl Outline {
         }
         Ok(outline)
     }
-}
-
-/// The parser shows bytes of what it can't read, over many lines.
-fn first_line(why: &str) -> String {
-    why.lines().next().unwrap_or_default().chars().take(MAX_WHY_CHARS).collect()
 }
 
 /// Why an import can't be had, if it can't.

@@ -5,14 +5,14 @@ use crate::clock;
 use crate::config::{Config, Problem, Problems};
 use crate::exceptions;
 use crate::live::Line;
-use crate::modules::Wanted;
+use crate::modules::{self, Wanted};
 use anyhow::Result;
-use gridwatch_core::manifest::{Grant, Manifest};
+use gridwatch_core::manifest::Manifest;
 use gridwatch_core::time::UnixMillis;
 use gridwatch_detect::Module;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,8 @@ pub struct Report {
     /// Those of the configuration and the exceptions file, in parts.
     pub problems: Vec<Problem>,
     pub warnings: Vec<Warning>,
+    /// What is no problem, and what somebody may not know of the modules folder.
+    pub notes: Vec<String>,
     pub modules: Vec<Checked>,
     pub exceptions: Option<ExceptionsFile>,
     pub sinks: Vec<String>,
@@ -42,7 +44,14 @@ pub struct Report {
 pub struct Warning {
     /// What it is about, as in `lookups.corporate_egress`.
     pub about: String,
+    /// The whole of it.
     pub text: String,
+}
+
+impl Warning {
+    fn of(about: &str, what: &str) -> Self {
+        Self { about: about.to_owned(), text: format!("{about}: {what}") }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -67,6 +76,7 @@ pub fn configuration(path: &Path) -> Result<Report> {
         errors: Vec::new(),
         problems: Vec::new(),
         warnings: Vec::new(),
+        notes: Vec::new(),
         modules: Vec::new(),
         exceptions: None,
         sinks: Vec::new(),
@@ -81,6 +91,7 @@ pub fn configuration(path: &Path) -> Result<Report> {
         }
     };
     let wanted = Wanted::of(&config).looking();
+    report.notes = wanted.folder().notes;
     match wanted.load() {
         Err(error) => report.errors.push(format!("{error:#}")),
         Ok(modules) => {
@@ -93,7 +104,7 @@ pub fn configuration(path: &Path) -> Result<Report> {
                 }
             }
             let manifests: Vec<&Manifest> = modules.iter().map(|module| &*module.manifest).collect();
-            report.warnings = warnings(&config, &manifests, clock::now());
+            report.warnings = warnings(&config, &wanted, &manifests, clock::now());
         }
     }
     report.sinks = config.sinks.iter().map(|sink| sink.name.clone()).collect();
@@ -137,8 +148,11 @@ impl Report {
         if let Some(exceptions) = &self.exceptions {
             writeln!(out, "exceptions {}: {}", exceptions.file.display(), exceptions.entries)?;
         }
+        for note in &self.notes {
+            writeln!(out, "note: {note}")?;
+        }
         for warning in &self.warnings {
-            writeln!(out, "warning: {}: {}", warning.about, warning.text)?;
+            writeln!(out, "warning: {}", warning.text)?;
         }
         for Line { name, ok, text, hint } in &self.live {
             let word = match ok {
@@ -160,57 +174,27 @@ impl Report {
 }
 
 /// What nobody has filled in, and what nobody has renewed.
-fn warnings(config: &Config, manifests: &[&Manifest], now: UnixMillis) -> Vec<Warning> {
-    let mut warnings = lookups(config, manifests);
-    warnings.extend(manifests.iter().filter_map(|manifest| empty(config, manifest)));
+fn warnings(config: &Config, wanted: &Wanted, manifests: &[&Manifest], now: UnixMillis) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for text in config.warnings(now.seconds()) {
+        warnings.push(Warning { about: "sink".into(), text });
+    }
+    for manifest in manifests {
+        for text in modules::command::warnings(wanted, &mut std::iter::once(*manifest)) {
+            warnings.push(Warning { about: format!("modules.config.{}", manifest.name), text });
+        }
+    }
+    warnings.extend(unasked(config, manifests));
     warnings.extend(responders(config, manifests));
     warnings.extend(old_lists(config, now));
     warnings
 }
 
-/// Tables that modules read and nobody fills: a rule that asks one gets "no" for every answer.
-fn lookups(config: &Config, manifests: &[&Manifest]) -> Vec<Warning> {
-    let mut readers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for manifest in manifests.iter().filter(|manifest| manifest.grants.contains(&Grant::Lookup)) {
-        for table in &manifest.lookups {
-            readers.entry(table).or_default().insert(&manifest.name);
-        }
-    }
-    let mut warnings = Vec::new();
-    for (table, modules) in &readers {
-        let modules = modules.iter().copied().collect::<Vec<_>>().join(", ");
-        let what = match config.lookups.get(*table) {
-            None => "there is no such table",
-            Some(items) if items.is_empty() => "it is empty",
-            Some(_) => continue,
-        };
-        let text = format!("{what}, and {modules} asks it: what its rules would do with it they don't do");
-        warnings.push(Warning { about: format!("lookups.{table}"), text });
-    }
-    for table in config.lookups.keys().filter(|table| !readers.contains_key(table.as_str())) {
-        let text = "no module asks this table".to_owned();
-        warnings.push(Warning { about: format!("lookups.{table}"), text });
-    }
-    warnings
-}
-
-/// Lists that only the organization can fill in, and that are empty in effect.
-fn empty(config: &Config, manifest: &Manifest) -> Option<Warning> {
-    let given = config.modules.config.get(&manifest.name);
-    let is_empty = |name: &str, default: &Value| {
-        let value = given.and_then(|given| given.get(name)).unwrap_or(default);
-        value.as_array().is_some_and(Vec::is_empty)
-    };
-    let names: Vec<&str> = manifest
-        .config
-        .iter()
-        .filter(|(name, key)| is_empty(name, &key.default))
-        .map(|(name, _)| name.as_str())
-        .collect();
-    (!names.is_empty()).then(|| Warning {
-        about: format!("modules.config.{}", manifest.name),
-        text: format!("still empty, which only you can fill in: {}", names.join(", ")),
-    })
+/// Tables that no module asks: a slip of the pen, or a module that isn't there.
+fn unasked(config: &Config, manifests: &[&Manifest]) -> Vec<Warning> {
+    let asked: BTreeSet<&String> = manifests.iter().flat_map(|manifest| &manifest.lookups).collect();
+    let unasked = config.lookups.keys().filter(|table| !asked.contains(table));
+    unasked.map(|table| Warning::of(&format!("lookups.{table}"), "no module asks this table")).collect()
 }
 
 /// Only Slack knows whose the responder's token is, and a check asks nobody; that no list names anybody can be told.
@@ -223,14 +207,14 @@ fn responders(config: &Config, manifests: &[&Manifest]) -> Vec<Warning> {
     for manifest in manifests.iter().filter(|manifest| manifest.config.contains_key(SETTING)) {
         let set = config.modules.config.get(&manifest.name).and_then(|settings| settings.get(SETTING));
         if set.and_then(Value::as_array).is_none_or(Vec::is_empty) {
-            warnings.push(Warning {
-                about: "respond".into(),
-                text: format!(
+            warnings.push(Warning::of(
+                "respond",
+                &format!(
                     "it is configured, and `modules.config.{}.{SETTING}` names nobody: put the user id of the responder's \
                      token there, or rules don't take its resets for the security team's",
                     manifest.name
                 ),
-            });
+            ));
         }
     }
     warnings
@@ -243,13 +227,9 @@ pub fn old_lists(config: &Config, now: UnixMillis) -> Vec<Warning> {
         let age_s = now.seconds().0.saturating_sub(list.made.0);
         if age_s > list.max_age_s {
             let (age, max) = (crate::health::span(age_s), crate::health::span(list.max_age_s));
-            warnings.push(Warning {
-                about: list.key.clone(),
-                text: format!(
-                    "{} is {age} old, more than the {max} of `max_age`: renew it, then SIGHUP",
-                    list.path.display()
-                ),
-            });
+            let path = list.path.display();
+            let what = format!("{path} is {age} old, more than the {max} of `max_age`: renew it, then SIGHUP");
+            warnings.push(Warning::of(&list.key, &what));
         }
     }
     warnings

@@ -10,18 +10,22 @@
 mod check;
 mod problem;
 mod read;
+mod secret;
 mod token;
 
 pub use problem::{Problem, Problems};
+pub use secret::{Look, Secret};
 pub use token::Token;
 
 use gridwatch_core::lookup::Tables;
 use gridwatch_core::manifest::Grant;
 use gridwatch_core::network::Networks;
 use gridwatch_core::poll::{InvalidPollConfig, PollConfig, PollSettings};
+use gridwatch_core::provisioning::Provisioning;
 use gridwatch_core::risk::Bar;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{RawData, View};
+use gridwatch_core::zone::Zone;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -48,6 +52,8 @@ pub struct Config {
     /// Who runs which addresses: the table of `detect.networks` over the lists and databases of `enrich`; empty if nothing was
     /// given.
     pub networks: Networks,
+    /// Who provisions accounts; empty if nobody was named.
+    pub provisioning: Provisioning,
     /// How to ask Slack about people; `None`: nobody is asked.
     pub asking: Option<Asking>,
     pub tuning: Tuning,
@@ -64,7 +70,7 @@ pub struct Config {
 pub struct Slack {
     /// `https`, or `http` to this machine; without a slash at the end. The client adds `/audit/v1/logs`.
     pub base_url: String,
-    pub token: Token,
+    pub token: Secret,
     pub rotation: Option<TokenRotation>,
     pub start: Since,
     pub backfill: Option<Since>,
@@ -84,9 +90,9 @@ pub struct Slack {
 #[derive(Clone, Debug)]
 pub struct TokenRotation {
     pub client_id: String,
-    pub client_secret: Token,
-    /// The first one. Once exchanged it is void, and the one in the store counts.
-    pub refresh_token: Token,
+    pub client_secret: Secret,
+    /// The first one. Once exchanged it is void, and the one in the state folder counts, unless this one is replaced.
+    pub refresh_token: Secret,
 }
 
 /// A point in time as operators say it.
@@ -157,6 +163,11 @@ pub struct ListFile {
     pub max_age_s: u64,
 }
 
+/// An event with its raw entry, as measured on 300,000.
+const EVENT_BYTES: u64 = 2_100;
+/// Entries a day that an organization of a few thousand people makes.
+const MANY_A_DAY: u64 = 50_000;
+
 /// What makes gridwatch quieter, and what keeps it from becoming blind.
 #[derive(Clone, Debug, Default)]
 pub struct Tuning {
@@ -170,7 +181,7 @@ pub struct Tuning {
 /// in batches of 256; larger ones save little more, and a poison event costs more bisecting.
 pub const DEFAULT_BATCH: u16 = 1_024;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detect {
     pub batch: usize,
     pub threads: usize,
@@ -178,6 +189,8 @@ pub struct Detect {
     pub state_max_bytes: u64,
     /// What it takes for findings about one actor to add up.
     pub risk: Bar,
+    /// Where days and hours of the week are told.
+    pub zone: Zone,
 }
 
 /// What it takes to ask Slack about people and channels.
@@ -185,7 +198,7 @@ pub struct Detect {
 pub struct Asking {
     /// Of the Web API's methods, such as `https://slack.com/api`.
     pub base_url: String,
-    pub token: Token,
+    pub token: Secret,
     /// The longest that a batch of events waits for all answers.
     pub wait: Duration,
     /// How long an answer is used.
@@ -200,6 +213,8 @@ pub struct Sink {
     pub target: Target,
     pub view: View,
     pub raw_data: RawData,
+    /// Longest record in bytes, with its line feed.
+    pub max_line: usize,
     pub include: Include,
 }
 
@@ -211,6 +226,8 @@ pub enum Target {
         path: PathBuf,
         rotate_bytes: u64,
         keep: u32,
+        keep_s: u64,
+        keep_bytes: u64,
     },
 }
 
@@ -306,6 +323,28 @@ impl Config {
     /// are empty.
     pub fn look(path: &Path) -> Result<Self, Problems> {
         check::load(path, &environment, Purpose::Look)
+    }
+
+    /// What is allowed, and may surprise all the same. `now` decides what a time to begin at means.
+    pub fn warnings(&self, now: UnixSeconds) -> Vec<String> {
+        let back = self.slack.backfill.unwrap_or(self.slack.start);
+        let days = (now.0.saturating_sub(back.from(now).0) / 86_400).max(1);
+        let key = if self.slack.backfill.is_some() { "backfill" } else { "start" };
+        let mut warnings = Vec::new();
+        for sink in self.sinks.iter().filter(|sink| sink.include.events) {
+            let Target::File { keep: 1.., keep_bytes, .. } = sink.target else { continue };
+            let events = keep_bytes / EVENT_BYTES;
+            if events / days < MANY_A_DAY {
+                warnings.push(format!(
+                    "sink `{}` keeps at most {keep_bytes} bytes of rotated files, about {events} events, and `slack.{key}` reads \
+                     {days} days back: with more than {} entries a day, the oldest are removed before an agent that is down has \
+                     read them\nhint: raise `keep_bytes`, or have the agent running first",
+                    sink.name,
+                    events / days
+                ));
+            }
+        }
+        warnings
     }
 
     /// The lookup tables as modules ask them.

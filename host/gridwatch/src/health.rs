@@ -145,6 +145,12 @@ fn wants(status: &Status, now: UnixMillis) -> Vec<String> {
             wants.push(format!("sink `{name}` fails: {error}"));
         }
     }
+    for module in &status.modules {
+        if let Some(aside) = &module.set_aside {
+            let why = aside.why.text();
+            wants.push(format!("module `{}` is set aside since {} and watches nothing: {why}", module.name, aside.at));
+        }
+    }
     if let Some(broken) = &status.exceptions.broken {
         wants.push(format!("the exceptions file has errors: {}", broken.lines().next().unwrap_or_default()));
     }

@@ -7,6 +7,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::folder;
 use crate::health::{Health, Lock};
+use crate::opening::Refused;
 use crate::run::Paths;
 use crate::status::{Board, End, Mirror, Phase, Status};
 use anyhow::{Context, Result};
@@ -38,7 +39,7 @@ impl Lifetime {
         // Not sled's own lock: it looks at other files first, and what is wrong with those must not set a store aside in use.
         let lock = locked(&paths.lock)
             .with_context(|| format!("can't lock {}", paths.lock.display()))?
-            .with_context(|| format!("another gridwatch is running on state_dir {}", dir.display()))?;
+            .ok_or_else(|| Refused(dir.display().to_string()))?;
         let board = Arc::new(Board::new(Status {
             pid: std::process::id(),
             pid_began: began(std::process::id()),

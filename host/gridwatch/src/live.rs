@@ -55,7 +55,7 @@ pub async fn ask(config: &Config) -> Vec<Line> {
         Err(error) => lines.push(Line::failed("token", format!("{error:#}"), "see the log")),
     }
     let mut slack = config.slack.clone();
-    (slack.token, slack.rotation) = (current, None);
+    (slack.token, slack.rotation) = (slack.token.holding(current), None);
     match page(config, &slack).await {
         Ok(answered) => lines.extend(answered),
         Err(error) => lines.push(Line::failed("page", format!("{error:#}"), "see the log")),
@@ -108,7 +108,8 @@ async fn page(config: &Config, slack: &crate::config::Slack) -> Result<Vec<Line>
             Line::ok("page", format!("{} came{}", entries(page.entries.len()), newest(&page))),
         ],
         Err(failure) => {
-            let failed = Failed { request, at, server_date: answer.date, failure };
+            let retry_after_s = answer.retry_after_s;
+            let failed = Failed { request, at, server_date: answer.date, retry_after_s, failure };
             let commit = machine.apply(Outcome::Failed(failed));
             let problem = commit.state.problems().next().map(|(_, problem)| problem.clone());
             refused(problem.as_ref())

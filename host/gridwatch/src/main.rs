@@ -20,6 +20,7 @@ mod detect;
 mod detections;
 mod disk;
 mod drift;
+mod embedded;
 mod exceptions;
 mod folder;
 mod health;
@@ -30,10 +31,12 @@ mod live;
 mod manual;
 mod mmdb;
 mod modules;
+mod opening;
 mod poll;
 mod progress;
 mod record;
 mod reload;
+mod reminder;
 mod replay;
 mod respond;
 mod roster;
@@ -44,6 +47,7 @@ mod show;
 mod simulate;
 mod sink;
 mod slack;
+mod starts;
 mod status;
 mod store;
 mod tune;
@@ -52,5 +56,6 @@ mod web_api;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main()
+    // A panic has told its own story by then. Its usual code, 101, would be one that no service unit knows.
+    std::panic::catch_unwind(cli::main).unwrap_or(ExitCode::FAILURE)
 }

@@ -124,16 +124,26 @@ impl Said {
         let lists = config.lookups.iter().map(|(name, items)| (format!("lookups.{name}"), items.join("\n"))).collect();
         let slack = &config.slack;
         let slack = (
-            (&slack.base_url, &slack.rotation, slack.start, slack.backfill, slack.interval_s, slack.settle_s),
+            (
+                &slack.base_url,
+                slack.rotation.as_ref().map(|app| &app.client_id),
+                slack.start,
+                slack.backfill,
+                slack.interval_s,
+                slack.settle_s,
+            ),
             (slack.overlap_s, slack.max_window_s, slack.page_limit, slack.requests_per_minute, slack.timeout_s),
         );
+        // Secrets are looked after by whoever uses them.
+        let asking = config.asking.as_ref();
+        let asking = asking.map(|asking| (&asking.base_url, asking.wait, asking.keep_s, asking.roster_every_s));
         let modules = (&config.modules.dir, &config.modules.config, &config.modules.grants);
         let parts = [
             ("state_dir", format!("{:?}", config.state_dir)),
             ("slack", format!("{slack:?}")),
             ("modules", format!("{modules:?}")),
             ("detect", format!("{:?}", config.detect)),
-            ("enrich", format!("{:?}", config.asking)),
+            ("enrich", format!("{asking:?}")),
             ("exceptions", format!("{:?}", config.tuning)),
             ("sink", format!("{:?}", config.sinks)),
             ("archive", format!("{:?}", config.archive)),

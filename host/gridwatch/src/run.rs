@@ -22,8 +22,10 @@ use crate::exceptions::{self, Live};
 use crate::health;
 use crate::history::{HISTORY, History};
 use crate::lifetime::Lifetime;
-use crate::modules::{Wanted, pipeline};
+use crate::modules::{self, Wanted, pipeline};
+use crate::opening::{self, NUMBER_GAP};
 use crate::poll::Poller;
+use crate::record::Form;
 use crate::reload::{self, Lists};
 use crate::roster;
 use crate::sink::Resume;
@@ -31,7 +33,7 @@ use crate::sink::file::{FileSink, Rotation};
 use crate::sink::stdout::StdoutSink;
 use crate::slack::{Client, PublicLists};
 use crate::status::{Board, Catalogue, ModuleStatus, Phase, SinkStatus, Status};
-use crate::store::{Damaged, Store, damage};
+use crate::store::{Store, damage};
 use anyhow::{Context, Result};
 use gridwatch_core::alert::Alert;
 use gridwatch_core::pipeline::Pipeline;
@@ -49,11 +51,6 @@ use tokio::sync::watch;
 const DRAIN: Duration = Duration::from_secs(20);
 /// How long `--once` waits for Slack's public lists.
 const CATALOGUE: Duration = Duration::from_secs(10);
-/// Room without which the store isn't opened. sled writes while opening: on a disk without any room (measured) the first
-/// try fails and does damage that the next one finds.
-const OPEN_MIN_BYTES: u64 = 8 << 20;
-/// Numbers left out after a lost store: more than can have been used since the last checkpoint.
-const NUMBER_GAP: u64 = 1_000_000_000;
 /// A rebuilt store reads at least this far back, and at most this.
 const REBUILD_MIN_S: u64 = 86_400;
 const REBUILD_MAX_S: u64 = 30 * 86_400;
@@ -99,6 +96,8 @@ pub struct Paths {
     pub damaged: PathBuf,
     /// Held by the running process.
     pub lock: PathBuf,
+    /// Counts starts that got nowhere.
+    pub starts: PathBuf,
     pub checkpoint: PathBuf,
     pub status: PathBuf,
     /// What `gridwatch respond` has done.
@@ -111,6 +110,7 @@ impl Paths {
             store: state_dir.join("store"),
             damaged: state_dir.join("store.damaged"),
             lock: state_dir.join("gridwatch.lock"),
+            starts: state_dir.join("starts"),
             checkpoint: state_dir.join("checkpoint.json"),
             status: state_dir.join("status.json"),
             responses: crate::respond::journal::path(state_dir),
@@ -150,7 +150,9 @@ impl std::fmt::Debug for Relevel {
 
 /// Runs the host until it is told to end, or has done what there was to do. The final status is the answer.
 pub async fn run(config: Config, until: Until, orders: Orders, observe: Observe) -> Result<Status> {
-    let marker = Paths::of(&config.state_dir).damaged;
+    let paths = Paths::of(&config.state_dir);
+    let _listening = opening::outlive_long_files();
+    opening::enough_files()?;
     let life = Lifetime::begin(&config)?;
     let (stop, started) = (orders.stop.clone(), clock::now());
     let result = work(config, until, orders, observe, &life).await;
@@ -176,15 +178,21 @@ pub async fn run(config: Config, until: Until, orders: Orders, observe: Observe)
     if let Err(error) = &result
         && damage::is_damage(error)
     {
-        damage::mark(&marker, &format!("{error:#}"));
+        damage::mark(&paths.damaged, &format!("{error:#}"));
         tracing::error!("the store is damaged; the next start sets it aside and rebuilds it");
     }
-    result.map(|()| status)
+    opening::ended(&paths, result.map(|()| status))
 }
 
 async fn work(config: Config, until: Until, orders: Orders, observe: Observe, life: &Lifetime) -> Result<()> {
     let Orders { stop: told, reload: asked, relevel } = orders;
     let mut stop = is_told(told);
+    opening::not_in_use(&Paths::of(&config.state_dir))?;
+    life.doing("looking for room on the disk");
+    let tell = |why: Option<&str>| life.board.update(|status| status.poll.paused = why.map(str::to_owned));
+    if !opening::wait_for_room(&config.state_dir, until, &mut stop, tell).await? {
+        return Ok(());
+    }
     life.doing("compiling and starting the modules");
     let lists = Lists::of(&config);
     let wanted = Wanted { tables: lists.tables.clone(), ..Wanted::of(&config) };
@@ -192,6 +200,7 @@ async fn work(config: Config, until: Until, orders: Orders, observe: Observe, li
     let exceptions = Live::open(&wanted, &modules, clock::now())?;
     life.doing("opening the store");
     let shared = Arc::new(prepare(config, &modules, (exceptions, lists), observe, life)?);
+    let well = opening::well_after_a_while(&shared);
     life.doing("reading what the rules remember");
     let poller = poller(&shared, &modules, until)?;
     let reading = poller.begins();
@@ -221,6 +230,7 @@ async fn work(config: Config, until: Until, orders: Orders, observe: Observe, li
     let ended = merged(&mut stop, &mut failure);
     let watches = watches(&shared, poller.public_lists(), until, &ended, &failed, (asked, relevel));
     let result = poller.run(ended).await;
+    well.abort();
     shared.board.ended("poll");
     let result = result.and(until_checked(watches, until).await);
     shared.board.update(|status| {
@@ -270,7 +280,7 @@ fn say_start(shared: &Shared, reading: &str) {
         "gridwatch starts"
     );
     for warning in check::old_lists(config, clock::now()) {
-        tracing::warn!("{}: {}", warning.about, warning.text);
+        tracing::warn!("{}", warning.text);
     }
 }
 
@@ -283,21 +293,15 @@ fn prepare(
     life: &Lifetime,
 ) -> Result<Shared> {
     let paths = Paths::of(&config.state_dir);
-    let free = crate::disk::free_bytes(&config.state_dir)?;
-    if free < OPEN_MIN_BYTES {
-        anyhow::bail!(
-            "only {free} bytes free on the disk of {}, too few to open the store\nhint: free some space",
-            config.state_dir.display()
-        );
-    }
-    let store = open_or_set_aside(&paths)?;
     damage::end_at_panics(paths.damaged.clone());
+    let store = opening::store(&paths)?;
     let module = |m: &Module| ModuleStatus {
         name: m.manifest.name.clone(),
         version: m.manifest.version.to_string(),
         digest: m.digest.clone(),
         rules: m.manifest.rules.len(),
         rule_ids: m.manifest.rules.iter().map(|rule| format!("{}.{}", m.manifest.name, rule.id)).collect(),
+        ..ModuleStatus::default()
     };
     let (board, checked, backlog) = (life.board.clone(), store.drift()?, store.backlog());
     board.update(|status| {
@@ -308,45 +312,6 @@ fn prepare(
     });
     observe(&Happening::Modules(&board.now().modules));
     Ok(Shared { config, paths, store, board, bells: Bells::default(), observe, exceptions, lists })
-}
-
-/// A damaged store is moved aside, never deleted: it is evidence, and it may hold undelivered records.
-fn open_or_set_aside(paths: &Paths) -> Result<Store> {
-    let checkpoint = Checkpoint::read(&paths.checkpoint);
-    let error = match open(paths, checkpoint) {
-        Ok(store) => return Ok(store),
-        Err(error) if !damage::is_damage(&error) => return Err(error),
-        Err(error) => error,
-    };
-    let aside = paths.store.with_extension(format!("broken-{}", clock::now().0));
-    let from = checkpoint.map_or("the configured start".to_owned(), |c| format!("before {}", c.watermark));
-    tracing::error!(error = format!("{error:#}"), set_aside = %aside.display(), from,
-        "the store can't be used; rebuilding it by reading Slack again from before the checkpoint, or from the configured \
-         start if there is none (what was delivered since may be delivered once more, with the same ids)");
-    if paths.store.exists() {
-        std::fs::rename(&paths.store, &aside).with_context(|| format!("can't set {} aside", paths.store.display()))?;
-    }
-    let store = Store::open(&paths.store).context("can't make a new store")?;
-    if let Some(checkpoint) = checkpoint {
-        store.skip_to(checkpoint.next_seq + NUMBER_GAP, checkpoint.next_record + NUMBER_GAP)?;
-    }
-    if paths.damaged.exists() {
-        std::fs::remove_file(&paths.damaged).with_context(|| format!("can't remove {}", paths.damaged.display()))?;
-    }
-    Ok(store)
-}
-
-fn open(paths: &Paths, checkpoint: Option<Checkpoint>) -> Result<Store> {
-    if let Some(what) = damage::marked(&paths.damaged) {
-        return Err(Damaged(format!("in the last run: {what}")).into());
-    }
-    let store = Store::open(&paths.store)?;
-    match checkpoint {
-        Some(checkpoint) if store.is_behind(&checkpoint)? => {
-            Err(Damaged("it is older than its checkpoint; commits are missing".into()).into())
-        }
-        _ => Ok(store),
-    }
 }
 
 fn poller(shared: &Arc<Shared>, modules: &[Module], until: Until) -> Result<Poller> {
@@ -385,7 +350,9 @@ impl Detector {
     fn new(shared: &Shared, mut modules: Vec<Module>) -> Result<Self> {
         let mut pipeline = pipeline(&modules, shared.lists.networks(), shared.lists.tables.clone())
             .with_state_max(shared.config.detect.state_max_bytes as usize)
-            .with_risk(shared.config.detect.risk);
+            .with_provisioning(shared.config.provisioning.clone())
+            .with_risk(shared.config.detect.risk)
+            .with_zone(shared.config.detect.zone.clone());
         let mut answers = Answers::new(shared.config.asking.as_ref())?;
         for row in shared.store.rule_state() {
             let (key, value) = row?;
@@ -419,14 +386,18 @@ fn targets(shared: &Shared) -> Result<Vec<(String, Target)>> {
         let resume = resume(&shared.store, &sink.name)?;
         let opened: Box<dyn crate::sink::Sink> = match &sink.target {
             config::Target::Stdout => Box::new(StdoutSink::open(&resume)),
-            config::Target::File { path, rotate_bytes, keep } => {
-                let rotation = Rotation { rotate_bytes: *rotate_bytes, keep: *keep };
+            &config::Target::File { ref path, rotate_bytes, keep, keep_s, keep_bytes } => {
+                let rotation = Rotation { rotate_bytes, keep, keep_s, keep_bytes };
                 Box::new(FileSink::open(path, rotation, resume).with_context(|| format!("sink `{}`", sink.name))?)
             }
         };
         targets.push((
             sink.name.clone(),
-            Target::Sink { sink: opened, view: sink.view, raw_data: sink.raw_data, include: sink.include },
+            Target::Sink {
+                sink: opened,
+                form: Form { view: sink.view, raw_data: sink.raw_data, max_line: sink.max_line },
+                include: sink.include,
+            },
         ));
     }
     let history = History::open(&config.state_dir, resume(&shared.store, HISTORY)?)?;
@@ -460,8 +431,8 @@ fn watches(
     failed: &Arc<watch::Sender<bool>>,
     (asked, relevel): (watch::Receiver<u64>, Relevel),
 ) -> Vec<Watch> {
-    let [catalogue, exceptions, people, lists_again] = [(); 4].map(|()| shared.clone());
-    let [of_catalogue, of_exceptions, of_people, of_lists] = [(); 4].map(|()| stop.clone());
+    let [catalogue, exceptions, people, lists_again, folder] = [(); 5].map(|()| shared.clone());
+    let [of_catalogue, of_exceptions, of_people, of_lists, of_folder] = [(); 5].map(|()| stop.clone());
     let asked_too = asked.clone();
     let drift = async move {
         match until {
@@ -487,8 +458,15 @@ fn watches(
             Until::UpToDate => Ok(()),
         }
     };
+    let modules = async move {
+        match until {
+            Until::Stopped => modules::watch::watch(&folder, of_folder).await,
+            Until::UpToDate => Ok(()),
+        }
+    };
     vec![
         beside("the watch for SIGHUP", Duration::ZERO, failed, again),
+        beside("the watch over the modules folder", CATALOGUE, failed, modules),
         beside("the drift watch", CATALOGUE, failed, drift),
         beside("the watch over the exceptions file", CATALOGUE, failed, exceptions),
         // Each of its calls has an end, and a list that is broken off begins anew the next time: it would never be whole.
@@ -592,7 +570,11 @@ async fn drain(shared: &Arc<Shared>, threads: Vec<JoinHandle<Result<()>>>, hurry
         result = result.and(join(thread).await);
     }
     patience.abort();
-    let left = shared.store.next_record().saturating_sub(shared.store.first_record());
+    // A store that couldn't be written to has been told of; what it holds is still to be delivered.
+    let left = match &result {
+        Ok(()) => shared.store.trim()?,
+        Err(_) => shared.store.next_record().saturating_sub(shared.store.first_record()),
+    };
     if left > 0 {
         tracing::warn!(records = left, "not delivered yet; they stay in the store for the next start");
     }

@@ -2,7 +2,7 @@
 
 use crate::health::{Health, State, span};
 use crate::progress::Progress;
-use crate::status::{Catalogue, Exceptions, Poll, Reload, RosterStatus, Status};
+use crate::status::{Catalogue, Exceptions, ModuleStatus, Poll, Reload, RosterStatus, Status};
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 use gridwatch_core::alert::Alert;
@@ -117,6 +117,27 @@ fn catalogue(catalogue: &Catalogue) {
     }
 }
 
+fn module(module: &ModuleStatus) {
+    let digest = &module.digest[..12.min(module.digest.len())];
+    println!("module   {}@{} {digest} ({} rules)", module.name, module.version, module.rules);
+    if let Some(set_aside) = &module.set_aside {
+        println!(
+            "         SET ASIDE since {}: {}; its rules watch nothing, {} events unjudged; a restart gives it another chance",
+            set_aside.at,
+            set_aside.why.text(),
+            module.unjudged
+        );
+    }
+    if let Some(last) = &module.last_fault {
+        println!("         {} faults, the last at {} on event {}: {}", module.faults, last.at, last.event, last.reason);
+    }
+    if module.lines_dropped > 0 {
+        println!("         {} log lines over its limit dropped", module.lines_dropped);
+    }
+}
+
+/// A clock that differs by less needs no word.
+const CLOCK_SHOWN_S: u64 = 5;
 /// Unknown names that the text shows.
 const UNSEEN_SHOWN: usize = 10;
 /// What a state folder says; nothing but the verdict where no gridwatch ever ran.
@@ -169,14 +190,10 @@ pub fn status(status: Option<&Status>, health: &Health, now: UnixMillis) {
     }
     catalogue(&status.catalogue);
     roster(&status.roster);
-    for module in &status.modules {
-        println!(
-            "module   {}@{} {} ({} rules)",
-            module.name,
-            module.version,
-            &module.digest[..12.min(module.digest.len())],
-            module.rules
-        );
+    status.modules.iter().for_each(module);
+    if !status.modules_waiting.is_empty() {
+        println!("         the modules folder differs from what runs; restart to take it:");
+        status.modules_waiting.iter().for_each(|line| println!("         {line}"));
     }
     for (name, sink) in &status.sinks {
         let since = sink.behind_since.map(|since| format!(" for {}", ago(now, since))).unwrap_or_default();
@@ -187,6 +204,12 @@ pub fn status(status: Option<&Status>, health: &Health, now: UnixMillis) {
         };
         let error = sink.error.as_ref().map(|e| format!("; failing: {e}")).unwrap_or_default();
         println!("sink     {name}: {} delivered, {behind}{error}", sink.delivered);
+        if sink.removed_unread > 0 {
+            println!(
+                "         {} files removed before `keep_for`; an agent may not have read them",
+                sink.removed_unread
+            );
+        }
     }
 }
 
@@ -214,6 +237,25 @@ fn reading(poll: &Poll, now: UnixMillis) {
         "         {} pages, {} entries new, {} seen before, {} changed; {:.0} requests a minute allowed",
         poll.pages, poll.stored, poll.duplicates, poll.changed, poll.requests_per_minute
     );
+    for (count, what) in [
+        (poll.respelled, "seen before in other bytes that say the same"),
+        (poll.adopted, "that an older gridwatch delivered look different now; taken for the same"),
+        (poll.dropped_versions, "are versions beyond what is kept of an id, and were not delivered"),
+    ] {
+        if count > 0 {
+            println!("         {count} {what}");
+        }
+    }
+    if let Some(ahead_s) = poll.clock_ahead_s.filter(|ahead_s| ahead_s.unsigned_abs() > CLOCK_SHOWN_S) {
+        let which = if ahead_s > 0 { "ahead of" } else { "behind" };
+        println!("         this host's clock is {} {which} Slack's", span(ahead_s.unsigned_abs()));
+    }
+    if poll.sampled > 0 {
+        println!(
+            "         {} old ranges looked at again, {} late entries found there",
+            poll.sampled, poll.sampled_late
+        );
+    }
     if let Some(progress) = &poll.catching_up {
         println!("         catching up from {} to now: {}", progress.from, of(progress));
     }

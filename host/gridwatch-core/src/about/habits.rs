@@ -8,6 +8,8 @@ use super::{Activity, AdminAct, Alerted, DAY_S, HOUR_S, Seen, SeenSession};
 use crate::alert::Alert;
 use crate::catalogue;
 use crate::directory::Act;
+use crate::event::Event;
+use crate::grant::{self, Scope};
 use crate::state::{ABOUT, StateOp};
 use crate::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
@@ -61,12 +63,11 @@ const FAMILIES: [&str; 26] = [
 ];
 
 /// What only admins, owners and holders of system roles do, by the start of the name.
-const ADMIN: [&str; 36] = [
+const ADMIN: [&str; 35] = [
     "pref.",
     "role_",
     "permissions_",
     "owner_transferred",
-    "service_owner_transferred",
     "org_owner_created",
     "app_approved",
     "app_restricted",
@@ -149,11 +150,20 @@ static KNOWN: LazyLock<HashMap<&str, Kind>> = LazyLock::new(|| {
     catalogue::actions().map(kind).collect()
 });
 
+/// What is known of an action.
 #[derive(Clone, Copy, Debug)]
-struct Kind {
+pub(super) struct Kind {
     name: &'static str,
     family: u8,
     is_admins: bool,
+}
+
+impl Kind {
+    /// `None` of an action that the catalogue doesn't have. A role in one channel is nothing that takes an admin.
+    pub(super) fn of(event: &Event) -> Option<Self> {
+        let kind = KNOWN.get(event.action.as_str()).copied()?;
+        Some(Self { is_admins: kind.is_admins && grant::scope_of(event) != Some(Scope::Channel), ..kind })
+    }
 }
 
 #[derive(Debug, Default)]
@@ -240,8 +250,8 @@ impl Habits {
     }
 
     /// Takes in an act that a person is named in.
-    pub(super) fn act(&mut self, id: &str, act: Act, kind: &str, doing: Doing) {
-        let (time, known) = (act.time, KNOWN.get(kind).copied());
+    pub(super) fn act(&mut self, id: &str, act: Act, known: Option<Kind>, doing: Doing) {
+        let time = act.time;
         let (habit, dirty) = self.person(id, act.seq);
         dirty.days |= habit.count(time, doing.of_family(known.map_or(0, |known| known.family)));
         if let Some(known) = known.filter(|_| doing == Doing::Own) {
@@ -571,7 +581,7 @@ mod tests {
     fn habits(acts: &[(u64, &str)]) -> Habits {
         let mut habits = Habits::default();
         for (seq, (time, action)) in acts.iter().enumerate() {
-            habits.act("W1", act(seq as u64, *time, action), action, Doing::Own);
+            habits.act("W1", act(seq as u64, *time, action), KNOWN.get(action).copied(), Doing::Own);
         }
         habits
     }
@@ -626,7 +636,7 @@ mod tests {
         for i in 0..5_000_u64 {
             let (time, address) = (UnixSeconds(DAY0 + i * HOUR_S), format!("10.0.{}.{}", i / 256, i % 256));
             let action = catalogue::actions().nth(i as usize % 700).unwrap();
-            habits.act("W1", act(i, time.0, action), action, Doing::Own);
+            habits.act("W1", act(i, time.0, action), KNOWN.get(action).copied(), Doing::Own);
             habits.was("W1", i, time, &From { address: &address, client: "x", ..From::default() });
         }
         let habit = habits.of("W1").unwrap();
@@ -636,7 +646,12 @@ mod tests {
         assert_eq!(habit.acts.recent.len(), MAX_RECENT);
         assert!(habit.places.addresses.iter().any(|place| place.value == "10.0.19.135"), "the newest stay");
         for i in 0..MAX_PEOPLE as u64 + 1 {
-            habits.act(&format!("U{i}"), act(10_000 + i, DAY0, "user_login"), "user_login", Doing::Own);
+            habits.act(
+                &format!("U{i}"),
+                act(10_000 + i, DAY0, "user_login"),
+                KNOWN.get("user_login").copied(),
+                Doing::Own,
+            );
         }
         assert!(habits.people.len() <= MAX_PEOPLE && habits.of("W1").is_none(), "the one unseen longest is gone");
         let row = habits.take_changes().into_iter().find(|row| row.key == [&[ABOUT, b'h'][..], b"W1"].concat());
@@ -652,7 +667,7 @@ mod tests {
             (4, "pref.sso_setting_changed", Doing::ByApp),
             (5, "user_channel_join", Doing::ByOther),
         ] {
-            habits.act("W1", act(seq, DAY0, action), action, doing);
+            habits.act("W1", act(seq, DAY0, action), KNOWN.get(action).copied(), doing);
         }
         let habit = habits.of("W1").unwrap();
         let now = habit.activity(UnixSeconds(DAY0));

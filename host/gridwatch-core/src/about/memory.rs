@@ -4,7 +4,7 @@
 //! were cut into batches.
 
 use super::channels::Channels;
-use super::habits::{Doing, From, Habit, Habits, Place, Span, count, family_of};
+use super::habits::{Doing, From, Habit, Habits, Kind, Place, Span, count, family_of};
 use super::{About, Activity, Address, Alerted, App, Channel, DAY_S, DORMANT_S, HOUR_S, MAX_COUNTED, MAX_NAMED};
 use super::{Peers, Person, SENSITIVE_CHANNELS, Session, Through, Told, items};
 use crate::alert::Alert;
@@ -96,7 +96,7 @@ impl Memory {
         let whose = Whose::of(event);
         let actor = event.actor_id();
         if is_person(actor) {
-            self.habits.act(actor, act(event, whose), &event.action, doing(event, whose));
+            self.habits.act(actor, act(event, whose), Kind::of(event), doing(event, whose));
         }
         let address = whose::address(event);
         let who = match whose {
@@ -332,7 +332,7 @@ fn acted_through(event: &Event, apps: &Apps) -> Vec<Through> {
 fn doing(event: &Event, whose: Whose<'_>) -> Doing {
     match whose {
         _ if is_claimed(&event.action) => Doing::Claimed,
-        Whose::App(_) | Whose::Agent(_) => Doing::ByApp,
+        Whose::App(_) | Whose::Server | Whose::Agent(_) => Doing::ByApp,
         Whose::Inviter(_) => Doing::ByOther,
         Whose::Actor | Whose::Nobodys => Doing::Own,
     }

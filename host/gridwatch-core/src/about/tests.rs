@@ -239,7 +239,13 @@ fn where_slack_itself_acted_it_is_told_what_the_person_does_to_whom_it_was_done(
 #[test]
 fn an_app_that_acts_in_its_installers_name_is_told_from_the_installer() {
     let app = json!({ "id": "A1", "name": "eDiscovery", "scopes": ["discovery:read"] });
-    let install = json!({ "entity": { "type": "app", "app": app } });
+    // On the app's own page, by the person's session; the end of an OAuth flow has the app's server instead.
+    let own_page = json!({ "context": { "session_id": 7 } });
+    let mut install = json!({ "entity": { "type": "app", "app": app } });
+    let by_oauth = last(&[event(1, 0, "app_installed", "W1", install.clone())]);
+    assert_eq!(line(&by_oauth, "known addresses"), "none before this");
+    assert_eq!(line(&by_oauth, "address"), "198.51.100.7 (the app's)");
+    merge(&mut install, own_page);
     let download = json!({ "context": { "app": app, "ip_address": "203.0.113.9" } });
     let about = last(&[
         event(1, 0, "app_installed", "W1", install.clone()),

@@ -14,6 +14,8 @@ pub struct ConfigKey {
     pub default: Value,
     /// Whoever stands in it is told of less: an exception without owner and end.
     pub silences: bool,
+    /// While it is empty, something that the module is for isn't watched: `check` says so.
+    pub enables: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -49,6 +51,10 @@ impl Manifest {
         let problem = |(name, value): (&String, &Value)| {
             let problem = match self.config.get(name) {
                 Some(key) => key.problem(value)?,
+                // Each module had its own until there was one for all.
+                None if name == "provisioning_apps" => {
+                    "is no setting of modules any more: write it as `apps` under `[detect.provisioning]`, once for all of them".into()
+                }
                 None => {
                     let near = did_you_mean(name, self.config.keys().map(String::as_str));
                     let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
@@ -125,6 +131,8 @@ pub(super) struct RawConfig {
     max: Option<RawBound>,
     #[serde(default)]
     silences: bool,
+    #[serde(default)]
+    enables: bool,
 }
 
 #[derive(Deserialize)]
@@ -149,7 +157,10 @@ impl RawConfig {
         if self.silences && kind != ConfigKind::Texts {
             check.problem(format!("{at}: `silences` is for lists of texts"));
         }
-        let key = ConfigKey { kind, help: self.help, default, silences: self.silences };
+        if self.enables && (kind != ConfigKind::Texts || self.silences) {
+            check.problem(format!("{at}: `enables` is for lists of texts that don't silence"));
+        }
+        let key = ConfigKey { kind, help: self.help, default, silences: self.silences, enables: self.enables };
         if let Some(problem) = key.problem(&key.default) {
             check.problem(format!("{at}: its default {problem}"));
         }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::disk::faulty::FaultyDisk;
+use gridwatch_core::event::Sight;
 use gridwatch_core::time::UnixMillis;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -14,7 +15,7 @@ fn record(seq: u64) -> ArchiveRecord {
     let time = START_S + seq * 3600;
     ArchiveRecord {
         seq,
-        first_seen: UnixMillis((time + 70) * 1000),
+        sight: Sight::first(UnixMillis((time + 70) * 1000)),
         raw: format!(r#"{{"id":"e{seq}","date_create":{time},"x":"{:x}"}}"#, seq.wrapping_mul(0x9e37_79b9_7f4a_7c15))
             .into(),
     }

@@ -196,7 +196,8 @@ fn listed(which: &Which, as_json: bool) -> Result<u8> {
     if exceptions.is_empty() && !as_json {
         writeln!(out, "no exceptions")?;
     }
-    let silencing: Vec<Silencing> = manifests.iter().flat_map(|manifest| silencing(manifest, &wanted)).collect();
+    let of_modules = manifests.iter().flat_map(|manifest| silencing(manifest, &wanted));
+    let silencing: Vec<Silencing> = of_modules.chain(provisioned(&wanted)).collect();
     if !silencing.is_empty() && !as_json {
         writeln!(out, "\nalso silencing, without owner or end:")?;
     }
@@ -229,6 +230,17 @@ fn silencing(manifest: &Manifest, wanted: &Wanted) -> Vec<Silencing> {
         (entries > 0).then(|| Silencing { setting: format!("{module}.{name}"), entries, place })
     });
     lists.collect()
+}
+
+/// Who provisions accounts is told of less, in every module.
+fn provisioned(wanted: &Wanted) -> Vec<Silencing> {
+    let lists = wanted.provisioning.lists().into_iter().filter(|(_, list)| !list.is_empty());
+    let silencing = |(name, list): (&str, &[String])| Silencing {
+        setting: format!("detect.provisioning.{name}"),
+        entries: list.len(),
+        place: wanted.places.file.display().to_string(),
+    };
+    lists.map(silencing).collect()
 }
 
 /// In a word.

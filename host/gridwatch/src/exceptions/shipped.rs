@@ -48,6 +48,11 @@ pub fn wanted(configured: &Wanted, manifests: &[Manifest], facts: &Facts) -> Wan
             }
         }
     }
+    for (name, texts) in facts.settings() {
+        if let Some(list) = wanted.provisioning.list_mut(name) {
+            list.extend(texts);
+        }
+    }
     for (name, members) in facts.tables() {
         wanted.tables.insert(name, members);
     }

@@ -40,9 +40,9 @@ pub(super) fn widened(mut alert: Alert, homes: &Homes) -> (Alert, Reach) {
             for record in records {
                 match record {
                     Ok(record) => {
-                        let entry = Entry::from_json(&record.raw);
-                        ids.insert(entry.id.clone());
-                        events.push(Event::new(record.seq, record.first_seen, &entry));
+                        let event = record.event();
+                        ids.insert(event.id.clone());
+                        events.push(event);
                     }
                     Err(error) => reach.problem = Some(error.to_string()),
                 }
