@@ -70,7 +70,8 @@ impl Health {
     pub fn of(status: Option<&Status>, lock: Lock, now: UnixMillis) -> Self {
         let (state, why) = state(status, lock, now);
         let mut needs: Vec<String> = why.into_iter().collect();
-        if let Some(status) = status.filter(|_| matches!(state, State::Running | State::Draining | State::Stuck)) {
+        let is_there = matches!(state, State::Starting | State::Running | State::Draining | State::Stuck);
+        if let Some(status) = status.filter(|status| is_there && status.phase != Phase::Ended) {
             needs.extend(wants(status, now));
         }
         Self { state, healthy: needs.is_empty(), needs }

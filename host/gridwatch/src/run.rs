@@ -162,6 +162,13 @@ pub async fn run(config: Config, until: Until, orders: Orders, observe: Observe)
         (Ok(()), Some(signal)) => format!("told to by {signal}"),
         (Ok(()), None) => "everything that may be read now has been read and delivered".to_owned(),
     };
+    // While the lock is held: the next start has to find it.
+    if let Err(error) = &result
+        && damage::is_damage(error)
+    {
+        damage::mark(&paths.damaged, &format!("{error:#}"));
+        tracing::error!("the store is damaged; the next start sets it aside and rebuilds it");
+    }
     let status = life.end(&why, result.is_err());
     let up = health::span(clock::now().since(started) / 1000);
     let (poll, detect) = (&status.poll, &status.detect);
@@ -174,12 +181,6 @@ pub async fn run(config: Config, until: Until, orders: Orders, observe: Observe)
         Err(_) => {
             tracing::error!(why, done, undelivered = status.backlog.records, up, "gridwatch ends, for it can't go on")
         }
-    }
-    if let Err(error) = &result
-        && damage::is_damage(error)
-    {
-        damage::mark(&paths.damaged, &format!("{error:#}"));
-        tracing::error!("the store is damaged; the next start sets it aside and rebuilds it");
     }
     opening::ended(&paths, result.map(|()| status))
 }
