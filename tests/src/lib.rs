@@ -7,6 +7,7 @@ pub mod guests;
 pub mod host;
 pub mod labelled;
 pub mod mmdb;
+pub mod raw;
 pub mod served;
 pub mod sim;
 

@@ -4,7 +4,7 @@
 //! of the run (`assert_kept`). For a corpus of your own, one entry a line:
 //! `GRIDWATCH_CORPUS=entries.ndjson cargo test -p gridwatch-core --test ecs -- --ignored --nocapture`.
 
-use gridwatch_core::alert::{Actor, Alert, ModuleRef};
+use gridwatch_core::alert::{Actor, Alert, Counts, Doer, ModuleRef};
 use gridwatch_core::catalogue;
 use gridwatch_core::directory::{Act, Role};
 use gridwatch_core::entry::Entry;
@@ -884,6 +884,8 @@ fn full_alert() -> Alert {
         period_start: UnixSeconds(1_699_999_200),
         period_s: 3_600,
         findings: 3,
+        counts: Counts { doers: 21, objects: 32, addresses: 43 },
+        news: vec!["somebody else: W0B".into(), "32 different objects instead of 20".into()],
         first: UnixSeconds(1_700_000_000),
         last: UnixSeconds(1_700_000_100),
         opened: UnixMillis(FIRST_SEEN.0 - 1_000),
@@ -895,6 +897,7 @@ fn full_alert() -> Alert {
             role_at_event: Role::Admin,
             role_now: Role::Member,
         },
+        others: vec![Doer { id: "W0B".into(), app: "A0Y".into(), ..Doer::default() }],
         recent: vec![act(9, "file_downloaded", "198.51.100.9"), act(8, "user_login", "")],
         evidence: vec![stub("e1", "198.51.100.7"), stub("e2", "")],
         evidence_total: 512,
@@ -993,6 +996,9 @@ fn an_alert_says_who_what_how_bad_and_what_to_do() {
                 { "sequence": 9, "time": "2023-11-14T22:13:29.000Z", "action": "file_downloaded", "ip_address": "198.51.100.9" },
                 { "sequence": 8, "time": "2023-11-14T22:13:28.000Z", "action": "user_login" },
             ],
+            "gridwatch.alert.different": { "addresses": 43, "doers": 21, "objects": 32 },
+            "gridwatch.alert.news": ["somebody else: W0B", "32 different objects instead of 20"],
+            "gridwatch.alert.others": [{ "id": "W0B", "app_id": "A0Y" }],
             "gridwatch.alert.evidence": [
                 { "id": "e1", "sequence": 7, "time": "2023-11-14T22:13:21.000Z", "action": "file_downloaded", "user_id": "W0B",
                   "ip_address": "198.51.100.7", "user_agent": "UA" },
@@ -1048,6 +1054,8 @@ fn a_suppressed_alert_says_by_what() {
 #[test]
 fn what_an_alert_does_not_say_is_absent() {
     let empty = Alert {
+        others: vec![],
+        news: vec![],
         recent: vec![],
         evidence: vec![],
         labels: BTreeMap::new(),

@@ -206,6 +206,7 @@ fn hold_then_deletion(row: &Row<'_>) -> Option<Finding> {
     let first = done.first()?;
     let finding = row
         .finding(rules::HOLD_THEN_DELETION, Severity::High)
+        .key(key(row))
         .title(format!("A legal hold was lifted, and within 72 hours {}; last: {}", first.1, row.who()))
         .labels([("actor", row.actor_id())])
         .labels(facts(row));

@@ -78,7 +78,7 @@ fn is_in(tables: &Tables, table: &str, text: &str) -> bool {
 }
 
 impl Counted {
-    fn of(spec: &WindowSpec, value: u64, cited: bool) -> Self {
+    pub(crate) fn of(spec: &WindowSpec, value: u64, cited: bool) -> Self {
         let key = spec.read_key.as_ref().unwrap_or(&spec.key);
         Self {
             window: spec.name.clone(),

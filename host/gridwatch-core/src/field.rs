@@ -18,7 +18,7 @@
 //! | `context.whose` | whose address and client the context has: actor, inviter, app or agent: see [`Whose`] |
 //! | `actor.external`, `entity.external` | `true` or `false`, as the [`Directory`] takes it from the user's team; "" where it can't tell |
 //! | `context.client` | program and system of the user agent, without versions: see [`client_of`] |
-//! | `time.date`, `time.hour_of_week` | of the event, in UTC: `2026-09-21`, `mon-09` |
+//! | `time.date`, `time.hour_of_week` | of the event, in the zone of `detect.timezone` (UTC without one): `2026-09-21`, `mon-09` |
 //! | `X#count` | how many texts are in `X`, which is an actor's, entity's, context's or details' own: see [`json::count_texts`]; "" for none |
 //!
 //! A list that is too long for a module is given by its first part ([`json::first_part`]); `X#count` says how long all of it is.
@@ -35,6 +35,7 @@ use crate::network::{Network, Networks, prefix_of};
 use crate::provisioning::Provisioning;
 use crate::time::UnixSeconds;
 use crate::whose::Whose;
+use crate::zone::Zone;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
@@ -92,6 +93,7 @@ pub struct Reading<'e> {
     directory: &'e Directory,
     networks: &'e Networks,
     provisioning: Option<&'e Provisioning>,
+    zone: Option<&'e Zone>,
     network: OnceCell<Option<Cow<'e, Network>>>,
     client: OnceCell<String>,
     /// For [`crate::windows`], many of which share a key: its text, by the key's number.
@@ -110,6 +112,7 @@ impl<'e> Reading<'e> {
             directory,
             networks,
             provisioning: None,
+            zone: None,
             network: OnceCell::new(),
             client: OnceCell::new(),
             keys: RefCell::default(),
@@ -120,6 +123,19 @@ impl<'e> Reading<'e> {
     pub fn with_provisioning(mut self, provisioning: &'e Provisioning) -> Self {
         self.provisioning = Some(provisioning);
         self
+    }
+
+    /// Says where days and hours are told; else they are in UTC.
+    pub fn with_zone(mut self, zone: &'e Zone) -> Self {
+        self.zone = Some(zone);
+        self
+    }
+
+    fn in_zone(&self, told: fn(&Zone, UnixSeconds) -> String) -> String {
+        match self.zone {
+            Some(zone) => told(zone, self.event.time),
+            None => told(&Zone::default(), self.event.time),
+        }
     }
 
     /// What the tables say of the event's address.
@@ -261,8 +277,8 @@ impl Field {
             Source::WhoseContext => return Whose::of(reading.event).name().into(),
             Source::OfAddress(part) => return reading.of_address(*part),
             Source::Client => return reading.client().into(),
-            Source::Date => return date(reading.event.time).into(),
-            Source::HourOfWeek => return hour_of_week(reading.event.time).into(),
+            Source::Date => return reading.in_zone(Zone::date).into(),
+            Source::HourOfWeek => return reading.in_zone(Zone::hour_of_week).into(),
         };
         value.map_or(Cow::Borrowed(""), text_of)
     }
@@ -305,20 +321,6 @@ fn text_of(value: &Value) -> Cow<'_, str> {
         Value::Number(number) => Cow::Borrowed(number.as_str()),
         Value::Array(_) | Value::Object(_) => Cow::Owned(value.to_string()),
     }
-}
-
-/// The day in UTC, as `2026-09-21`; "" beyond what a calendar holds.
-fn date(time: UnixSeconds) -> String {
-    let stamp = i64::try_from(time.0).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
-    stamp.map_or_else(String::new, |stamp| stamp.to_zoned(jiff::tz::TimeZone::UTC).date().to_string())
-}
-
-/// Weekday and hour in UTC, as `mon-09`.
-fn hour_of_week(time: UnixSeconds) -> String {
-    // 1970-01-01 was a Thursday.
-    const DAYS: [&str; 7] = ["thu", "fri", "sat", "sun", "mon", "tue", "wed"];
-    let hours = time.0 / 3_600;
-    format!("{}-{:02}", DAYS[(hours / 24 % 7) as usize], hours % 24)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! They have a manifest like any module's, so that tables, coverage and playbooks treat them alike, but no code of their own:
 //! the part of the host that notices something makes the alert here.
 
-use crate::alert::{Actor, Alert, ModuleRef};
+use crate::alert::{Actor, Alert, Counts, ModuleRef};
 use crate::basis::Basis;
 use crate::conduct::SetAside;
 use crate::directory::Role;
@@ -91,8 +91,14 @@ fn about_entry(rule: &str, key: &str, title: String, event: &Event, actor: Actor
     Alert { uid, period_start, first, last, actor, evidence: vec![Stub::of(event)], evidence_total: 1, labels, ..blank }
 }
 
-/// What rules have said of an actor within a time is enough to look at as one thing. `last` is the alert that made it so.
-pub fn risk(sum: Sum, last: &Alert) -> Alert {
+/// What is news of a sum.
+pub fn risk_news() -> &'static [String] {
+    &rule_called("risk").news
+}
+
+/// What rules have said of an actor within a time is enough to look at as one thing, with the rules. `last` is the alert that made
+/// it so.
+pub fn risk(sum: Sum, last: &Alert) -> (Alert, Vec<String>) {
     let actor = [&last.actor.name, &last.actor.email, &last.actor.id].into_iter().find(|text| !text.is_empty());
     let (rules, tactics) = (sum.rules.len(), sum.tactics.len());
     let who = actor.map_or("somebody", String::as_str);
@@ -105,7 +111,7 @@ pub fn risk(sum: Sum, last: &Alert) -> Alert {
     let (uid, period_start) = Alert::identity(&blank.rule, &blank.dedup_key, last.last, blank.period_s);
     let labels =
         [("rules", sum.rules.join(", ")), ("tactics", sum.tactics.join(", ")), ("points", sum.points.to_string())];
-    Alert {
+    let alert = Alert {
         uid,
         period_start,
         first: sum.evidence.first().map_or(last.first, |stub| stub.time),
@@ -119,7 +125,8 @@ pub fn risk(sum: Sum, last: &Alert) -> Alert {
         labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
         attack: sum.attack,
         ..blank
-    }
+    };
+    (alert, sum.rules)
 }
 
 /// A module failed, flooded or held up the others too often: none of its rules watches any more. One alert for each file and
@@ -197,6 +204,22 @@ pub fn exceptions_unusable(problems: &str, at: UnixMillis) -> Alert {
     blank
 }
 
+/// Delivered lines had to go before their time, because a sink's files may take only so much. An agent may not have read them.
+pub fn lines_removed(sink: &str, files: u64, bytes: u64, age_s: u64, limit_bytes: u64, at: UnixMillis) -> Alert {
+    let title =
+        format!("Sink `{sink}` removed {files} of its files before `keep_for`; an agent may not have read them");
+    let mut blank = blank("lines-removed", sink, title, at);
+    let texts = [
+        ("sink", sink.to_owned()),
+        ("files", files.to_string()),
+        ("bytes", bytes.to_string()),
+        ("youngest", span_text(age_s)),
+        ("keep_bytes", limit_bytes.to_string()),
+    ];
+    blank.labels.extend(texts.map(|(name, text)| (name.to_owned(), clean(&text, MAX_LABEL))));
+    blank
+}
+
 /// Slack lists somebody without the second factor that they had. `before` is when it was last listed.
 pub fn second_factor_off(member: &Member, before: UnixMillis, at: UnixMillis) -> Alert {
     let name = [&member.email, &member.name, &member.id].into_iter().find(|text| !text.is_empty());
@@ -237,11 +260,14 @@ fn blank(rule: &str, key: &str, title: String, at: UnixMillis) -> Alert {
         period_start,
         period_s: rule.fold_s,
         findings: 1,
+        counts: Counts::default(),
+        news: Vec::new(),
         first: at.seconds(),
         last: at.seconds(),
         opened: at,
         seen: at,
         actor: Actor::default(),
+        others: Vec::new(),
         recent: Vec::new(),
         evidence: Vec::new(),
         evidence_total: 0,

@@ -10,9 +10,11 @@
 mod check;
 mod problem;
 mod read;
+mod secret;
 mod token;
 
-pub use problem::Problems;
+pub use problem::{Problem, Problems};
+pub use secret::{Look, Secret};
 pub use token::Token;
 
 use gridwatch_core::lookup::Tables;
@@ -23,10 +25,14 @@ use gridwatch_core::provisioning::Provisioning;
 use gridwatch_core::risk::Bar;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{RawData, View};
+use gridwatch_core::zone::Zone;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// Where the methods of Slack's Web API are.
+pub const WEB_API: &str = "https://slack.com/api";
 
 /// A configuration with every key in it; the default ones are commented out.
 pub const EXAMPLE: &str = include_str!("../../../examples/gridwatch.toml");
@@ -41,6 +47,8 @@ pub struct Config {
     /// The members of each lookup table.
     pub lookups: BTreeMap<String, Vec<String>>,
     pub detect: Detect,
+    /// Files of members, addresses and databases, with how old they may get.
+    pub lists: Vec<ListFile>,
     /// Who runs which addresses: the table of `detect.networks` over the lists and databases of `enrich`; empty if nothing was
     /// given.
     pub networks: Networks,
@@ -62,7 +70,7 @@ pub struct Config {
 pub struct Slack {
     /// `https`, or `http` to this machine; without a slash at the end. The client adds `/audit/v1/logs`.
     pub base_url: String,
-    pub token: Token,
+    pub token: Secret,
     pub rotation: Option<TokenRotation>,
     pub start: Since,
     pub backfill: Option<Since>,
@@ -82,9 +90,9 @@ pub struct Slack {
 #[derive(Clone, Debug)]
 pub struct TokenRotation {
     pub client_id: String,
-    pub client_secret: Token,
-    /// The first one. Once exchanged it is void, and the one in the store counts.
-    pub refresh_token: Token,
+    pub client_secret: Secret,
+    /// The first one. Once exchanged it is void, and the one in the state folder counts, unless this one is replaced.
+    pub refresh_token: Secret,
 }
 
 /// A point in time as operators say it.
@@ -111,9 +119,28 @@ pub struct Places {
     pub file: PathBuf,
     /// By module and setting; "" is the module's section itself.
     pub lines: BTreeMap<(String, String), usize>,
+    /// By module: where it is granted something.
+    pub grants: BTreeMap<String, usize>,
 }
 
 impl Places {
+    /// `gridwatch.toml:12: modules.grants.apps`, as far as it is known.
+    pub fn of_grants(&self, module: &str) -> String {
+        let key = format!("modules.grants.{module}");
+        match self.grants.get(module) {
+            Some(line) => format!("{}:{line}: {key}", self.file.display()),
+            None => key,
+        }
+    }
+
+    /// Where a module is named at all: its settings, or else what it is granted.
+    pub fn of_module(&self, module: &str) -> String {
+        match self.lines.contains_key(&(module.to_owned(), String::new())) {
+            true => self.of(module, ""),
+            false => self.of_grants(module),
+        }
+    }
+
     /// `gridwatch.toml:12: modules.config.apps.high_score`, as far as it is known.
     pub fn of(&self, module: &str, setting: &str) -> String {
         let dot = if setting.is_empty() { "" } else { "." };
@@ -124,6 +151,22 @@ impl Places {
         }
     }
 }
+
+/// A file that somebody has to renew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListFile {
+    /// Where it is named, as in `enrich.tor`.
+    pub key: String,
+    pub path: PathBuf,
+    /// When it was made: what a database says of itself, or when the file was last written.
+    pub made: UnixSeconds,
+    pub max_age_s: u64,
+}
+
+/// An event with its raw entry, as measured on 300,000.
+const EVENT_BYTES: u64 = 2_100;
+/// Entries a day that an organization of a few thousand people makes.
+const MANY_A_DAY: u64 = 50_000;
 
 /// What makes gridwatch quieter, and what keeps it from becoming blind.
 #[derive(Clone, Debug, Default)]
@@ -138,7 +181,7 @@ pub struct Tuning {
 /// in batches of 256; larger ones save little more, and a poison event costs more bisecting.
 pub const DEFAULT_BATCH: u16 = 1_024;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detect {
     pub batch: usize,
     pub threads: usize,
@@ -146,6 +189,8 @@ pub struct Detect {
     pub state_max_bytes: u64,
     /// What it takes for findings about one actor to add up.
     pub risk: Bar,
+    /// Where days and hours of the week are told.
+    pub zone: Zone,
 }
 
 /// What it takes to ask Slack about people and channels.
@@ -153,7 +198,7 @@ pub struct Detect {
 pub struct Asking {
     /// Of the Web API's methods, such as `https://slack.com/api`.
     pub base_url: String,
-    pub token: Token,
+    pub token: Secret,
     /// The longest that a batch of events waits for all answers.
     pub wait: Duration,
     /// How long an answer is used.
@@ -168,6 +213,8 @@ pub struct Sink {
     pub target: Target,
     pub view: View,
     pub raw_data: RawData,
+    /// Longest record in bytes, with its line feed.
+    pub max_line: usize,
     pub include: Include,
 }
 
@@ -179,6 +226,8 @@ pub enum Target {
         path: PathBuf,
         rotate_bytes: u64,
         keep: u32,
+        keep_s: u64,
+        keep_bytes: u64,
     },
 }
 
@@ -236,9 +285,66 @@ pub enum LogFormat {
     Json,
 }
 
+/// What a configuration is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Everything in it is used.
+    Run,
+    /// Only what was written earlier is read.
+    Look,
+}
+
+/// Where a gridwatch keeps what may be asked about: all that `status`, `alerts` and `explain` need of a configuration. Nothing
+/// else in it is checked, so they work on a machine, or for a user, that couldn't run it.
+#[derive(Clone, Debug)]
+pub struct Homes {
+    pub state_dir: PathBuf,
+    /// `None`: none is kept.
+    pub archive: Option<PathBuf>,
+}
+
+impl Homes {
+    pub fn read(config: &Path) -> Result<Self, Problems> {
+        check::homes(config)
+    }
+
+    /// Where there is no configuration at hand.
+    pub fn of_state_dir(state_dir: &Path) -> Self {
+        Self { state_dir: state_dir.to_owned(), archive: Some(state_dir.join("archive")) }
+    }
+}
+
 impl Config {
     pub fn load(path: &Path) -> Result<Self, Problems> {
-        check::load(path, &environment)
+        check::load(path, &environment, Purpose::Run)
+    }
+
+    /// For commands that only look: neither secrets nor the folders that are written to need to be within reach. Its tokens
+    /// are empty.
+    pub fn look(path: &Path) -> Result<Self, Problems> {
+        check::load(path, &environment, Purpose::Look)
+    }
+
+    /// What is allowed, and may surprise all the same. `now` decides what a time to begin at means.
+    pub fn warnings(&self, now: UnixSeconds) -> Vec<String> {
+        let back = self.slack.backfill.unwrap_or(self.slack.start);
+        let days = (now.0.saturating_sub(back.from(now).0) / 86_400).max(1);
+        let key = if self.slack.backfill.is_some() { "backfill" } else { "start" };
+        let mut warnings = Vec::new();
+        for sink in self.sinks.iter().filter(|sink| sink.include.events) {
+            let Target::File { keep: 1.., keep_bytes, .. } = sink.target else { continue };
+            let events = keep_bytes / EVENT_BYTES;
+            if events / days < MANY_A_DAY {
+                warnings.push(format!(
+                    "sink `{}` keeps at most {keep_bytes} bytes of rotated files, about {events} events, and `slack.{key}` reads \
+                     {days} days back: with more than {} entries a day, the oldest are removed before an agent that is down has \
+                     read them\nhint: raise `keep_bytes`, or have the agent running first",
+                    sink.name,
+                    events / days
+                ));
+            }
+        }
+        warnings
     }
 
     /// The lookup tables as modules ask them.
@@ -296,7 +402,7 @@ impl Slack {
     /// Where the methods of the Web API are: at another host than the Audit Logs API, except where both are simulated.
     pub fn web_url(&self) -> String {
         match self.base_url.strip_prefix("https://api.slack.com") {
-            Some("") => "https://slack.com/api".to_owned(),
+            Some("") => WEB_API.to_owned(),
             _ => format!("{}/api", self.base_url),
         }
     }

@@ -8,6 +8,7 @@ mod alerts;
 mod answers;
 mod archive;
 mod bell;
+mod check;
 mod checkpoint;
 mod cli;
 mod clock;
@@ -19,13 +20,23 @@ mod detect;
 mod detections;
 mod disk;
 mod drift;
+mod embedded;
 mod exceptions;
+mod folder;
+mod health;
 mod history;
 mod input;
+mod lifetime;
+mod live;
+mod manual;
 mod mmdb;
 mod modules;
+mod opening;
 mod poll;
+mod progress;
 mod record;
+mod reload;
+mod reminder;
 mod replay;
 mod respond;
 mod roster;
@@ -36,6 +47,7 @@ mod show;
 mod simulate;
 mod sink;
 mod slack;
+mod starts;
 mod status;
 mod store;
 mod tune;
@@ -44,5 +56,6 @@ mod web_api;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main()
+    // A panic has told its own story by then. Its usual code, 101, would be one that no service unit knows.
+    std::panic::catch_unwind(cli::main).unwrap_or(ExitCode::FAILURE)
 }

@@ -1,7 +1,7 @@
 //! A record: one thing on its way to the sinks, an event or an alert, and what it looks like outside.
 //!
 //! What is stored is the source, not the rendering: the raw entry and how it was first seen. A record therefore renders
-//! to the same bytes whenever it is tried again.
+//! to the same bytes whenever it is tried again, and what a sink's `max_line` cuts from it is still there.
 
 use anyhow::{Context, Result, bail};
 use gridwatch_core::alert::Alert;
@@ -11,6 +11,15 @@ use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use gridwatch_core::view::{Product, RawData, View};
 
 pub const PRODUCT: Product<'static> = Product { version: env!("CARGO_PKG_VERSION") };
+
+/// What a sink's records look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    pub view: View,
+    pub raw_data: RawData,
+    /// Bytes, with the line feed.
+    pub max_line: usize,
+}
 
 #[derive(Clone, Debug)]
 pub enum Record {
@@ -24,12 +33,14 @@ impl Record {
     }
 
     /// One line of output, without the line feed.
-    pub fn line(&self, view: View, raw_data: RawData) -> String {
+    pub fn line(&self, form: Form) -> String {
+        let Form { view, raw_data, max_line } = form;
         match self {
             Self::Event { seq, sight, raw } => {
-                view.event_line(&Event::seen(*seq, *sight, &Entry::from_json(raw)), &PRODUCT, raw_data)
+                let event = Event::seen(*seq, *sight, &Entry::from_json(raw));
+                view.event_line_within(&event, &PRODUCT, raw_data, max_line)
             }
-            Self::Alert(alert) => view.alert_line(alert, &PRODUCT),
+            Self::Alert(alert) => view.alert_line_within(alert, &PRODUCT, max_line),
         }
     }
 

@@ -1,4 +1,6 @@
-//! Replay: the modules over stored entries, from a file or the archive. The same bytes every time.
+//! Replay: the modules over stored entries, from files or the archive. The same bytes every time.
+//!
+//! What was read is told beside the alerts: no alert means something only if it is known what was looked at.
 
 pub mod diff;
 
@@ -7,43 +9,51 @@ use crate::archive::{self, ArchiveRecord};
 use crate::clock;
 use crate::detect::{Detected, detect, log_faults};
 use crate::exceptions::Live;
-use crate::input::{Entries, open};
+use crate::input::{Entries, Events, Given, Report};
 use crate::modules::{Wanted, pipeline};
 use crate::record::PRODUCT;
+use crate::show;
 use anyhow::Result;
 use gridwatch_core::alert::Alert;
 use gridwatch_core::batch::MAX_BATCH_BYTES;
 use gridwatch_core::entry::{Entry, Versions};
 use gridwatch_core::event::{Event, Sight};
 use gridwatch_core::exception::Exceptions;
+use gridwatch_core::manifest::Severity;
 use gridwatch_core::pipeline::Pipeline;
 use gridwatch_core::time::UnixSeconds;
-use gridwatch_core::view::{RawData, View};
+use gridwatch_core::view::{DEFAULT_MAX_BYTES, RawData, View};
 use gridwatch_detect::{Module, Workers};
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Stored entries to run modules over, as often as one likes.
 pub enum Source {
-    /// Of a file, in order of time and id, as a drained window would be; each with the version that it is of its id.
-    Entries(Vec<(Entry, (u32, bool))>),
+    /// Of files, in order of time and id, as a drained window would be; each with the version that it is of its id.
+    Entries(Vec<(Entry, (u32, bool))>, Report),
     /// Of the archive, between two times: the same events with the same numbers as live.
     Archive { dir: PathBuf, from: Option<UnixSeconds>, to: Option<UnixSeconds> },
 }
 
 impl Source {
-    pub fn file(path: &Path) -> Result<Self> {
-        let mut entries = Entries::new(open(path)?).collect::<Result<Vec<Entry>, _>>()?;
+    pub fn files(paths: &[PathBuf]) -> Result<Self> {
+        let mut given = Entries::open(paths)?;
+        let entry = |given| match given {
+            Given::Entry(entry) => Some(entry),
+            Given::Odd(_) => None,
+        };
+        let mut entries: Vec<Entry> = given.by_ref().filter_map(entry).collect();
         entries.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
         let mut versions = Versions::default();
         let version = |entry: Entry| versions.see(&entry).map(|version| (entry, version));
-        Ok(Self::Entries(entries.into_iter().filter_map(version).collect()))
+        Ok(Self::Entries(entries.into_iter().filter_map(version).collect(), given.into_report()))
     }
 
     fn events(&self) -> Result<Box<dyn Iterator<Item = Result<Event>> + '_>> {
         match self {
-            Self::Entries(entries) => {
+            Self::Entries(entries, _) => {
                 // Without a time of its own an entry counts as of the earliest one: at 1970 it would pass for years of history.
                 let earliest = entries.iter().find_map(|(entry, _)| entry.time).unwrap_or_default();
                 let event = move |(i, (entry, (version, other_act))): (usize, &(Entry, (u32, bool)))| {
@@ -62,6 +72,23 @@ impl Source {
             }
         }
     }
+
+    /// What was read before anything ran.
+    fn report(&self) -> Report {
+        match self {
+            Self::Entries(_, report) => report.clone(),
+            Self::Archive { .. } => Report::default(),
+        }
+    }
+}
+
+/// How alerts are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Form {
+    /// The newest revision of each alert on a line, for a person.
+    Table,
+    /// Each alert and each of its revisions as an OCSF Detection Finding.
+    Ndjson,
 }
 
 /// What to run over a source, and which of its alerts are wanted.
@@ -71,16 +98,36 @@ pub struct Replay<'r> {
     pub filter: &'r Filter,
 }
 
-impl Replay<'_> {
-    /// Alerts as NDJSON; returns what the modules could not judge.
-    pub fn print(&self, wanted: &Wanted, out: &mut dyn Write) -> Result<Troubles> {
-        let mut out = BufWriter::new(out);
-        let tell = &mut |alert: &Alert| Ok(writeln!(out, "{}", View::Ocsf.alert_line(alert, &PRODUCT))?);
-        let (_, troubles) = self.run(wanted, None, tell)?;
-        out.flush()?;
-        Ok(troubles)
-    }
+/// What came of it.
+pub struct Ran {
+    /// Those that held.
+    exceptions: Arc<Exceptions>,
+    pub report: Report,
+    /// What modules could not judge.
+    pub troubles: Troubles,
+    /// Alerts by their worst severity, revisions of one counted once.
+    alerts: BTreeMap<String, Severity>,
+}
 
+impl Ran {
+    /// Says on standard error what was looked at and what came of it. An end that is no success: no entry, or not all could be read.
+    pub fn print(&self) -> std::io::Result<bool> {
+        let mut out = std::io::stderr().lock();
+        self.report.print("left out", &mut out)?;
+        let of = |severity: &Severity| {
+            let n = self.alerts.values().filter(|worst| *worst == severity).count();
+            (n > 0).then(|| format!("{n} {}", severity.name()))
+        };
+        let severities: Vec<String> = Severity::ALL.iter().rev().filter_map(of).collect();
+        let severities = if severities.is_empty() { String::new() } else { format!(" ({})", severities.join(", ")) };
+        self.troubles.lines().try_for_each(|line| writeln!(out, "{line}"))?;
+        let faults = self.troubles.faults();
+        writeln!(out, "alerts: {}{severities}; faults of modules: {faults}", self.alerts.len())?;
+        Ok(self.report.is_whole() && self.troubles.lines().next().is_none())
+    }
+}
+
+impl Replay<'_> {
     /// As live: so many events, but no more than a batch may weigh, save for the last.
     fn next_batch(&self, events: &mut dyn Iterator<Item = Result<Event>>) -> Result<Vec<Event>> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
@@ -92,18 +139,36 @@ impl Replay<'_> {
         Ok(batch)
     }
 
-    /// Tells each alert and revision; returns the exceptions that held, which are the configured ones if none are given, and
-    /// what the modules could not judge.
+    /// Alerts, as a sink writes them that doesn't say otherwise, or a line each for a person.
+    pub fn print(&self, wanted: &Wanted, form: Form, out: &mut dyn Write) -> Result<Ran> {
+        let mut out = BufWriter::new(out);
+        let mut newest: BTreeMap<String, Alert> = BTreeMap::new();
+        let ran = self.run(wanted, None, &mut |alert| {
+            match form {
+                Form::Ndjson => writeln!(out, "{}", View::Ocsf.alert_line_within(alert, &PRODUCT, DEFAULT_MAX_BYTES))?,
+                Form::Table => _ = newest.insert(alert.uid.clone(), alert.clone()),
+            }
+            Ok(())
+        })?;
+        let mut newest: Vec<Alert> = newest.into_values().collect();
+        newest.sort_by(|a, b| (a.last, &a.uid).cmp(&(b.last, &b.uid)));
+        newest.iter().try_for_each(|alert| show::alert_line(alert, &mut out))?;
+        out.flush()?;
+        Ok(ran)
+    }
+
+    /// Tells each alert and revision. The exceptions are the configured ones if none are given.
     fn run(
         &self,
         wanted: &Wanted,
         exceptions: Option<Arc<Exceptions>>,
         tell: &mut dyn FnMut(&Alert) -> Result<()>,
-    ) -> Result<(Arc<Exceptions>, Troubles)> {
+    ) -> Result<Ran> {
         let modules = wanted.load()?;
         let mut pipeline: Pipeline = pipeline(&modules, wanted.networks.clone(), wanted.tables.clone())
             .with_provisioning(wanted.provisioning.clone())
-            .with_risk(wanted.risk);
+            .with_risk(wanted.risk)
+            .with_zone(wanted.zone.clone());
         if let Some(bytes) = wanted.state_max_bytes {
             pipeline = pipeline.with_state_max(bytes);
         }
@@ -113,18 +178,38 @@ impl Replay<'_> {
         };
         pipeline.except(exceptions.clone());
         pipeline.set_echoes(wanted.echoes()?);
-        let mut troubles = Troubles::of(&modules);
+        let troubles = Troubles::of(&modules);
         let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
+        let mut ran = Ran { exceptions, report: self.source.report(), troubles, alerts: BTreeMap::new() };
         let mut events = self.source.events()?;
         loop {
             let events = self.next_batch(&mut events)?;
             if events.is_empty() {
-                return Ok((exceptions, troubles));
+                if let Source::Archive { dir, .. } = self.source {
+                    ran.report.needs_some(dir);
+                }
+                return Ok(ran);
             }
+            ran.count(self.source, &events);
             let detected = detect(&mut pipeline, &workers, &events);
             log_faults(&detected.concluded.faults);
-            troubles.follow(&detected);
-            detected.concluded.alerts.iter().filter(|alert| self.filter.takes(alert)).try_for_each(&mut *tell)?;
+            ran.troubles.follow(&detected);
+            for alert in detected.concluded.alerts.iter().filter(|alert| self.filter.takes(alert)) {
+                let worst = ran.alerts.entry(alert.uid.clone()).or_insert(alert.severity);
+                *worst = alert.severity.max(*worst);
+                tell(alert)?;
+            }
+        }
+    }
+}
+
+impl Ran {
+    fn count(&mut self, source: &Source, events: &[Event]) {
+        for event in events {
+            self.report.mark(event);
+            if matches!(source, Source::Archive { .. }) {
+                self.report.archived(event.time);
+            }
         }
     }
 }
@@ -169,6 +254,10 @@ impl Troubles {
         }
     }
 
+    fn faults(&self) -> u64 {
+        self.0.iter().map(|trouble| trouble.faults).sum()
+    }
+
     /// One line for each module that had any; nothing if all judged everything.
     pub fn lines(&self) -> impl Iterator<Item = String> {
         self.0.iter().filter(|trouble| trouble.faults > 0 || trouble.is_set_aside).map(|trouble| {
@@ -183,22 +272,15 @@ impl Troubles {
     }
 }
 
-/// Entries in a view, one a line, as they come: memory doesn't grow with the input.
-pub fn normalize(path: &Path, view: View, raw_data: RawData, out: &mut dyn Write) -> Result<()> {
+/// Entries in a view, one a line, as they come: memory doesn't grow with the input. True if there were any and all was read.
+pub fn normalize(paths: &[PathBuf], view: View, raw_data: RawData, out: &mut dyn Write) -> Result<bool> {
     let mut out = BufWriter::with_capacity(1 << 16, out);
-    for event in events(path)? {
-        writeln!(out, "{}", view.event_line(&event?, &PRODUCT, raw_data))?;
+    let mut events = Events::open(paths)?;
+    for event in events.by_ref() {
+        writeln!(out, "{}", view.event_line(&event, &PRODUCT, raw_data))?;
     }
-    Ok(out.flush()?)
-}
-
-/// The entries of a file as events, in its order. One without a time of its own is as old as the one before it.
-pub fn events(path: &Path) -> Result<impl Iterator<Item = Result<Event>>> {
-    let mut time = UnixSeconds::default();
-    let event = move |(i, entry): (usize, std::io::Result<Entry>)| {
-        let entry = entry?;
-        time = entry.time.unwrap_or(time);
-        Ok(Event::new(i as u64 + 1, time.millis(), &entry))
-    };
-    Ok(Entries::new(open(path)?).enumerate().map(event))
+    out.flush()?;
+    let report = events.into_report();
+    report.print("kept as Base Events", &mut std::io::stderr().lock())?;
+    Ok(report.is_whole())
 }

@@ -11,6 +11,7 @@
 use crate::answers::Answers;
 use crate::archive::Archive;
 use crate::bell::Bell;
+use crate::check;
 use crate::checkpoint::Checkpoint;
 use crate::clock;
 use crate::config::{self, Config};
@@ -18,16 +19,21 @@ use crate::deliver::{self, ARCHIVE, Ending, Target};
 use crate::detect;
 use crate::drift;
 use crate::exceptions::{self, Live};
+use crate::health;
 use crate::history::{HISTORY, History};
+use crate::lifetime::Lifetime;
 use crate::modules::{self, Wanted, pipeline};
+use crate::opening::{self, NUMBER_GAP};
 use crate::poll::Poller;
+use crate::record::Form;
+use crate::reload::{self, Lists};
 use crate::roster;
 use crate::sink::Resume;
 use crate::sink::file::{FileSink, Rotation};
 use crate::sink::stdout::StdoutSink;
 use crate::slack::{Client, PublicLists};
-use crate::status::{Board, Catalogue, ModuleStatus, Status};
-use crate::store::{Damaged, Store, damage};
+use crate::status::{Board, Catalogue, ModuleStatus, Phase, SinkStatus, Status};
+use crate::store::{Store, damage};
 use anyhow::{Context, Result};
 use gridwatch_core::alert::Alert;
 use gridwatch_core::pipeline::Pipeline;
@@ -41,17 +47,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How often `status.json` is written.
-const STATUS_EVERY: Duration = Duration::from_secs(2);
 /// How long the end waits for a sink that refuses. What is left then stays in the store.
 const DRAIN: Duration = Duration::from_secs(20);
 /// How long `--once` waits for Slack's public lists.
 const CATALOGUE: Duration = Duration::from_secs(10);
-/// Room without which the store isn't opened. sled writes while opening: on a disk without any room (measured) the first
-/// try fails and does damage that the next one finds.
-const OPEN_MIN_BYTES: u64 = 8 << 20;
-/// Numbers left out after a lost store: more than can have been used since the last checkpoint.
-const NUMBER_GAP: u64 = 1_000_000_000;
 /// A rebuilt store reads at least this far back, and at most this.
 const REBUILD_MIN_S: u64 = 86_400;
 const REBUILD_MAX_S: u64 = 30 * 86_400;
@@ -72,12 +71,12 @@ pub struct Shared {
     pub config: Config,
     pub paths: Paths,
     pub store: Store,
-    pub board: Board,
+    pub board: Arc<Board>,
     pub bells: Bells,
     pub observe: Observe,
     pub exceptions: Live,
-    /// Keeps a second gridwatch from this state_dir. The last field: it goes after the store.
-    _lock: std::fs::File,
+    /// Lookup tables and networks, as last read.
+    pub lists: Lists,
 }
 
 #[derive(Debug, Default)]
@@ -97,6 +96,8 @@ pub struct Paths {
     pub damaged: PathBuf,
     /// Held by the running process.
     pub lock: PathBuf,
+    /// Counts starts that got nowhere.
+    pub starts: PathBuf,
     pub checkpoint: PathBuf,
     pub status: PathBuf,
     /// What `gridwatch respond` has done.
@@ -109,6 +110,7 @@ impl Paths {
             store: state_dir.join("store"),
             damaged: state_dir.join("store.damaged"),
             lock: state_dir.join("gridwatch.lock"),
+            starts: state_dir.join("starts"),
             checkpoint: state_dir.join("checkpoint.json"),
             status: state_dir.join("status.json"),
             responses: crate::respond::journal::path(state_dir),
@@ -125,25 +127,88 @@ pub enum Until {
     UpToDate,
 }
 
-/// Runs the host. `stop` turning true ends it in order; the final status is the answer.
-pub async fn run(config: Config, until: Until, stop: watch::Receiver<bool>, observe: Observe) -> Result<Status> {
-    let marker = Paths::of(&config.state_dir).damaged;
-    let result = work(config, until, stop, observe).await;
+/// What may be said to a running gridwatch.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    /// Turns into the reason when it is to end.
+    pub stop: watch::Receiver<Option<&'static str>>,
+    /// Counts how often it was told to read its configuration again.
+    pub reload: watch::Receiver<u64>,
+    /// Sets another log level.
+    pub relevel: Relevel,
+}
+
+/// Takes the level that the configuration names; false if it stays, because the command line said otherwise.
+#[derive(Clone)]
+pub struct Relevel(pub Arc<dyn Fn(tracing::Level) -> bool + Send + Sync>);
+
+impl std::fmt::Debug for Relevel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Relevel")
+    }
+}
+
+/// Runs the host until it is told to end, or has done what there was to do. The final status is the answer.
+pub async fn run(config: Config, until: Until, orders: Orders, observe: Observe) -> Result<Status> {
+    let paths = Paths::of(&config.state_dir);
+    let _listening = opening::outlive_long_files();
+    opening::enough_files()?;
+    let life = Lifetime::begin(&config)?;
+    let (stop, started) = (orders.stop.clone(), clock::now());
+    let result = work(config, until, orders, observe, &life).await;
+    let told = *stop.borrow();
+    let why = match (&result, told) {
+        (Err(error), _) => format!("{error:#}"),
+        (Ok(()), Some(signal)) => format!("told to by {signal}"),
+        (Ok(()), None) => "everything that may be read now has been read and delivered".to_owned(),
+    };
+    // While the lock is held: the next start has to find it.
     if let Err(error) = &result
         && damage::is_damage(error)
     {
-        damage::mark(&marker, &format!("{error:#}"));
+        damage::mark(&paths.damaged, &format!("{error:#}"));
         tracing::error!("the store is damaged; the next start sets it aside and rebuilds it");
     }
-    result
+    let status = life.end(&why, result.is_err());
+    let up = health::span(clock::now().since(started) / 1000);
+    let (poll, detect) = (&status.poll, &status.detect);
+    let done = format!(
+        "{} pages, {} new entries, {} events, {} alerts",
+        poll.pages, poll.stored, detect.events, detect.alerts
+    );
+    match &result {
+        Ok(()) => tracing::info!(why, done, undelivered = status.backlog.records, up, "gridwatch ends"),
+        Err(_) => {
+            tracing::error!(why, done, undelivered = status.backlog.records, up, "gridwatch ends, for it can't go on")
+        }
+    }
+    opening::ended(&paths, result.map(|()| status))
 }
 
-async fn work(config: Config, until: Until, mut stop: watch::Receiver<bool>, observe: Observe) -> Result<Status> {
-    let modules = Wanted::of(&config).load()?;
-    let exceptions = Live::open(&Wanted::of(&config), &modules, clock::now())?;
-    let shared = Arc::new(prepare(config, &modules, exceptions, observe)?);
-    let (poller, detector) = (poller(&shared, &modules, until)?, Detector::new(&shared, modules)?);
+async fn work(config: Config, until: Until, orders: Orders, observe: Observe, life: &Lifetime) -> Result<()> {
+    let Orders { stop: told, reload: asked, relevel } = orders;
+    let mut stop = is_told(told);
+    opening::not_in_use(&Paths::of(&config.state_dir))?;
+    life.doing("looking for room on the disk");
+    let tell = |why: Option<&str>| life.board.update(|status| status.poll.paused = why.map(str::to_owned));
+    if !opening::wait_for_room(&config.state_dir, until, &mut stop, tell).await? {
+        return Ok(());
+    }
+    life.doing("compiling and starting the modules");
+    let lists = Lists::of(&config);
+    let wanted = Wanted { tables: lists.tables.clone(), ..Wanted::of(&config) };
+    let modules = wanted.load()?;
+    let exceptions = Live::open(&wanted, &modules, clock::now())?;
+    life.doing("opening the store");
+    let shared = Arc::new(prepare(config, &modules, (exceptions, lists), observe, life)?);
+    let well = opening::well_after_a_while(&shared);
+    life.doing("reading what the rules remember");
+    let poller = poller(&shared, &modules, until)?;
+    let reading = poller.begins();
+    let detector = Detector::new(&shared, modules)?;
+    life.doing("opening the sinks");
     let targets = targets(&shared)?;
+    say_start(&shared, &reading);
 
     let (polled, detected, hurry) = (flag(), flag(), flag());
     let ending = Ending { detected: detected.clone(), hurry: hurry.clone() };
@@ -160,97 +225,94 @@ async fn work(config: Config, until: Until, mut stop: watch::Receiver<bool>, obs
             stage(&format!("sink-{name}"), failed.clone(), move || deliver::run(&shared, &name, target, &ending))
         })
         .collect::<Result<Vec<_>>>()?;
+    shared.board.update(|status| (status.phase, status.doing) = (Phase::Running, String::new()));
 
     // A stage that can't save ends everything: going on would mean acting on what is not written down.
     let ended = merged(&mut stop, &mut failure);
-    let watches = watches(&shared, poller.public_lists(), until, &ended, &failed);
-    let result = with_status(&shared, poller.run(ended)).await;
-    let result = result.and(with_status(&shared, until_checked(watches, until)).await);
-    tracing::info!("polling ended; draining");
+    let watches = watches(&shared, poller.public_lists(), until, &ended, &failed, (asked, relevel));
+    let result = poller.run(ended).await;
+    well.abort();
+    shared.board.ended("poll");
+    let result = result.and(until_checked(watches, until).await);
+    shared.board.update(|status| {
+        (status.phase, status.doing) = (Phase::Draining, "running the modules over what was fetched".into());
+    });
+    tracing::info!("polling ended; what was fetched is still judged and delivered");
     polled.store(true, Ordering::Release);
     shared.bells.detect.ring();
-    let result = result.and(with_status(&shared, join(detecting)).await);
+    let result = result.and(join(detecting).await);
+    shared.board.update(|status| status.doing = "delivering".into());
     detected.store(true, Ordering::Release);
     shared.bells.deliver.ring();
     let result = result.and(drain(&shared, delivering, &hurry).await);
-    shared.board.write(&shared.paths.status, clock::now());
-    result?;
-    Ok(shared.board.now())
+    shared.board.update(|status| status.backlog = shared.store.backlog());
+    result
 }
 
-/// The store, opened or rebuilt, and the board.
-fn prepare(config: Config, modules: &[Module], exceptions: Live, observe: Observe) -> Result<Shared> {
-    std::fs::create_dir_all(&config.state_dir)
-        .with_context(|| format!("can't make the state folder {}", config.state_dir.display()))?;
-    let paths = Paths::of(&config.state_dir);
-    // Not sled's own lock: it looks at other files first, and what is wrong with those must not set a store aside in use.
-    let lock = crate::disk::lock(&paths.lock)
-        .with_context(|| format!("can't lock {}", paths.lock.display()))?
-        .with_context(|| format!("another gridwatch is running on state_dir {}", config.state_dir.display()))?;
-    let free = crate::disk::free_bytes(&config.state_dir)?;
-    if free < OPEN_MIN_BYTES {
-        anyhow::bail!(
-            "only {free} bytes free on the disk of {}, too few to open the store\nhint: free some space",
-            config.state_dir.display()
-        );
+/// True once there is a reason to end.
+pub fn is_told(mut told: watch::Receiver<Option<&'static str>>) -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(told.borrow().is_some());
+    tokio::spawn(async move {
+        let _ = told.wait_for(Option::is_some).await;
+        let _ = sender.send(true);
+        sender.closed().await;
+    });
+    receiver
+}
+
+/// The first line of a log: which program this is, what it runs with, and where it begins.
+fn say_start(shared: &Shared, reading: &str) {
+    let (config, status) = (&shared.config, shared.board.now());
+    let module = |m: &ModuleStatus| format!("{}@{} {}", m.name, m.version, &m.digest[..12.min(m.digest.len())]);
+    let sink = |sink: &config::Sink| match &sink.target {
+        config::Target::Stdout => format!("{} (standard output, {})", sink.name, sink.view.name()),
+        config::Target::File { path, .. } => format!("{} ({}, {})", sink.name, path.display(), sink.view.name()),
+    };
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        pid = status.pid,
+        config = %config.modules.places.file.display(),
+        state_dir = %config.state_dir.display(),
+        slack = config.slack.base_url,
+        modules = status.modules.iter().map(module).collect::<Vec<_>>().join(", "),
+        sinks = config.sinks.iter().map(sink).collect::<Vec<_>>().join(", "),
+        archive = config.archive.as_ref().map_or("none is kept".to_owned(), |archive| archive.dir.display().to_string()),
+        reading,
+        "gridwatch starts"
+    );
+    for warning in check::old_lists(config, clock::now()) {
+        tracing::warn!("{}", warning.text);
     }
-    let store = open_or_set_aside(&paths)?;
+}
+
+/// The store, opened or rebuilt, and what there is to say of modules and sinks.
+fn prepare(
+    config: Config,
+    modules: &[Module],
+    (exceptions, lists): (Live, Lists),
+    observe: Observe,
+    life: &Lifetime,
+) -> Result<Shared> {
+    let paths = Paths::of(&config.state_dir);
     damage::end_at_panics(paths.damaged.clone());
+    let store = opening::store(&paths)?;
     let module = |m: &Module| ModuleStatus {
         name: m.manifest.name.clone(),
         version: m.manifest.version.to_string(),
         digest: m.digest.clone(),
         rules: m.manifest.rules.len(),
+        rule_ids: m.manifest.rules.iter().map(|rule| format!("{}.{}", m.manifest.name, rule.id)).collect(),
         ..ModuleStatus::default()
     };
-    let board = Board::new(Status {
-        pid: std::process::id(),
-        version: env!("CARGO_PKG_VERSION").into(),
-        started: clock::now(),
-        modules: modules.iter().map(module).collect(),
-        catalogue: Catalogue { checked: store.drift()?, ..Catalogue::default() },
-        ..Status::default()
+    let (board, checked, backlog) = (life.board.clone(), store.drift()?, store.backlog());
+    board.update(|status| {
+        status.modules = modules.iter().map(module).collect();
+        status.catalogue = Catalogue { checked, ..Catalogue::default() };
+        status.sinks = config.sinks.iter().map(|sink| (sink.name.clone(), SinkStatus::default())).collect();
+        status.backlog = backlog;
     });
     observe(&Happening::Modules(&board.now().modules));
-    Ok(Shared { config, paths, store, board, bells: Bells::default(), observe, exceptions, _lock: lock })
-}
-
-/// A damaged store is moved aside, never deleted: it is evidence, and it may hold undelivered records.
-fn open_or_set_aside(paths: &Paths) -> Result<Store> {
-    let checkpoint = Checkpoint::read(&paths.checkpoint);
-    let error = match open(paths, checkpoint) {
-        Ok(store) => return Ok(store),
-        Err(error) if !damage::is_damage(&error) => return Err(error),
-        Err(error) => error,
-    };
-    let aside = paths.store.with_extension(format!("broken-{}", clock::now().0));
-    tracing::error!(error = format!("{error:#}"), set_aside = %aside.display(), ?checkpoint,
-        "the store can't be used; rebuilding it by reading Slack again from before the checkpoint, or from the configured \
-         start if there is none (what was delivered since may be delivered once more, with the same ids)");
-    if paths.store.exists() {
-        std::fs::rename(&paths.store, &aside).with_context(|| format!("can't set {} aside", paths.store.display()))?;
-    }
-    let store = Store::open(&paths.store).context("can't make a new store")?;
-    if let Some(checkpoint) = checkpoint {
-        store.skip_to(checkpoint.next_seq + NUMBER_GAP, checkpoint.next_record + NUMBER_GAP)?;
-    }
-    if paths.damaged.exists() {
-        std::fs::remove_file(&paths.damaged).with_context(|| format!("can't remove {}", paths.damaged.display()))?;
-    }
-    Ok(store)
-}
-
-fn open(paths: &Paths, checkpoint: Option<Checkpoint>) -> Result<Store> {
-    if let Some(what) = damage::marked(&paths.damaged) {
-        return Err(Damaged(format!("in the last run: {what}")).into());
-    }
-    let store = Store::open(&paths.store)?;
-    match checkpoint {
-        Some(checkpoint) if store.is_behind(&checkpoint)? => {
-            Err(Damaged("it is older than its checkpoint; commits are missing".into()).into())
-        }
-        _ => Ok(store),
-    }
+    Ok(Shared { config, paths, store, board, bells: Bells::default(), observe, exceptions, lists })
 }
 
 fn poller(shared: &Arc<Shared>, modules: &[Module], until: Until) -> Result<Poller> {
@@ -287,10 +349,11 @@ struct Detector {
 
 impl Detector {
     fn new(shared: &Shared, mut modules: Vec<Module>) -> Result<Self> {
-        let mut pipeline = pipeline(&modules, shared.config.networks.clone(), shared.config.tables())
+        let mut pipeline = pipeline(&modules, shared.lists.networks(), shared.lists.tables.clone())
             .with_state_max(shared.config.detect.state_max_bytes as usize)
             .with_provisioning(shared.config.provisioning.clone())
-            .with_risk(shared.config.detect.risk);
+            .with_risk(shared.config.detect.risk)
+            .with_zone(shared.config.detect.zone.clone());
         let mut answers = Answers::new(shared.config.asking.as_ref())?;
         for row in shared.store.rule_state() {
             let (key, value) = row?;
@@ -324,14 +387,18 @@ fn targets(shared: &Shared) -> Result<Vec<(String, Target)>> {
         let resume = resume(&shared.store, &sink.name)?;
         let opened: Box<dyn crate::sink::Sink> = match &sink.target {
             config::Target::Stdout => Box::new(StdoutSink::open(&resume)),
-            config::Target::File { path, rotate_bytes, keep } => {
-                let rotation = Rotation { rotate_bytes: *rotate_bytes, keep: *keep };
+            &config::Target::File { ref path, rotate_bytes, keep, keep_s, keep_bytes } => {
+                let rotation = Rotation { rotate_bytes, keep, keep_s, keep_bytes };
                 Box::new(FileSink::open(path, rotation, resume).with_context(|| format!("sink `{}`", sink.name))?)
             }
         };
         targets.push((
             sink.name.clone(),
-            Target::Sink { sink: opened, view: sink.view, raw_data: sink.raw_data, include: sink.include },
+            Target::Sink {
+                sink: opened,
+                form: Form { view: sink.view, raw_data: sink.raw_data, max_line: sink.max_line },
+                include: sink.include,
+            },
         ));
     }
     let history = History::open(&config.state_dir, resume(&shared.store, HISTORY)?)?;
@@ -363,10 +430,11 @@ fn watches(
     until: Until,
     stop: &watch::Receiver<bool>,
     failed: &Arc<watch::Sender<bool>>,
+    (asked, relevel): (watch::Receiver<u64>, Relevel),
 ) -> Vec<Watch> {
-    let (catalogue, exceptions, people) = (shared.clone(), shared.clone(), shared.clone());
-    let (folder, of_folder) = (shared.clone(), stop.clone());
-    let [of_catalogue, of_exceptions, of_people] = [stop.clone(), stop.clone(), stop.clone()];
+    let [catalogue, exceptions, people, lists_again, folder] = [(); 5].map(|()| shared.clone());
+    let [of_catalogue, of_exceptions, of_people, of_lists, of_folder] = [(); 5].map(|()| stop.clone());
+    let asked_too = asked.clone();
     let drift = async move {
         match until {
             Until::Stopped => drift::watch(&catalogue, &lists, of_catalogue).await,
@@ -375,7 +443,7 @@ fn watches(
     };
     let exceptions = async move {
         match until {
-            Until::Stopped => exceptions::watch(&exceptions, of_exceptions).await,
+            Until::Stopped => exceptions::watch(&exceptions, of_exceptions, asked).await,
             Until::UpToDate => exceptions::tell(&exceptions, clock::now()),
         }
     };
@@ -385,6 +453,12 @@ fn watches(
             Until::UpToDate => roster::once(&people).await,
         }
     };
+    let again = async move {
+        match until {
+            Until::Stopped => reload::watch(&lists_again, of_lists, asked_too, &relevel).await,
+            Until::UpToDate => Ok(()),
+        }
+    };
     let modules = async move {
         match until {
             Until::Stopped => modules::watch::watch(&folder, of_folder).await,
@@ -392,6 +466,7 @@ fn watches(
         }
     };
     vec![
+        beside("the watch for SIGHUP", Duration::ZERO, failed, again),
         beside("the watch over the modules folder", CATALOGUE, failed, modules),
         beside("the drift watch", CATALOGUE, failed, drift),
         beside("the watch over the exceptions file", CATALOGUE, failed, exceptions),
@@ -478,18 +553,6 @@ fn merged(stop: &mut watch::Receiver<bool>, failure: &mut watch::Receiver<bool>)
     receiver
 }
 
-/// Waits for something and keeps `status.json` current meanwhile.
-async fn with_status<T>(shared: &Arc<Shared>, work: impl Future<Output = T>) -> T {
-    tokio::pin!(work);
-    loop {
-        shared.board.write(&shared.paths.status, clock::now());
-        match tokio::time::timeout(STATUS_EVERY, &mut work).await {
-            Ok(result) => return result,
-            Err(_) => continue,
-        }
-    }
-}
-
 async fn join(thread: JoinHandle<Result<()>>) -> Result<()> {
     let joined = tokio::task::spawn_blocking(move || thread.join()).await?;
     joined.unwrap_or_else(|_| Err(anyhow::anyhow!("a stage panicked")))
@@ -505,10 +568,14 @@ async fn drain(shared: &Arc<Shared>, threads: Vec<JoinHandle<Result<()>>>, hurry
     });
     let mut result = Ok(());
     for thread in threads {
-        result = result.and(with_status(shared, join(thread)).await);
+        result = result.and(join(thread).await);
     }
     patience.abort();
-    let left = shared.store.next_record().saturating_sub(shared.store.first_record());
+    // A store that couldn't be written to has been told of; what it holds is still to be delivered.
+    let left = match &result {
+        Ok(()) => shared.store.trim()?,
+        Err(_) => shared.store.next_record().saturating_sub(shared.store.first_record()),
+    };
     if left > 0 {
         tracing::warn!(records = left, "not delivered yet; they stay in the store for the next start");
     }

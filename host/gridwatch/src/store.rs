@@ -21,6 +21,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::drift::Checked;
 use crate::record::{self, Record};
+use crate::status::Backlog;
 use anyhow::{Context, Result};
 use gridwatch_core::batch::MAX_BATCH_BYTES;
 use gridwatch_core::entry::{Entry, hex};
@@ -62,6 +63,8 @@ struct Counters {
     next_record: u64,
     first_record: u64,
     next_fault: u64,
+    /// Entries that wait for detection.
+    pending: u64,
     /// What waits for detection or delivery.
     backlog_bytes: u64,
 }
@@ -97,11 +100,9 @@ struct Released {
 impl Store {
     /// Opens or makes the store. It has to be set aside if the error [is damage](damage::is_damage).
     pub fn open(dir: &Path) -> Result<Self> {
-        // sled has panicked on stores that a bad shutdown left behind (sled issues 1166, 1533).
-        let open = || sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(64 << 20).open();
-        let db = std::panic::catch_unwind(open)
-            .map_err(|_| Damaged("sled panicked".into()))?
-            .with_context(|| format!("can't open the store in {}", dir.display()))?;
+        crate::folder::make(dir, crate::folder::PRIVATE).with_context(|| format!("can't make {}", dir.display()))?;
+        let db = sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(64 << 20).open();
+        let db = db.with_context(|| format!("can't open the store in {}", dir.display()))?;
         let store = Self { db, counters: Mutex::default() };
         match store.get::<u32>(b"mformat")? {
             None => {
@@ -148,6 +149,10 @@ impl Store {
     /// Damage may also be that the newest commits are missing: sled takes up what is before a damaged place and says
     /// nothing. The checkpoint is written after the commits it speaks of, so a store can't be behind it.
     pub fn is_behind(&self, checkpoint: &Checkpoint) -> Result<bool> {
+        // A rebuild begins before its checkpoint, and isn't behind it until there is a newer one.
+        if self.get::<Checkpoint>(b"mrebuilt")?.as_ref() == Some(checkpoint) {
+            return Ok(false);
+        }
         let watermark = self.get::<PollState>(b"mpoll")?.and_then(|state| state.watermark());
         Ok(watermark < Some(checkpoint.watermark)
             || self.next_seq() < checkpoint.next_seq
@@ -171,6 +176,7 @@ impl Store {
         }
         for row in self.db.scan_prefix(b"p") {
             counters.backlog_bytes += row?.1.len() as u64;
+            counters.pending += 1;
         }
         Ok(())
     }
@@ -194,7 +200,7 @@ impl Store {
         commit: &Commit,
         late: &LateHistogram,
     ) -> Result<()> {
-        let (mut batch, mut bytes) = (sled::Batch::default(), 0);
+        let (mut batch, mut bytes, mut added) = (sled::Batch::default(), 0, 0);
         for Arrival { entry, sighting, counts_as } in arrivals.each.iter().filter(|a| a.sighting.is_delivered()) {
             let mut sight = Sight { counts_as: *counts_as, ..Sight::first(first_seen) };
             if let Sighting::Version { number, other_act } = sighting {
@@ -202,6 +208,7 @@ impl Store {
             }
             let value = pending_value(entry, sight);
             bytes += value.len() as u64;
+            added += 1;
             batch.insert(pending_key(lane, entry, sight), value);
         }
         arrivals.put(&mut batch);
@@ -215,7 +222,9 @@ impl Store {
         }
         self.release(&mut batch, lane, commit)?;
         self.commit(batch)?;
-        self.lock().backlog_bytes += bytes;
+        let mut counters = self.lock();
+        counters.backlog_bytes += bytes;
+        counters.pending += added;
         Ok(())
     }
 
@@ -320,6 +329,7 @@ impl Store {
         shared.next_seq = counters.next_seq;
         shared.next_record = counters.next_record;
         shared.next_fault = counters.next_fault;
+        shared.pending = shared.pending.saturating_sub(taken.len() as u64);
         shared.backlog_bytes = (shared.backlog_bytes + grown).saturating_sub(shrunk);
         Ok(())
     }
@@ -455,9 +465,47 @@ impl Store {
         self.lock().first_record
     }
 
+    /// What waits for detection, and for a sink.
+    pub fn backlog(&self) -> Backlog {
+        let counters = self.lock();
+        let records = counters.next_record.saturating_sub(counters.first_record);
+        Backlog { entries: counters.pending, records, bytes: counters.backlog_bytes }
+    }
+
     /// Bytes that wait for detection or for a sink.
     pub fn backlog_bytes(&self) -> u64 {
         self.lock().backlog_bytes
+    }
+
+    /// Notes the checkpoint that this store was begun from, after the one before it was lost.
+    pub fn rebuilt_from(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let mut batch = sled::Batch::default();
+        put(&mut batch, b"mrebuilt", checkpoint);
+        self.commit(batch)
+    }
+
+    /// Drops what all sinks have taken; how many records are left. Two sinks that save their positions at the same time
+    /// each see the other's old one, so that what both have taken may still be there.
+    pub fn trim(&self) -> Result<u64> {
+        let lowest = self.db.scan_prefix(b"s").values();
+        let lowest = lowest.map(|value| Ok(parse::<Position>("a sink's position", &value?)?.next));
+        let lowest = lowest.collect::<Result<Vec<u64>>>()?.into_iter().min().unwrap_or(0);
+        let (mut batch, mut freed, first) = (sled::Batch::default(), 0, self.first_record());
+        for row in self.db.range(outbox_key(first)..outbox_key(lowest.max(first))) {
+            let (key, value) = row?;
+            freed += value.len() as u64;
+            batch.remove(key);
+        }
+        self.commit(batch)?;
+        let mut counters = self.lock();
+        counters.first_record = counters.first_record.max(lowest).min(counters.next_record);
+        counters.backlog_bytes = counters.backlog_bytes.saturating_sub(freed);
+        Ok(counters.next_record.saturating_sub(counters.first_record))
+    }
+
+    /// Puts an alert of gridwatch's own on its way.
+    pub fn commit_alert(&self, alert: &Record) -> Result<()> {
+        self.commit_watched(b"mown", &1u8, std::slice::from_ref(alert))
     }
 
     /// Starts numbering where a lost store may have left off: numbers are never used twice.

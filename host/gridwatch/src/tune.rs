@@ -4,11 +4,13 @@
 //! counts on the day of its newest event. Where the archive doesn't reach back as far as was asked for, rates are over the days
 //! that it has.
 
+mod judge;
 mod report;
 mod sweep;
 
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Homes};
+use crate::embedded::Folder;
 use crate::exceptions::{Live, command::state};
 use crate::history;
 use crate::modules::Wanted;
@@ -20,6 +22,7 @@ use gridwatch_core::exception::Exceptions;
 use gridwatch_core::manifest::{Manifest, Rule, Severity};
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_detect::Module;
+use judge::Judgement;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::io::IsTerminal;
@@ -33,8 +36,14 @@ const NOISIEST: usize = 3;
 #[derive(Debug, Args)]
 pub struct Options {
     /// The configuration that gridwatch runs with.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "state_dir", conflicts_with = "state_dir")]
+    config: Option<PathBuf>,
+    /// Its state folder, where there is no configuration at hand: without exceptions, and with the modules' default settings.
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Folder of the modules, beside --state-dir.
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    modules: Option<PathBuf>,
     /// How far back to look.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=400))]
     days: u64,
@@ -84,8 +93,10 @@ pub struct RuleNumbers {
     /// What the rule's manifest allows ordinary life to cost, in alerts of Medium or above (of a lower rule: of any severity), a
     /// day and 1,000 users; `null` for gridwatch's own rules.
     pub budget: Option<f64>,
-    /// Whether it cost more, as far as people are known.
+    /// Whether it cost more, as far as people are known and the numbers allow to say.
     pub over_budget: Option<bool>,
+    /// Why, or why that can't be said; `null` where there is no budget, or no archive to count people in.
+    pub judgement: Option<Judgement>,
     /// Alerts of each day (UTC), from that of `from` to that of `to`.
     pub by_day: Vec<u64>,
     /// Alerts that exceptions held back; not among `alerts`.
@@ -103,27 +114,44 @@ pub struct Hid {
     pub state: &'static str,
     pub expires: Option<UnixSeconds>,
     pub alerts: u64,
-    /// As of the last revision of each alert that was kept: those are made at 1, 10, 100 … findings.
+    /// As of the last revision of each alert that was kept; what came since may not have been told yet.
     pub findings_at_least: u64,
     pub newest: Option<UnixSeconds>,
     pub worst: Option<Severity>,
 }
 
+impl Options {
+    /// What to read, and the modules to measure it by. Only looks: no secret is needed.
+    fn about(&self) -> Result<(Homes, Wanted, Option<Folder>)> {
+        match (&self.config, &self.state_dir) {
+            (Some(path), _) => Ok((Homes::read(path)?, Wanted::of(&Config::look(path)?).looking(), None)),
+            (None, Some(dir)) => {
+                let folder = Folder::of(self.modules.as_deref())?;
+                let mut wanted = Wanted::in_dir(folder.path());
+                wanted.grant_lookups();
+                wanted.responses = Some(crate::respond::journal::path(dir));
+                Ok((Homes::of_state_dir(dir), wanted, Some(folder)))
+            }
+            (None, None) => bail!("--config or --state-dir is needed"),
+        }
+    }
+}
+
 pub fn run(options: &Options) -> Result<u8> {
-    let config = Config::load(&options.config)?;
+    // What was unpacked stays until the end.
+    let (homes, wanted, _unpacked) = options.about()?;
     let now = clock::now();
     let asked = now.seconds().minus(options.days * DAY_S);
-    let wanted = Wanted::of(&config);
     let manifests = modules::manifests(&wanted.dir)?;
     if let Some(rule) = &options.rule {
         check_rule(rule, &manifests)?;
     }
     let exceptions = exceptions(&wanted)?;
-    let archive = config.archive.as_ref().map(|archive| archive.dir.as_path());
+    let archive = homes.archive.as_deref();
     progress("counting who was active, from the archive");
     let seen = archive.map(|dir| Seen::between(dir, asked, now.seconds())).transpose()?;
     let from = seen.as_ref().and_then(|seen| seen.first).unwrap_or(asked).max(asked);
-    let mut alerts = history::alerts(&config.state_dir)?;
+    let mut alerts = history::alerts(&homes.state_dir)?;
     alerts.retain(|alert| (from..=now.seconds()).contains(&alert.last));
     let period = Period { from, to: now.seconds(), users: seen.map(|seen| seen.actors.len() as u64) };
     let hid = hid(&alerts, &exceptions, now.seconds());
@@ -164,6 +192,11 @@ pub struct Period {
 }
 
 impl Period {
+    /// As they are.
+    fn seen_days(&self) -> f64 {
+        self.to.0.saturating_sub(self.from.0) as f64 / DAY_S as f64
+    }
+
     /// At least one: what happened in the first hours isn't a rate yet.
     pub fn days(&self) -> f64 {
         (self.to.0.saturating_sub(self.from.0) as f64 / DAY_S as f64).max(1.0)
@@ -248,10 +281,14 @@ impl RuleNumbers {
         let medium_or_above = told.iter().filter(|alert| alert.severity >= Severity::Medium).count();
         let known = rule_of(rule, manifests);
         let counted = match known {
-            Some(known) if known.severity >= Severity::Medium => medium_or_above as f64 / period.days(),
-            _ => a_day,
+            Some(known) if known.severity >= Severity::Medium => medium_or_above,
+            _ => told.len(),
         };
         let budget = known.map(|known| known.budget);
+        let judgement = budget.zip(period.users).map(|(budget, users)| {
+            let allowed = budget * period.days() * users as f64 / 1_000.0;
+            Judgement::of(counted as u64, allowed, period.seen_days())
+        });
         Self {
             rule: rule.to_owned(),
             alerts: told.len() as u64,
@@ -259,7 +296,8 @@ impl RuleNumbers {
             a_day,
             a_day_per_1000_users: per_1000(a_day),
             budget,
-            over_budget: budget.zip(per_1000(counted)).map(|(budget, cost)| cost > budget),
+            over_budget: judgement.and_then(Judgement::is_over),
+            judgement,
             by_day: period.by_day(told.iter().map(|alert| alert.last)),
             suppressed: (alerts.len() - told.len()) as u64,
             actors: noisiest(told.iter().map(|alert| actor(alert))),

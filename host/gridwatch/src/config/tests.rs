@@ -37,7 +37,7 @@ impl Place {
     fn load(&self, text: &str) -> Result<Config, Problems> {
         fs::write(self.path("gridwatch.toml"), text).unwrap();
         let env = |name: &str| (name == "SLACK_AUDIT_TOKEN").then(|| "xoxp-s3cret".to_owned());
-        check::load(&self.path("gridwatch.toml"), &env)
+        check::load(&self.path("gridwatch.toml"), &env, Purpose::Run)
     }
 
     /// The problems, without the folder's name and without hints.
@@ -87,6 +87,7 @@ fn the_example_is_valid_and_so_is_every_key_in_its_comments() {
     place.secret("people-token", "xoxb-s3cret", 0o600);
     let all = place.load(&uncommented.collect::<String>()).unwrap();
     assert!(!all.networks.is_empty());
+    assert_eq!(Some(&all.detect.zone), Zone::named("Europe/Berlin").as_ref());
     assert!(all.slack.rotation.is_some() && all.asking.is_some());
     let values = |config: &Config| {
         let s = &config.slack;
@@ -101,6 +102,19 @@ fn the_example_is_valid_and_so_is_every_key_in_its_comments() {
         format!("{slack:?} {rest:?} {:?} {:?}", config.store, config.log)
     };
     assert_eq!(values(&all), values(&defaults), "a default in the example is not the real one");
+}
+
+#[test]
+fn a_time_zone_that_does_not_exist_is_told() {
+    let place = Place::new();
+    for name in ["Europe/Berln", "CEST", "+02:00"] {
+        let told = place.problems(&format!("{SMALL}[detect]\ntimezone = \"{name}\"\n"));
+        assert!(
+            told.iter().any(|line| line.contains(&format!("detect.timezone: `{name}` is no time zone"))),
+            "{told:?}"
+        );
+    }
+    assert_eq!(place.load(SMALL).unwrap().detect.zone, Zone::default());
 }
 
 #[test]
@@ -390,7 +404,7 @@ fn two_sinks_on_one_file_are_refused() {
 #[test]
 fn a_missing_or_broken_file_is_one_clear_problem() {
     let place = Place::new();
-    let missing = check::load(&place.path("none.toml"), &|_| None).unwrap_err().to_string();
+    let missing = check::load(&place.path("none.toml"), &|_| None, Purpose::Run).unwrap_err().to_string();
     assert!(missing.contains("cannot be read") && missing.contains("hint:"), "{missing}");
     assert_eq!(place.problems("a = 1\nb =").len(), 1);
     assert!(place.problems("a = 1\nb =")[0].starts_with("2: : is no TOML"));
@@ -421,4 +435,20 @@ fn the_responders_token_is_read_only_when_it_is_wanted() {
     ] {
         assert!(told.iter().any(|line| line.contains(expected)), "{expected}: {told:?}");
     }
+}
+
+#[test]
+fn a_backfill_larger_than_what_a_sink_keeps_is_told() {
+    let place = Place::new();
+    let file = "[[sink]]\nname = \"f\"\ntype = \"file\"\npath = \"e.ndjson\"\n";
+    let warned = |slack: &str, sink: &str| {
+        let text = SMALL.replace("token_file", &format!("{slack}\ntoken_file"));
+        let warnings = place.load(&format!("{text}\n{file}{sink}")).unwrap().warnings(UnixSeconds(1_800_000_000));
+        warnings.join("\n")
+    };
+    assert_eq!(warned("", ""), "");
+    let told = warned("backfill = \"400d\"", "");
+    assert!(told.contains("sink `f`") && told.contains("400 days") && told.contains("12782 entries a day"), "{told}");
+    assert_eq!(warned("backfill = \"400d\"", "keep_bytes = \"1024GiB\""), "");
+    assert_eq!(warned("backfill = \"400d\"", "keep = 0"), "");
 }

@@ -24,6 +24,8 @@ use std::sync::Arc;
 const BATCH: usize = 2_048;
 /// Values tried of a setting, the present one among them.
 const VALUES: usize = 7;
+/// Where no value gives more, the difference between two of them is chance.
+pub const FEWEST: u64 = 3;
 
 /// One setting.
 #[derive(Debug, Serialize)]
@@ -63,6 +65,11 @@ impl Sweep {
     /// A value as a person writes it.
     pub fn text(&self, value: u64) -> String {
         if self.unit.is_some() { span_text(value) } else { value.to_string() }
+    }
+
+    /// Too few alerts of every value to prefer one.
+    pub fn is_thin(&self) -> bool {
+        self.values.iter().all(|given| given.alerts < FEWEST)
     }
 
     /// Does it matter to the rule what the value is?
@@ -147,7 +154,8 @@ fn tried(trial: &Trial<'_>, values: &[u64]) -> Result<Vec<Given>> {
     exceptions.also_for(trial.module, &names);
     let mut pipeline = Pipeline::new(services)
         .with_networks(trial.wanted.networks.clone())
-        .with_provisioning(trial.wanted.provisioning.clone());
+        .with_provisioning(trial.wanted.provisioning.clone())
+        .with_zone(trial.wanted.zone.clone());
     pipeline.except(Arc::new(exceptions));
     pipeline.set_echoes(trial.quiet.echoes.clone());
     let counted = counted(trial, pipeline, modules)?;

@@ -91,7 +91,10 @@ pub(super) static BASE_EVENT: Object = plain(
         enumeration("severity_id", &SEVERITIES, "How much it calls for a look.").required(),
         time("start_time", "When the act took place, where that is not when it was found."),
         text("status", "Caption of the status."),
-        text("status_detail", "The reason that the entry gives in one text, or what silenced the alert."),
+        text(
+            "status_detail",
+            "The reason that the entry gives in one text; of an alert, why it is sent again, or what silenced it.",
+        ),
         enumeration("status_id", &[id(0, "Unknown"), id(1, "Success"), id(2, "Failure")], "Did it come off?"),
         time("time", "When it was logged; if that can't be believed, when gridwatch first saw it.").required(),
         text("type_name", "Class and activity in words."),
@@ -582,6 +585,7 @@ pub(super) static METADATA: Object = plain(
     "About the record.",
     &[
         text("event_code", "Slack's action, or gridwatch's rule."),
+        of("is_truncated", Type::Boolean, "Is something left out of the record, because it was too long?").only(V1_8_0),
         text("labels", "What was odd about the entry.").many(),
         text("log_format", "JSON.").only(V1_8_0),
         text("log_name", "The log that it comes from."),
@@ -594,6 +598,7 @@ pub(super) static METADATA: Object = plain(
         of("sequence", Type::Integer, "Number of the entry in gridwatch's order of detection."),
         text("tenant_uid", "The enterprise."),
         text("uid", "Slack's id of the entry, or a hash of it where it has none; of an alert, id and revision."),
+        of("untruncated_size", Type::Integer, "Kilobytes of the whole record, if something is left out.").only(V1_8_0),
         text("version", "Version of OCSF.").required(),
     ],
 );
