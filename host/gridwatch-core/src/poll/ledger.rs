@@ -363,7 +363,12 @@ mod tests {
     #[test]
     fn settled_rows_merge_per_day() {
         let mut ledger = Ledger::default();
-        (0..240).for_each(|n| ledger.record(&config(), read(n * HOUR, (n + 1) * HOUR - 1, 1000 * HOUR)));
+        let hour = |n| read(n * HOUR, (n + 1) * HOUR - 1, 1000 * HOUR);
+        (0..240).for_each(|n| ledger.record(&config(), hour(n)));
+        // Old when it was read, so once more.
+        assert!(ledger.due(&config(), UnixSeconds(1001 * HOUR)).is_some());
+        (0..240).for_each(|n| ledger.record(&config(), Reading { reread: true, ..hour(n) }));
+        assert_eq!(ledger.due(&config(), UnixSeconds(u64::MAX)), None);
         assert_eq!(ledger.len(), 10);
     }
 

@@ -159,10 +159,11 @@ impl OpenWindow {
         self.begun = None;
     }
 
-    /// As much time as half of the first page held; `None` unless only that was read.
-    pub(super) fn half_a_page_s(&self) -> Option<u64> {
+    /// As much time as a third of the first page held: twice that, and the overlap, fit as well. `None` unless only that page
+    /// was read.
+    pub(super) fn fitting_s(&self) -> Option<u64> {
         let reached = self.reached.filter(|_| self.page == 1)?;
-        Some((self.window.latest().0.saturating_sub(reached.0) / 2).max(1))
+        Some((self.window.latest().0.saturating_sub(reached.0) / 3).max(1))
     }
 
     pub(super) fn ask_for_smaller_pages(&mut self) {
@@ -332,6 +333,14 @@ impl PollState {
 
     pub fn open_window(&self, lane: Lane) -> Option<&OpenWindow> {
         self.lane(lane).open.as_ref()
+    }
+
+    /// Seconds of a lane's open window that this walk has shown, as far as they are new.
+    pub fn covered_s(&self, lane: Lane) -> u64 {
+        self.open_window(lane).map_or(0, |open| {
+            let from = open.reached.map_or(open.window.latest(), |reached| reached.max(open.fresh_from));
+            open.window.latest().0.saturating_sub(from.0)
+        })
     }
 
     /// Length of the next live window while catching up, in seconds.
