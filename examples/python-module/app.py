@@ -1,13 +1,17 @@
 """Sign-ins at night, as the smallest module that does something: one function from rows to findings."""
 
 import json
+import traceback
 
 from wit_world import exports
+from wit_world.imports import log
 from wit_world.imports.types import Batch, Finding, Label
 
 # Positions in module.toml.
 ACTION, ACTOR_ID, ACTOR_EMAIL = 0, 1, 2
 NIGHT = 0
+# The host puts a line of this level into the fault, if the call ends badly.
+LAST_WORDS = 2
 
 # Settings, from `configure`. Not on the object: a new one is made for each call.
 CONFIG: dict = {}
@@ -18,7 +22,11 @@ class Rules(exports.Rules):
         CONFIG.update(json.loads(config_json))
 
     def evaluate(self, rows: Batch) -> list[Finding]:
-        return [self.finding(rows, row) for row in range(len(rows.seqs)) if self.at_night(rows.times_ms[row])]
+        try:
+            return [self.finding(rows, row) for row in range(len(rows.seqs)) if self.at_night(rows.times_ms[row])]
+        except Exception:
+            log.write(LAST_WORDS, traceback.format_exc())
+            raise
 
     def at_night(self, time_ms: int) -> bool:
         hour = time_ms // 3_600_000 % 24

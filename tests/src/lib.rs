@@ -7,6 +7,8 @@ pub mod guests;
 pub mod host;
 pub mod labelled;
 pub mod mmdb;
+pub mod raw;
+pub mod served;
 pub mod sim;
 
 /// The kinds of entity that Slack is known to log, none at all, and one that nobody knows.

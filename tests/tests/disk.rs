@@ -185,3 +185,31 @@ fn an_archive_on_a_full_disk_delays_no_sink_and_gets_everything_later() {
     host.run_once_well();
     host.assert_exactly(&ids);
 }
+
+#[test]
+fn a_disk_that_is_full_at_the_start_is_waited_for() {
+    let from = now() - 86_400;
+    let slack = Slack::start(org(300, from, now() - 120));
+    let host = Host::new(&Setup::in_small_steps(&slack.base_url(), from));
+    let Some(disk) = SmallDisk::mount(&host.path("state"), 64) else { return };
+    disk.fill(4 << 20);
+    let mut gridwatch = host.start(&[]);
+    until("it says what it waits for", || paused_by_disk(&host));
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    assert!(gridwatch.try_wait().expect("a child").is_none(), "{}", host.log());
+    assert!(host.log().contains("waiting for room"), "{}", host.log());
+    disk.make_room();
+    until("everything delivered", || host.delivered().len() == 300);
+    signal(&gridwatch, "TERM");
+    assert!(ends_within(SOON_S, gridwatch).success(), "{}", host.log());
+    host.assert_exactly(&slack.truth().ids);
+
+    // Told to stop while it waits, it stops; what ends by itself doesn't wait.
+    disk.fill(0);
+    let gridwatch = host.start(&[]);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    signal(&gridwatch, "TERM");
+    assert!(ends_within(SOON_S, gridwatch).success(), "{}", host.log());
+    let output = host.run_once();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+}

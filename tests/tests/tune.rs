@@ -459,7 +459,9 @@ fn the_numbers_of_tune_are_those_of_a_hand_count() {
     let burst = tuning["rules"].as_array().unwrap().iter().find(|r| r["rule"] == "sign-in.burst").expect("the rule");
     assert_eq!((&burst["alerts"], &burst["medium_or_above"], &burst["suppressed"]), (&json!(2), &json!(0), &json!(1)));
     assert_eq!(burst["actors"], json!([["W12", 1], ["W25", 1]]));
-    assert_eq!((burst["budget"].as_f64().map(|b| b > 0.0), &burst["over_budget"]), (Some(true), &json!(true)));
+    // Two alerts among six people in a day or two are 200 a day and 1,000 people, and no rate that one could judge.
+    assert_eq!((burst["budget"].as_f64().map(|b| b > 0.0), &burst["over_budget"]), (Some(true), &Value::Null));
+    assert_eq!(burst["judgement"], "too_few");
     let by_day = burst["by_day"].as_array().expect("days");
     assert_eq!((by_day.len(), by_day[0].as_u64(), by_day[1].as_u64()), (2, Some(2), Some(0)), "yesterday and today");
     assert_eq!(tuning["actors"].as_array().map(Vec::len), Some(3), "{}", tuning["actors"]);
@@ -472,6 +474,7 @@ fn the_numbers_of_tune_are_those_of_a_hand_count() {
     assert_eq!((&hid(0)["id"], &hid(0)["alerts"], &hid(0)["worst"]), (&json!("noisy"), &json!(1), &json!("low")));
     assert_eq!((&hid(1)["id"], &hid(1)["alerts"], &hid(1)["state"]), (&json!("idle"), &json!(0), &json!("holds")));
     let shown = stdout(&say(&host, &["tune"]));
+    assert!(shown.contains("? too few to judge"), "{shown}");
     assert!(shown.contains("hid nothing: idle") && !shown.contains('\u{1b}'), "{shown}");
 
     let output = say(&host, &["tune", "--rule", "sign-in.burst", "--format", "json"]);
@@ -526,4 +529,5 @@ fn spans_are_tried_out_as_numbers_are() {
     assert_eq!(given, expected, "{tuning}");
     let shown = stdout(&say(&host, &["tune", "--rule", "people.huddle-intrusion"]));
     assert!(shown.contains("incident_lately is 60m; allowed 10m to 14d") && shown.contains("→ 60m "), "{shown}");
+    assert!(shown.contains("too few to judge: no value gave even 3 alerts"), "{shown}");
 }

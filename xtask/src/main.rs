@@ -77,6 +77,12 @@ enum Task {
         args: Vec<OsString>,
     },
 
+    /// Build the program to hand out: target/release/gridwatch, with the modules in it
+    ///
+    /// Such a gridwatch runs its demo, `detections` and `coverage` anywhere. For `run`, copy target/modules/*.wasm to where the
+    /// configuration says.
+    Release,
+
     /// Measure
     Bench {
         /// What to measure
@@ -103,6 +109,9 @@ enum Bench {
     /// --seeds 1,2` for another org
     Detections,
 }
+
+/// Tells the build script of gridwatch which modules to put into the program.
+const EMBED: &str = "GRIDWATCH_EMBED_MODULES";
 
 /// Each file in `docs` and what prints it.
 const DOCS: &[(&str, &[&str])] = &[
@@ -136,6 +145,7 @@ fn run(cli: &Cli) -> Result<()> {
         }
         Task::Demo { args } => repo.demo(args),
         Task::Test { seeds, args } => repo.test(*seeds, args),
+        Task::Release => repo.release(),
         Task::Bench { what, args } => repo.bench(*what, args),
         Task::Docs => repo.docs(),
         Task::Ci => repo.ci(),
@@ -169,6 +179,17 @@ impl Repo {
         let outcome = process::run(&mut cargo);
         eprintln!("total time: {} s", started.elapsed().as_secs());
         outcome
+    }
+
+    fn release(&self) -> Result<()> {
+        let modules = self.modules();
+        self.build_guests(&[("guest-rules", &modules)])?;
+        let build = ["build", "--release", "--workspace", "--bin", "gridwatch"];
+        process::run(self.cargo().args(build).env(EMBED, &modules))?;
+        let path = self.workspace.target.join("release").join(format!("gridwatch{}", std::env::consts::EXE_SUFFIX));
+        let size = std::fs::metadata(&path).with_context(|| format!("looking for {}", path.display()))?.len();
+        eprintln!("{}: {} MB, with the modules of {} in it", path.display(), size / 1_000_000, modules.display());
+        Ok(())
     }
 
     /// With the dev profile, whose dependencies are optimised: the bench profile would compile wasmtime a second time.

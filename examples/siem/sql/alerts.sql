@@ -1,6 +1,8 @@
 -- Finds: gridwatch's own alerts of the last 7 days that are not suppressed, each at its newest state, worst first.
--- Why: gridwatch sends an alert when it opens, when it gets worse, and at 10, 100, 1,000 … findings, with one `uid` for all
---   of these. The list to work from has a row for each alert and not for each message.
+-- Why: gridwatch sends an alert when it opens, at once for what is news, for more of the same now and then, and with
+--   its final numbers, with one `uid` for all of these. The list to work from has a row for each alert and not for
+--   each message. Slack's own findings have class 2004 too; these have the product gridwatch and a `finding_info.uid`
+--   that begins with gw-.
 -- False positives: those of the rules, which each rule names in its manifest.
 -- ATT&CK: as the rules say, in `techniques`
 WITH alerts AS (
@@ -23,7 +25,7 @@ SELECT
     json_extract_string(event, '$.finding_info.attacks[*].sub_technique.uid')
   ), ' ') AS techniques,
   split_part(event->>'$.remediation.desc', chr(10), 1) AS first_step,
-  json_extract_string(event, '$.finding_info.related_events[*].uid') AS uids
+  json_extract_string(event, '$.evidences[*].uid') AS uids
 FROM alerts
 WHERE (event->>'$.is_alert') = 'true' AND time >= present() - INTERVAL 7 DAYS
 QUALIFY row_number() OVER (PARTITION BY alert_id ORDER BY revision DESC) = 1

@@ -2,6 +2,7 @@
 --   `unexpected_admin_action`, `unexpected_credential_testing`, or two of `tor`, `asn`, `spoofed_user_agent`,
 --   `unexpected_client`. Medium: the other telling ones, one we have no rating for, or none at all. Else Low.
 -- Why: a rule that passes them all on drowns; one that reads the first reason only misses the telling ones.
+--   gridwatch's own alerts, of the same class 2004, are left out: their product is gridwatch, and their action is a rule.
 -- False positives: a new phone or home provider. A change of address alone is left out, unless Slack says that the address
 --   is in a cloud or on its list of bad ones. Networks on Slack's anomaly allowlist make no anomalies: nothing here does
 --   not mean clean.

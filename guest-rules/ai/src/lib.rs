@@ -45,7 +45,7 @@ fn surface_opened(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let first = if is_first_server(row) { "not in 400 days" } else { "" };
     let finding = row
         .finding(rules::SURFACE_OPENED, severity)
-        .key(what)
+        .key(row.doer_or(what))
         .title(format!("{} {} {what}", row.who(), did(row.action())))
         .labels([
             ("action", row.action()),
@@ -172,7 +172,7 @@ fn external_triggers(row: &Row<'_>) -> Option<Finding> {
     };
     let finding = row
         .finding(rules::WORKFLOW_OUT, change.severity()?)
-        .key(row.action())
+        .key(format!("{} {}", row.action(), row.actor_id()))
         .title(format!("{} {what}", row.who()))
         .labels([
             ("direction", change.word()),

@@ -144,7 +144,7 @@ fn sso_exemption(row: &Row<'_>) -> Finding {
         _ => format!("{} exempted {name} from single sign-on", row.who()),
     };
     let facts = [("allows_password", says), ("policy", policy), ("mode", mode), ("accounts", &entities)];
-    with_facts(row.finding(rules::SSO_EXEMPTION, severity).key(id).title(title), row, &facts)
+    with_facts(row.finding(rules::SSO_EXEMPTION, severity).key(row.doer_or(id)).title(title), row, &facts)
 }
 
 /// `None` where the texts say neither.
@@ -177,7 +177,7 @@ fn sessions_lengthened(row: &Row<'_>, config: &Config) -> Option<Finding> {
         _ => "sessions".into(),
     };
     let title = format!("{whose} {how}: changed by {}", row.who());
-    let finding = row.finding(rules::SESSIONS_LENGTHENED, severity).key(row.actor_id()).title(title);
+    let finding = row.finding(rules::SESSIONS_LENGTHENED, severity).key(act(row)).title(title);
     let target = if row.entity_type() == "user" { row.entity_id() } else { "" };
     Some(with_facts(finding, row, &[("direction", direction), ("before", before), ("now", now), ("target", target)]))
 }

@@ -71,7 +71,7 @@ fn preview_sweep(row: &Row<'_>, config: &Config) -> Option<Finding> {
 fn made_public(row: &Row<'_>) -> Finding {
     let sensitive = is_sensitive(row);
     let severity = if sensitive { Severity::High } else { Severity::Medium };
-    let finding = row.finding(rules::MADE_PUBLIC, severity).key(row.entity_id()).title(format!(
+    let finding = row.finding(rules::MADE_PUBLIC, severity).key(row.doer_or(row.entity_id())).title(format!(
         "{} made the {}channel {} public",
         row.who(),
         if sensitive { "sensitive " } else { "" },
@@ -166,8 +166,9 @@ fn rescoped(row: &Row<'_>) -> Option<Finding> {
     ];
     let finding = row
         .finding(rules::RESCOPED, severity)
-        .key(row.entity_id())
+        .key(row.doer_or(row.entity_id()))
         .title(format!("{} {did} the sensitive channel {}", row.who(), name(row)))
+        .label("action", row.action())
         .labels(facts);
     Some(with_facts(finding, row))
 }
@@ -185,7 +186,7 @@ fn mail_address(row: &Row<'_>) -> Option<Finding> {
         (false, "" | "public") => return None,
         (false, _) => (Severity::Low, "private"),
     };
-    let finding = row.finding(rules::MAIL_ADDRESS, severity).key(row.entity_id()).title(format!(
+    let finding = row.finding(rules::MAIL_ADDRESS, severity).key(row.doer_or(row.entity_id())).title(format!(
         "{} gave the {kind} channel {} a mail address",
         row.who(),
         name(row)

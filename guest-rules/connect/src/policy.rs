@@ -16,6 +16,14 @@ pub(crate) enum Direction {
 use Direction::{Looser, Stricter, Unclear};
 
 pub(crate) fn direction(action: &str, before: &str, after: &str) -> Direction {
+    match read(action, before, after) {
+        // What came may stand behind the part that was given.
+        Stricter if json::may_be_cut(before) || json::may_be_cut(after) => Unclear,
+        told => told,
+    }
+}
+
+fn read(action: &str, before: &str, after: &str) -> Direction {
     match action {
         "slack_connect_invite_routing_disabled" => Looser,
         _ if change::is_same(before, after) => Stricter,

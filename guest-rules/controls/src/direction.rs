@@ -22,7 +22,14 @@ use Direction::{Looser, Stricter, Unclear};
 
 /// What `read` says of a change; but a value saved as it was is as strict as it was, whether it can be read or not.
 pub(crate) fn between(before: &str, after: &str, read: impl FnOnce(&str, &str) -> Direction) -> Direction {
-    if change::is_same(before, after) { Stricter } else { read(before, after) }
+    match change::is_same(before, after) {
+        true => Stricter,
+        false => match read(before, after) {
+            // What came may stand behind the part that was given.
+            Stricter if json::may_be_cut(before) || json::may_be_cut(after) => Unclear,
+            told => told,
+        },
+    }
 }
 
 /// Of a switch that protects while it is on.
@@ -170,6 +177,14 @@ mod tests {
         assert_eq!([of_protection("true", ""), of_protection("chrome", "[]")], [Looser, Looser]);
         assert_eq!([of_protection("", "true"), of_protection("false", "false")], [Stricter, Stricter]);
         assert_eq!([of_protection("", "false"), of_protection("", ""), of_protection("true", "edge")], [Unclear; 3]);
+    }
+
+    #[test]
+    fn of_lists_too_long_to_be_given_nothing_is_called_stricter() {
+        let list = |n: usize| format!("[{}]", vec!["\"198.51.100.7\""; n].join(","));
+        assert_eq!(between(&list(3), &list(3), of_ranges), Stricter);
+        assert_eq!(between(&list(4_000), &list(4_000), of_ranges), Unclear);
+        assert_eq!(between(&list(2), "198.51.100.0/24", of_ranges), Looser);
     }
 
     #[test]

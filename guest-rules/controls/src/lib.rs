@@ -206,6 +206,7 @@ fn hold_then_deletion(row: &Row<'_>) -> Option<Finding> {
     let first = done.first()?;
     let finding = row
         .finding(rules::HOLD_THEN_DELETION, Severity::High)
+        .key(key(row))
         .title(format!("A legal hold was lifted, and within 72 hours {}; last: {}", first.1, row.who()))
         .labels([("actor", row.actor_id())])
         .labels(facts(row));
@@ -254,6 +255,17 @@ fn defenders(row: &Row<'_>, config: &Config) -> Option<Finding> {
 fn defenders_in_bulk(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let out = json::texts(row.details_succeeded_users());
     let hit: Vec<&String> = config.security_team.iter().filter(|id| out.contains(id)).collect();
+    let counted = row.details_succeeded_users_count();
+    // Of so many people only the first are here: the team may be among the others, and so many of them are.
+    if hit.is_empty() && !config.security_team.is_empty() && !json::is_whole(row.details_succeeded_users(), counted) {
+        let finding = row
+            .finding(rules::DEFENDERS, Severity::Medium)
+            .key(key(row))
+            .title(format!("{} signed out {counted} people at once, who may be the security team as well", row.who()))
+            .labels([("people", counted)])
+            .labels(facts(row));
+        return Some(finding);
+    }
     let many = hit.len() as u64 >= config.burst_defenders;
     let severity = if many { Severity::Medium } else { Severity::Low };
     let finding = (!hit.is_empty()).then(|| about_defenders(row, hit.len() as u64, "signed out", severity))?;

@@ -54,7 +54,7 @@ fn notice(row: &Row<'_>) -> Finding {
 fn start(row: &Row<'_>, rule: Rule, severity: Severity, what: &str) -> Finding {
     let role = if row.actor_role().is_empty() { "unknown" } else { row.actor_role() };
     let of = if row.entity_name().is_empty() { row.entity_id() } else { row.entity_name() };
-    let finding = row.finding(rule, severity).key(row.action()).title(format!("{} {what}", row.who())).labels([
+    let finding = row.finding(rule, severity).key(act(row)).title(format!("{} {what}", row.who())).labels([
         ("actor_role", role),
         ("of", of),
         ("address", row.context_ip_address()),
@@ -65,6 +65,11 @@ fn start(row: &Row<'_>, rule: Rule, severity: Severity, what: &str) -> Finding {
         0 | 1 => finding,
         changes => finding.window(windows::CHANGES_24H).label("changes_24h", changes.to_string()),
     }
+}
+
+/// One alert for what one person did of one kind: somebody else who does the same is news.
+fn act(row: &Row<'_>) -> String {
+    format!("{} {}", row.action(), row.actor_id())
 }
 
 impl Configuration for Config {

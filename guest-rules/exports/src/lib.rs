@@ -105,9 +105,8 @@ fn off_schedule(row: &Row<'_>, config: &Config) -> Option<Finding> {
         return None;
     }
     let finding = start(row, rules::OFF_SCHEDULE, Severity::Medium)
-        .key("schedule")
         .title(format!("{} {} in an hour in which none ever starts", row.who(), did(row.action())))
-        .label("hour_of_week_utc", row.time_hour_of_week());
+        .label("hour_of_week", row.time_hour_of_week());
     Some(finding)
 }
 
@@ -120,7 +119,6 @@ fn capability(row: &Row<'_>) -> Finding {
     };
     let of = if row.entity_name().is_empty() { row.entity_id() } else { row.entity_name() };
     start(row, rules::CAPABILITY, Severity::High)
-        .key(row.action())
         .title(format!("{} {what}", row.who()))
         .labels([("of", of)])
 }
@@ -188,6 +186,7 @@ fn start(row: &Row<'_>, rule: Rule, severity: Severity) -> Finding {
     // What nobody did isn't one person's: it is told apart by what it is.
     let key = if row.is_by_nobody() { row.action() } else { row.actor_id() };
     row.finding(rule, severity).key(key).labels([
+        ("action", row.action()),
         ("actor_role", role),
         ("address", row.context_ip_address()),
         ("network", row.context_network()),

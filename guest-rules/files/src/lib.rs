@@ -167,7 +167,7 @@ fn sensitive_link(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (name, word) = found?;
     let finding = row
         .finding(rules::SENSITIVE_LINK, Severity::Medium)
-        .key(row.entity_id())
+        .key(row.doer_or(row.entity_id()))
         .title(format!("{} opened `{name}` by link", row.who()))
         .label("name", name)
         .label("sensitive_by", word)
@@ -236,7 +236,7 @@ fn disguised(row: &Row<'_>) -> Option<Finding> {
     let shown = names::plain(name);
     let finding = row
         .finding(rules::DISGUISED, Severity::Medium)
-        .key(row.entity_id())
+        .key(row.doer_or(row.entity_id()))
         .title(format!("{} {did} `{shown}`, which poses as another type", row.who()))
         .label("disguise", how)
         .labels([("actor", row.actor_id()), ("address", row.context_ip_address())]);

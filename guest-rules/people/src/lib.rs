@@ -134,7 +134,7 @@ fn transcription(row: &Row<'_>) -> Option<Finding> {
     };
     let finding = row
         .finding(rules::TRANSCRIPTION, Severity::Low)
-        .key(row.action())
+        .key(row.doer_or(row.action()))
         .title(format!("{} {what}", row.who()))
         .labels([("from", before), ("to", after), ("direction", direction), ("address", row.context_ip_address())]);
     Some(finding)
@@ -161,7 +161,7 @@ fn email_foreign(row: &Row<'_>, config: &Config) -> Option<Finding> {
     };
     let finding = row
         .finding(rules::EMAIL_FOREIGN, severity)
-        .key(user(row))
+        .key(row.doer_or(user(row)))
         .title(format!("{} gave {} the address {email}", row.who(), first([row.entity_name(), user(row), ""])))
         .labels([
             ("email", email),
@@ -194,7 +194,7 @@ fn created_by_hand(row: &Row<'_>) -> Option<Finding> {
     }
     let finding = row
         .finding(rules::CREATED_BY_HAND, Severity::Low)
-        .key(user(row))
+        .key(row.doer_or(user(row)))
         .title(format!("{} created user {}", row.who(), first([row.entity_email(), row.entity_name(), user(row)])))
         .labels([
             ("app", row.context_app_id()),

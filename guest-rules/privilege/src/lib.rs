@@ -63,7 +63,8 @@ fn granted(row: &Row<'_>, config: &Config) -> Option<Finding> {
     };
     let finding = row
         .finding(rules::GRANTED, severity)
-        .key(target.key())
+        .key(if row.is_by_nobody() { target.key() } else { row.actor_id().into() })
+        .label("action", row.action())
         .title(format!("{} {}", row.who(), did(row.action(), &target, to_self)))
         .label("target", &target.id);
     let yes = |holds: bool| if holds { "yes" } else { "" };
@@ -212,7 +213,7 @@ fn ownership(row: &Row<'_>) -> Finding {
     let target = Target::of(row);
     let finding = row
         .finding(rules::OWNERSHIP, Severity::Critical)
-        .key(&target.id)
+        .key(if row.is_by_nobody() { &*target.id } else { row.actor_id() })
         .title(format!("{} transferred primary ownership to {}", row.who(), target.name))
         .label("target", &target.id);
     with_facts(finding, row, &[("target_role_before", row.target_role())])
@@ -225,7 +226,7 @@ fn service_account(row: &Row<'_>) -> Finding {
     let name = if to_self { "themselves" } else { &target.name };
     let finding = row
         .finding(rules::SERVICE_ACCOUNT, if odd { Severity::Medium } else { Severity::Low })
-        .key(&target.id)
+        .key(if row.is_by_nobody() { &*target.id } else { row.actor_id() })
         .title(format!("{} made {name} the owner of a service account", row.who()))
         .label("target", &target.id);
     with_facts(finding, row, &[("target_role_before", row.target_role())])
@@ -276,7 +277,7 @@ impl Target {
         Self { id: id.into(), name: name.into(), joined: String::new(), of_type: String::new() }
     }
 
-    /// Each who joins a group is an alert, and so is the group itself.
+    /// Of what nobody in particular did: each who joins a group is an alert, and so is the group itself.
     fn key(&self) -> String {
         if self.joined.is_empty() { self.id.clone() } else { format!("{} {}", self.id, self.joined) }
     }

@@ -105,6 +105,9 @@ fn accessors(out: &mut String, manifest: &Manifest) {
         out.push_str(
             "    /// Nobody in particular acted: `gridwatch_sdk::is_nobody`.\n    fn is_by_nobody(&self) -> bool;\n",
         );
+        out.push_str(
+            "    /// Who acted, as a key; this, where nobody in particular did.\n    fn doer_or(&self, thing: &'b str) -> &'b str;\n",
+        );
     }
     out.push_str("}\n");
     out.push_str("impl<'b> Fields<'b> for ::gridwatch_sdk::Row<'b> {\n");
@@ -131,6 +134,9 @@ fn accessors(out: &mut String, manifest: &Manifest) {
     if let Some(at) = actor {
         let is_nobody = format!("::gridwatch_sdk::is_nobody(self.text(::gridwatch_sdk::Text({at})))");
         let _ = writeln!(out, "    fn is_by_nobody(&self) -> bool {{ {is_nobody} }}");
+        let actor = format!("self.text(::gridwatch_sdk::Text({at}))");
+        let doer = format!("if {is_nobody} {{ thing }} else {{ {actor} }}");
+        let _ = writeln!(out, "    fn doer_or(&self, thing: &'b str) -> &'b str {{ {doer} }}");
     }
     if !details {
         out.push_str("}\n");

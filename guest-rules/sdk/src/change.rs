@@ -7,10 +7,12 @@ use crate::json;
 use serde_json::Value;
 
 /// Was the setting saved as it was? However the two are spelled, and in whatever order a list is. Not of values that say
-/// nothing, as `[]`: they may as well be what Slack left out.
+/// nothing, as `[]`: they may as well be what Slack left out; nor of those of which only the first part was given.
 pub fn is_same(before: &str, after: &str) -> bool {
     let is_said = !texts(before).is_empty();
-    is_said && (plain(&parsed(before)) == plain(&parsed(after)) || is_switched_alike(before, after))
+    // Of what is too long only the first part is here, and what changed may stand behind it.
+    let is_all = !json::may_be_cut(before) && !json::may_be_cut(after);
+    is_said && is_all && (plain(&parsed(before)) == plain(&parsed(after)) || is_switched_alike(before, after))
 }
 
 fn is_switched_alike(before: &str, after: &str) -> bool {

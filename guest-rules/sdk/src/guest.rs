@@ -2,9 +2,9 @@
 
 #![allow(missing_debug_implementations, unsafe_code, reason = "generated bindings")]
 
-use crate::Configuration;
 use crate::finding::Findings;
 use crate::row::{Batch, Row};
+use serde::de::DeserializeOwned;
 use std::cell::OnceCell;
 
 pub mod bindings {
@@ -18,17 +18,35 @@ pub mod bindings {
 
 use bindings::exports::gridwatch::detect::rules as wit;
 
+/// The host puts a line of this level into the fault, if a trap comes next.
+const LAST_WORDS: u8 = 2;
+/// A panic's message may hold anything, and what doesn't fit into a call would end it without a word.
+const MAX_PANIC: usize = 1_000;
+
+/// Has a panic say its message and place before it becomes a trap, which has neither.
+pub fn tell_of_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let text: String = panic.to_string().chars().take(MAX_PANIC).collect();
+        bindings::gridwatch::detect::log::write(LAST_WORDS, &text);
+    }));
+}
+
 /// Parses the configuration the host sends and keeps it for the instance's life.
-pub fn configure<C: Configuration>(cell: &OnceCell<C>, json: &str) -> Result<(), Vec<String>> {
+pub fn configure<C: DeserializeOwned>(
+    cell: &OnceCell<C>,
+    json: &str,
+    problems: fn(&C) -> Vec<String>,
+) -> Result<(), Vec<String>> {
+    tell_of_panics();
     let config: C = serde_json::from_str(json).map_err(|e| vec![e.to_string()])?;
-    let problems = config.problems();
+    let problems = problems(&config);
     if !problems.is_empty() {
         return Err(problems);
     }
     cell.set(config).map_err(|_| vec!["configured twice".to_owned()])
 }
 
-pub fn evaluate<C: Configuration>(
+pub fn evaluate<C>(
     config: &C,
     batch: wit::Batch,
     detect: fn(&Row<'_>, &C, &mut Findings),
@@ -73,7 +91,9 @@ macro_rules! export_module {
                 fn configure(
                     json: ::std::string::String,
                 ) -> ::std::result::Result<(), ::std::vec::Vec<::std::string::String>> {
-                    CONFIG.with(|config| $crate::guest::configure(config, &json))
+                    #[allow(unused_imports, reason = "one of the two")]
+                    use $crate::{Configuration as _, unchecked::NoProblems as _};
+                    CONFIG.with(|config| $crate::guest::configure(config, &json, |config: &$config| config.problems()))
                 }
 
                 fn evaluate(
@@ -86,7 +106,7 @@ macro_rules! export_module {
                 }
             }
 
-    $crate::guest::bindings::export!(Module with_types_in $crate::guest::bindings);
+            $crate::guest::bindings::export!(Module with_types_in $crate::guest::bindings);
         };
     };
 }

@@ -19,7 +19,7 @@
 //!
 //! The build script turns the manifest into Rust: an accessor for each declared field (`row.actor_email()`), a constant
 //! for each window and rule, a `Config` with the declared settings; and `row.who()`, the actor's e-mail, name or id, whichever
-//! of those declared is given first, with `row.is_by_nobody()`. A name that the manifest doesn't declare does not
+//! of those declared is given first, with `row.is_by_nobody()` and `row.doer_or(thing)`. A name that the manifest doesn't declare does not
 //! compile, so what a module reads is what its manifest says it reads.
 //!
 //! Every key of the manifest, and how to say things with windows, is in `guest-rules/README.md`.
@@ -48,13 +48,19 @@ pub use finding::{Finding, Findings, Severity};
 pub use row::{Batch, Row, Rule, Seen, Text, Usual, Window};
 pub use serde;
 
+/// What every detection names; [`module!`] brings it into scope.
+pub mod prelude {
+    pub use crate::finding::{Finding, Findings, Severity};
+    pub use crate::row::{Row, Seen, Usual};
+}
+
 /// Is it no account: absent, or a stand-in that Slack writes where nobody in particular acted? What is counted under such an
 /// id is many people's.
 pub fn is_nobody(id: &str) -> bool {
     matches!(id, "" | "USLACKUSER" | "USLACKSECURITY" | "USLACKBOT")
 }
 
-/// A module's settings, generated from its manifest.
+/// A module's settings, generated from its manifest. To be implemented for them only where there is something to check.
 pub trait Configuration: Default + for<'de> serde::Deserialize<'de> {
     /// What the host's checks of single values can't say, such as one setting that has to be below another.
     fn problems(&self) -> Vec<String> {
@@ -62,10 +68,26 @@ pub trait Configuration: Default + for<'de> serde::Deserialize<'de> {
     }
 }
 
-/// Declares the crate to be a module whose detection is the given function.
+/// For settings without a [`Configuration`] of their own: nothing can be wrong with them.
+pub mod unchecked {
+    /// Implemented for references, so that the compiler takes [`super::Configuration::problems`] where the settings have it.
+    pub trait NoProblems {
+        fn problems(&self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    impl<T> NoProblems for &T {}
+}
+
+/// Declares the crate to be a module whose detection is the given function. Brings into scope what the manifest declares
+/// (`Config`, `fields`, `windows`, `rules`, the rows' accessors) and the names of [`prelude`].
 #[macro_export]
 macro_rules! module {
     ($detect:ident) => {
+        #[allow(unused_imports, reason = "not every module names all of them")]
+        use $crate::prelude::*;
+
         include!(concat!(env!("OUT_DIR"), "/manifest.rs"));
 
         #[cfg(target_arch = "wasm32")]
@@ -76,8 +98,9 @@ macro_rules! module {
             /// Every file of `cases/`, natively, each with several batch sizes.
             #[test]
             fn cases_hold() {
+                const MANIFEST: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/module.toml"));
                 let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/cases");
-                $crate::testing::run_cases::<super::Config>(include_str!("../module.toml"), super::$detect, dir);
+                $crate::testing::run_cases::<super::Config>(MANIFEST, super::$detect, dir);
             }
         }
     };

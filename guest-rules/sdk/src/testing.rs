@@ -2,18 +2,19 @@
 
 use crate::finding::{Finding, Findings};
 use crate::row::{Batch, Row};
-use crate::{Configuration, kv, lookup};
+use crate::{kv, lookup};
 use gridwatch_core::batch::Batch as HostBatch;
 use gridwatch_core::cases::{Case, Run, gaps};
 use gridwatch_core::finding::RawFinding;
 use gridwatch_core::lookup::Tables;
 use gridwatch_core::manifest::Manifest;
 use gridwatch_core::pipeline::Outcome;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::path::Path;
 
 /// Runs every case in a folder and panics with all that don't hold, and with the kinds of cases that a rule lacks.
-pub fn run_cases<C: Configuration + 'static>(manifest: &str, detect: fn(&Row<'_>, &C, &mut Findings), dir: &str) {
+pub fn run_cases<C: DeserializeOwned + 'static>(manifest: &str, detect: fn(&Row<'_>, &C, &mut Findings), dir: &str) {
     let manifest = Manifest::parse(manifest).expect("module.toml");
     let cases = Case::read_dir(Path::new(dir)).expect("cases/*.json");
     assert!(!cases.is_empty(), "no cases in {dir}");
@@ -25,7 +26,7 @@ pub fn run_cases<C: Configuration + 'static>(manifest: &str, detect: fn(&Row<'_>
 }
 
 /// The module as the host sees it, but native: a batch in, findings out. What runs in one thread shares the tables.
-pub fn native<C: Configuration + 'static>(
+pub fn native<C: DeserializeOwned + 'static>(
     manifest: &Manifest,
     settings: &Map<String, Value>,
     tables: Tables,
@@ -39,7 +40,7 @@ pub fn native<C: Configuration + 'static>(
         let mut findings = Findings::default();
         let batch = from_host(batch);
         batch.rows().for_each(|row| detect(&row, &config, &mut findings));
-        Outcome { findings: findings.list.into_iter().map(raw).collect(), dead: Vec::new() }
+        Outcome { findings: findings.list.into_iter().map(raw).collect(), ..Outcome::default() }
     })
 }
 

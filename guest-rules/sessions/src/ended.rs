@@ -84,12 +84,10 @@ pub(crate) fn many_reset(row: &Row<'_>, config: &Config) -> Option<Finding> {
     Some(with_context(finding, row))
 }
 
-/// One entry for up to a thousand people, who stand in the details: as a list, or as a text that holds one.
+/// One entry for any number of people, who stand in the details: as a list, or as a text that holds one.
 pub(crate) fn bulk_reset(row: &Row<'_>, config: &Config) -> Option<Finding> {
-    let mut people = json::texts(row.details_succeeded_users());
-    people.sort_unstable();
-    people.dedup();
-    let (severity, how_many) = match people.len() as u64 {
+    let people = json::count(row.details_succeeded_users(), row.details_succeeded_users_count());
+    let (severity, how_many) = match people {
         0 => (Severity::Medium, "an unknown number of".to_owned()),
         n if n >= config.people_reset => (Severity::High, n.to_string()),
         _ => return None,
@@ -101,7 +99,7 @@ pub(crate) fn bulk_reset(row: &Row<'_>, config: &Config) -> Option<Finding> {
         .finding(rules::MASS_RESET, by(row, config, severity))
         .key(row.actor_id())
         .title(format!("{} ended the sessions of {how_many} people at once", row.who()))
-        .label("people", people.len().to_string())
+        .label("people", people.to_string())
         .label("actor_role", row.actor_role());
     Some(with_context(finding, row))
 }

@@ -39,7 +39,7 @@ fn kept(row: &Row<'_>) -> Finding {
     let scopes = [row.details_scopes(), row.entity_scopes(), row.entity_bot_scopes()];
     let scopes = scopes.into_iter().find(|scopes| !scopes.is_empty()).unwrap_or_default();
     let finding = start(row, rules::OF_LEAVER, if window.is_some() { severity } else { lower })
-        .key(row.entity_id())
+        .key(row.doer_or(row.entity_id()))
         .title(format!("{} let {name} keep its token; {how}", row.who()))
         .labels([("app", row.entity_id()), ("scopes", scopes), ("leaver", how)]);
     match window {
@@ -137,7 +137,7 @@ fn seamless_token(row: &Row<'_>) -> Option<Finding> {
     };
     let whose = if row.action() == "seamless_auth_team_token_created" { "a workspace" } else { "a person" };
     let finding = start(row, rules::SEAMLESS_TOKEN, severity)
-        .key(row.action())
+        .key(row.doer_or(row.action()))
         .title(format!("{} made a token for the seamless sign-in of {whose}", row.who()))
         .labels([("entity", row.entity_id()), ("made_in_90_days", before.word())]);
     Some(finding)

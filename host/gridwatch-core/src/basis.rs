@@ -3,8 +3,8 @@
 //! A module is a pure function of its batch, so these fields, window values and lookup tables are the whole reason of a
 //! finding; with them an alert can be explained without the module, and long after its windows have moved on.
 
-use crate::batch::Batch;
-use crate::event::Event;
+use crate::batch::{self, Batch};
+use crate::field::{Field, Reading};
 use crate::finding::{Finding, clean};
 use crate::lookup::Tables;
 use crate::manifest::{Manifest, WindowSpec};
@@ -23,6 +23,9 @@ pub struct Basis {
     pub action: String,
     /// The fields that the module reads and that aren't empty.
     pub fields: BTreeMap<String, String>,
+    /// Those of them that were too long for the module: it saw their first part.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub cut: BTreeSet<String>,
     pub windows: Vec<Counted>,
     /// For each lookup table that the module may ask, which of the fields' texts are in it.
     pub lookups: BTreeMap<String, Vec<String>>,
@@ -43,9 +46,10 @@ pub struct Counted {
 }
 
 impl Basis {
-    /// Of a finding about `event`, which is a row of the batch that the module was given.
-    pub fn of(finding: &Finding, event: &Event, manifest: &Manifest, batch: &Batch, tables: &Tables) -> Self {
-        let row = finding.row;
+    /// Of a finding about the event at hand, which is a row of the batch that the module was given.
+    pub fn of(finding: &Finding, reading: &Reading<'_>, manifest: &Manifest, batch: &Batch, tables: &Tables) -> Self {
+        let (event, row) = (reading.event, finding.row);
+        let is_cut = |field: &&Field| field.text(reading).len() > batch::MAX_TEXT;
         let texts: BTreeMap<&str, &str> =
             manifest.fields.iter().enumerate().map(|(i, field)| (field.name(), batch.text_at(i, row))).collect();
         let held = |table: &String| {
@@ -57,6 +61,7 @@ impl Basis {
         Self {
             event: clean(&event.id, MAX_TEXT),
             action: clean(&event.action, MAX_TEXT),
+            cut: manifest.fields.iter().filter(is_cut).map(|field| field.name().to_owned()).collect(),
             lookups: manifest.lookups.iter().map(held).collect(),
             windows: manifest.windows.iter().enumerate().map(counted).collect(),
             fields: texts
@@ -73,7 +78,7 @@ fn is_in(tables: &Tables, table: &str, text: &str) -> bool {
 }
 
 impl Counted {
-    fn of(spec: &WindowSpec, value: u64, cited: bool) -> Self {
+    pub(crate) fn of(spec: &WindowSpec, value: u64, cited: bool) -> Self {
         let key = spec.read_key.as_ref().unwrap_or(&spec.key);
         Self {
             window: spec.name.clone(),

@@ -5,6 +5,7 @@
 //! tens of nanoseconds an event where a list of records costs over a microsecond (`cargo xtask bench abi`).
 
 use crate::event::Event;
+use crate::json;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
@@ -185,10 +186,15 @@ impl Hasher for HashedAlready {
     }
 }
 
-/// A dictionary's heap stays below this: a batch with more text than that is cut short by [`MAX_TEXT`] each.
+/// A dictionary's heap above which texts are cut to [`SHORT_TEXT`]. Whoever makes batches keeps them far below it
+/// ([`MAX_BATCH_BYTES`]): what a module sees must not hang on what else is in the batch.
 const MAX_HEAP: usize = 64 << 20;
-/// Longest text a module gets to see, in bytes; the rest is cut off at a character boundary. The raw entry keeps it all.
+const SHORT_TEXT: usize = 1 << 10;
+/// Longest text a module gets to see, in bytes. Of a longer one it sees the first part, a list of which is a list still
+/// ([`json::first_part`]), and `#count` of the field says how long all of it is. The raw entry keeps it all.
 pub const MAX_TEXT: usize = 64 << 10;
+/// Entries of a batch, in bytes; a single larger one is a batch of its own.
+pub const MAX_BATCH_BYTES: usize = 4 << 20;
 
 impl Dict {
     fn new() -> Self {
@@ -204,8 +210,9 @@ impl Dict {
     }
 
     fn intern(&mut self, text: &str) -> u32 {
-        let text = clip(text);
-        if text.is_empty() || self.bytes.len() + text.len() > MAX_HEAP {
+        let room = if self.bytes.len() < MAX_HEAP { MAX_TEXT } else { SHORT_TEXT };
+        let text = &*json::first_part(text, room);
+        if text.is_empty() {
             return 0;
         }
         let mut hash = self.key.hash_one(text);
@@ -228,14 +235,6 @@ impl Dict {
             }
         }
     }
-}
-
-fn clip(text: &str) -> &str {
-    let mut end = text.len().min(MAX_TEXT);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 #[cfg(test)]
@@ -279,5 +278,19 @@ mod tests {
         let huge = "é".repeat(MAX_TEXT);
         let batch = table(&[[&huge, ""]]).project(&[0], &[0], &mut Scratch::default());
         assert_eq!(batch.text_at(0, 0).len(), MAX_TEXT);
+    }
+
+    #[test]
+    fn a_huge_list_stays_a_list_and_a_full_heap_takes_no_text_away() {
+        let list = |from: usize| serde_json::to_string(&(from..from + 9_000).collect::<Vec<_>>()).unwrap();
+        let rows: Vec<String> = (0..1_100).map(|row| list(row * 100_000)).collect();
+        let rows: Vec<[&str; 2]> = rows.iter().map(|list| [list.as_str(), "x"]).collect();
+        let all: Vec<u32> = (0..rows.len() as u32).collect();
+        let batch = table(&rows).project(&all, &[0, 1], &mut Scratch::default());
+        for row in 0..batch.rows() {
+            let part: Vec<u64> = serde_json::from_str(batch.text_at(0, row)).unwrap();
+            assert!(part.len() > 50 && part[0] == row as u64 * 100_000, "row {row}");
+            assert_eq!(batch.text_at(1, row), "x");
+        }
     }
 }

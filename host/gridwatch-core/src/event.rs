@@ -4,10 +4,33 @@
 //! shapes get a [`Mark`], never an error.
 
 use crate::catalogue;
-use crate::entry::{Entry, Mark, Marks};
+use crate::entry::{Entry, Mark, Marks, before_slack};
+use crate::json;
 use crate::time::{UnixMillis, UnixSeconds};
 use serde_json::Value;
 use std::cell::OnceCell;
+
+/// What gridwatch noted when it first saw an entry: all of an event that doesn't stand in the entry itself. It is stored with the
+/// entry, in the queue, the outbox and the archive, so that a replay says the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sight {
+    pub first_seen: UnixMillis,
+    /// The time as which the entry counts where that isn't its own: see [`Entry::counts_as`].
+    pub counts_as: Option<UnixSeconds>,
+    /// 1 for the first that was seen under its id. Later ones say something else than all before; they are delivered and told
+    /// apart, and no window, rule or memory takes them in: the act was judged when it was first told.
+    pub version: u32,
+    /// A later version that tells of another act (action, actor or entity): what was judged may be the wrong one, so a person is
+    /// told, by `gridwatch.entry-changed`.
+    pub other_act: bool,
+}
+
+impl Sight {
+    /// Of the first version of an entry whose time can be believed.
+    pub fn first(first_seen: UnixMillis) -> Self {
+        Self { first_seen, counts_as: None, version: 1, other_act: false }
+    }
+}
 
 /// One audit log entry on its way through gridwatch.
 #[derive(Clone, Debug)]
@@ -15,22 +38,34 @@ pub struct Event {
     /// Place in the order of detection. Strictly rising, never reused; replay gives the same order the same numbers.
     pub seq: u64,
     pub id: String,
-    /// `date_create`, or the time we first saw the entry where it has none.
+    /// `date_create`, or the time as which the entry counts where it has none that can be: see [`Sight::counts_as`].
     pub time: UnixSeconds,
     /// When gridwatch stored the entry; `first_seen - time` is Slack's own delay plus our settle time.
     pub first_seen: UnixMillis,
     /// `action`, or "" where there is none.
     pub action: String,
     pub marks: Marks,
+    sight: Sight,
     raw: Box<str>,
     json: Value,
 }
 
 impl Event {
+    /// Of the first version of an entry whose time can be believed; of one without a time, as of when it was first seen.
     pub fn new(seq: u64, first_seen: UnixMillis, entry: &Entry) -> Self {
-        // Deeper than serde_json's recursion limit or not JSON at all: the raw bytes are all there is.
-        let json = serde_json::from_str::<Value>(entry.raw()).unwrap_or(Value::Null);
-        let mut marks = entry.marks.clone();
+        Self::seen(seq, Sight::first(first_seen), entry)
+    }
+
+    pub fn seen(seq: u64, sight: Sight, entry: &Entry) -> Self {
+        let (json, odd) = json::read(entry.raw());
+        let mut marks: Marks = entry.marks.union(&odd).copied().collect();
+        marks.extend(time_marks(entry.time, sight.counts_as));
+        if sight.version > 1 {
+            marks.insert(Mark::Version);
+        }
+        if sight.other_act {
+            marks.insert(Mark::OtherAct);
+        }
         let action = json.get("action").and_then(Value::as_str).unwrap_or_default().to_owned();
         if action.is_empty() {
             marks.insert(Mark::NoAction);
@@ -43,8 +78,34 @@ impl Event {
                 marks.insert(Mark::UnknownEntity);
             }
         }
-        let time = entry.time.unwrap_or(first_seen.seconds());
-        Self { seq, id: entry.id.clone(), time, first_seen, action, marks, raw: entry.raw().into(), json }
+        let first_seen = sight.first_seen;
+        let time = sight.counts_as.or(entry.time).unwrap_or(first_seen.seconds());
+        let (id, raw) = (entry.id.clone(), entry.raw().into());
+        Self { seq, id, time, first_seen, action, marks, sight, raw, json }
+    }
+
+    pub fn sight(&self) -> Sight {
+        self.sight
+    }
+
+    /// Is it told for the first time? Later versions of an entry go by windows, rules and memory: see [`Sight::version`].
+    pub fn is_first_version(&self) -> bool {
+        self.sight.version == 1
+    }
+
+    /// What was odd about the entry, as views show it: the marks' names, a version with its number.
+    pub fn labels(&self) -> impl Iterator<Item = String> {
+        let name = |mark: &Mark| match mark {
+            Mark::Version => format!("version_{}", self.sight.version),
+            mark => mark.name(),
+        };
+        self.marks.iter().map(name)
+    }
+
+    /// Had something to be mended before it could be read? Then its bytes say more than what was read.
+    pub fn is_mended(&self) -> bool {
+        let mends = [Mark::OddText, Mark::OddNumber, Mark::TooDeep, Mark::Unreadable];
+        mends.iter().any(|mark| self.marks.contains(mark))
     }
 
     /// The bytes Slack sent.
@@ -52,7 +113,7 @@ impl Event {
         &self.raw
     }
 
-    /// The parsed entry; `Null` when the bytes are not JSON that can be parsed.
+    /// The parsed entry, as far as it can be read; `Null` of nothing.
     pub fn json(&self) -> &Value {
         &self.json
     }
@@ -74,6 +135,14 @@ impl Event {
     /// The actor's Slack user id, or "".
     pub fn actor_id(&self) -> &str {
         self.actor().and_then(|a| a.get("id")).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+fn time_marks(own: Option<UnixSeconds>, counts_as: Option<UnixSeconds>) -> Option<Mark> {
+    match (own?, counts_as?) {
+        (own, _) if before_slack(own) => Some(Mark::DatedBeforeSlack),
+        (own, counts_as) if own > counts_as => Some(Mark::DatedAhead),
+        _ => None,
     }
 }
 
@@ -125,6 +194,24 @@ mod tests {
         assert!(e.marks.is_empty(), "{:?}", e.marks);
         assert_eq!((e.actor_id(), e.entity_type(), e.time), ("W1", "user", UnixSeconds(9)));
         assert_eq!(e.entity().unwrap()["id"], "W2");
+    }
+
+    #[test]
+    fn one_odd_value_leaves_the_rest_to_be_read() {
+        let deep = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
+        for odd in [r#""half \ud83d""#, "\"raw \u{1}\"", "1e999", "007", &deep, "oops"] {
+            let e = event(&format!(
+                r#"{{"id":"a","date_create":9,"odd":{odd},"k\udc00":1,"action":"user_login",
+                    "actor":{{"type":"user","user":{{"id":"W1"}}}},"entity":{{"type":"user","user":{{"id":"W2"}}}}}}"#
+            ));
+            assert_eq!(
+                (e.id.as_str(), e.actor_id(), e.action.as_str(), e.time.0),
+                ("a", "W1", "user_login", 9),
+                "{odd}"
+            );
+            assert_eq!(e.entity().unwrap()["id"], "W2", "{odd}");
+            assert!(e.is_mended(), "{odd}: {:?}", e.marks);
+        }
     }
 
     #[test]

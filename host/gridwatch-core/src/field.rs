@@ -18,19 +18,24 @@
 //! | `context.whose` | whose address and client the context has: actor, inviter, app or agent: see [`Whose`] |
 //! | `actor.external`, `entity.external` | `true` or `false`, as the [`Directory`] takes it from the user's team; "" where it can't tell |
 //! | `context.client` | program and system of the user agent, without versions: see [`client_of`] |
-//! | `time.date`, `time.hour_of_week` | of the event, in UTC: `2026-09-21`, `mon-09` |
+//! | `time.date`, `time.hour_of_week` | of the event, in the zone of `detect.timezone` (UTC without one): `2026-09-21`, `mon-09` |
+//! | `X#count` | how many texts are in `X`, which is an actor's, entity's, context's or details' own: see [`json::count_texts`]; "" for none |
 //!
-//! Every field is text: strings as they are, numbers and booleans as written, lists and objects as compact JSON; absent,
+//! A list that is too long for a module is given by its first part ([`json::first_part`]); `X#count` says how long all of it is.
+//!
+//! Every field is text: strings as they are (JSON in one without what strict JSON refuses), numbers and booleans as written, lists and objects as compact JSON; absent,
 //! null and "" are the empty text.
 
 use crate::client::client_of;
 use crate::directory::{Directory, target_of};
 use crate::event::{Event, Objects};
 use crate::grant;
+use crate::json;
 use crate::network::{Network, Networks, prefix_of};
 use crate::provisioning::Provisioning;
 use crate::time::UnixSeconds;
 use crate::whose::Whose;
+use crate::zone::Zone;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
@@ -48,6 +53,8 @@ enum Source {
     Actor(Vec<String>),
     Entity(Vec<String>),
     Path(Vec<String>),
+    /// Of one of those before.
+    Count(Box<Source>),
     Role(Party),
     Target,
     Scope,
@@ -86,6 +93,7 @@ pub struct Reading<'e> {
     directory: &'e Directory,
     networks: &'e Networks,
     provisioning: Option<&'e Provisioning>,
+    zone: Option<&'e Zone>,
     network: OnceCell<Option<Cow<'e, Network>>>,
     client: OnceCell<String>,
     /// For [`crate::windows`], many of which share a key: its text, by the key's number.
@@ -104,6 +112,7 @@ impl<'e> Reading<'e> {
             directory,
             networks,
             provisioning: None,
+            zone: None,
             network: OnceCell::new(),
             client: OnceCell::new(),
             keys: RefCell::default(),
@@ -114,6 +123,19 @@ impl<'e> Reading<'e> {
     pub fn with_provisioning(mut self, provisioning: &'e Provisioning) -> Self {
         self.provisioning = Some(provisioning);
         self
+    }
+
+    /// Says where days and hours are told; else they are in UTC.
+    pub fn with_zone(mut self, zone: &'e Zone) -> Self {
+        self.zone = Some(zone);
+        self
+    }
+
+    fn in_zone(&self, told: fn(&Zone, UnixSeconds) -> String) -> String {
+        match self.zone {
+            Some(zone) => told(zone, self.event.time),
+            None => told(&Zone::default(), self.event.time),
+        }
     }
 
     /// What the tables say of the event's address.
@@ -171,8 +193,8 @@ impl<'e> Reading<'e> {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "`{name}` is not a field: use id, action, time.date, time.hour_of_week, target.id, target.role, target.scope, target.direction, \
-     target.place, or actor.…, entity.…, \
-     context.…, details.…"
+     target.place, context.provisioning, or actor.…, entity.…, context.…, details.…, and `#count` after one of these four for how \
+     many texts it has"
 )]
 pub struct NotAField {
     pub name: String,
@@ -181,6 +203,15 @@ pub struct NotAField {
 impl Field {
     pub fn parse(name: &str) -> Result<Self, NotAField> {
         let wrong = || NotAField { name: name.to_owned() };
+        if let Some(counted) = name.strip_suffix(COUNT) {
+            let source = Self::parse(counted).map_err(|_| wrong())?.source;
+            return match source {
+                Source::Actor(_) | Source::Entity(_) | Source::Path(_) => {
+                    Ok(Self { name: name.to_owned(), source: Source::Count(source.into()) })
+                }
+                _ => Err(wrong()),
+            };
+        }
         let parts: Vec<String> = name.split('.').map(str::to_owned).collect();
         if parts.iter().any(|part| part.is_empty() || part.len() > 64) || parts.len() > 8 {
             return Err(wrong());
@@ -227,12 +258,12 @@ impl Field {
 
     /// The field's text in an event.
     pub fn text<'r>(&self, reading: &'r Reading<'_>) -> Cow<'r, str> {
-        let objects = &reading.objects;
         let value = match &self.source {
-            Source::Top(name) => objects.json().get(name),
-            Source::Actor(path) => objects.actor().and_then(|v| walk(v, path)),
-            Source::Entity(path) => objects.entity().and_then(|v| walk(v, path)),
-            Source::Path(path) => walk(objects.json(), path),
+            Source::Top(_) | Source::Actor(_) | Source::Entity(_) | Source::Path(_) => self.source.value(reading),
+            Source::Count(source) => {
+                let count = source.value(reading).map_or(0, json::count_texts);
+                return if count == 0 { "".into() } else { count.to_string().into() };
+            }
             Source::Role(party) => return reading.role(*party).into(),
             Source::Target => return target_of(reading.event).unwrap_or_default(),
             Source::Scope => return grant::scope_of(reading.event).map_or("", grant::Scope::name).into(),
@@ -246,12 +277,29 @@ impl Field {
             Source::WhoseContext => return Whose::of(reading.event).name().into(),
             Source::OfAddress(part) => return reading.of_address(*part),
             Source::Client => return reading.client().into(),
-            Source::Date => return date(reading.event.time).into(),
-            Source::HourOfWeek => return hour_of_week(reading.event.time).into(),
+            Source::Date => return reading.in_zone(Zone::date).into(),
+            Source::HourOfWeek => return reading.in_zone(Zone::hour_of_week).into(),
         };
         value.map_or(Cow::Borrowed(""), text_of)
     }
 }
+
+impl Source {
+    /// What stands in the entry; `None` for what is derived.
+    fn value<'r>(&self, reading: &'r Reading<'_>) -> Option<&'r Value> {
+        let objects = &reading.objects;
+        match self {
+            Self::Top(name) => objects.json().get(name),
+            Self::Actor(path) => objects.actor().and_then(|v| walk(v, path)),
+            Self::Entity(path) => objects.entity().and_then(|v| walk(v, path)),
+            Self::Path(path) => walk(objects.json(), path),
+            _ => None,
+        }
+    }
+}
+
+/// What makes a count of a field's name.
+const COUNT: &str = "#count";
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -266,26 +314,13 @@ fn walk<'v>(from: &'v Value, path: &[String]) -> Option<&'v Value> {
 fn text_of(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Null => Cow::Borrowed(""),
-        Value::String(text) => Cow::Borrowed(text),
+        // A list may be written into a text, and is read there by modules.
+        Value::String(text) => json::mended(text),
         Value::Bool(true) => Cow::Borrowed("true"),
         Value::Bool(false) => Cow::Borrowed("false"),
         Value::Number(number) => Cow::Borrowed(number.as_str()),
         Value::Array(_) | Value::Object(_) => Cow::Owned(value.to_string()),
     }
-}
-
-/// The day in UTC, as `2026-09-21`; "" beyond what a calendar holds.
-fn date(time: UnixSeconds) -> String {
-    let stamp = i64::try_from(time.0).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
-    stamp.map_or_else(String::new, |stamp| stamp.to_zoned(jiff::tz::TimeZone::UTC).date().to_string())
-}
-
-/// Weekday and hour in UTC, as `mon-09`.
-fn hour_of_week(time: UnixSeconds) -> String {
-    // 1970-01-01 was a Thursday.
-    const DAYS: [&str; 7] = ["thu", "fri", "sat", "sun", "mon", "tue", "wed"];
-    let hours = time.0 / 3_600;
-    format!("{}-{:02}", DAYS[(hours / 24 % 7) as usize], hours % 24)
 }
 
 #[cfg(test)]
@@ -383,7 +418,28 @@ mod tests {
     }
 
     #[test]
+    fn a_count_says_how_long_a_list_is_in_every_shape() {
+        let list = serde_json::to_string(&vec!["W1"; 60_000]).unwrap();
+        for (value, count) in [
+            (list.as_str(), "60000"),
+            (r#""[\"W1\",\"W2\"]""#, "2"),
+            (r#"{"user":["W1","W2"],"type":["A"]}"#, "3"),
+            (r#""W1""#, "1"),
+            ("[]", ""),
+            ("null", ""),
+        ] {
+            let raw = format!(r#"{{"id":"a","date_create":9,"details":{{"users":{value}}}}}"#);
+            let event = Event::new(1, UnixMillis(0), &Entry::from_json(&raw));
+            assert_eq!(read("details.users#count", &event, &Networks::default()), count, "{count}");
+            assert_eq!(read("details.absent#count", &event, &Networks::default()), "");
+        }
+    }
+
+    #[test]
     fn names_outside_the_entry_are_refused() {
+        for name in ["actor.role#count", "action#count", "#count", "details.x#count#count", "details.x#size"] {
+            assert!(Field::parse(name).is_err() || name == "details.x#size", "{name}");
+        }
         for name in ["", "actor", "user.id", "details.", "details..x", "date_create", "time", "time.week"] {
             assert!(Field::parse(name).is_err(), "{name}");
         }

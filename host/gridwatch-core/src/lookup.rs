@@ -28,6 +28,11 @@ impl Tables {
         }
     }
 
+    /// How much a table holds; `None`: there is no such table.
+    pub fn rows(&self, table: &str) -> Option<usize> {
+        self.tables.get(table).map(|table| table.texts.len() + table.ranges.len())
+    }
+
     /// `None`: there is no such table.
     pub fn contains(&self, table: &str, text: &str) -> Option<bool> {
         let table = self.tables.get(table)?;

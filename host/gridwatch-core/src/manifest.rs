@@ -4,6 +4,8 @@
 //! at once, and checks each action name against Slack's catalogue: a rule that waits for a name that doesn't exist would
 //! be silent for ever, and nobody would notice.
 
+mod doubt;
+mod read;
 mod setting;
 mod window;
 
@@ -17,6 +19,7 @@ use crate::catalogue;
 use crate::field::Field;
 use crate::method::{self, On};
 use crate::slip::did_you_mean;
+use read::{Places, Read, read};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +33,9 @@ pub const MAX_BYTES: usize = 256 << 10;
 pub const MAX_FIELDS: usize = 64;
 pub const MAX_WINDOWS: usize = 64;
 pub const MAX_RULES: usize = 128;
+/// Labels of one rule that are news, and those that are where a rule doesn't say.
+const MAX_NEWS: usize = 8;
+const USUAL_NEWS: [&str; 2] = ["reason", "scope"];
 /// The highest noise budget: an alert a day for each user. A rule that needs more is a log.
 pub const MAX_BUDGET: f64 = 1_000.0;
 /// The longest span a window may remember: 400 days, a year and its seasons.
@@ -74,6 +80,9 @@ pub struct Rule {
     /// The module's setting that gives `fold_s`; its default until [`Manifest::with_settings`]. Alerts have other ids with
     /// another value.
     pub fold_setting: Option<String>,
+    /// Labels of which a new value is told at once inside an open alert; of a scope (channel, workspace, organization) and of
+    /// whole numbers, a larger one.
+    pub news: Vec<String>,
     /// How many alerts of Medium or above ordinary life may cost at most, a day and thousand users. Of a rule that doesn't
     /// go that high, alerts of its severity. See [`Rule::budget_of`].
     pub budget: f64,
@@ -181,13 +190,14 @@ impl Manifest {
         if text.len() > MAX_BYTES {
             return Err(ManifestError { problems: vec![format!("the manifest is over {MAX_BYTES} bytes")] });
         }
-        let raw: RawManifest =
-            toml::from_str(text).map_err(|e| ManifestError { problems: vec![e.to_string().trim_end().to_owned()] })?;
+        let Read { raw, mut problems } = read(text);
         let mut check = Check::default();
-        let manifest = raw.validate(&mut check);
-        match (manifest, check.problems) {
-            (Some(manifest), problems) if problems.is_empty() => Ok(manifest),
-            (_, problems) => Err(ManifestError { problems }),
+        let manifest = raw.and_then(|raw| raw.validate(&mut check));
+        let places = Places::of(text);
+        problems.extend(check.problems.iter().map(|problem| places.placed(problem)));
+        match manifest {
+            Some(manifest) if problems.is_empty() => Ok(manifest),
+            _ => Err(ManifestError { problems }),
         }
     }
 
@@ -258,6 +268,7 @@ struct RawRule {
     threshold: String,
     severity: Severity,
     fold: String,
+    news: Option<Vec<String>>,
     budget: Option<f64>,
     attack: Vec<String>,
     #[serde(default)]
@@ -285,6 +296,17 @@ impl Check {
 
     fn fields(&mut self, at: &str, names: &[String]) -> Vec<Field> {
         names.iter().filter_map(|name| self.take(at, Field::parse(name))).collect()
+    }
+
+    fn news(&mut self, at: &str, labels: Option<Vec<String>>) -> Vec<String> {
+        let labels = labels.unwrap_or_else(|| USUAL_NEWS.map(str::to_owned).into());
+        if labels.len() > MAX_NEWS {
+            self.problem(format!("{at}: {} labels are news; at most {MAX_NEWS}", labels.len()));
+        }
+        if labels.iter().any(String::is_empty) {
+            self.problem(format!("{at}: `news` has a label without a name"));
+        }
+        labels
     }
 
     fn span(&mut self, at: &str, text: &str) -> u64 {
@@ -446,6 +468,7 @@ impl RawRule {
         Rule {
             fold_s,
             fold_setting,
+            news: check.news(&at, self.news),
             budget: check.budget(&at, self.budget.or(self.severity.usual_budget())),
             id: self.id,
             title: self.title,

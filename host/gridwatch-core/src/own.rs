@@ -3,10 +3,12 @@
 //! They have a manifest like any module's, so that tables, coverage and playbooks treat them alike, but no code of their own:
 //! the part of the host that notices something makes the alert here.
 
-use crate::alert::{Actor, Alert, ModuleRef};
+use crate::alert::{Actor, Alert, Counts, ModuleRef};
 use crate::basis::Basis;
+use crate::conduct::SetAside;
 use crate::directory::Role;
 use crate::drift::Drift;
+use crate::entry::Mark;
 use crate::event::Event;
 use crate::exception::Exception;
 use crate::finding::{MAX_KEY, MAX_LABEL, MAX_TITLE, clean};
@@ -24,6 +26,8 @@ use std::sync::LazyLock;
 pub const NAME: &str = "gridwatch";
 /// The rule that sums up what others say of one actor.
 pub const RISK: &str = "gridwatch.risk";
+/// The rule that says which module judges nothing any more.
+pub const MODULE_SET_ASIDE: &str = "gridwatch.module-set-aside";
 /// Stands where a module has the digest of its component.
 pub const BUILT_IN: &str = "built-in";
 
@@ -41,23 +45,60 @@ pub fn manifest() -> &'static Manifest {
 /// The first entry of an action that the catalogue doesn't have.
 pub fn unknown_action(event: &Event, actor: Actor) -> Alert {
     let title = format!("Slack logs an action that gridwatch doesn't know: {}", event.action);
-    let blank = blank("unknown-action", &event.action, title, event.first_seen);
-    let (uid, period_start) = Alert::identity(&blank.rule, &blank.dedup_key, event.time, blank.period_s);
-    Alert {
-        uid,
-        period_start,
-        first: event.time,
-        last: event.time,
-        actor,
-        evidence: vec![Stub::of(event)],
-        evidence_total: 1,
-        labels: BTreeMap::from([("action".to_owned(), clean(&event.action, MAX_TITLE))]),
-        ..blank
-    }
+    let mut alert = about_entry("unknown-action", &event.action, title, event, actor);
+    alert.labels = BTreeMap::from([("action".to_owned(), clean(&event.action, MAX_TITLE))]);
+    alert
 }
 
-/// What rules have said of an actor within a time is enough to look at as one thing. `last` is the alert that made it so.
-pub fn risk(sum: Sum, last: &Alert) -> Alert {
+/// An entry that can't be read for sure, or that names no action: no rule can be trusted to have seen what it says. One alert a day
+/// for each way in which that happens.
+pub fn unreadable_entry(event: &Event, actor: Actor) -> Option<Alert> {
+    let has = |mark| event.marks.contains(&mark);
+    let what = match () {
+        () if has(Mark::NotAnObject) => "it is no JSON object",
+        () if has(Mark::Unreadable) => {
+            "its quotes, brackets or commas don't fit, so more may stand in it than was read"
+        }
+        () if has(Mark::NoAction) => "it names no action",
+        () => return None,
+    };
+    let title = format!("An entry of the audit log can't be read: {what}");
+    let mut alert = about_entry("unreadable-entry", what, title, event, actor);
+    alert.labels.insert("unreadable".to_owned(), what.to_owned());
+    Some(alert)
+}
+
+/// An entry that was delivered and judged comes again under its id, and tells of another act.
+pub fn entry_changed(event: &Event, actor: Actor) -> Option<Alert> {
+    if !event.marks.contains(&Mark::OtherAct) {
+        return None;
+    }
+    let action = if event.action.is_empty() { "no action" } else { &event.action };
+    let title = format!("An entry of the audit log has become another one: {action}");
+    let mut alert = about_entry("entry-changed", &event.id, title, event, actor);
+    let version = event.sight().version.to_string();
+    let labels = [("action", action), ("entity_type", event.entity_type()), ("version", &version)];
+    let said = labels.into_iter().filter(|(_, text)| !text.is_empty());
+    alert.labels.extend(said.map(|(name, text)| (name.to_owned(), clean(text, MAX_LABEL))));
+    Some(alert)
+}
+
+fn about_entry(rule: &str, key: &str, title: String, event: &Event, actor: Actor) -> Alert {
+    let blank = blank(rule, key, title, event.first_seen);
+    let (uid, period_start) = Alert::identity(&blank.rule, &blank.dedup_key, event.time, blank.period_s);
+    let labels = BTreeMap::from([("entry".to_owned(), clean(&event.id, MAX_LABEL))]);
+    let (first, last) = (event.time, event.time);
+    Alert { uid, period_start, first, last, actor, evidence: vec![Stub::of(event)], evidence_total: 1, labels, ..blank }
+}
+
+/// What is news of a sum.
+pub fn risk_news() -> &'static [String] {
+    &rule_called("risk").news
+}
+
+/// What rules have said of an actor within a time is enough to look at as one thing, with the rules. `last` is the alert that made
+/// it so.
+pub fn risk(sum: Sum, last: &Alert) -> (Alert, Vec<String>) {
     let actor = [&last.actor.name, &last.actor.email, &last.actor.id].into_iter().find(|text| !text.is_empty());
     let (rules, tactics) = (sum.rules.len(), sum.tactics.len());
     let who = actor.map_or("somebody", String::as_str);
@@ -70,7 +111,7 @@ pub fn risk(sum: Sum, last: &Alert) -> Alert {
     let (uid, period_start) = Alert::identity(&blank.rule, &blank.dedup_key, last.last, blank.period_s);
     let labels =
         [("rules", sum.rules.join(", ")), ("tactics", sum.tactics.join(", ")), ("points", sum.points.to_string())];
-    Alert {
+    let alert = Alert {
         uid,
         period_start,
         first: sum.evidence.first().map_or(last.first, |stub| stub.time),
@@ -83,6 +124,39 @@ pub fn risk(sum: Sum, last: &Alert) -> Alert {
         evidence: sum.evidence,
         labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
         attack: sum.attack,
+        ..blank
+    };
+    (alert, sum.rules)
+}
+
+/// A module failed, flooded or held up the others too often: none of its rules watches any more. One alert for each file and
+/// day of event time, so that it has the same id wherever reading began.
+pub fn module_set_aside(module: &Manifest, digest: &str, set_aside: &SetAside, at: &Event) -> Alert {
+    let (name, rules) = (format!("{}@{}", module.name, module.version), module.rules.len());
+    let blind =
+        if rules == 1 { "its rule watches nothing".to_owned() } else { format!("its {rules} rules watch nothing") };
+    let title = format!("The module {name} was set aside, {blind}: {}", set_aside.why.text());
+    let blank = blank("module-set-aside", &format!("{name} {digest}"), title, at.first_seen);
+    let (uid, period_start) = Alert::identity(&blank.rule, &blank.dedup_key, at.time, blank.period_s);
+    let blind = module.rules.iter().map(|rule| format!("{}.{}", module.name, rule.id)).collect();
+    let mut labels = BTreeMap::from([
+        ("module".to_owned(), name),
+        ("digest".to_owned(), digest.to_owned()),
+        ("rules_not_watching".to_owned(), joined(&blind)),
+        ("since_event".to_owned(), clean(&at.id, MAX_LABEL)),
+        ("faults".to_owned(), set_aside.faults.to_string()),
+    ]);
+    if !set_aside.last.is_empty() {
+        labels.insert("last_fault".to_owned(), clean(&set_aside.last, MAX_LABEL));
+    }
+    Alert {
+        uid,
+        period_start,
+        first: at.time,
+        last: at.time,
+        evidence: vec![Stub::of(at)],
+        evidence_total: 1,
+        labels,
         ..blank
     }
 }
@@ -130,6 +204,22 @@ pub fn exceptions_unusable(problems: &str, at: UnixMillis) -> Alert {
     blank
 }
 
+/// Delivered lines had to go before their time, because a sink's files may take only so much. An agent may not have read them.
+pub fn lines_removed(sink: &str, files: u64, bytes: u64, age_s: u64, limit_bytes: u64, at: UnixMillis) -> Alert {
+    let title =
+        format!("Sink `{sink}` removed {files} of its files before `keep_for`; an agent may not have read them");
+    let mut blank = blank("lines-removed", sink, title, at);
+    let texts = [
+        ("sink", sink.to_owned()),
+        ("files", files.to_string()),
+        ("bytes", bytes.to_string()),
+        ("youngest", span_text(age_s)),
+        ("keep_bytes", limit_bytes.to_string()),
+    ];
+    blank.labels.extend(texts.map(|(name, text)| (name.to_owned(), clean(&text, MAX_LABEL))));
+    blank
+}
+
 /// Slack lists somebody without the second factor that they had. `before` is when it was last listed.
 pub fn second_factor_off(member: &Member, before: UnixMillis, at: UnixMillis) -> Alert {
     let name = [&member.email, &member.name, &member.id].into_iter().find(|text| !text.is_empty());
@@ -170,11 +260,14 @@ fn blank(rule: &str, key: &str, title: String, at: UnixMillis) -> Alert {
         period_start,
         period_s: rule.fold_s,
         findings: 1,
+        counts: Counts::default(),
+        news: Vec::new(),
         first: at.seconds(),
         last: at.seconds(),
         opened: at,
         seen: at,
         actor: Actor::default(),
+        others: Vec::new(),
         recent: Vec::new(),
         evidence: Vec::new(),
         evidence_total: 0,
@@ -215,6 +308,23 @@ mod tests {
     }
 
     #[test]
+    fn what_cant_be_read_is_told_once_for_each_way() {
+        let told = |raw: &str| {
+            let entry = Entry::from_json(raw);
+            unreadable_entry(&Event::new(7, UnixMillis(91_000_000), &entry), Actor::default())
+        };
+        for raw in ["7", r#"{"id":"a","action":"x""#, r#"{"id":"a","date_create":9}"#] {
+            let alert = told(raw).unwrap();
+            assert_eq!((alert.rule.as_str(), alert.evidence_total), ("gridwatch.unreadable-entry", 1), "{raw}");
+            assert_eq!(alert.labels["entry"], Entry::from_json(raw).id);
+        }
+        assert!(told(r#"{"id":"a","action":"user_login","x":"\ud83d","y":007}"#).is_none(), "all of it was read");
+        let of = |raw| told(raw).unwrap().uid;
+        assert_eq!(of("7"), of("8"));
+        assert_ne!(of("7"), of("{"));
+    }
+
+    #[test]
     fn a_second_factor_that_is_gone_weighs_more_with_admins() {
         let member = |role| Member {
             id: "W1".into(),
@@ -229,6 +339,27 @@ mod tests {
         assert_eq!(alert(Role::Guest).title, "Ada has no second factor any more");
         assert_eq!(alert(Role::Admin).subjects.users.ids.first().map(String::as_str), Some("W1"));
         assert_eq!(alert(Role::Admin).labels["between"], "1970-01-01T00:00:00Z and 1970-01-02T00:00:00Z");
+    }
+
+    #[test]
+    fn a_module_that_was_set_aside_is_told_with_the_rules_that_are_blind() {
+        let set_aside =
+            SetAside { row: 0, why: crate::conduct::Why::Faults, faults: 64, last: "trapped: \u{1b}[2Jboom".into() };
+        let at = |time: u64| {
+            let entry = format!(r#"{{"id":"e{time}","date_create":{time},"action":"user_login"}}"#);
+            Event::new(1, UnixMillis(time * 1_000), &Entry::from_json(&entry))
+        };
+        let alert = |time| module_set_aside(manifest(), "d", &set_aside, &at(time));
+        let told = alert(90_000);
+        assert_eq!(
+            (told.rule.as_str(), told.severity, told.evidence[0].id.as_str()),
+            (MODULE_SET_ASIDE, Severity::High, "e90000")
+        );
+        assert!(told.labels["rules_not_watching"].contains("gridwatch.risk"), "{:?}", told.labels);
+        assert_eq!((told.labels["faults"].as_str(), told.labels["last_fault"].as_str()), ("64", "trapped:  [2Jboom"));
+        assert!(told.title.contains("gridwatch@") && told.title.contains("rules watch nothing"), "{}", told.title);
+        assert_eq!(told.uid, alert(86_400).uid, "some events earlier or later on a day it is the same alert");
+        assert_ne!(told.uid, alert(172_800).uid);
     }
 
     #[test]

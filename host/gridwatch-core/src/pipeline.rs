@@ -9,11 +9,12 @@
 //! What comes out depends on the events and their order alone, never on how they were cut into batches.
 
 use crate::about::{Memory, Surroundings};
-use crate::alert::{Actor, Alert, Folder, ModuleRef};
+use crate::alert::{Actor, Alert, Counts, ModuleRef};
 use crate::apps::Apps;
 use crate::basis::Basis;
 use crate::batch::{Batch, Scratch, Table};
 use crate::catalogue;
+use crate::conduct::SetAside;
 use crate::directory::Directory;
 use crate::drift::Unseen;
 use crate::echo::Echoes;
@@ -21,6 +22,7 @@ use crate::event::Event;
 use crate::exception::{Around, Exceptions, Verdict};
 use crate::field::{Field, Reading};
 use crate::finding::{Finding, MAX_LABEL, RawFinding, clean};
+use crate::fold::{Folder, Occasion, Sent, Sight};
 use crate::lookup::Tables;
 use crate::manifest::Manifest;
 use crate::network::Networks;
@@ -30,8 +32,9 @@ use crate::risk::{Bar, Risk};
 use crate::state::{self, StateOp};
 use crate::stub::Stub;
 use crate::subject::Subjects;
-use crate::time::UnixSeconds;
+use crate::time::{UnixMillis, UnixSeconds};
 use crate::windows::{WindowSize, Windows};
+use crate::zone::Zone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -54,6 +57,8 @@ pub struct Outcome {
     pub findings: Vec<RawFinding>,
     /// Rows it could not get over, each alone.
     pub dead: Vec<DeadRow>,
+    /// Given once: from the row after this one on it judges nothing any more.
+    pub set_aside: Option<SetAside>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +85,16 @@ pub struct Prepared {
     /// For each module, the event of each row.
     rows: Vec<Vec<u32>>,
     /// gridwatch's own alerts, each with the event it is about.
-    own: Vec<(usize, Alert)>,
+    own: Vec<(usize, Own)>,
+}
+
+/// An alert of gridwatch's own about an event.
+#[derive(Clone, Debug)]
+enum Own {
+    /// There is no other of its kind.
+    Once(Alert),
+    /// May come as often as Slack makes the same mistake, and is folded like a module's.
+    Each(Alert),
 }
 
 /// What a batch of events came to.
@@ -104,6 +118,7 @@ pub struct Pipeline {
     directory: Directory,
     networks: Networks,
     provisioning: Provisioning,
+    zone: Zone,
     tables: Tables,
     memory: Memory,
     apps: Apps,
@@ -125,6 +140,8 @@ struct InService {
     windows: Vec<usize>,
 }
 
+/// Longest name, address or id of an actor in an alert, in characters.
+const MAX_NAME: usize = 128;
 /// State is swept once for this much event time.
 const SWEEP_S: u64 = 3_600;
 
@@ -148,6 +165,12 @@ impl Pipeline {
         self
     }
 
+    /// Says where days and hours of the week are told. Like networks, not to be changed between two readings.
+    pub fn with_zone(mut self, zone: Zone) -> Self {
+        self.zone = zone;
+        self
+    }
+
     /// Gives the lookup tables that modules ask, so that alerts can say what they answered.
     pub fn with_tables(mut self, tables: Tables) -> Self {
         self.tables = tables;
@@ -164,6 +187,17 @@ impl Pipeline {
     pub fn with_risk(mut self, bar: Bar) -> Self {
         self.risk = Risk::new(bar);
         self
+    }
+
+    /// Makes an alert of each finding, for asking what single ones say.
+    pub fn without_folding(mut self) -> Self {
+        self.folder = Folder::apart();
+        self
+    }
+
+    /// The final numbers of all that is untold, as if nothing more came.
+    pub fn rest(&mut self) -> Vec<Alert> {
+        self.folder.rest(UnixSeconds(u64::MAX), UnixMillis::default()).into_iter().map(|sent| sent.alert).collect()
     }
 
     /// Says what nobody is to be told of, from the next batch on.
@@ -217,12 +251,16 @@ impl Pipeline {
         let mut values: Vec<Vec<Vec<u64>>> = self.services.iter().map(|s| vec![Vec::new(); s.windows.len()]).collect();
         let mut own = Vec::new();
         for (at, event) in events.iter().enumerate() {
-            self.directory.learn(event);
-            if self.unseen.learn(event) {
-                own.push((at, own::unknown_action(event, self.actor(event))));
-            }
+            own.extend(self.own(event).into_iter().map(|alert| (at, alert)));
             let subscribers = self.subscribers(&event.action);
-            let reading = Reading::of(event, &self.directory, &self.networks).with_provisioning(&self.provisioning);
+            let reading = Reading::of(event, &self.directory, &self.networks)
+                .with_provisioning(&self.provisioning)
+                .with_zone(&self.zone);
+            // A later version of an entry happened when the first did: it is no act of its own.
+            if !event.is_first_version() {
+                self.encode(&mut table, &reading);
+                continue;
+            }
             self.windows.feed(&reading);
             self.encode(&mut table, &reading);
             for i in subscribers.iter().copied().filter(|i| self.services[*i].service.serves.contains(&event.seq)) {
@@ -239,34 +277,74 @@ impl Pipeline {
         Prepared { batches, rows, own }
     }
 
+    /// Learns what an event says of people and actions, and has gridwatch's own to say about it.
+    fn own(&mut self, event: &Event) -> Vec<Own> {
+        let mut own = Vec::new();
+        if event.is_first_version() {
+            self.directory.learn(event);
+            if self.unseen.learn(event) {
+                own.push(Own::Once(own::unknown_action(event, self.actor(event))));
+            }
+        }
+        own.extend(own::unreadable_entry(event, self.actor(event)).map(Own::Each));
+        own.extend(own::entry_changed(event, self.actor(event)).map(Own::Each));
+        own
+    }
+
     /// Checks and folds what the modules said, one outcome per batch, in the same order.
     pub fn conclude(&mut self, events: &[Event], prepared: &Prepared, outcomes: Vec<Outcome>) -> Concluded {
         let mut concluded = Concluded::default();
-        let mut findings = Vec::new();
+        let (mut findings, mut own) = (Vec::new(), prepared.own.clone());
         for (i, outcome) in outcomes.into_iter().enumerate() {
+            let set_aside = outcome.set_aside.as_ref();
+            let set_aside = set_aside.and_then(|set_aside| self.set_aside(i, events, prepared, set_aside));
+            own.extend(set_aside.map(|(at, alert)| (at, Own::Each(alert))));
             self.check(i, events, prepared, outcome, &mut findings, &mut concluded.faults);
         }
         // In the order of events first, so that batch size can't be seen in what is sent.
         findings.sort_by_key(|(event, module, _)| (*event, *module));
-        let (mut own, mut findings) = (prepared.own.iter().peekable(), findings.into_iter().peekable());
+        own.sort_by_key(|(event, _)| *event);
+        let (mut own, mut findings) = (own.into_iter().peekable(), findings.into_iter().peekable());
         for (at, event) in events.iter().enumerate() {
             let newest = self.windows.newest_as_of(event.seq);
-            self.apps.learn(event);
-            self.memory.learn_channel(event);
-            let mut sent: Vec<Alert> =
-                own.next_if(|(own, _)| *own == at).map(|(_, alert)| alert.clone()).into_iter().collect();
+            let is_news = event.is_first_version();
+            if is_news {
+                self.apps.learn(event);
+                self.memory.learn_channel(event);
+            }
+            let mut sent = self.folder.rest(newest, event.first_seen);
+            while let Some((_, own)) = own.next_if(|(own, _)| *own == at) {
+                match own {
+                    Own::Once(alert) => sent.push(Sent { alert, occasion: Occasion::Headline }),
+                    Own::Each(alert) => {
+                        let sight = Sight::of(event, &alert, &[], newest);
+                        sent.extend(self.folder.fold(alert, &sight));
+                    }
+                }
+            }
             while let Some((_, module, finding)) = findings.next_if(|(of, ..)| *of == at) {
+                let news = &self.services[module].service.manifest.rules[finding.rule].news.clone();
                 let mut alert = self.alert(module, events, prepared, at, finding);
                 self.hide(&mut alert, event);
                 let sum = self.risk.learn(&alert, newest).map(|sum| own::risk(sum, &alert));
-                sent.extend(self.folder.fold(alert, newest));
-                sent.extend(sum.and_then(|sum| self.folder.fold(sum, newest)));
+                let sight = Sight::of(event, &alert, news, newest);
+                sent.extend(self.folder.fold(alert, &sight));
+                if let Some((sum, rules)) = sum {
+                    let sight = Sight { objects: rules, ..Sight::of(event, &sum, own::risk_news(), newest) };
+                    sent.extend(self.folder.fold(sum, &sight));
+                }
             }
             // What is known is told as of the event: before it is learned, and only of what is sent.
-            let sent = self.told_about(event, sent);
-            self.memory.learn(event, &self.networks);
-            sent.iter().for_each(|alert| self.memory.learn_alert(alert, event));
-            concluded.alerts.extend(sent);
+            self.tell_about(event, &mut sent);
+            if is_news {
+                self.memory.learn(event, &self.networks);
+            }
+            for sent in sent {
+                if sent.occasion != Occasion::Closing {
+                    self.memory.learn_alert(&sent.alert, event);
+                }
+                concluded.alerts.push(sent.alert);
+            }
         }
         self.directory.settle();
         self.sweep();
@@ -337,6 +415,19 @@ impl Pipeline {
         }
     }
 
+    /// The alert about a module that judges nothing any more, with the position of its event.
+    fn set_aside(
+        &self,
+        module: usize,
+        events: &[Event],
+        prepared: &Prepared,
+        set_aside: &SetAside,
+    ) -> Option<(usize, Alert)> {
+        let service = &self.services[module].service;
+        let at = *prepared.rows[module].get(set_aside.row as usize)? as usize;
+        Some((at, own::module_set_aside(&service.manifest, &service.digest, set_aside, &events[at])))
+    }
+
     /// The alert that one finding makes by itself.
     fn alert(&self, module: usize, events: &[Event], prepared: &Prepared, at: usize, finding: Finding) -> Alert {
         let (event, in_service, rows) = (&events[at], &self.services[module], &prepared.rows[module]);
@@ -344,8 +435,10 @@ impl Pipeline {
         let rule = &service.manifest.rules[finding.rule];
         let name = format!("{}.{}", service.manifest.name, rule.id);
         let (uid, period_start) = Alert::identity(&name, &finding.dedup_key, event.time, rule.fold_s);
-        let basis = Basis::of(&finding, event, &service.manifest, &prepared.batches[module], &self.tables);
-        let reading = Reading::of(event, &self.directory, &self.networks).with_provisioning(&self.provisioning);
+        let reading = Reading::of(event, &self.directory, &self.networks)
+                .with_provisioning(&self.provisioning)
+                .with_zone(&self.zone);
+        let basis = Basis::of(&finding, &reading, &service.manifest, &prepared.batches[module], &self.tables);
         let mut evidence: Vec<Arc<Stub>> = finding
             .windows
             .iter()
@@ -373,11 +466,14 @@ impl Pipeline {
             period_start,
             period_s: rule.fold_s,
             findings: 1,
+            counts: Counts::default(),
+            news: Vec::new(),
             first: evidence.first().map_or(event.time, |s| s.time),
             last: evidence.last().map_or(event.time, |s| s.time),
             opened: event.first_seen,
             seen: event.first_seen,
             actor: self.actor(event),
+            others: Vec::new(),
             recent: self.memory.recent(event),
             evidence_total: evidence.len() as u64,
             evidence,
@@ -391,18 +487,22 @@ impl Pipeline {
         }
     }
 
-    fn told_about(&self, event: &Event, mut alerts: Vec<Alert>) -> Vec<Alert> {
-        if !alerts.is_empty() {
-            let around = Surroundings {
-                directory: &self.directory,
-                apps: &self.apps,
-                networks: &self.networks,
-                tables: &self.tables,
-            };
-            let about = self.memory.about(event, around);
-            alerts.iter_mut().for_each(|alert| *alert.about = about.clone());
+    fn tell_about(&mut self, event: &Event, sent: &mut [Sent]) {
+        let mut headlines = sent.iter_mut().filter(|sent| sent.occasion == Occasion::Headline).peekable();
+        if headlines.peek().is_none() {
+            return;
         }
-        alerts
+        let around = Surroundings {
+            directory: &self.directory,
+            apps: &self.apps,
+            networks: &self.networks,
+            tables: &self.tables,
+        };
+        let about = self.memory.about(event, around);
+        for sent in headlines {
+            (*sent.alert.about).clone_from(&about);
+            self.folder.remember(&sent.alert.uid, &about);
+        }
     }
 
     /// Suppresses the alert of a finding on this event if it is the echo of a response of ours or an exception holds for it, or
@@ -429,9 +529,9 @@ impl Pipeline {
     fn actor(&self, event: &Event) -> Actor {
         let id = event.actor_id();
         Actor {
-            id: id.to_owned(),
-            name: text(event.actor(), "name").to_owned(),
-            email: text(event.actor(), "email").to_owned(),
+            id: clean(id, MAX_NAME),
+            name: clean(text(event.actor(), "name"), MAX_NAME),
+            email: clean(text(event.actor(), "email"), MAX_NAME),
             role_at_event: self.directory.role_at(id, event),
             role_now: self.directory.role_now(id, event),
         }
@@ -469,7 +569,6 @@ mod tests {
     use super::*;
     use crate::entry::Entry;
     use crate::response::{Row, Stage};
-    use crate::time::UnixMillis;
     use serde_json::json;
     use std::collections::BTreeMap;
 
@@ -513,7 +612,7 @@ mod tests {
         let prepared = pipeline.prepare(events);
         let finding = |row| RawFinding { row, severity: 2, dedup_key: "WRESP".into(), ..RawFinding::default() };
         let findings = (0..events.len() as u32).map(finding).collect();
-        pipeline.conclude(events, &prepared, vec![Outcome { findings, dead: vec![] }]).alerts
+        pipeline.conclude(events, &prepared, vec![Outcome { findings, ..Outcome::default() }]).alerts
     }
 
     fn responded(target: &str) -> Echoes {
@@ -550,7 +649,8 @@ mod tests {
     #[test]
     fn subjects_are_gathered_from_all_findings_of_an_alert() {
         let mut pipeline = pipeline();
-        let events: Vec<Event> = (1..=10).map(|i| reset(i, "W0ADMIN", &format!("W{i}"))).collect();
+        let events = (1..=10).map(|i| reset(i, "W0ADMIN", &format!("W{i}"))).chain([reset(5_000, "W0ADMIN", "W11")]);
+        let events: Vec<Event> = events.collect();
         let alerts = find_each(&mut pipeline, &events);
         let last = alerts.last().unwrap();
         assert_eq!((last.findings, last.subjects.users.ids.len()), (10, 10));

@@ -89,6 +89,12 @@ struct Habits {
     /// Probability of a fault per request, while faults last.
     faulty: f64,
     quota_per_minute: usize,
+    /// No cursor is ever accepted.
+    refuses_cursors: bool,
+    /// A front end with a wrong clock answers, from one time to another: its `Date` is so far ahead.
+    wrong_date: Option<(u64, u64, u64)>,
+    /// Probability that a cache begins to answer first pages with nothing, for up to a minute, while faults last.
+    empties: f64,
 }
 
 struct Slack {
@@ -98,11 +104,16 @@ struct Slack {
     minted: Vec<Minted>,
     served: VecDeque<u64>,
     account_trouble: Option<(u64, Failure)>,
+    empty_until_ms: u64,
 }
 
 enum Answer {
     Page { entries: Vec<usize>, next_cursor: Option<String> },
-    Failure(Failure),
+    Failure(Failure, Option<u64>),
+}
+
+fn refused(failure: Failure) -> Answer {
+    Answer::Failure(failure, None)
 }
 
 impl Slack {
@@ -110,15 +121,15 @@ impl Slack {
         self.served.retain(|at| at + 60_000 > now_ms);
         self.served.push_back(now_ms);
         if faults && let Some(failure) = self.fault(now_ms, rng) {
-            return Answer::Failure(failure);
+            return failure;
         }
         if self.served.len() > self.habits.quota_per_minute {
-            return Answer::Failure(Failure::RateLimited { retry_after_s: Some(rng.random_range(1..40)) });
+            return Answer::Failure(Failure::RateLimited, Some(rng.random_range(1..40)));
         }
         let (oldest, latest) = (request.window.oldest().0, request.window.latest().0);
         let too_old = oldest < self.habits.history_floor;
         if too_old || (self.habits.refuses_future && latest > self.date(now_ms).0) {
-            return Answer::Failure(Failure::BadRequest { error: self.code("invalid_range") });
+            return refused(Failure::BadRequest { error: self.code("invalid_range") });
         }
         let before = match &request.cursor {
             None if self.habits.ignores_latest => now_ms / 1000 + 1,
@@ -126,7 +137,7 @@ impl Slack {
             Some(cursor) => match self.redeem(cursor, request, now_ms) {
                 Some(before) => before,
                 None => {
-                    return Answer::Failure(Failure::BadRequest { error: self.code("invalid_cursor") });
+                    return refused(Failure::BadRequest { error: self.code("invalid_cursor") });
                 }
             },
         };
@@ -143,7 +154,7 @@ impl Slack {
         assert_eq!(minted.window, request.window, "cursor sent with other bounds than the window it came from");
         assert_eq!(minted.limit, request.limit, "cursor sent with another limit");
         let expired = now_ms > minted.at_ms + self.habits.cursor_lives_ms;
-        (!expired && !minted.is_garbage).then_some(minted.before)
+        (!expired && !minted.is_garbage && !self.habits.refuses_cursors).then_some(minted.before)
     }
 
     /// Newest first, never cut inside a second, so a page may be larger than the limit.
@@ -207,31 +218,36 @@ impl Slack {
         format!("cursor={}", self.minted.len() - 1)
     }
 
-    fn fault(&mut self, now_ms: u64, rng: &mut SmallRng) -> Option<Failure> {
+    fn fault(&mut self, now_ms: u64, rng: &mut SmallRng) -> Option<Answer> {
         if let Some((until_ms, failure)) = &self.account_trouble
             && now_ms < *until_ms
         {
-            return Some(failure.clone());
+            return Some(refused(failure.clone()));
         }
         self.account_trouble = None;
         if !rng.random_bool(self.habits.faulty) {
             return None;
         }
+        let asked = [Some(0), Some(1), Some(7), Some(30), Some(90), Some(700), Some(7200), None];
+        // Very long ones are rare.
+        let most = if rng.random_bool(0.1) { asked.len() } else { 5 };
+        let asked_s = asked[rng.random_range(0..most)];
         Some(match rng.random_range(0..100) {
-            0..25 => {
-                let asked = [Some(0), Some(1), Some(7), Some(30), Some(90), Some(700), Some(7200), None];
-                // Very long ones are rare.
-                let most = if rng.random_bool(0.1) { asked.len() } else { 5 };
-                Failure::RateLimited { retry_after_s: asked[rng.random_range(0..most)] }
-            }
-            25..45 => Failure::Server { status: [500, 502, 503, 504][rng.random_range(0..4)] },
+            0..25 => return Some(Answer::Failure(Failure::RateLimited, asked_s)),
+            25..30 => return Some(Answer::Failure(Failure::Server { status: 503 }, asked_s)),
+            30..45 => Failure::Server { status: [500, 502, 503, 504][rng.random_range(0..4)] },
             45..55 => Failure::Body,
             55..70 => Failure::BadRequest { error: None },
             70..75 => Failure::BadRequest { error: Some("invalid_cursor".into()) },
             75..80 => Failure::NotOk { error: Some(["ratelimited", "fatal_error"][rng.random_range(0..2)].into()) },
-            80..95 => Failure::Network,
+            80..95 => [Failure::Network, Failure::TimedOut, Failure::NoSuchHost, Failure::Untrusted]
+                [rng.random_range(0..4)]
+            .clone(),
             _ => {
-                let failure = match rng.random_range(0..4) {
+                let failure = match rng.random_range(0..7) {
+                    4 => Failure::NotThere,
+                    5 => Failure::Redirected,
+                    6 => Failure::ProxyWantsSignIn,
                     0 => Failure::Unauthorized,
                     1 => Failure::Forbidden { error: None },
                     2 => Failure::Forbidden { error: Some("user_not_authorized".into()) },
@@ -241,6 +257,16 @@ impl Slack {
                 failure
             }
         })
+        .map(refused)
+    }
+
+    /// What the answer says, which may be somebody else's.
+    fn header_date(&self, now_ms: u64) -> UnixSeconds {
+        let date = self.date(now_ms);
+        match self.habits.wrong_date {
+            Some((from_ms, to_ms, ahead_s)) if (from_ms..to_ms).contains(&now_ms) => date.plus(ahead_s),
+            _ => date,
+        }
     }
 
     fn date(&self, now_ms: u64) -> UnixSeconds {
@@ -304,14 +330,19 @@ impl Run {
         let faults_end_ms = begin_ms + rng.random_range(0..3 * 3_600_000);
         let horizon_s = settings.reread_after_s.last().copied().unwrap_or(0);
         let end_ms = faults_end_ms + (CAUGHT_UP_AFTER_MS + horizon_s * 1000) + 30 * 60_000;
-        let habits = draw_habits(&mut rng, &settings);
+        let mut habits = draw_habits(&mut rng, &settings);
         let entries = draw_entries(&mut rng, &settings, habits.history_floor, faults_end_ms / 1000 + 3600, horizon_s);
         let steps_clock = habits.sends_date && rng.random_bool(0.5);
+        if habits.sends_date && !steps_clock && rng.random_bool(0.3) {
+            let from_ms = rng.random_range(begin_ms..=faults_end_ms);
+            let to_ms = rng.random_range(from_ms..=faults_end_ms);
+            habits.wrong_date = Some((from_ms, to_ms, rng.random_range(60..40_000)));
+        }
         let store = Store { has: vec![false; entries.len()], ..Store::default() };
         let (minted, served) = (Vec::new(), VecDeque::new());
         Self {
             machine: Machine::start(config.clone()),
-            slack: Slack { entries, habits, minted, served, account_trouble: None },
+            slack: Slack { entries, habits, minted, served, account_trouble: None, empty_until_ms: 0 },
             wall_off_ms: if steps_clock { rng.random_range(-7_200_000..7_200_000) } else { 0 },
             crash: [0.0, 0.01, 0.1][rng.random_range(0..3)],
             skew_stays: rng.random_bool(0.3),
@@ -384,7 +415,8 @@ impl Run {
 
     fn wait(&mut self, until: UnixMillis, why: &WaitReason) {
         let wait_ms = until.since(self.wall());
-        let most_ms = if *why == WaitReason::RateLimited { MAX_RETRY_AFTER_MS } else { MAX_WAIT_MS };
+        let is_asked = matches!(why, WaitReason::RateLimited | WaitReason::Asked { .. });
+        let most_ms = if is_asked { MAX_RETRY_AFTER_MS } else { MAX_WAIT_MS };
         assert!(wait_ms > 0 && wait_ms <= most_ms, "wait of {wait_ms} ms for {why:?}");
         self.log(|| format!("wait {wait_ms} ms, {why:?}"));
         self.now_ms += wait_ms + self.rng.random_range(0..20);
@@ -401,6 +433,7 @@ impl Run {
         let faults = self.has_faults();
         let asked_ms = self.now_ms;
         let answer = self.slack.answer(&request, asked_ms, faults, &mut self.rng);
+        let answer = self.emptied(&request, answer);
         let slow = if faults && self.rng.random_bool(0.02) { 60_000 } else { 800 };
         self.now_ms += self.rng.random_range(30..slow);
         // The server did the work, the answer never came; or we never got to read it.
@@ -414,6 +447,28 @@ impl Run {
         self.commit(outcome, &entries);
     }
 
+    /// A cache that answers with nothing. Only where the poller can know better: where it has seen an entry before.
+    fn emptied(&mut self, request: &Request, answer: Answer) -> Answer {
+        if self.has_faults() && self.rng.random_bool(self.slack.habits.empties) {
+            self.slack.empty_until_ms = self.now_ms + self.rng.random_range(0..60_000);
+        }
+        let (store, entries) = (&self.store, &self.slack.entries);
+        let seen = |index: &usize| store.has[*index];
+        let overlap_ends = store.watermark().unwrap_or_default();
+        let is_known = |index: &usize| seen(index) && entries[*index].date <= overlap_ends.0;
+        match answer {
+            Answer::Page { entries, next_cursor: None | Some(_) }
+                if self.now_ms < self.slack.empty_until_ms
+                    && request.lane == Lane::Live
+                    && request.cursor.is_none()
+                    && entries.iter().any(is_known) =>
+            {
+                Answer::Page { entries: Vec::new(), next_cursor: None }
+            }
+            answer => answer,
+        }
+    }
+
     fn outcome(
         &self,
         request: Request,
@@ -422,12 +477,13 @@ impl Run {
         server_date: Option<UnixSeconds>,
     ) -> (Outcome, Vec<usize>) {
         let at = self.wall();
-        let failed =
-            |request, failure, server_date| (Outcome::Failed(Failed { request, at, server_date, failure }), Vec::new());
+        let failed = |request, failure: Failure, retry_after_s| {
+            let server_date = server_date.filter(|_| failure.is_answer());
+            (Outcome::Failed(Failed { request, at, server_date, retry_after_s, failure }), Vec::new())
+        };
         match answer {
             _ if lost => failed(request, Failure::Network, None),
-            Answer::Failure(Failure::Network) => failed(request, Failure::Network, None),
-            Answer::Failure(failure) => failed(request, failure, server_date),
+            Answer::Failure(failure, retry_after_s) => failed(request, failure, retry_after_s),
             Answer::Page { entries, next_cursor } => {
                 let seen =
                     entries.iter().map(|index| (UnixSeconds(self.slack.entries[*index].date), !self.store.has[*index]));
@@ -440,7 +496,7 @@ impl Run {
 
     /// With a right clock of ours a `Date` may be missing now and then; once one was seen it may also be absurd once.
     fn server_date(&mut self) -> Option<UnixSeconds> {
-        let date = self.slack.date(self.now_ms);
+        let date = self.slack.header_date(self.now_ms);
         let is_settled = self.machine.state().clock().has_date();
         match self.rng.random_range(0..300) {
             _ if !self.slack.habits.sends_date => None,
@@ -452,8 +508,7 @@ impl Run {
     }
 
     fn commit(&mut self, outcome: Outcome, entries: &[usize]) {
-        if let Outcome::Failed(Failed { failure: Failure::RateLimited { retry_after_s: Some(asked_s) }, .. }) = &outcome
-        {
+        if let Outcome::Failed(Failed { retry_after_s: Some(asked_s), .. }) = &outcome {
             self.silent_until_ms = self.now_ms + (asked_s * 1000).min(MAX_RETRY_AFTER_MS);
         }
         let faults = self.has_faults();
@@ -503,7 +558,8 @@ impl Run {
         assert!(self.sent.len() as u64 <= allowed, "{} requests in a minute", self.sent.len());
         // Whatever our clock says, once Slack's is known nothing in its future is asked for.
         let begins = request.cursor.is_none() && self.machine.state().clock().has_date();
-        if begins && self.slack.habits.sends_date {
+        let is_wrong = |(_, to_ms, ahead_s): (u64, u64, u64)| now_ms < to_ms + (ahead_s + 600) * 1000;
+        if begins && self.slack.habits.sends_date && !self.slack.habits.wrong_date.is_some_and(is_wrong) {
             assert!(request.window.latest() <= self.slack.date(now_ms), "asked for the future: {request:?}");
         }
     }
@@ -558,7 +614,16 @@ impl Run {
         let settings = self.config.settings();
         let watermark = self.store.watermark().expect("something was drained");
         let lag_s = (self.now_ms / 1000).saturating_sub(watermark.0);
-        let most_s = settings.settle_s + 2 * settings.interval_s + 60;
+        // Where our clock stays slow and no entry proves it, the watermark is as late as the clock; the entries aren't.
+        let slow_s = u64::try_from(-self.wall_off_ms / 1000).unwrap_or(0);
+        let most_s = settings.settle_s + 2 * settings.interval_s + 60 + slow_s;
+        let due = self.now_ms.saturating_sub((settings.settle_s + 2 * settings.interval_s + 60) * 1000);
+        let origin = self.store.state.as_ref().and_then(PollState::origin).unwrap_or_default();
+        for (index, entry) in self.slack.entries.iter().enumerate() {
+            let is_due = entry.date >= origin.0 && entry.visible_ms < entry.date * 1000 + settings.settle_s * 1000;
+            let is_late = is_due && entry.visible_ms < due && !self.store.has[index];
+            assert!(!is_late, "entry {index} {entry:?} is still missing at {}", UnixMillis(self.now_ms));
+        }
         assert!(lag_s <= most_s, "still {lag_s} s behind long after the faults stopped");
         let state = self.store.state.as_ref().unwrap();
         // The beginning of history is a problem while backfill closes in on it; a small quota goes on refusing.
@@ -620,6 +685,10 @@ fn draw_habits(rng: &mut SmallRng, settings: &PollSettings) -> Habits {
         history_floor: floor.saturating_sub(120),
         faulty: [0.0, 0.05, 0.3][rng.random_range(0..3)],
         quota_per_minute: [30, 60, 200][rng.random_range(0..3)],
+        // With smaller pages no budget would be enough.
+        refuses_cursors: settings.page_limit >= 50 && rng.random_bool(0.1),
+        wrong_date: None,
+        empties: [0.0, 0.0, 0.02][rng.random_range(0..3)],
     }
 }
 

@@ -1,6 +1,7 @@
 //! A component file before any of its code runs: what it is, what it says of itself, what it wants.
 
 use gridwatch_core::entry::hex;
+use gridwatch_core::finding::clean;
 use gridwatch_core::manifest::{Grant, Manifest, ManifestError, SECTION};
 use gridwatch_core::own;
 use sha2::{Digest, Sha256};
@@ -8,6 +9,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wasmparser::{Encoding, Parser, Payload};
+
+/// What every WebAssembly file begins with.
+const MAGIC: &[u8] = b"\0asm";
+/// Characters of a parser's own words.
+const MAX_WHY: usize = 200;
 
 /// A component that may be compiled: its manifest is sound and it imports nothing it wasn't granted.
 #[derive(Clone, Debug)]
@@ -49,6 +55,8 @@ pub enum Refused {
     Start { why: String },
     #[error("refuses its configuration: {}", .problems.join("; "))]
     Configuration { problems: Vec<String> },
+    #[error("can't start the clock that ends calls: {why}")]
+    Clock { why: String },
     #[error("can't use the compile cache: {why}")]
     Cache { why: String },
 }
@@ -99,7 +107,14 @@ struct Outline {
 
 impl Outline {
     fn of(bytes: &[u8]) -> Result<Self, Refused> {
-        let wrong = |why: String| Refused::NotAComponent { why };
+        let wrong = |why: String| Refused::NotAComponent { why: clean(&why, MAX_WHY) };
+        match bytes {
+            [] => return Err(wrong("the file is empty".into())),
+            _ if !bytes.starts_with(MAGIC) => {
+                return Err(wrong("it doesn't begin as one does; was it built or copied to its end?".into()));
+            }
+            _ => {}
+        }
         let (mut outline, mut depth) = (Self::default(), 0_u32);
         for payload in Parser::new(0).parse_all(bytes) {
             match payload.map_err(|e| wrong(e.message().to_owned()))? {

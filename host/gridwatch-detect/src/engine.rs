@@ -4,7 +4,7 @@ use crate::cache::Cache;
 use crate::component::{Component, Refused};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ pub(crate) const POLICY_VERSION: u32 = 1;
 pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     cache: Option<Arc<Cache>>,
-    _ticker: Arc<Ticker>,
+    /// Without it no deadline is ever due. Whatever runs code of this engine holds a clone of the engine, and so the ticker.
+    ticker: Arc<Ticker>,
 }
 
 impl Engine {
@@ -29,8 +30,14 @@ impl Engine {
     pub fn new(cache_dir: Option<&Path>) -> Result<Self, Refused> {
         let wasmtime = wasmtime::Engine::new(&config()).map_err(|e| Refused::Compile { why: e.to_string() })?;
         let cache = cache_dir.map(|dir| Cache::open(dir, &wasmtime)).transpose()?.map(Arc::new);
-        let ticker = Arc::new(Ticker::start(&wasmtime));
-        Ok(Self { wasmtime, cache, _ticker: ticker })
+        let ticker = Arc::new(Ticker::start(&wasmtime).map_err(|e| Refused::Clock { why: e.to_string() })?);
+        Ok(Self { wasmtime, cache, ticker })
+    }
+
+    /// Time by the clock that ends calls. On a machine that is too busy it goes slower than others do, and so do deadlines: what a
+    /// module may take is measured by the same clock that stops it.
+    pub(crate) fn ticked_ms(&self) -> u64 {
+        self.ticker.ticks.load(Ordering::Relaxed) * TICK_MS
     }
 
     /// Compiled code for a component: from the cache, or compiled now.
@@ -72,28 +79,33 @@ fn config() -> wasmtime::Config {
     config
 }
 
-/// Raises the engine's epoch every [`TICK_MS`], until the last engine is dropped.
+/// Raises the engine's epoch every [`TICK_MS`], until the last engine, and so the last module, is dropped.
 #[derive(Debug)]
 struct Ticker {
     stop: Arc<AtomicBool>,
+    ticks: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Ticker {
-    fn start(engine: &wasmtime::Engine) -> Self {
+    fn start(engine: &wasmtime::Engine) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, engine) = (stop.clone(), engine.weak());
+        let ticks = Arc::new(AtomicU64::new(0));
+        let (stopped, ticked, engine) = (stop.clone(), ticks.clone(), engine.weak());
         let tick = move || {
             while !stopped.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(TICK_MS));
                 match engine.upgrade() {
-                    Some(engine) => engine.increment_epoch(),
+                    Some(engine) => {
+                        engine.increment_epoch();
+                        ticked.fetch_add(1, Ordering::Relaxed);
+                    }
                     None => break,
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("epoch".into()).spawn(tick).ok();
-        Self { stop, thread }
+        let thread = std::thread::Builder::new().name("epoch".into()).spawn(tick)?;
+        Ok(Self { stop, ticks, thread: Some(thread) })
     }
 }
 

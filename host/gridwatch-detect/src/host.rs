@@ -1,12 +1,13 @@
 //! What a module can ask of the host: log, key-value state, lookups; and an empty WASI where that was granted.
 
 use crate::limits::{Limits, Meter};
+use crate::tail::Tail;
 use gridwatch_core::finding::clean;
 use gridwatch_core::lookup::Tables;
 use gridwatch_core::windows::LATE_S;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
 
@@ -22,6 +23,9 @@ pub(crate) mod bindings {
 
 use bindings::gridwatch::detect::{kv, log, lookup, types};
 
+/// The highest log level (as in syslog: critical) whose line is the reason for the trap that follows it.
+const LAST_WORDS: u8 = 2;
+
 /// State of one instance's store.
 pub(crate) struct Guest {
     pub(crate) module: Arc<str>,
@@ -30,7 +34,10 @@ pub(crate) struct Guest {
     pub(crate) call: Call,
     pub(crate) tables: Arc<Tables>,
     pub(crate) kv: Kv,
+    pub(crate) lines: Lines,
     wasi: Option<Wasi>,
+    /// The end of what it wrote to standard error, where it has WASI.
+    stderr: Tail,
 }
 
 /// What counts from one `evaluate` to the next.
@@ -42,6 +49,8 @@ pub(crate) struct Call {
     pub(crate) dict: Dict,
     /// Why the host ended the call, when it did.
     pub(crate) ended: Option<&'static str>,
+    /// What the module said at the level of last words.
+    last_words: String,
 }
 
 impl Call {
@@ -105,11 +114,45 @@ struct Wasi {
     table: ResourceTable,
 }
 
+/// Log lines of a module over all its instances: how many this minute, and how many were dropped.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lines {
+    /// When the minute began.
+    since: Option<Instant>,
+    this_minute: u32,
+    pub(crate) dropped: u64,
+}
+
+impl Lines {
+    fn may_write(&mut self, limits: &Limits) -> bool {
+        #[expect(clippy::disallowed_methods, reason = "a limit by the minute, on what no verdict depends on")]
+        let now = Instant::now();
+        if self.since.is_none_or(|since| now.duration_since(since) >= Duration::from_secs(60)) {
+            (self.since, self.this_minute) = (Some(now), 0);
+        }
+        self.this_minute = self.this_minute.saturating_add(1);
+        self.this_minute <= limits.log_lines_per_minute
+    }
+}
+
 impl Guest {
     pub(crate) fn new(module: Arc<str>, limits: Arc<Limits>, tables: Arc<Tables>, wasi: bool) -> Self {
-        let meter = Meter::new(&limits);
-        let wasi = wasi.then(|| Wasi { ctx: empty_wasi(), table: ResourceTable::new() });
-        Self { module, limits, meter, call: Call::default(), tables, kv: Kv::default(), wasi }
+        let (meter, stderr) = (Meter::new(&limits), Tail::new(limits.last_words_bytes));
+        let wasi = wasi.then(|| Wasi { ctx: empty_wasi(&stderr), table: ResourceTable::new() });
+        let (call, kv, lines) = (Call::default(), Kv::default(), Lines::default());
+        Self { module, limits, meter, call, tables, kv, lines, wasi, stderr }
+    }
+
+    /// What it said last before its call ended: to the log at the level of last words, or to standard error.
+    pub(crate) fn last_words(&self) -> Option<String> {
+        let said = if self.call.last_words.is_empty() { self.stderr.text() } else { self.call.last_words.clone() };
+        Some(said).filter(|said| !said.is_empty())
+    }
+
+    /// A new call: what was said in the one before is no reason for this one's end.
+    pub(crate) fn begin(&mut self, call: Call) {
+        self.call = call;
+        self.stderr.clear();
     }
 
     /// Counts a host call; the one over the limit ends the module's call.
@@ -124,7 +167,7 @@ impl Guest {
 }
 
 /// No files, environment, arguments or network; no time passes; random numbers are the same every time.
-fn empty_wasi() -> WasiCtx {
+fn empty_wasi(stderr: &Tail) -> WasiCtx {
     let seeded = || wasmtime_wasi::random::Deterministic::new(b"gridwatch".to_vec());
     wasmtime_wasi::WasiCtxBuilder::new()
         .secure_random(seeded())
@@ -135,6 +178,7 @@ fn empty_wasi() -> WasiCtx {
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
+        .stderr(stderr.clone())
         .build()
 }
 
@@ -163,7 +207,8 @@ impl HostMonotonicClock for Still {
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         // Linked only for modules that were granted it; the others have an empty one made for nothing, once.
-        let wasi = self.wasi.get_or_insert_with(|| Wasi { ctx: empty_wasi(), table: ResourceTable::new() });
+        let stderr = &self.stderr;
+        let wasi = self.wasi.get_or_insert_with(|| Wasi { ctx: empty_wasi(stderr), table: ResourceTable::new() });
         WasiCtxView { ctx: &mut wasi.ctx, table: &mut wasi.table }
     }
 }
@@ -173,12 +218,15 @@ impl types::Host for Guest {}
 impl log::Host for Guest {
     /// Lines over the limit are dropped, not punished: logging must never change what is detected.
     fn write(&mut self, level: u8, message: String) -> wasmtime::Result<()> {
+        if level <= LAST_WORDS {
+            self.call.last_words = cut(&message, self.limits.last_words_bytes);
+        }
         self.call.log_lines = self.call.log_lines.saturating_add(1);
-        if self.call.log_lines > self.limits.log_lines {
+        if self.call.log_lines > self.limits.log_lines || !self.lines.may_write(&self.limits) {
+            self.lines.dropped += 1;
             return Ok(());
         }
-        let line = clean(&message, self.limits.log_line_bytes);
-        let (module, line) = (&*self.module, &line[..line.floor_char_boundary(self.limits.log_line_bytes)]);
+        let (module, line) = (&*self.module, &*cut(&message, self.limits.log_line_bytes));
         match level {
             0..=3 => tracing::error!(module, line, "module log"),
             4 => tracing::warn!(module, line, "module log"),
@@ -187,6 +235,13 @@ impl log::Host for Guest {
         }
         Ok(())
     }
+}
+
+/// Text for people, in so many bytes.
+fn cut(text: &str, bytes: usize) -> String {
+    let mut text = clean(text, bytes);
+    text.truncate(text.floor_char_boundary(bytes));
+    text
 }
 
 impl kv::Host for Guest {

@@ -7,8 +7,11 @@ use wasmtime::ResourceLimiter;
 pub struct Limits {
     /// Size of a component file. Compiling is not covered by wasmtime's security policy, so the input is bounded.
     pub component_bytes: usize,
-    /// Wall time of one `evaluate` call.
+    /// Wall time of one `evaluate` call. A part of a batch that failed gets its share of it, and at least a quarter: a module
+    /// that loops on one row would else take the whole of it for each halving.
     pub evaluate_ms: u64,
+    /// Wall time of all calls for one batch, starts after failures among them. What is left of the batch then is dead-lettered.
+    pub batch_ms: u64,
     /// Wall time of instantiating and `configure`.
     pub setup_ms: u64,
     /// Linear memory, all of an instance's memories together.
@@ -22,9 +25,12 @@ pub struct Limits {
     pub transfer_bytes: usize,
     /// Findings of one `evaluate`. A batch with more is cut in halves; a row with more is dead-lettered.
     pub findings: usize,
-    /// Log lines of one `evaluate`, and the bytes of one line. More is counted and dropped.
+    /// Log lines of one `evaluate` and of one minute, and the bytes of one line. More is counted and dropped.
     pub log_lines: u32,
+    pub log_lines_per_minute: u32,
     pub log_line_bytes: usize,
+    /// Bytes of what a module says last before it traps, such as a panic's message.
+    pub last_words_bytes: usize,
     /// Key-value state of a module: bytes in all, of a key, of a value.
     pub kv_bytes: usize,
     pub kv_key_bytes: usize,
@@ -42,6 +48,8 @@ impl Default for Limits {
         Self {
             component_bytes: 32 << 20,
             evaluate_ms: 1_000,
+            // Finds one row among 1,024 that loops: 1,000, 500 and nine times 250 ms, and a second to spare.
+            batch_ms: 5_000,
             setup_ms: 5_000,
             memory_bytes: 64 << 20,
             table_elements: 20_000,
@@ -49,14 +57,16 @@ impl Default for Limits {
             transfer_bytes: 8 << 20,
             findings: 4_096,
             log_lines: 20,
+            log_lines_per_minute: 200,
             log_line_bytes: 512,
+            last_words_bytes: 600,
             kv_bytes: 4 << 20,
             kv_key_bytes: 256,
             kv_value_bytes: 16 << 10,
             renew_after_calls: 10_000,
             renew_at_bytes: 48 << 20,
-            // A dozen or more events in a batch of 1,024 that a module can't get over: each is found in eleven calls.
-            failures_per_batch: 160,
+            // Enough to find 64 rows wherever they stand in a batch of 1,024, after which the module is set aside anyhow.
+            failures_per_batch: 1_024,
         }
     }
 }

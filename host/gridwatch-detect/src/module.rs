@@ -1,20 +1,26 @@
 //! A module in the sandbox: a warm instance that takes batches and gives findings, and what happens when it doesn't.
+//!
+//! Two bounds hold whatever it does: what it may cost in one batch ([`Limits`]), and how it may go on (`core::conduct`), beyond
+//! which it is set aside and costs nothing any more.
 
 use crate::component::{Component, Refused};
 use crate::engine::{Engine, TICK_MS};
 use crate::host::bindings::exports::gridwatch::detect::rules;
 use crate::host::bindings::gridwatch::detect::types;
-use crate::host::{Call, Dict, Guest, Item, Kv, bindings};
+use crate::host::{Call, Dict, Guest, Item, Kv, Lines, bindings};
 use crate::limits::Limits;
 use gridwatch_core::batch::Batch;
-use gridwatch_core::finding::RawFinding;
+use gridwatch_core::conduct::{Conduct, SetAside, Why};
+use gridwatch_core::finding::{RawFinding, clean};
 use gridwatch_core::lookup::Tables;
 use gridwatch_core::manifest::{Grant, Manifest};
 use gridwatch_core::pipeline::{DeadRow, Outcome};
 use gridwatch_core::state::{KV, StateOp};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use wasmtime::Store;
 use wasmtime::component::{HasSelf, Linker};
 
@@ -31,8 +37,14 @@ pub struct Module {
     /// `None` after a failure: the next call makes a fresh one.
     instance: Option<Instance>,
     kv: Kv,
+    lines: Lines,
+    conduct: Conduct,
+    /// Judges nothing any more.
+    is_set_aside: bool,
     /// Instances made so far, the first one included.
     pub instances: u64,
+    /// Its ticker is what ends calls, so it has to live as long as the module does.
+    engine: Engine,
 }
 
 struct Instance {
@@ -49,6 +61,12 @@ pub struct Evaluation {
     pub changes: Vec<StateOp>,
     /// Calls that failed, with what they failed of, the bisected ones included.
     pub failures: Vec<String>,
+    /// Rows that it wasn't given because it is set aside.
+    pub unjudged: u64,
+    /// Log lines over the limits, since it was loaded.
+    pub lines_dropped: u64,
+    /// Wall time that the batch took.
+    pub took: Duration,
 }
 
 impl Evaluation {
@@ -73,6 +91,19 @@ enum Failure {
     Flood { count: usize, max: usize },
     #[error("answered with an error: {0}")]
     Answer(String),
+    /// Not the rows' doing: there was no instance to give them to.
+    #[error("does not start again: {0}")]
+    Start(String),
+}
+
+/// What is left of a batch that is being worked through, and of the time for it.
+struct Work<'b> {
+    batch: &'b Batch,
+    todo: Vec<Range<usize>>,
+    started: Instant,
+    /// The same by the clock that ends calls.
+    started_ms: u64,
+    evaluation: Evaluation,
 }
 
 impl Module {
@@ -104,9 +135,13 @@ impl Module {
             pre,
             instance: None,
             kv: Kv::default(),
+            lines: Lines::default(),
+            conduct: Conduct::default(),
+            is_set_aside: false,
             instances: 0,
+            engine: engine.clone(),
         };
-        let instance = module.start()?;
+        let instance = module.start(module.limits.setup_ms)?;
         module.instance = Some(instance);
         Ok(module)
     }
@@ -121,70 +156,159 @@ impl Module {
         }
     }
 
-    /// Runs a batch. Total: an event that the module can't get over is alone in `dead`, everything else was evaluated.
+    /// Runs a batch. Total: an event that the module can't get over is alone in `dead`, everything else was evaluated. Unless it
+    /// is set aside: then from the row after that one on nothing is.
     pub fn evaluate(&mut self, batch: &Batch) -> Evaluation {
-        let mut evaluation = Evaluation::default();
-        let all = 0..batch.rows();
-        let mut todo = vec![all];
-        while let Some(range) = todo.pop() {
-            if range.is_empty() {
-                continue;
-            }
-            if evaluation.failures.len() >= self.limits.failures_per_batch as usize {
-                let reason = "not evaluated: the module kept failing in this batch";
-                evaluation.outcome.dead.extend(range.map(|row| dead(row, reason)));
-                continue;
-            }
-            let whole = range.len() == batch.rows();
-            let result = if whole { self.call(batch) } else { self.call(&batch.slice(range.clone())) };
-            match result {
-                Ok(findings) => {
-                    // A row beyond its range is a lie, and must not become a row that another call got.
-                    let row = |row: u32| match (row as usize) < range.len() {
-                        true => row + range.start as u32,
-                        false => row.max(batch.rows() as u32),
-                    };
-                    let findings = findings.into_iter().map(|f| RawFinding { row: row(f.row), ..f });
-                    evaluation.outcome.findings.extend(findings);
-                    evaluation.changes.extend(self.keep_writes(&batch.times_ms[range]));
-                }
-                Err(failure) => {
-                    let reason = failure.to_string();
-                    tracing::warn!(module = &*self.name, rows = range.len(), reason, "module call failed");
-                    self.instance = None;
-                    if range.len() == 1 {
-                        evaluation.outcome.dead.push(dead(range.start, &reason));
-                    } else {
-                        let middle = range.start + range.len() / 2;
-                        todo.extend([middle..range.end, range.start..middle]);
-                    }
-                    evaluation.failures.push(reason);
-                }
+        let evaluation = Evaluation { lines_dropped: self.lines.dropped, ..Evaluation::default() };
+        if self.is_set_aside {
+            return Evaluation { unjudged: batch.rows() as u64, ..evaluation };
+        }
+        let mut work = Work {
+            batch,
+            todo: vec![0..batch.rows()],
+            started: now(),
+            started_ms: self.engine.ticked_ms(),
+            evaluation,
+        };
+        while let Some(range) = work.todo.pop() {
+            if !range.is_empty() && self.part(&mut work, range) == Next::Nothing {
+                break;
             }
         }
+        self.end(work)
+    }
+
+    /// One part of a batch: its findings, or its failure and its halves.
+    fn part(&mut self, work: &mut Work<'_>, range: Range<usize>) -> Next {
+        let (whole, left_ms) = (range.len() == work.batch.rows(), self.left_ms(work));
+        // Time that is too short for a fair trial would call rows poison that aren't.
+        let is_out = left_ms < self.share_ms(0, 1).min(self.limits.batch_ms);
+        if work.evaluation.failures.len() >= self.limits.failures_per_batch as usize || is_out {
+            let reason = "not evaluated: the module kept failing in this batch";
+            work.evaluation.outcome.dead.extend(range.map(|row| dead(row, reason)));
+            return Next::Part;
+        }
+        let result = match whole {
+            true => self.call(work.batch, self.limits.evaluate_ms.min(left_ms), left_ms),
+            false => {
+                let call_ms = self.share_ms(range.len(), work.batch.rows()).min(left_ms);
+                self.call(&work.batch.slice(range.clone()), call_ms, left_ms)
+            }
+        };
+        match result {
+            Ok(findings) => self.judged(work, range, findings),
+            Err(failure) => self.failed(work, range, &failure),
+        }
+    }
+
+    fn judged(&mut self, work: &mut Work<'_>, range: Range<usize>, findings: Vec<RawFinding>) -> Next {
+        let rows = work.batch.rows();
+        // A row beyond its range is a lie, and must not become a row that another call got.
+        let row = |row: u32| match (row as usize) < range.len() {
+            true => row + range.start as u32,
+            false => row.max(rows as u32),
+        };
+        let mut of_row = vec![0_u64; range.len()];
+        let last = of_row.len() - 1;
+        findings.iter().for_each(|finding| of_row[(finding.row as usize).min(last)] += 1);
+        let rules = self.manifest.rules.len() as u64;
+        let flood = of_row.iter().zip(range.clone()).find_map(|(findings, row)| {
+            let why = self.conduct.judged(*findings, rules)?;
+            Some((row, why))
+        });
+        let until = flood.map_or(rows, |(row, _)| row);
+        let findings = findings.into_iter().map(|f| RawFinding { row: row(f.row), ..f });
+        // What stands at no row is told as a lie, but not by a module that is set aside in the middle of the batch.
+        let kept = findings.filter(|finding| flood.is_none() || (finding.row as usize) < until);
+        work.evaluation.outcome.findings.extend(kept);
+        work.evaluation.changes.extend(self.keep_writes(&work.batch.times_ms[range]));
+        match flood {
+            Some((row, why)) => self.set_aside(work, row, why),
+            None => Next::Part,
+        }
+    }
+
+    fn failed(&mut self, work: &mut Work<'_>, range: Range<usize>, failure: &Failure) -> Next {
+        let reason = failure.to_string();
+        tracing::debug!(module = &*self.name, rows = range.len(), reason, "module call failed");
+        self.instance = None;
+        work.evaluation.failures.push(reason.clone());
+        let is_alone = range.len() == 1 || matches!(failure, Failure::Start(_));
+        if !is_alone {
+            let middle = range.start + range.len() / 2;
+            work.todo.extend([middle..range.end, range.start..middle]);
+            return Next::Part;
+        }
+        // A start that fails isn't about these rows, so halving them finds nothing: the next row tries again.
+        work.todo.push(range.start + 1..range.end);
+        work.evaluation.outcome.dead.push(dead(range.start, &reason));
+        match self.conduct.failed() {
+            Some(why) => self.set_aside(work, range.start, why),
+            None => Next::Part,
+        }
+    }
+
+    /// Rows are worked through in their order, so nothing after this one was judged.
+    fn set_aside(&mut self, work: &mut Work<'_>, row: usize, why: Why) -> Next {
+        let last = work.evaluation.failures.last().cloned().unwrap_or_default();
+        let set_aside = SetAside { row: row as u32, why, faults: self.conduct.faults(), last };
+        work.evaluation.unjudged = (work.batch.rows() - row - 1) as u64;
+        tracing::error!(
+            module = &*self.name,
+            why = why.text(),
+            faults = set_aside.faults,
+            last = set_aside.last,
+            "module set aside: its rules watch nothing until gridwatch starts again"
+        );
+        work.evaluation.outcome.set_aside = Some(set_aside);
+        (self.is_set_aside, self.instance) = (true, None);
+        Next::Nothing
+    }
+
+    fn end(&mut self, mut work: Work<'_>) -> Evaluation {
+        let took = now() - work.started;
+        let took_ms = self.engine.ticked_ms() - work.started_ms;
+        if let Some(why) = self.conduct.took(took_ms).filter(|_| !self.is_set_aside)
+            && let Some(last) = work.batch.rows().checked_sub(1)
+        {
+            self.set_aside(&mut work, last, why);
+        }
+        let mut evaluation = work.evaluation;
+        (evaluation.took, evaluation.lines_dropped) = (took, self.lines.dropped);
         evaluation.outcome.dead.sort_by_key(|dead| dead.row);
         evaluation
     }
 
-    fn call(&mut self, batch: &Batch) -> Result<Vec<RawFinding>, Failure> {
+    fn left_ms(&self, work: &Work<'_>) -> u64 {
+        self.limits.batch_ms.saturating_sub(self.engine.ticked_ms() - work.started_ms)
+    }
+
+    /// The time for a part of a batch.
+    fn share_ms(&self, part: usize, rows: usize) -> u64 {
+        let all = self.limits.evaluate_ms;
+        (all * part as u64 / rows.max(1) as u64).max(all / 4).max(1)
+    }
+
+    fn call(&mut self, batch: &Batch, call_ms: u64, setup_ms: u64) -> Result<Vec<RawFinding>, Failure> {
         let instance = match self.instance.take() {
             Some(instance) => instance,
-            None => self.start().map_err(|e| Failure::Trap(e.to_string()))?,
+            None => self.start(self.limits.setup_ms.min(setup_ms)).map_err(|e| Failure::Start(why(&e)))?,
         };
         let mut instance = self.instance.insert(instance);
         let guest = instance.store.data_mut();
-        guest.call = Call::new(dict_for(&self.manifest, batch));
-        guest.kv = std::mem::take(&mut self.kv);
-        instance.store.set_epoch_deadline(deadline(self.limits.evaluate_ms));
+        guest.begin(Call::new(dict_for(&self.manifest, batch)));
+        (guest.kv, guest.lines) = (std::mem::take(&mut self.kv), self.lines);
+        instance.store.set_epoch_deadline(deadline(call_ms));
         let result = call_evaluate(instance, batch);
-        self.kv = std::mem::take(&mut instance.store.data_mut().kv);
+        let guest = instance.store.data_mut();
+        (self.kv, self.lines) = (std::mem::take(&mut guest.kv), guest.lines);
         let result = match result {
             Ok(Ok(findings)) if findings.len() > self.limits.findings => {
                 Err(Failure::Flood { count: findings.len(), max: self.limits.findings })
             }
             Ok(Ok(findings)) => Ok(findings.into_iter().map(raw).collect()),
-            Ok(Err(answer)) => Err(Failure::Answer(gridwatch_core::finding::clean(&answer, 500))),
-            Err(trap) => Err(self.explain(&trap)),
+            Ok(Err(answer)) => Err(Failure::Answer(clean(&answer, self.limits.last_words_bytes))),
+            Err(trap) => Err(explain(&trap, instance.store.data(), call_ms)),
         };
         if result.is_err() {
             self.kv.writes.clear();
@@ -202,17 +326,22 @@ impl Module {
     }
 
     /// A fresh instance, configured.
-    fn start(&mut self) -> Result<Instance, Refused> {
-        let why = |e: wasmtime::Error| Refused::Start { why: first_line(&e) };
-        let guest = Guest::new(self.name.clone(), self.limits.clone(), self.tables.clone(), self.wasi);
-        let mut store = Store::new(self.pre.engine(), guest);
+    fn start(&mut self, setup_ms: u64) -> Result<Instance, Refused> {
+        let mut guest = Guest::new(self.name.clone(), self.limits.clone(), self.tables.clone(), self.wasi);
+        guest.lines = self.lines;
+        let mut store = Store::new(&self.engine.wasmtime, guest);
         store.limiter(|guest| &mut guest.meter);
         store.set_hostcall_fuel(self.limits.transfer_bytes);
         // Instantiating runs code already, and a deadline of 0 is due at once.
-        store.set_epoch_deadline(deadline(self.limits.setup_ms));
-        let exports = self.pre.instantiate(&mut store).map_err(why)?;
-        let configured = exports.gridwatch_detect_rules().call_configure(&mut store, &self.config).map_err(why)?;
-        configured.map_err(|problems| Refused::Configuration { problems })?;
+        store.set_epoch_deadline(deadline(setup_ms));
+        let started = self.pre.instantiate(&mut store).and_then(|exports| {
+            let configured = exports.gridwatch_detect_rules().call_configure(&mut store, &self.config)?;
+            Ok((exports, configured))
+        });
+        self.lines = store.data().lines;
+        let (exports, configured) =
+            started.map_err(|trap| Refused::Start { why: not_started(&trap, store.data(), setup_ms) })?;
+        configured.map_err(|problems| Refused::Configuration { problems: cleaned(problems) })?;
         self.instances += 1;
         Ok(Instance { store, exports, calls: 0 })
     }
@@ -242,29 +371,66 @@ impl Module {
     fn kv_row(&self, key: &str) -> Vec<u8> {
         [&[KV], self.name.as_bytes(), &[0], key.as_bytes()].concat()
     }
+}
 
-    /// Names the limit that a trap was about, if it was about one.
-    fn explain(&self, trap: &wasmtime::Error) -> Failure {
-        let guest = self.instance.as_ref().map(|i| i.store.data());
-        if let Some(ended) = guest.and_then(|g| g.call.ended) {
-            return Failure::Ended(ended);
-        }
-        if let Some(resource) = guest.and_then(|g| g.meter.refused) {
-            return Failure::Resource(resource);
-        }
-        match trap.downcast_ref::<wasmtime::Trap>() {
-            Some(wasmtime::Trap::Interrupt) => Failure::Timeout(self.limits.evaluate_ms),
-            Some(wasmtime::Trap::StackOverflow) => Failure::Resource("stack"),
-            Some(other) => Failure::Trap(other.to_string().replacen("wasm trap: ", "", 1)),
-            None => Failure::Trap(first_line(trap)),
-        }
-    }
+/// What comes after a part of a batch.
+#[derive(PartialEq, Eq)]
+enum Next {
+    Part,
+    Nothing,
 }
 
 impl std::fmt::Debug for Module {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Module").field("name", &self.name).field("digest", &self.digest).finish_non_exhaustive()
     }
+}
+
+/// Names the limit that a trap was about, if it was about one; else what the module said before it.
+fn explain(trap: &wasmtime::Error, guest: &Guest, call_ms: u64) -> Failure {
+    if let Some(ended) = guest.call.ended {
+        return Failure::Ended(ended);
+    }
+    if let Some(resource) = guest.meter.refused {
+        return Failure::Resource(resource);
+    }
+    match trap.downcast_ref::<wasmtime::Trap>() {
+        Some(wasmtime::Trap::Interrupt) => Failure::Timeout(call_ms),
+        Some(wasmtime::Trap::StackOverflow) => Failure::Resource("stack"),
+        other => Failure::Trap(guest.last_words().unwrap_or_else(|| match other {
+            Some(other) => other.to_string().replacen("wasm trap: ", "", 1),
+            None => first_line(trap),
+        })),
+    }
+}
+
+/// The same for a start, of which wasmtime's own words are kept where it is about a limit: they say how much.
+fn not_started(trap: &wasmtime::Error, guest: &Guest, setup_ms: u64) -> String {
+    match (trap.downcast_ref::<wasmtime::Trap>(), guest.last_words()) {
+        (Some(wasmtime::Trap::Interrupt), _) => format!("it takes longer than {setup_ms} ms"),
+        (Some(wasmtime::Trap::StackOverflow), _) => "it uses more stack than allowed".to_owned(),
+        (_, Some(said)) if guest.meter.refused.is_none() => said,
+        _ => first_line(trap),
+    }
+}
+
+/// Why there is no instance, without "does not start" of its own.
+fn why(refused: &Refused) -> String {
+    match refused {
+        Refused::Start { why } => why.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Problems that a module told, as few and as short as a person would read.
+fn cleaned(problems: Vec<String>) -> Vec<String> {
+    const MOST: usize = 20;
+    problems.iter().take(MOST).map(|problem| clean(problem, 300)).collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a module takes is measured where it runs")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 fn link(engine: &Engine, wasi: bool) -> wasmtime::Result<Linker<Guest>> {
@@ -319,7 +485,7 @@ fn deadline(ms: u64) -> u64 {
 }
 
 fn first_line(error: &wasmtime::Error) -> String {
-    format!("{error:#}").lines().next().unwrap_or_default().to_owned()
+    clean(format!("{error:#}").lines().next().unwrap_or_default(), 300)
 }
 
 /// Which grants a set of names means; for configuration.

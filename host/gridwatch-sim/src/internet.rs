@@ -159,6 +159,15 @@ pub(crate) fn app_makers() -> &'static Network {
     &NETWORKS[AT]
 }
 
+/// The server of one app: in its maker's own network, or in one of those that anybody can rent, at addresses that no story has.
+pub(crate) fn app_server(draw: u64) -> String {
+    const FIRST: u64 = 4_000;
+    if draw.is_multiple_of(2) {
+        return address(app_makers(), 80 + draw / 2 % 36);
+    }
+    address(rented(Hosting, draw / 2 % 2), FIRST + draw / 4 % 3_000)
+}
+
 /// The commercial VPN that some employees use at home.
 pub(crate) fn commercial_vpn() -> &'static Network {
     rented(Vpn, 0)

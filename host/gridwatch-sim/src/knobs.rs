@@ -40,6 +40,8 @@ pub struct Knobs {
     pub late_by_secs: u64,
     /// What `oldest=1566215192.5` or `1.566e+09` gets.
     pub odd_times: OddTimes,
+    /// How an entry that was shown before is written down when it is shown again.
+    pub reread: Reread,
     /// How the last page says that it is the last. All four were met by clients.
     pub last_page: LastPage,
     /// Whether a page grows past `limit` to finish its last second (documented). Off, it ends one second earlier instead,
@@ -100,6 +102,7 @@ impl Default for Knobs {
             late_per_mille: 0,
             late_by_secs: 0,
             odd_times: OddTimes::Empty,
+            reread: Reread::SameBytes,
             last_page: LastPage::EmptyString,
             page_overflow: true,
             empty_page_every: 0,
@@ -175,6 +178,17 @@ pub enum OddTimes {
     Truncate,
     /// 400 `invalid_range`.
     Reject,
+}
+
+/// The same entry, shown again. JSON leaves open how often its form may change, and so does Slack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reread {
+    SameBytes,
+    /// Keys from the last to the first, other white space, slashes and letters outside ASCII as themselves.
+    OtherForm,
+    /// The same, and a key more that is null.
+    OtherFormAndNull,
 }
 
 /// How the last page is marked.

@@ -26,6 +26,6 @@ pub use catalogue::action_names;
 pub use clock::SimClock;
 pub use faults::{Fault, FaultKind, When};
 pub use internet::{Network, NetworkKind};
-pub use knobs::{Knobs, WebToken};
+pub use knobs::{Knobs, Reread, WebToken};
 pub use org::{Org, OrgPlan, SimEntry, Story, generate};
 pub use server::{RequestSeen, RunningSim, Sim, SimConfig, Stats, Truth, WebAct};

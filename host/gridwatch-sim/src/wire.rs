@@ -3,7 +3,9 @@
 //! `serde_json` would sort keys and leave slashes alone, and then nobody would notice a reader that re-serializes what
 //! should have been kept byte for byte.
 
-use std::fmt::Write as _;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt::{self, Write as _};
 
 /// An open object; its closing brace is written by whoever opened it.
 pub(crate) struct Obj<'a> {
@@ -68,6 +70,63 @@ impl Obj<'_> {
     }
 }
 
+/// The same value written down in another way: keys from the last to the first, with white space, and of each text only what
+/// JSON demands escaped. Numbers and half surrogates are kept as they stand.
+pub(crate) fn in_another_form(json: &str) -> String {
+    let mut out = String::with_capacity(json.len() + json.len() / 4);
+    write_in_another_form(&mut out, json.trim());
+    out
+}
+
+fn write_in_another_form(out: &mut String, json: &str) {
+    if let Ok(Fields(fields)) = serde_json::from_str::<Fields<'_>>(json) {
+        out.push('{');
+        for (i, (key, value)) in fields.iter().rev().enumerate() {
+            out.push_str(if i > 0 { " , " } else { " " });
+            write_string(out, key);
+            out.push_str(" : ");
+            write_in_another_form(out, value.get());
+        }
+        out.push('}');
+    } else if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(json) {
+        out.push('[');
+        for (i, item) in items.iter().enumerate() {
+            out.push_str(if i > 0 { ",\t" } else { "" });
+            write_in_another_form(out, item.get());
+        }
+        out.push(']');
+    } else if let Ok(text) = serde_json::from_str::<String>(json) {
+        out.push_str(&serde_json::to_string(&text).unwrap_or_else(|_| json.to_owned()));
+    } else {
+        out.push_str(json);
+    }
+}
+
+/// The fields of an object in the order in which they stand.
+struct Fields<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Vec<(String, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(InOrder).map(Self)
+    }
+}
+
 /// Appends an array of strings.
 fn write_strings<S: AsRef<str>>(out: &mut String, values: &[S]) {
     out.push('[');
@@ -110,6 +169,17 @@ fn write_escaped(out: &mut String, c: char) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_form_says_the_same() {
+        let json = r#"{"id":"a","n":9007199254740993,"x":1.50,"o":{"url":"http:\/\/a","é":["\u00e9","\ud83c\udf89",null,true,[]]},"half":"\ud83d"}"#;
+        let other = in_another_form(json);
+        assert!(other.starts_with("{ \"half\" : ") && other.contains("http://a") && other.contains("é"), "{other}");
+        assert!(other.contains("9007199254740993") && other.contains("1.50") && other.contains(r"\ud83d"), "{other}");
+        let whole = |json: &str| json.replace(r"\ud83d", "");
+        let read = |json: &str| serde_json::from_str::<serde_json::Value>(&whole(json)).unwrap();
+        assert_eq!(read(json), read(&other));
+    }
 
     #[test]
     fn text_is_escaped_the_way_php_does_it() {

@@ -9,7 +9,7 @@ use gridwatch_core::alert::Alert;
 use gridwatch_core::entry::Entry;
 use gridwatch_core::manifest::Severity;
 use gridwatch_core::time::UnixSeconds;
-use gridwatch_core::view::View;
+use gridwatch_core::view::{DEFAULT_MAX_BYTES, View};
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 use std::path::Path;
@@ -53,7 +53,7 @@ pub enum Form {
     Line,
     /// As gridwatch keeps it, one JSON object a line.
     Json,
-    /// As a sink would write it.
+    /// As a sink would write it that doesn't say how long a line may be.
     View(View),
 }
 
@@ -62,7 +62,7 @@ impl Form {
         match self {
             Self::Line => show::alert_line(alert, out)?,
             Self::Json => writeln!(out, "{}", serde_json::to_string(alert)?)?,
-            Self::View(view) => writeln!(out, "{}", view.alert_line(alert, &PRODUCT))?,
+            Self::View(view) => writeln!(out, "{}", view.alert_line_within(alert, &PRODUCT, DEFAULT_MAX_BYTES))?,
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 //! which asks nobody, finds the same.
 
 use crate::clock;
-use crate::config::{Asking, Token};
+use crate::config::{Asking, Look, Secret, Token};
 use anyhow::Result;
 use gridwatch_core::about::{Account, Answer, Conversation, NoAnswer};
 use gridwatch_core::alert::Alert;
@@ -81,7 +81,7 @@ struct Asker {
     http: reqwest::Client,
     /// Of methods, without the last part.
     base_url: String,
-    token: Arc<Token>,
+    token: Secret,
     runtime: Handle,
     wait: Duration,
 }
@@ -131,7 +131,11 @@ impl Answers {
     /// Fills in what the alerts lack, as far as that is known in time; returns the rows to save.
     pub fn fill(&mut self, alerts: &mut [Alert]) -> Vec<StateOp> {
         // Without a token alerts say what a replay says, which asks nobody.
-        let Some(asker) = &self.asker else { return Vec::new() };
+        let Some(asker) = &mut self.asker else { return Vec::new() };
+        if asker.has_new_token() {
+            self.people.breaker = Breaker::default();
+            self.channels.breaker = Breaker::default();
+        }
         let now = clock::now();
         let people = alerts.iter().flat_map(|alert| alert.about.wanted()).map(str::to_owned).collect();
         let channels = alerts.iter().filter_map(|alert| alert.about.wanted_channel()).map(str::to_owned).collect();
@@ -291,10 +295,28 @@ impl Asker {
         Ok(Self {
             http,
             base_url: settings.base_url.clone(),
-            token: Arc::new(settings.token.clone()),
+            token: settings.token.clone(),
             runtime: Handle::current(),
             wait: settings.wait,
         })
+    }
+
+    /// A token that was replaced is asked with at once, whatever was said of the one before.
+    fn has_new_token(&mut self) -> bool {
+        match self.token.look(false) {
+            Look::Same => false,
+            Look::Replaced => {
+                tracing::info!("`enrich.token_file` holds another token; it is used from now on");
+                true
+            }
+            Look::Unusable(why) => {
+                tracing::error!(
+                    why,
+                    "`enrich.token_file` has changed and can't be used; the token read before stays in use"
+                );
+                false
+            }
+        }
     }
 
     fn worth_asking<A>(&self, mut ids: Vec<String>, shelf: &Shelf<A>, now: UnixMillis) -> Asked {
@@ -309,11 +331,11 @@ impl Asker {
     /// The answers that come in time.
     async fn calls<A: Answer>(&self, ids: &[String]) -> BTreeMap<String, Came<A>> {
         let (mut came, mut calls, mut rest) = (BTreeMap::new(), JoinSet::new(), ids.iter().cloned());
-        let url = format!("{}/{}", self.base_url, A::METHOD);
+        let (url, token) = (format!("{}/{}", self.base_url, A::METHOD), Arc::new(self.token.token().clone()));
         let all = async {
             loop {
                 for id in rest.by_ref().take(MAX_CALLS - calls.len()) {
-                    let (http, url, token) = (self.http.clone(), url.clone(), self.token.clone());
+                    let (http, url, token) = (self.http.clone(), url.clone(), token.clone());
                     calls.spawn(async move {
                         let answer = call(&http, &url, &token, &id).await;
                         (id, answer)

@@ -1,7 +1,8 @@
 //! The archive: delivered entries on disk, compressed, for replay, backtests and rebuilding.
 //!
 //! A segment is a file `seg-<first seq, 20 digits>-<day>.ndjson.zst`; the day is when its first entry was first seen.
-//! `zstdcat` reads it: lines of `{"seq":…,"first_seen":…,"raw":<the entry as Slack sent it>}`. Inside it is a row of
+//! `zstdcat` reads it: lines of `{"seq":…,"first_seen":…,"raw":<the entry as Slack sent it>}`, with a `counts_as` where an entry's
+//! own time wasn't used, and a `version` from the second one of an id on. Inside it is a row of
 //! zstd frames, each with a checksum and a [`Header`] before it. The header is a frame that zstd skips; it says what is
 //! in its frame, so that scanning decompresses nothing, and it is what reading finds its way back by after damage.
 //!
@@ -247,7 +248,7 @@ impl Archive {
     }
 
     fn start_segment(&mut self, first: &ArchiveRecord) -> Result<(), ArchiveError> {
-        let name = format!("seg-{:020}-{}.ndjson.zst", first.seq, record::day(first.first_seen));
+        let name = format!("seg-{:020}-{}.ndjson.zst", first.seq, record::day(first.sight.first_seen));
         let path = self.folder.join(name);
         let file = self.disk.create(&path).map_err(|e| ArchiveError::io("create", &path, e))?;
         self.segment = Some(Segment { path, file, end: 0, unsure: true });

@@ -2,7 +2,8 @@
 
 use crate::alerts::{Filter, Form};
 use crate::config::{self, Config, LogFormat, Problems, Since};
-use crate::modules::{Unusable, Wanted, manifests};
+use crate::embedded::Folder;
+use crate::modules::{self, Unusable, Wanted, manifests};
 use crate::run::{Paths, Until};
 use crate::status::Status;
 use crate::{
@@ -73,9 +74,10 @@ enum Command {
     Sim(simulate::Options),
     /// Turn entries in Slack's wire form into events as a SIEM wants them, one a line.
     Normalize {
-        /// One entry a line, or a saved response body; `-` or nothing is standard input.
-        #[arg(default_value = "-")]
-        file: PathBuf,
+        /// Files or folders with entries in any form: one a line, lists, saved pages; also packed with gzip or zstd, gridwatch's own
+        /// events, and exports of Splunk, Elastic or Sentinel as JSON. `-` or nothing is standard input.
+        #[arg(default_value = "-", value_name = "FILE")]
+        files: Vec<PathBuf>,
         /// What the events look like: ocsf, ocsf-1.1.0, ecs or raw.
         #[arg(long, default_value = "ocsf", value_parser = view)]
         view: View,
@@ -85,18 +87,18 @@ enum Command {
     },
     /// Every rule: what it watches, its condition, threshold and severity, what to do, and its ATT&CK techniques.
     Detections {
-        /// Folder of the modules.
-        #[arg(long, value_name = "DIR", default_value = "target/modules")]
-        modules: PathBuf,
+        /// Folder of the modules. Without it: target/modules, or those that a release carries.
+        #[arg(long, value_name = "DIR")]
+        modules: Option<PathBuf>,
         /// table is one line a rule; md and json have everything.
         #[arg(long, default_value = "table", value_enum)]
         format: DetectionsFormat,
     },
     /// Which ATT&CK techniques and Slack actions the rules cover, which they don't, and why.
     Coverage {
-        /// Folder of the modules.
-        #[arg(long, value_name = "DIR", default_value = "target/modules")]
-        modules: PathBuf,
+        /// Folder of the modules. Without it: target/modules, or those that a release carries.
+        #[arg(long, value_name = "DIR")]
+        modules: Option<PathBuf>,
         /// navigator is three layers for MITRE's ATT&CK Navigator: covered, gaps, observed in 30 days.
         #[arg(long, default_value = "table", value_enum)]
         format: CoverageFormat,
@@ -119,7 +121,12 @@ enum Command {
         #[command(subcommand)]
         command: Option<SchemaCommand>,
     },
-    /// Run modules over stored entries and print the alerts as NDJSON: the same input, the same bytes.
+    /// Which modules there are, and what one says of itself: rules, settings, lookup tables, fields, grants, windows, limits.
+    #[command(subcommand)]
+    Module(modules::command::Command),
+    /// Run modules over stored entries and print the alerts: the same input, the same bytes.
+    ///
+    /// What was read is told on standard error. Exits with 1 if there was no entry, if not all could be read, or if a module failed.
     Replay(Replay),
     /// The alerts there are: list them, read one, export them for machines.
     #[command(subcommand)]
@@ -181,8 +188,9 @@ enum SchemaCommand {
     ///
     /// Exits with 1 if a leaf is lost or an event isn't valid.
     Loss {
-        /// One entry a line, or a saved response body; `-` is standard input.
-        file: PathBuf,
+        /// Files or folders with entries, as `normalize` takes them; `-` is standard input.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
         /// ocsf, ocsf-1.1.0, ecs or raw.
         #[arg(long, default_value = "ocsf", value_parser = view)]
         view: View,
@@ -251,21 +259,26 @@ struct Which {
 
 #[derive(Debug, Args)]
 struct Replay {
-    /// One entry a line, or a saved response body; `-` is standard input.
-    #[arg(required_unless_present = "archive", conflicts_with = "archive")]
-    file: Option<PathBuf>,
+    /// Files or folders with entries in any form: one a line, lists, saved pages; also packed with gzip or zstd, gridwatch's own
+    /// events, and exports of Splunk, Elastic or Sentinel as JSON. `-` is standard input.
+    #[arg(required_unless_present = "archive", conflicts_with = "archive", value_name = "FILE")]
+    files: Vec<PathBuf>,
     /// The archive folder of a gridwatch (by default `archive` in its state_dir).
     #[arg(long, value_name = "DIR")]
     archive: Option<PathBuf>,
-    /// From this event time on (RFC 3339 or seconds since 1970).
-    #[arg(long, value_name = "TIME", requires = "archive", value_parser = time)]
-    from: Option<UnixSeconds>,
-    /// Up to this event time.
-    #[arg(long, value_name = "TIME", requires = "archive", value_parser = time)]
-    to: Option<UnixSeconds>,
+    /// From this event time on: RFC 3339, seconds since 1970, or a span back from now such as 24h or 7d.
+    #[arg(long, value_name = "TIME", requires = "archive", value_parser = since)]
+    from: Option<Since>,
+    /// Up to this event time, said in the same ways.
+    #[arg(long, value_name = "TIME", requires = "archive", value_parser = since)]
+    to: Option<Since>,
     /// Folder of the modules to run.
     #[arg(long, value_name = "DIR")]
     modules: PathBuf,
+    /// table has the newest revision of each alert on a line and is the default on a terminal; ndjson has every revision as a sink
+    /// would write it, and is the default elsewhere.
+    #[arg(long, value_enum, conflicts_with = "diff")]
+    format: Option<replay::Form>,
     /// Only alerts of this rule, or of a whole module as in `sign-in.*`.
     #[arg(long, value_name = "RULE")]
     rule: Option<String>,
@@ -343,14 +356,15 @@ fn dispatch(cli: Cli) -> Result<u8> {
             runtime()?.block_on(async { simulate::run(&options, signals()?).await })?;
             Ok(0)
         }
-        Command::Normalize { file, view, no_raw_data } => {
+        Command::Normalize { files, view, no_raw_data } => {
             start_log(LogFormat::Text, log.unwrap_or("warn"))?;
             let raw_data = if no_raw_data { RawData::Omit } else { RawData::Include };
-            replay::normalize(&file, view, raw_data, &mut std::io::stdout().lock())?;
-            Ok(0)
+            let is_whole = replay::normalize(&files, view, raw_data, &mut std::io::stdout().lock())?;
+            Ok(if is_whole { 0 } else { FAILED })
         }
         Command::Detections { modules, format } => {
-            let (all, mut out) = (detections::detections(&modules)?, std::io::stdout().lock());
+            let (all, mut out) =
+                (detections::detections(Folder::of(modules.as_deref())?.path())?, std::io::stdout().lock());
             match format {
                 DetectionsFormat::Table => detections::table(&all, &mut out)?,
                 DetectionsFormat::Md => detections::markdown(&all, &mut out)?,
@@ -359,8 +373,10 @@ fn dispatch(cli: Cli) -> Result<u8> {
             Ok(0)
         }
         Command::Coverage { modules, format, alerts, state_dir } => {
-            let (all, mut out) =
-                (coverage::of(&modules, &alerts, state_dir.as_deref(), clock::now())?, std::io::stdout().lock());
+            let (all, mut out) = (
+                coverage::of(Folder::of(modules.as_deref())?.path(), &alerts, state_dir.as_deref(), clock::now())?,
+                std::io::stdout().lock(),
+            );
             match format {
                 CoverageFormat::Table => coverage::table(&all, &mut out)?,
                 CoverageFormat::Json => coverage::json(&all, &mut out)?,
@@ -368,7 +384,7 @@ fn dispatch(cli: Cli) -> Result<u8> {
             }
             Ok(0)
         }
-        Command::Schema { command: Some(SchemaCommand::Loss { file, view, json }), .. } => loss(&file, view, json),
+        Command::Schema { command: Some(SchemaCommand::Loss { files, view, json }), .. } => loss(&files, view, json),
         Command::Schema { format, view, command: None } => {
             let mut out = std::io::stdout().lock();
             match format {
@@ -376,6 +392,11 @@ fn dispatch(cli: Cli) -> Result<u8> {
                 SchemaFormat::Json => schema::table_json(&mut out)?,
                 SchemaFormat::JsonSchema => schema::json_schema(view, &mut out)?,
             }
+            Ok(0)
+        }
+        Command::Module(command) => {
+            start_log(LogFormat::Text, log.unwrap_or("warn"))?;
+            modules::command::run(&command, &mut std::io::stdout().lock())?;
             Ok(0)
         }
         Command::Replay(args) => {
@@ -402,6 +423,9 @@ fn dispatch(cli: Cli) -> Result<u8> {
 
 fn check(path: &Path) -> Result<u8> {
     let config = Config::load(path)?;
+    for warning in config.warnings(clock::now().seconds()) {
+        println!("warning: {warning}");
+    }
     let modules = Wanted::of(&config).load()?;
     for module in &modules {
         let rules: Vec<&str> = module.manifest.rules.iter().map(|r| r.id.as_str()).collect();
@@ -414,6 +438,9 @@ fn check(path: &Path) -> Result<u8> {
         );
     }
     let wanted = Wanted::of(&config);
+    wanted.folder().notes.iter().for_each(|note| println!("note: {note}"));
+    let warnings = modules::command::warnings(&wanted, &mut modules.iter().map(|module| &*module.manifest));
+    warnings.iter().for_each(|warning| println!("warning: {warning}"));
     let exceptions = exceptions::Live::open(&wanted, &modules, clock::now())?.in_force();
     if let Some(file) = &wanted.exceptions {
         println!("exceptions {}: {}", file.display(), exceptions.len());
@@ -460,32 +487,37 @@ fn replayed(args: &Replay) -> Result<u8> {
         let manifests: Vec<_> = dirs.into_iter().flatten().map(|dir| manifests(dir)).collect::<Result<_>>()?;
         tune::check_rule(rule, &[manifests.concat(), vec![own::manifest().clone()]].concat())?;
     }
-    let source = match (&args.archive, &args.file) {
-        (Some(dir), _) => replay::Source::Archive { dir: dir.clone(), from: args.from, to: args.to },
-        (None, Some(file)) => replay::Source::file(file)?,
-        (None, None) => anyhow::bail!("a file or --archive is needed"),
+    let at = |time: Option<Since>| time.map(|time| time.from(clock::now().seconds()));
+    let source = match &args.archive {
+        Some(dir) => replay::Source::Archive { dir: dir.clone(), from: at(args.from), to: at(args.to) },
+        None => replay::Source::files(&args.files)?,
     };
     let filter = Filter { rule: args.rule.clone(), ..Filter::default() };
     let replay = replay::Replay { source: &source, batch: args.batch.into(), filter: &filter };
-    let mut out = std::io::stdout().lock();
-    match &old {
-        None => replay.print(&wanted, &mut out).map(|()| 0),
-        Some(old) => {
-            let is_same = replay::diff::compare(&replay, old, &wanted, args.json, &mut out)?;
-            Ok(if is_same { 0 } else { FAILED })
-        }
-    }
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
+    let form = args.format.unwrap_or(if is_terminal { replay::Form::Table } else { replay::Form::Ndjson });
+    let mut out: Box<dyn Write> = match form {
+        replay::Form::Table => Box::new(anstream::AutoStream::auto(std::io::stdout().lock())),
+        replay::Form::Ndjson => Box::new(std::io::stdout().lock()),
+    };
+    let (is_same, ran) = match &old {
+        None => (true, replay.print(&wanted, form, &mut out)?),
+        Some(old) => replay::diff::compare(&replay, old, &wanted, args.json, &mut out)?,
+    };
+    let is_whole = ran.print()?;
+    Ok(if is_same && is_whole { 0 } else { FAILED })
 }
 
-fn loss(file: &Path, view: View, json: bool) -> Result<u8> {
-    let report = schema::loss(file, view)?;
+fn loss(files: &[PathBuf], view: View, json: bool) -> Result<u8> {
+    let (report, read) = schema::loss(files, view)?;
     let mut out = std::io::stdout().lock();
     if json {
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
     } else {
         schema::print(&report, view, &mut out)?;
     }
-    Ok(if report.is_clean() { 0 } else { FAILED })
+    read.print("kept as Base Events", &mut std::io::stderr().lock())?;
+    Ok(if report.is_clean() && read.is_whole() { 0 } else { FAILED })
 }
 
 fn told(command: Alerts) -> Result<u8> {

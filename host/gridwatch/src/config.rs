@@ -10,9 +10,11 @@
 mod check;
 mod problem;
 mod read;
+mod secret;
 mod token;
 
 pub use problem::Problems;
+pub use secret::{Look, Secret};
 pub use token::Token;
 
 use gridwatch_core::lookup::Tables;
@@ -23,6 +25,7 @@ use gridwatch_core::provisioning::Provisioning;
 use gridwatch_core::risk::Bar;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{RawData, View};
+use gridwatch_core::zone::Zone;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -62,7 +65,7 @@ pub struct Config {
 pub struct Slack {
     /// `https`, or `http` to this machine; without a slash at the end. The client adds `/audit/v1/logs`.
     pub base_url: String,
-    pub token: Token,
+    pub token: Secret,
     pub rotation: Option<TokenRotation>,
     pub start: Since,
     pub backfill: Option<Since>,
@@ -82,9 +85,9 @@ pub struct Slack {
 #[derive(Clone, Debug)]
 pub struct TokenRotation {
     pub client_id: String,
-    pub client_secret: Token,
-    /// The first one. Once exchanged it is void, and the one in the store counts.
-    pub refresh_token: Token,
+    pub client_secret: Secret,
+    /// The first one. Once exchanged it is void, and the one in the state folder counts, unless this one is replaced.
+    pub refresh_token: Secret,
 }
 
 /// A point in time as operators say it.
@@ -125,6 +128,11 @@ impl Places {
     }
 }
 
+/// An event with its raw entry, as measured on 300,000.
+const EVENT_BYTES: u64 = 2_100;
+/// Entries a day that an organization of a few thousand people makes.
+const MANY_A_DAY: u64 = 50_000;
+
 /// What makes gridwatch quieter, and what keeps it from becoming blind.
 #[derive(Clone, Debug, Default)]
 pub struct Tuning {
@@ -138,7 +146,7 @@ pub struct Tuning {
 /// in batches of 256; larger ones save little more, and a poison event costs more bisecting.
 pub const DEFAULT_BATCH: u16 = 1_024;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detect {
     pub batch: usize,
     pub threads: usize,
@@ -146,6 +154,8 @@ pub struct Detect {
     pub state_max_bytes: u64,
     /// What it takes for findings about one actor to add up.
     pub risk: Bar,
+    /// Where days and hours of the week are told.
+    pub zone: Zone,
 }
 
 /// What it takes to ask Slack about people and channels.
@@ -153,7 +163,7 @@ pub struct Detect {
 pub struct Asking {
     /// Of the Web API's methods, such as `https://slack.com/api`.
     pub base_url: String,
-    pub token: Token,
+    pub token: Secret,
     /// The longest that a batch of events waits for all answers.
     pub wait: Duration,
     /// How long an answer is used.
@@ -168,6 +178,8 @@ pub struct Sink {
     pub target: Target,
     pub view: View,
     pub raw_data: RawData,
+    /// Longest record in bytes, with its line feed.
+    pub max_line: usize,
     pub include: Include,
 }
 
@@ -179,6 +191,8 @@ pub enum Target {
         path: PathBuf,
         rotate_bytes: u64,
         keep: u32,
+        keep_s: u64,
+        keep_bytes: u64,
     },
 }
 
@@ -239,6 +253,28 @@ pub enum LogFormat {
 impl Config {
     pub fn load(path: &Path) -> Result<Self, Problems> {
         check::load(path, &environment)
+    }
+
+    /// What is allowed, and may surprise all the same. `now` decides what a time to begin at means.
+    pub fn warnings(&self, now: UnixSeconds) -> Vec<String> {
+        let back = self.slack.backfill.unwrap_or(self.slack.start);
+        let days = (now.0.saturating_sub(back.from(now).0) / 86_400).max(1);
+        let key = if self.slack.backfill.is_some() { "backfill" } else { "start" };
+        let mut warnings = Vec::new();
+        for sink in self.sinks.iter().filter(|sink| sink.include.events) {
+            let Target::File { keep: 1.., keep_bytes, .. } = sink.target else { continue };
+            let events = keep_bytes / EVENT_BYTES;
+            if events / days < MANY_A_DAY {
+                warnings.push(format!(
+                    "sink `{}` keeps at most {keep_bytes} bytes of rotated files, about {events} events, and `slack.{key}` reads \
+                     {days} days back: with more than {} entries a day, the oldest are removed before an agent that is down has \
+                     read them\nhint: raise `keep_bytes`, or have the agent running first",
+                    sink.name,
+                    events / days
+                ));
+            }
+        }
+        warnings
     }
 
     /// The lookup tables as modules ask them.

@@ -1,9 +1,9 @@
 //! `gridwatch coverage`: what the modules in a folder watch, what they don't, and why.
 
 use crate::history;
-use crate::input::open;
+use crate::input;
 use crate::modules::manifests;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use gridwatch_core::alert::Alert;
 use gridwatch_core::attack;
 use gridwatch_core::coverage::{Coverage, Why, coverage, layers};
@@ -11,7 +11,7 @@ use gridwatch_core::own;
 use gridwatch_core::time::UnixMillis;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// How far back alerts count as observed.
@@ -47,24 +47,35 @@ fn in_history(state_dir: &Path, now: UnixMillis, seen: &mut Seen) -> Result<()> 
     Ok(())
 }
 
-/// Lines that are no alert are passed over.
+/// OCSF Detection Findings of a sink's files, also packed or exported from a SIEM. What else is in there is told.
 fn in_files(files: &[PathBuf], now: UnixMillis, seen: &mut Seen) -> Result<()> {
     for file in files {
-        for line in open(file)?.lines() {
-            let line = line.with_context(|| format!("reading {}", file.display()))?;
-            let alert: Value = serde_json::from_str(&line).unwrap_or_default();
-            let is_recent = alert["time"].as_u64().is_some_and(|time| is_recent(UnixMillis(time), now));
-            let ours = alert["metadata"]["product"]["name"] == "gridwatch";
-            let Some(uid) = alert["finding_info"]["uid"].as_str().filter(|_| is_recent && ours) else { continue };
-            for attack in alert["finding_info"]["attacks"].as_array().into_iter().flatten() {
-                let sub = attack["sub_technique"]["uid"].as_str();
-                if let Some(id) = sub.or(attack["technique"]["uid"].as_str()) {
-                    seen.insert((uid.to_owned(), id.to_owned()));
-                }
+        let (mut taken, mut other) = (0_u64, 0_u64);
+        let report = input::alerts(std::slice::from_ref(file), |json| match serde_json::from_slice::<Value>(json) {
+            Ok(alert) if alert["finding_info"]["uid"].is_string() => {
+                taken += 1;
+                in_alert(&alert, now, seen);
             }
+            _ => other += 1,
+        })?;
+        let passed = report.entries + report.bare + report.odd + other;
+        if passed > 0 || taken == 0 {
+            let file = file.display();
+            eprintln!("warning: {file} has {taken} alerts in OCSF; {passed} other values were passed over");
         }
     }
     Ok(())
+}
+
+fn in_alert(alert: &Value, now: UnixMillis, seen: &mut Seen) {
+    let is_recent = alert["time"].as_u64().is_some_and(|time| is_recent(UnixMillis(time), now));
+    let Some(uid) = alert["finding_info"]["uid"].as_str().filter(|_| is_recent) else { return };
+    for attack in alert["finding_info"]["attacks"].as_array().into_iter().flatten() {
+        let sub = attack["sub_technique"]["uid"].as_str();
+        if let Some(id) = sub.or(attack["technique"]["uid"].as_str()) {
+            seen.insert((uid.to_owned(), id.to_owned()));
+        }
+    }
 }
 
 fn by_technique(seen: Seen) -> BTreeMap<String, u64> {

@@ -1,15 +1,18 @@
 //! The deliver stage: one thread per sink takes records from the outbox to it, at its own pace.
 
 use crate::archive::{Archive, ArchiveRecord};
+use crate::clock;
 use crate::config::Include;
 use crate::history::History;
-use crate::record::Record;
+use crate::record::{Form, Record};
+use crate::reminder::Reminders;
 use crate::run::Shared;
-use crate::sink::Sink;
+use crate::sink::{Removed, Sink};
 use crate::store::Position;
 use anyhow::Result;
 use gridwatch_core::alert::Alert;
-use gridwatch_core::view::{RawData, View};
+use gridwatch_core::own;
+use gridwatch_core::time::UnixMillis;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,6 +21,8 @@ const IDLE: Duration = Duration::from_millis(500);
 /// Records and bytes of one attempt.
 const MAX_RECORDS: usize = 1_000;
 const MAX_BYTES: usize = 4 << 20;
+/// How often a sink that has to remove lines is told of by an alert.
+const TOLD_EVERY_MS: u64 = 86_400_000;
 /// Waits between attempts while a sink refuses.
 const RETRY: [Duration; 4] =
     [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15)];
@@ -26,7 +31,7 @@ pub const ARCHIVE: &str = "(archive)";
 
 /// Where records go.
 pub enum Target {
-    Sink { sink: Box<dyn Sink>, view: View, raw_data: RawData, include: Include },
+    Sink { sink: Box<dyn Sink>, form: Form, include: Include },
     Archive { archive: Archive, keep_s: u64 },
     History(History),
 }
@@ -42,7 +47,7 @@ pub struct Ending {
 
 /// Delivers until everything is and nothing more comes. An error means that a position could not be saved.
 pub fn run(shared: &Shared, name: &str, mut target: Target, ending: &Ending) -> Result<()> {
-    let mut failures = 0;
+    let (mut failures, mut reminders, mut told) = (0, Reminders::default(), None);
     loop {
         let (rung, last_round) = (shared.bells.deliver.count(), ending.detected.load(Ordering::Acquire));
         let hurried = shared.bells.hurry.count();
@@ -66,10 +71,17 @@ pub fn run(shared: &Shared, name: &str, mut target: Target, ending: &Ending) -> 
                     sink.behind = shared.store.next_record().saturating_sub(next);
                     sink.error = None;
                 });
+                reminders.due(clock::now(), None);
+                if let Some(removed) = target.removed() {
+                    tell_removed(shared, name, &removed, &mut told)?;
+                }
             }
             Err(error) => {
                 if failures == 0 {
                     tracing::error!(sink = name, error, "delivery failed; will try again");
+                }
+                for (_, lasts) in reminders.due(clock::now(), Some(name.to_owned())) {
+                    tracing::error!(sink = name, error, lasts, "delivery still fails; it is tried again and again");
                 }
                 shared.board.update(|status| {
                     let sink = status.sinks.entry(name.to_owned()).or_default();
@@ -86,16 +98,39 @@ pub fn run(shared: &Shared, name: &str, mut target: Target, ending: &Ending) -> 
     }
 }
 
+/// Once a day and sink by an alert, and each time by the status.
+fn tell_removed(shared: &Shared, sink: &str, removed: &Removed, told: &mut Option<UnixMillis>) -> Result<()> {
+    let now = clock::now();
+    shared.board.update(|status| status.sinks.entry(sink.to_owned()).or_default().removed_unread += removed.files);
+    if told.is_some_and(|told| now.since(told) < TOLD_EVERY_MS) {
+        return Ok(());
+    }
+    *told = Some(now);
+    let &Removed { files, bytes, age_s, limit_bytes } = removed;
+    let alert = own::lines_removed(sink, files, bytes, age_s, limit_bytes, now);
+    tracing::warn!(rule = alert.rule, severity = alert.severity.name(), uid = alert.uid, title = alert.title, "alert");
+    shared.store.commit_alert(&Record::Alert(Box::new(alert)))?;
+    shared.bells.deliver.ring();
+    Ok(())
+}
+
 impl Target {
+    fn removed(&mut self) -> Option<Removed> {
+        match self {
+            Self::Sink { sink, .. } => sink.removed(),
+            Self::Archive { .. } | Self::History(_) => None,
+        }
+    }
+
     /// Hands over records; what to resume from (if the sink has such a thing) and how many of them it wanted.
     fn deliver(&mut self, records: &[(u64, Record)]) -> Result<(Option<serde_json::Value>, u64), String> {
         let first = records.first().map_or(0, |(number, _)| *number);
         match self {
-            Self::Sink { sink, view, raw_data, include } => {
+            Self::Sink { sink, form, include } => {
                 let lines: Vec<String> = records
                     .iter()
                     .filter(|(_, r)| wanted(r, *include))
-                    .map(|(_, r)| r.line(*view, *raw_data))
+                    .map(|(_, r)| r.line(*form))
                     .collect();
                 let resume = sink.deliver(first, &lines).map_err(|e| told(&e, e.hint()))?;
                 Ok((serde_json::to_value(resume).ok(), lines.len() as u64))
@@ -140,9 +175,7 @@ fn alert(record: &Record) -> Option<&Alert> {
 
 fn archived(record: &Record) -> Option<ArchiveRecord> {
     match record {
-        Record::Event { seq, first_seen, raw } => {
-            Some(ArchiveRecord { seq: *seq, first_seen: *first_seen, raw: raw.as_str().into() })
-        }
+        Record::Event { seq, sight, raw } => Some(ArchiveRecord { seq: *seq, sight: *sight, raw: raw.as_str().into() }),
         Record::Alert(_) => None,
     }
 }

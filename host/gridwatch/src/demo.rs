@@ -1,6 +1,7 @@
 //! `gridwatch demo`: the main job from end to end, checked against what the simulator knows.
 
 use crate::config::Config;
+use crate::embedded::{Folder, TempDir};
 use crate::run::{Happening, Observe, Until};
 use crate::{run, show};
 use anstream::println;
@@ -17,9 +18,9 @@ use tokio::sync::watch;
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Folder of the modules; `cargo xtask modules` builds ours.
-    #[arg(long, value_name = "DIR", default_value = "target/modules")]
-    modules: PathBuf,
+    /// Folder of the modules. Without it: target/modules, as `cargo xtask modules` builds ours, or those that a release carries.
+    #[arg(long, value_name = "DIR")]
+    modules: Option<PathBuf>,
     #[arg(long, default_value_t = 1)]
     seed: u64,
     #[arg(long, default_value_t = 400)]
@@ -42,6 +43,7 @@ const KEEP_S: u64 = 4 * 3_600;
 const SETTLED_S: u64 = 120;
 
 pub async fn run(options: &Options, stop: watch::Receiver<bool>) -> Result<u8> {
+    let modules = Folder::of(options.modules.as_deref())?;
     let now = run::now_s().0;
     let to = if options.keep { now + KEEP_S } else { now - SETTLED_S };
     let from = now - options.days * 86_400;
@@ -62,12 +64,12 @@ pub async fn run(options: &Options, stop: watch::Receiver<bool>) -> Result<u8> {
     let sim = Sim::start(org, config, ([127, 0, 0, 1], 0).into()).await?;
     println!("slack    simulated at {}, with faults: a 429, a 503, a cut body, an expired cursor", sim.base_url());
 
-    let temp = options.dir.is_none().then(TempDir::new).transpose()?;
+    let temp = options.dir.is_none().then(|| TempDir::new("demo")).transpose()?;
     if let Some(dir) = &options.dir {
         std::fs::create_dir_all(dir).with_context(|| format!("can't make {}", dir.display()))?;
     }
     let dir = options.dir.as_deref().or(temp.as_ref().map(|t| t.0.as_path())).context("no folder")?;
-    let config = configuration(dir, &sim.base_url(), &options.modules, from)?;
+    let config = configuration(dir, &sim.base_url(), modules.path(), from)?;
     let watcher = Arc::new(Watcher::default());
     let until = if options.keep { Until::Stopped } else { Until::UpToDate };
     let status = run::run(config, until, stop, watcher.clone().observe()).await?;
@@ -229,21 +231,4 @@ fn verdict(truth: &Truth, delivered: &Delivered, alerts: &[Alert], stored: u64, 
         truth.stories.iter().map(|s| s.expected_rules.len()).sum::<usize>()
     );
     u8::from(wrong)
-}
-
-/// A folder that is removed when the demo ends.
-struct TempDir(PathBuf);
-
-impl TempDir {
-    fn new() -> Result<Self> {
-        let dir = std::env::temp_dir().join(format!("gridwatch-demo-{}-{}", std::process::id(), run::now_s().0));
-        std::fs::create_dir(&dir).with_context(|| format!("can't make {}", dir.display()))?;
-        Ok(Self(dir))
-    }
-}
-
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

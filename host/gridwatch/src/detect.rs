@@ -1,13 +1,15 @@
 //! The detect stage: takes entries whose windows are drained, runs the modules, saves what they found.
 
 use crate::answers::Answers;
+use crate::clock;
 use crate::record::Record;
 use crate::respond::journal::Follower;
 use crate::run::{Happening, Shared};
 use crate::store::Pending;
 use anyhow::Result;
+use gridwatch_core::conduct::SetAside;
 use gridwatch_core::event::Event;
-use gridwatch_core::pipeline::{Concluded, Outcome, Pipeline, Prepared};
+use gridwatch_core::pipeline::{Concluded, Fault, Outcome, Pipeline, Prepared};
 use gridwatch_core::state::StateOp;
 use gridwatch_detect::Workers;
 use std::sync::Arc;
@@ -21,6 +23,19 @@ const IDLE: Duration = Duration::from_millis(500);
 pub struct Detected {
     pub concluded: Concluded,
     pub changes: Vec<StateOp>,
+    /// How each module behaved, in the order of the modules.
+    pub behaved: Vec<Behaved>,
+}
+
+/// What one batch cost with one module, and what that module no longer does.
+#[derive(Clone, Debug, Default)]
+pub struct Behaved {
+    pub took: Duration,
+    /// Events that it wasn't asked about, because it is set aside.
+    pub unjudged: u64,
+    /// Since it was loaded.
+    pub lines_dropped: u64,
+    pub set_aside: Option<SetAside>,
 }
 
 /// What the modules say of a batch, without the rows of their own state.
@@ -33,13 +48,35 @@ pub fn detect(pipeline: &mut Pipeline, workers: &Workers, events: &[Event]) -> D
     let prepared = pipeline.prepare(events);
     let evaluations = workers.evaluate(&prepared.batches);
     let (mut outcomes, mut changes) = (Vec::with_capacity(evaluations.len()), Vec::new());
+    let mut behaved = Vec::with_capacity(evaluations.len());
     for evaluation in evaluations {
+        behaved.push(Behaved {
+            took: evaluation.took,
+            unjudged: evaluation.unjudged,
+            lines_dropped: evaluation.lines_dropped,
+            set_aside: evaluation.outcome.set_aside.clone(),
+        });
         outcomes.push(evaluation.outcome);
         changes.extend(evaluation.changes);
     }
     let mut concluded = pipeline.conclude(events, &prepared, outcomes);
     changes.append(&mut concluded.changes);
-    Detected { concluded, changes }
+    Detected { concluded, changes, behaved }
+}
+
+/// Faults in the log: a line for each module and reason, however many events it is about.
+pub fn log_faults(faults: &[Fault]) {
+    let mut lines: Vec<(&Fault, u64)> = Vec::new();
+    for fault in faults {
+        match lines.iter_mut().find(|(known, _)| known.module == fault.module && known.reason == fault.reason) {
+            Some((_, events)) => *events += 1,
+            None => lines.push((fault, 1)),
+        }
+    }
+    for (fault, events) in lines {
+        let (module, event, reason) = (&fault.module, &fault.event_id, &fault.reason);
+        tracing::warn!(module, event, events, reason, "module fault: it can't judge the event");
+    }
 }
 
 /// Works until `polled` is set and nothing is left. An error means that a result could not be saved.
@@ -84,14 +121,15 @@ fn step(
 ) -> Result<()> {
     let first = shared.store.next_seq();
     let numbered = pending.iter().enumerate();
-    let events: Vec<Event> = numbered.map(|(i, p)| Event::new(first + i as u64, p.first_seen, &p.entry)).collect();
+    let events: Vec<Event> = numbered.map(|(i, p)| Event::seen(first + i as u64, p.sight, &p.entry)).collect();
     pipeline.except(shared.exceptions.in_force());
-    let Detected { mut concluded, mut changes } = detect(pipeline, workers, &events);
+    let Detected { mut concluded, mut changes, behaved } = detect(pipeline, workers, &events);
     changes.extend(answers.fill(&mut concluded.alerts));
     let alerts = concluded.alerts.iter().map(|alert| Record::Alert(Box::new(alert.clone())));
     let records: Vec<Record> = events.iter().map(Record::of_event).chain(alerts).collect();
     shared.store.commit_detections(pending, &records, &changes, &concluded.faults)?;
     shared.bells.deliver.ring();
+    let now = clock::now();
     shared.board.update(|status| {
         status.detect.events += events.len() as u64;
         let suppressed = concluded.alerts.iter().filter(|alert| alert.suppressed_by.is_some()).count() as u64;
@@ -99,13 +137,13 @@ fn step(
         status.detect.suppressed += suppressed;
         status.detect.faults = shared.store.faults();
         status.detect.unseen = unseen(pipeline);
+        let modules = status.modules.iter_mut().zip(&behaved);
+        modules.for_each(|(module, behaved)| module.follow(behaved, &concluded.faults, now));
         for mark in events.iter().flat_map(|e| &e.marks) {
             *status.detect.marked.entry(format!("{mark:?}")).or_default() += 1;
         }
     });
-    for fault in &concluded.faults {
-        tracing::warn!(module = fault.module, event = fault.event_id, reason = fault.reason, "module fault");
-    }
+    log_faults(&concluded.faults);
     for alert in &concluded.alerts {
         if let Some(by) = &alert.suppressed_by {
             tracing::debug!(rule = alert.rule, uid = alert.uid, by, "alert suppressed");

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Its name among the sinks' positions; no sink can have it, for their names have no brackets.
 pub const HISTORY: &str = "(alerts)";
 /// Some twenty thousand alerts in all: one takes about 8 KB (measured on generated orgs).
-const ROTATION: Rotation = Rotation { rotate_bytes: 16 << 20, keep: 12 };
+const ROTATION: Rotation = Rotation { rotate_bytes: 16 << 20, keep: 12, keep_s: 0, keep_bytes: u64::MAX };
 const FILE: &str = "alerts.ndjson";
 
 #[derive(Debug)]

@@ -1,118 +1,461 @@
-//! Reads Slack's wire form from files: one entry a line, or saved response bodies, also pretty-printed ones.
+//! Entries from files, in whatever form people have them: one a line, lists, saved pages, pretty-printed; packed; in UTF-16; our own
+//! event files; exports of a SIEM.
 //!
-//! Total, like everything that meets entries: a line that is no JSON becomes a marked entry. Memory is bounded by the
+//! Nothing is passed over in silence. What isn't an entry is counted with its place, and an input without any entry is told:
+//! whoever replays after an incident must not take a file that wasn't understood for an all-clear. Memory is bounded by the
 //! longest single value, not by the file.
 
-use anyhow::Context;
-use gridwatch_core::entry::{Entry, Page};
-use std::io::{BufRead, BufReader, Result};
-use std::path::Path;
+mod decode;
+mod frame;
+mod shape;
 
-/// A value that spans lines is given up, line by line, beyond this.
-const MAX_VALUE: usize = 256 << 20;
+use anyhow::{Context, Result};
+use decode::{Decoded, decoded};
+use frame::Pieces;
+use gridwatch_core::entry::{Entry, Mark};
+use gridwatch_core::event::Event;
+use gridwatch_core::time::UnixSeconds;
+use shape::Found;
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 
-/// A file or, for `-`, standard input.
-pub fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
-    if path == Path::new("-") {
-        return Ok(Box::new(BufReader::new(std::io::stdin())));
+/// Places of what is no entry that are named; the others are counted.
+const PLACES: usize = 5;
+/// Ids that are remembered to count those that come again: 16 MB or so.
+const MAX_IDS: usize = 1_000_000;
+/// Files of a folder.
+const MAX_FILES: usize = 100_000;
+
+/// What comes out of an input.
+#[derive(Clone, Debug)]
+pub enum Given {
+    Entry(Entry),
+    /// No entry; as it would be kept.
+    Odd(Entry),
+}
+
+/// What an input was made of.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    pub entries: u64,
+    /// Entries whose id was there before.
+    pub again: u64,
+    pub first: Option<UnixSeconds>,
+    pub last: Option<UnixSeconds>,
+    /// Alerts of gridwatch's.
+    pub alerts: u64,
+    /// Events of gridwatch's without Slack's bytes.
+    pub bare: u64,
+    /// Values that are no entry, and where the first of them stand.
+    pub odd: u64,
+    pub places: Vec<String>,
+    /// What entries were unwrapped from.
+    pub unwrapped: BTreeMap<&'static str, u64>,
+    /// Entries with a mark, by what is odd about them.
+    pub marked: BTreeMap<Mark, u64>,
+    /// What couldn't be read to its end, and inputs without an entry; each with its hint.
+    pub problems: Vec<String>,
+    /// Files of folders that are no text.
+    pub passed: Vec<String>,
+}
+
+/// The entries of one input after the other.
+pub struct Entries {
+    inputs: VecDeque<Input>,
+    open: Option<Open>,
+    ready: VecDeque<Given>,
+    ids: HashSet<u64>,
+    report: Report,
+    /// With alerts given too, for those that ask for them.
+    alerts: Option<VecDeque<Vec<u8>>>,
+}
+
+/// A file, or the files of a folder.
+struct Input {
+    path: PathBuf,
+    files: VecDeque<PathBuf>,
+    is_folder: bool,
+    before: Counts,
+}
+
+struct Open {
+    name: String,
+    pieces: Pieces<Box<dyn Read>>,
+}
+
+/// What an input had found, to see what the next adds.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Counts {
+    entries: u64,
+    alerts: u64,
+    bare: u64,
+    odd: u64,
+}
+
+impl Entries {
+    /// Of files and folders; `-` is standard input. Says at once what isn't there.
+    pub fn open(paths: &[PathBuf]) -> Result<Self> {
+        let inputs = paths.iter().map(|path| Input::of(path)).collect::<Result<_>>()?;
+        let (ready, ids, report) = (VecDeque::new(), HashSet::new(), Report::default());
+        Ok(Self { inputs, open: None, ready, ids, report, alerts: None })
     }
-    let file = std::fs::File::open(path).with_context(|| format!("can't read {}", path.display()))?;
-    Ok(Box::new(BufReader::with_capacity(1 << 20, file)))
-}
 
-/// Entries of a stream, in its order.
-pub struct Entries<R> {
-    lines: R,
-    ready: std::collections::VecDeque<Entry>,
-}
+    /// Of what is in memory.
+    pub fn of(text: &str) -> Self {
+        let pieces = Pieces::new(Box::new(std::io::Cursor::new(text.as_bytes().to_vec())) as Box<dyn Read>);
+        let (ready, ids, report) = (VecDeque::new(), HashSet::new(), Report::default());
+        Self {
+            inputs: VecDeque::new(),
+            open: Some(Open { name: String::new(), pieces }),
+            ready,
+            ids,
+            report,
+            alerts: None,
+        }
+    }
 
-impl<R: BufRead> Entries<R> {
-    pub fn new(lines: R) -> Self {
-        Self { lines, ready: std::collections::VecDeque::new() }
+    /// What it was made of, as far as it was read.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    pub fn into_report(self) -> Report {
+        self.report
     }
 
     /// Reads until something is ready; false at the end.
-    fn fill(&mut self) -> Result<bool> {
-        while self.ready.is_empty() {
-            let (mut value, mut nesting) = (Vec::new(), Nesting::default());
-            loop {
-                let start = value.len();
-                if self.lines.read_until(b'\n', &mut value)? == 0 {
-                    break;
+    fn fill(&mut self) -> bool {
+        while self.ready.is_empty() && self.alerts.as_ref().is_none_or(VecDeque::is_empty) {
+            let Some(open) = &mut self.open else {
+                if self.advance() {
+                    continue;
                 }
-                nesting.follow(&value[start..]);
-                if nesting.is_closed() || value.len() > MAX_VALUE {
-                    break;
+                return false;
+            };
+            match open.pieces.next() {
+                Some(piece) => {
+                    let place = piece.place;
+                    shape::found(piece).into_iter().for_each(|found| self.take(found, &place));
+                }
+                None => self.close(),
+            }
+        }
+        true
+    }
+
+    fn take(&mut self, found: Found, place: &frame::Place) {
+        let report = &mut self.report;
+        match found {
+            Found::Alert(json) => {
+                report.alerts += 1;
+                if let Some(alerts) = &mut self.alerts {
+                    alerts.push_back(json);
                 }
             }
-            if value.is_empty() {
-                return Ok(false);
+            Found::Bare => report.bare += 1,
+            Found::Odd(entry) => {
+                report.odd += 1;
+                if report.places.len() < PLACES {
+                    let file = self.open.as_ref().map(|open| open.name.as_str()).unwrap_or_default();
+                    report.places.push(format!("{file}{place}"));
+                }
+                self.ready.push_back(Given::Odd(entry));
             }
-            self.take(&value);
+            Found::Entry(entry, from) => {
+                report.count(&entry, from);
+                let mut hasher = DefaultHasher::new();
+                entry.id.hash(&mut hasher);
+                let id = hasher.finish();
+                if self.ids.contains(&id) {
+                    report.again += 1;
+                } else if self.ids.len() < MAX_IDS {
+                    self.ids.insert(id);
+                }
+                self.ready.push_back(Given::Entry(entry));
+            }
         }
-        Ok(true)
     }
 
-    fn take(&mut self, value: &[u8]) {
-        let text = String::from_utf8_lossy(value);
-        let text = text.trim();
-        if text.is_empty() {
-            return;
+    fn close(&mut self) {
+        let Some(Open { name, pieces }) = self.open.take() else { return };
+        if let Some(failure) = pieces.failure() {
+            let name = name.trim_end_matches([' ', ':']);
+            self.report.problems.push(format!("{name} {failure}\nhint: what comes after that was not read"));
         }
-        let is_body = text.starts_with('{') && text.contains("\"entries\"");
-        match is_body.then(|| Page::from_body(value)) {
-            Some(Ok(page)) => self.ready.extend(page.entries),
-            // A value that was cut off swallowed the lines after it: give them back one by one.
-            _ if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() && text.contains('\n') => {
-                self.ready.extend(text.lines().filter(|l| !l.trim().is_empty()).map(Entry::from_json));
+    }
+
+    /// Opens the next file; false if there is none.
+    fn advance(&mut self) -> bool {
+        let Some(input) = self.inputs.front_mut() else { return false };
+        let (is_folder, path) = (input.is_folder, input.path.clone());
+        match input.files.pop_front() {
+            Some(file) => self.start(&file, is_folder),
+            None => {
+                let before = self.inputs.pop_front().map(|input| input.before).unwrap_or_default();
+                let now = self.report.counts();
+                if now.entries == before.entries && !self.report.is_told(&path) {
+                    self.report.problems.push(nothing(&path, before, now));
+                }
+                if let Some(next) = self.inputs.front_mut() {
+                    next.before = now;
+                }
             }
-            _ => self.ready.push_back(Entry::from_json(text)),
+        }
+        true
+    }
+
+    fn start(&mut self, file: &Path, is_folder: bool) {
+        let opened = match file == Path::new("-") {
+            true => Ok(Box::new(std::io::stdin()) as Box<dyn Read>),
+            false => std::fs::File::open(file).map(|file| Box::new(file) as Box<dyn Read>),
+        };
+        let name = named(file);
+        match opened.and_then(decoded) {
+            Ok(Decoded::Text(text)) => self.open = Some(Open { name: format!("{name} "), pieces: Pieces::new(text) }),
+            Ok(Decoded::Foreign(foreign)) if is_folder => {
+                self.report.passed.push(format!("{name} is {}", foreign.what))
+            }
+            Ok(Decoded::Foreign(foreign)) => {
+                self.report
+                    .problems
+                    .push(format!("{name} is {}, which isn't read\nhint: {}", foreign.what, foreign.hint));
+            }
+            Err(error) => {
+                self.report.problems.push(format!("{name} can't be read: {error}\nhint: nothing of it was taken"))
+            }
         }
     }
 }
 
-impl<R: BufRead> Iterator for Entries<R> {
-    type Item = Result<Entry>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        match self.fill() {
-            Ok(true) => self.ready.pop_front().map(Ok),
-            Ok(false) => None,
-            Err(e) => Some(Err(e)),
+impl Input {
+    fn of(path: &Path) -> Result<Self> {
+        let can = || format!("can't read {}", path.display());
+        let is_folder = path != Path::new("-") && std::fs::metadata(path).with_context(can)?.is_dir();
+        let mut files = vec![path.to_owned()];
+        if is_folder {
+            let all =
+                std::fs::read_dir(path).with_context(can)?.take(MAX_FILES).filter_map(|file| Some(file.ok()?.path()));
+            let is_hidden =
+                |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+            files = all.filter(|path| path.is_file() && !is_hidden(path)).collect();
+            files.sort();
+        } else if path != Path::new("-") {
+            std::fs::File::open(path).with_context(can)?;
         }
+        Ok(Self { path: path.to_owned(), files: files.into(), is_folder, before: Counts::default() })
     }
 }
 
-/// How deep in brackets a text is, strings apart: enough to know where a value ends.
-#[derive(Default)]
-struct Nesting {
-    depth: i64,
-    in_string: bool,
-    escaped: bool,
+impl Iterator for Entries {
+    type Item = Given;
+
+    fn next(&mut self) -> Option<Given> {
+        if self.fill() { self.ready.pop_front() } else { None }
+    }
 }
 
-impl Nesting {
-    fn follow(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            match (self.in_string, byte) {
-                (true, _) if self.escaped => self.escaped = false,
-                (true, b'\\') => self.escaped = true,
-                (true, b'"') => self.in_string = false,
-                (true, _) => {}
-                (false, b'"') => self.in_string = true,
-                (false, b'{' | b'[') => self.depth += 1,
-                (false, b'}' | b']') => self.depth -= 1,
-                (false, _) => {}
-            }
+/// What an input holds as events, in its order; also what is no entry, as it would be kept. One without a time of its own is as old
+/// as the one before it.
+pub struct Events {
+    entries: Entries,
+    seq: u64,
+    time: UnixSeconds,
+}
+
+impl Events {
+    pub fn open(paths: &[PathBuf]) -> Result<Self> {
+        Ok(Self { entries: Entries::open(paths)?, seq: 0, time: UnixSeconds::default() })
+    }
+
+    pub fn into_report(self) -> Report {
+        self.entries.report
+    }
+}
+
+impl Iterator for Events {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        let (entry, is_odd) = match self.entries.next()? {
+            Given::Entry(entry) => (entry, false),
+            Given::Odd(entry) => (entry, true),
+        };
+        self.seq += 1;
+        self.time = entry.time.unwrap_or(self.time);
+        let event = Event::new(self.seq, self.time.millis(), &entry);
+        if !is_odd {
+            self.entries.report.mark(&event);
         }
-        if bytes.ends_with(b"\n") && self.in_string {
-            // JSON strings hold no line feeds: the value is broken, its line is all there is of it.
-            (self.in_string, self.escaped, self.depth) = (false, false, 0);
+        Some(event)
+    }
+}
+
+/// The alerts of gridwatch's in files, as JSON, and what else was there.
+pub fn alerts(paths: &[PathBuf], mut take: impl FnMut(&[u8])) -> Result<Report> {
+    let mut entries = Entries::open(paths)?;
+    entries.alerts = Some(VecDeque::new());
+    while entries.fill() {
+        entries.ready.clear();
+        entries.alerts.iter_mut().flat_map(|alerts| alerts.drain(..)).for_each(|alert| take(&alert));
+    }
+    Ok(entries.report)
+}
+
+fn named(path: &Path) -> String {
+    if path == Path::new("-") { "standard input".into() } else { path.display().to_string() }
+}
+
+/// Why an input gave no entry.
+fn nothing(path: &Path, before: Counts, now: Counts) -> String {
+    let (alerts, bare, odd) = (now.alerts - before.alerts, now.bare - before.bare, now.odd - before.odd);
+    let name = named(path);
+    let (what, hint) = match (alerts, bare, odd) {
+        (0, 0, 0) => (
+            "it is empty".to_owned(),
+            "entries are JSON objects as Slack's Audit Logs API sends them, one a line or in a list",
+        ),
+        (0, 0, _) => (
+            format!("{} in it, and none is an entry of Slack's audit log", count(odd, "value")),
+            "entries are JSON objects with `id`, `date_create` and `action`, one a line or in a list; those in `_raw`, `_source`, \
+             `event.original` or `raw_data` are unwrapped",
+        ),
+        (_, 0, _) => (
+            format!("{} gridwatch's alerts", are(alerts, "value in it is one of", "values in it are")),
+            "alerts are made of entries: give the file of a sink with events, or the archive with --archive",
+        ),
+        _ => (
+            format!(
+                "{} without Slack's own bytes",
+                are(bare, "event of gridwatch's in it is", "events of gridwatch's in it are")
+            ),
+            "they were written with `raw_data = false` or cut; give the archive with --archive",
+        ),
+    };
+    format!("there is no entry in {name}: {what}\nhint: {hint}")
+}
+
+fn count(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+fn are(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+impl Report {
+    fn count(&mut self, entry: &Entry, from: Option<&'static str>) {
+        self.entries += 1;
+        if let Some(time) = entry.time {
+            self.reach(time);
+        }
+        if let Some(from) = from {
+            *self.unwrapped.entry(from).or_default() += 1;
         }
     }
 
-    fn is_closed(&self) -> bool {
-        self.depth <= 0 && !self.in_string
+    fn reach(&mut self, time: UnixSeconds) {
+        self.first = Some(self.first.map_or(time, |first| first.min(time)));
+        self.last = self.last.max(Some(time));
+    }
+
+    /// Counts an entry of the archive.
+    pub fn archived(&mut self, time: UnixSeconds) {
+        self.entries += 1;
+        self.reach(time);
+    }
+
+    /// An archive without an entry between the times asked for is a problem too.
+    pub fn needs_some(&mut self, archive: &Path) {
+        if self.entries == 0 {
+            let dir = archive.display();
+            self.problems.push(format!(
+                "there is no entry in {dir} between these times\nhint: --from and --to go by event time"
+            ));
+        }
+    }
+
+    /// Counts what is odd about an event.
+    pub fn mark(&mut self, event: &Event) {
+        event.marks.iter().for_each(|mark| *self.marked.entry(*mark).or_default() += 1);
+    }
+
+    fn counts(&self) -> Counts {
+        Counts { entries: self.entries, alerts: self.alerts, bare: self.bare, odd: self.odd }
+    }
+
+    fn is_told(&self, path: &Path) -> bool {
+        self.problems.iter().any(|problem| problem.starts_with(&named(path)))
+    }
+
+    /// Whether every input was read to its end and had entries.
+    pub fn is_whole(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Says what there was; `odd` is what becomes of values that aren't entries, as in `left out`.
+    pub fn print(&self, odd: &str, out: &mut dyn Write) -> std::io::Result<()> {
+        let span = match (self.first, self.last) {
+            (Some(first), Some(last)) => format!(" from {first} to {last}"),
+            _ => String::new(),
+        };
+        let again = if self.again > 0 {
+            format!(", {} of them under an id that was there before", self.again)
+        } else {
+            String::new()
+        };
+        writeln!(out, "{}{span}{again}", are(self.entries, "entry", "entries"))?;
+        for (from, n) in &self.unwrapped {
+            writeln!(out, "{} unwrapped from `{from}`", are(*n, "entry was", "entries were"))?;
+        }
+        for (mark, n) in &self.marked {
+            writeln!(out, "warning: {} {}", are(*n, "entry", "entries"), means(*mark))?;
+        }
+        if self.alerts > 0 {
+            writeln!(
+                out,
+                "{} gridwatch's alerts, which aren't entries",
+                are(self.alerts, "value is one of", "values are")
+            )?;
+        }
+        if self.bare > 0 {
+            let are = are(self.bare, "event of gridwatch's has", "events of gridwatch's have");
+            writeln!(out, "warning: {are} none of Slack's own bytes (`raw_data = false`, or cut) and can't be used")?;
+        }
+        if self.odd > 0 {
+            let more = self.odd - self.places.len() as u64;
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let are = are(self.odd, "value is", "values are");
+            writeln!(out, "warning: {are} no entry, {odd}: {}{more}", self.places.join(", "))?;
+        }
+        for passed in &self.passed {
+            writeln!(out, "warning: {passed} and was passed over")?;
+        }
+        for problem in &self.problems {
+            writeln!(out, "error: {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+fn means(mark: Mark) -> &'static str {
+    match mark {
+        Mark::NotAnObject => "can't be read as JSON",
+        Mark::NoId => "without an id",
+        Mark::NoTime => "without a time",
+        Mark::NoAction => "without an action",
+        Mark::UnknownAction => "with an action that isn't known",
+        Mark::UnknownEntity => "with an entity that isn't known",
+        Mark::NotUtf8 => "with bytes that are no UTF-8",
+        Mark::DatedAhead => "dated ahead of all calendars",
+        Mark::DatedBeforeSlack => "dated before there was a Slack",
+        Mark::OddText => "with a text that none can be, such as half a character; the rest was read",
+        Mark::OddNumber => "with a number that JSON doesn't allow; the rest was read",
+        Mark::TooDeep => "nested too deep; the rest was read",
+        Mark::Unreadable => "with quotes, brackets or commas that don't fit: what was read may not be all",
+        Mark::Version => "that came before with other content",
+        Mark::OtherAct => "that came before as another act",
     }
 }
 
@@ -121,27 +464,34 @@ mod tests {
     use super::*;
 
     fn ids(text: &str) -> Vec<String> {
-        Entries::new(text.as_bytes()).map(|e| e.unwrap().id).collect()
+        let id = |given| match given {
+            Given::Entry(entry) => entry.id,
+            Given::Odd(_) => "odd".to_owned(),
+        };
+        Entries::of(text).map(id).collect()
     }
 
     #[test]
-    fn lines_bodies_and_pretty_printed_bodies_are_read() {
-        assert_eq!(ids("{\"id\":\"a\"}\n\n{\"id\":\"b\"}"), ["a", "b"]);
-        assert_eq!(ids(r#"{"entries":[{"id":"a"},{"id":"b"}],"response_metadata":{"next_cursor":""}}"#), ["a", "b"]);
+    fn entries_come_in_their_order_with_what_is_odd_between_them() {
+        let entry = |id: &str| format!(r#"{{"id":"{id}","date_create":1,"action":"user_login"}}"#);
+        let [a, b, c] = ["a", "b", "c"].map(entry);
+        assert_eq!(ids(&format!("{a}\n\n{b}")), ["a", "b"]);
         assert_eq!(
-            ids("{\n \"entries\": [\n  {\"id\": \"a\"},\n  {\"id\": \"}\"}\n ]\n}\n{\"id\":\"c\"}\n"),
-            ["a", "}", "c"]
+            ids(&format!("{a}\nnot json\n{{\"id\":\"b\",\n{c}\n[1]\n{b}")),
+            ["a", "odd", "odd", "c", "odd", "b"]
         );
-        assert_eq!(ids("{\"id\":\"a\",\"details\":{\"entries\":[1]}}"), ["a"], "an entry may speak of entries");
+        assert_eq!(ids(&format!("[{a},\n17,\n{b}]")), ["a", "odd", "b"]);
     }
 
     #[test]
-    fn a_broken_line_costs_itself_and_no_other() {
-        let got = ids("{\"id\":\"a\"}\nnot json\n{\"id\":\"b\",\n{\"id\":\"c\"}\n{\"id\":\"d\"}");
-        assert!(
-            got.contains(&"a".to_owned()) && got.contains(&"c".to_owned()) && got.contains(&"d".to_owned()),
-            "{got:?}"
-        );
-        assert_eq!(got.len(), 5);
+    fn what_is_odd_is_told_by_its_first_places() {
+        let mut entries = Entries::of(&format!("{}\n{}", r#"{"id":"a","action":"user_login"}"#, "x\n".repeat(9)));
+        entries.by_ref().for_each(drop);
+        let mut out = Vec::new();
+        entries.report().print("left out", &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("1 entry\n"), "{text}");
+        let odd = "warning: 9 values are no entry, left out: line 2, line 3, line 4, line 5, line 6 and 4 more\n";
+        assert!(text.contains(odd), "{text}");
     }
 }

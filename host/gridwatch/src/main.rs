@@ -19,13 +19,16 @@ mod detect;
 mod detections;
 mod disk;
 mod drift;
+mod embedded;
 mod exceptions;
 mod history;
 mod input;
 mod mmdb;
 mod modules;
+mod opening;
 mod poll;
 mod record;
+mod reminder;
 mod replay;
 mod respond;
 mod roster;
@@ -36,6 +39,7 @@ mod show;
 mod simulate;
 mod sink;
 mod slack;
+mod starts;
 mod status;
 mod store;
 mod tune;
@@ -44,5 +48,6 @@ mod web_api;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main()
+    // A panic has told its own story by then. Its usual code, 101, would be one that no service unit knows.
+    std::panic::catch_unwind(cli::main).unwrap_or(ExitCode::FAILURE)
 }

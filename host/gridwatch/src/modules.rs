@@ -1,8 +1,14 @@
-//! The modules folder: which components there are, which version of each serves, and why one is refused.
+//! Modules as they are wanted: those of the folder, with settings, grants and limits; and why one is refused.
+
+pub mod command;
+pub mod folder;
+pub mod watch;
+
+pub use folder::{Folder, Served};
 
 use crate::config::{Config, Places};
 use crate::respond::journal::Follower;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use gridwatch_core::echo::Echoes;
 use gridwatch_core::lookup::Tables;
 use gridwatch_core::manifest::{Grant, Manifest};
@@ -10,7 +16,8 @@ use gridwatch_core::network::Networks;
 use gridwatch_core::pipeline::{Pipeline, Service};
 use gridwatch_core::provisioning::Provisioning;
 use gridwatch_core::risk::Bar;
-use gridwatch_detect::{Component, Engine, Limits, Module, Refused};
+use gridwatch_core::zone::Zone;
+use gridwatch_detect::{Engine, Limits, Module, Refused};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -27,6 +34,7 @@ pub struct Wanted {
     pub tables: Tables,
     pub networks: Networks,
     pub provisioning: Provisioning,
+    pub zone: Zone,
     /// The exceptions file.
     pub exceptions: Option<PathBuf>,
     /// The journal of responses, whose echoes a replay is to suppress as the live run did.
@@ -39,11 +47,21 @@ pub struct Wanted {
     pub cache_dir: Option<PathBuf>,
 }
 
-/// Every problem with the folder, one line each.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .problems.join("\n"))]
+/// Every problem with the folder, one line each; and, so that one bad file doesn't hide the rest, what is sound.
+#[derive(Debug, Default, thiserror::Error)]
+#[error("{}{}", .problems.join("\n"), also(.sound))]
 pub struct Unusable {
     pub problems: Vec<String>,
+    /// `<name>@<version>` of the other modules.
+    pub sound: Vec<String>,
+}
+
+fn also(sound: &[String]) -> String {
+    match sound.len() {
+        0 => String::new(),
+        1 => format!("\nthe other module is sound: {}", sound[0]),
+        n => format!("\nthe other {n} modules are sound: {}", sound.join(", ")),
+    }
 }
 
 impl Wanted {
@@ -61,6 +79,7 @@ impl Wanted {
             tables: config.tables(),
             networks: config.networks.clone(),
             provisioning: config.provisioning.clone(),
+            zone: config.detect.zone.clone(),
             exceptions: config.tuning.exceptions.clone(),
             responses: Some(crate::respond::journal::path(&config.state_dir)),
             state_max_bytes: Some(config.detect.state_max_bytes as usize),
@@ -96,29 +115,27 @@ impl Wanted {
     /// Grants lookups to whoever asks for them. For replays without a configuration: there are no tables, so nothing is
     /// given away but empty answers.
     pub fn grant_lookups(&mut self) {
-        for path in self.files().unwrap_or_default() {
-            let manifest = std::fs::read(path).ok().and_then(|bytes| Component::manifest_of(&bytes).ok());
-            if let Some(manifest) = manifest {
-                self.grants.entry(manifest.name).or_default().insert(Grant::Lookup);
-            }
+        let folder = Folder::read(&self.dir, self.limits.component_bytes, &asked_for);
+        for name in folder.serving.into_keys() {
+            self.grants.entry(name).or_default().insert(Grant::Lookup);
         }
+    }
+
+    /// The folder as it is now. Runs nothing.
+    pub fn folder(&self) -> Folder {
+        let granted = |manifest: &Manifest| self.grants.get(&manifest.name).cloned().unwrap_or_default();
+        Folder::read(&self.dir, self.limits.component_bytes, &granted)
     }
 
     /// Compiles, starts and configures the newest version of each module, or says everything that is wrong.
     pub fn load(&self) -> Result<Vec<Module>> {
         let engine = Engine::new(self.cache_dir.as_deref())?;
         let (tables, limits) = (Arc::new(self.tables.clone()), Arc::new(self.limits.clone()));
-        let (mut problems, mut missing) = (Vec::new(), Vec::new());
-        let components = self.newest(&mut problems)?;
-        let named: BTreeSet<&String> = self.settings.keys().chain(self.grants.keys()).collect();
-        // Where a file was refused, a name that is missing may be its; that problem is told already.
-        for name in named.into_iter().filter(|name| !components.contains_key(*name) && problems.is_empty()) {
-            let (place, dir) = (self.places.of(name, ""), self.dir.display());
-            missing.push(format!("{place}: `{name}` is configured, but {dir} holds no such module"));
-        }
-        problems.append(&mut missing);
-        let mut modules = Vec::new();
-        for (name, (path, component)) in &components {
+        let Folder { serving, mut problems, notes, .. } = self.folder();
+        notes.iter().for_each(|note| tracing::info!(note, "modules folder"));
+        problems.extend(self.unknown_names(&serving, !problems.is_empty()));
+        let (mut modules, mut sound) = (Vec::new(), Vec::new());
+        for (name, Served { path, component }) in &serving {
             let settings = self.settings.get(name).cloned().unwrap_or_default();
             let wrong = component.manifest.setting_problems(&settings);
             if !wrong.is_empty() {
@@ -127,90 +144,58 @@ impl Wanted {
                 continue;
             }
             match Module::load(&engine, component, &settings, tables.clone(), limits.clone()) {
-                Ok(module) => modules.push(module),
+                Ok(module) => {
+                    sound.push(format!("{name}@{}", component.manifest.version));
+                    modules.push(module);
+                }
                 Err(refused) => problems.push(format!("{}: {refused}", path.display())),
             }
         }
-        if modules.is_empty() && problems.is_empty() {
-            problems.push(no_modules(&self.dir));
-        }
         match problems.is_empty() {
             true => Ok(modules),
-            false => Err(Unusable { problems }.into()),
+            false => Err(Unusable { problems, sound }.into()),
         }
+    }
+
+    /// Names in the configuration that no module has. Where a file was refused, a name that is missing may be its; that
+    /// problem is told already.
+    fn unknown_names(&self, serving: &BTreeMap<String, Served>, some_refused: bool) -> Vec<String> {
+        let named: BTreeSet<&String> = self.settings.keys().chain(self.grants.keys()).collect();
+        let missing = named.into_iter().filter(|name| !serving.contains_key(*name) && !some_refused);
+        let told = |name: &String| {
+            let (place, dir) = (self.places.of(name, ""), self.dir.display());
+            format!("{place}: `{name}` is configured, but {dir} holds no such module")
+        };
+        missing.map(told).collect()
     }
 
     /// One module as often as there are settings for it, each instead of those that are configured.
     pub fn variants(&self, name: &str, settings: &[Map<String, Value>]) -> Result<Vec<Result<Module, Refused>>> {
         let engine = Engine::new(self.cache_dir.as_deref())?;
         let (tables, limits) = (Arc::new(self.tables.clone()), Arc::new(self.limits.clone()));
-        let mut problems = Vec::new();
-        let mut components = self.newest(&mut problems)?;
-        let Some((_, component)) = components.remove(name) else {
+        let Folder { mut serving, mut problems, .. } = self.folder();
+        let Some(Served { component, .. }) = serving.remove(name) else {
             problems.push(format!("{}: no module `{name}`", self.dir.display()));
-            return Err(Unusable { problems }.into());
+            return Err(Unusable { problems, ..Unusable::default() }.into());
         };
         let load = |settings| Module::load(&engine, &component, settings, tables.clone(), limits.clone());
         Ok(settings.iter().map(load).collect())
     }
+}
 
-    fn newest(&self, problems: &mut Vec<String>) -> Result<BTreeMap<String, (PathBuf, Component)>> {
-        let mut newest: BTreeMap<String, (PathBuf, Component)> = BTreeMap::new();
-        for path in self.files()? {
-            let granted = |name: &str| self.grants.get(name).cloned().unwrap_or_default();
-            match self.read(&path, granted) {
-                Err(problem) => problems.push(format!("{}: {problem}", path.display())),
-                Ok(component) => {
-                    let name = component.manifest.name.clone();
-                    let newer = |(_, other): &(PathBuf, Component)| other.manifest.version < component.manifest.version;
-                    if newest.get(&name).is_none_or(newer) {
-                        newest.insert(name, (path, component));
-                    }
-                }
-            }
-        }
-        Ok(newest)
-    }
-
-    /// Grants go by the name in the manifest, which has to be read first; reading runs nothing.
-    fn read(&self, path: &Path, granted: impl Fn(&str) -> BTreeSet<Grant>) -> Result<Component> {
-        let bytes = std::fs::read(path)?;
-        let name = Component::manifest_of(&bytes).map(|m| m.name).unwrap_or_default();
-        Ok(Component::from_bytes(bytes, &granted(&name), self.limits.component_bytes)?)
-    }
-
-    fn files(&self) -> Result<Vec<PathBuf>> {
-        let listing = std::fs::read_dir(&self.dir)
-            .with_context(|| format!("can't read the modules folder {}", self.dir.display()))?;
-        let mut files: Vec<PathBuf> = listing.filter_map(|file| Some(file.ok()?.path())).collect();
-        files.retain(|path| path.extension().is_some_and(|e| e == "wasm" || e == "cwasm"));
-        files.sort();
-        Ok(files)
-    }
+/// What a manifest asks for: enough to read one, where nothing is going to run.
+pub fn asked_for(manifest: &Manifest) -> BTreeSet<Grant> {
+    manifest.grants.iter().copied().collect()
 }
 
 /// What the newest version of each module in a folder says of itself, without running any of them.
 pub fn manifests(dir: &Path) -> Result<Vec<Manifest>> {
-    let mut newest: BTreeMap<String, Manifest> = BTreeMap::new();
-    let mut problems = Vec::new();
-    for path in Wanted::in_dir(dir).files()? {
-        let bytes = std::fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
-        match Component::manifest_of(&bytes) {
-            Err(refused) => problems.push(format!("{}: {refused}", path.display())),
-            Ok(manifest) if newest.get(&manifest.name).is_none_or(|other| other.version < manifest.version) => {
-                newest.insert(manifest.name.clone(), manifest);
-            }
-            Ok(_) => {}
-        }
+    let Folder { serving, problems, .. } = Folder::read(dir, Limits::default().component_bytes, &asked_for);
+    if problems.is_empty() {
+        return Ok(serving.into_values().map(|served| Manifest::clone(&served.component.manifest)).collect());
     }
-    if newest.is_empty() && problems.is_empty() {
-        problems.push(no_modules(dir));
-    }
-    if problems.is_empty() { Ok(newest.into_values().collect()) } else { Err(Unusable { problems }.into()) }
-}
-
-fn no_modules(dir: &Path) -> String {
-    format!("{}: no modules; `cargo xtask modules` builds ours", dir.display())
+    let sound = serving.values().map(|served| &served.component.manifest);
+    Err(Unusable { problems, sound: sound.map(|m| format!("{}@{}", m.name, m.version)).collect() }.into())
 }
 
 /// A pipeline that serves these modules from the first event on.

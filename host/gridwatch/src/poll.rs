@@ -2,14 +2,15 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::clock;
+use crate::reminder::Reminders;
 use crate::run::{Happening, Shared};
 use crate::slack::{Answer, Client, PublicLists};
-use crate::store::Sighting;
+use crate::store::{Arrival, Arrivals, Sighting};
 use anyhow::{Result, bail};
 use gridwatch_core::entry::{Entry, Page};
 use gridwatch_core::poll::{
-    Failed, Lane, LateHistogram, Machine, Note, Now, Outcome, PageReceived, PageSummary, Request, Step, WaitReason,
-    Window,
+    Drained, Failed, Lane, LateHistogram, Machine, Note, Now, Outcome, PageReceived, PageSummary, Request, Step,
+    WaitReason, Window,
 };
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use tokio::sync::watch;
 
 /// How long polling rests when there is no room for what it would fetch.
 const PAUSE: Duration = Duration::from_secs(2);
+/// How often, while Slack lets nobody in, it is looked whether somebody has replaced a secret.
+const LOOK: Duration = Duration::from_secs(2);
 /// Entries first seen within this long of their window's end tell how late Slack is; older ones only that we were.
 const FRESH_S: u64 = 600;
 
@@ -29,7 +32,13 @@ pub struct Poller {
     /// Return when everything up to here, which is what may be read at the start, has been read.
     goal: Option<UnixSeconds>,
     no_room: Option<NoRoom>,
+    reminders: Reminders,
+    /// No page has been saved yet.
+    is_first: bool,
 }
+
+/// What a lack of room goes by among the reminders.
+const NO_ROOM: &str = "no_room";
 
 /// Why nothing may be fetched: there is a limit to what can be kept, and what is fetched must be kept.
 enum NoRoom {
@@ -61,7 +70,7 @@ impl Poller {
         shared: Arc<Shared>,
         goal: Option<UnixSeconds>,
     ) -> Self {
-        Self { machine, late, client, shared, goal, no_room: None }
+        Self { machine, late, client, shared, goal, no_room: None, reminders: Reminders::default(), is_first: true }
     }
 
     /// For the drift watch, which asks the same server.
@@ -74,20 +83,27 @@ impl Poller {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<()> {
         while !*stop.borrow() {
             self.look_for_room()?;
+            self.remind();
             if let Some(why) = &self.no_room {
                 self.shared.board.update(|s| s.poll.paused = Some(why.to_string()));
                 sleep(&mut stop, PAUSE).await;
                 continue;
             }
             match self.machine.next(Now { wall: clock::now() }) {
-                Step::Wait { why: WaitReason::UpToDate, .. } if self.is_there() => return Ok(()),
+                Step::Wait { why: WaitReason::UpToDate | WaitReason::WatermarkAhead { .. }, .. } if self.is_there() => {
+                    return Ok(());
+                }
                 Step::Wait { why: WaitReason::Halted { problem }, .. } if self.goal.is_some() => {
                     bail!("polling can't go on ({})\nhint: {}", problem.label(), problem.advice());
                 }
                 Step::Wait { until, why } => {
                     let paused = (why != WaitReason::UpToDate).then(|| wait_text(&why));
                     self.shared.board.update(|s| s.poll.paused = paused);
-                    sleep(&mut stop, Duration::from_millis(until.since(clock::now()))).await;
+                    let wait = Duration::from_millis(until.since(clock::now()));
+                    match why {
+                        WaitReason::Halted { .. } => self.wait_for_a_secret(&mut stop, wait).await,
+                        _ => sleep(&mut stop, wait).await,
+                    }
                 }
                 Step::Fetch(request) => {
                     self.shared.board.update(|s| s.poll.paused = None);
@@ -100,6 +116,33 @@ impl Poller {
             }
         }
         Ok(())
+    }
+
+    /// An account problem may be over as soon as somebody has replaced the token.
+    async fn wait_for_a_secret(&mut self, stop: &mut watch::Receiver<bool>, wait: Duration) {
+        let mut left = wait;
+        while !left.is_zero() && !*stop.borrow() {
+            sleep(stop, left.min(LOOK)).await;
+            left = left.saturating_sub(LOOK);
+            if self.client.has_new_secret() {
+                return self.machine.try_now();
+            }
+        }
+    }
+
+    /// Says again what has been said, if it lasts.
+    fn remind(&mut self) {
+        let names = self.machine.state().problems().map(|(_, problem)| problem.label().to_owned());
+        let names = names.chain(self.no_room.iter().map(|_| NO_ROOM.to_owned())).collect::<Vec<_>>();
+        for (name, lasts) in self.reminders.due(clock::now(), names) {
+            match (&self.no_room, self.machine.state().problems().find(|(_, problem)| problem.label() == name)) {
+                (_, Some((_, problem))) => {
+                    tracing::error!(problem = name, lasts, advice = problem.advice(), "polling still has a problem");
+                }
+                (Some(why), None) => tracing::error!(%why, lasts, "polling is still paused"),
+                (None, None) => {}
+            }
+        }
     }
 
     fn is_there(&self) -> bool {
@@ -133,9 +176,10 @@ impl Poller {
             Err(failure) => {
                 tracing::debug!(?request, ?failure, "request failed");
                 let lane = request.lane;
-                let failed = Failed { request, at: clock::now(), server_date: answer.date, failure };
+                let (server_date, retry_after_s) = (answer.date, answer.retry_after_s);
+                let failed = Failed { request, at: clock::now(), server_date, retry_after_s, failure };
                 let commit = self.machine.apply(Outcome::Failed(failed));
-                self.shared.store.commit_page(lane, &[], clock::now(), &commit, &self.late)?;
+                self.shared.store.commit_page(lane, &Arrivals::default(), clock::now(), &commit, &self.late)?;
                 self.told(&commit.notes);
                 self.shared.board.update(|s| s.poll.follow(&commit.state, &self.late));
                 Ok(())
@@ -145,13 +189,17 @@ impl Poller {
 
     fn page(&mut self, request: Request, server_date: Option<UnixSeconds>, page: &Page) -> Result<()> {
         let (now, lane, window) = (clock::now(), request.lane, request.window);
-        let sightings = self.shared.store.sightings(&page.entries)?;
-        let time = |entry: &Entry| entry.time.unwrap_or(window.latest());
-        let seen = page.entries.iter().zip(&sightings);
-        let summary = PageSummary::of(window, seen.clone().map(|(e, s)| (time(e), *s != Sighting::Again)));
+        // What lies between the newest range and now is read next; it is no misdated entry that a server shows it early.
+        let newest_until = if lane == Lane::Live { now.seconds() } else { window.latest() };
+        let counts_as = |entry: &Entry| entry.counts_as(window, newest_until);
+        let arrivals = self.shared.store.arrivals(&page.entries, now, counts_as)?;
+        let time = |a: &Arrival<'_>| a.counts_as.or(a.entry.time).unwrap_or(window.latest());
+        let seen = arrivals.each.iter();
+        let mut summary = PageSummary::of(window, seen.clone().map(|a| (time(a), a.sighting.is_delivered())));
+        summary.newest_inside = page.entries.iter().filter_map(|e| e.time.filter(|time| window.contains(*time))).max();
         let fresh = lane == Lane::Reread || now.seconds().minus(FRESH_S) <= window.latest();
-        for (entry, _) in seen.clone().filter(|(_, s)| fresh && **s == Sighting::New) {
-            self.late.record(now.seconds(), time(entry));
+        for arrival in seen.filter(|a| fresh && a.sighting == Sighting::New) {
+            self.late.record(now.seconds(), time(arrival));
         }
         let received = PageReceived {
             request,
@@ -161,42 +209,78 @@ impl Poller {
             next_cursor: page.next_cursor.clone(),
         };
         let commit = self.machine.apply(Outcome::Page(received));
-        let entries: Vec<(&Entry, Sighting)> = seen.map(|(entry, sighting)| (entry, *sighting)).collect();
-        self.shared.store.commit_page(lane, &entries, now, &commit, &self.late)?;
+        self.shared.store.commit_page(lane, &arrivals, now, &commit, &self.late)?;
+        if self.is_first {
+            crate::starts::Starts::is_well(&self.shared.paths.starts);
+            self.is_first = false;
+        }
         self.told(&commit.notes);
-        self.count(&sightings, now, &commit.state);
+        self.count(&arrivals.each, now, &commit.state);
         (self.shared.observe)(&Happening::Page { entries: page.entries.len(), lane });
         if let Some(drained) = commit.drained {
             tracing::info!(lane = %drained.lane, window = ?drained.window, entries = drained.entries,
                 new = drained.new_entries, pages = drained.pages, "window drained");
+            if drained.is_sample {
+                self.sampled(&drained);
+            }
             self.drained(commit.state.watermark())?;
         }
         Ok(())
     }
 
-    fn count(&self, sightings: &[Sighting], now: UnixMillis, state: &gridwatch_core::poll::PollState) {
-        let count = |what| sightings.iter().filter(|s| **s == what).count() as u64;
+    fn count(&self, arrivals: &[Arrival<'_>], now: UnixMillis, state: &gridwatch_core::poll::PollState) {
+        let count = |is: &dyn Fn(Sighting) -> bool| arrivals.iter().filter(|a| is(a.sighting)).count() as u64;
+        let delivered = count(&Sighting::is_delivered);
+        let (adopted, dropped) = (count(&|s| s == Sighting::Adopted), count(&|s| s == Sighting::TooMany));
+        if adopted > 0 {
+            tracing::info!(
+                entries = adopted,
+                "entries that an older gridwatch delivered look different now; taken for the same"
+            );
+        }
+        for arrival in arrivals.iter().filter(|a| a.sighting == Sighting::TooMany) {
+            tracing::warn!(id = arrival.entry.id, "an entry has too many versions; this one is not delivered");
+        }
         self.shared.board.update(|status| {
             let poll = &mut status.poll;
             poll.last_success = Some(now);
             poll.pages += 1;
-            poll.entries += sightings.len() as u64;
-            poll.stored += count(Sighting::New) + count(Sighting::Changed);
-            poll.duplicates += count(Sighting::Again);
-            poll.changed += count(Sighting::Changed);
+            poll.entries += arrivals.len() as u64;
+            poll.stored += delivered;
+            poll.duplicates += arrivals.len() as u64 - delivered - dropped;
+            poll.changed += count(&|s| matches!(s, Sighting::Version { .. }));
+            poll.respelled += count(&|s| s == Sighting::Respelled);
+            poll.adopted += adopted;
+            poll.dropped_versions += dropped;
             poll.follow(state, &self.late);
         });
     }
 
-    fn drained(&self, watermark: Option<UnixSeconds>) -> Result<()> {
+    /// Old time was looked at again.
+    fn sampled(&self, drained: &Drained) {
+        if drained.new_entries > 0 {
+            tracing::warn!(window = ?drained.window, entries = drained.new_entries,
+                "entries came later than the last re-read; they were found by looking at old time again");
+        }
+        self.shared.board.update(|status| {
+            status.poll.sampled += 1;
+            status.poll.sampled_late += drained.new_entries;
+        });
+    }
+
+    fn drained(&mut self, watermark: Option<UnixSeconds>) -> Result<()> {
         self.shared.bells.detect.ring();
         if let Some(watermark) = watermark {
             let (store, state) = (&self.shared.store, self.machine.state());
             let open: Vec<Window> =
                 Lane::ALL.iter().filter_map(|lane| Some(state.open_window(*lane)?.window)).collect();
-            store.forget_ids_before(watermark.minus(self.shared.config.store.dedup_s), &open)?;
+            // By the earlier of the two: neither a clock of ours that is ahead nor Slack's makes anything come again.
+            let present = watermark.min(clock::now().seconds());
+            let horizon = present.minus(self.shared.config.store.dedup_s);
+            store.forget_unseen_since(horizon, &open)?;
             let checkpoint = Checkpoint { watermark, next_seq: store.next_seq(), next_record: store.next_record() };
             checkpoint.write(&self.shared.paths.checkpoint)?;
+            self.machine.forgot_ids_before(horizon);
         }
         Ok(())
     }
@@ -208,6 +292,16 @@ impl Poller {
                     tracing::error!(?lane, problem = problem.label(), advice = problem.advice(), "Slack refuses");
                     (self.shared.observe)(&Happening::Problem { label: problem.label(), advice: problem.advice() });
                 }
+                Note::RetryAfterCapped { asked_s } => tracing::warn!(
+                    asked_s,
+                    "Slack asked for a longer wait than gridwatch believes; it is asked again after an hour"
+                ),
+                Note::Missing { lane, window, doubts } => tracing::warn!(%lane, %window, doubts,
+                    "an answer lacks entries that were seen in the same time before; it is asked for again, over another connection"),
+                Note::Believed { lane, window } => tracing::error!(%lane, %window,
+                    "the entries seen in this time before don't come back; going on without them, as Slack says so each time"),
+                Note::DateRefuted { window } => tracing::warn!(%window,
+                    "Slack refused time that the `Date` of its own answers had allowed; for an hour this host's clock is the limit"),
                 Note::Recovered { lane, problem } => tracing::info!(?lane, problem = problem.label(), "recovered"),
                 Note::Opened { .. } => tracing::debug!(?note, "window opened"),
                 other => tracing::warn!(note = ?other, "polling"),
@@ -221,6 +315,10 @@ fn wait_text(why: &WaitReason) -> String {
         WaitReason::UpToDate => "up to date".into(),
         WaitReason::Budget => "own request budget".into(),
         WaitReason::RateLimited => "Slack's rate limit".into(),
+        WaitReason::Asked { problem } => format!("as long as the answer asked for ({})", problem.label()),
+        WaitReason::WatermarkAhead { by_s } => format!(
+            "the watermark is {by_s} s ahead of Slack's clock (a clock was wrong); what happens meanwhile is read all the same"
+        ),
         WaitReason::Retry { lane } => format!("after a failure in the {lane} lane"),
         WaitReason::Halted { problem } => format!("{}: {}", problem.label(), problem.advice()),
     }

@@ -1,42 +1,53 @@
 //! A record: one thing on its way to the sinks, an event or an alert, and what it looks like outside.
 //!
-//! What is stored is the source, not the rendering: the raw entry and when it was first seen. A record therefore renders
-//! to the same bytes whenever it is tried again.
+//! What is stored is the source, not the rendering: the raw entry and how it was first seen. A record therefore renders
+//! to the same bytes whenever it is tried again, and what a sink's `max_line` cuts from it is still there.
 
 use anyhow::{Context, Result, bail};
 use gridwatch_core::alert::Alert;
 use gridwatch_core::entry::Entry;
-use gridwatch_core::event::Event;
-use gridwatch_core::time::UnixMillis;
+use gridwatch_core::event::{Event, Sight};
+use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use gridwatch_core::view::{Product, RawData, View};
 
 pub const PRODUCT: Product<'static> = Product { version: env!("CARGO_PKG_VERSION") };
 
+/// What a sink's records look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    pub view: View,
+    pub raw_data: RawData,
+    /// Bytes, with the line feed.
+    pub max_line: usize,
+}
+
 #[derive(Clone, Debug)]
 pub enum Record {
-    Event { seq: u64, first_seen: UnixMillis, raw: String },
+    Event { seq: u64, sight: Sight, raw: String },
     Alert(Box<Alert>),
 }
 
 impl Record {
     pub fn of_event(event: &Event) -> Self {
-        Self::Event { seq: event.seq, first_seen: event.first_seen, raw: event.raw().to_owned() }
+        Self::Event { seq: event.seq, sight: event.sight(), raw: event.raw().to_owned() }
     }
 
     /// One line of output, without the line feed.
-    pub fn line(&self, view: View, raw_data: RawData) -> String {
+    pub fn line(&self, form: Form) -> String {
+        let Form { view, raw_data, max_line } = form;
         match self {
-            Self::Event { seq, first_seen, raw } => {
-                view.event_line(&Event::new(*seq, *first_seen, &Entry::from_json(raw)), &PRODUCT, raw_data)
+            Self::Event { seq, sight, raw } => {
+                let event = Event::seen(*seq, *sight, &Entry::from_json(raw));
+                view.event_line_within(&event, &PRODUCT, raw_data, max_line)
             }
-            Self::Alert(alert) => view.alert_line(alert, &PRODUCT),
+            Self::Alert(alert) => view.alert_line_within(alert, &PRODUCT, max_line),
         }
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
-            Self::Event { seq, first_seen, raw } => {
-                [&b"e"[..], &seq.to_be_bytes(), &first_seen.0.to_be_bytes(), raw.as_bytes()].concat()
+            Self::Event { seq, sight, raw } => {
+                [&b"E"[..], &seq.to_be_bytes(), &sight_bytes(*sight), raw.as_bytes()].concat()
             }
             Self::Alert(alert) => [&b"a"[..], &serde_json::to_vec(alert).unwrap_or_default()].concat(),
         }
@@ -44,17 +55,76 @@ impl Record {
 
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         match bytes.split_first() {
+            Some((b'E', rest)) => {
+                let (seq, rest) = rest.split_first_chunk::<8>().context("an outbox row is too short")?;
+                let (sight, raw) = sight_of(rest).context("an outbox row is too short")?;
+                let raw = String::from_utf8_lossy(raw).into_owned();
+                Ok(Self::Event { seq: u64::from_be_bytes(*seq), sight, raw })
+            }
+            // As layout 2 of the store wrote it.
             Some((b'e', rest)) => {
                 let (seq, rest) = rest.split_first_chunk::<8>().context("an outbox row is too short")?;
                 let (seen, raw) = rest.split_first_chunk::<8>().context("an outbox row is too short")?;
                 Ok(Self::Event {
                     seq: u64::from_be_bytes(*seq),
-                    first_seen: UnixMillis(u64::from_be_bytes(*seen)),
+                    sight: Sight::first(UnixMillis(u64::from_be_bytes(*seen))),
                     raw: String::from_utf8_lossy(raw).into_owned(),
                 })
             }
             Some((b'a', rest)) => Ok(Self::Alert(serde_json::from_slice(rest).context("an alert in the outbox")?)),
             _ => bail!("an outbox row of unknown kind"),
         }
+    }
+}
+
+const SIGHT_BYTES: usize = 21;
+const OTHER_ACT: u8 = 1;
+const COUNTS_AS: u8 = 2;
+
+/// First seen (8), version (4), what of the rest there is (1), the time it counts as of (8).
+pub fn sight_bytes(sight: Sight) -> [u8; SIGHT_BYTES] {
+    let flags = if sight.other_act { OTHER_ACT } else { 0 } | if sight.counts_as.is_some() { COUNTS_AS } else { 0 };
+    let mut bytes = [0; SIGHT_BYTES];
+    bytes[..8].copy_from_slice(&sight.first_seen.0.to_be_bytes());
+    bytes[8..12].copy_from_slice(&sight.version.to_be_bytes());
+    bytes[12] = flags;
+    bytes[13..].copy_from_slice(&sight.counts_as.unwrap_or_default().0.to_be_bytes());
+    bytes
+}
+
+/// The same back, with the bytes after it.
+pub fn sight_of(bytes: &[u8]) -> Option<(Sight, &[u8])> {
+    let (first_seen, rest) = bytes.split_first_chunk::<8>()?;
+    let (version, rest) = rest.split_first_chunk::<4>()?;
+    let (flags, rest) = rest.split_first()?;
+    let (counts_as, rest) = rest.split_first_chunk::<8>()?;
+    let sight = Sight {
+        first_seen: UnixMillis(u64::from_be_bytes(*first_seen)),
+        counts_as: (flags & COUNTS_AS != 0).then_some(UnixSeconds(u64::from_be_bytes(*counts_as))),
+        version: u32::from_be_bytes(*version),
+        other_act: flags & OTHER_ACT != 0,
+    };
+    Some((sight, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_comes_back_as_it_was_seen() {
+        let first = Sight::first(UnixMillis(1_794_000_000_123));
+        for sight in [
+            first,
+            Sight { counts_as: Some(UnixSeconds(1_794_000_000)), ..first },
+            Sight { version: 3, other_act: true, ..first },
+        ] {
+            let record = Record::Event { seq: 7, sight, raw: r#"{"id":"a"}"#.into() };
+            let Ok(Record::Event { seq, sight: back, raw }) = Record::from_bytes(&record.to_bytes()) else { panic!() };
+            assert_eq!((seq, back, raw.as_str()), (7, sight, r#"{"id":"a"}"#));
+        }
+        let old = [&b"e"[..], &7_u64.to_be_bytes(), &1_794_000_000_123_u64.to_be_bytes(), b"{}"].concat();
+        let Ok(Record::Event { seq: 7, sight, raw }) = Record::from_bytes(&old) else { panic!() };
+        assert_eq!((sight, raw.as_str()), (first, "{}"));
     }
 }

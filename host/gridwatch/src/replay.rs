@@ -1,64 +1,94 @@
-//! Replay: the modules over stored entries, from a file or the archive. The same bytes every time.
+//! Replay: the modules over stored entries, from files or the archive. The same bytes every time.
+//!
+//! What was read is told beside the alerts: no alert means something only if it is known what was looked at.
 
 pub mod diff;
 
 use crate::alerts::Filter;
 use crate::archive::{self, ArchiveRecord};
 use crate::clock;
-use crate::detect::detect;
+use crate::detect::{Detected, detect, log_faults};
 use crate::exceptions::Live;
-use crate::input::{Entries, open};
+use crate::input::{Entries, Events, Given, Report};
 use crate::modules::{Wanted, pipeline};
 use crate::record::PRODUCT;
+use crate::show;
 use anyhow::Result;
 use gridwatch_core::alert::Alert;
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::Event;
+use gridwatch_core::batch::MAX_BATCH_BYTES;
+use gridwatch_core::entry::{Entry, Versions};
+use gridwatch_core::event::{Event, Sight};
 use gridwatch_core::exception::Exceptions;
+use gridwatch_core::manifest::Severity;
 use gridwatch_core::pipeline::Pipeline;
 use gridwatch_core::time::UnixSeconds;
-use gridwatch_core::view::{RawData, View};
-use gridwatch_detect::Workers;
+use gridwatch_core::view::{DEFAULT_MAX_BYTES, RawData, View};
+use gridwatch_detect::{Module, Workers};
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Stored entries to run modules over, as often as one likes.
 pub enum Source {
-    /// Of a file, in order of time and id, as a drained window would be.
-    Entries(Vec<Entry>),
+    /// Of files, in order of time and id, as a drained window would be; each with the version that it is of its id.
+    Entries(Vec<(Entry, (u32, bool))>, Report),
     /// Of the archive, between two times: the same events with the same numbers as live.
     Archive { dir: PathBuf, from: Option<UnixSeconds>, to: Option<UnixSeconds> },
 }
 
 impl Source {
-    pub fn file(path: &Path) -> Result<Self> {
-        let mut entries = Entries::new(open(path)?).collect::<Result<Vec<Entry>, _>>()?;
+    pub fn files(paths: &[PathBuf]) -> Result<Self> {
+        let mut given = Entries::open(paths)?;
+        let entry = |given| match given {
+            Given::Entry(entry) => Some(entry),
+            Given::Odd(_) => None,
+        };
+        let mut entries: Vec<Entry> = given.by_ref().filter_map(entry).collect();
         entries.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
-        let mut seen = std::collections::HashSet::new();
-        entries.retain(|entry| seen.insert((entry.id.clone(), entry.content_hash())));
-        Ok(Self::Entries(entries))
+        let mut versions = Versions::default();
+        let version = |entry: Entry| versions.see(&entry).map(|version| (entry, version));
+        Ok(Self::Entries(entries.into_iter().filter_map(version).collect(), given.into_report()))
     }
 
     fn events(&self) -> Result<Box<dyn Iterator<Item = Result<Event>> + '_>> {
         match self {
-            Self::Entries(entries) => {
+            Self::Entries(entries, _) => {
                 // Without a time of its own an entry counts as of the earliest one: at 1970 it would pass for years of history.
-                let earliest = entries.iter().find_map(|entry| entry.time).unwrap_or_default();
-                let event = move |(i, entry): (usize, &Entry)| {
-                    Ok(Event::new(i as u64 + 1, entry.time.unwrap_or(earliest).millis(), entry))
+                let earliest = entries.iter().find_map(|(entry, _)| entry.time).unwrap_or_default();
+                let event = move |(i, (entry, (version, other_act))): (usize, &(Entry, (u32, bool)))| {
+                    let seen = Sight::first(entry.time.unwrap_or(earliest).millis());
+                    let sight = Sight { version: *version, other_act: *other_act, ..seen };
+                    Ok(Event::seen(i as u64 + 1, sight, entry))
                 };
                 Ok(Box::new(entries.iter().enumerate().map(event)))
             }
             Self::Archive { dir, from, to } => {
                 let event = |record: Result<ArchiveRecord, _>| {
                     let record = record.map_err(anyhow::Error::from)?;
-                    Ok(Event::new(record.seq, record.first_seen, &Entry::from_json(&record.raw)))
+                    Ok(record.event())
                 };
                 Ok(Box::new(archive::read(dir, *from, *to)?.map(event)))
             }
         }
     }
+
+    /// What was read before anything ran.
+    fn report(&self) -> Report {
+        match self {
+            Self::Entries(_, report) => report.clone(),
+            Self::Archive { .. } => Report::default(),
+        }
+    }
+}
+
+/// How alerts are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Form {
+    /// The newest revision of each alert on a line, for a person.
+    Table,
+    /// Each alert and each of its revisions as an OCSF Detection Finding.
+    Ndjson,
 }
 
 /// What to run over a source, and which of its alerts are wanted.
@@ -68,25 +98,77 @@ pub struct Replay<'r> {
     pub filter: &'r Filter,
 }
 
+/// What came of it.
+pub struct Ran {
+    /// Those that held.
+    exceptions: Arc<Exceptions>,
+    pub report: Report,
+    /// What modules could not judge.
+    pub troubles: Troubles,
+    /// Alerts by their worst severity, revisions of one counted once.
+    alerts: BTreeMap<String, Severity>,
+}
+
+impl Ran {
+    /// Says on standard error what was looked at and what came of it. An end that is no success: no entry, or not all could be read.
+    pub fn print(&self) -> std::io::Result<bool> {
+        let mut out = std::io::stderr().lock();
+        self.report.print("left out", &mut out)?;
+        let of = |severity: &Severity| {
+            let n = self.alerts.values().filter(|worst| *worst == severity).count();
+            (n > 0).then(|| format!("{n} {}", severity.name()))
+        };
+        let severities: Vec<String> = Severity::ALL.iter().rev().filter_map(of).collect();
+        let severities = if severities.is_empty() { String::new() } else { format!(" ({})", severities.join(", ")) };
+        self.troubles.lines().try_for_each(|line| writeln!(out, "{line}"))?;
+        let faults = self.troubles.faults();
+        writeln!(out, "alerts: {}{severities}; faults of modules: {faults}", self.alerts.len())?;
+        Ok(self.report.is_whole() && self.troubles.lines().next().is_none())
+    }
+}
+
 impl Replay<'_> {
-    /// Alerts as NDJSON.
-    pub fn print(&self, wanted: &Wanted, out: &mut dyn Write) -> Result<()> {
-        let mut out = BufWriter::new(out);
-        self.run(wanted, None, &mut |alert| Ok(writeln!(out, "{}", View::Ocsf.alert_line(alert, &PRODUCT))?))?;
-        Ok(out.flush()?)
+    /// As live: so many events, but no more than a batch may weigh, save for the last.
+    fn next_batch(&self, events: &mut dyn Iterator<Item = Result<Event>>) -> Result<Vec<Event>> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < self.batch && bytes < MAX_BATCH_BYTES {
+            let Some(event) = events.next().transpose()? else { break };
+            bytes += event.raw().len();
+            batch.push(event);
+        }
+        Ok(batch)
     }
 
-    /// Tells each alert and revision; returns the exceptions that held, which are the configured ones if none are given.
+    /// Alerts, as a sink writes them that doesn't say otherwise, or a line each for a person.
+    pub fn print(&self, wanted: &Wanted, form: Form, out: &mut dyn Write) -> Result<Ran> {
+        let mut out = BufWriter::new(out);
+        let mut newest: BTreeMap<String, Alert> = BTreeMap::new();
+        let ran = self.run(wanted, None, &mut |alert| {
+            match form {
+                Form::Ndjson => writeln!(out, "{}", View::Ocsf.alert_line_within(alert, &PRODUCT, DEFAULT_MAX_BYTES))?,
+                Form::Table => _ = newest.insert(alert.uid.clone(), alert.clone()),
+            }
+            Ok(())
+        })?;
+        let mut newest: Vec<Alert> = newest.into_values().collect();
+        newest.sort_by(|a, b| (a.last, &a.uid).cmp(&(b.last, &b.uid)));
+        newest.iter().try_for_each(|alert| show::alert_line(alert, &mut out))?;
+        out.flush()?;
+        Ok(ran)
+    }
+
+    /// Tells each alert and revision. The exceptions are the configured ones if none are given.
     fn run(
         &self,
         wanted: &Wanted,
         exceptions: Option<Arc<Exceptions>>,
         tell: &mut dyn FnMut(&Alert) -> Result<()>,
-    ) -> Result<Arc<Exceptions>> {
+    ) -> Result<Ran> {
         let modules = wanted.load()?;
         let mut pipeline: Pipeline = pipeline(&modules, wanted.networks.clone(), wanted.tables.clone())
             .with_provisioning(wanted.provisioning.clone())
-            .with_risk(wanted.risk);
+            .with_risk(wanted.risk)
+            .with_zone(wanted.zone.clone());
         if let Some(bytes) = wanted.state_max_bytes {
             pipeline = pipeline.with_state_max(bytes);
         }
@@ -96,38 +178,109 @@ impl Replay<'_> {
         };
         pipeline.except(exceptions.clone());
         pipeline.set_echoes(wanted.echoes()?);
+        let troubles = Troubles::of(&modules);
         let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
+        let mut ran = Ran { exceptions, report: self.source.report(), troubles, alerts: BTreeMap::new() };
         let mut events = self.source.events()?;
         loop {
-            let events: Vec<Event> = events.by_ref().take(self.batch).collect::<Result<_>>()?;
+            let events = self.next_batch(&mut events)?;
             if events.is_empty() {
-                return Ok(exceptions);
+                if let Source::Archive { dir, .. } = self.source {
+                    ran.report.needs_some(dir);
+                }
+                return Ok(ran);
             }
+            ran.count(self.source, &events);
             let detected = detect(&mut pipeline, &workers, &events);
-            for fault in &detected.concluded.faults {
-                tracing::warn!(module = fault.module, event = fault.event_id, reason = fault.reason, "module fault");
+            log_faults(&detected.concluded.faults);
+            ran.troubles.follow(&detected);
+            for alert in detected.concluded.alerts.iter().filter(|alert| self.filter.takes(alert)) {
+                let worst = ran.alerts.entry(alert.uid.clone()).or_insert(alert.severity);
+                *worst = alert.severity.max(*worst);
+                tell(alert)?;
             }
-            detected.concluded.alerts.iter().filter(|alert| self.filter.takes(alert)).try_for_each(&mut *tell)?;
         }
     }
 }
 
-/// Entries in a view, one a line, as they come: memory doesn't grow with the input.
-pub fn normalize(path: &Path, view: View, raw_data: RawData, out: &mut dyn Write) -> Result<()> {
-    let mut out = BufWriter::with_capacity(1 << 16, out);
-    for event in events(path)? {
-        writeln!(out, "{}", view.event_line(&event?, &PRODUCT, raw_data))?;
+impl Ran {
+    fn count(&mut self, source: &Source, events: &[Event]) {
+        for event in events {
+            self.report.mark(event);
+            if matches!(source, Source::Archive { .. }) {
+                self.report.archived(event.time);
+            }
+        }
     }
-    Ok(out.flush()?)
 }
 
-/// The entries of a file as events, in its order. One without a time of its own is as old as the one before it.
-pub fn events(path: &Path) -> Result<impl Iterator<Item = Result<Event>>> {
-    let mut time = UnixSeconds::default();
-    let event = move |(i, entry): (usize, std::io::Result<Entry>)| {
-        let entry = entry?;
-        time = entry.time.unwrap_or(time);
-        Ok(Event::new(i as u64 + 1, time.millis(), &entry))
-    };
-    Ok(Entries::new(open(path)?).enumerate().map(event))
+/// What modules could not judge: without it, a replay in which a module failed looks like one in which nothing happened.
+#[derive(Debug, Default)]
+pub struct Troubles(Vec<Trouble>);
+
+#[derive(Debug)]
+struct Trouble {
+    name: String,
+    version: String,
+    faults: u64,
+    last: String,
+    unjudged: u64,
+    is_set_aside: bool,
+}
+
+impl Troubles {
+    fn of(modules: &[Module]) -> Self {
+        let trouble = |module: &Module| Trouble {
+            name: module.manifest.name.clone(),
+            version: module.manifest.version.to_string(),
+            faults: 0,
+            last: String::new(),
+            unjudged: 0,
+            is_set_aside: false,
+        };
+        Self(modules.iter().map(trouble).collect())
+    }
+
+    fn follow(&mut self, detected: &Detected) {
+        for (trouble, behaved) in self.0.iter_mut().zip(&detected.behaved) {
+            trouble.unjudged += behaved.unjudged;
+            trouble.is_set_aside |= behaved.set_aside.is_some();
+        }
+        for fault in &detected.concluded.faults {
+            if let Some(trouble) = self.0.iter_mut().find(|trouble| trouble.name == fault.module) {
+                trouble.faults += 1;
+                trouble.last.clone_from(&fault.reason);
+            }
+        }
+    }
+
+    fn faults(&self) -> u64 {
+        self.0.iter().map(|trouble| trouble.faults).sum()
+    }
+
+    /// One line for each module that had any; nothing if all judged everything.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.0.iter().filter(|trouble| trouble.faults > 0 || trouble.is_set_aside).map(|trouble| {
+            let Trouble { name, version, faults, last, unjudged, is_set_aside } = trouble;
+            let last = if last.is_empty() { String::new() } else { format!(", the last: {last}") };
+            let unjudged = match is_set_aside {
+                true => format!("; it was set aside, and {unjudged} more events were not judged"),
+                false => String::new(),
+            };
+            format!("module {name}@{version}: {faults} faults{last}{unjudged}")
+        })
+    }
+}
+
+/// Entries in a view, one a line, as they come: memory doesn't grow with the input. True if there were any and all was read.
+pub fn normalize(paths: &[PathBuf], view: View, raw_data: RawData, out: &mut dyn Write) -> Result<bool> {
+    let mut out = BufWriter::with_capacity(1 << 16, out);
+    let mut events = Events::open(paths)?;
+    for event in events.by_ref() {
+        writeln!(out, "{}", view.event_line(&event, &PRODUCT, raw_data))?;
+    }
+    out.flush()?;
+    let report = events.into_report();
+    report.print("kept as Base Events", &mut std::io::stderr().lock())?;
+    Ok(report.is_whole())
 }

@@ -146,7 +146,7 @@ impl Responder {
             Err(problem) => return wrong(problem),
         };
         let polling = Keeper::open(&config.slack, &config.state_dir)?.token().clone();
-        if [&polling, &config.slack.token].iter().any(|known| known.expose() == token.expose()) {
+        if [&polling, config.slack.token.token()].iter().any(|known| known.expose() == token.expose()) {
             return wrong(
                 "the responder's token is the one that reads the audit log\nhint: make an app of its own for responding; the \
                  poller's token should be able to do nothing but read",

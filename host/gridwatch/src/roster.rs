@@ -88,7 +88,10 @@ async fn look(shared: &Shared, asking: &Asking) -> Result<()> {
 
 /// All pages, or nothing.
 async fn everybody(asking: &Asking) -> Result<BTreeMap<String, Member>> {
-    let api = WebApi::new(asking.base_url.clone(), asking.token.clone(), TIMEOUT_S)?;
+    // It may have been replaced since the start; if it can't be read, the one of the start has to do.
+    let mut secret = asking.token.clone();
+    secret.look(true);
+    let api = WebApi::new(asking.base_url.clone(), secret.token().clone(), TIMEOUT_S)?;
     let (mut members, mut cursor) = (BTreeMap::new(), String::new());
     for _ in 0..MAX_PAGES {
         let mut arguments = vec![("limit", A_PAGE.to_string())];

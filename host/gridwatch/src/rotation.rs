@@ -3,12 +3,17 @@
 //! A refresh token can be used once (Slack docs, token rotation), so the new pair is on disk before it is used: killed
 //! at any point, either the old pair still works (Slack allows a short grace) or the new one is there. `token.json` in
 //! the state folder is readable by its owner only. One gridwatch per refresh token: two would cut each other off.
+//!
+//! Whoever replaces a secret in its file need not restart anything: files are looked at before each request, and read again
+//! when Slack refuses.
 
 use crate::checkpoint;
-use crate::config::{Slack, Token, TokenRotation};
+use crate::config::{Look, Secret, Slack, Token, TokenRotation};
 use anyhow::{Context, Result};
+use gridwatch_core::entry::hex;
 use gridwatch_core::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// Access tokens live 12 hours; a new one is fetched this long before the end (Slack's SDK does the same).
@@ -20,6 +25,8 @@ const RETRY_S: u64 = 60;
 #[derive(Debug)]
 pub struct Keeper {
     current: Token,
+    /// As the configuration names it.
+    configured: Secret,
     rotating: Option<Rotating>,
 }
 
@@ -29,6 +36,8 @@ struct Rotating {
     url: String,
     file: PathBuf,
     refresh: Token,
+    /// Which of the configured refresh tokens it all began with.
+    begun_with: String,
     /// 0: not known, as of a token that was configured.
     expires: UnixSeconds,
     not_before: UnixSeconds,
@@ -40,12 +49,16 @@ struct Pair {
     access_token: String,
     refresh_token: String,
     expires: UnixSeconds,
+    /// A hash of the configured refresh token that was exchanged first: if another one is configured now, it was given
+    /// because this pair is of no use any more. Missing in files of older versions.
+    begun_with: Option<String>,
 }
 
 impl Keeper {
     pub fn open(slack: &Slack, state_dir: &Path) -> Result<Self> {
+        let configured = slack.token.clone();
         let Some(app) = slack.rotation.clone() else {
-            return Ok(Self { current: slack.token.clone(), rotating: None });
+            return Ok(Self { current: configured.token().clone(), configured, rotating: None });
         };
         let file = state_dir.join("token.json");
         let saved = match std::fs::read(&file) {
@@ -53,19 +66,41 @@ impl Keeper {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
             Err(e) => return Err(e).with_context(|| format!("can't read {}", file.display())),
         };
-        let (current, refresh, expires) = match saved {
+        let begun_with = named(&app.refresh_token);
+        let is_current = |pair: &Pair| pair.begun_with.as_ref().is_none_or(|name| *name == begun_with);
+        let (current, refresh, expires) = match saved.filter(is_current) {
             Some(pair) => (Token::new(&pair.access_token), Token::new(&pair.refresh_token), pair.expires),
-            None => (slack.token.clone(), app.refresh_token.clone(), UnixSeconds(0)),
+            None => (configured.token().clone(), app.refresh_token.token().clone(), UnixSeconds(0)),
         };
         let rotating = Rotating {
             app,
+            begun_with,
             url: format!("{}/oauth.v2.access", slack.web_url()),
             file,
             refresh,
             expires,
             not_before: UnixSeconds(0),
         };
-        Ok(Self { current, rotating: Some(rotating) })
+        Ok(Self { current, configured, rotating: Some(rotating) })
+    }
+
+    /// Looks whether a secret was replaced, and takes it; true if so. What can't be used is told, and changes nothing.
+    pub fn look(&mut self, anyway: bool) -> bool {
+        let is_new = taken("slack.token_file", self.configured.look(anyway));
+        if is_new {
+            self.current = self.configured.token().clone();
+        }
+        let Some(rotating) = &mut self.rotating else { return is_new };
+        let has_new_secret = taken("slack.rotation.client_secret_file", rotating.app.client_secret.look(anyway));
+        let has_new_refresh = taken("slack.rotation.refresh_token_file", rotating.app.refresh_token.look(anyway));
+        if has_new_refresh {
+            rotating.refresh = rotating.app.refresh_token.token().clone();
+            rotating.begun_with = named(&rotating.app.refresh_token);
+        }
+        if is_new || has_new_secret || has_new_refresh {
+            (rotating.expires, rotating.not_before) = (UnixSeconds(0), UnixSeconds(0));
+        }
+        is_new || has_new_secret || has_new_refresh
     }
 
     pub fn token(&self) -> &Token {
@@ -75,6 +110,7 @@ impl Keeper {
     /// Exchanges the token if it is about to expire. An error is about saving; being refused is logged and the old token
     /// stays, so that the poll machine hears of it from Slack and says what to do.
     pub async fn renew(&mut self, http: &reqwest::Client, now: UnixSeconds) -> Result<()> {
+        self.look(false);
         let Some(rotating) = &mut self.rotating else { return Ok(()) };
         if now < rotating.not_before || now.plus(EARLY_S) < rotating.expires {
             return Ok(());
@@ -83,6 +119,7 @@ impl Keeper {
             Err(why) => {
                 rotating.not_before = now.plus(RETRY_S);
                 tracing::error!(why, "Slack did not exchange the refresh token");
+                self.look(true);
             }
             Ok(pair) => {
                 checkpoint::replace_private(&rotating.file, &serde_json::to_vec(&pair)?)
@@ -96,12 +133,34 @@ impl Keeper {
         Ok(())
     }
 
-    /// Slack rejected the token: whatever its end was thought to be, the next request renews it first.
+    /// Slack rejected the token: whatever its end was thought to be, the next request renews it first, and whatever its file
+    /// looks like, it is read again.
     pub fn rejected(&mut self) {
+        self.look(true);
         if let Some(rotating) = &mut self.rotating {
             rotating.expires = UnixSeconds(0);
         }
     }
+}
+
+/// Tells what a look at a secret's place has found; true if there is a new one.
+fn taken(key: &str, look: Look) -> bool {
+    match look {
+        Look::Same => false,
+        Look::Replaced => {
+            tracing::info!("`{key}` holds another secret; it is used from now on");
+            true
+        }
+        Look::Unusable(why) => {
+            tracing::error!(why, "`{key}` has changed and can't be used; the secret read before stays in use");
+            false
+        }
+    }
+}
+
+/// A name for a secret that doesn't tell it.
+fn named(secret: &Secret) -> String {
+    hex(&Sha256::digest(secret.expose().as_bytes())[..16])
 }
 
 impl Rotating {
@@ -126,7 +185,7 @@ impl Rotating {
         match (grant.access_token, grant.refresh_token) {
             (Some(access_token), Some(refresh_token)) => {
                 let expires = now.plus(grant.expires_in.unwrap_or(12 * 3_600));
-                Ok(Pair { access_token, refresh_token, expires })
+                Ok(Pair { access_token, refresh_token, expires, begun_with: Some(self.begun_with.clone()) })
             }
             _ => Err("the answer holds no new pair of tokens".into()),
         }
@@ -153,7 +212,8 @@ struct Grant {
 
 fn damaged(file: &Path) -> anyhow::Error {
     anyhow::anyhow!(
-        "{} is damaged\nhint: delete it, and give a new refresh token in `slack.rotation`: the old one is used up",
+        "{} is damaged\nhint: delete it, and give a new token and refresh token in the files of `slack.token_file` and \
+         `slack.rotation`: the old refresh token is used up",
         file.display()
     )
 }

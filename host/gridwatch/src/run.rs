@@ -19,15 +19,17 @@ use crate::detect;
 use crate::drift;
 use crate::exceptions::{self, Live};
 use crate::history::{HISTORY, History};
-use crate::modules::{Wanted, pipeline};
+use crate::modules::{self, Wanted, pipeline};
+use crate::opening::{self, NUMBER_GAP, Refused};
 use crate::poll::Poller;
+use crate::record::Form;
 use crate::roster;
 use crate::sink::Resume;
 use crate::sink::file::{FileSink, Rotation};
 use crate::sink::stdout::StdoutSink;
 use crate::slack::{Client, PublicLists};
 use crate::status::{Board, Catalogue, ModuleStatus, Status};
-use crate::store::{Damaged, Store, damage};
+use crate::store::{Store, damage};
 use anyhow::{Context, Result};
 use gridwatch_core::alert::Alert;
 use gridwatch_core::pipeline::Pipeline;
@@ -47,11 +49,6 @@ const STATUS_EVERY: Duration = Duration::from_secs(2);
 const DRAIN: Duration = Duration::from_secs(20);
 /// How long `--once` waits for Slack's public lists.
 const CATALOGUE: Duration = Duration::from_secs(10);
-/// Room without which the store isn't opened. sled writes while opening: on a disk without any room (measured) the first
-/// try fails and does damage that the next one finds.
-const OPEN_MIN_BYTES: u64 = 8 << 20;
-/// Numbers left out after a lost store: more than can have been used since the last checkpoint.
-const NUMBER_GAP: u64 = 1_000_000_000;
 /// A rebuilt store reads at least this far back, and at most this.
 const REBUILD_MIN_S: u64 = 86_400;
 const REBUILD_MAX_S: u64 = 30 * 86_400;
@@ -97,6 +94,8 @@ pub struct Paths {
     pub damaged: PathBuf,
     /// Held by the running process.
     pub lock: PathBuf,
+    /// Counts starts that got nowhere.
+    pub starts: PathBuf,
     pub checkpoint: PathBuf,
     pub status: PathBuf,
     /// What `gridwatch respond` has done.
@@ -109,6 +108,7 @@ impl Paths {
             store: state_dir.join("store"),
             damaged: state_dir.join("store.damaged"),
             lock: state_dir.join("gridwatch.lock"),
+            starts: state_dir.join("starts"),
             checkpoint: state_dir.join("checkpoint.json"),
             status: state_dir.join("status.json"),
             responses: crate::respond::journal::path(state_dir),
@@ -127,21 +127,34 @@ pub enum Until {
 
 /// Runs the host. `stop` turning true ends it in order; the final status is the answer.
 pub async fn run(config: Config, until: Until, stop: watch::Receiver<bool>, observe: Observe) -> Result<Status> {
-    let marker = Paths::of(&config.state_dir).damaged;
+    let paths = Paths::of(&config.state_dir);
+    let _listening = opening::outlive_long_files();
     let result = work(config, until, stop, observe).await;
     if let Err(error) = &result
         && damage::is_damage(error)
     {
-        damage::mark(&marker, &format!("{error:#}"));
+        damage::mark(&paths.damaged, &format!("{error:#}"));
         tracing::error!("the store is damaged; the next start sets it aside and rebuilds it");
     }
-    result
+    opening::ended(&paths, result)
 }
 
 async fn work(config: Config, until: Until, mut stop: watch::Receiver<bool>, observe: Observe) -> Result<Status> {
+    opening::enough_files()?;
+    let (lock, paths) = (locked(&config)?, Paths::of(&config.state_dir));
+    opening::not_in_use(&paths)?;
+    let board = Board::new(Status { pid: std::process::id(), started: clock::now(), ..Status::default() });
+    let tell = |why: Option<&str>| {
+        board.update(|status| status.poll.paused = why.map(str::to_owned));
+        board.write(&paths.status, clock::now());
+    };
+    if !opening::wait_for_room(&config.state_dir, until, &mut stop, tell).await? {
+        return Ok(board.now());
+    }
     let modules = Wanted::of(&config).load()?;
     let exceptions = Live::open(&Wanted::of(&config), &modules, clock::now())?;
-    let shared = Arc::new(prepare(config, &modules, exceptions, observe)?);
+    let shared = Arc::new(prepare(config, &modules, exceptions, observe, lock)?);
+    let well = opening::well_after_a_while(&shared);
     let (poller, detector) = (poller(&shared, &modules, until)?, Detector::new(&shared, modules)?);
     let targets = targets(&shared)?;
 
@@ -165,6 +178,7 @@ async fn work(config: Config, until: Until, mut stop: watch::Receiver<bool>, obs
     let ended = merged(&mut stop, &mut failure);
     let watches = watches(&shared, poller.public_lists(), until, &ended, &failed);
     let result = with_status(&shared, poller.run(ended)).await;
+    well.abort();
     let result = result.and(with_status(&shared, until_checked(watches, until)).await);
     tracing::info!("polling ended; draining");
     polled.store(true, Ordering::Release);
@@ -178,29 +192,32 @@ async fn work(config: Config, until: Until, mut stop: watch::Receiver<bool>, obs
     Ok(shared.board.now())
 }
 
-/// The store, opened or rebuilt, and the board.
-fn prepare(config: Config, modules: &[Module], exceptions: Live, observe: Observe) -> Result<Shared> {
-    std::fs::create_dir_all(&config.state_dir)
-        .with_context(|| format!("can't make the state folder {}", config.state_dir.display()))?;
-    let paths = Paths::of(&config.state_dir);
+fn locked(config: &Config) -> Result<std::fs::File> {
+    let dir = &config.state_dir;
+    std::fs::create_dir_all(dir).with_context(|| format!("can't make the state folder {}", dir.display()))?;
+    let path = Paths::of(dir).lock;
     // Not sled's own lock: it looks at other files first, and what is wrong with those must not set a store aside in use.
-    let lock = crate::disk::lock(&paths.lock)
-        .with_context(|| format!("can't lock {}", paths.lock.display()))?
-        .with_context(|| format!("another gridwatch is running on state_dir {}", config.state_dir.display()))?;
-    let free = crate::disk::free_bytes(&config.state_dir)?;
-    if free < OPEN_MIN_BYTES {
-        anyhow::bail!(
-            "only {free} bytes free on the disk of {}, too few to open the store\nhint: free some space",
-            config.state_dir.display()
-        );
-    }
-    let store = open_or_set_aside(&paths)?;
+    let lock = crate::disk::lock(&path).with_context(|| format!("can't lock {}", path.display()))?;
+    Ok(lock.ok_or_else(|| Refused(dir.display().to_string()))?)
+}
+
+/// The store, opened or rebuilt, and the board.
+fn prepare(
+    config: Config,
+    modules: &[Module],
+    exceptions: Live,
+    observe: Observe,
+    lock: std::fs::File,
+) -> Result<Shared> {
+    let paths = Paths::of(&config.state_dir);
     damage::end_at_panics(paths.damaged.clone());
+    let store = opening::store(&paths)?;
     let module = |m: &Module| ModuleStatus {
         name: m.manifest.name.clone(),
         version: m.manifest.version.to_string(),
         digest: m.digest.clone(),
         rules: m.manifest.rules.len(),
+        ..ModuleStatus::default()
     };
     let board = Board::new(Status {
         pid: std::process::id(),
@@ -212,44 +229,6 @@ fn prepare(config: Config, modules: &[Module], exceptions: Live, observe: Observ
     });
     observe(&Happening::Modules(&board.now().modules));
     Ok(Shared { config, paths, store, board, bells: Bells::default(), observe, exceptions, _lock: lock })
-}
-
-/// A damaged store is moved aside, never deleted: it is evidence, and it may hold undelivered records.
-fn open_or_set_aside(paths: &Paths) -> Result<Store> {
-    let checkpoint = Checkpoint::read(&paths.checkpoint);
-    let error = match open(paths, checkpoint) {
-        Ok(store) => return Ok(store),
-        Err(error) if !damage::is_damage(&error) => return Err(error),
-        Err(error) => error,
-    };
-    let aside = paths.store.with_extension(format!("broken-{}", clock::now().0));
-    tracing::error!(error = format!("{error:#}"), set_aside = %aside.display(), ?checkpoint,
-        "the store can't be used; rebuilding it by reading Slack again from before the checkpoint, or from the configured \
-         start if there is none (what was delivered since may be delivered once more, with the same ids)");
-    if paths.store.exists() {
-        std::fs::rename(&paths.store, &aside).with_context(|| format!("can't set {} aside", paths.store.display()))?;
-    }
-    let store = Store::open(&paths.store).context("can't make a new store")?;
-    if let Some(checkpoint) = checkpoint {
-        store.skip_to(checkpoint.next_seq + NUMBER_GAP, checkpoint.next_record + NUMBER_GAP)?;
-    }
-    if paths.damaged.exists() {
-        std::fs::remove_file(&paths.damaged).with_context(|| format!("can't remove {}", paths.damaged.display()))?;
-    }
-    Ok(store)
-}
-
-fn open(paths: &Paths, checkpoint: Option<Checkpoint>) -> Result<Store> {
-    if let Some(what) = damage::marked(&paths.damaged) {
-        return Err(Damaged(format!("in the last run: {what}")).into());
-    }
-    let store = Store::open(&paths.store)?;
-    match checkpoint {
-        Some(checkpoint) if store.is_behind(&checkpoint)? => {
-            Err(Damaged("it is older than its checkpoint; commits are missing".into()).into())
-        }
-        _ => Ok(store),
-    }
 }
 
 fn poller(shared: &Arc<Shared>, modules: &[Module], until: Until) -> Result<Poller> {
@@ -289,7 +268,8 @@ impl Detector {
         let mut pipeline = pipeline(&modules, shared.config.networks.clone(), shared.config.tables())
             .with_state_max(shared.config.detect.state_max_bytes as usize)
             .with_provisioning(shared.config.provisioning.clone())
-            .with_risk(shared.config.detect.risk);
+            .with_risk(shared.config.detect.risk)
+            .with_zone(shared.config.detect.zone.clone());
         let mut answers = Answers::new(shared.config.asking.as_ref())?;
         for row in shared.store.rule_state() {
             let (key, value) = row?;
@@ -323,14 +303,18 @@ fn targets(shared: &Shared) -> Result<Vec<(String, Target)>> {
         let resume = resume(&shared.store, &sink.name)?;
         let opened: Box<dyn crate::sink::Sink> = match &sink.target {
             config::Target::Stdout => Box::new(StdoutSink::open(&resume)),
-            config::Target::File { path, rotate_bytes, keep } => {
-                let rotation = Rotation { rotate_bytes: *rotate_bytes, keep: *keep };
+            &config::Target::File { ref path, rotate_bytes, keep, keep_s, keep_bytes } => {
+                let rotation = Rotation { rotate_bytes, keep, keep_s, keep_bytes };
                 Box::new(FileSink::open(path, rotation, resume).with_context(|| format!("sink `{}`", sink.name))?)
             }
         };
         targets.push((
             sink.name.clone(),
-            Target::Sink { sink: opened, view: sink.view, raw_data: sink.raw_data, include: sink.include },
+            Target::Sink {
+                sink: opened,
+                form: Form { view: sink.view, raw_data: sink.raw_data, max_line: sink.max_line },
+                include: sink.include,
+            },
         ));
     }
     let history = History::open(&config.state_dir, resume(&shared.store, HISTORY)?)?;
@@ -364,6 +348,7 @@ fn watches(
     failed: &Arc<watch::Sender<bool>>,
 ) -> Vec<Watch> {
     let (catalogue, exceptions, people) = (shared.clone(), shared.clone(), shared.clone());
+    let (folder, of_folder) = (shared.clone(), stop.clone());
     let [of_catalogue, of_exceptions, of_people] = [stop.clone(), stop.clone(), stop.clone()];
     let drift = async move {
         match until {
@@ -383,7 +368,14 @@ fn watches(
             Until::UpToDate => roster::once(&people).await,
         }
     };
+    let modules = async move {
+        match until {
+            Until::Stopped => modules::watch::watch(&folder, of_folder).await,
+            Until::UpToDate => Ok(()),
+        }
+    };
     vec![
+        beside("the watch over the modules folder", CATALOGUE, failed, modules),
         beside("the drift watch", CATALOGUE, failed, drift),
         beside("the watch over the exceptions file", CATALOGUE, failed, exceptions),
         // Each of its calls has an end, and a list that is broken off begins anew the next time: it would never be whole.
@@ -499,7 +491,11 @@ async fn drain(shared: &Arc<Shared>, threads: Vec<JoinHandle<Result<()>>>, hurry
         result = result.and(with_status(shared, join(thread)).await);
     }
     patience.abort();
-    let left = shared.store.next_record().saturating_sub(shared.store.first_record());
+    // A store that couldn't be written to has been told of; what it holds is still to be delivered.
+    let left = match &result {
+        Ok(()) => shared.store.trim()?,
+        Err(_) => shared.store.next_record().saturating_sub(shared.store.first_record()),
+    };
     if left > 0 {
         tracing::warn!(records = left, "not delivered yet; they stay in the store for the next start");
     }

@@ -2,8 +2,8 @@
 //!
 //! Everything is printed from what the program itself maps with, so it can't be out of date.
 
+use crate::input::{self, Events};
 use crate::record::PRODUCT;
-use crate::replay::events;
 use anyhow::{Context, Result};
 use gridwatch_core::view::loss::Report;
 use gridwatch_core::view::ocsf::{self, Class, Row};
@@ -11,7 +11,7 @@ use gridwatch_core::view::{RawData, View, ecs};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use std::io::Write;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// One row per action of Slack's catalogue, in Markdown.
 pub fn table(out: &mut dyn Write) -> Result<()> {
@@ -71,17 +71,17 @@ pub fn json_schema(view: View, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-/// Every entry of a file through a view: what arrives, what is mapped, what is valid.
-pub fn loss(path: &Path, view: View) -> Result<Report> {
+/// Every entry of files through a view: what arrives, what is mapped, what is valid; and what the files were made of.
+pub fn loss(paths: &[PathBuf], view: View) -> Result<(Report, input::Report)> {
     let options = jsonschema::options().should_validate_formats(true);
     let validator = options.build(&view.json_schema()).context("the view's JSON Schema")?;
     let mut report = Report::default();
-    for event in events(path)? {
-        let event = event?;
+    let mut events = Events::open(paths)?;
+    for event in events.by_ref() {
         let line = view.event_line(&event, &PRODUCT, RawData::Include);
         report.add(view, &event, &line, problem(&validator, view, &line));
     }
-    Ok(report)
+    Ok((report, events.into_report()))
 }
 
 /// What the schema has to say against a line. The raw view may have to show bytes that are no JSON.

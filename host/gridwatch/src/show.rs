@@ -1,6 +1,6 @@
 //! Alerts and status as a person wants to read them. Colour only on a terminal.
 
-use crate::status::{Catalogue, Exceptions, RosterStatus, Status};
+use crate::status::{Catalogue, Exceptions, ModuleStatus, RosterStatus, Status};
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 use gridwatch_core::alert::Alert;
@@ -115,6 +115,25 @@ fn catalogue(catalogue: &Catalogue) {
     }
 }
 
+fn module(module: &ModuleStatus) {
+    let digest = &module.digest[..12.min(module.digest.len())];
+    println!("module   {}@{} {digest} ({} rules)", module.name, module.version, module.rules);
+    if let Some(set_aside) = &module.set_aside {
+        println!(
+            "         SET ASIDE since {}: {}; its rules watch nothing, {} events unjudged; a restart gives it another chance",
+            set_aside.at,
+            set_aside.why.text(),
+            module.unjudged
+        );
+    }
+    if let Some(last) = &module.last_fault {
+        println!("         {} faults, the last at {} on event {}: {}", module.faults, last.at, last.event, last.reason);
+    }
+    if module.lines_dropped > 0 {
+        println!("         {} log lines over its limit dropped", module.lines_dropped);
+    }
+}
+
 /// Unknown names that the text shows.
 const UNSEEN_SHOWN: usize = 10;
 /// Written longer ago than this, a status tells of the past.
@@ -130,6 +149,25 @@ pub fn status(status: &Status, now: UnixMillis) {
         "poll     drained to {watermark}; {} pages, {} stored, {} seen before, {} changed",
         poll.pages, poll.stored, poll.duplicates, poll.changed
     );
+    for (count, what) in [
+        (poll.respelled, "seen before in other bytes that say the same"),
+        (poll.adopted, "that an older gridwatch delivered look different now; taken for the same"),
+        (poll.dropped_versions, "are versions beyond what is kept of an id, and were not delivered"),
+    ] {
+        if count > 0 {
+            println!("         {count} {what}");
+        }
+    }
+    if let Some(behind_s) = poll.watermark_behind_s {
+        let ahead = poll.clock_ahead_s.map_or("not known".into(), |s| format!("{s} s ahead of Slack's"));
+        println!("         that is {behind_s} s ago; this host's clock is {ahead}");
+    }
+    if poll.sampled > 0 {
+        println!(
+            "         {} old ranges looked at again, {} late entries found there",
+            poll.sampled, poll.sampled_late
+        );
+    }
     if let Some(why) = &poll.paused {
         println!("         waiting: {why}");
     }
@@ -151,17 +189,19 @@ pub fn status(status: &Status, now: UnixMillis) {
     }
     catalogue(&status.catalogue);
     roster(&status.roster);
-    for module in &status.modules {
-        println!(
-            "module   {}@{} {} ({} rules)",
-            module.name,
-            module.version,
-            &module.digest[..12.min(module.digest.len())],
-            module.rules
-        );
+    status.modules.iter().for_each(module);
+    if !status.modules_waiting.is_empty() {
+        println!("         the modules folder differs from what runs; restart to take it:");
+        status.modules_waiting.iter().for_each(|line| println!("         {line}"));
     }
     for (name, sink) in &status.sinks {
         let error = sink.error.as_ref().map(|e| format!("; failing: {e}")).unwrap_or_default();
         println!("sink     {name}: {} delivered, {} behind{error}", sink.delivered, sink.behind);
+        if sink.removed_unread > 0 {
+            println!(
+                "         {} files removed before `keep_for`; an agent may not have read them",
+                sink.removed_unread
+            );
+        }
     }
 }

@@ -3,7 +3,10 @@
 //! The store belongs to the running process alone, so this file is how `gridwatch status` and people look inside.
 
 use crate::checkpoint::replace;
+use crate::detect::Behaved;
 use crate::drift::Checked;
+use gridwatch_core::conduct::{SetAside, Why};
+use gridwatch_core::pipeline::Fault;
 use gridwatch_core::poll::{LateHistogram, PollState};
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use serde::{Deserialize, Serialize};
@@ -28,19 +31,41 @@ pub struct Status {
     /// By sink name.
     pub sinks: BTreeMap<String, SinkStatus>,
     pub modules: Vec<ModuleStatus>,
+    /// What in the modules folder isn't what runs, one line each.
+    #[serde(default)]
+    pub modules_waiting: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Poll {
     /// End of drained time.
     pub watermark: Option<UnixSeconds>,
+    /// How far that is behind this host's clock, in seconds; negative if it is ahead.
+    #[serde(default)]
+    pub watermark_behind_s: Option<i64>,
+    /// How far this host's clock is ahead of Slack's, in seconds, by the last answer; negative if it is slow.
+    #[serde(default)]
+    pub clock_ahead_s: Option<i64>,
+    /// Old ranges looked at again without being due, and the entries found there that had come too late for every re-read.
+    #[serde(default)]
+    pub sampled: u64,
+    #[serde(default)]
+    pub sampled_late: u64,
     pub last_success: Option<UnixMillis>,
     pub pages: u64,
-    /// Entries in pages, those stored as new, those seen before, and those of a known id with other content.
+    /// Entries in pages, those stored as new, those seen before, and those stored that are a later version of a known id.
     pub entries: u64,
     pub stored: u64,
     pub duplicates: u64,
     pub changed: u64,
+    /// Of the duplicates: those in other bytes that say the same, and those of which an older gridwatch knew only the bytes.
+    #[serde(default)]
+    pub respelled: u64,
+    #[serde(default)]
+    pub adopted: u64,
+    /// Versions of an id beyond the bound, which are not stored.
+    #[serde(default)]
+    pub dropped_versions: u64,
     /// Requests a minute that polling allows itself now.
     pub requests_per_minute: f64,
     /// Why polling stands still, if it does.
@@ -100,6 +125,9 @@ pub struct SinkStatus {
     pub delivered: u64,
     pub behind: u64,
     pub error: Option<String>,
+    /// Files removed before their time since the start, which an agent may not have read.
+    #[serde(default)]
+    pub removed_unread: u64,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -108,6 +136,59 @@ pub struct ModuleStatus {
     pub version: String,
     pub digest: String,
     pub rules: usize,
+    /// Events that it could not judge since the start, and the last of them.
+    #[serde(default)]
+    pub faults: u64,
+    #[serde(default)]
+    pub last_fault: Option<LastFault>,
+    /// Its rules watch nothing since then.
+    #[serde(default)]
+    pub set_aside: Option<SetAsideStatus>,
+    /// Events that it was not asked about since it was set aside.
+    #[serde(default)]
+    pub unjudged: u64,
+    /// Log lines of it that were over the limits.
+    #[serde(default)]
+    pub lines_dropped: u64,
+    /// Wall time that its calls took.
+    #[serde(default)]
+    pub busy_ms: u64,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct LastFault {
+    pub at: UnixMillis,
+    /// Slack's id.
+    pub event: String,
+    pub reason: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SetAsideStatus {
+    pub at: UnixMillis,
+    pub why: Why,
+    pub faults: u64,
+    pub last_fault: String,
+}
+
+impl ModuleStatus {
+    /// Takes in what the module did with a batch; the faults are those of all modules.
+    pub fn follow(&mut self, behaved: &Behaved, faults: &[Fault], now: UnixMillis) {
+        self.busy_ms += behaved.took.as_millis() as u64;
+        self.unjudged += behaved.unjudged;
+        self.lines_dropped = behaved.lines_dropped;
+        let own = || faults.iter().filter(|fault| fault.module == self.name);
+        let last = own().last().map(|fault| LastFault {
+            at: now,
+            event: fault.event_id.clone(),
+            reason: fault.reason.clone(),
+        });
+        self.faults += own().count() as u64;
+        self.last_fault = last.or(self.last_fault.take());
+        if let Some(SetAside { why, faults, last, .. }) = &behaved.set_aside {
+            self.set_aside = Some(SetAsideStatus { at: now, why: *why, faults: *faults, last_fault: last.clone() });
+        }
+    }
 }
 
 /// The status that all stages write into.
@@ -129,7 +210,10 @@ impl Board {
 
     /// Mirrors the board to a file. Failing to is logged and no more: a full disk must not end polling this way.
     pub fn write(&self, path: &Path, now: UnixMillis) {
-        self.update(|status| status.written = now);
+        self.update(|status| {
+            status.written = now;
+            status.poll.watermark_behind_s = status.poll.watermark.and_then(|at| behind_s(at, now));
+        });
         let bytes = serde_json::to_vec_pretty(&self.now()).unwrap_or_default();
         if let Err(error) = replace(path, &bytes) {
             tracing::warn!(%error, path = %path.display(), "status not written");
@@ -137,9 +221,14 @@ impl Board {
     }
 }
 
+fn behind_s(at: UnixSeconds, now: UnixMillis) -> Option<i64> {
+    i64::try_from(now.seconds().0).ok()?.checked_sub(i64::try_from(at.0).ok()?)
+}
+
 impl Poll {
     pub fn follow(&mut self, state: &PollState, late: &LateHistogram) {
         self.watermark = state.watermark();
+        self.clock_ahead_s = state.clock().ahead_s();
         self.requests_per_minute = state.budget().rate_mpm() as f64 / 1000.0;
         let problem = |p: &gridwatch_core::poll::Problem| (p.label().to_owned(), p.advice().to_owned());
         self.problems = state.problems().map(|(_, p)| problem(p)).collect();

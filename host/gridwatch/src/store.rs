@@ -8,8 +8,9 @@
 //! |---|---|
 //! | `m` name | small state: poll machine, late histogram, next numbers, what each lane has released |
 //! | `l` start | one range of the ledger |
-//! | `i` time, id hash | content hash of an entry seen: dedup, kept for the stated horizon |
-//! | `p` lane, time, id, content hash | an entry that waits for its window to drain, then for detection |
+//! | `v` identity hash | the versions of an entry that were seen: dedup, kept for the stated horizon (`seen.rs`) |
+//! | `d` day, identity hash | when it was last seen |
+//! | `p` lane, time it counts as of, id, content hash | an entry, with how it was seen, that waits for its window to drain, then for detection |
 //! | `t` key | rule state: windows, roles, open alerts, the modules' own |
 //! | `o` number | an outbox record: an event or an alert, in the order of detection |
 //! | `s` sink | a sink's position in the outbox and what it needs to resume |
@@ -19,11 +20,13 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::drift::Checked;
-use crate::record::Record;
+use crate::record::{self, Record};
 use anyhow::{Context, Result};
+use gridwatch_core::batch::MAX_BATCH_BYTES;
 use gridwatch_core::entry::{Entry, hex};
+use gridwatch_core::event::Sight;
 use gridwatch_core::pipeline::Fault;
-use gridwatch_core::poll::{Commit, Lane, LateHistogram, Ledger, LedgerRange, PollState, Window};
+use gridwatch_core::poll::{Commit, Lane, LateHistogram, Ledger, LedgerRange, PollState};
 use gridwatch_core::roster::Roster;
 use gridwatch_core::state::StateOp;
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
@@ -33,15 +36,18 @@ use std::path::Path;
 use std::sync::Mutex;
 
 pub mod damage;
+mod seen;
 
 pub use damage::Damaged;
+pub use seen::{Arrival, Arrivals, Sighting};
 
 /// Faults kept; the oldest go first.
 const MAX_FAULTS: u64 = 10_000;
 /// Dedup rows removed in one go, so that a sweep holds nobody up.
 const SWEEP: usize = 20_000;
-/// Layout of the rows. A store of another layout is set aside and rebuilt.
-const FORMAT: u32 = 2;
+/// Layout of the rows. A store of another layout is set aside and rebuilt, except for layout 2, whose rows are taken over.
+const FORMAT: u32 = 3;
+const FORMAT_BEFORE: u32 = 2;
 
 #[derive(Debug)]
 pub struct Store {
@@ -60,22 +66,14 @@ struct Counters {
     backlog_bytes: u64,
 }
 
-/// Is an entry new?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sighting {
-    New,
-    /// Same id, same content: seen before.
-    Again,
-    /// Same id, other content: delivered like a new one, and counted.
-    Changed,
-}
-
 /// An entry that waits for detection.
 #[derive(Debug)]
 pub struct Pending {
     key: sled::IVec,
     pub entry: Entry,
-    pub first_seen: UnixMillis,
+    pub sight: Sight,
+    /// What its row weighs.
+    bytes: u64,
 }
 
 /// A sink's place in the outbox.
@@ -99,11 +97,8 @@ struct Released {
 impl Store {
     /// Opens or makes the store. It has to be set aside if the error [is damage](damage::is_damage).
     pub fn open(dir: &Path) -> Result<Self> {
-        // sled has panicked on stores that a bad shutdown left behind (sled issues 1166, 1533).
-        let open = || sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(64 << 20).open();
-        let db = std::panic::catch_unwind(open)
-            .map_err(|_| Damaged("sled panicked".into()))?
-            .with_context(|| format!("can't open the store in {}", dir.display()))?;
+        let db = sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(64 << 20).open();
+        let db = db.with_context(|| format!("can't open the store in {}", dir.display()))?;
         let store = Self { db, counters: Mutex::default() };
         match store.get::<u32>(b"mformat")? {
             None => {
@@ -112,15 +107,48 @@ impl Store {
                 store.commit(batch)?;
             }
             Some(FORMAT) => {}
+            Some(FORMAT_BEFORE) => {
+                let now = crate::clock::now();
+                let ids = store.take_over_layout_2(now)?;
+                let ahead = store.take_over_dated_ahead(now.seconds())?;
+                let mut batch = sled::Batch::default();
+                put(&mut batch, b"mformat", &FORMAT);
+                store.commit(batch)?;
+                tracing::info!(
+                    ids,
+                    ahead,
+                    "store taken over from an older gridwatch; nothing is delivered again for it"
+                );
+            }
             Some(other) => return Err(Damaged(format!("it has layout {other}, not {FORMAT}")).into()),
         }
         store.count()?;
         Ok(store)
     }
 
+    /// Entries dated ahead waited for ever in layout 2: they count as of when they were first seen now. Returns how many.
+    fn take_over_dated_ahead(&self, now: UnixSeconds) -> Result<usize> {
+        let (mut batch, mut taken) = (sled::Batch::default(), 0);
+        let ahead = pending_prefix(Lane::Live, now.0.saturating_add(1))..pending_prefix(Lane::Reread, 0);
+        for row in self.db.range(ahead).take(SWEEP) {
+            let (key, value) = row?;
+            let Pending { entry, sight, .. } = pending(key.clone(), &value)?;
+            let sight = Sight { counts_as: Some(sight.first_seen.seconds()), ..sight };
+            batch.remove(key);
+            batch.insert(pending_key(Lane::Live, &entry, sight), pending_value(&entry, sight));
+            taken += 1;
+        }
+        self.commit(batch)?;
+        Ok(taken)
+    }
+
     /// Damage may also be that the newest commits are missing: sled takes up what is before a damaged place and says
     /// nothing. The checkpoint is written after the commits it speaks of, so a store can't be behind it.
     pub fn is_behind(&self, checkpoint: &Checkpoint) -> Result<bool> {
+        // A rebuild begins before its checkpoint, and isn't behind it until there is a newer one.
+        if self.get::<Checkpoint>(b"mrebuilt")?.as_ref() == Some(checkpoint) {
+            return Ok(false);
+        }
         let watermark = self.get::<PollState>(b"mpoll")?.and_then(|state| state.watermark());
         Ok(watermark < Some(checkpoint.watermark)
             || self.next_seq() < checkpoint.next_seq
@@ -157,44 +185,27 @@ impl Store {
         Ok(Some((state, Ledger::from_rows(rows), self.get(b"mlate")?.unwrap_or_default())))
     }
 
-    /// Which of a page's entries are new. Two entries of one id in one page are told apart here too.
-    pub fn sightings(&self, entries: &[Entry]) -> Result<Vec<Sighting>> {
-        let mut in_page: std::collections::HashMap<Vec<u8>, [u8; 16]> = std::collections::HashMap::new();
-        let mut out = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let (key, content) = (seen_key(entry), entry.content_hash());
-            let known = match in_page.get(&key) {
-                Some(content) => Some(*content),
-                None => self.db.get(&key)?.and_then(|v| v.as_ref().try_into().ok()),
-            };
-            out.push(match known {
-                None => Sighting::New,
-                Some(known) if known == content => Sighting::Again,
-                Some(_) => Sighting::Changed,
-            });
-            in_page.insert(key, content);
-        }
-        Ok(out)
-    }
-
     /// Saves a page: its entries (those not seen before), the machine's state with the cursor, ledger rows and, when the
     /// page ended its window, the window's release to detection. One batch: a cursor is never ahead of its entries.
     pub fn commit_page(
         &self,
         lane: Lane,
-        entries: &[(&Entry, Sighting)],
+        arrivals: &Arrivals<'_>,
         first_seen: UnixMillis,
         commit: &Commit,
         late: &LateHistogram,
     ) -> Result<()> {
         let (mut batch, mut bytes) = (sled::Batch::default(), 0);
-        for (entry, sighting) in entries.iter().filter(|(_, sighting)| *sighting != Sighting::Again) {
-            let content = entry.content_hash();
-            batch.insert(seen_key(entry), &content);
-            let value = [&first_seen.0.to_be_bytes()[..], entry.raw().as_bytes()].concat();
+        for Arrival { entry, sighting, counts_as } in arrivals.each.iter().filter(|a| a.sighting.is_delivered()) {
+            let mut sight = Sight { counts_as: *counts_as, ..Sight::first(first_seen) };
+            if let Sighting::Version { number, other_act } = sighting {
+                (sight.version, sight.other_act) = (*number, *other_act);
+            }
+            let value = pending_value(entry, sight);
             bytes += value.len() as u64;
-            batch.insert(pending_key(lane, entry, &content, *sighting), value);
+            batch.insert(pending_key(lane, entry, sight), value);
         }
+        arrivals.put(&mut batch);
         put(&mut batch, b"mpoll", &commit.state);
         put(&mut batch, b"mlate", late);
         for start in &commit.ledger.deletes {
@@ -224,34 +235,13 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets ids of entries older than the horizon, a bounded number at a time. Returns how many. Those of windows that
-    /// are being walked stay: a walk may begin again.
-    pub fn forget_ids_before(&self, horizon: UnixSeconds, walked: &[Window]) -> Result<usize> {
-        let end = [&b"i"[..], &horizon.0.to_be_bytes()].concat();
-        let mut batch = sled::Batch::default();
-        let mut count = 0;
-        for key in self.db.range(b"i".to_vec()..end).keys() {
-            let key = key?;
-            if !walked.iter().any(|window| window.contains(UnixSeconds(number(&key[1..])))) {
-                batch.remove(key);
-                count += 1;
-            }
-            if count == SWEEP {
-                break;
-            }
-        }
-        if count > 0 {
-            self.commit(batch)?;
-        }
-        Ok(count)
-    }
-
     // --- detection ---------------------------------------------------------------------------------------------------
 
-    /// The next entries whose windows are drained, in (lane, time, id) order.
+    /// The next entries whose windows are drained, in (lane, time, id) order: at most so many, and of at most
+    /// [`MAX_BATCH_BYTES`] together, but at least one.
     pub fn next_pending(&self, max: usize) -> Result<Vec<Pending>> {
         let released: Released = self.get(b"mreleased")?.unwrap_or_default();
-        let mut out = Vec::new();
+        let (mut out, mut bytes) = (Vec::new(), 0);
         for lane in Lane::ALL {
             let to = match lane {
                 Lane::Live => released.live_to.0.saturating_add(1),
@@ -262,10 +252,11 @@ impl Store {
             let (from, to) = (pending_prefix(lane, 0), pending_prefix(lane, to));
             for row in self.db.range(from..to).take(max - out.len()) {
                 let (key, value) = row?;
-                let (first_seen, raw) =
-                    value.split_first_chunk::<8>().ok_or_else(|| Damaged("a pending row is too short".into()))?;
-                let entry = Entry::from_json(&String::from_utf8_lossy(raw));
-                out.push(Pending { key, entry, first_seen: UnixMillis(u64::from_be_bytes(*first_seen)) });
+                bytes += value.len();
+                if bytes > MAX_BATCH_BYTES && !out.is_empty() {
+                    return Ok(out);
+                }
+                out.push(pending(key, &value)?);
             }
             if out.len() >= max {
                 break;
@@ -300,7 +291,7 @@ impl Store {
         let mut counters = *shared;
         let (mut batch, mut grown, mut shrunk) = (sled::Batch::default(), 0, 0);
         for pending in taken {
-            shrunk += pending.entry.raw().len() as u64 + 8;
+            shrunk += pending.bytes;
             batch.remove(&pending.key);
         }
         for record in records {
@@ -470,6 +461,37 @@ impl Store {
         self.lock().backlog_bytes
     }
 
+    /// Notes the checkpoint that this store was begun from, after the one before it was lost.
+    pub fn rebuilt_from(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let mut batch = sled::Batch::default();
+        put(&mut batch, b"mrebuilt", checkpoint);
+        self.commit(batch)
+    }
+
+    /// Drops what all sinks have taken; how many records are left. Two sinks that save their positions at the same time
+    /// each see the other's old one, so that what both have taken may still be there.
+    pub fn trim(&self) -> Result<u64> {
+        let lowest = self.db.scan_prefix(b"s").values();
+        let lowest = lowest.map(|value| Ok(parse::<Position>("a sink's position", &value?)?.next));
+        let lowest = lowest.collect::<Result<Vec<u64>>>()?.into_iter().min().unwrap_or(0);
+        let (mut batch, mut freed, first) = (sled::Batch::default(), 0, self.first_record());
+        for row in self.db.range(outbox_key(first)..outbox_key(lowest.max(first))) {
+            let (key, value) = row?;
+            freed += value.len() as u64;
+            batch.remove(key);
+        }
+        self.commit(batch)?;
+        let mut counters = self.lock();
+        counters.first_record = counters.first_record.max(lowest).min(counters.next_record);
+        counters.backlog_bytes = counters.backlog_bytes.saturating_sub(freed);
+        Ok(counters.next_record.saturating_sub(counters.first_record))
+    }
+
+    /// Puts an alert of gridwatch's own on its way.
+    pub fn commit_alert(&self, alert: &Record) -> Result<()> {
+        self.commit_watched(b"mown", &1u8, std::slice::from_ref(alert))
+    }
+
     /// Starts numbering where a lost store may have left off: numbers are never used twice.
     pub fn skip_to(&self, next_seq: u64, next_record: u64) -> Result<()> {
         let mut batch = sled::Batch::default();
@@ -545,10 +567,24 @@ fn sink_key(name: &str) -> Vec<u8> {
     [b"s", name.as_bytes()].concat()
 }
 
-/// Sorted by time, so that the horizon is a range. An entry without a time never expires: there is nothing to go by.
-fn seen_key(entry: &Entry) -> Vec<u8> {
-    let time = entry.time.map_or(u64::MAX, |t| t.0);
-    [&b"i"[..], &time.to_be_bytes(), &Sha256::digest(&entry.id)[..16]].concat()
+/// Begins a row of an entry that waits. Layout 2 began it with the milliseconds of the first sight, whose first byte is zero.
+const SIGHTED: u8 = 1;
+
+fn pending_value(entry: &Entry, sight: Sight) -> Vec<u8> {
+    [&[SIGHTED][..], &record::sight_bytes(sight), entry.raw().as_bytes()].concat()
+}
+
+fn pending(key: sled::IVec, value: &[u8]) -> Result<Pending> {
+    let short = || Damaged("a pending row is too short".into());
+    let (sight, raw) = match value.split_first() {
+        Some((&SIGHTED, rest)) => record::sight_of(rest).ok_or_else(short)?,
+        _ => {
+            let (first_seen, raw) = value.split_first_chunk::<8>().ok_or_else(short)?;
+            (Sight::first(UnixMillis(u64::from_be_bytes(*first_seen))), raw)
+        }
+    };
+    let entry = Entry::from_json(&String::from_utf8_lossy(raw));
+    Ok(Pending { key, entry, sight, bytes: value.len() as u64 })
 }
 
 fn pending_prefix(lane: Lane, time: u64) -> Vec<u8> {
@@ -560,15 +596,15 @@ fn pending_prefix(lane: Lane, time: u64) -> Vec<u8> {
     [&[b'p', lane][..], &time.to_be_bytes()].concat()
 }
 
-fn pending_key(lane: Lane, entry: &Entry, content: &[u8; 16], sighting: Sighting) -> Vec<u8> {
-    // An entry without a time goes first: it belongs to no window that could drain later.
-    let mut key = pending_prefix(lane, entry.time.map_or(0, |t| t.0));
+fn pending_key(lane: Lane, entry: &Entry, sight: Sight) -> Vec<u8> {
+    // An entry without any time goes first: it belongs to no window that could drain later.
+    let mut key = pending_prefix(lane, sight.counts_as.or(entry.time).map_or(0, |t| t.0));
     match entry.id.len() {
         0..=200 => key.extend_from_slice(entry.id.as_bytes()),
         _ => key.extend_from_slice(hex(&Sha256::digest(&entry.id)).as_bytes()),
     }
-    if sighting == Sighting::Changed {
-        key.extend_from_slice(content);
+    if sight.version > 1 {
+        key.extend_from_slice(&entry.content_hash());
     }
     key
 }

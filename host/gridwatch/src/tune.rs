@@ -4,6 +4,7 @@
 //! counts on the day of its newest event. Where the archive doesn't reach back as far as was asked for, rates are over the days
 //! that it has.
 
+mod judge;
 mod report;
 mod sweep;
 
@@ -16,12 +17,11 @@ use crate::{archive, modules};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use gridwatch_core::alert::Alert;
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::Event;
 use gridwatch_core::exception::Exceptions;
 use gridwatch_core::manifest::{Manifest, Rule, Severity};
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_detect::Module;
+use judge::Judgement;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::io::IsTerminal;
@@ -86,8 +86,10 @@ pub struct RuleNumbers {
     /// What the rule's manifest allows ordinary life to cost, in alerts of Medium or above (of a lower rule: of any severity), a
     /// day and 1,000 users; `null` for gridwatch's own rules.
     pub budget: Option<f64>,
-    /// Whether it cost more, as far as people are known.
+    /// Whether it cost more, as far as people are known and the numbers allow to say.
     pub over_budget: Option<bool>,
+    /// Why, or why that can't be said; `null` where there is no budget, or no archive to count people in.
+    pub judgement: Option<Judgement>,
     /// Alerts of each day (UTC), from that of `from` to that of `to`.
     pub by_day: Vec<u64>,
     /// Alerts that exceptions held back; not among `alerts`.
@@ -105,7 +107,7 @@ pub struct Hid {
     pub state: &'static str,
     pub expires: Option<UnixSeconds>,
     pub alerts: u64,
-    /// As of the last revision of each alert that was kept: those are made at 1, 10, 100 … findings.
+    /// As of the last revision of each alert that was kept; what came since may not have been told yet.
     pub findings_at_least: u64,
     pub newest: Option<UnixSeconds>,
     pub worst: Option<Severity>,
@@ -166,6 +168,11 @@ pub struct Period {
 }
 
 impl Period {
+    /// As they are.
+    fn seen_days(&self) -> f64 {
+        self.to.0.saturating_sub(self.from.0) as f64 / DAY_S as f64
+    }
+
     /// At least one: what happened in the first hours isn't a rate yet.
     pub fn days(&self) -> f64 {
         (self.to.0.saturating_sub(self.from.0) as f64 / DAY_S as f64).max(1.0)
@@ -221,7 +228,7 @@ impl Seen {
                     continue;
                 }
             };
-            let event = Event::new(record.seq, record.first_seen, &Entry::from_json(&record.raw));
+            let event = record.event();
             if !event.actor_id().is_empty() && !seen.actors.contains(event.actor_id()) {
                 seen.actors.insert(event.actor_id().to_owned());
             }
@@ -250,10 +257,14 @@ impl RuleNumbers {
         let medium_or_above = told.iter().filter(|alert| alert.severity >= Severity::Medium).count();
         let known = rule_of(rule, manifests);
         let counted = match known {
-            Some(known) if known.severity >= Severity::Medium => medium_or_above as f64 / period.days(),
-            _ => a_day,
+            Some(known) if known.severity >= Severity::Medium => medium_or_above,
+            _ => told.len(),
         };
         let budget = known.map(|known| known.budget);
+        let judgement = budget.zip(period.users).map(|(budget, users)| {
+            let allowed = budget * period.days() * users as f64 / 1_000.0;
+            Judgement::of(counted as u64, allowed, period.seen_days())
+        });
         Self {
             rule: rule.to_owned(),
             alerts: told.len() as u64,
@@ -261,7 +272,8 @@ impl RuleNumbers {
             a_day,
             a_day_per_1000_users: per_1000(a_day),
             budget,
-            over_budget: budget.zip(per_1000(counted)).map(|(budget, cost)| cost > budget),
+            over_budget: judgement.and_then(Judgement::is_over),
+            judgement,
             by_day: period.by_day(told.iter().map(|alert| alert.last)),
             suppressed: (alerts.len() - told.len()) as u64,
             actors: noisiest(told.iter().map(|alert| actor(alert))),

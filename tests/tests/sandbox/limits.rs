@@ -61,13 +61,47 @@ fn a_call_ends_when_its_time_is_up() {
 }
 
 #[test]
-fn one_spinning_row_costs_a_timeout_for_each_halving() {
-    let mut module = misbehave(&Limits { evaluate_ms: 50, ..Limits::default() });
+fn one_spinning_row_costs_its_share_of_a_timeout_for_each_halving() {
+    let mut module = misbehave(&Limits { evaluate_ms: 400, ..Limits::default() });
     let events: Vec<_> = (0..16).map(|n| if n == 11 { asks(n, "spin", 0) } else { plain(n) }).collect();
     let (evaluation, took) = timed(|| evaluate(&mut module, &events));
-    assert_eq!(dead(&evaluation), [(11, "took longer than 50 ms")]);
+    assert_eq!(dead(&evaluation), [(11, "took longer than 100 ms")]);
     assert_eq!(evaluation.failures.len(), 5, "16, 8, 4, 2 and 1 rows");
-    assert!((Duration::from_millis(240)..Duration::from_secs(10)).contains(&took), "{took:?}");
+    assert_eq!(rows(&evaluation).len(), 15, "nothing else is lost");
+    // 400, 200 and three times 100 ms; five whole timeouts would be two seconds.
+    assert!((Duration::from_millis(880)..Duration::from_millis(1_900)).contains(&took), "{took:?}");
+}
+
+#[test]
+fn a_batch_has_a_budget_of_time_and_what_is_left_of_it_then_is_dead_lettered() {
+    let mut module = misbehave(&Limits { evaluate_ms: 100, batch_ms: 300, ..Limits::default() });
+    let events: Vec<_> = (0..64).map(|n| asks(n, "spin", 0)).collect();
+    let (evaluation, took) = timed(|| evaluate(&mut module, &events));
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert_eq!(evaluation.outcome.dead.len(), 64);
+    let last = dead(&evaluation)[63];
+    assert_eq!(last, (63, "not evaluated: the module kept failing in this batch"));
+}
+
+/// Nothing a module imports tells it that it starts again, so a start that was quick at first is made too slow by less time for it.
+#[test]
+fn a_module_that_does_not_start_again_is_set_aside() {
+    let slow: Map<_, _> = [("setup".to_owned(), json!(["burn 1000000"]))].into_iter().collect();
+    let mut module = configured("misbehave", &Limits::default(), &slow).expect("a slow start is no reason");
+    evaluate(&mut module, &[asks(1, "panic", 0)]);
+    let start_ms = evaluate(&mut module, &[plain(2)]).took.as_millis() as u64;
+    let limits = Limits { batch_ms: start_ms / 4, evaluate_ms: start_ms / 4, ..Limits::default() };
+    let mut module = configured("misbehave", &limits, &slow).expect("it has all its time at first");
+    let mut last = evaluate(&mut module, &[asks(1, "panic", 0)]);
+    for n in 2..200 {
+        if last.outcome.set_aside.is_some() {
+            let set_aside = last.outcome.set_aside.as_ref().map(|set_aside| set_aside.last.clone()).unwrap_or_default();
+            assert!(set_aside.starts_with("does not start again: it takes longer than "), "{set_aside}");
+            return;
+        }
+        last = evaluate(&mut module, &[plain(n)]);
+    }
+    panic!("still tried: {:?}", dead(&last));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod batches;
 mod cache;
+mod conduct;
 mod kv;
 mod lies;
 mod limits;

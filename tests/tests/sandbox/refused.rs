@@ -91,7 +91,7 @@ fn another_abi_is_refused() {
     let refused = refusal(with_changed_manifest("healthy", "gridwatch:detect@1", "gridwatch:detect@2"));
     assert_eq!(
         refused,
-        "its manifest is wrong: abi: `gridwatch:detect@2` is not `gridwatch:detect@1`, the one this host speaks"
+        "its manifest is wrong: line 3: abi: `gridwatch:detect@2` is not `gridwatch:detect@1`, the one this host speaks"
     );
 }
 

@@ -304,7 +304,7 @@ fn run(exceptions: &Exceptions, events: &[Event], sizes: &[usize]) -> Vec<Alert>
                 ..RawFinding::default()
             }
         });
-        let outcome = Outcome { findings: findings.collect(), dead: vec![] };
+        let outcome = Outcome { findings: findings.collect(), ..Outcome::default() };
         let concluded = pipeline.conclude(batch, &prepared, vec![outcome]);
         assert_eq!(concluded.faults, []);
         alerts.extend(concluded.alerts);
@@ -324,7 +324,7 @@ fn hidden_and_told_findings_of_one_key_never_swallow_each_other() {
     let alerts = run(&exceptions, &events, &[events.len()]);
     let told: Vec<(Option<&str>, u64)> =
         alerts.iter().map(|a| (a.suppressed_by.as_deref(), a.revision.into())).collect();
-    assert_eq!(told, [(Some("bot"), 1), (None, 1)], "one of each opens");
+    assert_eq!(told, [(Some("bot"), 1), (None, 1), (None, 2)], "one of each opens, and W3 is somebody else");
     assert_ne!(alerts[0].uid, alerts[1].uid);
     assert_eq!((&alerts[0].dedup_key, alerts[0].period_start), (&alerts[1].dedup_key, alerts[1].period_start));
     let without = run(&Exceptions::default(), &events, &[2]);

@@ -14,6 +14,8 @@ pub struct ConfigKey {
     pub default: Value,
     /// Whoever stands in it is told of less: an exception without owner and end.
     pub silences: bool,
+    /// While it is empty, something that the module is for isn't watched: `check` says so.
+    pub enables: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -129,6 +131,8 @@ pub(super) struct RawConfig {
     max: Option<RawBound>,
     #[serde(default)]
     silences: bool,
+    #[serde(default)]
+    enables: bool,
 }
 
 #[derive(Deserialize)]
@@ -153,7 +157,10 @@ impl RawConfig {
         if self.silences && kind != ConfigKind::Texts {
             check.problem(format!("{at}: `silences` is for lists of texts"));
         }
-        let key = ConfigKey { kind, help: self.help, default, silences: self.silences };
+        if self.enables && (kind != ConfigKind::Texts || self.silences) {
+            check.problem(format!("{at}: `enables` is for lists of texts that don't silence"));
+        }
+        let key = ConfigKey { kind, help: self.help, default, silences: self.silences, enables: self.enables };
         if let Some(problem) = key.problem(&key.default) {
             check.problem(format!("{at}: its default {problem}"));
         }

@@ -28,10 +28,6 @@ impl Timer {
     pub fn left_ms(&self, now: UnixMillis) -> u64 {
         self.wait_ms.saturating_sub(now.since(self.set_at))
     }
-
-    pub(super) fn since_set_ms(&self, now: UnixMillis) -> u64 {
-        now.since(self.set_at)
-    }
 }
 
 /// Delay before attempt `attempt` (counted from 1): doubling from one second to [`MAX_WAIT_MS`], the upper half of it
@@ -43,7 +39,7 @@ pub(super) fn delay_ms(seed: u64, attempt: u32) -> u64 {
 }
 
 /// SplitMix64's finalizer (Steele, Lea, Flood 2014): every input bit reaches every output bit.
-fn mix(seed: u64) -> u64 {
+pub(super) fn mix(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -27,6 +27,8 @@ pub struct PollSettings {
     pub interval_s: u64,
     /// Ages at which drained time is read again for late entries, ascending.
     pub reread_after_s: Vec<u64>,
+    /// Beyond the last of these, one old range is looked at again this often while nothing else is to do; 0: never.
+    pub sample_every_s: u64,
     /// Slack docs, audit logs: Tier 3, at least 50 calls a minute, counted for the whole organization.
     pub requests_per_minute: u32,
     /// Part of that budget left to other programs that use the same organization's quota.
@@ -47,6 +49,7 @@ impl PollSettings {
             page_limit: 1000,
             interval_s: 30,
             reread_after_s: vec![15 * 60, 6 * 3600, 48 * 3600],
+            sample_every_s: 600,
             requests_per_minute: 50,
             headroom_percent: 20,
             reserve_percent: 30,
@@ -100,6 +103,7 @@ impl PollConfig {
         check(&mut problems, "min_window_s", s.min_window_s, 1, s.max_window_s);
         check(&mut problems, "page_limit", u64::from(s.page_limit), 1, 9999);
         check(&mut problems, "interval_s", s.interval_s, 1, super::MAX_WAIT_MS / 1000);
+        check(&mut problems, "sample_every_s", s.sample_every_s, 0, DAY_S);
         check(&mut problems, "requests_per_minute", u64::from(s.requests_per_minute), 5, 6000);
         check(&mut problems, "headroom_percent", u64::from(s.headroom_percent), 0, 90);
         check(&mut problems, "reserve_percent", u64::from(s.reserve_percent), 0, 50);
@@ -130,6 +134,13 @@ impl PollConfig {
     pub(super) fn level(&self, end: UnixSeconds, read_at: UnixSeconds) -> u8 {
         let passed = self.settings.reread_after_s.iter().take_while(|after| end.plus(**after) <= read_at).count();
         u8::try_from(passed).unwrap_or(u8::MAX)
+    }
+
+    /// The level after a reading: a range that was beyond all re-reads when it was read is read once more all the same, for
+    /// any single answer may be wrong.
+    pub(super) fn level_after(&self, end: UnixSeconds, read_at: UnixSeconds, reread: bool) -> u8 {
+        let (level, last) = (self.level(end, read_at), self.settings.reread_after_s.len().saturating_sub(1));
+        if reread { level } else { level.min(u8::try_from(last).unwrap_or(u8::MAX)) }
     }
 
     /// When a range at this level is to be read again; `None` once it is settled.

@@ -168,7 +168,7 @@ impl Ledger {
             start: reading.window.oldest(),
             end: reading.window.latest(),
             state: if reading.reread { RangeState::Reread } else { RangeState::Drained },
-            level: config.level(reading.window.latest(), reading.read_at),
+            level: config.level_after(reading.window.latest(), reading.read_at, reading.reread),
             pages: before.pages + reading.pages,
             entries: before.entries + reading.entries,
             late: before.late + if reading.reread { reading.entries } else { 0 },
@@ -194,7 +194,7 @@ impl Ledger {
     pub(super) fn due(&self, config: &PollConfig, now: UnixSeconds) -> Option<Window> {
         let mut joined: Option<Window> = None;
         for row in self.rows.values() {
-            let is_due = row.state.is_read() && config.due(row.end, row.level).is_some_and(|due| due <= now);
+            let is_due = row.state.is_read() && due(config, row).is_some_and(|due| due <= now);
             match joined {
                 None if is_due => joined = Window::of(row.start, row.end),
                 None => {}
@@ -216,7 +216,13 @@ impl Ledger {
     /// When the next re-read falls due.
     pub(super) fn next_due(&self, config: &PollConfig) -> Option<UnixSeconds> {
         let waiting = self.rows.values().filter(|row| row.state.is_read());
-        waiting.filter_map(|row| config.due(row.end, row.level)).min()
+        waiting.filter_map(|row| due(config, row)).min()
+    }
+
+    /// Entries that a walk over all of `window` has to show, as far as whole rows in it say.
+    pub(super) fn known_within(&self, window: Window) -> u64 {
+        let whole = self.overlapping(window).filter(|row| row.start >= window.oldest() && row.end <= window.latest());
+        whole.filter(|row| row.state.is_read()).map(|row| row.entries).sum()
     }
 
     fn overlapping(&self, window: Window) -> impl Iterator<Item = &LedgerRange> {
@@ -293,6 +299,14 @@ impl Ledger {
     }
 }
 
+/// When a row is to be read again. One that was old already when it was read waits from then: what one answer left out, the
+/// same server would leave out of the next one too.
+fn due(config: &PollConfig, row: &LedgerRange) -> Option<UnixSeconds> {
+    let due = config.due(row.end, row.level)?;
+    let soon = row.read_at.plus(config.settings().reread_after_s.first().copied().unwrap_or_default());
+    Some(if row.read_at >= due { soon } else { due })
+}
+
 fn may_merge(config: &PollConfig, left: &LedgerRange, right: &LedgerRange) -> bool {
     let alike = left.state.is_read() && right.state.is_read() && left.level == right.level;
     let adjoin = left.end.plus(1) == right.start;
@@ -349,7 +363,12 @@ mod tests {
     #[test]
     fn settled_rows_merge_per_day() {
         let mut ledger = Ledger::default();
-        (0..240).for_each(|n| ledger.record(&config(), read(n * HOUR, (n + 1) * HOUR - 1, 1000 * HOUR)));
+        let hour = |n| read(n * HOUR, (n + 1) * HOUR - 1, 1000 * HOUR);
+        (0..240).for_each(|n| ledger.record(&config(), hour(n)));
+        // Old when it was read, so once more.
+        assert!(ledger.due(&config(), UnixSeconds(1001 * HOUR)).is_some());
+        (0..240).for_each(|n| ledger.record(&config(), Reading { reread: true, ..hour(n) }));
+        assert_eq!(ledger.due(&config(), UnixSeconds(u64::MAX)), None);
         assert_eq!(ledger.len(), 10);
     }
 

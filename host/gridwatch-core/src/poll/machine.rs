@@ -13,8 +13,8 @@ use super::problem::Problem;
 use super::state::{Begun, Lane, OpenWindow, Pause, PollState, StateError};
 use super::window::Window;
 use super::{
-    FAILURES_BEFORE_RESTART, MAX_PAGES_PER_WALK, MAX_RETRY_AFTER_MS, MAX_STALLED_PAGES, MAX_WAIT_MS,
-    REFUSALS_BEFORE_GAP, RESTARTS_BEFORE_SPLIT,
+    DOUBTS_BEFORE_BELIEF, DOUBTS_OF_OLD_TIME, FAILURES_BEFORE_RESTART, FIRST_HALT_MS, MAX_EMPTY_PAGES,
+    MAX_PAGES_PER_WALK, MAX_RETRY_AFTER_MS, MAX_STALLED_PAGES, MAX_WAIT_MS, REFUSALS_BEFORE_GAP, RESTARTS_BEFORE_SPLIT,
 };
 use crate::time::{UnixMillis, UnixSeconds};
 
@@ -42,6 +42,10 @@ pub enum WaitReason {
     Budget,
     /// Slack's rate limit.
     RateLimited,
+    /// Slack named a time to come back at, with another answer than a 429.
+    Asked { problem: Problem },
+    /// The watermark is ahead of Slack's clock; what happens below it is read all the same.
+    WatermarkAhead { by_s: u64 },
     /// After a failure, before the next attempt.
     Retry { lane: Lane },
     /// Nobody is let in until an operator acts; tried again all the same.
@@ -69,6 +73,8 @@ pub struct Drained {
     pub new_entries: u64,
     pub strays: u64,
     pub pages: u32,
+    /// Old time that was looked at without being due: a new entry in it came later than the last re-read.
+    pub is_sample: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +100,25 @@ pub enum Note {
     },
     /// The window reached past what Slack's clock had settled.
     ClockAhead {
+        window: Window,
+    },
+    /// A walk ended without entries that were seen in the same time before; it is made again.
+    Missing {
+        lane: Lane,
+        window: Window,
+        doubts: u32,
+    },
+    /// It ended like that so often that it is believed.
+    Believed {
+        lane: Lane,
+        window: Window,
+    },
+    /// Slack asked for a longer wait than is believed.
+    RetryAfterCapped {
+        asked_s: u64,
+    },
+    /// Slack refused a range that only its `Date` had allowed: for a while our own clock is the limit.
+    DateRefuted {
         window: Window,
     },
     /// Slack has nothing older than this.
@@ -132,7 +157,20 @@ pub struct Machine {
     state: PollState,
     ledger: Ledger,
     notes: Vec<Note>,
+    /// When the last step was expected to be over at the latest. Not saved: a process that wasn't there expects nothing.
+    expected: Option<UnixMillis>,
 }
+
+/// For so long the ids of entries have always been kept, whatever was configured.
+const IDS_KEPT_S: u64 = 3 * 86_400;
+/// Nothing takes this much longer than expected, unless the host sleeps or its clock leaps.
+const LEAP_MS: u64 = 120_000;
+/// Longest that a request takes, with room: `slack.timeout` is at most five minutes.
+const LONGEST_FETCH_MS: u64 = 600_000;
+/// Share of the burst, in percent, below which nothing is spare.
+const SPARE_PERCENT: u64 = 50;
+/// The watermark may be this far ahead without anybody being told: clocks differ, and Slack has many.
+const AHEAD_TOLD_S: u64 = 60;
 
 enum Ready {
     Send(Request),
@@ -150,7 +188,12 @@ impl Machine {
     /// A first start, or a store that is gone.
     pub fn start(config: PollConfig) -> Self {
         let state = PollState::new(&config);
-        Self { limits: config.budget_limits(), config, state, ledger: Ledger::default(), notes: Vec::new() }
+        Self::with(config, state, Ledger::default())
+    }
+
+    fn with(config: PollConfig, state: PollState, ledger: Ledger) -> Self {
+        let limits = config.budget_limits();
+        Self { config, limits, state, ledger, notes: Vec::new(), expected: None }
     }
 
     /// From what was saved. The configuration may have changed in between; `start` no longer matters then.
@@ -160,13 +203,33 @@ impl Machine {
         state.budget.resume(&limits);
         state.span_s = state.span_s.clamp(settings.min_window_s, settings.max_window_s);
         state.backfilled.span_s = state.backfilled.span_s.clamp(settings.min_window_s, settings.max_window_s);
-        let mut machine = Self { limits, config, state, ledger, notes: Vec::new() };
+        let mut machine = Self::with(config, state, ledger);
         // What Slack refused before is asked for once more: a restart is how an operator says "try again". Only the quota
         // has nothing to do with us.
         machine.state.backfilled.floor = None;
-        machine.state.pause.take_if(|pause| pause.problem != Problem::RateLimited);
+        machine.state.pause.take_if(|pause| pause.problem != Problem::RateLimited && !pause.is_asked);
+        machine.state.halts = 0;
+        if let Some(watermark) = machine.state.watermark {
+            machine.state.ids_from.get_or_insert(watermark.minus(IDS_KEPT_S));
+        }
         machine.plan_backfill();
         Ok(machine)
+    }
+
+    /// Somebody did something about what stands in the way, such as replacing the token: ask again now.
+    pub fn try_now(&mut self) {
+        self.state.pause.take_if(|pause| pause.problem != Problem::RateLimited && !pause.is_asked);
+        self.state.halts = 0;
+    }
+
+    /// Ids of older entries were forgotten: looked at again, these would be taken for new ones.
+    pub fn forgot_ids_before(&mut self, horizon: UnixSeconds) {
+        self.state.ids_from = self.state.ids_from.max(Some(horizon));
+    }
+
+    /// How far the watermark is ahead of what may be asked for.
+    pub fn ahead_s(&self, wall: UnixMillis) -> u64 {
+        planner::ahead_s(&self.config, &self.state, wall)
     }
 
     pub fn state(&self) -> &PollState {
@@ -183,11 +246,23 @@ impl Machine {
 
     /// What to do now. Asking twice without applying an outcome asks Slack twice and costs budget twice.
     pub fn next(&mut self, now: Now) -> Step {
+        if let Some(expected) = self.expected.take().filter(|expected| now.wall.since(*expected) > LEAP_MS) {
+            self.state.clock.leapt(expected.seconds());
+        }
+        let step = self.choose(now);
+        self.expected = Some(match &step {
+            Step::Fetch(_) => now.wall.plus(LONGEST_FETCH_MS),
+            Step::Wait { until, .. } => *until,
+        });
+        step
+    }
+
+    fn choose(&mut self, now: Now) -> Step {
         self.follow_clock(now.wall);
         if let Some(pause) = &self.state.pause {
             let left_ms = pause.timer.left_ms(now.wall);
             if left_ms > 0 {
-                return Step::Wait { until: now.wall.plus(left_ms), why: why_paused(&pause.problem) };
+                return Step::Wait { until: now.wall.plus(left_ms), why: why_paused(pause) };
             }
         }
         let (mut wait_ms, mut why) = (MAX_WAIT_MS, WaitReason::UpToDate);
@@ -197,6 +272,10 @@ impl Machine {
                 Ready::In(lane_ms, lane_why) if lane_ms < wait_ms => (wait_ms, why) = (lane_ms, lane_why),
                 Ready::In(..) | Ready::Nothing => {}
             }
+        }
+        let by_s = self.ahead_s(now.wall);
+        if why == WaitReason::UpToDate && by_s > AHEAD_TOLD_S {
+            why = WaitReason::WatermarkAhead { by_s };
         }
         Step::Wait { until: now.wall.plus(wait_ms.max(1)), why }
     }
@@ -229,7 +308,8 @@ impl Machine {
         let lanes = [&mut self.state.live, &mut self.state.reread, &mut self.state.backfill];
         let retries = lanes.into_iter().filter_map(|lane| lane.retry.as_mut());
         let pause = self.state.pause.as_mut().map(|pause| &mut pause.timer);
-        retries.chain(pause).chain(self.state.live_timer.as_mut()).for_each(|timer| timer.steady(wall));
+        let own = self.state.live_timer.iter_mut().chain(self.state.sample_timer.as_mut());
+        retries.chain(pause).chain(own).for_each(|timer| timer.steady(wall));
     }
 
     /// What the lane has to send now, opening its next window if it has none; otherwise how long it has to wait.
@@ -243,6 +323,10 @@ impl Machine {
             Some(open) => Plan::GoOn(open.request()),
             None => planner::plan(lane, &self.config, &self.state, &self.ledger, wall),
         };
+        let is_idle = matches!(plan, Plan::Nothing | Plan::WaitMs(_));
+        let sample = if lane == Lane::Reread && is_idle { self.sample(wall) } else { None };
+        let is_sample = sample.is_some();
+        let plan = sample.map_or(plan, |window| Plan::Open { window, fresh_from: window.oldest() });
         let budget_ms = self.state.budget.ready_in_ms(&self.limits, lane);
         match plan {
             Plan::Nothing => Ready::Nothing,
@@ -257,9 +341,29 @@ impl Machine {
                     self.state.live_timer = Some(Timer::new(wall, self.until_next_live_ms(wall)));
                 }
                 self.state.budget.take();
-                Ready::Send(self.open(lane, window, fresh_from).request())
+                let open = self.open(lane, window, fresh_from);
+                open.is_sample = is_sample;
+                Ready::Send(open.request())
             }
         }
+    }
+
+    /// Old time to look at again, if there is nothing else to do and it is time to.
+    fn sample(&mut self, wall: UnixMillis) -> Option<Window> {
+        let every_ms = self.config.settings().sample_every_s.saturating_mul(1000);
+        let from = self.state.ids_from.filter(|_| every_ms > 0)?;
+        let timer = *self.state.sample_timer.get_or_insert_with(|| Timer::new(wall, every_ms));
+        let live_waits = self.state.live_timer.is_some_and(|timer| timer.left_ms(wall) > 0);
+        let is_busy = Lane::ALL.iter().any(|lane| self.state.lane(*lane).open.is_some())
+            || planner::plan(Lane::Backfill, &self.config, &self.state, &self.ledger, wall) != Plan::Nothing;
+        let is_spare = self.state.budget.left_percent(&self.limits) >= SPARE_PERCENT;
+        if timer.left_ms(wall) > 0 || !live_waits || is_busy || !is_spare {
+            return None;
+        }
+        self.state.sample_timer = Some(Timer::new(wall, every_ms));
+        let window = planner::sample(&self.config, &self.state, &self.ledger, wall, from);
+        self.state.samples = self.state.samples.wrapping_add(1);
+        window
     }
 
     /// A poll that begins without fresh knowledge of Slack's clock may ask only up to the last `Date`: its answer brings
@@ -291,6 +395,9 @@ impl Machine {
     fn page(&mut self, received: PageReceived) -> Option<Drained> {
         let lane = received.request.lane;
         self.state.clock.observe(received.server_date, received.received_at);
+        if let Some(newest) = received.page.newest_inside {
+            self.state.clock.prove(newest, received.received_at);
+        }
         self.state.budget.went_through(&self.limits);
         let begun = self.begun_now(received.received_at);
         let Some(open) = current(&mut self.state, &received.request) else {
@@ -308,6 +415,7 @@ impl Machine {
             self.mark_open(lane, window);
         }
         match verdict {
+            Verdict::Drained if self.is_short(lane) => return self.doubt(lane, received.received_at),
             Verdict::Drained => return self.drain(lane),
             Verdict::Follow(cursor) => {
                 if let Some(open) = &mut self.state.lane_mut(lane).open {
@@ -320,8 +428,41 @@ impl Machine {
     }
 
     fn begun_now(&self, wall: UnixMillis) -> Begun {
-        let at = self.state.clock.reached(wall);
-        Begun { at, settled: at.minus(self.config.settings().settle_s) }
+        let (at, settle_s) = (self.state.clock.certain(wall), self.config.settings().settle_s);
+        Begun { at, safe: self.state.clock.reached(wall).minus(settle_s), settled: at.minus(settle_s) }
+    }
+
+    /// Did a walk end without what was seen in the same time before? Entries don't go away, so what answered was a cache, a
+    /// proxy, or a part of Slack that is behind.
+    fn is_short(&self, lane: Lane) -> bool {
+        let Some(open) = &self.state.lane(lane).open else { return false };
+        match lane {
+            Lane::Live => self.state.anchor.is_some_and(|anchor| {
+                open.window.contains(anchor) && open.reached.is_none_or(|reached| reached > anchor)
+            }),
+            Lane::Reread => open.entries == 0 && self.ledger.known_within(open.window) > 0,
+            Lane::Backfill => false,
+        }
+    }
+
+    /// The same walk again: at once the first time, then ever later; in the end Slack is believed.
+    fn doubt(&mut self, lane: Lane, at: UnixMillis) -> Option<Drained> {
+        let open = self.state.lane_mut(lane).open.as_mut()?;
+        open.doubts += 1;
+        let (number, window, doubts) = (open.number, open.window, open.doubts);
+        let most = if lane == Lane::Live { DOUBTS_BEFORE_BELIEF } else { DOUBTS_OF_OLD_TIME };
+        if doubts > most {
+            self.notes.push(Note::Believed { lane, window });
+            self.state.anchor = None;
+            return self.drain(lane);
+        }
+        open.rewind();
+        self.notes.push(Note::Missing { lane, window, doubts });
+        if doubts > 1 {
+            self.lane_problem(lane, Problem::EntriesMissing);
+            self.retry_after(lane, at, delay_ms(number, doubts - 1).min(MAX_WAIT_MS / 5));
+        }
+        None
     }
 
     /// The one place where drained time grows.
@@ -330,7 +471,7 @@ impl Machine {
         let begun = open.begun?;
         self.recovered(lane);
         let counted = Window::of(open.fresh_from, open.window.latest().min(begun.settled));
-        if open.window.latest() > begun.settled {
+        if open.window.latest() > begun.safe {
             self.notes.push(Note::ClockAhead { window: open.window });
         }
         match lane {
@@ -346,13 +487,20 @@ impl Machine {
             new_entries: open.new_entries,
             strays: open.strays,
             pages: open.page,
+            is_sample: open.is_sample,
         })
     }
 
     fn drain_live(&mut self, open: &OpenWindow, counted: Option<Window>, begun: Begun) {
         self.forget_open(open);
         self.state.clock.relax();
+        self.state.anchor = self.state.anchor.max(open.newest);
+        if open.window.latest() < open.fresh_from {
+            self.state.followed = Some(open.window.latest());
+        }
         let Some(counted) = counted else { return };
+        self.state.followed = None;
+        self.state.clock.is_back();
         self.record(open, Some(counted), begun);
         self.state.span_s = planner::next_span_s(&self.config, self.state.span_s, open);
         self.state.watermark = self.state.watermark.max(Some(counted.latest()));
@@ -409,16 +557,19 @@ impl Machine {
         }
     }
 
-    /// The same window from its first page, later each time, and smaller every few times. It is never left out.
+    /// The same window from its first page, later each time, and smaller every other time, down to what fits into a page:
+    /// then no cursor is needed. It is never left out. A refusal that comes at once costs nothing but quota, so the wait
+    /// begins anew with each smaller window.
     fn restart(&mut self, lane: Lane, why: RestartReason, at: UnixMillis) {
         let Some(open) = &mut self.state.lane_mut(lane).open else {
             return;
         };
+        let fitting_s = open.fitting_s();
         open.restart();
-        let (number, restarts, window) = (open.number, open.restarts, open.window);
-        let smaller = planner::smaller(open).filter(|_| restarts.is_multiple_of(RESTARTS_BEFORE_SPLIT));
+        let (number, restarts, tries, window) = (open.number, open.restarts, open.tries, open.window);
+        let smaller = planner::smaller(open, fitting_s).filter(|_| tries.is_multiple_of(RESTARTS_BEFORE_SPLIT));
         self.notes.push(Note::Restarted { window_no: number, lane, why });
-        self.retry_after(lane, at, delay_ms(number, restarts));
+        self.retry_after(lane, at, delay_ms(number, tries));
         if restarts >= RESTARTS_BEFORE_SPLIT {
             self.lane_problem(lane, Problem::WindowWontFinish);
         }
@@ -435,27 +586,28 @@ impl Machine {
         self.notes.push(Note::Split { lane, from, to });
         let open = self.open(lane, to, to.oldest());
         (open.restarts, open.limit, open.new_entries) = (before.restarts, before.limit, before.new_entries);
+        open.is_sample = before.is_sample;
         let span_s = match lane {
             Lane::Live => &mut self.state.span_s,
             Lane::Backfill => &mut self.state.backfilled.span_s,
             Lane::Reread => return,
         };
-        *span_s = (*span_s / 2).max(self.config.settings().min_window_s);
+        *span_s = (*span_s / 2).min(to.length_s()).max(self.config.settings().min_window_s);
     }
 
     fn failed(&mut self, failed: Failed) {
-        if !matches!(failed.failure, Failure::Network) {
+        if failed.failure.is_answer() {
             self.state.clock.observe(failed.server_date, failed.at);
         }
         let (lane, at) = (failed.request.lane, failed.at);
         // The quota is the organization's: its refusal counts whatever was asked.
         let is_stale = current(&mut self.state, &failed.request).is_none();
-        if is_stale && !matches!(failed.failure, Failure::RateLimited { .. }) {
+        if is_stale && failed.failure != Failure::RateLimited {
             self.notes.push(Note::Stale { window_no: failed.request.window_no });
             return;
         }
         match failed.failure {
-            Failure::RateLimited { retry_after_s } => self.rate_limited(retry_after_s, at),
+            Failure::RateLimited => return self.rate_limited(failed.retry_after_s, at),
             Failure::Unauthorized => self.halt(Problem::TokenRejected, at),
             Failure::Forbidden { error } => match error.as_deref().map(account_or_refused) {
                 Some(Problem::RateLimited) => self.rate_limited(None, at),
@@ -463,10 +615,40 @@ impl Machine {
                 None => self.halt(Problem::Forbidden, at),
             },
             Failure::NotOk { error } | Failure::BadRequest { error } => self.bad_request(lane, error.as_deref(), at),
+            Failure::NotThere => self.halt(Problem::WrongEndpoint, at),
+            Failure::Redirected => self.halt(Problem::Redirected, at),
+            Failure::ProxyWantsSignIn => self.halt(Problem::ProxyWantsSignIn, at),
             Failure::Server { .. } => self.try_again(lane, Problem::ServerFailing, at),
             Failure::Network => self.try_again(lane, Problem::Unreachable, at),
-            Failure::Body => self.try_again(lane, Problem::BadBody, at),
+            Failure::TimedOut => self.try_again(lane, Problem::TimedOut, at),
+            Failure::NoSuchHost => self.try_again(lane, Problem::NoSuchHost, at),
+            Failure::Untrusted => self.try_again(lane, Problem::Untrusted, at),
+            Failure::NoPage { .. } | Failure::Body => self.try_again(lane, Problem::BadBody, at),
         }
+        if let Some(asked_s) = failed.retry_after_s {
+            self.wait_as_asked(lane, asked_s, at);
+        }
+    }
+
+    /// RFC 9110: `Retry-After` may come with any answer. It holds for all lanes, and is never shortened.
+    fn wait_as_asked(&mut self, lane: Lane, asked_s: u64, at: UnixMillis) {
+        let (wait_ms, timer) = (self.capped_ms(asked_s), |ms| Timer::new(at, ms));
+        match &mut self.state.pause {
+            Some(pause) if pause.timer.left_ms(at) >= wait_ms => {}
+            Some(pause) => (pause.timer, pause.is_asked) = (timer(wait_ms), true),
+            None => {
+                let problem = self.state.lane(lane).problem.clone().unwrap_or(Problem::ServerFailing);
+                self.state.pause = Some(Pause { timer: timer(wait_ms), problem, is_asked: true });
+            }
+        }
+    }
+
+    fn capped_ms(&mut self, asked_s: u64) -> u64 {
+        let asked_ms = asked_s.saturating_mul(1000);
+        if asked_ms > MAX_RETRY_AFTER_MS {
+            self.notes.push(Note::RetryAfterCapped { asked_s });
+        }
+        asked_ms.min(MAX_RETRY_AFTER_MS)
     }
 
     /// Slack docs, rate limits: a 429 carries `Retry-After` in seconds. Polling earlier prolongs the refusal.
@@ -474,13 +656,14 @@ impl Machine {
         self.state.budget.refused();
         self.state.refusals = self.state.refusals.saturating_add(1);
         let own_ms = delay_ms(self.state.next_window_no, self.state.refusals.saturating_add(2));
-        let wait_ms = retry_after_s.map_or(own_ms, |s| s.saturating_mul(1000)).clamp(1000, MAX_RETRY_AFTER_MS);
+        let wait_ms = retry_after_s.map_or(own_ms, |asked_s| self.capped_ms(asked_s)).max(1000);
         self.pause(Problem::RateLimited, at, wait_ms);
     }
 
-    /// An account problem stops all lanes; it is retried slowly because the token may be replaced at any time.
+    /// An account problem stops all lanes. It is retried soon at first, for some last only seconds, and then slowly.
     fn halt(&mut self, problem: Problem, at: UnixMillis) {
-        let wait_ms = problem.retry_ms();
+        let wait_ms = (FIRST_HALT_MS << self.state.halts.min(10)).min(problem.retry_ms());
+        self.state.halts = self.state.halts.saturating_add(1);
         self.pause(problem, at, wait_ms);
     }
 
@@ -488,7 +671,7 @@ impl Machine {
         if self.state.pause.as_ref().is_none_or(|pause| pause.problem != problem) {
             self.notes.push(Note::Problem { lane: None, problem: problem.clone() });
         }
-        self.state.pause = Some(Pause { timer: Timer::new(at, wait_ms), problem });
+        self.state.pause = Some(Pause { timer: Timer::new(at, wait_ms), problem, is_asked: false });
     }
 
     /// A 400, or a 200 that says `ok: false`. What it means depends on the code, or, where there is none (seen live),
@@ -502,22 +685,25 @@ impl Machine {
         }
         match code {
             Some("invalid_cursor") => self.restart(lane, RestartReason::CursorRefused, at),
-            Some("invalid_range") => self.range_refused(lane, at),
+            Some("invalid_range") => self.range_refused(lane, Problem::RangeRefused, at),
             // Any other reason could hide behind a cursor too; the next answer without one will tell.
             _ if had_cursor => self.restart(lane, RestartReason::CursorRefused, at),
-            None => self.range_refused(lane, at),
+            None => self.range_refused(lane, Problem::RefusedWithoutReason, at),
             Some(other) => self.halt(Problem::refused(other), at),
         }
     }
 
     /// Slack docs, audit logs: `invalid_range` is for times in the future or before the feature was enabled.
-    fn range_refused(&mut self, lane: Lane, at: UnixMillis) {
+    fn range_refused(&mut self, lane: Lane, problem: Problem, at: UnixMillis) {
+        if lane == Lane::Live && self.was_allowed_by_date_alone(at) {
+            return self.date_refuted(at);
+        }
         let failures = self.failed_again(lane);
         let state = self.state.lane_mut(lane);
         state.refused = state.refused.saturating_add(1);
         let is_final = state.refused >= REFUSALS_BEFORE_GAP;
         let Some(open) = state.open.take() else { return };
-        self.lane_problem(lane, Problem::RangeRefused);
+        self.lane_problem(lane, problem);
         self.retry_after(lane, at, delay_ms(open.number, failures));
         match lane {
             Lane::Live => self.live_range_refused(&open, at),
@@ -528,6 +714,21 @@ impl Machine {
             Lane::Reread => {}
             Lane::Backfill => self.backfill_range_refused(&open, is_final),
         }
+    }
+
+    fn was_allowed_by_date_alone(&self, at: UnixMillis) -> bool {
+        let own = self.state.clock.certain(at).minus(self.config.settings().settle_s);
+        self.state.live.open.as_ref().is_some_and(|open| open.window.latest() > own.max(open.fresh_from))
+            && self.state.clock.unproved_s(at) > 0
+    }
+
+    /// Slack refuses what its own `Date` had allowed: it was somebody else's. Our clock is the limit for a while, at once.
+    fn date_refuted(&mut self, at: UnixMillis) {
+        let Some(open) = self.state.live.open.take() else { return };
+        self.forget_open(&open);
+        self.notes.push(Note::DateRefuted { window: open.window });
+        self.state.clock.refute(at);
+        self.state.live_timer = None;
     }
 
     /// The future end is the strict one. With a `Date` that explains it the next plan is right by itself.
@@ -600,24 +801,28 @@ impl Machine {
 
     /// A page came through: whatever stood in the way is gone.
     fn recovered(&mut self, lane: Lane) {
-        self.state.refusals = 0;
-        if let Some(pause) = self.state.pause.take() {
+        (self.state.refusals, self.state.halts) = (0, 0);
+        let pause = self.state.pause.take();
+        if let Some(pause) = pause.filter(|pause| self.state.is_of_all(pause)) {
             self.notes.push(Note::Recovered { lane: None, problem: pause.problem });
         }
         let state = self.state.lane_mut(lane);
         (state.failures, state.refused, state.retry) = (0, 0, None);
         // A window that won't finish still answers its first pages: only draining it clears that.
         let unfinished = state.open.as_ref().is_some_and(|open| open.restarts >= RESTARTS_BEFORE_SPLIT);
-        let is_stuck = unfinished && state.problem == Some(Problem::WindowWontFinish);
+        let doubted = state.open.as_ref().is_some_and(|open| open.doubts > 0);
+        let is_stuck = unfinished && state.problem == Some(Problem::WindowWontFinish)
+            || doubted && state.problem == Some(Problem::EntriesMissing);
         if !is_stuck && let Some(problem) = state.problem.take() {
             self.notes.push(Note::Recovered { lane: Some(lane), problem });
         }
     }
 }
 
-fn why_paused(problem: &Problem) -> WaitReason {
-    match problem {
+fn why_paused(pause: &Pause) -> WaitReason {
+    match &pause.problem {
         Problem::RateLimited => WaitReason::RateLimited,
+        problem if pause.is_asked => WaitReason::Asked { problem: problem.clone() },
         problem => WaitReason::Halted { problem: problem.clone() },
     }
 }
@@ -641,7 +846,13 @@ fn judge(open: &mut OpenWindow, received: &PageReceived) -> Verdict {
     if reaches_back {
         open.reached = page.oldest;
     }
-    open.stalled = if reaches_back { 0 } else { open.stalled.saturating_add(1) };
+    open.newest = open.newest.max(page.newest_inside);
+    open.empty = if page.entries == 0 { open.empty.saturating_add(1) } else { 0 };
+    open.stalled = match (reaches_back, page.entries) {
+        (true, _) => 0,
+        (false, 0) => open.stalled,
+        (false, _) => open.stalled.saturating_add(1),
+    };
     // A server that ignores `oldest` never says that the window is done (elastic/integrations issue 8163).
     if page.newest.is_some_and(|newest| newest < open.window.oldest()) {
         return Verdict::Drained;
@@ -654,7 +865,7 @@ fn judge(open: &mut OpenWindow, received: &PageReceived) -> Verdict {
         Verdict::Endless(RestartReason::SameCursorAgain)
     } else if open.page >= MAX_PAGES_PER_WALK {
         Verdict::Endless(RestartReason::TooManyPages)
-    } else if open.stalled > MAX_STALLED_PAGES {
+    } else if open.stalled > MAX_STALLED_PAGES || open.empty > MAX_EMPTY_PAGES {
         Verdict::Endless(RestartReason::NoProgress)
     } else {
         Verdict::Follow(next.clone())

@@ -1,5 +1,6 @@
 //! The question to Slack and what came of it.
 
+use super::problem::Problem;
 use super::state::Lane;
 use super::window::Window;
 use crate::time::{UnixMillis, UnixSeconds};
@@ -15,6 +16,8 @@ pub struct Request {
     pub window: Window,
     pub limit: u32,
     pub cursor: Option<String>,
+    /// Over a connection of its own, and past every cache: what came over the last one can't be.
+    pub anew: bool,
 }
 
 impl Request {
@@ -34,7 +37,8 @@ impl Request {
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cursor = if self.cursor.is_some() { "with cursor" } else { "first page" };
-        write!(f, "#{} {} {} limit {} {cursor}", self.window_no, self.lane, self.window, self.limit)
+        let anew = if self.anew { " anew" } else { "" };
+        write!(f, "#{} {} {} limit {} {cursor}{anew}", self.window_no, self.lane, self.window, self.limit)
     }
 }
 
@@ -48,6 +52,8 @@ pub struct PageSummary {
     pub oldest: Option<UnixSeconds>,
     /// Entries outside the window asked for. They are stored like all others.
     pub strays: u64,
+    /// Newest second inside the window that an entry gives as its own.
+    pub newest_inside: Option<UnixSeconds>,
 }
 
 impl PageSummary {
@@ -59,6 +65,7 @@ impl PageSummary {
             summary.new += u64::from(is_new);
             summary.strays += u64::from(!window.contains(date));
             summary.newest = summary.newest.max(Some(date));
+            summary.newest_inside = summary.newest_inside.max(Some(date).filter(|date| window.contains(*date)));
             summary.oldest = Some(summary.oldest.map_or(date, |oldest| oldest.min(date)));
         }
         summary
@@ -89,13 +96,15 @@ pub struct Failed {
     pub at: UnixMillis,
     /// The `Date` header, where there was an answer.
     pub server_date: Option<UnixSeconds>,
+    /// `Retry-After`, whatever it came with.
+    pub retry_after_s: Option<u64>,
     pub failure: Failure,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// 429.
-    RateLimited { retry_after_s: Option<u64> },
+    RateLimited,
     /// 400. Seen live without a body, so the code may be missing.
     BadRequest { error: Option<String> },
     /// 401.
@@ -104,12 +113,45 @@ pub enum Failure {
     Forbidden { error: Option<String> },
     /// 200 with `ok: false`.
     NotOk { error: Option<String> },
+    /// 404, 405 and 410: not the Audit Logs API.
+    NotThere,
+    /// 3xx. It isn't followed: the token would go where it points.
+    Redirected,
+    /// 407.
+    ProxyWantsSignIn,
+    /// 2xx, but no 200: there is no page in it.
+    NoPage { status: u16 },
     /// 5xx, and any status not listed here.
     Server { status: u16 },
     /// No answer: it may still have been counted.
     Network,
+    /// No answer within `slack.timeout`.
+    TimedOut,
+    /// The name of Slack's host could not be resolved.
+    NoSuchHost,
+    /// No connection that both sides trust.
+    Untrusted,
     /// An answer that ends early or isn't JSON.
     Body,
+}
+
+impl Failure {
+    /// Did Slack, or whoever stands in front of it, say anything?
+    pub fn is_answer(&self) -> bool {
+        !matches!(self, Self::Network | Self::TimedOut | Self::NoSuchHost | Self::Untrusted)
+    }
+
+    /// Is it the token that is refused? Then another one may be accepted at once.
+    pub fn is_about_token(&self) -> bool {
+        match self {
+            Self::Unauthorized => true,
+            Self::Forbidden { error } | Self::BadRequest { error } | Self::NotOk { error } => {
+                let problem = error.as_deref().and_then(Problem::of_account);
+                matches!(problem, Some(Problem::TokenRejected | Problem::MissingScope))
+            }
+            _ => false,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -120,7 +162,7 @@ mod tests {
     fn every_parameter_is_repeated_with_a_cursor_and_times_are_integers() {
         let window = Window::new(UnixSeconds(1_566_215_192), UnixSeconds(1_566_215_300)).unwrap();
         let cursor = Some("dGlt+/=".to_owned());
-        let request = Request { window_no: 1, lane: Lane::Live, window, limit: 1000, cursor };
+        let request = Request { window_no: 1, lane: Lane::Live, window, limit: 1000, cursor, anew: false };
         let expected = [("oldest", "1566215192"), ("latest", "1566215300"), ("limit", "1000"), ("cursor", "dGlt+/=")];
         assert_eq!(request.parameters(), expected.map(|(name, value)| (name, value.to_owned())));
         assert!(!format!("{request:?}").contains("dGlt"));
@@ -132,6 +174,7 @@ mod tests {
         let dates = [(15, true), (25, true), (9, false), (20, false)];
         let summary = PageSummary::of(window, dates.map(|(date, new)| (UnixSeconds(date), new)));
         let (oldest, newest) = (Some(UnixSeconds(9)), Some(UnixSeconds(25)));
-        assert_eq!(summary, PageSummary { entries: 4, new: 2, newest, oldest, strays: 2 });
+        let newest_inside = Some(UnixSeconds(20));
+        assert_eq!(summary, PageSummary { entries: 4, new: 2, newest, oldest, strays: 2, newest_inside });
     }
 }

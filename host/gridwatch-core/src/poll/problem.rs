@@ -31,8 +31,19 @@ pub enum Problem {
     /// 400 without a cursor: the time range is not accepted.
     RangeRefused,
     RateLimited,
+    /// 400 without a cursor and without a code.
+    RefusedWithoutReason,
     ServerFailing,
+    /// 3xx: something else answers in Slack's place.
+    Redirected,
+    /// 407.
+    ProxyWantsSignIn,
     Unreachable,
+    TimedOut,
+    NoSuchHost,
+    Untrusted,
+    /// Time that showed entries before shows none.
+    EntriesMissing,
     /// An answer that ends early or isn't JSON.
     BadBody,
     /// The same window had to be begun again and again.
@@ -80,7 +91,14 @@ impl Problem {
             Self::Refused { .. } => "refused",
             Self::RangeRefused => "range_refused",
             Self::RateLimited => "rate_limited",
+            Self::RefusedWithoutReason => "refused_without_reason",
             Self::ServerFailing => "server_failing",
+            Self::Redirected => "redirected",
+            Self::ProxyWantsSignIn => "proxy_wants_sign_in",
+            Self::TimedOut => "timed_out",
+            Self::NoSuchHost => "no_such_host",
+            Self::Untrusted => "untrusted",
+            Self::EntriesMissing => "entries_missing",
             Self::Unreachable => "unreachable",
             Self::BadBody => "bad_body",
             Self::WindowWontFinish => "window_wont_finish",
@@ -91,7 +109,8 @@ impl Problem {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::TokenRejected => {
-                "replace the token in `slack.token_file`: Slack no longer accepts it; polling resumes within a minute"
+                "replace the token in `slack.token_file`: Slack no longer accepts it; the new one is taken within seconds \
+                 (one from the environment needs a restart)"
             }
             Self::MissingScope => {
                 "add the user scope `auditlogs:read` to the app and install it again at organization level"
@@ -103,30 +122,64 @@ impl Problem {
             Self::WrongInstall => {
                 "install the app on the organization, not on a workspace, and use the token of that installation"
             }
-            Self::WrongEndpoint => "check `slack.base_url`: it should be https://api.slack.com/audit/v1",
+            Self::WrongEndpoint => {
+                "check `slack.base_url`, which is https://api.slack.com unless you changed it, and what answers there: \
+                 it has no Audit Logs API"
+            }
             Self::Forbidden => {
-                "check in this order: org owner token, organization level install, scope `auditlogs:read`, Enterprise plan"
+                "if it lasts longer than a minute, check in this order: a proxy in between, org owner token, organization \
+                 level install, scope `auditlogs:read`, Enterprise plan"
             }
             Self::Refused { .. } => "look the code up in Slack's audit logs documentation; polling keeps trying",
             Self::RangeRefused => {
                 "check the clock of this host and the oldest time asked for: Slack refuses the time range"
             }
             Self::RateLimited => {
-                "find other programs that read this organization's audit logs: they share one quota; or raise `headroom_percent`"
+                "find other programs that read this organization's audit logs: they share one quota; or lower \
+                 `slack.requests_per_minute`"
             }
-            Self::ServerFailing => "check https://slack-status.com: Slack answers with server errors",
-            Self::Unreachable => "check network, dns and proxy between this host and api.slack.com",
-            Self::BadBody => "check for a proxy that cuts or rewrites answers; smaller pages are being tried",
+            Self::RefusedWithoutReason => {
+                "look at https://slack-status.com and, if Slack is well, at this host's clock and at how far back `start` and \
+                 `backfill` reach: Slack answers 400 and doesn't say why; it is asked again"
+            }
+            Self::ServerFailing => {
+                "look at https://slack-status.com and at proxies in between: the answers are server errors; it is asked again"
+            }
+            Self::Redirected => {
+                "find what answers in Slack's place with a redirect (a proxy, a portal that wants a sign-in, a wrong \
+                 `slack.base_url`); it isn't followed, for the token would go there"
+            }
+            Self::ProxyWantsSignIn => {
+                "give the proxy's user and password in HTTPS_PROXY of gridwatch's environment, or let this host through"
+            }
+            Self::Unreachable => {
+                "check network, firewall and proxy between this host and Slack: no connection comes about"
+            }
+            Self::TimedOut => {
+                "check network and proxy between this host and Slack: answers don't come within `slack.timeout`"
+            }
+            Self::NoSuchHost => "check this host's name server: it can't resolve the name of Slack's host",
+            Self::Untrusted => {
+                "check for a proxy that opens TLS (its certificate has to be among this host's trusted ones) and this host's \
+                 clock: the connection isn't trusted"
+            }
+            Self::EntriesMissing => {
+                "look for a cache or a proxy in between: time that showed entries before now shows none; it is asked again, \
+                 and nothing is done with until it does"
+            }
+            Self::BadBody => {
+                "check for a proxy that cuts, rewrites or empties answers; they are asked for again, in smaller pages"
+            }
             Self::WindowWontFinish => {
                 "check the log for the reason of the restarts; smaller windows are being tried and nothing is skipped"
             }
         }
     }
 
-    /// How long to leave an account problem alone. A token may be replaced at any moment; plans and roles take longer.
+    /// How long to leave an account problem alone at most. A token may be replaced at any moment; plans and roles take longer.
     pub(super) fn retry_ms(&self) -> u64 {
         match self {
-            Self::TokenRejected | Self::Refused { .. } | Self::RangeRefused => 60_000,
+            Self::TokenRejected | Self::Refused { .. } | Self::Redirected | Self::ProxyWantsSignIn => 60_000,
             _ => MAX_WAIT_MS,
         }
     }
@@ -145,7 +198,14 @@ impl fmt::Display for Problem {
             Self::Refused { code } => write!(f, "Slack refused the request: {code}"),
             Self::RangeRefused => f.write_str("Slack refused the time range"),
             Self::RateLimited => f.write_str("Slack is limiting the rate"),
+            Self::RefusedWithoutReason => f.write_str("Slack refused the request without saying why"),
             Self::ServerFailing => f.write_str("Slack answers with server errors"),
+            Self::Redirected => f.write_str("a redirect came instead of Slack's answer"),
+            Self::ProxyWantsSignIn => f.write_str("the proxy wants a sign-in"),
+            Self::TimedOut => f.write_str("Slack doesn't answer in time"),
+            Self::NoSuchHost => f.write_str("the name of Slack's host can't be resolved"),
+            Self::Untrusted => f.write_str("no trusted connection to Slack comes about"),
+            Self::EntriesMissing => f.write_str("time that showed entries before shows none"),
             Self::Unreachable => f.write_str("Slack can't be reached"),
             Self::BadBody => f.write_str("Slack's answer was cut or is not JSON"),
             Self::WindowWontFinish => f.write_str("a window had to be begun again and again"),

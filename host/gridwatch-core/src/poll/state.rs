@@ -71,13 +71,31 @@ pub struct OpenWindow {
     pub(super) reached: Option<UnixSeconds>,
     /// What Slack's clock said when this walk began.
     pub(super) begun: Option<Begun>,
+    /// Restarts of the window as it is; `restarts` counts on through splits.
+    #[serde(default)]
+    pub(super) tries: u32,
+    /// Pages in a row without an entry.
+    #[serde(default)]
+    pub(super) empty: u32,
+    /// Newest second inside the window that this walk has shown.
+    #[serde(default)]
+    pub(super) newest: Option<UnixSeconds>,
+    /// Walks that ended without what was seen in this time before.
+    #[serde(default)]
+    pub(super) doubts: u32,
+    /// Old time that is looked at again without being due.
+    #[serde(default)]
+    pub(super) is_sample: bool,
 }
 
 /// Fixed by the first page of a walk: entries that appear later are newer than its cursor and never show in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Begun {
-    /// A moment Slack's clock had reached.
+    /// A moment that had passed by Slack's clock and by ours.
     pub(super) at: UnixSeconds,
+    /// The newest time that was worth asking for.
+    #[serde(default)]
+    pub(super) safe: UnixSeconds,
     /// Time after this was too young, or still to come, and doesn't count as drained.
     pub(super) settled: UnixSeconds,
 }
@@ -99,6 +117,11 @@ impl OpenWindow {
             stalled: 0,
             reached: None,
             begun: None,
+            tries: 0,
+            empty: 0,
+            newest: None,
+            doubts: 0,
+            is_sample: false,
         }
     }
 
@@ -109,6 +132,7 @@ impl OpenWindow {
             window: self.window,
             limit: self.limit,
             cursor: self.cursor.clone(),
+            anew: self.doubts > 0,
         }
     }
 
@@ -118,14 +142,28 @@ impl OpenWindow {
 
     /// Back to the first page of the same window.
     pub(super) fn restart(&mut self) {
+        self.rewind();
+        self.restarts = self.restarts.saturating_add(1);
+        self.tries = self.tries.saturating_add(1);
+    }
+
+    pub(super) fn rewind(&mut self) {
         self.cursor = None;
         self.page = 0;
         self.entries = 0;
         self.strays = 0;
         self.stalled = 0;
         self.reached = None;
+        self.newest = None;
+        self.empty = 0;
         self.begun = None;
-        self.restarts = self.restarts.saturating_add(1);
+    }
+
+    /// As much time as a third of the first page held: twice that, and the overlap, fit as well. `None` unless only that page
+    /// was read.
+    pub(super) fn fitting_s(&self) -> Option<u64> {
+        let reached = self.reached.filter(|_| self.page == 1)?;
+        Some((self.window.latest().0.saturating_sub(reached.0) / 3).max(1))
     }
 
     pub(super) fn ask_for_smaller_pages(&mut self) {
@@ -149,6 +187,9 @@ pub(super) struct LaneState {
 pub(super) struct Pause {
     pub(super) timer: Timer,
     pub(super) problem: Problem,
+    /// Slack said how long, so nothing shortens it.
+    #[serde(default)]
+    pub(super) is_asked: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,6 +222,23 @@ pub struct PollState {
     pub(super) pause: Option<Pause>,
     /// 429s in a row.
     pub(super) refusals: u32,
+    /// Account problems in a row.
+    #[serde(default)]
+    pub(super) halts: u32,
+    /// Newest second in which the live lane has seen an entry: the next walk over it has to show one.
+    #[serde(default)]
+    pub(super) anchor: Option<UnixSeconds>,
+    /// While the watermark is ahead of what may be asked for: to here live time has been read all the same.
+    #[serde(default)]
+    pub(super) followed: Option<UnixSeconds>,
+    /// Old ranges looked at again without being due, and when the next is wanted.
+    #[serde(default)]
+    pub(super) samples: u64,
+    /// Ids of entries since then are all known. In a state of an older version it isn't said how long they were kept.
+    #[serde(default)]
+    pub(super) ids_from: Option<UnixSeconds>,
+    #[serde(default)]
+    pub(super) sample_timer: Option<Timer>,
     pub(super) clock: SlackClock,
     pub(super) budget: Budget,
 }
@@ -211,6 +269,12 @@ impl PollState {
             live_timer: None,
             pause: None,
             refusals: 0,
+            halts: 0,
+            anchor: None,
+            followed: None,
+            samples: 0,
+            ids_from: None,
+            sample_timer: None,
             clock: SlackClock::default(),
             budget: Budget::new(&config.budget_limits()),
         }
@@ -284,9 +348,14 @@ impl PollState {
         &self.budget
     }
 
+    /// A lane's problem that Slack named a time for is the lane's all the same.
+    pub(super) fn is_of_all(&self, pause: &Pause) -> bool {
+        Lane::ALL.into_iter().all(|lane| self.lane(lane).problem.as_ref() != Some(&pause.problem))
+    }
+
     /// What is wrong at present; `None` as the lane means all of them.
     pub fn problems(&self) -> impl Iterator<Item = (Option<Lane>, &Problem)> {
-        let everywhere = self.pause.iter().map(|pause| (None, &pause.problem));
+        let everywhere = self.pause.iter().filter(|pause| self.is_of_all(pause)).map(|pause| (None, &pause.problem));
         everywhere.chain(Lane::ALL.into_iter().filter_map(|lane| Some((Some(lane), self.lane(lane).problem.as_ref()?))))
     }
 }

@@ -49,8 +49,24 @@ impl Shell {
     }
 
     fn fail(&mut self, request: &Request, failure: Failure) -> Commit {
+        self.fail_asking(request, failure, None)
+    }
+
+    fn fail_asking(&mut self, request: &Request, failure: Failure, retry_after_s: Option<u64>) -> Commit {
         let server_date = Some(self.now.seconds());
-        self.machine.apply(Outcome::Failed(Failed { request: request.clone(), at: self.now, server_date, failure }))
+        let request = request.clone();
+        self.machine.apply(Outcome::Failed(Failed { request, at: self.now, server_date, retry_after_s, failure }))
+    }
+
+    /// An empty last page with this `Date`.
+    fn empty(&mut self, request: &Request, server_date: Option<u64>) -> Commit {
+        self.machine.apply(Outcome::Page(PageReceived {
+            request: request.clone(),
+            received_at: self.now,
+            server_date: server_date.map(UnixSeconds),
+            page: PageSummary::default(),
+            next_cursor: None,
+        }))
     }
 
     /// Drains windows until live time is drained up to now.
@@ -119,7 +135,7 @@ fn a_window_restarted_too_often_is_split_slows_down_and_is_not_skipped() {
     let first = shell.request();
     let begin = shell.now;
     let mut request = first.clone();
-    for _ in 0..40 {
+    for _ in 0..60 {
         shell.page(&request, &[T - 3700], Some("a"));
         let second = shell.request();
         shell.fail(&second, Failure::BadRequest { error: Some("invalid_cursor".into()) });
@@ -167,7 +183,7 @@ fn retry_after_is_obeyed_to_the_second_and_bounded_at_an_hour() {
     for (asked, expected_ms) in [(1, 1000), (77, 77_000), (3600, 3_600_000), (u64::MAX, MAX_RETRY_AFTER_MS)] {
         let mut shell = shell();
         let request = shell.request();
-        shell.fail(&request, Failure::RateLimited { retry_after_s: Some(asked) });
+        shell.fail_asking(&request, Failure::RateLimited, Some(asked));
         assert_eq!(shell.wait(), (expected_ms, WaitReason::RateLimited));
         shell.now = shell.now.plus(expected_ms - 1);
         assert_eq!(shell.wait().0, 1);
@@ -192,6 +208,9 @@ fn account_problems_stop_all_lanes_say_what_to_do_and_are_retried() {
     let cases = [
         (Failure::Unauthorized, "token_rejected", 60_000),
         (Failure::NotOk { error: Some("token_expired".into()) }, "token_rejected", 60_000),
+        (Failure::NotThere, "wrong_endpoint", MAX_WAIT_MS),
+        (Failure::Redirected, "redirected", 60_000),
+        (Failure::ProxyWantsSignIn, "proxy_wants_sign_in", 60_000),
         (Failure::Forbidden { error: None }, "forbidden", MAX_WAIT_MS),
         (forbidden("missing_scope"), "missing_scope", MAX_WAIT_MS),
         (forbidden("feature_not_enabled"), "plan_lacks_audit_logs", MAX_WAIT_MS),
@@ -200,14 +219,20 @@ fn account_problems_stop_all_lanes_say_what_to_do_and_are_retried() {
         (Failure::BadRequest { error: Some("bad_endpoint".into()) }, "wrong_endpoint", MAX_WAIT_MS),
         (Failure::NotOk { error: Some("new_code".into()) }, "refused", 60_000),
     ];
-    for (failure, label, wait_ms) in cases {
+    for (failure, label, longest_ms) in cases {
         let mut shell = shell();
         let request = shell.request();
-        let problem = shell.fail(&request, failure).state.problems().next().unwrap().1.clone();
+        let problem = shell.fail(&request, failure.clone()).state.problems().next().unwrap().1.clone();
         assert_eq!(problem.label(), label);
         assert!(problem.advice().starts_with(|c: char| c.is_lowercase()));
-        assert_eq!(shell.wait(), (wait_ms, WaitReason::Halted { problem }));
-        assert_eq!(shell.request(), request);
+        assert_eq!(shell.wait(), (FIRST_HALT_MS, WaitReason::Halted { problem: problem.clone() }));
+        for _ in 0..10 {
+            assert_eq!(shell.request(), request);
+            shell.fail(&request, failure.clone());
+        }
+        assert_eq!(shell.wait(), (longest_ms, WaitReason::Halted { problem }));
+        shell.machine.try_now();
+        assert_eq!(shell.machine.next(Now { wall: shell.now }), Step::Fetch(request.clone()));
         shell.page(&request, &[], None);
         assert_eq!(shell.problems(), Vec::<&str>::new());
     }
@@ -371,12 +396,14 @@ fn a_state_of_another_version_or_one_that_contradicts_itself_is_refused() {
 
 #[test]
 fn a_restart_asks_again_at_once_unless_the_quota_was_used_up() {
-    for (failure, is_asked) in
-        [(Failure::Unauthorized, true), (Failure::RateLimited { retry_after_s: Some(60) }, false)]
-    {
+    for (failure, retry_after_s, is_asked) in [
+        (Failure::Unauthorized, None, true),
+        (Failure::RateLimited, Some(60), false),
+        (Failure::Server { status: 503 }, Some(60), false),
+    ] {
         let mut shell = shell();
         let request = shell.request();
-        shell.fail(&request, failure);
+        shell.fail_asking(&request, failure, retry_after_s);
         let (config, state) = (shell.machine.config().clone(), shell.machine.state().clone());
         let mut machine = Machine::resume(config, state, Ledger::default()).unwrap();
         // The budget of a resumed machine starts empty and has grown by then; the pauses are longer.
@@ -413,5 +440,219 @@ fn a_watermark_ahead_of_slacks_clock_still_asks_now_and_then() {
         assert!(shell.now.since(before) <= MAX_WAIT_MS);
         assert!(request.window.latest() <= shell.now.seconds().minus(60));
         assert_eq!(shell.page(&request, &[], None).state.watermark(), watermark);
+    }
+}
+
+/// At most so many seconds of asking until the watermark is at `end`, where `answer` does what a server does.
+fn drains_within(shell: &mut Shell, seconds: u64, end: u64, mut answer: impl FnMut(&mut Shell, &Request)) {
+    let began = shell.now;
+    while shell.machine.state().watermark() < Some(UnixSeconds(end)) {
+        let request = shell.request();
+        answer(shell, &request);
+        shell.now = shell.now.plus(100);
+        assert!(shell.now.since(began) < seconds * 1000, "at {:?}", shell.machine.state().watermark());
+    }
+}
+
+#[test]
+fn a_cursor_that_never_works_costs_seconds() {
+    let mut shell = Shell::new(|settings| settings.requests_per_minute = 6000);
+    let refused = || Failure::BadRequest { error: Some("invalid_cursor".into()) };
+    // An entry a second, a thousand a page.
+    drains_within(&mut shell, 20, T - 3601, |shell, request| {
+        let (oldest, latest) = (request.window.oldest().0, request.window.latest().0);
+        let dates: Vec<u64> = (oldest..=latest).rev().take(1000).collect();
+        match request.cursor {
+            Some(_) => shell.fail(request, refused()),
+            None => shell.page(request, &dates, (dates.len() == 1000).then_some("never")),
+        };
+    });
+}
+
+#[test]
+fn many_empty_pages_are_followed_to_what_is_behind_them() {
+    let mut shell = shell();
+    for page in 0..400 {
+        let request = shell.request();
+        assert_eq!(request.cursor.is_some(), page > 0, "page {page}");
+        shell.page(&request, &[], Some(&format!("cursor {page}")));
+    }
+    let request = shell.request();
+    assert_eq!(shell.page(&request, &[T - 3700], None).state.watermark(), Some(UnixSeconds(T - 3601)));
+}
+
+/// Polls once an interval for so long, with Slack's clock so far ahead; the watermark, and the youngest time read.
+fn polled(shell: &mut Shell, seconds: u64, ahead_s: u64) -> Vec<(u64, u64)> {
+    let until = shell.now.plus(seconds * 1000);
+    let mut read = Vec::new();
+    while shell.now < until {
+        let request = shell.request();
+        let date = shell.now.seconds().0 + ahead_s;
+        shell.empty(&request, Some(date));
+        if request.lane == Lane::Live {
+            read.push((request.window.oldest().0, request.window.latest().0));
+        }
+        assert!(shell.machine.state().watermark() < Some(shell.now.seconds()), "past our own clock");
+        shell.now = shell.now.plus(100);
+    }
+    read
+}
+
+#[test]
+fn a_wrong_date_blacks_nothing_out_while_it_lasts_or_after() {
+    let mut shell = shell();
+    shell.catch_up();
+    for ahead_s in [0, 3_600, 0] {
+        let before = shell.now.seconds().0;
+        let read = polled(&mut shell, 1_200, ahead_s);
+        assert!(read.len() >= 35, "{} polls in 20 minutes", read.len());
+        // Every second is read again when it is old enough, at the usual pace.
+        let mut done = before - 60;
+        for (oldest, latest) in read {
+            assert!(oldest <= done + 1, "a hole from {done} to {oldest}");
+            done = done.max(latest.min(shell.now.seconds().0)).min(latest);
+        }
+        assert!(shell.machine.state().watermark() >= Some(shell.now.seconds().minus(60 + 62)));
+    }
+}
+
+#[test]
+fn a_refusal_of_what_a_wrong_date_allowed_is_no_reason_to_wait() {
+    let mut shell = shell();
+    shell.catch_up();
+    let (mut refusals, mut polls) = (0, 0);
+    let until = shell.now.plus(1_200_000);
+    while shell.now < until {
+        let request = shell.request();
+        if request.window.latest() > shell.now.seconds() {
+            refusals += 1;
+            let failure = Failure::BadRequest { error: Some("invalid_range".into()) };
+            let (at, server_date) = (shell.now, Some(shell.now.seconds().plus(3600)));
+            let failed = Failed { request, at, server_date, retry_after_s: None, failure };
+            shell.machine.apply(Outcome::Failed(failed));
+        } else {
+            polls += 1;
+            let date = shell.now.seconds().0 + 3600;
+            shell.empty(&request, Some(date));
+        }
+        shell.now = shell.now.plus(100);
+    }
+    assert_eq!(refusals, 1);
+    assert!(polls >= 35, "{polls}");
+    assert_eq!(shell.problems(), Vec::<&str>::new());
+}
+
+#[test]
+fn without_a_date_a_step_of_our_clock_and_back_loses_no_time() {
+    let mut shell = Shell::new(|settings| settings.start = UnixSeconds(T - 600));
+    let poll = |shell: &mut Shell| {
+        let request = shell.request();
+        shell.empty(&request, None);
+        shell.now = shell.now.plus(100);
+        request
+    };
+    (0..5).for_each(|_| drop(poll(&mut shell)));
+    let before = shell.now;
+    shell.now = shell.now.plus(10_800_000);
+    (0..30).for_each(|_| drop(poll(&mut shell)));
+    // Three hours ahead for a quarter of an hour; then it is put right.
+    shell.now = UnixMillis(shell.now.0 - 10_800_000);
+    assert!(shell.machine.ahead_s(shell.now) > 9_000);
+    let first = poll(&mut shell);
+    assert!(first.window.oldest() <= before.seconds(), "{first:?} begins after {before}");
+    let mut done = first.window.latest();
+    assert!(matches!(shell.wait().1, WaitReason::WatermarkAhead { by_s } if by_s > 9_000));
+    for _ in 0..20 {
+        let from = shell.now;
+        let request = poll(&mut shell);
+        assert!(shell.now.since(from) <= 31_000);
+        assert!(request.window.oldest() <= done.plus(1));
+        done = request.window.latest();
+    }
+    assert_eq!(done, shell.now.seconds().minus(60));
+}
+
+#[test]
+fn a_walk_without_what_was_there_before_is_made_again_over_another_connection() {
+    let mut shell = shell();
+    shell.catch_up();
+    let request = shell.request();
+    let seen = request.window.latest().0 - 5;
+    shell.page(&request, &[seen], None);
+    let request = shell.request();
+    assert!(!request.anew && request.window.contains(UnixSeconds(seen)));
+    let before = shell.machine.state().watermark();
+    let commit = shell.page(&request, &[], None);
+    assert_eq!((commit.drained, commit.state.watermark()), (None, before));
+    let again = shell.machine.next(Now { wall: shell.now });
+    assert_eq!(again, Step::Fetch(Request { anew: true, ..request.clone() }), "at once");
+    let Step::Fetch(again) = again else { unreachable!() };
+    shell.page(&again, &[], None);
+    assert_eq!(shell.problems(), ["entries_missing"]);
+    let again = shell.request();
+    shell.page(&again, &[seen + 20, seen], None);
+    assert_eq!(shell.machine.state().watermark(), Some(request.window.latest()));
+    assert_eq!(shell.problems(), Vec::<&str>::new());
+    // Which doesn't go on for ever.
+    let begin = shell.now;
+    let mut doubts = 0;
+    while shell.machine.state().watermark() <= Some(request.window.latest()) {
+        let request = shell.request();
+        shell.page(&request, &[], None);
+        doubts += u32::from(request.lane == Lane::Live);
+    }
+    assert_eq!(doubts, DOUBTS_BEFORE_BELIEF + 1);
+    assert!(shell.now.since(begin) > 600_000, "{}", shell.now.since(begin));
+}
+
+#[test]
+fn time_that_was_old_when_it_was_read_is_read_once_more() {
+    let mut shell = Shell::new(|settings| settings.start = UnixSeconds(T - 5 * 86_400));
+    shell.catch_up();
+    let mut again = Vec::new();
+    while shell.now < UnixSeconds(T + 3_000).millis() {
+        let request = shell.request();
+        let old = Window::of(request.window.oldest(), request.window.latest().min(UnixSeconds(T - 2 * 86_400)));
+        again.extend(old.filter(|_| request.lane == Lane::Reread));
+        shell.page(&request, &[], None);
+    }
+    let seconds: u64 = again.iter().map(|window| window.length_s()).sum();
+    assert!((3 * 86_400 - 3_600..=3 * 86_400 + 3_600).contains(&seconds), "{seconds} s in {again:?}");
+}
+
+#[test]
+fn old_time_is_looked_at_again_with_what_is_to_spare() {
+    let mut shell = Shell::new(|settings| settings.start = UnixSeconds(T - 40 * 86_400));
+    shell.catch_up();
+    shell.machine.forgot_ids_before(UnixSeconds(T - 32 * 86_400));
+    let (mut ages, until) = (Vec::new(), shell.now.plus(2 * 86_400_000));
+    while shell.now < until {
+        let request = shell.request();
+        let age_s = shell.now.seconds().0 - request.window.latest().0;
+        let commit = shell.page(&request, &[], None);
+        if commit.drained.is_some_and(|drained| drained.is_sample) {
+            assert_eq!((request.lane, request.window.length_s()), (Lane::Reread, 3600));
+            ages.push(age_s / 86_400);
+        }
+    }
+    for (younger, older) in [(2, 7), (7, 14), (14, 30)] {
+        let looked = ages.iter().filter(|age| (younger..older).contains(*age)).count();
+        assert!(looked > 40, "{looked} looks at time of {younger} to {older} days");
+    }
+    assert!(ages.iter().all(|age| (2..30).contains(age)) && ages.len() < 300, "{ages:?}");
+}
+
+#[test]
+fn a_retry_after_holds_with_any_answer_and_a_capped_one_is_told() {
+    for failure in [Failure::Server { status: 503 }, Failure::Forbidden { error: None }, Failure::NotThere] {
+        let mut shell = shell();
+        let request = shell.request();
+        shell.fail_asking(&request, failure.clone(), Some(400));
+        assert_eq!(shell.wait().0, 400_000, "{failure:?}");
+        assert_eq!(shell.problems().len(), 1);
+        let request = shell.request();
+        let commit = shell.fail_asking(&request, failure, Some(99_999_999));
+        assert!(commit.notes.contains(&Note::RetryAfterCapped { asked_s: 99_999_999 }), "{:?}", commit.notes);
+        assert_eq!(shell.wait().0, MAX_RETRY_AFTER_MS);
     }
 }

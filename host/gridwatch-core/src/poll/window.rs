@@ -63,12 +63,6 @@ impl Window {
     pub fn contains(self, at: UnixSeconds) -> bool {
         self.oldest <= at && at <= self.latest
     }
-
-    /// The older and the newer half, without a shared second. `None` for a single second.
-    pub(super) fn halves(self) -> Option<(Self, Self)> {
-        let middle = UnixSeconds(self.oldest.0 + (self.latest.0 - self.oldest.0) / 2);
-        Some((Self::of(self.oldest, middle)?, Self::of(middle.plus(1), self.latest)?))
-    }
 }
 
 /// `2026-08-01T00:00:00Z..2026-08-01T00:59:59Z`, both ends inside.
@@ -87,14 +81,6 @@ mod tests {
         assert!(Window::new(UnixSeconds(2), UnixSeconds(1)).is_err());
         assert!(serde_json::from_str::<Window>(r#"{"oldest":2,"latest":1}"#).is_err());
         assert_eq!(Window::new(UnixSeconds(2), UnixSeconds(2)).unwrap().length_s(), 1);
-    }
-
-    #[test]
-    fn halves_cover_the_window_once() {
-        let window = Window::new(UnixSeconds(10), UnixSeconds(14)).unwrap();
-        let (older, newer) = window.halves().unwrap();
-        assert_eq!((older.oldest().0, older.latest().0, newer.oldest().0, newer.latest().0), (10, 12, 13, 14));
-        assert!(Window::new(UnixSeconds(10), UnixSeconds(10)).unwrap().halves().is_none());
     }
 
     #[test]

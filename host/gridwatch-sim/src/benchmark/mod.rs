@@ -23,15 +23,13 @@ use std::vec::IntoIter;
 use serde::{Deserialize, Serialize};
 
 use crate::internet::{self, NETWORKS, Network};
+use crate::org::cast::{DOMAINS, PROVISIONING_CLIENT, Provisioning};
 use crate::org::{Org, SimEntry, Story, User};
 use life::Job;
 use workday::Past;
 use world::{STRANGER, World};
 
 pub(crate) const SECS_A_DAY: u64 = 86_400;
-
-/// Of everybody in the cast but guests, and of the services.
-const EMAIL_DOMAIN: &str = "nordlicht.example";
 
 /// What to generate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,8 +128,9 @@ pub enum Variant {
     Slow,
 }
 
-/// What an operator would tell a detector, because the log alone doesn't say it. Ids, unless said otherwise.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What an operator would tell a detector, because the log alone doesn't say it. Ids, unless said otherwise. The default is what
+/// an operator says who says nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// CIDRs of the organization's own.
     pub corporate_egress: Vec<String>,
@@ -153,6 +152,9 @@ pub struct Facts {
     /// Apps that run on the organization's own servers: backup, build robot.
     pub service_apps: Vec<String>,
     pub provisioning_app: String,
+    /// User id and client under which the identity provider acts, where it does so as a person's account.
+    pub provisioning_accounts: Vec<String>,
+    pub provisioning_clients: Vec<String>,
     /// The app that reads the audit log.
     pub watcher_app: String,
     /// Organizations that are dealt with every day.
@@ -170,11 +172,13 @@ impl Facts {
     /// | setting | what |
     /// |---|---|
     /// | `export_actors`, `security_team`, `responders`, `legal_team`, `it_admins` | who does what for a living |
-    /// | `provisioning_apps`, `bulk_apps`, `service_apps`, `own_app` | the identity provider's app, those that read in bulk, those that run on own machines, and the one that reads the audit log |
+    /// | `provisioning_apps`, `provisioning_accounts`, `provisioning_clients` | the identity provider, by what shows of it |
+    /// | `bulk_apps`, `service_apps`, `own_app` | the apps that read in bulk, those that run on own machines, and the one that reads the audit log |
     /// | `own_teams`, `own_domains`, `own_networks` | what is the organization's own |
     /// | `known_partners` | organizations dealt with every day |
     /// | `incident_channels`, `decoy_channels`, `decoy_files` | what is dear, and what nobody has a reason to touch |
     pub fn settings(&self) -> Vec<(&'static str, Vec<String>)> {
+        let one = |id: &String| if id.is_empty() { Vec::new() } else { vec![id.clone()] };
         vec![
             ("export_actors", self.export_actors.clone()),
             ("security_team", self.security_team.clone()),
@@ -182,8 +186,10 @@ impl Facts {
             ("legal_team", self.legal_team.clone()),
             ("it_admins", self.it_admins.clone()),
             ("bulk_apps", self.bulk_apps.clone()),
-            ("provisioning_apps", vec![self.provisioning_app.clone()]),
-            ("own_app", vec![self.watcher_app.clone()]),
+            ("provisioning_apps", one(&self.provisioning_app)),
+            ("provisioning_accounts", self.provisioning_accounts.clone()),
+            ("provisioning_clients", self.provisioning_clients.clone()),
+            ("own_app", one(&self.watcher_app)),
             ("service_apps", self.service_apps.clone()),
             ("own_teams", self.own_teams.clone()),
             ("own_domains", self.email_domains.clone()),
@@ -211,12 +217,13 @@ impl Facts {
             there.filter(|(i, c)| *i != world.decoy_channel && fits(&c.name)).map(|(_, c)| c).collect::<Vec<_>>()
         };
         let private = |c: &&&crate::org::cast::Channel| c.privacy != "public";
+        let by_account = world.cast.provisioning == Provisioning::ByAccount;
         let own_teams = std::iter::once(&world.cast.enterprise.id).chain(world.cast.workspaces.iter().map(|w| &w.id));
         Self {
             corporate_egress: vec!["198.51.100.0/24".into()],
             own_asns: internet::own_asns(),
             own_teams: own_teams.cloned().collect(),
-            email_domains: vec![EMAIL_DOMAIN.into()],
+            email_domains: DOMAINS.map(String::from).into(),
             it_admins: team(Job::It),
             legal_team: team(Job::Counsel),
             export_actors: [team(Job::Compliance), vec![world.backup.account.user.id.clone()]].concat(),
@@ -224,6 +231,8 @@ impl Facts {
             bulk_apps: vec![world.discovery.app.id.clone(), world.backup.app.id.clone()],
             service_apps: vec![world.backup.app.id.clone(), world.ci.app.id.clone()],
             provisioning_app: world.cast.provisioning_app.id.clone(),
+            provisioning_accounts: by_account.then(|| world.cast.provisioner.user.id.clone()).into_iter().collect(),
+            provisioning_clients: by_account.then(|| PROVISIONING_CLIENT.into()).into_iter().collect(),
             watcher_app: world.watcher.id.clone(),
             known_partners: world.partners[..STRANGER].iter().map(|p| p.team.clone()).collect(),
             sensitive_channels: channels(&["legal", "payroll", "recruiting"])

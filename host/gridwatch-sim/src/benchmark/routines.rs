@@ -3,12 +3,12 @@
 use super::SECS_A_DAY;
 use super::life::{FRIDAY, Job, MONDAY, weekday};
 use super::stage::{HOUR, MINUTE, Stage};
-use super::world::{Device, STRANGER, World};
+use super::world::{Device, STRANGER, World, newcomer};
 use crate::internet;
+use crate::org::cast::DOMAINS;
 use crate::org::dice::Dice;
-use crate::org::entities;
-use crate::org::entry::{Context, Entity};
-use crate::org::{SimEntry, tail};
+use crate::org::entry::{Context, Entity, location_of};
+use crate::org::{Role, SimEntry, background, entities, names, oauth, tail};
 use crate::wire::object;
 
 /// On which days something happens.
@@ -42,11 +42,12 @@ const ROUTINES: &[Routine] = &[
     Routine(On(2), Exactly(1), [8, 15], promote_by_provisioning),
     Routine(On(4), Exactly(1), [8, 15], demote),
     Routine(Once(6), Exactly(1), [9, 12], promote_by_hand),
-    Routine(On(3), Exactly(2), [8, 15], assign_channel_manager),
+    Routine(On(3), Exactly(2), [8, 15], assign_role_in_workspace),
+    Routine(Workdays, PerThousand(2), [7, 17], hand_over_channel),
     Routine(Workdays, PerThousand(1), [7, 16], reset_sessions_for_helpdesk),
     Routine(On(3), PerThousand(1), [8, 15], rename_after_marriage),
-    Routine(Workdays, PerThousand(1), [8, 16], add_directory_app),
-    Routine(Workdays, PerThousand(4), [6, 18], authorize_again),
+    Routine(Workdays, PerThousand(1), [8, 16], approve_app),
+    Routine(Workdays, PerThousand(20), [6, 18], authorize_again),
     Routine(On(FRIDAY), Exactly(1), [9, 14], remove_directory_app),
     Routine(Daily, Exactly(5), [6, 20], deploy),
     Routine(Workdays, PerThousand(60), [0, 24], bot_upload),
@@ -55,6 +56,13 @@ const ROUTINES: &[Routine] = &[
     Routine(Workdays, PerThousand(1), [7, 17], partner_direct_message),
     Routine(On(3), Exactly(1), [9, 15], tidy_channels),
     Routine(On(MONDAY), Exactly(1), [9, 15], start_project),
+    Routine(On(2), Exactly(1), [9, 14], five_make_fifty_channels),
+    Routine(Once(3), Exactly(1), [9, 14], make_workspace),
+    Routine(Once(7), Exactly(1), [5, 17], leave_in_a_batch),
+    Routine(Once(22), Exactly(1), [5, 17], leave_in_a_batch),
+    Routine(Once(6), Exactly(1), [5, 8], come_in_a_batch),
+    Routine(On(3), PerThousand(1), [8, 15], hand_over_service),
+    Routine(Daily, PerThousand(3), [6, 20], preview_a_link),
     Routine(Daily, Exactly(1), [2, 3], retention_job),
     Routine(Workdays, PerThousand(1), [7, 17], moderate),
     Routine(Workdays, PerThousand(2), [6, 18], dlp_hit),
@@ -65,6 +73,7 @@ const ROUTINES: &[Routine] = &[
     Routine(On(0), Exactly(1), [3, 4], weekly_export),
     Routine(Every(10), Exactly(1), [9, 12], compliance_export),
     Routine(Workdays, Exactly(4), [7, 17], search_audit_log),
+    Routine(Workdays, Exactly(2), [7, 17], look_at_audit_dashboard),
     Routine(Every(9), Exactly(1), [9, 15], strengthen),
     Routine(Workdays, Exactly(2), [8, 16], quiet_preference),
     Routine(Daily, PerThousand(3), [0, 24], lone_anomaly),
@@ -126,21 +135,20 @@ fn anybody(stage: &mut Stage<'_>) -> usize {
 
 fn sync_group(stage: &mut Stage<'_>) {
     let world = stage.world;
-    let by = &world.cast.provisioner;
     let action = if stage.dice.percent(60) { "user_added_to_usergroup" } else { "user_removed_from_usergroup" };
-    let context = world.provisioning();
-    let group = entities::any("usergroup", &world.cast, by, &mut stage.dice);
-    stage.act(action, by, group.clone(), &context);
+    let group = entities::any("usergroup", &world.cast, &world.cast.provisioner, &mut stage.dice);
+    // A sync writes all of a group's changes at once.
+    for _ in 0..stage.dice.between(1, 12) {
+        stage.provision(action, group.clone());
+    }
     stage.wait(1);
-    stage.act("usergroup_updated", by, group, &context);
+    stage.provision("usergroup_updated", group);
 }
 
 /// IT's own people only: the identity provider has a group for it.
 fn promote_by_provisioning(stage: &mut Stage<'_>) {
     let (target, _) = it_at_desk(stage);
-    let world = stage.world;
-    let context = world.provisioning();
-    stage.act("role_change_to_admin", &world.cast.provisioner, entities::user(world.person(target)), &context);
+    stage.provision("role_change_to_admin", entities::user(stage.world.person(target)));
 }
 
 fn demote(stage: &mut Stage<'_>) {
@@ -159,14 +167,29 @@ fn promote_by_hand(stage: &mut Stage<'_>) {
     stage.act("role_change_to_admin", world.person(0), entities::user(world.person(target)), &context);
 }
 
-fn assign_channel_manager(stage: &mut Stage<'_>) {
+/// IT gives somebody a system role in one workspace, mostly that of managing its channels.
+fn assign_role_in_workspace(stage: &mut Stage<'_>) {
     let (by, context) = it_at_desk(stage);
     let target = anybody(stage);
     let world = stage.world;
-    let role = entities::any("role", &world.cast, world.person(by), &mut stage.dice);
-    stage.act_with("role_assigned", world.person(by), role, &context, |o| {
-        o.str("target_user", &world.person(target).user.id).str("target_entity", &world.cast.workspaces[0].id);
-    });
+    let role = stage.dice.weighted(&[(60, 4), (30, 1), (10, 0)]);
+    let scope = stage.dice.pick(&world.cast.workspaces).id.clone();
+    stage.assign_role(role, world.person(by), world.person(target), &scope, &context);
+}
+
+/// Whoever made a channel makes a colleague its manager too, and at times gives the role up.
+fn hand_over_channel(stage: &mut Stage<'_>) {
+    let (from, to) = (anybody(stage), anybody(stage));
+    let context = stage.desk(from);
+    let world = stage.world;
+    let channel = world.cast.channels[world.some_channel(&mut stage.dice)].id.clone();
+    let (from, to) = (world.person(from), world.person(to));
+    stage.assign_role(0, from, to, &channel, &context);
+    if stage.dice.percent(40) {
+        stage.pause(MINUTE);
+        let details = background::role_details(&from.user.id, &channel);
+        stage.record("role_removed", &from.wire, entities::system_role(0), &context, Some(details));
+    }
 }
 
 /// One lost phone, one session reset.
@@ -179,38 +202,31 @@ fn reset_sessions_for_helpdesk(stage: &mut Stage<'_>) {
 
 fn rename_after_marriage(stage: &mut Stage<'_>) {
     let target = anybody(stage);
-    let world = stage.world;
-    let context = world.provisioning();
-    stage.act_with(
-        "user_email_updated",
-        &world.cast.provisioner,
-        entities::user(world.person(target)),
-        &context,
-        |o| {
-            o.str("email", &world.person(target).user.email);
-        },
-    );
+    let person = stage.world.person(target);
+    stage.provision_with("user_email_updated", entities::user(person), |o| {
+        o.str("email", &person.user.email);
+    });
 }
 
-fn add_directory_app(stage: &mut Stage<'_>) {
+/// Somebody asked for an app: IT approves it, and whoever asked ends the OAuth flow.
+fn approve_app(stage: &mut Stage<'_>) {
     let (by, context) = it_at_desk(stage);
+    let who = anybody(stage);
     let world = stage.world;
-    let app = entities::app(stage.dice.pick(&world.cast.apps));
-    stage.act("app_approved", world.person(by), app.clone(), &context);
+    let app = stage.dice.pick(&world.cast.apps);
+    stage.act("app_approved", world.person(by), entities::app(app), &context);
     stage.pause(10 * MINUTE);
-    stage.act("app_installed", world.person(by), app, &context);
+    let location = location_of(&world.cast, world.person(who), &mut stage.dice);
+    stage.done.extend(oauth::install(stage.at, app, world.person(who), location, &world.cast, &mut stage.dice));
 }
 
 /// Slack says "expanded" when an app is merely authorized again with the scopes it has.
 fn authorize_again(stage: &mut Stage<'_>) {
     let who = anybody(stage);
-    let context = stage.desk(who);
     let world = stage.world;
     let app = stage.dice.pick(&world.cast.apps);
-    let scopes: Vec<&str> = app.scopes.iter().chain(app.bot_scopes).copied().collect();
-    stage.act_with("app_scopes_expanded", world.person(who), entities::app(app), &context, |o| {
-        o.flag("is_internal_integration", false).strs("new_scopes", &scopes).strs("previous_scopes", &scopes);
-    });
+    let location = location_of(&world.cast, world.person(who), &mut stage.dice);
+    stage.done.push(oauth::authorize_again(stage.at, app, world.person(who), location, &mut stage.dice));
 }
 
 fn remove_directory_app(stage: &mut Stage<'_>) {
@@ -321,11 +337,109 @@ fn start_project(stage: &mut Stage<'_>) {
     let (by, context) = it_at_desk(stage);
     let world = stage.world;
     for n in 0..stage.dice.between(4, 10) {
-        let private = n % 3 == 0;
-        let action = if private { "private_channel_created" } else { "public_channel_created" };
-        let channel = world.new_channel(private, &mut stage.dice);
-        stage.bare(action, world.person(by), channel, &context);
+        stage.make_channel(world.person(by), n % 3 == 0, &context);
         stage.pause(50);
+    }
+}
+
+/// Five ordinary members set up a project: ten channels each within most of an hour.
+fn five_make_fifty_channels(stage: &mut Stage<'_>) {
+    let begin = stage.at;
+    for _ in 0..5 {
+        let maker = anybody(stage);
+        stage.at = begin;
+        let context = stage.desk(maker);
+        for n in 0..10 {
+            let channel = stage.make_channel(stage.world.person(maker), n % 2 == 0, &context);
+            let colleague = anybody(stage);
+            if n % 3 == 0 && colleague != maker {
+                let world = stage.world;
+                stage.assign_role(0, world.person(maker), world.person(colleague), &channel.id, &context);
+            }
+            stage.pause(4 * MINUTE);
+        }
+    }
+}
+
+/// The owner makes one more workspace.
+fn make_workspace(stage: &mut Stage<'_>) {
+    let desk = stage.desk(0);
+    let world = stage.world;
+    let context = Context { location: world.cast.enterprise_location(), ..desk };
+    stage.done.extend(background::make_workspace(stage.at, world.person(0), &context, &mut stage.dice));
+}
+
+/// Accounts of people whom the identity provider knows and the log has not seen for long.
+fn strangers(stage: &mut Stage<'_>, count: u64) -> Vec<Entity> {
+    let team = &stage.world.cast.workspaces[0].id;
+    let person = |stage: &mut Stage<'_>| {
+        let number = stage.dice.between(10_000, 99_999) as usize;
+        let (name, mailbox) = names::person(&mut stage.dice, number);
+        let id = stage.dice.id("U");
+        newcomer(&id, &name, &format!("{mailbox}@{}", DOMAINS[0]), Role::Member, team)
+    };
+    (0..count).map(|_| person(stage)).collect()
+}
+
+/// A contract ends, or a quarter: 25 leavers in a row, several a second.
+fn leave_in_a_batch(stage: &mut Stage<'_>) {
+    let world = stage.world;
+    for (n, leaver) in strangers(stage, 25).into_iter().enumerate() {
+        stage.provision("user_deactivated", leaver.clone());
+        for _ in 0..stage.dice.between(1, 3) {
+            let group = entities::any("usergroup", &world.cast, &world.cast.provisioner, &mut stage.dice);
+            stage.provision("user_removed_from_usergroup", group);
+        }
+        stage.provision("user_session_invalidated", leaver.clone());
+        if n % 10 == 3 {
+            let app = entities::app(stage.dice.pick(&world.cast.apps));
+            stage.provision_with("app_token_preserved", app, |o| {
+                o.strs("scopes", &["chat:write"]);
+            });
+        }
+        let secs = stage.dice.below(3);
+        stage.wait(secs);
+    }
+}
+
+/// The same at the other end: a class of new people, on one morning.
+fn come_in_a_batch(stage: &mut Stage<'_>) {
+    let world = stage.world;
+    for joiner in strangers(stage, 20) {
+        stage.provision("user_created", joiner);
+        let group = entities::any("usergroup", &world.cast, &world.cast.provisioner, &mut stage.dice);
+        stage.provision("user_added_to_usergroup", group);
+        let secs = stage.dice.below(2);
+        stage.wait(secs);
+    }
+}
+
+/// A service account gets another owner: Slack has it among the acts on channels, and its entity is a user.
+fn hand_over_service(stage: &mut Stage<'_>) {
+    let (by, context) = it_at_desk(stage);
+    let world = stage.world;
+    let service = [&world.discovery, &world.backup, &world.ci][stage.dice.below(3) as usize];
+    stage.bare("service_owner_transferred", world.person(by), entities::user(&service.account), &context);
+}
+
+/// A robot that previews links follows one that needs a sign-in, and fails in the name of whoever's link it was.
+fn preview_a_link(stage: &mut Stage<'_>) {
+    const ROBOTS: &[&str] = &[
+        "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
+        "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+        "Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5 skype-url-preview@microsoft.com",
+    ];
+    let who = anybody(stage);
+    let world = stage.world;
+    let context = Context {
+        ip: internet::app_server(stage.dice.below(60)),
+        ua: (*stage.dice.pick(ROBOTS)).into(),
+        ..Context::server_side(location_of(&world.cast, world.person(who), &mut stage.dice))
+    };
+    for _ in 0..stage.dice.between(1, 3) {
+        stage.fail_login(world.person(who), &context);
+        let secs = stage.dice.below(2);
+        stage.wait(secs);
     }
 }
 
@@ -456,6 +570,19 @@ fn search_audit_log(stage: &mut Stage<'_>) {
     stage.bare("audit_logs_records_searched", world.person(by), entities::enterprise(&world.cast), &context);
 }
 
+/// Each page of the dashboard is an entry that calls itself an anomaly.
+fn look_at_audit_dashboard(stage: &mut Stage<'_>) {
+    let by = if stage.dice.percent(60) { one_of(stage, Job::Security) } else { it_at_desk(stage).0 };
+    let desk = stage.desk(by);
+    let world = stage.world;
+    let context = Context { location: world.cast.enterprise_location(), ..desk };
+    for _ in 0..stage.dice.between(3, 12) {
+        let enterprise = entities::enterprise(&world.cast);
+        stage.bare("audit_logs_records_searched_anomaly", world.person(by), enterprise, &context);
+        stage.pause(15);
+    }
+}
+
 /// Settings made stricter, which no rule should mind.
 fn strengthen(stage: &mut Stage<'_>) {
     const STRICTER: &[(&str, &str, &str)] = &[
@@ -478,7 +605,8 @@ fn quiet_preference(stage: &mut Stage<'_>) {
     let (by, context) = it_at_desk(stage);
     let action = *stage.dice.pick(QUIET);
     let world = stage.world;
-    stage.act(action, world.person(by), entities::workspace(&world.cast, 0), &context);
+    let place = stage.dice.below(world.cast.workspaces.len() as u64) as usize;
+    stage.act(action, world.person(by), entities::workspace(&world.cast, place), &context);
 }
 
 /// Slack notices that an address is new; for one in ten, a traveller, that the network is too.

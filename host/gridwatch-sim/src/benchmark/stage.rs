@@ -2,10 +2,10 @@
 
 use super::SECS_A_DAY;
 use super::world::{Device, World};
-use crate::org::cast::Person;
+use crate::org::cast::{Channel, Person};
 use crate::org::dice::Dice;
 use crate::org::entry::{Context, Draft, Entity, Session};
-use crate::org::{SimEntry, details};
+use crate::org::{SimEntry, background, details, entities};
 use crate::wire::{Obj, object};
 
 pub(crate) const MINUTE: u64 = 60;
@@ -95,6 +95,34 @@ impl<'w> Stage<'w> {
         self.act_with(pref, who, entity, context, |o| {
             o.raw("new_value", new).raw("previous_value", previous);
         });
+    }
+
+    /// An act of the identity provider.
+    pub(crate) fn provision(&mut self, action: &str, entity: Entity) {
+        let world = self.world;
+        let context = world.cast.provisioning(action);
+        self.act(action, &world.cast.provisioner, entity, &context);
+    }
+
+    /// The same with details of its own.
+    pub(crate) fn provision_with(&mut self, action: &str, entity: Entity, fill: impl FnOnce(&mut Obj<'_>)) {
+        let world = self.world;
+        let context = world.cast.provisioning(action);
+        self.act_with(action, &world.cast.provisioner, entity, &context, fill);
+    }
+
+    /// Somebody makes a channel and is its manager from that second on. Returns the channel.
+    pub(crate) fn make_channel(&mut self, who: &Person, private: bool, context: &Context) -> Channel {
+        let channel = self.world.new_channel(private, &mut self.dice);
+        let entries = background::make_channel(self.at, who, &channel, context, &mut self.dice);
+        self.done.extend(entries);
+        channel
+    }
+
+    /// Somebody gets one of the system roles for a channel, a workspace or the organization.
+    pub(crate) fn assign_role(&mut self, role: usize, by: &Person, to: &Person, scope: &str, context: &Context) {
+        let details = background::role_details(&to.user.id, scope);
+        self.record("role_assigned", &by.wire, entities::system_role(role), context, Some(details));
     }
 
     /// Somebody joins a channel of their own accord.

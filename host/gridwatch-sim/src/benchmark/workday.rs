@@ -9,10 +9,10 @@ use super::life::{Job, Shift, weekday};
 use super::stage::{HOUR, MINUTE, Stage};
 use super::world::{Device, World};
 use crate::internet;
+use crate::org::cast::App;
 use crate::org::dice::{Dice, mixed};
-use crate::org::entities;
-use crate::org::entry::{Context, Session};
-use crate::org::{Role, SimEntry};
+use crate::org::entry::{Context, Entity, Session, location_of};
+use crate::org::{Role, SimEntry, entities, oauth};
 
 const VIDEO_ENTRIES: u64 = 19;
 
@@ -51,9 +51,14 @@ enum Scene {
     Huddle,
     /// An assistant reads a few things for somebody.
     Assistant,
+    MakeChannel,
+    /// A harmless app of the directory, by an OAuth flow.
+    AddApp,
+    /// One that a developer wrote, from its own page.
+    OwnApp,
 }
 
-use Scene::{Act, Assistant, Browse, Download, GatherAssets, Huddle, Join, Leave, Video};
+use Scene::{Act, AddApp, Assistant, Browse, Download, GatherAssets, Huddle, Join, Leave, MakeChannel, OwnApp, Video};
 
 /// Of everybody, out of a thousand or so.
 const EVERYBODY: &[(u64, Scene)] = &[
@@ -81,8 +86,8 @@ const EVERYBODY: &[(u64, Scene)] = &[
     (14, Act("slack_ai_file_summary_generated", "file")),
     (6, Act("slack_ai_message_translation_generated", "message")),
     (9, Assistant),
-    (4, Act("public_channel_created", "new channel")),
-    (4, Act("private_channel_created", "new channel")),
+    (8, MakeChannel),
+    (1, AddApp),
     (3, Act("emoji_added", "workspace")),
     (2, Act("user_profile_updated", "user")),
     (8, Act("user_added_reminder", "user")),
@@ -98,6 +103,7 @@ const EVERYBODY: &[(u64, Scene)] = &[
 const DEVELOPER: &[(u64, Scene)] = &[
     (20, Act("cli_login", "workspace")),
     (8, Act("app_manifest_updated", "app")),
+    (1, OwnApp),
     (10, Assistant),
     (6, Act("workflow_v2_published", "workflow_v2")),
 ];
@@ -237,11 +243,14 @@ impl Workday<'_, '_> {
             self.stage.invite(person, host, channel, &context);
         } else {
             stage.at = begin - 2 * HOUR;
-            let context = world.provisioning();
-            stage.act("user_created", &world.cast.provisioner, entities::user(person), &context);
-            stage.wait(30);
-            let group = entities::any("usergroup", &world.cast, person, &mut stage.dice);
-            stage.act("user_added_to_usergroup", &world.cast.provisioner, group, &context);
+            stage.provision("user_created", entities::user(person));
+            // Several acts of one second are the rule.
+            for _ in 0..stage.dice.between(1, 4) {
+                let group = entities::any("usergroup", &world.cast, person, &mut stage.dice);
+                stage.provision_with("user_added_to_usergroup", group, |o| {
+                    o.str("user", &person.user.id);
+                });
+            }
             stage.at = begin;
             let context = self.context(Device::Desktop);
             self.stage.act("user_joined_workspace", person, entities::user(person), &context);
@@ -327,17 +336,22 @@ impl Workday<'_, '_> {
         let stage = &mut *self.stage;
         let world = stage.world;
         let person = world.person(self.i);
-        let context = world.provisioning();
-        let by = &world.cast.provisioner;
         let guest = person.user.role == Role::Guest;
         let action = if guest { "guest_expired" } else { "user_deactivated" };
-        stage.act(action, by, entities::user(person), &context);
-        stage.wait(2);
-        stage.act("user_session_invalidated", by, entities::user(person), &context);
+        stage.provision(action, entities::user(person));
+        if !guest {
+            let group = entities::any("usergroup", &world.cast, person, &mut stage.dice);
+            stage.provision_with("user_removed_from_usergroup", group, |o| {
+                o.str("user", &person.user.id);
+            });
+        }
+        let secs = stage.dice.below(3);
+        stage.wait(secs);
+        stage.provision("user_session_invalidated", entities::user(person));
         if !guest && stage.dice.percent(40) {
             stage.wait(3);
             let app = entities::app(stage.dice.pick(&world.cast.apps));
-            stage.act_with("app_token_preserved", by, app, &context, |o| {
+            stage.provision_with("app_token_preserved", app, |o| {
                 o.strs("scopes", &["chat:write"]);
             });
         }
@@ -379,7 +393,41 @@ impl Workday<'_, '_> {
             Browse => self.browse(&context),
             Huddle => self.talk(&context),
             Assistant => self.ask_assistant(),
+            MakeChannel => {
+                let private = self.stage.dice.percent(50);
+                self.stage.make_channel(person, private, &context);
+            }
+            AddApp => {
+                let world = self.stage.world;
+                let stage = &mut *self.stage;
+                let app = stage.dice.pick(&world.cast.apps);
+                let location = location_of(&world.cast, person, &mut stage.dice);
+                stage.done.extend(oauth::install(stage.at, app, person, location, &world.cast, &mut stage.dice));
+            }
+            OwnApp => {
+                let context = self.context(Device::Desktop);
+                self.add_own_app(&context);
+            }
         }
+    }
+
+    /// An internal app is installed on its own page: with the person's browser and session.
+    fn add_own_app(&mut self, context: &Context) {
+        let person = self.stage.world.person(self.i);
+        let app = App {
+            id: self.stage.dice.id("A"),
+            name: "Deploy Notes",
+            scopes: &[],
+            bot_scopes: &["chat:write", "incoming-webhook"],
+        };
+        let entity = Entity { kind: "app", body: entities::app_body(&app, false) };
+        self.stage.act_with("app_installed", person, entity, context, |o| {
+            o.flag("is_internal_integration", true).str("app_owner_id", &person.user.id);
+            o.flag("is_token_rotation_enabled_app", false);
+        });
+        let team = &self.stage.world.cast.workspaces[person.workspace].id;
+        let bot = entities::bot_account(&app, team, &mut self.stage.dice);
+        self.stage.bare("user_created", person, bot, context);
     }
 
     fn simply(&mut self, action: &str, kind: &str, mut context: Context) {
@@ -391,7 +439,6 @@ impl Workday<'_, '_> {
                 let file = world.some_file(&mut self.stage.dice);
                 world.file(file)
             }
-            "new channel" => world.new_channel(action.starts_with("private"), &mut self.stage.dice),
             "channel" => {
                 let channel = world.some_channel(&mut self.stage.dice);
                 world.channel(channel)
@@ -453,11 +500,18 @@ impl Workday<'_, '_> {
     fn talk(&mut self, context: &Context) {
         let world = self.stage.world;
         let person = world.person(self.i);
-        let huddle = entities::huddle(&[person], self.stage.at, &mut self.stage.dice);
-        let action = if self.stage.dice.percent(40) { "huddle_started" } else { "huddle_participant_joined" };
+        let channel = &world.cast.channels[world.some_channel(&mut self.stage.dice)].id;
+        let (id, started) = (self.stage.dice.id("R"), self.stage.at);
+        let huddle = entities::call(&id, &[person], channel, started, 0);
+        let starts = self.stage.dice.percent(40);
+        let action = if starts { "huddle_started" } else { "huddle_participant_joined" };
         self.stage.bare(action, person, huddle.clone(), context);
         self.stage.pause(15 * MINUTE);
         self.stage.bare("huddle_participant_left", person, huddle, context);
+        if starts {
+            let over = entities::call(&id, &[person], channel, started, self.stage.at);
+            self.stage.bare("huddle_ended", person, over, context);
+        }
     }
 
     /// Two to six reads or searches: the assistant's app is in the context, and it runs on its maker's servers.

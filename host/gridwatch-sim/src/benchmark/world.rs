@@ -9,7 +9,7 @@ use crate::internet::{self, Network};
 use crate::org::cast::{App, Cast, Channel, Person, machine, user_wire};
 use crate::org::dice::{Dice, mixed};
 use crate::org::entities;
-use crate::org::entry::{Context, Entity, Session, session_form};
+use crate::org::entry::{Context, Entity, Session, location_of, session_form};
 use crate::org::{OrgPlan, Role, User, names};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,7 +229,7 @@ impl World {
     /// An ordinary act of somebody at a moment.
     pub(crate) fn context(&self, i: usize, device: Device, day: u64, at: u64, dice: &mut Dice) -> Context {
         Context {
-            location: self.cast.workspace_location(self.person(i).workspace),
+            location: location_of(&self.cast, self.person(i), dice),
             ua: self.ua(i, device, day),
             ip: self.ip(i, device, day, at, dice),
             session: session_form(self.session(i, device, day), dice),
@@ -276,16 +276,16 @@ impl World {
     }
 
     /// One that didn't exist before.
-    pub(crate) fn new_channel(&self, private: bool, dice: &mut Dice) -> Entity {
+    pub(crate) fn new_channel(&self, private: bool, dice: &mut Dice) -> Channel {
         let number = self.cast.channels.len() + dice.below(10_000) as usize;
         let team = dice.pick(&self.cast.workspaces).id.clone();
-        entities::channel(&Channel {
+        Channel {
             id: dice.id("C"),
             name: names::channel(dice, number),
             privacy: if private { "private" } else { "public" },
             org_shared: false,
             team,
-        })
+        }
     }
 
     pub(crate) fn channel(&self, index: usize) -> Entity {
@@ -300,12 +300,6 @@ impl World {
             app: Some(entities::app_body(&service.app, true)),
             ..Context::server_side(self.cast.enterprise_location())
         }
-    }
-
-    /// The provisioning app acts without an address or a user agent.
-    pub(crate) fn provisioning(&self) -> Context {
-        let app = Some(entities::app_body(&self.cast.provisioning_app, true));
-        Context { app, ..Context::server_side(self.cast.enterprise_location()) }
     }
 
     /// Somebody of another organization, at their own office.

@@ -3,6 +3,8 @@
 //! Addresses are from ranges set aside for documentation and carrier NAT, mail is under `example`, so none is anybody's.
 
 use super::dice::Dice;
+use super::entities;
+use super::entry::Context;
 use super::names;
 use super::{Enterprise, OrgPlan, Role, User, Workspace};
 use crate::internet;
@@ -50,6 +52,29 @@ pub(crate) struct App {
     pub(crate) bot_scopes: &'static [&'static str],
 }
 
+/// How the identity provider shows in the log. Both were captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Provisioning {
+    /// Through an app that stands on each of its acts, without an address or a client.
+    ByApp,
+    /// As a person's account, known by its client; the app stands on some of its acts only.
+    ByAccount,
+}
+
+impl Provisioning {
+    /// Every other organization has the one, the rest the other.
+    pub(crate) fn of(seed: u64) -> Self {
+        if seed.is_multiple_of(2) { Self::ByAccount } else { Self::ByApp }
+    }
+}
+
+/// The client of a provisioning integration that acts as a person's account, as captured.
+pub(crate) const PROVISIONING_CLIENT: &str = "OKTA CPC Slack Integration";
+
+/// Acts on which such an integration names its app. Captured: it does on some, and not on `user_deactivated` and
+/// `user_removed_from_usergroup`.
+const WITH_APP: &[&str] = &["user_created", "user_added_to_usergroup", "usergroup_updated"];
+
 pub(crate) struct Cast {
     pub(crate) enterprise: Enterprise,
     pub(crate) workspaces: Vec<Workspace>,
@@ -59,8 +84,9 @@ pub(crate) struct Cast {
     pub(crate) bots: Vec<Person>,
     pub(crate) channels: Vec<Channel>,
     pub(crate) apps: Vec<App>,
-    /// Signs users up; acts through its app, without an address or a user agent.
+    /// Signs users up and off: see [`Provisioning`].
     pub(crate) provisioner: Person,
+    pub(crate) provisioning: Provisioning,
     pub(crate) provisioning_app: App,
     /// How many of `people`, counted from the second, are IT.
     pub(crate) it_staff: usize,
@@ -81,6 +107,12 @@ const APPS: &[(&str, &[&str], &[&str])] = &[
     ("PagerDuty", &[], &["commands", "chat:write", "users:read"]),
     ("Workday", &[], &["chat:write", "users:read"]),
     ("Donut", &[], &["chat:write", "channels:read"]),
+    ("Trello", &["identity.basic"], &["commands", "chat:write", "links:read", "links:write"]),
+    ("Calendly", &["users:read", "users:read.email"], &[]),
+    ("Figma", &["users:read"], &["chat:write", "links:read", "links:write", "im:write"]),
+    ("Loom", &[], &["links:read", "links:write", "team:read", "chat:write"]),
+    ("Geekbot", &[], &["chat:write", "im:write", "users:read", "users:read.email", "reactions:read"]),
+    ("Simple Poll", &[], &["commands", "chat:write", "chat:write.public", "users:read", "team:read"]),
 ];
 
 impl Cast {
@@ -100,7 +132,7 @@ impl Cast {
                     i if i < count - reserved && dice.percent(4) => Role::Guest,
                     _ => Role::Member,
                 };
-                let mut person = person(dice, i, role, &workspaces, offices.len());
+                let mut person = person(dice, i, role, &enterprise.id, &workspaces, offices.len());
                 person.reserved = i >= count - reserved;
                 person
             })
@@ -110,16 +142,44 @@ impl Cast {
         let bots = apps.iter().take(5).map(|app| bot(dice, app, &workspaces)).collect();
         let provisioning_app =
             App { id: dice.id("A"), name: "Okta SCIM Provisioning", scopes: &["admin"], bot_scopes: &[] };
-        let provisioner = service_account(dice, &workspaces);
+        let provisioning = Provisioning::of(plan.seed);
+        let provisioner = service_account(dice, provisioning, &workspaces);
         let channels = (0..(count / 2).clamp(24, 400)).map(|i| channel(dice, i, &workspaces)).collect();
-        Self { enterprise, workspaces, offices, people, bots, channels, apps, provisioner, provisioning_app, it_staff }
+        Self {
+            enterprise,
+            workspaces,
+            offices,
+            people,
+            bots,
+            channels,
+            apps,
+            provisioner,
+            provisioning,
+            provisioning_app,
+            it_staff,
+        }
+    }
+
+    /// Where an act of the identity provider comes from.
+    pub(crate) fn provisioning(&self, action: &str) -> Context {
+        let nowhere = Context::server_side(self.enterprise_location());
+        let app = || Some(entities::app_body(&self.provisioning_app, true));
+        match self.provisioning {
+            Provisioning::ByApp => Context { app: app(), ..nowhere },
+            Provisioning::ByAccount => Context {
+                ua: PROVISIONING_CLIENT.into(),
+                ip: internet::address(internet::app_makers(), 118),
+                app: if WITH_APP.contains(&action) { app() } else { None },
+                ..nowhere
+            },
+        }
     }
 
     /// Gives somebody another standing than chance gave them.
     pub(crate) fn appoint(&mut self, index: usize, role: Role) {
         let person = &mut self.people[index];
         person.user.role = role;
-        let domain = if role == Role::Guest { "partner.example" } else { "nordlicht.example" };
+        let domain = domain_of(index, role);
         let mailbox = person.user.email.split('@').next().unwrap_or_default();
         person.user.email = format!("{mailbox}@{domain}");
         person.wire = user_wire(&person.user, Some(&self.workspaces[person.workspace].id), true, true);
@@ -188,14 +248,33 @@ fn offices() -> Vec<Office> {
         .collect()
 }
 
-fn person(dice: &mut Dice, index: usize, role: Role, workspaces: &[Workspace], offices: usize) -> Person {
+/// The organization's own, one of them that of a company it once bought. None is anybody's.
+pub(crate) const DOMAINS: [&str; 2] = ["nordlicht.example", "aurora-labs.example"];
+
+fn domain_of(index: usize, role: Role) -> &'static str {
+    match role {
+        Role::Guest => "partner.example",
+        _ => DOMAINS[usize::from(index % 11 == 7)],
+    }
+}
+
+fn person(
+    dice: &mut Dice,
+    index: usize,
+    role: Role,
+    enterprise: &str,
+    workspaces: &[Workspace],
+    offices: usize,
+) -> Person {
     let (name, mailbox) = names::person(dice, index);
     let workspace = dice.below(workspaces.len() as u64) as usize;
     let prefix = if dice.percent(60) { "U" } else { "W" };
     let id = dice.id(prefix);
-    let domain = if role == Role::Guest { "partner.example" } else { "nordlicht.example" };
+    let domain = domain_of(index, role);
     let user = User { id, name, email: format!("{mailbox}@{domain}"), role };
-    let wire = user_wire(&user, Some(&workspaces[workspace].id), dice.percent(90), !dice.percent(2));
+    // The sample entries have the organization there as well.
+    let team = if dice.percent(30) { enterprise } else { &workspaces[workspace].id };
+    let wire = user_wire(&user, Some(team), dice.percent(90), !dice.percent(2));
     let modern = dice.percent(12);
     let line = if modern { [0, dice.below(0xffff), dice.between(1, 0xff)] } else { lot(dice) };
     let office = dice.below(offices as u64) as usize;
@@ -251,19 +330,25 @@ fn bot(dice: &mut Dice, app: &App, workspaces: &[Workspace]) -> Person {
     let user = User {
         id: dice.id("U"),
         name: app.name.to_lowercase().replace(' ', "_"),
-        email: format!("botuser-{team}-{}@slack-bots.com", app.id),
+        email: bot_address(app, team),
         role: Role::Bot,
     };
     machine(user, Some(team), workspace, "ApiApp/1.0", dice)
 }
 
-fn service_account(dice: &mut Dice, workspaces: &[Workspace]) -> Person {
-    let user = User {
-        id: dice.id("W"),
-        name: "Okta Provisioning".into(),
-        email: "okta-provisioning@nordlicht.example".into(),
-        role: Role::Admin,
+/// Slack documents the form.
+pub(crate) fn bot_address(app: &App, team: &str) -> String {
+    format!("botuser-{team}-{}@slack-bots.com", app.id)
+}
+
+/// By account it is that of whoever set the integration up, and looks like anybody's.
+fn service_account(dice: &mut Dice, provisioning: Provisioning, workspaces: &[Workspace]) -> Person {
+    let (name, mailbox) = match provisioning {
+        Provisioning::ByApp => ("Okta Provisioning", "okta-provisioning"),
+        Provisioning::ByAccount => ("Robin Keller", "robin.keller"),
     };
+    let user =
+        User { id: dice.id("W"), name: name.into(), email: format!("{mailbox}@nordlicht.example"), role: Role::Admin };
     machine(user, Some(&workspaces[0].id), 0, "", dice)
 }
 
@@ -285,10 +370,13 @@ pub(crate) fn machine(user: User, team: Option<&str>, workspace: usize, ua: &str
 }
 
 fn channel(dice: &mut Dice, index: usize, workspaces: &[Workspace]) -> Channel {
+    let public = dice.percent(70);
+    // Private channels of old are groups.
+    let old = !public && dice.percent(15);
     Channel {
-        id: dice.id("C"),
+        id: dice.id(if old { "G" } else { "C" }),
         name: names::channel(dice, index),
-        privacy: if dice.percent(70) { "public" } else { "private" },
+        privacy: if public { "public" } else { "private" },
         org_shared: dice.percent(10),
         team: dice.pick(workspaces).id.clone(),
     }

@@ -3,8 +3,8 @@
 use super::cast::{Cast, Person, lot, session};
 use super::dice::Dice;
 use super::entities;
-use super::entry::{Context, Draft, Entity, Session};
-use super::{OrgPlan, Role, SimEntry, background, details, tail};
+use super::entry::{Context, Draft, Entity, Session, location_of};
+use super::{OrgPlan, Role, SimEntry, background, details, oauth, tail};
 use crate::internet;
 use crate::wire::object;
 
@@ -26,6 +26,8 @@ enum Scene {
     Preview,
     BotPost,
     InstallApp,
+    /// An app is authorized again with the scopes it has.
+    AuthorizeAgain,
     Provision,
     Preference,
     Anomaly,
@@ -48,12 +50,24 @@ const SCENES: &[(u64, Scene)] = &[
     (60, Scene::Preview),
     (90, Scene::BotPost),
     (2, Scene::InstallApp),
+    (4, Scene::AuthorizeAgain),
     (5, Scene::Provision),
     (4, Scene::Preference),
     (2, Scene::Anomaly),
     (4, Scene::Placeholder),
     (50, Scene::Tail),
 ];
+
+impl Scene {
+    /// How many entries it makes, always: plans ask for exact numbers of them.
+    fn entries(self) -> u64 {
+        match self {
+            Self::Video => VIDEO_ENTRIES,
+            Self::CreateChannel | Self::InstallApp => 2,
+            _ => 1,
+        }
+    }
+}
 
 const VIDEO_ENTRIES: u64 = 19;
 const VIDEO_SECS: u64 = 38;
@@ -84,13 +98,13 @@ fn calendar(plan: &OrgPlan, cast: &Cast, dice: &mut Dice, count: u64) -> Vec<Pla
         let person = dice.below(cast.people.len() as u64) as usize;
         let mut scene = scene_for(&cast.people[person], dice);
         let mut at = working_moment(plan, cast.offices[cast.people[person].office].utc_offset_hours, dice);
-        if scene == Scene::Video && (left < VIDEO_ENTRIES || plan.to - plan.from < VIDEO_SECS) {
+        if left < scene.entries() || scene == Scene::Video && plan.to - plan.from < VIDEO_SECS {
             scene = Scene::Download;
         }
         if scene == Scene::Video {
             at = at.min(plan.to - VIDEO_SECS);
         }
-        left -= if scene == Scene::Video { VIDEO_ENTRIES } else { 1 };
+        left -= scene.entries();
         planned.push(Planned { at, person, scene });
     }
     planned.sort_by_key(|planned| planned.at);
@@ -103,7 +117,11 @@ fn scene_for(person: &Person, dice: &mut Dice) -> Scene {
         Scene::Login | Scene::FailedLogin | Scene::Logout | Scene::Video | Scene::Anomaly if person.reserved => {
             Scene::Download
         }
-        Scene::CreateChannel | Scene::Tail if person.user.role == Role::Guest => Scene::Download,
+        Scene::CreateChannel | Scene::InstallApp | Scene::AuthorizeAgain | Scene::Tail
+            if person.user.role == Role::Guest =>
+        {
+            Scene::Download
+        }
         scene => scene,
     }
 }
@@ -167,9 +185,8 @@ fn play(
         Scene::Join => entries.push(act.join(dice)),
         Scene::Leave => entries.push(act.leave(dice)),
         Scene::CreateChannel => {
-            let channel = dice.pick(&cast.channels);
-            let action = if channel.privacy == "public" { "public_channel_created" } else { "private_channel_created" };
-            entries.push(act.write(action, entities::channel(channel), dice));
+            let context = Context::of_person(cast, person, dice);
+            entries.extend(background::make_channel(at, person, dice.pick(&cast.channels), &context, dice));
         }
         Scene::Preview => {
             let open: Vec<_> = cast.channels.iter().filter(|channel| channel.privacy == "public").collect();
@@ -181,7 +198,15 @@ fn play(
             entries.push(act.write("public_channel_preview", entities::channel(channel), dice));
         }
         Scene::BotPost => entries.push(background::bot_post(at, cast, dice)),
-        Scene::InstallApp => entries.push(background::install_app(at, cast, dice)),
+        Scene::InstallApp => {
+            let with_bot: Vec<_> = cast.apps.iter().filter(|app| !app.bot_scopes.is_empty()).collect();
+            let (app, location) = (*dice.pick(&with_bot), location_of(cast, person, dice));
+            entries.extend(oauth::install(at, app, person, location, cast, dice));
+        }
+        Scene::AuthorizeAgain => {
+            let (app, location) = (dice.pick(&cast.apps), location_of(cast, person, dice));
+            entries.push(oauth::authorize_again(at, app, person, location, dice));
+        }
         Scene::Provision => entries.push(background::provision(at, cast, dice)),
         Scene::Preference => entries.push(background::preference(at, cast, dice)),
         Scene::Anomaly => entries.push(act.anomaly(dice)),

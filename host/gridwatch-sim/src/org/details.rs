@@ -9,7 +9,6 @@ use crate::wire::{Obj, object};
 
 /// (actions, keys): the first line that fits applies. A trailing `*` matches any ending.
 const KEYS: &[(&str, &str)] = &[
-    ("user_login", "idp_config_id config_type idp_entity_id idp_entity_id_hash label authentication_method"),
     ("user_session_reset_by_admin", "mobile_only web_only non_sso_only"),
     ("bulk_session_reset_by_admin", "succeeded_users failed_users"),
     ("user_session_settings_changed", "duration desktop_app_browser_quit"),
@@ -18,7 +17,9 @@ const KEYS: &[(&str, &str)] = &[
     ("guest_expiration_set", "expires_on"),
     ("ip_allowlist_access_denied", "policy_name authentication_mode"),
     ("role_assigned role_removed", "target_user target_entity"),
-    ("permissions_assigned permissions_removed", "target_entity_id changed_permissions"),
+    ("permissions_assigned permissions_removed", "target_entity_id changed_permissions is_allowed"),
+    // Both channels and their privacy were captured; the names of the keys are guesses.
+    ("private_message_forwarded", "source_channel destination_channel"),
     ("user_channel_join guest_channel_join", "type inviter is_workflow"),
     ("user_channel_leave guest_channel_leave", "type kicker is_workflow"),
     ("app_installed", "is_internal_integration app_owner_id is_token_rotation_enabled_app installer_user_id"),
@@ -117,9 +118,27 @@ pub(crate) fn of(action: &str, at: u64, cast: &Cast, actor: &Person, dice: &mut 
         Some((start, end)) => action.starts_with(start) && action.ends_with(end.trim_end_matches('*')),
         None => pattern == action,
     };
+    if action == "user_login" {
+        return Some(sign_in(actor, dice));
+    }
     let (_, keys) = KEYS.iter().find(|(patterns, _)| patterns.split(' ').any(fits))?;
     let mut scene = Scene { action, at, cast, actor, dice };
     Some(object(|o| keys.split(' ').for_each(|key| scene.value(o, key))))
+}
+
+/// How somebody signed in. People of the house come through the identity provider, guests by a link in a mail (captured) or
+/// with a password.
+fn sign_in(who: &Person, dice: &mut Dice) -> String {
+    let guest = who.user.role == super::Role::Guest;
+    object(|o| {
+        if guest {
+            o.str("authentication_method", if dice.percent(60) { "magic_link" } else { "password" });
+        } else {
+            o.str("idp_config_id", "Ic0NORDLICHT").str("config_type", "saml");
+            o.str("idp_entity_id", "http://www.okta.com/exk1fxp8vQ").str("idp_entity_id_hash", "9f2c61d0");
+            o.str("label", "Okta").str("authentication_method", "saml");
+        }
+    })
 }
 
 struct Scene<'a> {
@@ -162,6 +181,19 @@ impl Scene<'_> {
                 o.obj(key, |with| {
                     with.str("channel_id", &self.dice.pick(&self.cast.channels).id).str("access_level", "read");
                 });
+            }
+            "source_channel" | "destination_channel" => {
+                let private = key == "source_channel";
+                let fitting: Vec<_> = self.cast.channels.iter().filter(|c| !private || c.privacy != "public").collect();
+                if let Some(channel) = fitting.get(self.dice.below(fitting.len() as u64) as usize) {
+                    o.str(key, &channel.id).str(&format!("{key}_privacy"), channel.privacy);
+                }
+            }
+            "is_allowed" if self.action.starts_with("permissions_") => {
+                o.str(key, "ALLOWED");
+            }
+            "changed_permissions" => {
+                o.strs(key, &[self.dice.pick(ACCOUNT_RIGHTS), self.dice.pick(ACCOUNT_RIGHTS)]);
             }
             "matched_rule" => {
                 o.raw(key, RULE);
@@ -233,7 +265,6 @@ impl Scene<'_> {
             "duration" => o.uint(key, 86_400),
             _ if key.ends_with("_count") => o.uint(key, self.dice.below(9)),
             "scopes" | "new_scopes" | "previous_scopes" | "old_scopes" => o.strs(key, &["chat:write", "users:read"]),
-            "changed_permissions" => o.strs(key, &["channels.manage"]),
             "restricted_subjects" => o.strs(key, &["im", "mpim", "call"]),
             "argument_keys" => o.strs(key, &["query", "limit"]),
             "mcp_server_allowlist_domains" => o.strs(key, &["mcp.nordlicht.example"]),
@@ -259,9 +290,7 @@ impl Scene<'_> {
             "url_private" => format!("https://files.slack.com/files-pri/T0-{}/download/file", self.dice.id("F")),
             "server_url" => "https://mcp.nordlicht.example/sse".into(),
             "uri" => "file:///reports/2026".into(),
-            "idp_entity_id" => "http://www.okta.com/exk1fxp8vQ".into(),
-            "idp_config_id" => self.dice.id("Ic"),
-            "config_type" | "authentication_method" => "saml".into(),
+            "config_type" => "saml".into(),
             "authentication_mode" => "sso".into(),
             "export_start_ts" => day_and_time(self.at.saturating_sub(7 * 86_400)),
             "export_end_ts" => day_and_time(self.at),
@@ -283,7 +312,6 @@ impl Scene<'_> {
             "action" => "update".into(),
             "reason" => "spam".into(),
             "status" => "enabled".into(),
-            "label" => "Okta".into(),
             "installer_user_id" => self.actor.user.id.clone(),
             "subteam" => self.dice.id("S"),
             "is_flagged" => "false".into(),
@@ -331,6 +359,20 @@ impl Scene<'_> {
 }
 
 const RULE: &str = r#"{"id":"Ru01","team_id":"E01","title":"Low-risk scopes","action":{"resolution":{"value":"approve"},"notify":[{"entity_type":"USER"}]},"condition":{"datatype":"scopes","operator":"subset","values":[{"field":"scopes","values":["commands"],"datatype":"string","operator":"in"}],"entity_type":"APP"}}"#;
+
+/// What an account type may be allowed. The names are guesses: that there is a list of them was captured.
+pub(crate) const ACCOUNT_RIGHTS: &[&str] = &[
+    "create_public_channels",
+    "create_private_channels",
+    "invite_members_to_channels",
+    "manage_emoji",
+    "create_usergroups",
+    "post_to_general",
+    "use_at_channel",
+    "create_workflows",
+    "manage_own_apps",
+    "add_bookmarks",
+];
 
 fn profile(o: &mut Obj<'_>, key: &str, name: &str) {
     o.obj(key, |profile| {

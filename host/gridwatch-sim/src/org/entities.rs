@@ -3,7 +3,7 @@
 //! The type follows the thing acted on. No document pairs all actions with types, so outside the recorded samples the
 //! pairing is a plausible guess; readers must not rely on it.
 
-use super::cast::{App, Cast, Channel, Person};
+use super::cast::{App, Cast, Channel, Person, bot_address};
 use super::dice::Dice;
 use super::entry::Entity;
 use super::names;
@@ -61,8 +61,8 @@ pub(crate) fn any(kind: &str, cast: &Cast, actor: &Person, dice: &mut Dice) -> E
         "workflow_v2" => workflow_v2(dice, actor),
         "barrier" => barrier(dice),
         "role" => role(dice),
-        "account_type_role" => named("account_type_role", &dice.id("Rl"), "Full member"),
-        "huddle" => huddle(&[actor], 0, dice),
+        "account_type_role" => account_type_role(dice.below(ACCOUNT_TYPES.len() as u64) as usize),
+        "huddle" => huddle(&[actor], &dice.pick(&cast.channels).id, 0, dice),
         "canvas" => canvas(dice),
         "list" => Entity { kind: "list", body: id_only(&dice.id("F")) },
         "template" => template(dice),
@@ -125,13 +125,27 @@ pub(crate) fn app_body(app: &App, approved: bool) -> String {
     })
 }
 
-/// A call over the channel's members; `participants` are user ids.
-pub(crate) fn huddle(people: &[&Person], started: u64, dice: &mut Dice) -> Entity {
+/// A call over a channel's members that goes on; `participants` are user ids.
+pub(crate) fn huddle(people: &[&Person], channel: &str, started: u64, dice: &mut Dice) -> Entity {
+    call(&dice.id("R"), people, channel, started, 0)
+}
+
+/// The same call from its start to its end, which is 0 while it goes on.
+pub(crate) fn call(id: &str, people: &[&Person], channel: &str, started: u64, ended: u64) -> Entity {
     let ids: Vec<&str> = people.iter().map(|person| person.user.id.as_str()).collect();
     let body = object(|o| {
-        o.str("id", &dice.id("R")).uint("date_start", started).uint("date_end", 0).strs("participants", &ids);
+        o.str("id", id).uint("date_start", started).uint("date_end", ended).strs("participants", &ids);
+        o.str("channel", channel);
     });
     Entity { kind: "huddle", body }
+}
+
+/// The account that an app's bot gets when the app is installed.
+pub(crate) fn bot_account(app: &App, team: &str, dice: &mut Dice) -> Entity {
+    let body = object(|o| {
+        o.str("id", &dice.id("U")).str("name", app.name).str("email", &bot_address(app, team)).str("team", team);
+    });
+    Entity { kind: "user", body }
 }
 
 fn named(kind: &'static str, id: &str, name: &str) -> Entity {
@@ -174,12 +188,45 @@ fn barrier(dice: &mut Dice) -> Entity {
     Entity { kind: "barrier", body }
 }
 
+/// System roles: id and name. Of the ids only the first was captured.
+pub(crate) const ROLES: [(&str, &str); 5] = [
+    ("Rl0A", "Channel Manager"),
+    ("Rl0C", "Users Admin"),
+    ("Rl0D", "Roles Admin"),
+    ("Rl0G", "Security Admin"),
+    ("Rl0H", "Channels Admin"),
+];
+
 fn role(dice: &mut Dice) -> Entity {
-    let id = *dice.pick(&["Rl0A", "Rl0C", "Rl0D"]);
+    system_role(dice.below(ROLES.len() as u64) as usize)
+}
+
+/// One of [`ROLES`]; 0 is what whoever makes a channel gets for it.
+pub(crate) fn system_role(n: usize) -> Entity {
+    let (id, name) = ROLES[n];
     let body = object(|o| {
-        o.str("id", id).str("name", "Channels Manager").str("type", "system");
+        o.str("id", id).str("name", name).str("type", "0");
     });
     Entity { kind: "role", body }
+}
+
+/// Account types as Slack numbers them. 1007 was captured, and some eight to thirty entries about them at once.
+const ACCOUNT_TYPES: [(u64, &str); 6] = [
+    (1002, "FULL_MEMBER"),
+    (1003, "MULTI_CHANNEL_GUEST"),
+    (1004, "SINGLE_CHANNEL_GUEST"),
+    (1006, "WORKSPACE_ADMIN"),
+    (1007, "WORKSPACE_OWNER"),
+    (1009, "ORG_OWNER"),
+];
+
+/// An account type, counted round: what everybody of that kind may do is set for it.
+pub(crate) fn account_type_role(n: usize) -> Entity {
+    let (id, name) = ACCOUNT_TYPES[n % ACCOUNT_TYPES.len()];
+    let body = object(|o| {
+        o.uint("id", id).str("name", name);
+    });
+    Entity { kind: "account_type_role", body }
 }
 
 fn canvas(dice: &mut Dice) -> Entity {

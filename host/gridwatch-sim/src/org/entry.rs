@@ -48,13 +48,18 @@ impl Context {
         let at_office = desktop && dice.percent(70);
         let ip = if at_office { &cast.offices[person.office].egress_ip } else { &person.home_ip };
         Self {
-            location: cast.workspace_location(person.workspace),
+            location: location_of(cast, person, dice),
             ua,
             ip: ip.clone(),
             session: session_form(session, dice),
             app: None,
         }
     }
+}
+
+/// Of captured entries, 45 in a hundred name the workspace and the rest the organization.
+pub(crate) fn location_of(cast: &Cast, person: &Person, dice: &mut Dice) -> String {
+    if dice.percent(45) { cast.workspace_location(person.workspace) } else { cast.enterprise_location() }
 }
 
 /// The same session as an integer, mostly, or a numeric string, null or nothing.

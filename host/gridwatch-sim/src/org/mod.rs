@@ -3,7 +3,7 @@
 //! Pure: no clock and no ambient randomness, so the same [`OrgPlan`] gives the same bytes. What happens by chance is kept
 //! harmless (see `tail::is_alarming`); what should raise an alert is in a [`Story`], with the rules that should see it.
 
-mod background;
+pub(crate) mod background;
 pub(crate) mod cast;
 mod daily;
 pub(crate) mod details;
@@ -11,6 +11,7 @@ pub(crate) mod dice;
 pub(crate) mod entities;
 pub(crate) mod entry;
 pub(crate) mod names;
+pub(crate) mod oauth;
 mod stories;
 pub(crate) mod tail;
 
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::internet::{NETWORKS, Network};
 use cast::Cast;
 use dice::Dice;
+use entry::Context;
 
 /// What to generate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,15 +113,16 @@ pub enum Role {
 }
 
 impl Role {
-    /// Slack's `account_type` is new and its values are not public; these are guesses.
+    /// Slack's `account_type`. `FULL_MEMBER` was captured, `WORKSPACE_OWNER` as the name of an account type's role; the others
+    /// are guesses in that style.
     fn account_type(self) -> &'static str {
         match self {
-            Self::PrimaryOwner => "primary_owner",
-            Self::Owner => "owner",
-            Self::Admin => "admin",
-            Self::Member => "regular",
-            Self::Guest => "guest",
-            Self::Bot => "bot",
+            Self::PrimaryOwner => "PRIMARY_OWNER",
+            Self::Owner => "WORKSPACE_OWNER",
+            Self::Admin => "WORKSPACE_ADMIN",
+            Self::Member => "FULL_MEMBER",
+            Self::Guest => "MULTI_CHANNEL_GUEST",
+            Self::Bot => "BOT",
         }
     }
 }
@@ -172,6 +175,9 @@ pub struct Story {
     pub expected_rules: Vec<String>,
 }
 
+/// Fewest entries of ordinary life beside which the some twenty of a new workspace still look ordinary.
+const WITH_A_NEW_WORKSPACE: u64 = 1_000;
+
 /// Generates the organization; see [`OrgPlan`].
 pub fn generate(plan: &OrgPlan) -> Org {
     let plan = &OrgPlan { to: plan.to.max(plan.from), ..plan.clone() };
@@ -181,6 +187,11 @@ pub fn generate(plan: &OrgPlan) -> Org {
     let stories = if plan.stories { stories::tell(plan, &cast, &mut dice, &mut entries) } else { Vec::new() };
     if plan.every_action {
         tail::one_of_each(plan, &cast, &mut dice, &mut entries);
+    }
+    if plan.entries.is_none_or(|all| all >= WITH_A_NEW_WORKSPACE + entries.len() as u64) {
+        let owner = &cast.people[0];
+        let context = Context::of_person(&cast, owner, &mut dice);
+        entries.extend(background::make_workspace(plan.from + (plan.to - plan.from) / 5, owner, &context, &mut dice));
     }
     let total = plan.entries.unwrap_or_else(|| usual_volume(plan, cast.people.len()));
     let users = cast.directory();

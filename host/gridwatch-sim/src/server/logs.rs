@@ -5,7 +5,9 @@ use super::cursor::Cursor;
 use super::query::Query;
 use super::timeline::Item;
 use crate::faults::FaultKind;
-use crate::knobs::{Knobs, LastPage};
+use crate::knobs::{Knobs, LastPage, Reread};
+use crate::wire::in_another_form;
+use std::borrow::Cow;
 
 /// A page and which entries of the timeline are on it.
 #[derive(Debug, Clone)]
@@ -78,7 +80,8 @@ impl State {
             if i > 0 {
                 entries.push(',');
             }
-            let json = &self.timeline.item(*index).entry.json;
+            let item = self.timeline.item(*index);
+            let json = &again(item, self.knobs.reread);
             let extra = match fault {
                 Some(FaultKind::ChangeEntry) if i == 0 => r#","revision":2}"#,
                 Some(FaultKind::ExtraUnknownKeys) => r#","x_future":{"deep":[1,null,{"k":"\u00e9"}]}}"#,
@@ -90,6 +93,20 @@ impl State {
             }
         }
         entries
+    }
+}
+
+/// The bytes of an entry, which a knob may have change once it was shown.
+fn again(item: &Item, reread: Reread) -> Cow<'_, str> {
+    let json = item.entry.json.as_str();
+    match reread {
+        _ if !item.shown => json.into(),
+        Reread::SameBytes => json.into(),
+        Reread::OtherForm => in_another_form(json).into(),
+        Reread::OtherFormAndNull => match in_another_form(json).strip_suffix('}') {
+            Some(open) => format!("{open},\"review_state\":null}}").into(),
+            None => json.into(),
+        },
     }
 }
 

@@ -112,9 +112,16 @@ fn shapes_vary_as_they_do_in_life() {
     for invited in of(&org, "user_channel_join").map(parsed).filter(|e| e["details"]["type"] == "INVITED").take(50) {
         assert!(invited["details"]["inviter"]["id"].is_string());
     }
-    let created = of(&org, "user_created").map(parsed).next().expect("somebody joined");
+    let is_bot =
+        |e: &Value| e["entity"]["user"]["email"].as_str().is_some_and(|mail| mail.ends_with("@slack-bots.com"));
+    let created = of(&org, "user_created").map(parsed).find(|e| !is_bot(e)).expect("somebody joined");
     assert_eq!(created["context"]["app"]["name"], "Okta SCIM Provisioning");
     assert_eq!((&created["context"]["ip_address"], &created["context"]["ua"]), (&"".into(), &"".into()));
+    assert!(of(&org, "user_created").map(parsed).any(|e| is_bot(&e)), "bots come with their apps");
+    let by_account = generate(&OrgPlan { seed: 2, ..month() });
+    let created = of(&by_account, "user_created").map(parsed).find(|e| !is_bot(e)).expect("somebody joined");
+    assert_eq!(created["context"]["ua"], "OKTA CPC Slack Integration");
+    assert_eq!(created["context"]["session_id"], Value::Null);
     assert!(org.entries.iter().any(|entry| entry.json.contains("USLACKUSER")));
     assert!(org.entries.iter().any(|entry| entry.json.contains("@slack-bots.com")));
     assert!(org.entries.iter().any(|entry| entry.json.contains("com.tinyspeck.chatlyio\\/")));
@@ -135,6 +142,59 @@ fn the_long_tail_is_a_few_percent_of_many_actions() {
     assert!((0.02..0.08).contains(&share), "{share}");
 }
 
+/// "Expanded", and yet no scope is there that wasn't before.
+fn gains_nothing(entry: &Value) -> bool {
+    let scopes = |key: &str| entry["details"][key].as_array().expect("scopes").clone();
+    let before = scopes("previous_scopes");
+    scopes("new_scopes").iter().all(|scope| before.contains(scope))
+}
+
+/// What captured entries show: see the modules for where each was seen.
+#[test]
+fn habits_of_real_entries_are_there() {
+    let org = generate(&month());
+    let told: HashSet<&String> = org.stories.iter().flat_map(|story| &story.entry_ids).collect();
+    let ordinary = |action| of(&org, action).filter(|entry| !told.contains(&entry.id)).map(parsed).collect::<Vec<_>>();
+    // Whoever makes a channel is made its manager in the same second.
+    let roles = ordinary("role_assigned");
+    let channels = [ordinary("public_channel_created"), ordinary("private_channel_created")].concat();
+    assert!(channels.len() > 50);
+    for made in &channels {
+        let id = &made["entity"]["channel"]["id"];
+        let role = roles
+            .iter()
+            .find(|role| role["date_create"] == made["date_create"] && role["details"]["target_entity"] == *id);
+        let role = role.unwrap_or_else(|| panic!("no manager of {made}"));
+        assert_eq!(role["entity"]["role"], serde_json::json!({ "id": "Rl0A", "name": "Channel Manager", "type": "0" }));
+        assert_eq!(role["actor"], made["actor"]);
+        assert_eq!(role["details"]["target_user"], made["actor"]["user"]["id"]);
+    }
+    // A new workspace: what each account type may do there, within one second.
+    let rights = ordinary("permissions_assigned");
+    let made = ordinary("workspace_created");
+    assert!((8..=30).contains(&rights.len()) && made.len() == 1, "{}", rights.len());
+    for right in &rights {
+        assert_eq!(right["date_create"], made[0]["date_create"]);
+        assert_eq!(right["entity"]["type"], "account_type_role");
+        assert!(right["entity"]["account_type_role"]["id"].is_u64());
+        assert_eq!(right["details"]["is_allowed"], "ALLOWED");
+        assert_eq!(right["details"]["target_entity_id"], made[0]["entity"]["workspace"]["id"]);
+    }
+    // What ends an OAuth flow says where the app's server is, and nothing of the person's.
+    let installs = [ordinary("app_installed"), ordinary("app_scopes_expanded")].concat();
+    let browsers = |e: &Value| e["context"]["ua"].as_str().is_some_and(|ua| ua.starts_with("Mozilla"));
+    assert!(installs.len() > 60 && !installs.iter().any(browsers));
+    assert!(installs.iter().all(|e| e["context"]["session_id"].is_null() && e["context"].get("app").is_none()));
+    // The location is a workspace on a little less than half.
+    let places = org.entries.iter().filter(|e| e.json.contains(r#""location":{"type":"workspace""#)).count();
+    let share = places as f64 / org.entries.len() as f64;
+    assert!((0.35..0.60).contains(&share), "{share}");
+    let methods: BTreeSet<String> = of(&org, "user_login")
+        .filter_map(|e| Some(parsed(e)["details"]["authentication_method"].as_str()?.into()))
+        .collect();
+    assert!(methods.contains("saml") && methods.contains("magic_link"), "{methods:?}");
+}
+
 #[test]
 fn outside_the_stories_nothing_looks_like_an_attack() {
     for seed in 0..5 {
@@ -144,8 +204,9 @@ fn outside_the_stories_nothing_looks_like_an_attack() {
         for entry in org.entries.iter().filter(|entry| !told.contains(&entry.id)) {
             let name = entry.action.as_str();
             assert!(!name.starts_with("role_change") && !name.contains("owner") && !name.contains("export"), "{name}");
-            assert!(!name.starts_with("ekm") && name != "app_scopes_expanded", "{name}");
+            assert!(!name.starts_with("ekm"), "{name}");
             match name {
+                "app_scopes_expanded" => assert!(gains_nothing(&parsed(entry)), "{}", entry.json),
                 "anomaly" => assert_eq!(parsed(entry)["details"]["reason"], serde_json::json!(["ip_address"])),
                 "user_login_failed" => {
                     let who = parsed(entry)["actor"]["user"]["id"].as_str().expect("id").to_owned();

@@ -1,6 +1,6 @@
 //! What `/logs` shows, in which order, and how its pages join.
 
-use gridwatch_sim::knobs::{InSecondOrder, LastPage, OddTimes};
+use gridwatch_sim::knobs::{InSecondOrder, LastPage, OddTimes, Reread};
 use gridwatch_sim::{Knobs, OrgPlan, SimConfig, generate};
 
 use crate::client::{NOW, config, entry, get, logs, org, start, walk};
@@ -19,6 +19,22 @@ async fn newest_come_first_as_their_exact_bytes_and_without_ok() {
     assert_eq!(reply.header("content-type"), Some("application/json; charset=utf-8"));
     assert_eq!(reply.header("date"), Some("Mon, 21 Sep 2026 14:13:20 GMT"));
     sim.stop().await;
+}
+
+#[tokio::test]
+async fn an_entry_shown_again_may_be_written_down_in_another_way() {
+    let entry = |reply: &str| -> serde_json::Value {
+        let body: serde_json::Value = serde_json::from_str(reply).expect("JSON");
+        body["entries"][0].clone()
+    };
+    for reread in [Reread::SameBytes, Reread::OtherForm, Reread::OtherFormAndNull] {
+        let sim = start(org(&[("a", 30)]), with(Knobs { reread, ..Knobs::default() })).await;
+        let (first, again, third) = (logs(&sim, "").await, logs(&sim, "").await, logs(&sim, "").await);
+        assert_eq!((first.body == again.body, again.body == third.body), (reread == Reread::SameBytes, true));
+        let (first, mut again) = (entry(&first.body), entry(&again.body));
+        let added = again.as_object_mut().expect("an object").remove("review_state");
+        assert_eq!((added.is_some(), &first), (reread == Reread::OtherFormAndNull, &again));
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! One archived entry and its line of text.
 
 use gridwatch_core::entry::Entry;
+use gridwatch_core::event::{Event, Sight};
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -9,7 +10,7 @@ use serde_json::value::RawValue;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArchiveRecord {
     pub seq: u64,
-    pub first_seen: UnixMillis,
+    pub sight: Sight,
     /// The bytes Slack sent.
     pub raw: Box<str>,
 }
@@ -19,6 +20,14 @@ pub struct ArchiveRecord {
 struct Line<'a> {
     seq: u64,
     first_seen: UnixMillis,
+    /// Where the entry counts as of another time than its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    counts_as: Option<UnixSeconds>,
+    /// From the second one on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<u32>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    other_act: bool,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     raw: Option<&'a RawValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,10 +35,15 @@ struct Line<'a> {
 }
 
 impl ArchiveRecord {
-    /// `date_create`, or when we first saw the entry where it has none: as in detection.
+    /// The event that this was, as detection had it.
+    pub fn event(&self) -> Event {
+        Event::seen(self.seq, self.sight, &Entry::from_json(&self.raw))
+    }
+
+    /// The event's time: as in detection.
     pub fn time(&self) -> UnixSeconds {
-        let entry = Entry::from_json(&self.raw);
-        entry.time.unwrap_or(self.first_seen.seconds())
+        let own = || Entry::from_json(&self.raw).time;
+        self.sight.counts_as.or_else(own).unwrap_or(self.sight.first_seen.seconds())
     }
 
     pub(super) fn write_line(&self, lines: &mut Vec<u8>) -> serde_json::Result<()> {
@@ -37,8 +51,9 @@ impl ArchiveRecord {
         let raw = one_line.then(|| serde_json::from_str::<&RawValue>(&self.raw).ok()).flatten();
         // Parsing trims; what isn't the same bytes is kept as a text.
         let raw = raw.filter(|raw| raw.get() == &*self.raw);
-        let line =
-            Line { seq: self.seq, first_seen: self.first_seen, raw, text: raw.is_none().then(|| self.raw.to_string()) };
+        let Sight { first_seen, counts_as, version, other_act } = self.sight;
+        let (version, text) = ((version > 1).then_some(version), raw.is_none().then(|| self.raw.to_string()));
+        let line = Line { seq: self.seq, first_seen, counts_as, version, other_act, raw, text };
         serde_json::to_writer(&mut *lines, &line)?;
         lines.push(b'\n');
         Ok(())
@@ -47,7 +62,12 @@ impl ArchiveRecord {
     pub(super) fn from_line(line: &[u8]) -> Option<Self> {
         let line: Line<'_> = serde_json::from_slice(line).ok()?;
         let raw = line.raw.map(|raw| raw.get().to_owned()).or(line.text)?;
-        Some(Self { seq: line.seq, first_seen: line.first_seen, raw: raw.into() })
+        let Line { seq, first_seen, counts_as, version, other_act, .. } = line;
+        Some(Self {
+            seq,
+            sight: Sight { first_seen, counts_as, version: version.unwrap_or(1), other_act },
+            raw: raw.into(),
+        })
     }
 }
 
@@ -75,7 +95,7 @@ mod tests {
             " {} ",
             "{\"u\":\"\u{2028}\u{fffd}\"}",
         ] {
-            let record = ArchiveRecord { seq: 7, first_seen: UnixMillis(1_600_000_000_123), raw: raw.into() };
+            let record = ArchiveRecord { seq: 7, sight: Sight::first(UnixMillis(1_600_000_000_123)), raw: raw.into() };
             let mut line = Vec::new();
             record.write_line(&mut line).unwrap();
             assert_eq!(line.iter().filter(|b| **b == b'\n').count(), 1, "{raw}");
@@ -85,7 +105,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_embedded_as_slack_sent_it() {
-        let record = ArchiveRecord { seq: 7, first_seen: UnixMillis(5), raw: r#"{"id": "a"}"#.into() };
+        let record = ArchiveRecord { seq: 7, sight: Sight::first(UnixMillis(5)), raw: r#"{"id": "a"}"#.into() };
         let mut line = Vec::new();
         record.write_line(&mut line).unwrap();
         assert_eq!(line, b"{\"seq\":7,\"first_seen\":5,\"raw\":{\"id\": \"a\"}}\n");

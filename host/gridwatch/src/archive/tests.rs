@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::disk::faulty::FaultyDisk;
+use gridwatch_core::event::Sight;
 use gridwatch_core::time::UnixMillis;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -14,7 +15,7 @@ fn record(seq: u64) -> ArchiveRecord {
     let time = START_S + seq * 3600;
     ArchiveRecord {
         seq,
-        first_seen: UnixMillis((time + 70) * 1000),
+        sight: Sight::first(UnixMillis((time + 70) * 1000)),
         raw: format!(r#"{{"id":"e{seq}","date_create":{time},"x":"{:x}"}}"#, seq.wrapping_mul(0x9e37_79b9_7f4a_7c15))
             .into(),
     }
@@ -212,7 +213,7 @@ fn only_segments_seen_wholly_before_the_day_are_removed() {
     let left = all(folder.path());
     let day_start = before.0 - before.0 % 86_400;
     assert!(left[0].seq > 0 && left.last() == Some(&record(99)));
-    let wanted = records(0..100).into_iter().filter(|r| r.first_seen.seconds().0 >= day_start);
+    let wanted = records(0..100).into_iter().filter(|r| r.sight.first_seen.seconds().0 >= day_start);
     assert!(wanted.into_iter().all(|r| left.contains(&r)));
     archive.prune(UnixSeconds(u64::MAX / 2000)).unwrap();
     assert_eq!(segment_paths(folder.path()).len(), 1);

@@ -2,10 +2,11 @@
 
 use super::problem::{Problem, Problems};
 use super::read::{Reader, Section, seconds_in};
-use super::token::{self, BadToken};
+use super::secret::{Kind, Secret};
+use super::token::BadToken;
 use super::{
     Archive, Asking, Config, DEFAULT_BATCH, Detect, Include, Log, LogFormat, Modules, Place, Places, Respond, Since,
-    Sink, Slack, Store, Target, Token, TokenRotation, Tuning,
+    Sink, Slack, Store, Target, TokenRotation, Tuning,
 };
 use crate::mmdb;
 use gridwatch_core::finding::clean;
@@ -16,8 +17,9 @@ use gridwatch_core::provisioning::Provisioning;
 use gridwatch_core::risk::Bar;
 use gridwatch_core::subject::is_id;
 use gridwatch_core::time::UnixSeconds;
-use gridwatch_core::view::{RawData, View};
+use gridwatch_core::view::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES, RawData, View};
 use gridwatch_core::windows::MAX_TOTAL_BYTES;
+use gridwatch_core::zone::Zone;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -164,7 +166,7 @@ fn rotation(mut section: Section<'_>, edge: &Edge<'_>) -> Option<TokenRotation> 
     let client_secret = secret(&mut section, "client_secret_file", "client_secret_env", edge);
     let refresh = section.required_text("refresh_token_file", "name a file with the first refresh token");
     let refresh_token = refresh.and_then(|path| {
-        let read = token::from_file(&edge.folder.join(path));
+        let read = Secret::read(Place::File(edge.folder.join(path)), Kind::AuditLog, edge.env);
         secret_or_problem(&section, "refresh_token_file", read)
     });
     section.finish();
@@ -172,7 +174,7 @@ fn rotation(mut section: Section<'_>, edge: &Edge<'_>) -> Option<TokenRotation> 
 }
 
 /// A secret from exactly one of two keys.
-fn secret(section: &mut Section<'_>, file_key: &'static str, env_key: &'static str, edge: &Edge<'_>) -> Option<Token> {
+fn secret(section: &mut Section<'_>, file_key: &'static str, env_key: &'static str, edge: &Edge<'_>) -> Option<Secret> {
     let (path, name) = (section.text(file_key), section.text(env_key));
     match (section.has(file_key), section.has(env_key)) {
         (false, false) => {
@@ -184,14 +186,25 @@ fn secret(section: &mut Section<'_>, file_key: &'static str, env_key: &'static s
         }
         _ => {}
     }
-    match (path, name) {
-        (Some(path), _) => secret_or_problem(section, file_key, token::from_file(&edge.folder.join(path))),
-        (None, Some(name)) => secret_or_problem(section, env_key, token::from_env(&name, (edge.env)(&name))),
-        (None, None) => None,
-    }
+    secret_at(section, (file_key, path), (env_key, name), Kind::AuditLog, edge)
 }
 
-fn secret_or_problem(section: &Section<'_>, key: &str, read: Result<Token, BadToken>) -> Option<Token> {
+fn secret_at(
+    section: &Section<'_>,
+    (file_key, path): (&'static str, Option<String>),
+    (env_key, name): (&'static str, Option<String>),
+    kind: Kind,
+    edge: &Edge<'_>,
+) -> Option<Secret> {
+    let (key, place) = match (path, name) {
+        (Some(path), _) => (file_key, Place::File(edge.folder.join(path))),
+        (None, Some(name)) => (env_key, Place::Environment(name)),
+        (None, None) => return None,
+    };
+    secret_or_problem(section, key, Secret::read(place, kind, edge.env))
+}
+
+fn secret_or_problem(section: &Section<'_>, key: &str, read: Result<Secret, BadToken>) -> Option<Secret> {
     read.map_err(|bad| section.problem(key, bad.to_string(), bad.hint())).ok()
 }
 
@@ -258,7 +271,8 @@ fn modules(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Modules> {
         && !dir.is_dir()
     {
         let what = format!("there is no folder {}", dir.display());
-        section.problem("dir", what, "create it, even if it stays empty".to_owned());
+        let hint = "name the folder with the module files (.wasm); in gridwatch's sources `cargo xtask modules` builds ours";
+        section.problem("dir", what, hint.to_owned());
     }
     let settings = section.section("config");
     let (mut config, mut places) = (BTreeMap::new(), Places { file: edge.file.to_owned(), ..Places::default() });
@@ -329,6 +343,7 @@ fn detect(mut section: Section<'_>, edge: &Edge<'_>) -> (Detect, Networks, Provi
         // 5,000 people make 0.4 GiB of it in a month.
         state_max_bytes: section.bytes("state_max", 64 * MIB..=1024 * GIB, MAX_TOTAL_BYTES as u64),
         risk: risk(section.section("risk")),
+        zone: zone(&mut section),
     };
     let networks = section.text("networks").map(|path| networks(&section, &edge.folder.join(path)));
     let provisioning = provisioning(section.section("provisioning"));
@@ -375,6 +390,16 @@ fn tuning(section: &mut Section<'_>, edge: &Edge<'_>) -> Tuning {
         section.problem("true_positives", format!("there is no folder {}", path.display()), hint);
     }
     Tuning { exceptions, true_positives }
+}
+
+fn zone(section: &mut Section<'_>) -> Zone {
+    let Some(name) = section.text("timezone") else { return Zone::default() };
+    Zone::named(&name).unwrap_or_else(|| {
+        let hint =
+            "write the name of the zone, as in Europe/Berlin or America/New_York; gridwatch has them all with it";
+        section.problem("timezone", format!("`{name}` is no time zone"), hint.to_owned());
+        Zone::default()
+    })
 }
 
 fn networks(section: &Section<'_>, path: &Path) -> Networks {
@@ -463,16 +488,12 @@ fn problems_of(path: &Path, bad: &NotNetworks) -> String {
 }
 
 /// A secret from at most one of `token_file` and `token_env`. A bot's token will do.
-fn optional_secret(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Token> {
+fn optional_secret(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Secret> {
     let (path, name) = (section.text("token_file"), section.text("token_env"));
     if section.has("token_file") && section.has("token_env") {
         section.problem("token_env", "is there beside `token_file`", "keep one of the two".to_owned());
     }
-    match (path, name) {
-        (Some(path), _) => secret_or_problem(section, "token_file", token::any_from_file(&edge.folder.join(path))),
-        (None, Some(name)) => secret_or_problem(section, "token_env", token::any_from_env(&name, (edge.env)(&name))),
-        (None, None) => None,
-    }
+    secret_at(section, ("token_file", path), ("token_env", name), Kind::Any, edge)
 }
 
 fn sinks(root: &mut Section<'_>, edge: &Edge<'_>) -> Vec<Sink> {
@@ -507,28 +528,33 @@ fn same_file(a: &Target, b: &Target) -> bool {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+enum SinkKind {
     Stdout,
     File,
 }
+
+/// What only sinks of type "file" have.
+const FILE_KEYS: [&str; 5] = ["path", "rotate_bytes", "keep", "keep_for", "keep_bytes"];
 
 fn sink(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Sink> {
     let name = section.required_text("name", "it is what logs and metrics call the sink, and its place in the store");
     if let Some(name) = &name {
         check_name(section, "name", name);
     }
-    let kinds = [("stdout", Some(Kind::Stdout)), ("file", Some(Kind::File))];
+    let kinds = [("stdout", Some(SinkKind::Stdout)), ("file", Some(SinkKind::File))];
     let kind = section.choice("type", &kinds, None);
     if !section.has("type") {
         section.problem("type", "is missing; allowed is stdout, file", None);
     }
     let view = section.choice("view", &View::ALL.map(|view| (view.name(), view)), View::Ocsf);
     let raw_data = if section.flag("raw_data", true) { RawData::Include } else { RawData::Omit };
+    let least = LEAST_MAX_BYTES as u64;
+    let max_line = section.bytes("max_line", least..=16 * MIB, DEFAULT_MAX_BYTES as u64) as usize;
     let include = include(section);
     let target = match kind {
-        Some(Kind::File) => file_target(section, edge),
-        Some(Kind::Stdout) => {
-            for key in ["path", "rotate_bytes", "keep"] {
+        Some(SinkKind::File) => file_target(section, edge),
+        Some(SinkKind::Stdout) => {
+            for key in FILE_KEYS {
                 if section.has(key) {
                     section.problem(key, "is for sinks of type \"file\"", None);
                 }
@@ -537,10 +563,10 @@ fn sink(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Sink> {
         }
         None => None,
     };
-    if kind != Some(Kind::File) {
-        section.know(&["path", "rotate_bytes", "keep"]);
+    if kind != Some(SinkKind::File) {
+        section.know(&FILE_KEYS);
     }
-    Some(Sink { name: name?, target: target?, view, raw_data, include })
+    Some(Sink { name: name?, target: target?, view, raw_data, max_line, include })
 }
 
 fn include(section: &mut Section<'_>) -> Include {
@@ -566,12 +592,16 @@ fn file_target(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Target> {
     let rotate_bytes = section.bytes("rotate_bytes", 64 * KIB..=64 * GIB, 100 * MIB);
     // Ten: about a gigabyte, days of slack for an agent that was down.
     let keep = section.number("keep", 0..=100_000, 10) as u32;
+    // An agent that broke on a Friday evening is seen to on Monday, or in the week after.
+    let keep_s = section.span("keep_for", 0..=400 * DAY_S, 7 * DAY_S);
+    // About five million events.
+    let keep_bytes = section.bytes("keep_bytes", 64 * KIB..=1024 * 1024 * GIB, 10 * GIB);
     let path = edge.folder.join(path?);
     if path.is_dir() || path.file_name().is_none() {
         section.problem("path", format!("{} is a folder", path.display()), "add a file name".to_owned());
     }
     needs_parent(section, "path", &path);
-    Some(Target::File { path, rotate_bytes, keep })
+    Some(Target::File { path, rotate_bytes, keep, keep_s, keep_bytes })
 }
 
 fn archive(mut section: Section<'_>, edge: &Edge<'_>, state_dir: Option<&Path>) -> Option<Archive> {
@@ -596,8 +626,8 @@ fn store(mut section: Section<'_>) -> Store {
         min_free_bytes: section.bytes("min_free", 16 * MIB..=1024 * GIB, 512 * MIB),
         // About a million entries waiting for the slowest sink.
         outbox_max_bytes: section.bytes("outbox_max", 16 * MIB..=1024 * GIB, 2 * GIB),
-        // Far beyond the last re-read (48 hours), about 100 bytes an entry.
-        dedup_s: section.span("dedup", 3 * DAY_S..=400 * DAY_S, 14 * DAY_S),
+        // Beyond the oldest time that is looked at again (30 days), about 100 bytes an entry.
+        dedup_s: section.span("dedup", 3 * DAY_S..=400 * DAY_S, 35 * DAY_S),
     };
     section.finish();
     store

@@ -87,6 +87,7 @@ fn the_example_is_valid_and_so_is_every_key_in_its_comments() {
     place.secret("people-token", "xoxb-s3cret", 0o600);
     let all = place.load(&uncommented.collect::<String>()).unwrap();
     assert!(!all.networks.is_empty());
+    assert_eq!(Some(&all.detect.zone), Zone::named("Europe/Berlin").as_ref());
     assert!(all.slack.rotation.is_some() && all.asking.is_some());
     let values = |config: &Config| {
         let s = &config.slack;
@@ -101,6 +102,19 @@ fn the_example_is_valid_and_so_is_every_key_in_its_comments() {
         format!("{slack:?} {rest:?} {:?} {:?}", config.store, config.log)
     };
     assert_eq!(values(&all), values(&defaults), "a default in the example is not the real one");
+}
+
+#[test]
+fn a_time_zone_that_does_not_exist_is_told() {
+    let place = Place::new();
+    for name in ["Europe/Berln", "CEST", "+02:00"] {
+        let told = place.problems(&format!("{SMALL}[detect]\ntimezone = \"{name}\"\n"));
+        assert!(
+            told.iter().any(|line| line.contains(&format!("detect.timezone: `{name}` is no time zone"))),
+            "{told:?}"
+        );
+    }
+    assert_eq!(place.load(SMALL).unwrap().detect.zone, Zone::default());
 }
 
 #[test]
@@ -421,4 +435,20 @@ fn the_responders_token_is_read_only_when_it_is_wanted() {
     ] {
         assert!(told.iter().any(|line| line.contains(expected)), "{expected}: {told:?}");
     }
+}
+
+#[test]
+fn a_backfill_larger_than_what_a_sink_keeps_is_told() {
+    let place = Place::new();
+    let file = "[[sink]]\nname = \"f\"\ntype = \"file\"\npath = \"e.ndjson\"\n";
+    let warned = |slack: &str, sink: &str| {
+        let text = SMALL.replace("token_file", &format!("{slack}\ntoken_file"));
+        let warnings = place.load(&format!("{text}\n{file}{sink}")).unwrap().warnings(UnixSeconds(1_800_000_000));
+        warnings.join("\n")
+    };
+    assert_eq!(warned("", ""), "");
+    let told = warned("backfill = \"400d\"", "");
+    assert!(told.contains("sink `f`") && told.contains("400 days") && told.contains("12782 entries a day"), "{told}");
+    assert_eq!(warned("backfill = \"400d\"", "keep_bytes = \"1024GiB\""), "");
+    assert_eq!(warned("backfill = \"400d\"", "keep = 0"), "");
 }

@@ -19,7 +19,7 @@
 
 use super::found::{Findings, Found};
 use super::shipped;
-use crate::input::Entries;
+use crate::input::{Entries, Given};
 use crate::modules::{Wanted, manifests};
 use anyhow::{Context, Result, bail};
 use gridwatch_core::alert::Alert;
@@ -290,9 +290,18 @@ impl Case {
                 path.display()
             );
         }
-        let mut entries = Entries::new(rest.as_bytes()).collect::<Result<Vec<Entry>, _>>().with_context(at)?;
+        let mut given = Entries::of(rest);
+        let entry = |given| match given {
+            Given::Entry(entry) => Some(entry),
+            Given::Odd(_) => None,
+        };
+        let mut entries: Vec<Entry> = given.by_ref().filter_map(entry).collect();
         if entries.is_empty() {
             bail!("{}: has no entries", path.display());
+        }
+        if given.report().odd > 0 {
+            // The first line isn't among them.
+            tracing::warn!(file = %path.display(), values = given.report().odd, "not every value of a case is an entry");
         }
         entries.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
         let earliest = entries.iter().find_map(|entry| entry.time).unwrap_or_default();

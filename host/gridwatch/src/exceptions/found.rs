@@ -51,8 +51,10 @@ impl Findings {
         let mut pipeline = Pipeline::new(services)
             .with_networks(wanted.networks.clone())
             .with_provisioning(wanted.provisioning.clone())
+            .with_zone(wanted.zone.clone())
             .with_tables(wanted.tables.clone())
-            .with_risk(wanted.risk);
+            .with_risk(wanted.risk)
+            .without_folding();
         let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
         let mut findings =
             Self { found: Vec::new(), networks: wanted.networks.clone(), own: BTreeSet::new(), risk: wanted.risk };
@@ -82,7 +84,10 @@ impl Findings {
         if alert.module.name == own::NAME {
             self.own.insert(alert.rule);
         } else if let Some(place) = places.get(&alert.uid) {
-            self.found[*place].alert = alert;
+            let known = &mut self.found[*place].alert;
+            if alert.severity >= known.severity {
+                *known = alert;
+            }
         } else if let Some(event) = events.iter().find(|event| event.id == alert.basis.event) {
             places.insert(alert.uid.clone(), self.found.len());
             let apps = apps.map(|apps| apps.named_by(event)).unwrap_or_default();
@@ -110,7 +115,7 @@ impl Findings {
     }
 }
 
-/// With an alert for each second instead of each fold: what an alert swallows mustn't look hidden with what opened it.
+/// With ids for each second instead of each fold: what an alert swallows mustn't look hidden with what opened it.
 fn unfolded(module: &Module) -> Service {
     let mut manifest = Manifest::clone(&module.manifest);
     manifest.rules.iter_mut().for_each(|rule| rule.fold_s = 1);

@@ -2,7 +2,7 @@
 //!
 //! Alerts are the same by id, which is made of rule, key and period; their newest revisions are compared, by severity and title.
 
-use super::Replay;
+use super::{Ran, Replay};
 use crate::modules::Wanted;
 use anyhow::Result;
 use gridwatch_core::exception::Exceptions;
@@ -32,12 +32,18 @@ struct Said {
 
 type Told = BTreeMap<String, Said>;
 
-/// Writes what the modules of `new` say otherwise than those of `old`; true if that is nothing. The exceptions are those of
-/// `new` for both.
-pub fn compare(replay: &Replay<'_>, old: &Wanted, new: &Wanted, json: bool, out: &mut dyn Write) -> Result<bool> {
+/// Writes what the modules of `new` say otherwise than those of `old`; true if that is nothing, and what came of `new`. The
+/// exceptions are those of `new` for both.
+pub fn compare(
+    replay: &Replay<'_>,
+    old: &Wanted,
+    new: &Wanted,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<(bool, Ran)> {
     let (mut before, mut after) = (Told::new(), Told::new());
-    let exceptions = told(replay, new, None, &mut after)?;
-    told(replay, old, Some(exceptions), &mut before)?;
+    let ran = told(replay, new, None, &mut after)?;
+    told(replay, old, Some(ran.exceptions.clone()), &mut before)?;
     let uids: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let differences: Vec<Difference<'_>> =
         uids.into_iter().filter_map(|uid| Difference::of(uid, before.get(uid), after.get(uid))).collect();
@@ -57,20 +63,17 @@ pub fn compare(replay: &Replay<'_>, old: &Wanted, new: &Wanted, json: bool, out:
             after.len()
         )?;
     }
-    Ok(differences.is_empty())
+    Ok((differences.is_empty(), ran))
 }
 
-fn told(
-    replay: &Replay<'_>,
-    wanted: &Wanted,
-    exceptions: Option<Arc<Exceptions>>,
-    told: &mut Told,
-) -> Result<Arc<Exceptions>> {
-    replay.run(wanted, exceptions, &mut |alert| {
+fn told(replay: &Replay<'_>, wanted: &Wanted, exceptions: Option<Arc<Exceptions>>, told: &mut Told) -> Result<Ran> {
+    let ran = replay.run(wanted, exceptions, &mut |alert| {
         let said = Said { rule: alert.rule.clone(), severity: alert.severity, title: alert.title.clone() };
         told.insert(alert.uid.clone(), said);
         Ok(())
-    })
+    })?;
+    ran.troubles.lines().for_each(|line| eprintln!("{}: {line}", wanted.dir.display()));
+    Ok(ran)
 }
 
 impl<'d> Difference<'d> {

@@ -7,8 +7,6 @@
 use crate::alerts;
 use crate::config::Config;
 use gridwatch_core::alert::Alert;
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::Event;
 use std::collections::BTreeSet;
 
 /// How far the targets of a plan go.
@@ -33,9 +31,9 @@ pub(super) fn widened(mut alert: Alert, config: &Config) -> (Alert, Reach) {
             for record in records {
                 match record {
                     Ok(record) => {
-                        let entry = Entry::from_json(&record.raw);
-                        ids.insert(entry.id.clone());
-                        events.push(Event::new(record.seq, record.first_seen, &entry));
+                        let event = record.event();
+                        ids.insert(event.id.clone());
+                        events.push(event);
                     }
                     Err(error) => reach.problem = Some(error.to_string()),
                 }

@@ -45,6 +45,9 @@ pub fn whole_alert(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     line("rule", &format!("{} ({}), by {module}", alert.rule, alert.rule_title))?;
     line("when", &format!("{} to {}, told at {}", alert.first, alert.last, alert.seen))?;
     line("count", &format!("{}, {}", count(alert.findings, "finding"), count(alert.evidence_total, "event")))?;
+    for news in &alert.news {
+        line("told again", news)?;
+    }
     if let Some(by) = &alert.suppressed_by {
         line("suppressed by", by)?;
     }
@@ -57,6 +60,9 @@ pub fn whole_alert(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     let names: Vec<&str> = names.into_iter().filter(|text| !text.is_empty()).collect();
     let roles = format!("role {} then, {} now", actor.role_at_event.name(), actor.role_now.name());
     line("who", &if names.is_empty() { "nobody named".into() } else { format!("{} ({roles})", names.join(", ")) })?;
+    for doer in &alert.others {
+        line("and", &doer.to_string())?;
+    }
     for (label, value) in &alert.labels {
         line(label, value)?;
     }

@@ -14,15 +14,17 @@
 //!
 //! It doesn't render records, wait, or retry.
 
-use super::{FileMark, Resume, Sink, SinkError};
+use super::{FileMark, Removed, Resume, Sink, SinkError};
 use crate::disk::{self, Disk, OsDisk};
 use gridwatch_core::entry::hex;
+use gridwatch_core::time::UnixMillis;
 use sha2::{Digest, Sha256};
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 use tracing::{info, warn};
 
 /// When a file is full and how many full ones stay.
@@ -31,8 +33,12 @@ pub struct Rotation {
     /// A file is rotated before it would pass this. Only a single larger delivery, or commits lost to crashes, make a
     /// larger one: rotation waits until the store knows the position.
     pub rotate_bytes: u64,
-    /// Rotated files kept; 0 keeps all.
+    /// Rotated files kept at least; 0 keeps all, whatever else is set.
     pub keep: u32,
+    /// No file goes for being one too many before it is this old: an agent that is down has that long to come back.
+    pub keep_s: u64,
+    /// What all rotated files may take together; the oldest go when it is passed, whatever their age, and that is told.
+    pub keep_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -44,6 +50,8 @@ pub struct FileSink {
     resume: Resume,
     /// `None` after an error, or before the first look at the disk.
     open: Option<OpenFile>,
+    /// What had to go before its time and nobody has been told of yet.
+    removed: Option<Removed>,
     /// Held, not read: keeps a second gridwatch from this path.
     _lock: File,
 }
@@ -85,7 +93,7 @@ impl FileSink {
         let lock = disk::lock(&lock_path)
             .map_err(|e| SinkError::io("lock", &lock_path, e))?
             .ok_or_else(|| SinkError::Locked { path: path.to_owned() })?;
-        let mut sink = Self { path: path.to_owned(), rotation, disk, resume, open: None, _lock: lock };
+        let mut sink = Self { path: path.to_owned(), rotation, disk, resume, open: None, removed: None, _lock: lock };
         sink.open = Some(sink.take_up()?);
         Ok(sink)
     }
@@ -245,7 +253,7 @@ impl FileSink {
         self.resume.file = None;
         let open = self.create()?;
         info!(to = %to.display(), "file rotated");
-        if let Err(error) = self.prune() {
+        if let Err(error) = self.prune(crate::clock::now()) {
             warn!(path = %self.path.display(), %error, "old rotated files could not be removed");
         }
         Ok(open)
@@ -264,25 +272,50 @@ impl FileSink {
     }
 
     /// Removes the oldest of our rotated files. By time of last change, because numbers may have started anew.
-    fn prune(&self) -> io::Result<()> {
+    fn prune(&mut self, now: UnixMillis) -> io::Result<()> {
         if self.rotation.keep == 0 {
             return Ok(());
         }
-        let mut rotated = Vec::new();
+        let (mut rotated, mut bytes) = (Vec::new(), 0);
         for found in std::fs::read_dir(self.folder())? {
             let found = found?;
             let meta = found.metadata()?;
             if meta.is_file() && self.is_ours(&found.file_name()) {
-                rotated.push((meta.modified()?, found.path()));
+                bytes += meta.len();
+                rotated.push((meta.modified()?, found.path(), meta.len()));
             }
         }
         rotated.sort();
-        let too_many = rotated.len().saturating_sub(self.rotation.keep as usize);
-        for (_, path) in rotated.drain(..too_many) {
+        let mut left = rotated.len();
+        for (changed, path, length) in rotated {
+            let changed = changed.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+            let age_s = now.seconds().0.saturating_sub(changed);
+            let had_its_time = age_s >= self.rotation.keep_s;
+            let is_one_too_many = left > self.rotation.keep as usize && had_its_time;
+            // The newest stays: a limit below the size of one file would leave nothing to read at all.
+            let are_too_large = bytes > self.rotation.keep_bytes && left > 1;
+            if !is_one_too_many && !are_too_large {
+                break;
+            }
             self.disk.remove(&path)?;
-            info!(path = %path.display(), "old rotated file removed");
+            (left, bytes) = (left - 1, bytes.saturating_sub(length));
+            if had_its_time {
+                info!(path = %path.display(), age_s, "old rotated file removed");
+            } else {
+                warn!(path = %path.display(), age_s, limit_bytes = self.rotation.keep_bytes,
+                    "rotated files passed `keep_bytes`; the oldest was removed before `keep_for`");
+                self.note_removed(length, age_s);
+            }
         }
         Ok(())
+    }
+
+    fn note_removed(&mut self, bytes: u64, age_s: u64) {
+        let limit_bytes = self.rotation.keep_bytes;
+        let removed = self.removed.get_or_insert(Removed { files: 0, bytes: 0, age_s, limit_bytes });
+        removed.files += 1;
+        removed.bytes += bytes;
+        removed.age_s = removed.age_s.min(age_s);
     }
 
     /// Whether a file name is one that `rotated_names` makes.
@@ -305,6 +338,10 @@ impl Sink for FileSink {
             return Err(error);
         }
         Ok(self.resume.clone())
+    }
+
+    fn removed(&mut self) -> Option<Removed> {
+        self.removed.take()
     }
 }
 

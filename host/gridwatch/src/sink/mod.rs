@@ -20,6 +20,22 @@ pub trait Sink: Send {
     /// Delivers complete records (no line break inside or at the end) numbered `first`, `first + 1`, … Numbers only rise;
     /// records numbered below what was already delivered are passed over.
     fn deliver(&mut self, first: u64, lines: &[String]) -> Result<Resume, SinkError>;
+
+    /// Delivered lines that were removed to make room, and may not have been read, since this was asked last.
+    fn removed(&mut self) -> Option<Removed> {
+        None
+    }
+}
+
+/// Files that had to go before their time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    pub files: u64,
+    pub bytes: u64,
+    /// Age of the youngest of them.
+    pub age_s: u64,
+    /// What the files of the sink may take together.
+    pub limit_bytes: u64,
 }
 
 /// Where a sink goes on after a restart. The store saves it in the same commit as the sink's position.

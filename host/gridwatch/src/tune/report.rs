@@ -1,6 +1,7 @@
 //! What `gridwatch tune` shows in a terminal: tables, and a bar for each value of a setting.
 
-use super::sweep::{Given, Sweep};
+use super::judge::Judgement;
+use super::sweep::{FEWEST, Given, Sweep};
 use super::{RuleNumbers, Tuning};
 use anstyle::{AnsiColor, Color, Style};
 use anyhow::Result;
@@ -51,7 +52,12 @@ fn rules(rules: &[RuleNumbers], out: &mut dyn Write) -> Result<()> {
     for rule in rules {
         let per_1000 = rule.a_day_per_1000_users.map_or("-".into(), |rate| format!("{rate:.3}"));
         let over = rule.over_budget == Some(true);
-        let budget = rule.budget.map_or("-".into(), |budget| format!("{}{budget}", if over { "!" } else { "" }));
+        let mark = match rule.judgement {
+            Some(Judgement::Over) => "!",
+            Some(Judgement::TooFew) => "?",
+            Some(Judgement::Within) | None => "",
+        };
+        let budget = rule.budget.map_or("-".into(), |budget| format!("{mark}{budget}"));
         let style = if over { LOUD } else { Style::new() };
         writeln!(
             out,
@@ -66,6 +72,12 @@ fn rules(rules: &[RuleNumbers], out: &mut dyn Write) -> Result<()> {
             sparks(&rule.by_day),
             named("actors", &rule.actors),
             named("apps", &rule.apps),
+        )?;
+    }
+    if rules.iter().any(|rule| rule.judgement == Some(Judgement::TooFew)) {
+        writeln!(
+            out,
+            "{DIM}? too few to judge: too few alerts, people or days to tell the rule's rate from its budget{DIM:#}"
         )?;
     }
     Ok(())
@@ -136,6 +148,9 @@ fn plot(sweep: &Sweep, out: &mut dyn Write) -> Result<()> {
     for given in &sweep.values {
         let (mark, style) = if given.value == sweep.present { ("→", BOLD) } else { (" ", Style::new()) };
         writeln!(out, "{style}{mark} {:>width$} {}{style:#}", sweep.text(given.value), bar(given, most))?;
+    }
+    if sweep.is_thin() {
+        writeln!(out, "  {DIM}too few to judge: no value gave even {FEWEST} alerts in that time{DIM:#}")?;
     }
     Ok(())
 }

@@ -10,7 +10,6 @@ use crate::detect::evaluated;
 use crate::modules::Wanted;
 use anyhow::{Context, Result};
 use gridwatch_core::echo::Echoes;
-use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
 use gridwatch_core::exception::Exceptions;
 use gridwatch_core::manifest::{ConfigKind, Manifest, Severity, span_text};
@@ -25,6 +24,8 @@ use std::sync::Arc;
 const BATCH: usize = 2_048;
 /// Values tried of a setting, the present one among them.
 const VALUES: usize = 7;
+/// Where no value gives more, the difference between two of them is chance.
+pub const FEWEST: u64 = 3;
 
 /// One setting.
 #[derive(Debug, Serialize)]
@@ -64,6 +65,11 @@ impl Sweep {
     /// A value as a person writes it.
     pub fn text(&self, value: u64) -> String {
         if self.unit.is_some() { span_text(value) } else { value.to_string() }
+    }
+
+    /// Too few alerts of every value to prefer one.
+    pub fn is_thin(&self) -> bool {
+        self.values.iter().all(|given| given.alerts < FEWEST)
     }
 
     /// Does it matter to the rule what the value is?
@@ -148,7 +154,8 @@ fn tried(trial: &Trial<'_>, values: &[u64]) -> Result<Vec<Given>> {
     exceptions.also_for(trial.module, &names);
     let mut pipeline = Pipeline::new(services)
         .with_networks(trial.wanted.networks.clone())
-        .with_provisioning(trial.wanted.provisioning.clone());
+        .with_provisioning(trial.wanted.provisioning.clone())
+        .with_zone(trial.wanted.zone.clone());
     pipeline.except(Arc::new(exceptions));
     pipeline.set_echoes(trial.quiet.echoes.clone());
     let counted = counted(trial, pipeline, modules)?;
@@ -174,11 +181,7 @@ fn counted(
     let mut records = archive::read(trial.archive, Some(from), Some(trial.period.to))?.filter_map(Result::ok);
     let mut alerts: BTreeMap<(String, String), Severity> = BTreeMap::new();
     loop {
-        let events: Vec<Event> = records
-            .by_ref()
-            .take(BATCH)
-            .map(|record| Event::new(record.seq, record.first_seen, &Entry::from_json(&record.raw)))
-            .collect();
+        let events: Vec<Event> = records.by_ref().take(BATCH).map(|record| record.event()).collect();
         if events.is_empty() {
             return Ok(alerts);
         }

@@ -1,4 +1,5 @@
-//! A module that misbehaves on request: a row's `details.misdeed` says how, its `details.amount` how much.
+//! A module that misbehaves on request: a row's `details.misdeed` says how, its `details.amount` how much. What stands in the
+//! setting `setup` it does while starting; `always MISDEED AMOUNT` there is what every row asks for that asks for nothing.
 //!
 //! A row without a misdeed gets one honest finding. It is written on the bare bindings because the SDK would not let it
 //! lie. Exists in WASM only.
@@ -11,6 +12,7 @@ use gridwatch_sdk::guest::bindings::exports::gridwatch::detect::rules::{Batch, F
 use gridwatch_sdk::guest::bindings::gridwatch::detect::types::Label;
 use gridwatch_sdk::guest::bindings::gridwatch::detect::{kv, log, lookup};
 use std::hint::black_box;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 struct Misbehave;
@@ -28,12 +30,26 @@ const MEDIUM: u8 = 3;
 /// `evaluate` calls of this instance: state that a module must not rely on, and that shows when it was renewed.
 static CALLS: AtomicU32 = AtomicU32::new(0);
 
+/// What rows do that ask for nothing, and how much of it.
+static ALWAYS: OnceLock<(String, usize)> = OnceLock::new();
+
+/// `allocate 100` in its parts; a lot, where nothing is said of how much.
+fn split(misdeed: &str) -> (String, usize) {
+    let (name, amount) = misdeed.split_once(' ').unwrap_or((misdeed, ""));
+    (name.to_owned(), amount.parse().unwrap_or(1 << 20))
+}
+
 impl Guest for Misbehave {
     fn configure(config_json: String) -> Result<(), Vec<String>> {
+        gridwatch_sdk::guest::tell_of_panics();
         for misdeed in gridwatch_sdk::json::texts(&config_json) {
-            match &*misdeed {
-                "refuse" => return Err(vec!["too high".into(), "too low".into()]),
-                misdeed => take(misdeed, 1 << 20).map_err(|why| vec![why])?,
+            match (&*misdeed, misdeed.strip_prefix("always ")) {
+                ("refuse", _) => return Err(vec!["too high".into(), "too low".into()]),
+                (_, Some(always)) => ALWAYS.set(split(always)).map_err(|_| vec!["always twice".to_owned()])?,
+                (misdeed, None) => {
+                    let (misdeed, amount) = split(misdeed);
+                    take(&misdeed, amount).map_err(|why| vec![why])?;
+                }
             }
         }
         Ok(())
@@ -43,12 +59,19 @@ impl Guest for Misbehave {
         let calls = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
         let mut findings = Vec::new();
         for row in 0..rows.seqs.len() {
-            let amount = text(&rows, AMOUNT, row).parse().unwrap_or(0);
-            let misdeed = text(&rows, MISDEED, row);
+            let (misdeed, amount) = match (text(&rows, MISDEED, row), ALWAYS.get()) {
+                ("", Some((misdeed, amount))) => (&**misdeed, *amount),
+                (misdeed, _) => (misdeed, text(&rows, AMOUNT, row).parse().unwrap_or(0)),
+            };
             let seen = || honest(&rows, row, "seen".to_owned());
             match misdeed {
                 "" => findings.push(seen()),
                 "findings" => findings.extend((0..amount).map(|_| seen())),
+                "flood" => {
+                    ask("log", amount, "", 0)?;
+                    let of = |n| format!("{} {n}", rows.seqs[row]);
+                    findings.extend((0..amount).map(|n| Finding { dedup_key: of(n), ..seen() }));
+                }
                 "error" => return Err("no \u{1b}[31mthanks".into()),
                 "count-calls" => findings.push(honest(&rows, row, format!("call {calls}"))),
                 "kv-read" => findings.push(honest(&rows, row, read(text(&rows, ACTOR, row), rows.times_ms[row]))),
@@ -112,6 +135,8 @@ fn take(misdeed: &str, amount: usize) -> Result<(), String> {
         "spin" => loop {
             black_box(amount);
         },
+        // In thousands of turns.
+        "burn" => (0..amount).for_each(|_| (0..1_000).for_each(|turn| _ = black_box(turn))),
         // In KiB, a page of 64 at a time, as an allocator would.
         "allocate" => (0..amount.div_ceil(64)).for_each(|_| {
             black_box(core::arch::wasm32::memory_grow(0, 1));

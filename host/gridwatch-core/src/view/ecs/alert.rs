@@ -2,7 +2,7 @@
 
 use super::document::Document;
 use super::{VERSION, date, nearest_date};
-use crate::alert::Alert;
+use crate::alert::{Alert, Doer};
 use crate::directory::{Act, Role};
 use crate::manifest::Step;
 use crate::stub::Stub;
@@ -25,7 +25,7 @@ pub fn alert(alert: &Alert, product: &Product<'_>) -> Value {
     document.put("observer.vendor", Product::NAME);
     folding(&mut document, alert);
     document.list("gridwatch.alert.evidence", alert.evidence.iter().map(|stub| evidence(stub)));
-    document.list("gridwatch.alert.recent", alert.recent.iter().map(act));
+    document.list("gridwatch.alert.recent", alert.recent_besides().map(act));
     for (phase, steps) in
         [("verify", &alert.playbook.verify), ("contain", &alert.playbook.contain), ("then", &alert.playbook.then)]
     {
@@ -75,15 +75,16 @@ fn people(document: &mut Document, alert: &Alert) {
     document.list("user.roles", Some(actor.role_at_event).filter(|role| *role != Role::Unknown).map(Role::name));
     document.put("gridwatch.alert.actor.role_at_event", actor.role_at_event.name());
     document.put("gridwatch.alert.actor.role_now", actor.role_now.name());
+    let others = alert.others.iter().flat_map(|doer| [&doer.id, &doer.name, &doer.email]);
     let names =
-        [&actor.id, &actor.name, &actor.email].into_iter().chain(alert.evidence.iter().map(|stub| &stub.actor_id));
+        [&actor.id, &actor.name, &actor.email].into_iter().chain(others).chain(alert.evidence.iter().map(|stub| &stub.actor_id));
     document.list("related.user", names.filter(|name| !name.is_empty()).map(String::as_str).collect::<BTreeSet<_>>());
     let addresses =
         alert.evidence.iter().map(|stub| &stub.ip_address).chain(alert.recent.iter().map(|act| &act.ip_address));
     document.list("related.ip", addresses.filter(|ip| is_ip(ip)).map(String::as_str).collect::<BTreeSet<_>>());
 }
 
-/// ECS's own fields where it has them; all of it as names and texts, for people and for searches.
+/// ECS's own fields where it has them; all of it as names and texts.
 fn about(document: &mut Document, alert: &Alert) {
     let about = &alert.about;
     if let Some(address) = &about.address {
@@ -102,9 +103,6 @@ fn about(document: &mut Document, alert: &Alert) {
         let role = target.role_at_event.as_ref().map(|told| told.value.name());
         document.list("user.target.roles", role);
     }
-    let lines = about.lines();
-    document
-        .list("gridwatch.alert.about", lines.iter().map(|(name, value)| object(&[("name", name), ("value", value)])));
     if !about.is_empty() {
         document.list("gridwatch.alert.facts", named_leaves(&json!(about)));
     }
@@ -132,6 +130,9 @@ fn leaves(path: &str, value: &Value, all: &mut Vec<(String, String)>) {
 
 fn folding(document: &mut Document, alert: &Alert) {
     document.put("gridwatch.alert.dedup_key", alert.dedup_key.as_str());
+    document.put("gridwatch.alert.different.addresses", alert.counts.addresses);
+    document.put("gridwatch.alert.different.doers", alert.counts.doers);
+    document.put("gridwatch.alert.different.objects", alert.counts.objects);
     document.put("gridwatch.alert.evidence_total", alert.evidence_total);
     document.put("gridwatch.alert.findings", alert.findings);
     document.list(
@@ -141,6 +142,8 @@ fn folding(document: &mut Document, alert: &Alert) {
     document.put("gridwatch.alert.module.digest", alert.module.digest.as_str());
     document.put("gridwatch.alert.module.name", alert.module.name.as_str());
     document.put("gridwatch.alert.module.version", alert.module.version.as_str());
+    document.list("gridwatch.alert.news", alert.news.iter().map(String::as_str));
+    document.list("gridwatch.alert.others", alert.others.iter().map(other));
     document.put("gridwatch.alert.period_s", alert.period_s);
     document.maybe("gridwatch.alert.period_start", date(alert.period_start.millis()));
     document.put("gridwatch.alert.revision", alert.revision);
@@ -159,6 +162,15 @@ fn evidence(stub: &Stub) -> Value {
     document.maybe("time", date(stub.time.millis()));
     document.text("user_agent", &stub.ua);
     document.text("user_id", &stub.actor_id);
+    document.into()
+}
+
+fn other(doer: &Doer) -> Value {
+    let mut document = Document::default();
+    document.text("app_id", &doer.app);
+    document.text("email", &doer.email);
+    document.text("id", &doer.id);
+    document.text("name", &doer.name);
     document.into()
 }
 

@@ -36,7 +36,7 @@ fn readable(event: &Event, leaves: Leaves, product: &Product<'_>, raw_data: RawD
     draft.who();
     draft.source();
     draft.about();
-    if raw_data == RawData::Include {
+    if raw_data == RawData::Include || event.is_mended() {
         draft.document.put("event.original", event.raw());
     }
     let rest = draft.leaves.into_rest();
@@ -61,7 +61,7 @@ fn header(event: &Event, product: &Product<'_>) -> Document {
     document.put("gridwatch.version", product.version);
     document.put("observer.product", "Slack Enterprise Grid");
     document.put("observer.vendor", "Slack");
-    document.list("tags", event.marks.iter().filter_map(|mark| serde_json::to_value(mark).ok()));
+    document.list("tags", event.labels().map(Value::from));
     document
 }
 

@@ -51,11 +51,41 @@ pub use fields::{Field, Type, fields};
 pub use schema::json_schema;
 pub use shape::MAX_NEW_KEYS;
 
+use super::line::{Layout, Order};
 use crate::time::UnixMillis;
 use serde_json::Value;
 
 /// What the documents say in `ecs.version`, written as Elastic's packages do.
 pub const VERSION: &str = "8.11.0";
+
+/// What says which document it is stands in its first kilobytes.
+pub(super) const LAYOUT: Layout = Layout {
+    order: &[
+        Order {
+            of: "",
+            first: &["@timestamp", "message"],
+            then: &["event", "user", "rule"],
+            last: &["related", "tags", "gridwatch", "slack"],
+        },
+        Order { of: "event", first: &["id"], then: &[], last: &["reason", "original"] },
+        Order { of: "rule", first: &["id"], then: &[], last: &["description"] },
+        Order { of: "gridwatch", first: &[], then: &[], last: &[] },
+        Order { of: "gridwatch.alert", first: &["uid"], then: &[], last: &[] },
+    ],
+    cut_at: &["gridwatch", "cut"],
+    truncated_in: None,
+    spare: &[
+        &["slack", "audit"],
+        &["gridwatch", "alert", "recent"],
+        &["gridwatch", "alert", "facts"],
+        &["gridwatch", "alert", "subjects"],
+        &["gridwatch", "alert", "labels"],
+        &["related"],
+        &["gridwatch", "alert", "playbook"],
+        &["gridwatch", "alert", "evidence"],
+        &["tags"],
+    ],
+};
 
 /// The last moment that the calendar can express in every time zone: 9999-12-30T22:00:00Z.
 const LATEST: UnixMillis = UnixMillis(253_402_207_200_000);

@@ -1,6 +1,6 @@
 //! An alert as an OCSF Detection Finding (2004): who, what, how often, found by which code, and what to do about it.
 //!
-//! Evidence is shown as far as the alert keeps it; the whole entries are records of their own, found by their uid. Repeats
+//! Evidence is shown once, as far as the alert keeps it; the whole entries are records of their own, found by their uid. Repeats
 //! to the byte, as the only clock is [`Alert::seen`]. Never closes a finding: gridwatch doesn't learn what people decided.
 
 use super::classes::{self, Activity};
@@ -11,6 +11,7 @@ use super::{classified, is_believable, objects, timestamp};
 use crate::about::{About, Address};
 use crate::alert::Alert;
 use crate::directory::Act;
+use crate::finding::clean;
 use crate::manifest::{Playbook, Step};
 use crate::stub::Stub;
 use crate::time::UnixSeconds;
@@ -18,8 +19,10 @@ use crate::view::Product;
 use crate::view::fields::Fields;
 use serde_json::{Value, json};
 
-/// Evidence shown in full. `finding_info.related_events` names all that the alert keeps.
+/// Evidence shown: all that an alert keeps. `finding_info.related_events_count` counts all that there was.
 pub const EVIDENCES_MAX: usize = 50;
+/// Characters of `status_detail`.
+const MAX_DETAIL: usize = 1_024;
 
 /// The OCSF Detection Finding of one revision of an alert.
 ///
@@ -44,7 +47,7 @@ pub fn detection_finding(alert: &Alert, product: &Product<'_>, version: Version)
         .maybe("remediation", remediation(version, &alert.playbook))
         .maybe("start_time", event_time(alert.first))
         .id("status_id", "status", status_id, status)
-        .maybe("status_detail", alert.suppressed_by.as_ref().map(|name| format!("suppressed by {name}")))
+        .maybe("status_detail", status_detail(alert))
         .set("time", timestamp(alert.seen))
         .set("unmapped", unmapped(version, alert));
     let metadata = metadata(alert, product, version, finding.profiles());
@@ -64,6 +67,13 @@ const fn status(alert: &Alert) -> (u64, &'static str) {
         Some(_) => (3, "Suppressed"),
         None => (1, "New"),
     }
+}
+
+/// What silenced it, and why it is sent again.
+fn status_detail(alert: &Alert) -> Option<String> {
+    let hidden = alert.suppressed_by.as_ref().map(|name| format!("suppressed by {name}"));
+    let told: Vec<String> = hidden.into_iter().chain(alert.news.iter().cloned()).collect();
+    non_empty(told).map(|told| clean(&told.join("; "), MAX_DETAIL))
 }
 
 fn metadata(alert: &Alert, product: &Product<'_>, version: Version, profiles: Vec<&str>) -> Made {
@@ -92,7 +102,6 @@ fn finding_info(version: Version, alert: &Alert) -> Made {
         .set("version", alert.module.version.as_str())
         .id("type_id", "type", 1, "Rule");
     let attacks: Vec<Value> = alert.attack.iter().map(|id| attack(version, id).into()).collect();
-    let events: Vec<Value> = alert.evidence.iter().map(|stub| related_event(version, stub).into()).collect();
     version
         .make(&v::FINDING_INFO)
         .set("uid", alert.uid.as_str())
@@ -104,7 +113,6 @@ fn finding_info(version: Version, alert: &Alert) -> Made {
         .maybe("first_seen_time", event_time(alert.first))
         .maybe("last_seen_time", event_time(alert.last))
         .set("related_events_count", alert.evidence_total)
-        .maybe("related_events", non_empty(events))
         .maybe("attacks", non_empty(attacks))
         .take("tags", || non_empty(tags(version, alert)))
 }
@@ -124,24 +132,14 @@ fn attack(version: Version, id: &str) -> Made {
     version.make(&v::ATTACK).set("technique", technique).maybe("sub_technique", sub_technique)
 }
 
-fn related_event(version: Version, stub: &Stub) -> Made {
-    let activity = classes::mapping(&stub.action).activity.in_version(version);
-    version
-        .make(&v::RELATED_EVENT)
-        .set("uid", stub.id.as_str())
-        .set("title", stub.action.as_str())
-        .set("type_uid", activity.type_uid())
-        .maybe("created_time", event_time(stub.time))
-}
-
-/// Who and from where as OCSF objects, and a header to find the entry again.
+/// Who and from where as OCSF objects, and what it takes to find the entry again.
 fn evidence(version: Version, stub: &Stub, address: Option<&Address>) -> Made {
     let evidence = version.make(&v::EVIDENCES);
     let user_agent = Some(stub.ua.as_str()).filter(|text| !text.is_empty());
     let data = Fields::new()
-        .set("uid", stub.id.as_str())
+        .maybe("uid", (!evidence.has("uid")).then_some(stub.id.as_str()))
         .set("seq", stub.seq)
-        .set("action", stub.action.as_str())
+        .maybe("action", (!evidence.has("name")).then_some(stub.action.as_str()))
         .maybe("ua", user_agent.filter(|_| !evidence.has("http_request")))
         .maybe("time", event_time(stub.time));
     let user = objects::user_of_id(version, &stub.actor_id);
@@ -168,9 +166,12 @@ fn enrichments(version: Version, alert: &Alert, user: Option<&Value>) -> Vec<Val
         let value = user[key].as_str().unwrap_or_default();
         let actor = &alert.actor;
         let roles = json!({ "role_at_event": actor.role_at_event.name(), "role_now": actor.role_now.name() });
-        let recent: Vec<Value> = alert.recent.iter().map(act).collect();
+        let recent: Vec<Value> = alert.recent_besides().map(act).collect();
         all.push(enrichment("role", name, value, roles));
         all.extend(non_empty(recent).map(|acts| enrichment("recent_activity", name, value, Value::Array(acts))));
+    }
+    if !alert.others.is_empty() {
+        all.push(enrichment("other_actors", "finding_info.uid", &alert.uid, json!(alert.others)));
     }
     all.extend(about(&alert.about).into_iter().map(|(kind, name, value, data)| enrichment(kind, name, value, data)));
     all
@@ -235,6 +236,7 @@ fn unmapped(version: Version, alert: &Alert) -> Value {
         .set("dedup_key", alert.dedup_key.as_str())
         .set("period_start", alert.period_start.0)
         .set("period_s", alert.period_s)
+        .set("counts", json!(alert.counts))
         .maybe("subjects", (!alert.subjects.is_empty()).then(|| json!(alert.subjects)))
         .maybe("evidence_total", (!info.has("related_events_count")).then_some(alert.evidence_total))
         .maybe("labels", (!info.has("tags")).then(|| json!(alert.labels)))

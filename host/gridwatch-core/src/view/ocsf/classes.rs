@@ -5,7 +5,11 @@
 //! names becomes a Base Event with activity 99: it is kept and shows itself, it is not guessed at.
 //!
 //! OCSF 1.8.0 has no User Management (3007) and no Role Management (3008): those came with 1.9.0. So accounts are Account
-//! Change (3001), roles of a user are User Access Management (3005), and a role's own definition is an entity (3004).
+//! Change (3001), what somebody or a kind of account is given is User Access Management (3005), and a role's own
+//! definition is an entity (3004).
+//!
+//! Families agree, and the tests hold them to it: the two directions of an act share a class, what is only asked for has
+//! activity 99, and what Slack itself judged is a finding.
 //!
 //! [`DOWNGRADES`] says what becomes of an activity that 1.1.0 lacks. All others are the same in both versions.
 
@@ -209,6 +213,16 @@ pub struct Mapping {
     pub is_known: bool,
 }
 
+impl Mapping {
+    /// With `given` false, an act that gives privileges is one that takes them, as the entry says so itself.
+    pub(super) fn in_direction(self, given: bool) -> Self {
+        match self.activity {
+            PRIVILEGES_ASSIGN if !given => Self { activity: PRIVILEGES_REVOKE, ..self },
+            _ => self,
+        }
+    }
+}
+
 /// The mapping of an action. Total: any text has one.
 pub fn mapping(action: &str) -> Mapping {
     let found = BY_NAME.get(action).copied().or_else(|| first_match(PATTERNS.iter().copied(), action));
@@ -344,8 +358,6 @@ const STATUSES: Rows<Status> = &[
 const PRIVILEGES: Rows<&str> = &[
     ("admin", &["role_change_to_admin"]),
     ("owner", &["role_change_to_owner", "owner_transferred"]),
-    ("user", &["role_change_to_user"]),
-    ("guest", &["role_change_to_guest"]),
     ("org_owner", &["org_owner_created"]),
     ("license", &["license_*"]),
     ("salesforce", &["salesforce_access_*"]),
@@ -465,7 +477,10 @@ pub(super) const FINDING_CLOSE: Activity = Activity::new(Class::DetectionFinding
 #[rustfmt::skip]
 const TABLE: Rows<Activity> = &[
     // Findings that Slack makes itself.
-    (FINDING_CREATE, &["anomaly", "file_malicious_content_detected", "native_dlp_rule_action_applied"]),
+    (FINDING_CREATE, &[
+        "anomaly", "file_malicious_content_detected", "native_dlp_rule_action_applied",
+        "workflow_trigger_suspicious_keyword", "workflow_ai_answer_suspicious_prompt",
+    ]),
     (FINDING_CLOSE, &["native_dlp_violation_deleted"]),
 
     // Sign-in and sessions. A session that someone else ends is still the target's logoff.
@@ -479,7 +494,7 @@ const TABLE: Rows<Activity> = &[
     // Accounts.
     (ACCOUNT_CREATE, &["user_created", "guest_created"]),
     (ACCOUNT_ENABLE, &["user_reactivated", "guest_reactivated"]),
-    (ACCOUNT_PASSWORD_RESET, &["user_password_reset_*"]),
+    (ACCOUNT_PASSWORD_RESET, &["user_password_reset_by_admin", "user_password_reset_slack_security"]),
     (ACCOUNT_DISABLE, &["user_deactivated", "guest_deactivated", "guest_expired", "external_user_disconnected"]),
     (ACCOUNT_MFA_ENABLE, &["user_passkey_created"]),
     (ACCOUNT_MFA_DISABLE, &["user_passkey_removed"]),
@@ -487,20 +502,25 @@ const TABLE: Rows<Activity> = &[
         "user_passkey_name_edited", "user_email_updated", "email_change_created", "email_change_confirmed",
         "user_username_updated", "user_profile_*", "user_merged", "user_session_settings_changed", "custom_tos_accepted",
         "guest_expiration_set", "guest_expiration_cleared", "guest_transferred_to_external_user",
-        "quip_migration_user_mapping_*", "migration_user_conflict_*",
+        "quip_migration_user_mapping_*", "migration_user_conflict_*", "user_password_reset_requested",
+        "service_owner_transferred",
     ]),
 
-    // A user's standing.
+    // A user's standing, in the direction that it went. Who is made an ordinary user was mostly an admin or owner before; that a
+    // guest becomes one is written alike, and the entry doesn't say which it was.
     (PRIVILEGES_ASSIGN, &[
-        "role_change_to_*", "role_assigned", "owner_transferred", "org_owner_created", "license_assigned",
-        "salesforce_access_granted",
+        "role_change_to_admin", "role_change_to_owner", "role_assigned", "owner_transferred", "org_owner_created",
+        "license_assigned", "salesforce_access_granted", "permissions_assigned",
     ]),
-    (PRIVILEGES_REVOKE, &["role_removed", "license_removed", "salesforce_access_removed"]),
+    (PRIVILEGES_REVOKE, &[
+        "role_change_to_user", "role_change_to_guest", "role_removed", "license_removed", "salesforce_access_removed",
+        "permissions_removed",
+    ]),
 
     // Membership: user groups, channels, direct messages, workspaces, huddles.
     (GROUP_ADD_USER, &[
         "user_channel_join", "guest_channel_join", "dm_user_added", "user_joined_workspace", "guest_joined_workspace",
-        "user_added_to_usergroup", "user_add_to_usergroup_failed", "user_bulk_upload_to_usergroup_started",
+        "user_added_to_usergroup", "user_add_to_usergroup_failed",
         "huddle_participant_joined", "huddle_knock_accepted", "sales_elevate_members_added",
     ]),
     (GROUP_REMOVE_USER, &[
@@ -513,7 +533,7 @@ const TABLE: Rows<Activity> = &[
         "role_modified_on_usergroup", "default_channel_added_to_usergroup", "default_channel_removed_from_usergroup",
         "usergroup_added_to_team", "usergroup_removed_from_team", "usergroup_add_to_team_enqueued",
         "usergroup_remove_from_team_enqueued", "usergroup_updated", "usergroup_update_enqueued",
-        "usergroup_section_updated",
+        "usergroup_section_updated", "user_bulk_upload_to_usergroup_started",
     ]),
 
     // Apps. Approving lets an app be installed and restricting forbids it: enable and disable.
@@ -580,7 +600,7 @@ const TABLE: Rows<Activity> = &[
         "mcp_slack_schedule_message_tool_called", "mcp_slack_get_file_upload_url_tool_called",
         "mcp_slack_complete_file_upload_tool_called", "slack_ai_calendar_create", "slack_ai_mcp_message_sent",
         "app_agentforce_shareable_prompt_created", "app_agentforce_session_created_from_prompt_link",
-        "slackbot_ai_shareable_prompt_created", "audit_logs_ai_summary_generated", "slack_ai_summary_requested",
+        "slackbot_ai_shareable_prompt_created", "audit_logs_ai_summary_generated",
         "slack_ai_message_rewriter", "slack_ai_*_generated", "slack_ai_*_regenerated",
     ]),
     (API_UPDATE, &[
@@ -591,7 +611,7 @@ const TABLE: Rows<Activity> = &[
     (API_OTHER, &[
         "mcp_slack_run_workflow_tool_called", "slack_ai_mcp_tool_called", "slack_ai_skill_invoked",
         "app_flows_execute_slack_action", "app_agentforce_execute_slack_action", "slackbot_ai_canvas_approval_bypassed",
-        "slack_ai_agent_stream_stopped",
+        "slack_ai_agent_stream_stopped", "slack_ai_summary_requested",
     ]),
 
     // Channels and messages.
@@ -609,7 +629,7 @@ const TABLE: Rows<Activity> = &[
         "channel_workspaces_updated", "channel_moved", "channel_renamed", "channel_retention_changed",
         "channel_*_changed_from_org_level", "channel_posting_permissions_updated", "channel_huddle_properties_updated",
         "channel_exclude_from_slack_ai_updated", "channel_restrict_*_updated", "channel_properties_updated",
-        "service_owner_transferred", "message_restored", "message_flag_restored", "message_moderated",
+        "message_restored", "message_flag_restored", "message_moderated",
         "thread_replies_*", "thread_hidden", "ai_message_redacted", "ai_message_redaction_restored",
         "external_shared_channel_host_transferred",
     ]),
@@ -622,22 +642,25 @@ const TABLE: Rows<Activity> = &[
         "message_flag_unassignment",
     ]),
 
-    // Slack Connect. Share is what opens a door to another organization; shutting one is an update.
+    // Slack Connect. Share is what opens a door to another organization, or says yes to one that was offered; shutting one is
+    // an update. An invitation that nobody has taken, or that came to nothing, opened and shut nothing.
     (RESOURCE_SHARE, &[
         "external_shared_channel_connected", "external_shared_channel_reconnected",
         "external_shared_channel_invite_accepted", "external_shared_channel_invite_approved",
-        "external_shared_channel_invite_sent", "external_shared_channel_invite_created",
-        "external_shared_channel_invite_requested", "external_shared_channel_invite_request_approved",
-        "external_shared_channel_invite_request_denied", "external_shared_channel_access_upgraded",
-        "connect_dm_invite_generated", "connect_dm_invite_accepted", "private_message_forwarded",
+        "external_shared_channel_invite_request_approved", "external_shared_channel_access_upgraded",
+        "connect_dm_invite_accepted", "private_message_forwarded",
         "sales_home_notification_forwarded", "record_shared", "slack_ai_skill_share_link_created",
     ]),
     (RESOURCE_UPDATE, &[
         "external_shared_channel_disconnected", "external_shared_channel_disconnect_and_archived",
-        "external_shared_channel_access_downgraded", "external_shared_channel_invite_declined",
-        "external_shared_channel_invite_expired", "external_shared_channel_invite_revoked",
-        "external_shared_channel_invite_auto_revoked", "connect_dm_invite_revoked", "connect_dm_invite_ignored",
-        "slack_ai_skill_share_link_revoked",
+        "external_shared_channel_access_downgraded", "slack_ai_skill_share_link_revoked",
+    ]),
+    (RESOURCE_OTHER, &[
+        "external_shared_channel_invite_sent", "external_shared_channel_invite_created",
+        "external_shared_channel_invite_requested", "external_shared_channel_invite_request_denied",
+        "external_shared_channel_invite_declined", "external_shared_channel_invite_expired",
+        "external_shared_channel_invite_revoked", "external_shared_channel_invite_auto_revoked",
+        "connect_dm_invite_generated", "connect_dm_invite_ignored", "connect_dm_invite_revoked",
     ]),
 
     // Data on its way out or in, and searches of the audit log.
@@ -688,9 +711,9 @@ const TABLE: Rows<Activity> = &[
     (ENTITY_ENABLE, &["enterprise_managed_auth_enabled"]),
     (ENTITY_DISABLE, &["enterprise_managed_auth_disabled"]),
 
-    // Roles as such. `permissions_*` change what a role or account type may do.
+    // Roles as such.
     (ENTITY_CREATE, &["role_created"]),
-    (ENTITY_UPDATE, &["role_updated", "permissions_assigned", "permissions_removed"]),
+    (ENTITY_UPDATE, &["role_updated"]),
     (ENTITY_DELETE, &["role_deleted"]),
 
     // Information barriers, legal holds, data loss prevention, app approval rules.
@@ -724,9 +747,9 @@ const TABLE: Rows<Activity> = &[
     (ENTITY_DELETE, &["export_app_configuration_deleted"]),
 
     // Moves between organizations and copies of workspaces.
-    (ENTITY_MOVE, &["migration_scheduled", "migration_completed", "migration_dms_mpdms_completed"]),
+    (ENTITY_MOVE, &["migration_completed", "migration_dms_mpdms_completed"]),
     (ENTITY_OTHER, &[
-        "organization_accepted_migration", "organization_declined_migration", "workspace_accepted_migration",
+        "migration_scheduled", "organization_accepted_migration", "organization_declined_migration", "workspace_accepted_migration",
         "workspace_declined_migration", "organization_*_migration_intent", "team_*_migration_intent",
         "migration_checklist_item_completed", "migration_bulk_email_process_completed",
         "migration_bulk_user_resolutions_undone", "workspace_copy_*", "*_slackbot_pref_request",
@@ -745,7 +768,6 @@ const TABLE: Rows<Activity> = &[
     (ENTITY_DELETE, &["workflow_deleted", "template_deleted"]),
     (ENTITY_ENABLE, &["workflow_published", "workflow_v2_published", "template_provisioned"]),
     (ENTITY_DISABLE, &["workflow_unpublished"]),
-    (ENTITY_OTHER, &["workflow_trigger_suspicious_keyword", "workflow_ai_answer_suspicious_prompt"]),
 
     // Huddles.
     (ENTITY_ACTIVATE, &["huddle_started"]),
@@ -816,6 +838,108 @@ mod tests {
             let hits: Vec<_> = PATTERNS.iter().filter(|(pattern, _)| matches(pattern, action)).collect();
             assert!(hits.iter().all(|hit| hit.1 == hits[0].1), "{action}: {hits:?}");
         }
+    }
+
+    /// The two directions of one act: where the catalogue has both names, they differ in this word alone.
+    const OPPOSITES: &[(&str, &str)] = &[
+        ("accepted", "declined"),
+        ("activated", "deactivated"),
+        ("added", "removed"),
+        ("added", "revoked"),
+        ("archive", "unarchive"),
+        ("assigned", "removed"),
+        ("assignment", "unassignment"),
+        ("connected", "disconnected"),
+        ("created", "deleted"),
+        ("created", "revoked"),
+        ("enabled", "disabled"),
+        ("enrolled", "unenrolled"),
+        ("granted", "removed"),
+        ("granted", "revoked"),
+        ("installed", "uninstalled"),
+        ("join", "leave"),
+        ("joined", "left"),
+        ("login", "logout"),
+        ("on", "off"),
+        ("published", "unpublished"),
+        ("reactivated", "deactivated"),
+        ("restricted", "approved"),
+        ("shared", "unshared"),
+        ("upgraded", "downgraded"),
+        ("verified", "unverified"),
+    ];
+
+    fn opposites() -> impl Iterator<Item = (&'static str, &'static str)> {
+        let named = |name: String| catalogue::actions().find(|action| *action == name);
+        OPPOSITES.iter().flat_map(move |(one, other)| {
+            catalogue::actions().filter_map(move |action| {
+                let swapped: Vec<&str> =
+                    action.split('_').map(|word| if word == *one { *other } else { word }).collect();
+                let twin = named(swapped.join("_")).filter(|twin| *twin != action)?;
+                Some((action, twin))
+            })
+        })
+    }
+
+    #[test]
+    fn the_two_directions_of_an_act_share_a_class() {
+        let pairs: Vec<_> = opposites().collect();
+        assert!(pairs.len() > 80, "{}", pairs.len());
+        for (one, other) in pairs {
+            assert_eq!(mapping(one).activity.class, mapping(other).activity.class, "{one} and {other}");
+        }
+    }
+
+    #[test]
+    fn privileges_go_the_way_that_the_action_says() {
+        let taken = ["removed", "to_user", "to_guest"];
+        for action in catalogue::actions() {
+            let activity = mapping(action).activity;
+            let is_about_group = activity.class == Class::GroupManagement;
+            let gives = if is_about_group { GROUP_ASSIGN_PRIVILEGES } else { PRIVILEGES_ASSIGN };
+            let takes = if is_about_group { GROUP_REVOKE_PRIVILEGES } else { PRIVILEGES_REVOKE };
+            if activity == gives || activity == takes {
+                assert_eq!(activity == takes, taken.iter().any(|word| action.contains(word)), "{action}");
+            }
+        }
+        for action in ["role_assigned", "permissions_assigned", "license_assigned", "role_change_to_admin"] {
+            assert_eq!(mapping(action).activity, PRIVILEGES_ASSIGN, "{action}");
+        }
+        let (assigned, removed) = (mapping("permissions_assigned"), mapping("permissions_removed"));
+        assert_eq!(assigned.in_direction(false).activity, removed.activity);
+        assert_eq!(removed.in_direction(true).activity, removed.activity, "a removal never gives");
+    }
+
+    /// Asked for, offered, planned or queued, or an offer that came to nothing.
+    pub(crate) const ONLY_ASKED: &[&str] = &[
+        "*_requested", "*_enqueued", "*_intent", "*_pref_request", "*_scheduled", "*_invite_sent", "*_invite_created",
+        "*_invite_generated", "*_invite_ignored", "*_invite_declined", "*_invite_expired", "*_invite_revoked",
+        "*_invite_auto_revoked", "*_invite_request_denied", "user_bulk_upload_*_started",
+    ];
+
+    #[test]
+    fn what_is_only_asked_for_is_not_done() {
+        for pattern in ONLY_ASKED {
+            let asked: Vec<_> = catalogue::actions().filter(|action| matches(pattern, action)).collect();
+            assert!(!asked.is_empty(), "no action is called {pattern}");
+            for action in asked {
+                assert_eq!(mapping(action).activity.id, 99, "{action}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_slack_itself_judged_is_a_finding() {
+        let judged = |action: &&str| {
+            *action == "anomaly" || ["suspicious", "malicious", "violation"].iter().any(|word| action.contains(word))
+        };
+        let judged: Vec<_> = catalogue::actions().filter(judged).collect();
+        assert!(judged.len() >= 5, "{judged:?}");
+        for action in judged {
+            assert_eq!(mapping(action).activity.class, Class::DetectionFinding, "{action}");
+        }
+        // Slack's word for a page of its audit dashboard that somebody opened, and no verdict on it.
+        assert_eq!(mapping("audit_logs_records_searched_anomaly").activity, RESOURCE_SEARCH);
     }
 
     #[test]

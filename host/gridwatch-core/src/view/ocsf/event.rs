@@ -49,7 +49,8 @@ struct Draft<'e> {
 
 impl<'e> Draft<'e> {
     fn new(event: &'e Event, leaves: Leaves, version: Version) -> Self {
-        let mapping = classes::mapping(&event.action);
+        let allowed = leaves.get(&["details", "is_allowed"]);
+        let mapping = classes::mapping(&event.action).in_direction(allowed.is_none_or(is_yes));
         let activity = mapping.activity.in_version(version);
         let is_named = activity.id != 99 || event.action.is_empty();
         let name = if is_named { activity.name } else { &event.action };
@@ -71,7 +72,7 @@ impl<'e> Draft<'e> {
         let metadata = self.metadata(product);
         self.out.put("metadata", metadata);
         self.out.put_taken("raw_data_hash", || Some(raw_data_hash(self.event, self.version)));
-        if raw_data == RawData::Include {
+        if raw_data == RawData::Include || self.event.is_mended() {
             self.out.put("raw_data", self.event.raw());
         }
         let rest = self.leaves.into_rest();
@@ -156,6 +157,9 @@ impl<'e> Draft<'e> {
 
     fn put_actor(&mut self) {
         let mut actor = objects::actor(self.version, &mut self.leaves);
+        if self.class() == Class::Authentication {
+            actor.put_maybe("idp", objects::identity_provider(self.version, &mut self.leaves));
+        }
         if !objects::is_context_of_another(&self.leaves) {
             let session = self.leaves.id(&["context", "session_id"]);
             let session = session.map(|uid| self.version.make(&v::SESSION).set("uid", uid));
@@ -232,6 +236,7 @@ impl<'e> Draft<'e> {
             Class::DetectionFinding => self.finding(),
             Class::Authentication => {
                 self.out.put("service", objects::service(self.version, "Slack"));
+                self.method();
                 self.target_user();
             }
             Class::AccountChange => {
@@ -262,6 +267,16 @@ impl<'e> Draft<'e> {
         }
     }
 
+    /// How somebody signed in. Slack's words (`magic_link`, …) name methods, none of which is a protocol of OCSF's list.
+    fn method(&mut self) {
+        if let Some(method) = self.leaves.text(&["details", "authentication_method"]) {
+            self.out.put_id("auth_protocol_id", "auth_protocol", 99, method);
+        }
+        // It stays a leaf: OCSF has a place for whether there was a second factor, not for which.
+        let second = self.leaves.get(&["details", "secondary_authentication_method"]).and_then(text);
+        self.out.put_maybe("is_mfa", second.filter(|method| !method.is_empty()).map(|_| true));
+    }
+
     /// The user it was done to, if the entry tells.
     fn target(&mut self) -> Option<Value> {
         let (version, leaves) = (self.version, &mut self.leaves);
@@ -284,14 +299,17 @@ impl<'e> Draft<'e> {
         self.target_user();
         let role = self.role();
         let named = classes::privilege(&self.event.action).map(|name| vec![Value::from(name)]);
-        let privileges = named.or_else(|| role.map(|role| vec![role])).unwrap_or_else(|| vec![objects::UNKNOWN.into()]);
+        let privileges = self.leaves.texts(&["details", "changed_permissions"]);
+        let privileges = privileges.unwrap_or_else(|| {
+            Value::from(named.or_else(|| role.map(|role| vec![role])).unwrap_or_else(|| vec![objects::UNKNOWN.into()]))
+        });
         self.out.put("privileges", privileges);
         self.out.put_taken("resources", || {
             let resource = match self.kind {
                 "user" | "" => None,
                 _ => Some(objects::resource(self.version, &mut self.leaves, self.kind)),
             };
-            let place = self.leaves.id(&["details", "target_entity"]);
+            let place = ["target_entity", "target_entity_id"].into_iter().find_map(|key| self.leaves.id(&["details", key]));
             let place = place.map(|uid| self.version.make(&v::RESOURCE_DETAILS).set("uid", uid).into());
             non_empty(resource.into_iter().chain(place).collect::<Vec<Value>>())
         });
@@ -443,7 +461,7 @@ fn metadata(event: &Event, product: &Product<'_>, version: Version) -> Made {
         .set("version", product.version)
         .set("event_uid", event.seq.to_string())
         .maybe("logged_time", first_seen.clone());
-    let labels: Vec<Value> = event.marks.iter().filter_map(|mark| serde_json::to_value(mark).ok()).collect();
+    let labels: Vec<Value> = event.labels().map(Value::from).collect();
     version
         .make(&v::METADATA)
         .set("version", version.name())
@@ -469,6 +487,15 @@ fn raw_data_hash(event: &Event, version: Version) -> Made {
 
 pub(super) fn non_empty<T>(all: Vec<T>) -> Option<Vec<T>> {
     (!all.is_empty()).then_some(all)
+}
+
+/// `is_allowed` of permissions: "ALLOWED" is the one value that was captured, so any other text that says something is a no.
+fn is_yes(allowed: &Value) -> bool {
+    match allowed {
+        Value::Bool(allowed) => *allowed,
+        Value::String(text) => text.is_empty() || text.eq_ignore_ascii_case("allowed") || text == "true",
+        _ => true,
+    }
 }
 
 fn text(value: &Value) -> Option<String> {

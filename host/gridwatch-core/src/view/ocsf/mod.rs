@@ -28,6 +28,7 @@ pub use event::event;
 pub use json_schema::json_schema;
 pub use schema::Version;
 
+use super::line::{Layout, Order};
 use crate::manifest::Severity;
 use crate::time::UnixMillis;
 use schema::Made;
@@ -36,6 +37,32 @@ use serde_json::Value;
 /// 2000-01-01 to 2100-01-01: consumers take numbers outside for a wrong unit.
 const EARLIEST: UnixMillis = UnixMillis(946_684_800_000);
 const LATEST: UnixMillis = UnixMillis(4_102_444_800_000);
+
+/// What says which record it is stands in its first kilobytes.
+pub(super) const LAYOUT: Layout = Layout {
+    order: &[
+        Order {
+            of: "",
+            first: &[],
+            then: &["metadata", "finding_info", "actor"],
+            last: &["status_detail", "enrichments", "unmapped", "raw_data"],
+        },
+        Order { of: "metadata", first: &["uid", "event_code"], then: &[], last: &[] },
+        Order { of: "finding_info", first: &["uid", "title"], then: &["analytic"], last: &["desc", "tags"] },
+    ],
+    cut_at: &["unmapped", "gridwatch_cut"],
+    truncated_in: Some("metadata"),
+    spare: &[
+        &["unmapped"],
+        &["enrichments"],
+        &["observables"],
+        &["finding_info", "tags"],
+        &["finding_info", "related_events"],
+        &["evidences"],
+        &["remediation"],
+    ],
+};
+pub(super) const LAYOUT_1_1: Layout = Layout { truncated_in: None, ..LAYOUT };
 
 /// OCSF's `timestamp_t`: milliseconds, held within the years that consumers believe.
 fn timestamp(time: UnixMillis) -> Value {

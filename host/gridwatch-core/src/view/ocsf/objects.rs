@@ -102,6 +102,13 @@ pub(super) fn actor(version: Version, leaves: &mut Leaves) -> Made {
         .maybe("app_name", said(&["context", "app", "name"]).or_else(|| said(&["context", "acting_agent"])))
 }
 
+/// The identity provider that a sign-in came by, as Slack names it: `label` is the organization's word.
+pub(super) fn identity_provider(version: Version, leaves: &mut Leaves) -> Option<Value> {
+    let uid = ["idp_entity_id", "idp_config_id"].into_iter().find_map(|key| leaves.text(&["details", key]));
+    let name = leaves.text(&["details", "label"]);
+    version.make(&v::IDP).maybe("name", name).maybe("uid", uid).non_empty()
+}
+
 /// Whose address the context has, where it isn't the actor's.
 ///
 /// When someone is invited to a channel or kicked from it, the actor is the member but the context is the inviter's

@@ -9,6 +9,9 @@ use crate::view::leaves::is_email;
 use serde_json::Value;
 use std::fmt;
 
+/// RFC 5321, 4.5.3.1.3, less the brackets around it. A longer text would have to be cut, and would be another's address.
+const MAX_EMAIL: usize = 254;
+
 /// A version of OCSF that events and alerts can be shown in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
@@ -33,11 +36,11 @@ impl Version {
         Made { spec, version: self, fields: Fields::new(), profiles: Vec::new() }
     }
 
-    /// `email_t`. In 1.1.0 the part before the `@` may have letters, digits and `_.+-` only.
+    /// `email_t`, no longer than a mailbox's address may be. In 1.1.0 the part before the `@` may have letters, digits and `_.+-` only.
     pub(super) fn is_email(self, text: &str) -> bool {
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"_.+-".contains(&b);
         let local = || text.split_once('@').is_some_and(|(local, _)| local.bytes().all(is_plain));
-        is_email(text) && (self == Self::V1_8_0 || local())
+        text.len() <= MAX_EMAIL && is_email(text) && (self == Self::V1_8_0 || local())
     }
 }
 

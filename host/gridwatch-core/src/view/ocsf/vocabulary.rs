@@ -91,7 +91,7 @@ pub(super) static BASE_EVENT: Object = plain(
         enumeration("severity_id", &SEVERITIES, "How much it calls for a look.").required(),
         time("start_time", "When the act took place, where that is not when it was found."),
         text("status", "Caption of the status."),
-        text("status_detail", "The reason that the entry gives in one text, or what silenced the alert."),
+        text("status_detail", "The reason that the entry gives in one text; of an alert, why it is sent again, or what silenced it."),
         enumeration("status_id", &[id(0, "Unknown"), id(1, "Success"), id(2, "Failure")], "Did it come off?"),
         time("time", "When it was logged; if that can't be believed, when gridwatch first saw it.").required(),
         text("type_name", "Class and activity in words."),
@@ -161,6 +161,9 @@ pub(super) static AUTHENTICATION: Object = plain(
     "authentication",
     "A sign-in or the end of a session.",
     &[
+        text("auth_protocol", "How they signed in, in Slack's word for it: `magic_link`, say."),
+        enumeration("auth_protocol_id", &[id(OTHER, "Other")], "Slack's words name no protocol of OCSF's list."),
+        of("is_mfa", Type::Boolean, "Slack names a second method with which they signed in."),
         object("http_request", &HTTP_REQUEST, "The request it was done with."),
         object("service", &SERVICE, "Slack."),
         object("session", &SESSION, "The session that began or ended, if it is the actor's own."),
@@ -308,11 +311,22 @@ pub(super) static ACTOR: Object = plain(
     &[
         text("app_name", "The app, or the agent, through which the user acted.").only(V1_8_0),
         text("app_uid", "Slack's id of the app through which the user acted.").only(V1_8_0),
+        object("idp", &IDP, "The identity provider that vouched for a sign-in."),
         object("session", &SESSION, "The user's session."),
         object("user", &USER, "The user."),
     ],
 )
 .at_least_one(&["app_name", "app_uid", "session", "user"]);
+
+pub(super) static IDP: Object = plain(
+    "idp",
+    "An identity provider for single sign-on.",
+    &[
+        text("name", "What the organization calls it."),
+        text("uid", "Its entity id, or else the id of its configuration in Slack."),
+    ],
+)
+.at_least_one(&["name", "uid"]);
 
 pub(super) static SESSION: Object =
     plain("session", "A session of a user.", &[text("uid", "Slack's session id, its digits as text.")]);
@@ -568,6 +582,7 @@ pub(super) static METADATA: Object = plain(
     "About the record.",
     &[
         text("event_code", "Slack's action, or gridwatch's rule."),
+        of("is_truncated", Type::Boolean, "Is something left out of the record, because it was too long?").only(V1_8_0),
         text("labels", "What was odd about the entry.").many(),
         text("log_format", "JSON.").only(V1_8_0),
         text("log_name", "The log that it comes from."),
@@ -580,6 +595,7 @@ pub(super) static METADATA: Object = plain(
         of("sequence", Type::Integer, "Number of the entry in gridwatch's order of detection."),
         text("tenant_uid", "The enterprise."),
         text("uid", "Slack's id of the entry, or a hash of it where it has none; of an alert, id and revision."),
+        of("untruncated_size", Type::Integer, "Kilobytes of the whole record, if something is left out.").only(V1_8_0),
         text("version", "Version of OCSF.").required(),
     ],
 );

@@ -6,7 +6,8 @@ use crate::benchmark::workday::assistant;
 use crate::internet::NetworkKind::Hosting;
 use crate::org::cast::App;
 use crate::org::entities;
-use crate::org::entry::{Context, Entity};
+use crate::org::entry::{Context, Entity, Session};
+use crate::wire::object;
 
 pub(super) const PLOTS: &[Plot] = &[
     Plot {
@@ -58,6 +59,16 @@ fn unapproved(app: &App) -> Entity {
     Entity { kind: "app", body: entities::app_body(app, false) }
 }
 
+/// Distributed or written in-house, but in no directory.
+fn of_nobodys_directory(app: &App, distributed: bool) -> Entity {
+    let body = object(|o| {
+        o.str("id", &app.id).str("name", app.name).flag("is_distributed", distributed);
+        o.flag("is_directory_approved", false).flag("is_workflow_app", false);
+        o.strs("scopes", app.scopes).strs("bot_scopes", app.bot_scopes);
+    });
+    Entity { kind: "app", body }
+}
+
 fn install(s: &mut Script<'_>, who: usize, app: &App, context: &Context) {
     let person = s.person(who);
     s.act_with("app_installed", person, unapproved(app), context, |o| {
@@ -75,17 +86,24 @@ fn through(s: &mut Script<'_>, who: usize, app: &App) -> Context {
 fn rogue_app(s: &mut Script<'_>) {
     let victim = s.member();
     let who = s.person(victim);
-    let context = s.desk(victim);
     let modest = app(s, "Meeting Minutes Pro", MODEST);
-    install(s, victim, &modest, &context);
+    let wide = App { id: modest.id.clone(), name: modest.name, scopes: WIDE, bot_scopes: &[] };
+    let server = through(s, victim, &wide);
+    // From its own page, in the victim's browser; or by an OAuth flow, which ends at the app's server.
+    let internal = s.stage.dice.percent(50);
+    let context =
+        if internal { s.desk(victim) } else { Context { app: None, session: Session::Null, ..server.clone() } };
+    s.act_with("app_installed", who, of_nobodys_directory(&modest, !internal), &context, |o| {
+        o.flag("is_internal_integration", internal).str("app_owner_id", if internal { &who.user.id } else { "" });
+        o.flag("is_token_rotation_enabled_app", false);
+    });
     s.pause(2 * HOUR);
-    let wide = App { id: modest.id, name: modest.name, scopes: WIDE, bot_scopes: &[] };
-    s.act_with("app_scopes_expanded", who, unapproved(&wide), &context, |o| {
-        o.flag("is_internal_integration", true).strs("new_scopes", WIDE).strs("previous_scopes", MODEST);
+    s.act_with("app_scopes_expanded", who, of_nobodys_directory(&wide, !internal), &context, |o| {
+        o.flag("is_internal_integration", internal).strs("new_scopes", WIDE).strs("previous_scopes", MODEST);
     });
     s.decisive();
     s.pause(30 * MINUTE);
-    let context = through(s, victim, &wide);
+    let context = server;
     let count = s.volume(20);
     let gap = s.gap(count, HOUR);
     s.take_files(who, count, gap, &context);
@@ -128,11 +146,9 @@ fn token_preserved_leaver(s: &mut Script<'_>) {
     let leaver = s.member();
     let who = s.person(leaver);
     let robot = app(s, "Weekly Numbers", WIDE);
-    let provisioning = s.world.provisioning();
-    let by = &s.world.cast.provisioner;
-    s.act("user_deactivated", by, entities::user(who), &provisioning);
+    s.stage.provision("user_deactivated", entities::user(who));
     s.wait(5);
-    s.act_with("app_token_preserved", by, unapproved(&robot), &provisioning, |o| {
+    s.stage.provision_with("app_token_preserved", unapproved(&robot), |o| {
         o.strs("scopes", WIDE);
     });
     s.pause(26 * HOUR);

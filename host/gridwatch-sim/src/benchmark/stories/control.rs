@@ -1,8 +1,9 @@
 //! Power and its guards: admins who grant, exempt, relax, blind and lock out.
 
-use super::{BROWSER, Plot, Script};
+use super::{Plot, Script};
 use crate::benchmark::stage::{HOUR, MINUTE};
 use crate::internet::NetworkKind::{Hosting, Vpn};
+use crate::org::cast::Person;
 use crate::org::entities;
 use crate::org::entry::{Context, Entity};
 use crate::wire::Obj;
@@ -31,7 +32,7 @@ pub(super) const PLOTS: &[Plot] = &[
     },
     Plot {
         name: "grant-then-use",
-        about: "A member is made an admin and uses that the same day.",
+        about: "A member is made an admin, or gets a system role, and uses that the same day.",
         references: &["T1098.003"],
         families: &["privilege-granted", "grant-then-use"],
         tell: grant_then_use,
@@ -95,14 +96,27 @@ fn sso_exemption(s: &mut Script<'_>) {
     s.act_with("auth_policy_entity_assigned", by, entities::user(who), &console, policy);
     s.decisive();
     s.pause(25 * MINUTE);
-    let context = s.intruder(account, Vpn, BROWSER);
+    let browser = s.browser(account);
+    let context = s.intruder(account, Vpn, browser);
     s.act_with("user_login", who, entities::user(who), &context, |o| {
         o.str("authentication_method", "password");
     });
     s.pause(15 * MINUTE);
-    s.bare("role_change_to_admin", by, entities::user(who), &console);
+    grant(s, by, who, &console);
     s.pause(HOUR);
     s.act_with("auth_policy_entity_removed", by, entities::user(who), &console, policy);
+}
+
+/// Power over a workspace or the whole organization: as an admin, or by a system role, which says where it holds.
+fn grant(s: &mut Script<'_>, by: &Person, to: &Person, context: &Context) {
+    const USERS_ADMIN: usize = 1;
+    const ROLES_ADMIN: usize = 2;
+    let cast = &s.world.cast;
+    match s.stage.dice.below(4) {
+        0 => s.stage.assign_role(USERS_ADMIN, by, to, &cast.workspaces[to.workspace].id, context),
+        1 => s.stage.assign_role(ROLES_ADMIN, by, to, &cast.enterprise.id, context),
+        _ => s.bare("role_change_to_admin", by, entities::user(to), context),
+    }
 }
 
 /// (control, value before, relaxed)
@@ -147,7 +161,8 @@ fn dormant_admin(s: &mut Script<'_>) {
     let admin = s.dormant_admin();
     s.ordinary_work(admin);
     let who = s.person(admin);
-    let stolen = s.stolen(admin, Hosting, BROWSER);
+    let browser = s.browser(admin);
+    let stolen = s.stolen(admin, Hosting, browser);
     let context = Context { location: s.world.cast.enterprise_location(), ..stolen };
     s.bare("audit_logs_records_searched", who, of_the_org(s), &context);
     s.pause(10 * MINUTE);
@@ -161,7 +176,8 @@ fn grant_then_use(s: &mut Script<'_>) {
     let (granter, target) = (s.admin(), s.member());
     let context = s.desk(granter);
     let who = s.person(target);
-    s.bare("role_change_to_admin", s.person(granter), entities::user(who), &context);
+    let by = s.person(granter);
+    grant(s, by, who, &context);
     s.pause(2 * HOUR);
     let context = s.console(target);
     match s.stage.dice.below(3) {

@@ -157,7 +157,7 @@ fn forward_exfiltration(s: &mut Script<'_>) {
     let gap = s.gap(count, HOUR);
     for n in 0..count {
         let message = entities::any("message", &s.world.cast, who, &mut s.stage.dice);
-        s.bare("private_message_forwarded", who, message, &context);
+        s.act("private_message_forwarded", who, message, &context);
         s.decisive_at(n, 20);
         s.wait(gap);
     }

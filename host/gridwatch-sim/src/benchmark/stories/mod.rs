@@ -12,7 +12,7 @@ mod takeover;
 use super::life::{RESERVED_ADMINS, RESERVED_GUESTS, weekday};
 use super::stage::{HOUR, Stage};
 use super::world::{Device, World};
-use super::{Label, SECS_A_DAY, Variant};
+use super::{Label, SECS_A_DAY, Variant, clients};
 use crate::internet::{self, NetworkKind};
 use crate::org::SimEntry;
 use crate::org::cast::Person;
@@ -237,6 +237,12 @@ impl<'w> Script<'w> {
         internet::address(internet::rented(kind, block), 64 + host)
     }
 
+    /// A browser of another kind than somebody uses at their desk.
+    pub(super) fn browser(&mut self, i: usize) -> &'static str {
+        let theirs = self.world.ua(i, Device::Desktop, self.stage.day_of(i));
+        clients::other_browser(&theirs, self.stage.dice.below(12))
+    }
+
     /// Somebody's session in other hands: another network, another client.
     pub(super) fn stolen(&mut self, i: usize, kind: NetworkKind, ua: &str) -> Context {
         let session = self.session(i);
@@ -367,5 +373,4 @@ impl Script<'_> {
     }
 }
 
-pub(super) const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
 pub(super) const SCRIPT: &str = "python-requests/2.32.3";

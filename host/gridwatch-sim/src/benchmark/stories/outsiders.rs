@@ -105,7 +105,8 @@ fn huddle_in_incident(s: &mut Script<'_>) {
     let theirs = s.desk(responder);
     s.invite(who, lets_in, incident, &theirs);
     s.pause(30 * MINUTE);
-    let huddle = entities::huddle(&[lets_in, who], s.stage.at, &mut s.stage.dice);
+    let channel = &s.world.cast.channels[incident].id;
+    let huddle = entities::huddle(&[lets_in, who], channel, s.stage.at, &mut s.stage.dice);
     s.bare("huddle_knock_accepted", lets_in, huddle.clone(), &theirs);
     s.decisive();
     s.wait(3);

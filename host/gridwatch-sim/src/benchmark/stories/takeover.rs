@@ -1,6 +1,6 @@
 //! Somebody else's account: stolen sessions, guessed passwords, abused recovery.
 
-use super::{BROWSER, Plot, SCRIPT, Script};
+use super::{Plot, SCRIPT, Script};
 use crate::benchmark::stage::{HOUR, MINUTE};
 use crate::internet::NetworkKind::{Hosting, Tor, Vpn};
 use crate::org::cast::Person;
@@ -77,7 +77,8 @@ fn stolen_cookie_support(s: &mut Script<'_>) {
     let victim = s.member();
     s.ordinary_work(victim);
     let who = s.person(victim);
-    let context = s.stolen(victim, Hosting, BROWSER);
+    let browser = s.browser(victim);
+    let context = s.stolen(victim, Hosting, browser);
     let count = s.volume(30);
     let gap = s.gap(count, 30 * MINUTE);
     s.look_into(who, 1, gap, &context);
@@ -86,7 +87,8 @@ fn stolen_cookie_support(s: &mut Script<'_>) {
     let files = s.volume(10);
     s.take_files(who, files, gap, &context);
     // The way in to the rest was a friendly word with support.
-    let huddle = entities::huddle(&[who], s.stage.at, &mut s.stage.dice);
+    let channel = &s.world.cast.channels[s.world.some_channel(&mut s.stage.dice)].id;
+    let huddle = entities::huddle(&[who], channel, s.stage.at, &mut s.stage.dice);
     s.bare("huddle_started", who, huddle, &context);
 }
 
@@ -114,7 +116,8 @@ fn infostealer_login(s: &mut Script<'_>) {
     let victim = s.member();
     s.ordinary_work(victim);
     let who = s.person(victim);
-    let context = s.intruder(victim, Vpn, BROWSER);
+    let browser = s.browser(victim);
+    let context = s.intruder(victim, Vpn, browser);
     s.log_in(who, &context);
     s.pause(4 * MINUTE);
     let count = s.volume(30);
@@ -156,7 +159,8 @@ fn password_spray(s: &mut Script<'_>) {
 fn password_guessing(s: &mut Script<'_>) {
     let victim = s.member();
     let who = s.person(victim);
-    let context = s.stranger(victim, Hosting, BROWSER);
+    let browser = s.browser(victim);
+    let context = s.stranger(victim, Hosting, browser);
     let count = s.volume(10);
     let gap = s.gap(count, 10 * MINUTE);
     for n in 0..count {
@@ -169,7 +173,8 @@ fn password_guessing(s: &mut Script<'_>) {
 fn account_recovery_takeover(s: &mut Script<'_>) {
     let victim = s.member();
     let who = s.person(victim);
-    let context = s.intruder(victim, Hosting, BROWSER);
+    let browser = s.browser(victim);
+    let context = s.intruder(victim, Hosting, browser);
     let user = || entities::user(who);
     if s.stage.dice.percent(50) {
         let admin = s.admin();
@@ -226,11 +231,13 @@ fn ip_allowlist_pressure(s: &mut Script<'_>) {
     let count = s.volume(5);
     let gap = s.gap(count, 6 * HOUR);
     for _ in 0..count {
-        let context = s.stranger(victim, Vpn, BROWSER);
+        let browser = s.browser(victim);
+        let context = s.stranger(victim, Vpn, browser);
         s.act("ip_allowlist_access_denied", who, entities::user(who), &context);
         s.wait(gap);
     }
-    let context = s.intruder(victim, Hosting, BROWSER);
+    let browser = s.browser(victim);
+    let context = s.intruder(victim, Hosting, browser);
     s.log_in(who, &context);
     s.decisive();
 }
@@ -245,6 +252,7 @@ fn session_fingerprint(s: &mut Script<'_>) {
     let usual = s.ordinary_work(victim);
     let reasons = *s.stage.dice.pick(VERDICTS);
     let kind = if reasons.contains(&"tor") { Tor } else { Hosting };
-    let context = s.stolen(victim, kind, BROWSER);
+    let browser = s.browser(victim);
+    let context = s.stolen(victim, kind, browser);
     verdict(s, s.person(victim), reasons, &context, &usual);
 }

@@ -6,7 +6,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use std::fs;
 
-const SMALL: Rotation = Rotation { rotate_bytes: 300, keep: 0 };
+const SMALL: Rotation = Rotation { rotate_bytes: 300, keep: 0, keep_s: 0, keep_bytes: u64::MAX };
 
 fn record(number: u64) -> String {
     let padding = "x".repeat((number * 7 % 40) as usize);
@@ -153,7 +153,7 @@ fn sink_in(folder: &Path, rotation: Rotation, resume: Resume) -> FileSink {
     FileSink::open(&path_in(folder), rotation, resume).unwrap()
 }
 
-const BIG: Rotation = Rotation { rotate_bytes: 1 << 30, keep: 0 };
+const BIG: Rotation = Rotation { rotate_bytes: 1 << 30, keep: 0, keep_s: 0, keep_bytes: u64::MAX };
 
 #[test]
 fn a_lost_commit_is_found_again_whatever_the_batches() {
@@ -273,7 +273,7 @@ fn only_our_own_rotated_files_beyond_keep_are_removed() {
     for name in foreign {
         fs::write(folder.path().join(name), "x\n").unwrap();
     }
-    let rotation = Rotation { rotate_bytes: 100, keep: 3 };
+    let rotation = Rotation { rotate_bytes: 100, keep: 3, keep_s: 0, keep_bytes: u64::MAX };
     let mut sink = sink_in(folder.path(), rotation, Resume::default());
     for first in 0..100 {
         sink.deliver(first, &records(first..first + 1)).unwrap();
@@ -309,4 +309,34 @@ fn the_file_is_for_owner_and_group() {
     sink_in(folder.path(), BIG, Resume::default());
     let mode = fs::metadata(path_in(folder.path())).unwrap().mode();
     assert_eq!(mode & 0o777, 0o640);
+}
+
+#[test]
+fn a_file_is_not_removed_for_its_number_while_it_is_young_and_told_if_it_has_to_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let rotation = Rotation { rotate_bytes: 100, keep: 3, keep_s: 3_600, keep_bytes: u64::MAX };
+    let mut sink = sink_in(folder.path(), rotation, Resume::default());
+    for first in 0..40 {
+        sink.deliver(first, &records(first..first + 1)).unwrap();
+    }
+    assert_eq!(lines(folder.path()), records(0..40), "all are young");
+    assert_eq!(sink.removed(), None);
+    // An hour later the oldest are ten too many.
+    let later = crate::clock::now().plus(3_601_000);
+    sink.prune(later).unwrap();
+    let names = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name());
+    assert_eq!(names.filter(|name| sink.is_ours(name)).count(), 3);
+    assert_eq!(sink.removed(), None, "they had their time");
+    // More bytes than may be: the young ones go as well.
+    sink.rotation.keep_bytes = 250;
+    for first in 40..60 {
+        sink.deliver(first, &records(first..first + 1)).unwrap();
+    }
+    let bytes: u64 = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();
+    assert!(bytes <= 250 + 2 * 100, "{bytes}");
+    let removed = sink.removed().unwrap();
+    assert!(removed.files > 3 && removed.age_s < 3_600 && removed.limit_bytes == 250, "{removed:?}");
+    assert_eq!(sink.removed(), None);
+    let kept = lines(folder.path());
+    assert_eq!(kept, records(60 - kept.len() as u64..60), "the newest stay");
 }

@@ -1,0 +1,158 @@
+//! A secret with the place it came from, so that one that is replaced while gridwatch runs is taken.
+//!
+//! It is read again with the same checks as at the start. What can't be used changes nothing: the secret read before stays,
+//! and that is told once.
+
+use super::Place;
+use super::token::{self, BadToken, Token};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Cloning it clones what is known of the file, too: each clone looks for itself.
+#[derive(Clone, Debug)]
+pub struct Secret {
+    token: Token,
+    place: Place,
+    kind: Kind,
+    /// The file that was read last.
+    seen: Option<Stamp>,
+    /// What was wrong at the last look, and whether that was told: a file that is just being written is no news.
+    wrong: Option<(String, bool)>,
+}
+
+/// What sort of token will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    AuditLog,
+    Any,
+}
+
+/// What tells one file from another, or from itself before it was written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    changed: (i64, i64),
+}
+
+/// What a look at the place found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// The secret is what it was.
+    Same,
+    Replaced,
+    /// There is something else now, and it won't do, with the reason; said once.
+    Unusable(String),
+}
+
+impl Secret {
+    pub(super) fn read(place: Place, kind: Kind, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadToken> {
+        let (seen, token) = match &place {
+            Place::File(path) => (Stamp::of(path), kind.from_file(path)?),
+            Place::Environment(name) => (None, kind.from_env(name, env(name))?),
+        };
+        Ok(Self { token, place, kind, seen, wrong: None })
+    }
+
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// For the `Authorization` header or a form body, and nothing else.
+    pub fn expose(&self) -> &str {
+        self.token.expose()
+    }
+
+    /// Reads the file again if it is another than the one read last, or `anyway`. The environment never changes.
+    pub fn look(&mut self, anyway: bool) -> Look {
+        let Place::File(path) = &self.place else { return Look::Same };
+        let stamp = Stamp::of(path);
+        if !anyway && stamp == self.seen {
+            return Look::Same;
+        }
+        match self.kind.from_file(path) {
+            Ok(token) => {
+                (self.seen, self.wrong) = (stamp, None);
+                let is_same = token.expose() == self.token.expose();
+                self.token = token;
+                if is_same { Look::Same } else { Look::Replaced }
+            }
+            Err(bad) => {
+                let hint = bad.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+                let what = format!("{bad}{hint}");
+                // Told at the second look that finds the same.
+                let (is_second, was_told) = match &self.wrong {
+                    Some((before, told)) if *before == what => (true, *told),
+                    _ => (false, false),
+                };
+                self.wrong = Some((what.clone(), is_second));
+                if is_second && !was_told { Look::Unusable(what) } else { Look::Same }
+            }
+        }
+    }
+}
+
+impl Kind {
+    fn from_file(self, path: &Path) -> Result<Token, BadToken> {
+        match self {
+            Self::AuditLog => token::from_file(path),
+            Self::Any => token::any_from_file(path),
+        }
+    }
+
+    fn from_env(self, name: &str, value: Option<String>) -> Result<Token, BadToken> {
+        match self {
+            Self::AuditLog => token::from_env(name, value),
+            Self::Any => token::any_from_env(name, value),
+        }
+    }
+}
+
+impl Stamp {
+    /// Of what the path leads to: Kubernetes replaces a secret by changing a link.
+    fn of(path: &Path) -> Option<Self> {
+        let meta = std::fs::metadata(path).ok()?;
+        let changed = (meta.ctime(), meta.ctime_nsec());
+        Some(Self { device: meta.dev(), inode: meta.ino(), bytes: meta.len(), changed })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    fn write(path: &Path, text: &str, mode: u32) {
+        fs::write(path, text).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_replaced_secret_is_taken_and_an_unusable_one_is_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        write(&path, "xoxp-first", 0o600);
+        let mut secret = Secret::read(Place::File(path.clone()), Kind::AuditLog, &|_| None).unwrap();
+        assert_eq!(secret.look(false), Look::Same);
+        write(&path, "", 0o600);
+        assert_eq!(secret.look(false), Look::Same, "it may be just being written");
+        write(&path, "xoxp-second", 0o600);
+        assert_eq!((secret.look(false), secret.expose()), (Look::Replaced, "xoxp-second"));
+        for (text, mode) in [("xoxp-third", 0o644), ("xoxb-third", 0o600), ("xoxp third", 0o600)] {
+            write(&path, text, mode);
+            let told: Vec<_> = (0..4).map(|_| secret.look(false)).collect();
+            assert_eq!(told.iter().filter(|look| matches!(look, Look::Unusable(_))).count(), 1, "{told:?}");
+            assert!(!format!("{told:?}").contains("third"), "{told:?}");
+            assert_eq!(secret.expose(), "xoxp-second");
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!((secret.look(true), secret.expose()), (Look::Same, "xoxp-second"));
+        // As Kubernetes does it: another file behind the same name.
+        write(&folder.path().join("other"), "xoxp-third", 0o600);
+        std::os::unix::fs::symlink("other", &path).unwrap();
+        assert_eq!((secret.look(false), secret.expose()), (Look::Replaced, "xoxp-third"));
+        assert_eq!(secret.look(true), Look::Same);
+    }
+}

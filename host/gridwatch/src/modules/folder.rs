@@ -1,0 +1,201 @@
+//! The modules folder: which of its files are modules and which of those serve, without running any code of theirs.
+//!
+//! A file whose name ends in `.wasm` (or `.WASM`) is meant to be a module: it is read, or it is told why it can't be. Everything else is
+//! passed over and named. Nothing here waits: what is no file isn't opened, and what is too large isn't read.
+
+use gridwatch_core::finding::clean;
+use gridwatch_core::manifest::{Grant, Manifest};
+use gridwatch_detect::Component;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Names that a line about what was passed over shows.
+const NAMES_SHOWN: usize = 20;
+/// Files of one folder that are looked at: a folder with more is no modules folder.
+const MAX_FILES: usize = 10_000;
+
+/// What a folder holds.
+#[derive(Debug, Default)]
+pub struct Folder {
+    pub dir: PathBuf,
+    /// The newest version of each module, by name.
+    pub serving: BTreeMap<String, Served>,
+    /// Why files that are meant to be modules can't be used, one line each.
+    pub problems: Vec<String>,
+    /// What is no problem, and what somebody may not know.
+    pub notes: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Served {
+    pub path: PathBuf,
+    pub component: Component,
+}
+
+impl Folder {
+    /// `granted` says what the configuration lets a module have, by its manifest. A folder that can't be listed is a problem.
+    pub fn read(dir: &Path, max_bytes: usize, granted: &dyn Fn(&Manifest) -> BTreeSet<Grant>) -> Self {
+        let mut folder = Self { dir: dir.to_owned(), ..Self::default() };
+        let (files, junk) = match list(dir) {
+            Ok(found) => found,
+            Err(problem) => {
+                folder.problems.push(problem);
+                return folder;
+            }
+        };
+        if !junk.is_empty() {
+            let more = junk.len().saturating_sub(NAMES_SHOWN);
+            let names = junk[..junk.len() - more].join(", ");
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            folder.notes.push(format!("{}: no modules, passed over: {names}{more}", dir.display()));
+        }
+        let any = !files.is_empty();
+        let mut taken: BTreeMap<(String, String), PathBuf> = BTreeMap::new();
+        for path in files {
+            match component(&path, max_bytes, granted) {
+                Ok(component) => folder.take(path, component, &mut taken),
+                Err(problem) => folder.problems.push(problem),
+            }
+        }
+        if !any {
+            folder.problems.push(format!(
+                "{}: no modules there\n  hint: put module files (.wasm) there; in gridwatch's sources `cargo xtask modules` builds ours \
+                 into target/modules",
+                dir.display()
+            ));
+        }
+        folder
+    }
+
+    fn take(&mut self, path: PathBuf, component: Component, taken: &mut BTreeMap<(String, String), PathBuf>) {
+        let Manifest { name, version, .. } = &*component.manifest;
+        if let Some(other) = taken.insert((name.clone(), version.to_string()), path.clone()) {
+            self.problems.push(format!(
+                "{} and {} are both {name}@{version}, and only one can serve\n  hint: remove one of them",
+                other.display(),
+                file_name(&path)
+            ));
+            return;
+        }
+        let older = match self.serving.get(name) {
+            Some(served) if served.component.manifest.version > *version => {
+                Served { path, component: component.clone() }
+            }
+            _ => match self.serving.insert(name.clone(), Served { path, component: component.clone() }) {
+                Some(older) => older,
+                None => return,
+            },
+        };
+        let serves = &self.serving[name];
+        self.notes.push(format!(
+            "{}: {name}@{} of {} serves, not the older {} of {}",
+            self.dir.display(),
+            serves.component.manifest.version,
+            file_name(&serves.path),
+            older.component.manifest.version,
+            file_name(&older.path)
+        ));
+    }
+}
+
+/// One module file.
+pub fn component(
+    path: &Path,
+    max_bytes: usize,
+    granted: &dyn Fn(&Manifest) -> BTreeSet<Grant>,
+) -> Result<Component, String> {
+    let told = |what: String| format!("{}: {what}", path.display());
+    let bytes = bytes(path, max_bytes).map_err(told)?;
+    // Grants go by the name in the manifest, which has to be read first; reading runs nothing.
+    let granted = Component::manifest_of(&bytes).map(|manifest| granted(&manifest)).unwrap_or_default();
+    Component::from_bytes(bytes, &granted, max_bytes).map_err(|refused| told(indented(&refused.to_string())))
+}
+
+fn bytes(path: &Path, max_bytes: usize) -> Result<Vec<u8>, String> {
+    let unreadable = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            "can't be read: permission denied\n  hint: let the user that gridwatch runs as read it".to_owned()
+        }
+        _ => format!("can't be read: {error}"),
+    };
+    let meta = std::fs::metadata(path).map_err(|error| match std::fs::read_link(path) {
+        Ok(target) if error.kind() == std::io::ErrorKind::NotFound => {
+            let target = clean(&target.display().to_string(), 200);
+            format!("is a link to {target}, which isn't there\n  hint: mend the link, or remove it")
+        }
+        _ => unreadable(error),
+    })?;
+    if !meta.is_file() {
+        return Err(format!("is {}, no file\n  hint: move it out of the modules folder", kind(&meta)));
+    }
+    if meta.len() > max_bytes as u64 {
+        return Err(format!("has {} bytes; a module has at most {max_bytes}", meta.len()));
+    }
+    let mut bytes = Vec::with_capacity(meta.len() as usize);
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    // A file may grow while it is read.
+    std::io::Read::read_to_end(&mut std::io::Read::take(file, max_bytes as u64 + 1), &mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+fn kind(meta: &std::fs::Metadata) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = meta.file_type();
+    match () {
+        () if kind.is_dir() => "a folder",
+        () if kind.is_fifo() => "a named pipe",
+        () if kind.is_socket() => "a socket",
+        () if kind.is_block_device() || kind.is_char_device() => "a device",
+        () => "something else",
+    }
+}
+
+/// Files that are meant to be modules, and the names of all others, both sorted.
+fn list(dir: &Path) -> Result<(Vec<PathBuf>, Vec<String>), String> {
+    let unlisted = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!(
+            "{}: there is no such folder\n  hint: name the folder with the module files; in gridwatch's sources `cargo xtask \
+             modules` builds ours into target/modules",
+            dir.display()
+        ),
+        _ => format!("{}: the modules folder can't be read: {error}", dir.display()),
+    };
+    let (mut files, mut junk) = (Vec::new(), Vec::new());
+    for entry in std::fs::read_dir(dir).map_err(unlisted)?.take(MAX_FILES) {
+        let path = entry.map_err(unlisted)?.path();
+        let name = file_name(&path);
+        if is_meant(&name) { files.push(path) } else { junk.push(name) }
+    }
+    files.sort();
+    junk.sort();
+    Ok((files, junk))
+}
+
+/// A precompiled one is meant too, and refused with its reason.
+fn is_meant(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    !name.starts_with('.') && matches!(ending.as_deref(), Some("wasm" | "cwasm"))
+}
+
+pub fn file_name(path: &Path) -> String {
+    clean(&path.file_name().unwrap_or_default().to_string_lossy(), 200)
+}
+
+fn indented(text: &str) -> String {
+    text.lines().collect::<Vec<_>>().join("\n  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_meant_to_be_a_module_is_told_by_its_name() {
+        for meant in ["a.wasm", "X.WASM", "a-1.0.0.Wasm", "a.cwasm"] {
+            assert!(is_meant(meant), "{meant}");
+        }
+        for junk in [".a.wasm", "._a.wasm", "README.txt", "a.wasm~", "#a.wasm#", "a.wasm.bak", "wasm", "a.wasm.sig"] {
+            assert!(!is_meant(junk), "{junk}");
+        }
+    }
+}
