@@ -229,6 +229,49 @@ fn the_plan_has_calls_to_copy_and_sends_nothing() {
     assert!(scene.rows().is_empty());
 }
 
+/// Half of all entries name a workspace alone: then the organization is learned from what else the log says.
+#[test]
+fn the_organization_and_the_workspace_are_filled_in_from_the_rest_of_the_log() {
+    let scene = Scene::new(people(), "");
+    let restrict = [json!({ "do": "Restrict it", "method": "admin.apps.restrict" })];
+    let remove = [json!({ "do": "Remove them", "method": "admin.users.remove" })];
+    let member = scene.id(Role::Member, 0);
+    let history = scene.host.path("state/alerts/alerts.ndjson");
+    let beside = |subjects: &[Value]| {
+        let one = std::fs::read_to_string(&history).expect("history");
+        let mut other: Value = serde_json::from_str(one.lines().next().expect("a line")).expect("JSON");
+        let others: String = subjects
+            .iter()
+            .enumerate()
+            .map(|(n, subjects)| {
+                (other["uid"], other["subjects"]) = (format!("gw-ff{n}").into(), subjects.clone());
+                format!("{other}\n")
+            })
+            .collect();
+        std::fs::write(&history, format!("{one}{others}")).expect("history");
+    };
+    scene.alert(json!({ "apps": { "ids": ["A0BAD"] } }), &restrict);
+    assert_says(&scene.respond(&[]), 0, &["-d app_id=A0BAD -d enterprise_id=ORG_ID"]);
+    beside(&[json!({ "enterprises": { "ids": ["E0OURS"] } }), json!({ "workspaces": { "ids": ["T0HOME"] } })]);
+    assert_says(&scene.respond(&[]), 0, &["-d app_id=A0BAD -d enterprise_id=E0OURS"]);
+    scene.alert(json!({ "actors": { "ids": [member] }, "enterprises": { "ids": ["E0OURS"] } }), &remove);
+    beside(&[json!({ "workspaces": { "ids": ["T0HOME"] } })]);
+    assert_says(&scene.respond(&[]), 0, &["-d team_id=T0HOME"]);
+    // Two are no answer.
+    scene.alert(json!({ "apps": { "ids": ["A0BAD"] } }), &restrict);
+    beside(&[json!({ "enterprises": { "ids": ["E0OURS"] } }), json!({ "enterprises": { "ids": ["E0MERGED"] } })]);
+    assert_says(&scene.respond(&[]), 0, &["-d app_id=A0BAD -d enterprise_id=ORG_ID"]);
+    // What the archive holds of those days is the log as well.
+    scene.alert(json!({ "apps": { "ids": ["A0BAD"] } }), &restrict);
+    scene.slack.push(vec![gridwatch_tests::sim::entry("Lplace", now() - 60)]);
+    scene.host.run_once_well();
+    let text = std::fs::read_to_string(&history).expect("history");
+    let mut alert: Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
+    (alert["first"], alert["last"]) = (now().into(), now().into());
+    std::fs::write(&history, format!("{alert}\n")).expect("history");
+    assert_says(&scene.respond(&[]), 0, &["-d app_id=A0BAD -d enterprise_id=E1701NCCA"]);
+}
+
 #[test]
 fn each_act_is_done_once_and_recorded_before_and_after() {
     let scene = Scene::usual();

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
 
+/// Clones see what [`Tables::replace`] puts in, so that modules need not be started again when a list has changed; what is
+/// inserted into one of them is that one's own.
 #[derive(Clone, Debug, Default)]
 pub struct Tables {
-    tables: BTreeMap<String, Table>,
+    tables: Arc<RwLock<Arc<BTreeMap<String, Table>>>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -17,7 +20,8 @@ struct Table {
 impl Tables {
     /// Adds a table. An item that reads as a CIDR range holds each address in it; anything else is a text as it stands.
     pub fn insert(&mut self, name: &str, items: impl IntoIterator<Item = String>) {
-        let table = self.tables.entry(name.to_owned()).or_default();
+        let mut tables = (*self.now()).clone();
+        let table = tables.entry(name.to_owned()).or_default();
         for item in items {
             match item.parse() {
                 Ok(range) => table.ranges.push(range),
@@ -26,16 +30,29 @@ impl Tables {
                 }
             }
         }
+        self.tables = Arc::new(RwLock::new(Arc::new(tables)));
+    }
+
+    /// Puts other tables in the place of these, for all clones. To be called between two batches: a batch that is asked about
+    /// two states of a table would depend on how fast it ran.
+    pub fn replace(&self, with: &Self) {
+        let with = with.now();
+        *self.tables.write().unwrap_or_else(PoisonError::into_inner) = with;
+    }
+
+    fn now(&self) -> Arc<BTreeMap<String, Table>> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How much a table holds; `None`: there is no such table.
     pub fn rows(&self, table: &str) -> Option<usize> {
-        self.tables.get(table).map(|table| table.texts.len() + table.ranges.len())
+        self.now().get(table).map(|table| table.texts.len() + table.ranges.len())
     }
 
     /// `None`: there is no such table.
     pub fn contains(&self, table: &str, text: &str) -> Option<bool> {
-        let table = self.tables.get(table)?;
+        let tables = self.now();
+        let table = tables.get(table)?;
         let address = || text.parse::<IpAddr>().ok();
         let in_range = || address().is_some_and(|a| table.ranges.iter().any(|range| range.contains(&a)));
         Some(table.texts.contains(text) || (!table.ranges.is_empty() && in_range()))
@@ -55,5 +72,21 @@ mod tests {
         }
         assert_eq!(tables.contains("egress", "198.51.101.7"), Some(false));
         assert_eq!(tables.contains("other", "vpn"), None);
+    }
+
+    #[test]
+    fn clones_see_what_is_replaced_and_not_what_is_inserted() {
+        let of = |item: &str| {
+            let mut tables = Tables::default();
+            tables.insert("t", [item.to_owned()]);
+            tables
+        };
+        let first = of("a");
+        let (clone, mut own) = (first.clone(), first.clone());
+        own.insert("t", ["b".to_owned()]);
+        assert_eq!((clone.contains("t", "b"), own.contains("t", "b")), (Some(false), Some(true)));
+        first.replace(&of("c"));
+        assert_eq!((clone.contains("t", "a"), clone.contains("t", "c")), (Some(false), Some(true)));
+        assert_eq!(own.contains("t", "c"), Some(false));
     }
 }

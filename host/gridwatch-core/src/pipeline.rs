@@ -159,6 +159,11 @@ impl Pipeline {
         self
     }
 
+    /// Other networks from the next batch on.
+    pub fn set_networks(&mut self, networks: Networks) {
+        self.networks = networks;
+    }
+
     /// Says who provisions accounts, for `context.provisioning`. Like networks, not to be changed between two readings.
     pub fn with_provisioning(mut self, provisioning: Provisioning) -> Self {
         self.provisioning = provisioning;
@@ -436,8 +441,8 @@ impl Pipeline {
         let name = format!("{}.{}", service.manifest.name, rule.id);
         let (uid, period_start) = Alert::identity(&name, &finding.dedup_key, event.time, rule.fold_s);
         let reading = Reading::of(event, &self.directory, &self.networks)
-                .with_provisioning(&self.provisioning)
-                .with_zone(&self.zone);
+            .with_provisioning(&self.provisioning)
+            .with_zone(&self.zone);
         let basis = Basis::of(&finding, &reading, &service.manifest, &prepared.batches[module], &self.tables);
         let mut evidence: Vec<Arc<Stub>> = finding
             .windows

@@ -184,6 +184,15 @@ impl Subjects {
         self.drop_roles();
     }
 
+    /// Adds an organization or a workspace that the log is of, which these events themselves didn't name.
+    pub fn add_place(&mut self, id: &str) {
+        match id.as_bytes().first() {
+            Some(b'E') => self.enterprises.add(id),
+            Some(b'T') => self.workspaces.add(id),
+            _ => {}
+        }
+    }
+
     /// Adds those of an event that a finding counted without being about it: things, whoever did something with them; people,
     /// sessions and the calling app only where one did it who is an actor already, and then nobody as an actor. What somebody
     /// else did before, as the one who started an export that another fetched, is no reason to sign them out, nor to restrict

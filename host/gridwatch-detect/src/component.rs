@@ -57,8 +57,6 @@ pub enum Refused {
     Configuration { problems: Vec<String> },
     #[error("can't start the clock that ends calls: {why}")]
     Clock { why: String },
-    #[error("can't use the compile cache: {why}")]
-    Cache { why: String },
 }
 
 impl Component {

@@ -1,6 +1,6 @@
 //! The engine: what of WebAssembly is allowed, and the clock that ends calls.
 
-use crate::cache::Cache;
+use crate::cache::{Access, Cache};
 use crate::component::{Component, Refused};
 use std::path::Path;
 use std::sync::Arc;
@@ -28,8 +28,17 @@ pub struct Engine {
 impl Engine {
     /// `cache_dir`: where compiled components are kept (made, and kept private, by us); `None` compiles every time.
     pub fn new(cache_dir: Option<&Path>) -> Result<Self, Refused> {
+        Self::with_cache(cache_dir, Access::Keep)
+    }
+
+    /// The same, and leaves nothing behind: what is kept already is used, nothing is added.
+    pub fn looking(cache_dir: Option<&Path>) -> Result<Self, Refused> {
+        Self::with_cache(cache_dir, Access::Look)
+    }
+
+    fn with_cache(cache_dir: Option<&Path>, access: Access) -> Result<Self, Refused> {
         let wasmtime = wasmtime::Engine::new(&config()).map_err(|e| Refused::Compile { why: e.to_string() })?;
-        let cache = cache_dir.map(|dir| Cache::open(dir, &wasmtime)).transpose()?.map(Arc::new);
+        let cache = cache_dir.and_then(|dir| Cache::open(dir, &wasmtime, access)).map(Arc::new);
         let ticker = Arc::new(Ticker::start(&wasmtime).map_err(|e| Refused::Clock { why: e.to_string() })?);
         Ok(Self { wasmtime, cache, ticker })
     }

@@ -2,12 +2,16 @@
 
 use crate::archive::{self, ArchiveError, ArchiveRecord};
 use crate::history;
+use crate::lifetime;
 use crate::record::PRODUCT;
+use crate::respond::Wrong;
 use crate::show;
 use anyhow::Result;
 use gridwatch_core::alert::Alert;
 use gridwatch_core::entry::Entry;
 use gridwatch_core::manifest::Severity;
+use gridwatch_core::own;
+use gridwatch_core::slip::did_you_mean;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{DEFAULT_MAX_BYTES, View};
 use std::collections::{BTreeSet, HashMap};
@@ -66,6 +70,23 @@ impl Form {
         }
         Ok(())
     }
+}
+
+/// Is there such a rule, as far as a state folder knows: among those of the modules that run, gridwatch's own, and the history?
+pub fn check_rule(state_dir: &Path, rule: &str) -> Result<()> {
+    let status = lifetime::look(state_dir).ok().and_then(|(status, _)| status).unwrap_or_default();
+    let mut known: BTreeSet<String> = status.modules.into_iter().flat_map(|module| module.rule_ids).collect();
+    known.extend(own::manifest().rules.iter().map(|rule| format!("{}.{}", own::NAME, rule.id)));
+    known.extend(history::alerts(state_dir)?.into_iter().map(|alert| alert.rule));
+    let modules: BTreeSet<String> =
+        known.iter().filter_map(|rule| Some(format!("{}.*", rule.split_once('.')?.0))).collect();
+    if known.contains(rule) || modules.contains(rule) {
+        return Ok(());
+    }
+    let near = did_you_mean(rule, known.iter().chain(&modules).map(String::as_str));
+    let hint =
+        near.map_or("`gridwatch detections` lists the rules".to_owned(), |near| format!("did you mean `{near}`?"));
+    Err(Wrong(format!("no module that runs has a rule `{rule}`, and no alert is of one\nhint: {hint}")).into())
 }
 
 /// The newest `limit` alerts, oldest first.

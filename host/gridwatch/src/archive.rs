@@ -123,12 +123,8 @@ impl Archive {
     }
 
     fn open_on(disk: Box<dyn Disk>, folder: &Path, segment_bytes: u64) -> Result<Self, ArchiveError> {
-        match std::fs::create_dir(folder) {
-            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(ArchiveError::io("create the folder", folder, e));
-            }
-            _ => {}
-        }
+        crate::folder::make(folder, crate::folder::PRIVATE)
+            .map_err(|e| ArchiveError::io("create the folder", folder, e))?;
         let lock_path = folder.join(".lock");
         let lock = disk::lock(&lock_path)
             .map_err(|e| ArchiveError::io("lock", &lock_path, e))?

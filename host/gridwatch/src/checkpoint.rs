@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use gridwatch_core::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +29,9 @@ impl Checkpoint {
     }
 }
 
-/// Replaces a file as a whole: written beside it, synced, renamed.
+/// Replaces a file as a whole: written beside it, synced, renamed. Its group may read it, whatever the umask.
 pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    replace_with(path, bytes, 0o644)
+    replace_with(path, bytes, 0o640)
 }
 
 /// The same for a file with a secret in it, which nobody else may read at any moment.
@@ -42,6 +42,7 @@ pub fn replace_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 fn replace_with(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
     let tmp = path.with_extension("tmp");
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&tmp)?;
+    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&tmp, path)?;

@@ -1,24 +1,24 @@
 //! The command line: what can be said, and what each exit code means.
 
 use crate::alerts::{Filter, Form};
-use crate::config::{self, Config, LogFormat, Problems, Since};
+use crate::check;
+use crate::config::{self, Config, Homes, LogFormat, Problems, Since};
 use crate::embedded::Folder;
 use crate::modules::{self, Unusable, Wanted, manifests};
-use crate::run::{Paths, Until};
-use crate::status::Status;
+use crate::run::{Orders, Relevel, Until};
 use crate::{
-    alerts, clock, coverage, demo, detections, exceptions, history, replay, respond, run, schema, show, simulate, tune,
+    alerts, clock, coverage, demo, detections, exceptions, history, lifetime, live, manual, replay, respond, run,
+    schema, show, simulate, tune,
 };
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use gridwatch_core::manifest::{Severity, parse_span};
 use gridwatch_core::own;
+use gridwatch_core::slip::did_you_mean;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{RawData, View};
-use gridwatch_detect::Module;
 use gridwatch_detect::module::grants;
-use serde_json::Value;
-use std::collections::BTreeMap;
+use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -50,7 +50,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Poll, detect and deliver until SIGTERM or SIGINT, which drain and exit 0.
+    /// Poll, detect and deliver until SIGTERM or SIGINT, which drain and exit 0. SIGHUP reads lists and exceptions again.
     Run {
         /// The configuration; `gridwatch check --example` prints one.
         #[arg(long, value_name = "FILE")]
@@ -65,8 +65,14 @@ enum Command {
         #[arg(long, value_name = "FILE", required_unless_present = "example")]
         config: Option<PathBuf>,
         /// Print a commented example configuration and do nothing else.
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = ["live", "json"])]
         example: bool,
+        /// Ask Slack as well: token, scope, plan, organization, clock, and one page of one entry.
+        #[arg(long)]
+        live: bool,
+        /// As one JSON object instead of text.
+        #[arg(long)]
+        json: bool,
     },
     /// See it work: an embedded Slack org, polled over HTTP, with attacks in it that the modules have to find.
     Demo(demo::Options),
@@ -138,7 +144,7 @@ enum Command {
         #[command(flatten)]
         state: State,
         /// Also print Slack's own entries behind it, as far as the archive has them, one a line.
-        #[arg(long, requires = "config")]
+        #[arg(long)]
         entries: bool,
         /// As one JSON object instead of text.
         #[arg(long, conflicts_with = "entries")]
@@ -151,13 +157,27 @@ enum Command {
     Tune(tune::Options),
     /// What to do about an alert: its playbook with calls to copy; with --execute, the steps that can be taken back.
     Respond(respond::Options),
-    /// What the gridwatch that runs on a state folder is doing.
+    /// What the gridwatch that runs on a state folder is doing, and whether somebody has to see to it.
+    ///
+    /// Reads the state folder and nothing else: no secret, no sink's folder. Members of the folder's group may do it.
+    /// Exit codes: 0 healthy, 1 somebody is needed (not running, stuck, paused, a problem, a sink that fails, a module set
+    /// aside), 2 the command line is wrong.
     Status {
         #[command(flatten)]
         state: State,
-        /// As one JSON object instead of text.
+        /// As one JSON object instead of text, with the same verdict under `health`.
         #[arg(long)]
         json: bool,
+    },
+    /// Print a shell's completions: `gridwatch completions bash > /etc/bash_completion.d/gridwatch`.
+    Completions {
+        /// bash, zsh, fish, elvish or powershell.
+        shell: clap_complete::Shell,
+    },
+    /// Write a man page for each command into a folder: `gridwatch man /usr/local/share/man/man1`.
+    Man {
+        /// An existing folder.
+        dir: PathBuf,
     },
 }
 
@@ -332,28 +352,39 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn dispatch(cli: Cli) -> Result<u8> {
     let log = cli.log.as_deref();
     match cli.command {
-        Command::Run { config, once } => {
+        Command::Run { config, once } => runtime()?.block_on(async {
+            // Before anything that takes time: an order that comes early must not kill.
+            let (stop, reload) = signals()?;
             let config = Config::load(&config)?;
-            start_log(config.log.format, log.unwrap_or(config.log.level.as_str()))?;
+            let relevel = start_log(config.log.format, log.unwrap_or(config.log.level.as_str()))?;
+            let relevel = match log {
+                Some(_) => Relevel(Arc::new(|_| false)),
+                None => relevel,
+            };
             let until = if once { Until::UpToDate } else { Until::Stopped };
-            runtime()?.block_on(async { run::run(config, until, signals()?, Arc::new(|_| {})).await })?;
+            run::run(config, until, Orders { stop, reload, relevel }, Arc::new(|_| {})).await?;
             Ok(0)
-        }
+        }),
         Command::Check { example: true, .. } => {
             print!("{}", config::EXAMPLE);
             Ok(0)
         }
-        Command::Check { config, .. } => {
+        Command::Check { config, live, json, .. } => {
             start_log(LogFormat::Text, log.unwrap_or("warn"))?;
-            check(&config.context("--config is missing")?)
+            checked(&config.context("--config is missing")?, live, json)
         }
         Command::Demo(options) => {
             start_log(LogFormat::Text, log.unwrap_or("off"))?;
-            runtime()?.block_on(async { demo::run(&options, signals()?).await })
+            let runtime = runtime()?;
+            runtime.block_on(async {
+                let (stop, reload) = signals()?;
+                let relevel = Relevel(Arc::new(|_| false));
+                demo::run(&options, Orders { stop, reload, relevel }).await
+            })
         }
         Command::Sim(options) => {
             start_log(LogFormat::Text, log.unwrap_or("warn"))?;
-            runtime()?.block_on(async { simulate::run(&options, signals()?).await })?;
+            runtime()?.block_on(async { simulate::run(&options, run::is_told(signals()?.0)).await })?;
             Ok(0)
         }
         Command::Normalize { files, view, no_raw_data } => {
@@ -418,58 +449,33 @@ fn dispatch(cli: Cli) -> Result<u8> {
             runtime()?.block_on(respond::run(&options))
         }
         Command::Status { state, json } => status(&state, json),
-    }
-}
-
-fn check(path: &Path) -> Result<u8> {
-    let config = Config::load(path)?;
-    for warning in config.warnings(clock::now().seconds()) {
-        println!("warning: {warning}");
-    }
-    let modules = Wanted::of(&config).load()?;
-    for module in &modules {
-        let rules: Vec<&str> = module.manifest.rules.iter().map(|r| r.id.as_str()).collect();
-        println!(
-            "module {}@{} {}: {}",
-            module.manifest.name,
-            module.manifest.version,
-            &module.digest[..12],
-            rules.join(", ")
-        );
-    }
-    let wanted = Wanted::of(&config);
-    wanted.folder().notes.iter().for_each(|note| println!("note: {note}"));
-    let warnings = modules::command::warnings(&wanted, &mut modules.iter().map(|module| &*module.manifest));
-    warnings.iter().for_each(|warning| println!("warning: {warning}"));
-    let exceptions = exceptions::Live::open(&wanted, &modules, clock::now())?.in_force();
-    if let Some(file) = &wanted.exceptions {
-        println!("exceptions {}: {}", file.display(), exceptions.len());
-    }
-    if config.respond.token.is_some() {
-        warn_of_responders(&config, &modules);
-    }
-    println!("{}: fine; {} modules, {} sinks", path.display(), modules.len(), config.sinks.len());
-    Ok(0)
-}
-
-/// Only Slack knows whose the responder's token is, and a check asks nobody; that no list names anybody can be told.
-fn warn_of_responders(config: &Config, modules: &[Module]) {
-    const SETTING: &str = "responders";
-    for manifest in modules.iter().map(|module| &module.manifest).filter(|m| m.config.contains_key(SETTING)) {
-        let set = config.modules.config.get(&manifest.name).and_then(|settings| settings.get(SETTING));
-        if set.and_then(Value::as_array).is_none_or(Vec::is_empty) {
-            println!(
-                "note: `respond` is configured, and `modules.config.{}.{SETTING}` names nobody: put the user id of the \
-                 responder's token there, or rules don't take its resets for the security team's",
-                manifest.name
-            );
+        Command::Completions { shell } => {
+            manual::completions(shell, Cli::command(), &mut std::io::stdout().lock())?;
+            Ok(0)
+        }
+        Command::Man { dir } => {
+            manual::pages(Cli::command(), &dir)?;
+            Ok(0)
         }
     }
 }
 
+fn checked(path: &Path, is_live: bool, json: bool) -> Result<u8> {
+    let mut report = check::configuration(path)?;
+    if is_live && let Some(config) = &report.config {
+        report.live = runtime()?.block_on(live::ask(config));
+    }
+    let mut out = std::io::stdout().lock();
+    match json {
+        true => writeln!(out, "{}", serde_json::to_string(&report)?)?,
+        false => report.text(&mut out)?,
+    }
+    Ok(report.exit_code())
+}
+
 fn replayed(args: &Replay) -> Result<u8> {
     let mut wanted = match &args.config {
-        Some(config) => Wanted { dir: args.modules.clone(), ..Wanted::of(&Config::load(config)?) },
+        Some(config) => Wanted { dir: args.modules.clone(), ..Wanted::of(&Config::look(config)?).looking() },
         None => Wanted::in_dir(&args.modules),
     };
     for grant in &args.grant {
@@ -525,6 +531,7 @@ fn told(command: Alerts) -> Result<u8> {
     match command {
         Alerts::List { which, limit, follow, json } => {
             let (dir, filter) = (which.state.dir()?, which.filter());
+            which.check_rule(&dir)?;
             let form = if json { Form::Json } else { Form::Line };
             let limit = if limit == 0 { usize::MAX } else { limit };
             match follow {
@@ -540,7 +547,9 @@ fn told(command: Alerts) -> Result<u8> {
             }
         }
         Alerts::Export { which, view } => {
-            alerts::list(&which.state.dir()?, &which.filter(), usize::MAX, Form::View(view), &mut out)?;
+            let dir = which.state.dir()?;
+            which.check_rule(&dir)?;
+            alerts::list(&dir, &which.filter(), usize::MAX, Form::View(view), &mut out)?;
         }
     }
     Ok(0)
@@ -548,26 +557,31 @@ fn told(command: Alerts) -> Result<u8> {
 
 fn explain(alert: &str, state: &State, entries: bool, json: bool) -> Result<u8> {
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
-    let alert = history::find(&state.dir()?, alert)?;
+    let homes = state.homes()?;
+    let alert = history::find(&homes.state_dir, alert)?;
     match json {
         true => writeln!(out, "{}", serde_json::to_string(&alert.basis)?)?,
         false => show::explanation(&alert, &mut out)?,
     }
-    if entries && let Some(config) = &state.config {
-        let archive = Config::load(config)?.archive.context("the configuration keeps no archive")?;
+    if entries {
+        let archive = homes.archive.context("the configuration keeps no archive")?;
         writeln!(out, "\nEntries")?;
-        alerts::entries(&archive.dir, &alert, &mut out)?;
+        alerts::entries(&archive, &alert, &mut out)?;
     }
     Ok(0)
 }
 
 impl State {
-    fn dir(&self) -> Result<PathBuf> {
+    fn homes(&self) -> Result<Homes> {
         match (&self.config, &self.state_dir) {
-            (Some(config), _) => Ok(Config::load(config)?.state_dir),
-            (None, Some(dir)) => Ok(dir.clone()),
+            (Some(config), _) => Ok(Homes::read(config)?),
+            (None, Some(dir)) => Ok(Homes::of_state_dir(dir)),
             (None, None) => anyhow::bail!("--config or --state-dir is needed"),
         }
+    }
+
+    fn dir(&self) -> Result<PathBuf> {
+        Ok(self.homes()?.state_dir)
     }
 }
 
@@ -581,52 +595,82 @@ impl Which {
             suppressed: self.suppressed,
         }
     }
+
+    /// A list that is empty because of a slip of the pen looks like one that is empty because nothing happened.
+    fn check_rule(&self, state_dir: &Path) -> Result<()> {
+        self.rule.as_ref().map_or(Ok(()), |rule| alerts::check_rule(state_dir, rule))
+    }
 }
 
 fn status(state: &State, json: bool) -> Result<u8> {
-    let path = Paths::of(&state.dir()?).status;
-    let bytes = std::fs::read(&path)
-        .with_context(|| format!("can't read {}; has gridwatch run on this state_dir?", path.display()))?;
+    let (status, health) = lifetime::look(&state.dir()?)?;
     if json {
-        let value: BTreeMap<String, Value> = serde_json::from_slice(&bytes)?;
-        println!("{}", serde_json::to_string(&value)?);
+        let mut all = json!(status.unwrap_or_default());
+        all["health"] = json!(health);
+        println!("{all}");
     } else {
-        show::status(&serde_json::from_slice::<Status>(&bytes)?, clock::now());
+        show::status(status.as_ref(), &health, clock::now());
     }
-    Ok(0)
+    Ok(if health.healthy { 0 } else { FAILED })
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }
 
-/// Turns true at SIGTERM or SIGINT.
-fn signals() -> Result<watch::Receiver<bool>> {
+/// The reason to end, once SIGTERM or SIGINT has come; and how often SIGHUP has.
+fn signals() -> Result<(watch::Receiver<Option<&'static str>>, watch::Receiver<u64>)> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let (stop, stopped) = watch::channel(false);
+    let mut hangup = signal(SignalKind::hangup())?;
+    let (stop, stopped) = watch::channel(None);
+    let (reload, reloaded) = watch::channel(0);
     tokio::spawn(async move {
-        tokio::select! {
-            _ = term.recv() => tracing::info!("SIGTERM: draining"),
-            _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
+        loop {
+            let name = tokio::select! {
+                _ = term.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+                _ = hangup.recv() => {
+                    tracing::info!("SIGHUP: reading again what can be read again");
+                    reload.send_modify(|times| *times += 1);
+                    continue;
+                }
+            };
+            if stop.borrow().is_some() && name == "SIGINT" {
+                tracing::warn!("SIGINT again: ending at once; what was not delivered yet stays in the store");
+                std::process::exit(FAILED.into());
+            }
+            tracing::info!("{name}: draining");
+            stop.send_replace(Some(name));
         }
-        let _ = stop.send(true);
-        stop.closed().await;
     });
-    Ok(stopped)
+    Ok((stopped, reloaded))
 }
 
-fn start_log(format: LogFormat, filter: &str) -> Result<()> {
-    let filter = tracing_subscriber::EnvFilter::builder()
+/// Starts the log; the answer sets another level later.
+fn start_log(format: LogFormat, filter: &str) -> Result<Relevel> {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::builder()
         .parse(filter)
         .with_context(|| format!("`{filter}` is no log filter; try info, or gridwatch=debug"))?;
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
-    match format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
-    }
-    Ok(())
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(terminal);
+    let at = |level: tracing::Level| EnvFilter::new(level.as_str());
+    // The filter last: what is set after it would make it one that can't be changed.
+    Ok(match format {
+        LogFormat::Text => {
+            let log = log.with_env_filter(filter).with_filter_reloading();
+            let handle = log.reload_handle();
+            log.init();
+            Relevel(Arc::new(move |level| handle.reload(at(level)).is_ok()))
+        }
+        LogFormat::Json => {
+            let log = log.json().with_env_filter(filter).with_filter_reloading();
+            let handle = log.reload_handle();
+            log.init();
+            Relevel(Arc::new(move |level| handle.reload(at(level)).is_ok()))
+        }
+    })
 }
 
 fn view(text: &str) -> Result<View, String> {
@@ -636,10 +680,12 @@ fn view(text: &str) -> Result<View, String> {
 
 fn severity(text: &str) -> Result<Severity, String> {
     let names = || Severity::ALL.map(Severity::name).join(", ");
-    Severity::ALL
-        .into_iter()
-        .find(|severity| severity.name().eq_ignore_ascii_case(text))
-        .ok_or_else(|| format!("there are {}", names()))
+    Severity::ALL.into_iter().find(|severity| severity.name().eq_ignore_ascii_case(text)).ok_or_else(|| {
+        match did_you_mean(&text.to_lowercase(), Severity::ALL.map(Severity::name)) {
+            Some(near) => format!("did you mean {near}? There are {}", names()),
+            None => format!("there are {}", names()),
+        }
+    })
 }
 
 fn since(text: &str) -> Result<Since, String> {

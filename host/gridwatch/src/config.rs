@@ -13,7 +13,7 @@ mod read;
 mod secret;
 mod token;
 
-pub use problem::Problems;
+pub use problem::{Problem, Problems};
 pub use secret::{Look, Secret};
 pub use token::Token;
 
@@ -31,6 +31,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// Where the methods of Slack's Web API are.
+pub const WEB_API: &str = "https://slack.com/api";
+
 /// A configuration with every key in it; the default ones are commented out.
 pub const EXAMPLE: &str = include_str!("../../../examples/gridwatch.toml");
 
@@ -44,6 +47,8 @@ pub struct Config {
     /// The members of each lookup table.
     pub lookups: BTreeMap<String, Vec<String>>,
     pub detect: Detect,
+    /// Files of members, addresses and databases, with how old they may get.
+    pub lists: Vec<ListFile>,
     /// Who runs which addresses: the table of `detect.networks` over the lists and databases of `enrich`; empty if nothing was
     /// given.
     pub networks: Networks,
@@ -114,9 +119,28 @@ pub struct Places {
     pub file: PathBuf,
     /// By module and setting; "" is the module's section itself.
     pub lines: BTreeMap<(String, String), usize>,
+    /// By module: where it is granted something.
+    pub grants: BTreeMap<String, usize>,
 }
 
 impl Places {
+    /// `gridwatch.toml:12: modules.grants.apps`, as far as it is known.
+    pub fn of_grants(&self, module: &str) -> String {
+        let key = format!("modules.grants.{module}");
+        match self.grants.get(module) {
+            Some(line) => format!("{}:{line}: {key}", self.file.display()),
+            None => key,
+        }
+    }
+
+    /// Where a module is named at all: its settings, or else what it is granted.
+    pub fn of_module(&self, module: &str) -> String {
+        match self.lines.contains_key(&(module.to_owned(), String::new())) {
+            true => self.of(module, ""),
+            false => self.of_grants(module),
+        }
+    }
+
     /// `gridwatch.toml:12: modules.config.apps.high_score`, as far as it is known.
     pub fn of(&self, module: &str, setting: &str) -> String {
         let dot = if setting.is_empty() { "" } else { "." };
@@ -126,6 +150,17 @@ impl Places {
             None => key,
         }
     }
+}
+
+/// A file that somebody has to renew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListFile {
+    /// Where it is named, as in `enrich.tor`.
+    pub key: String,
+    pub path: PathBuf,
+    /// When it was made: what a database says of itself, or when the file was last written.
+    pub made: UnixSeconds,
+    pub max_age_s: u64,
 }
 
 /// An event with its raw entry, as measured on 300,000.
@@ -250,9 +285,44 @@ pub enum LogFormat {
     Json,
 }
 
+/// What a configuration is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Everything in it is used.
+    Run,
+    /// Only what was written earlier is read.
+    Look,
+}
+
+/// Where a gridwatch keeps what may be asked about: all that `status`, `alerts` and `explain` need of a configuration. Nothing
+/// else in it is checked, so they work on a machine, or for a user, that couldn't run it.
+#[derive(Clone, Debug)]
+pub struct Homes {
+    pub state_dir: PathBuf,
+    /// `None`: none is kept.
+    pub archive: Option<PathBuf>,
+}
+
+impl Homes {
+    pub fn read(config: &Path) -> Result<Self, Problems> {
+        check::homes(config)
+    }
+
+    /// Where there is no configuration at hand.
+    pub fn of_state_dir(state_dir: &Path) -> Self {
+        Self { state_dir: state_dir.to_owned(), archive: Some(state_dir.join("archive")) }
+    }
+}
+
 impl Config {
     pub fn load(path: &Path) -> Result<Self, Problems> {
-        check::load(path, &environment)
+        check::load(path, &environment, Purpose::Run)
+    }
+
+    /// For commands that only look: neither secrets nor the folders that are written to need to be within reach. Its tokens
+    /// are empty.
+    pub fn look(path: &Path) -> Result<Self, Problems> {
+        check::load(path, &environment, Purpose::Look)
     }
 
     /// What is allowed, and may surprise all the same. `now` decides what a time to begin at means.
@@ -332,7 +402,7 @@ impl Slack {
     /// Where the methods of the Web API are: at another host than the Audit Logs API, except where both are simulated.
     pub fn web_url(&self) -> String {
         match self.base_url.strip_prefix("https://api.slack.com") {
-            Some("") => "https://slack.com/api".to_owned(),
+            Some("") => WEB_API.to_owned(),
             _ => format!("{}/api", self.base_url),
         }
     }

@@ -8,6 +8,7 @@ use crate::record::{Form, Record};
 use crate::reminder::Reminders;
 use crate::run::Shared;
 use crate::sink::{Removed, Sink};
+use crate::status::PATIENCE;
 use crate::store::Position;
 use anyhow::Result;
 use gridwatch_core::alert::Alert;
@@ -47,7 +48,19 @@ pub struct Ending {
 
 /// Delivers until everything is and nothing more comes. An error means that a position could not be saved.
 pub fn run(shared: &Shared, name: &str, mut target: Target, ending: &Ending) -> Result<()> {
+    let result = deliver(shared, name, &mut target, ending);
+    shared.board.ended(&stage(name));
+    result
+}
+
+/// As the status calls it.
+fn stage(name: &str) -> String {
+    format!("sink {name}")
+}
+
+fn deliver(shared: &Shared, name: &str, target: &mut Target, ending: &Ending) -> Result<()> {
     let (mut failures, mut reminders, mut told) = (0, Reminders::default(), None);
+    let heard = |doing: &str| shared.board.heard(&stage(name), doing, PATIENCE, clock::now());
     loop {
         let (rung, last_round) = (shared.bells.deliver.count(), ending.detected.load(Ordering::Acquire));
         let hurried = shared.bells.hurry.count();
@@ -57,20 +70,26 @@ pub fn run(shared: &Shared, name: &str, mut target: Target, ending: &Ending) -> 
             if last_round {
                 return Ok(());
             }
+            heard("waiting for records");
             shared.bells.deliver.wait(rung, IDLE);
             continue;
         };
         let next = last + 1;
+        heard(&format!("delivering {} records", records.len()));
         match target.deliver(&records) {
             Ok((resume, count)) => {
-                failures = 0;
                 shared.store.commit_attempt(name, &Position { next, resume: resume.or(position.resume) })?;
                 shared.board.update(|status| {
                     let sink = status.sinks.entry(name.to_owned()).or_default();
                     sink.delivered += count;
-                    sink.behind = shared.store.next_record().saturating_sub(next);
+                    sink.is_behind(shared.store.next_record().saturating_sub(next), clock::now());
                     sink.error = None;
+                    status.backlog = shared.store.backlog();
                 });
+                if failures > 0 {
+                    tracing::info!(sink = name, tries = failures + 1, "delivery works again");
+                }
+                failures = 0;
                 reminders.due(clock::now(), None);
                 if let Some(removed) = target.removed() {
                     tell_removed(shared, name, &removed, &mut told)?;
@@ -85,12 +104,13 @@ pub fn run(shared: &Shared, name: &str, mut target: Target, ending: &Ending) -> 
                 }
                 shared.board.update(|status| {
                     let sink = status.sinks.entry(name.to_owned()).or_default();
-                    sink.behind = shared.store.next_record().saturating_sub(position.next);
+                    sink.is_behind(shared.store.next_record().saturating_sub(position.next), clock::now());
                     sink.error = Some(error);
                 });
                 if ending.hurry.load(Ordering::Acquire) {
                     return Ok(()); // what is left stays in the outbox for the next start
                 }
+                heard("waiting to try again");
                 shared.bells.hurry.wait(hurried, RETRY[failures.min(RETRY.len() - 1)]);
                 failures += 1;
             }
@@ -127,18 +147,15 @@ impl Target {
         let first = records.first().map_or(0, |(number, _)| *number);
         match self {
             Self::Sink { sink, form, include } => {
-                let lines: Vec<String> = records
-                    .iter()
-                    .filter(|(_, r)| wanted(r, *include))
-                    .map(|(_, r)| r.line(*form))
-                    .collect();
+                let lines: Vec<String> =
+                    records.iter().filter(|(_, r)| wanted(r, *include)).map(|(_, r)| r.line(*form)).collect();
                 let resume = sink.deliver(first, &lines).map_err(|e| told(&e, e.hint()))?;
                 Ok((serde_json::to_value(resume).ok(), lines.len() as u64))
             }
             Self::Archive { archive, keep_s } => {
                 let records: Vec<ArchiveRecord> = records.iter().filter_map(|(_, r)| archived(r)).collect();
                 archive.append(&records).map_err(|e| told(&e, e.hint()))?;
-                archive.prune(crate::clock::now().seconds().minus(*keep_s)).map_err(|e| told(&e, e.hint()))?;
+                archive.prune(clock::now().seconds().minus(*keep_s)).map_err(|e| told(&e, e.hint()))?;
                 Ok((None, records.len() as u64))
             }
             Self::History(history) => {

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::embedded::{Folder, TempDir};
-use crate::run::{Happening, Observe, Until};
+use crate::run::{Happening, Observe, Orders, Until};
 use crate::{run, show};
 use anstream::println;
 use anyhow::{Context, Result};
@@ -14,7 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::watch;
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -42,7 +41,7 @@ const KEEP_S: u64 = 4 * 3_600;
 /// Newest entries are this old, so that all of them are past the settle time.
 const SETTLED_S: u64 = 120;
 
-pub async fn run(options: &Options, stop: watch::Receiver<bool>) -> Result<u8> {
+pub async fn run(options: &Options, orders: Orders) -> Result<u8> {
     let modules = Folder::of(options.modules.as_deref())?;
     let now = run::now_s().0;
     let to = if options.keep { now + KEEP_S } else { now - SETTLED_S };
@@ -72,7 +71,7 @@ pub async fn run(options: &Options, stop: watch::Receiver<bool>) -> Result<u8> {
     let config = configuration(dir, &sim.base_url(), modules.path(), from)?;
     let watcher = Arc::new(Watcher::default());
     let until = if options.keep { Until::Stopped } else { Until::UpToDate };
-    let status = run::run(config, until, stop, watcher.clone().observe()).await?;
+    let status = run::run(config, until, orders, watcher.clone().observe()).await?;
 
     let (truth, stats) = (sim.truth(), sim.stats());
     sim.stop().await;

@@ -5,6 +5,7 @@ use crate::clock;
 use crate::record::Record;
 use crate::respond::journal::Follower;
 use crate::run::{Happening, Shared};
+use crate::status::PATIENCE;
 use crate::store::Pending;
 use anyhow::Result;
 use gridwatch_core::conduct::SetAside;
@@ -91,12 +92,17 @@ pub fn run(
     loop {
         let (rung, last_round) = (shared.bells.detect.count(), polled.load(Ordering::Acquire));
         let pending = shared.store.next_pending(shared.config.detect.batch)?;
+        let heard = |doing: &str| shared.board.heard("detect", doing, PATIENCE, clock::now());
         if !pending.is_empty() {
+            heard(&format!("running the modules over {} entries", pending.len()));
+            shared.lists.take(&mut pipeline);
             learn_echoes(&mut pipeline, &mut responses);
             step(shared, &mut pipeline, workers, &mut answers, &pending)?;
         } else if last_round {
+            shared.board.ended("detect");
             return Ok(());
         } else {
+            heard("waiting for entries");
             shared.bells.detect.wait(rung, IDLE);
         }
     }
@@ -137,6 +143,7 @@ fn step(
         status.detect.suppressed += suppressed;
         status.detect.faults = shared.store.faults();
         status.detect.unseen = unseen(pipeline);
+        status.backlog = shared.store.backlog();
         let modules = status.modules.iter_mut().zip(&behaved);
         modules.for_each(|(module, behaved)| module.follow(behaved, &concluded.faults, now));
         for mark in events.iter().flat_map(|e| &e.marks) {

@@ -29,6 +29,8 @@ pub fn is_full(error: &io::Error) -> bool {
 /// file, so also when the process is killed. The file stays: removing it would let two processes hold "the" lock.
 pub fn lock(path: &Path) -> io::Result<Option<File>> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(path)?;
+    // Whatever the umask: who may read the status asks the lock, too. If it is somebody else's file, it has its rights already.
+    let _ = file.set_permissions(Permissions::from_mode(FILE_MODE));
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),

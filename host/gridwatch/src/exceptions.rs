@@ -25,7 +25,6 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// How often the file is looked at. A change counts once two looks in a row have seen the same.
@@ -91,16 +90,15 @@ impl Live {
 }
 
 /// Looks at file and clock until told to stop. An error means that a result could not be saved.
-pub async fn watch(shared: &Shared, mut stop: watch::Receiver<bool>) -> Result<()> {
+pub async fn watch(shared: &Shared, mut stop: watch::Receiver<bool>, mut hangups: watch::Receiver<u64>) -> Result<()> {
     let Some(source) = &shared.exceptions.source else { return Ok(()) };
-    let mut hangup = signal(SignalKind::hangup())?;
     // Nothing is taken as read yet: the file may have changed since the start read it.
     let (mut taken, mut seen) = (None, None);
     loop {
         tell(shared, clock::now())?;
         let asked = tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => false,
-            _ = hangup.recv() => true,
+            Ok(()) = hangups.changed() => true,
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         };
         let stamp = Some(Stamp::of(&source.path));
@@ -131,7 +129,9 @@ fn take(shared: &Shared, source: &Source, now: UnixMillis) -> Result<()> {
             let old = shared.exceptions.in_force();
             if *old != new {
                 let change = Change::between(&old, &new);
-                tracing::info!(added = ?change.added, removed = ?change.removed, changed = ?change.changed, "exceptions taken");
+                let [added, removed, changed] =
+                    [&change.added, &change.removed, &change.changed].map(|ids| ids.join(", "));
+                tracing::info!(added, removed, changed, "exceptions taken");
                 shared.exceptions.put(new);
                 shared.board.update(|status| status.exceptions.taken = Some(now));
             }

@@ -3,6 +3,7 @@
 //! It is a file sink of its own: each revision is a line, suppressed ones too, and the files rotate. The newest revision of an
 //! alert counts. Reading takes no lock and works beside a running gridwatch.
 
+use crate::folder;
 use crate::sink::file::{FileSink, Rotation};
 use crate::sink::{Resume, Sink, SinkError};
 use anyhow::{Context, Result, bail};
@@ -17,6 +18,8 @@ pub const HISTORY: &str = "(alerts)";
 /// Some twenty thousand alerts in all: one takes about 8 KB (measured on generated orgs).
 const ROTATION: Rotation = Rotation { rotate_bytes: 16 << 20, keep: 12, keep_s: 0, keep_bytes: u64::MAX };
 const FILE: &str = "alerts.ndjson";
+/// Alerts named when an id isn't enough of one.
+const MATCHES_SHOWN: usize = 10;
 
 #[derive(Debug)]
 pub struct History {
@@ -25,8 +28,8 @@ pub struct History {
 
 impl History {
     pub fn open(state_dir: &Path, resume: Resume) -> Result<Self> {
-        let folder = folder(state_dir);
-        std::fs::create_dir_all(&folder).with_context(|| format!("can't make {}", folder.display()))?;
+        let folder = path(state_dir);
+        folder::make(&folder, folder::SHOWN).with_context(|| format!("can't make {}", folder.display()))?;
         Ok(Self { sink: FileSink::open(&folder.join(FILE), ROTATION, resume).context("the history of alerts")? })
     }
 
@@ -62,10 +65,17 @@ pub fn find(state_dir: &Path, prefix: &str) -> Result<Alert> {
     if let Some(exact) = like.iter().position(|alert| alert.uid == prefix) {
         return Ok(like.swap_remove(exact));
     }
-    match (like.pop(), like.len()) {
-        (None, _) => bail!("no alert `{prefix}`\nhint: `gridwatch alerts` lists those there are"),
-        (Some(alert), 0) => Ok(alert),
-        (Some(_), more) => bail!("{} alerts begin with `{prefix}`\nhint: give more of the id", more + 1),
+    match like.as_slice() {
+        [] => bail!("no alert `{prefix}`\nhint: `gridwatch alerts list` lists those there are"),
+        [_] => Ok(like.swap_remove(0)),
+        several => {
+            let shown =
+                several.iter().rev().take(MATCHES_SHOWN).map(|a| format!("\n  {}  {}  {}", a.uid, a.last, a.title));
+            let more = several.len().saturating_sub(MATCHES_SHOWN);
+            let more = if more > 0 { format!("\n  and {more} older ones") } else { String::new() };
+            let shown = shown.collect::<String>();
+            bail!("{} alerts begin with `{prefix}`:{shown}{more}\nhint: give more of the id", several.len())
+        }
     }
 }
 
@@ -82,7 +92,7 @@ pub fn size(state_dir: &Path) -> Result<u64> {
 
 /// The oldest first. Rotated names hold the number of their first record.
 fn files(state_dir: &Path) -> Result<Vec<PathBuf>> {
-    let folder = folder(state_dir);
+    let folder = path(state_dir);
     let listing = std::fs::read_dir(&folder).with_context(|| {
         format!("can't read {}\nhint: alerts are kept there from the first run of this version on", folder.display())
     })?;
@@ -93,6 +103,6 @@ fn files(state_dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn folder(state_dir: &Path) -> PathBuf {
+fn path(state_dir: &Path) -> PathBuf {
     state_dir.join("alerts")
 }

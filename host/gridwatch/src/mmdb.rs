@@ -22,11 +22,21 @@ impl Places {
     pub fn open(path: &Path) -> Result<Self, String> {
         open(path, &["City", "Country", "Enterprise"]).map(Self)
     }
+
+    /// Seconds since 1970, as the database says.
+    pub fn made(&self) -> u64 {
+        self.0.metadata().build_epoch
+    }
 }
 
 impl Systems {
     pub fn open(path: &Path) -> Result<Self, String> {
         open(path, &["ASN", "ISP"]).map(Self)
+    }
+
+    /// Seconds since 1970, as the database says.
+    pub fn made(&self) -> u64 {
+        self.0.metadata().build_epoch
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Wanted {
     pub risk: Bar,
     pub limits: Limits,
     pub cache_dir: Option<PathBuf>,
+    /// Nothing may be left behind: what is in the cache is used, and nothing is added to it.
+    pub only_looks: bool,
 }
 
 /// Every problem with the folder, one line each; and, so that one bad file doesn't hide the rest, what is sound.
@@ -86,6 +88,19 @@ impl Wanted {
             risk: config.detect.risk,
             limits: Limits::default(),
             cache_dir: Some(config.state_dir.join("compiled")),
+            only_looks: false,
+        }
+    }
+
+    /// The same for a command that leaves nothing behind, whoever runs it.
+    pub fn looking(self) -> Self {
+        Self { only_looks: true, ..self }
+    }
+
+    fn engine(&self) -> Result<Engine, Refused> {
+        match self.only_looks {
+            true => Engine::looking(self.cache_dir.as_deref()),
+            false => Engine::new(self.cache_dir.as_deref()),
         }
     }
 
@@ -129,7 +144,7 @@ impl Wanted {
 
     /// Compiles, starts and configures the newest version of each module, or says everything that is wrong.
     pub fn load(&self) -> Result<Vec<Module>> {
-        let engine = Engine::new(self.cache_dir.as_deref())?;
+        let engine = self.engine()?;
         let (tables, limits) = (Arc::new(self.tables.clone()), Arc::new(self.limits.clone()));
         let Folder { serving, mut problems, notes, .. } = self.folder();
         notes.iter().for_each(|note| tracing::info!(note, "modules folder"));
@@ -163,7 +178,7 @@ impl Wanted {
         let named: BTreeSet<&String> = self.settings.keys().chain(self.grants.keys()).collect();
         let missing = named.into_iter().filter(|name| !serving.contains_key(*name) && !some_refused);
         let told = |name: &String| {
-            let (place, dir) = (self.places.of(name, ""), self.dir.display());
+            let (place, dir) = (self.places.of_module(name), self.dir.display());
             format!("{place}: `{name}` is configured, but {dir} holds no such module")
         };
         missing.map(told).collect()
@@ -171,7 +186,7 @@ impl Wanted {
 
     /// One module as often as there are settings for it, each instead of those that are configured.
     pub fn variants(&self, name: &str, settings: &[Map<String, Value>]) -> Result<Vec<Result<Module, Refused>>> {
-        let engine = Engine::new(self.cache_dir.as_deref())?;
+        let engine = self.engine()?;
         let (tables, limits) = (Arc::new(self.tables.clone()), Arc::new(self.limits.clone()));
         let Folder { mut serving, mut problems, .. } = self.folder();
         let Some(Served { component, .. }) = serving.remove(name) else {

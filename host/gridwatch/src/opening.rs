@@ -136,7 +136,8 @@ pub fn store(paths: &Paths) -> Result<Store> {
         Err(error) => error,
     };
     let aside = paths.store.with_extension(format!("broken-{}", clock::now().0));
-    tracing::error!(error = format!("{error:#}"), set_aside = %aside.display(), ?checkpoint,
+    let from = checkpoint.map_or("the configured start".to_owned(), |c| format!("before {}", c.watermark));
+    tracing::error!(error = format!("{error:#}"), set_aside = %aside.display(), from,
         "the store can't be used; rebuilding it by reading Slack again from before the checkpoint, or from the configured \
          start if there is none (what was delivered since may be delivered once more, with the same ids)");
     damage::set_aside(&paths.store, &aside)?;

@@ -5,6 +5,7 @@ use crate::clock;
 use crate::reminder::Reminders;
 use crate::run::{Happening, Shared};
 use crate::slack::{Answer, Client, PublicLists};
+use crate::status::PATIENCE;
 use crate::store::{Arrival, Arrivals, Sighting};
 use anyhow::{Result, bail};
 use gridwatch_core::entry::{Entry, Page};
@@ -85,7 +86,8 @@ impl Poller {
             self.look_for_room()?;
             self.remind();
             if let Some(why) = &self.no_room {
-                self.shared.board.update(|s| s.poll.paused = Some(why.to_string()));
+                self.shared.board.update(|s| (s.poll.paused, s.poll.waiting) = (Some(why.to_string()), None));
+                self.heard("waiting for room", PAUSE);
                 sleep(&mut stop, PAUSE).await;
                 continue;
             }
@@ -97,25 +99,56 @@ impl Poller {
                     bail!("polling can't go on ({})\nhint: {}", problem.label(), problem.advice());
                 }
                 Step::Wait { until, why } => {
-                    let paused = (why != WaitReason::UpToDate).then(|| wait_text(&why));
-                    self.shared.board.update(|s| s.poll.paused = paused);
+                    let text = Some(wait_text(&why));
+                    self.shared.board.update(|s| {
+                        (s.poll.paused, s.poll.waiting) = match why {
+                            WaitReason::Halted { .. } => (text, None),
+                            WaitReason::UpToDate => (None, None),
+                            _ => (None, text),
+                        };
+                    });
                     let wait = Duration::from_millis(until.since(clock::now()));
+                    self.heard("waiting until it is time to ask again", wait);
                     match why {
                         WaitReason::Halted { .. } => self.wait_for_a_secret(&mut stop, wait).await,
                         _ => sleep(&mut stop, wait).await,
                     }
                 }
                 Step::Fetch(request) => {
-                    self.shared.board.update(|s| s.poll.paused = None);
+                    self.shared.board.update(|s| (s.poll.paused, s.poll.waiting) = (None, None));
+                    self.heard("waiting for Slack's answer", Duration::from_secs(self.shared.config.slack.timeout_s));
                     let answer = tokio::select! {
                         answer = self.client.logs(&request, clock::now().seconds()) => answer?,
                         _ = stop.wait_for(|stop| *stop) => return Ok(()),
                     };
+                    self.heard("saving a page", Duration::ZERO);
                     self.take(request, answer)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// A sign of life: what is being done, and how long that may rightly take beside the time that any work has.
+    fn heard(&self, doing: &str, expected: Duration) {
+        self.shared.board.heard("poll", doing, expected + PATIENCE, clock::now());
+    }
+
+    /// Where reading begins or goes on, in words, and noted in the status.
+    pub fn begins(&self) -> String {
+        let (state, settings) = (self.machine.state(), self.machine.config().settings());
+        let at = state.watermark().unwrap_or(settings.start);
+        self.shared.board.update(|status| {
+            status.poll.began_at = Some(at);
+            status.poll.settle_s = settings.settle_s;
+            status.poll.backfill_to = settings.backfill;
+            status.poll.follow(state, &self.late);
+        });
+        let back = settings.backfill.map(|to| format!(", and older entries back to {to}")).unwrap_or_default();
+        match state.watermark() {
+            Some(at) => format!("goes on from {at}{back}"),
+            None => format!("for the first time, from {at}{back}"),
+        }
     }
 
     /// An account problem may be over as soon as somebody has replaced the token.
@@ -218,8 +251,9 @@ impl Poller {
         self.count(&arrivals.each, now, &commit.state);
         (self.shared.observe)(&Happening::Page { entries: page.entries.len(), lane });
         if let Some(drained) = commit.drained {
-            tracing::info!(lane = %drained.lane, window = ?drained.window, entries = drained.entries,
-                new = drained.new_entries, pages = drained.pages, "window drained");
+            let window = drained.window.map_or("nothing yet: too young".to_owned(), |window| window.to_string());
+            tracing::info!(lane = %drained.lane, window, entries = drained.entries, new = drained.new_entries,
+                pages = drained.pages, "window drained");
             if drained.is_sample {
                 self.sampled(&drained);
             }
@@ -253,6 +287,7 @@ impl Poller {
             poll.adopted += adopted;
             poll.dropped_versions += dropped;
             poll.follow(state, &self.late);
+            status.backlog = self.shared.store.backlog();
         });
     }
 
@@ -289,22 +324,20 @@ impl Poller {
         for note in notes {
             match note {
                 Note::Problem { lane, problem } => {
-                    tracing::error!(?lane, problem = problem.label(), advice = problem.advice(), "Slack refuses");
+                    let lane = lane.map_or("all", Lane::label);
+                    tracing::error!(lane, problem = problem.label(), advice = problem.advice(), "{problem}");
                     (self.shared.observe)(&Happening::Problem { label: problem.label(), advice: problem.advice() });
                 }
-                Note::RetryAfterCapped { asked_s } => tracing::warn!(
-                    asked_s,
-                    "Slack asked for a longer wait than gridwatch believes; it is asked again after an hour"
-                ),
-                Note::Missing { lane, window, doubts } => tracing::warn!(%lane, %window, doubts,
-                    "an answer lacks entries that were seen in the same time before; it is asked for again, over another connection"),
-                Note::Believed { lane, window } => tracing::error!(%lane, %window,
-                    "the entries seen in this time before don't come back; going on without them, as Slack says so each time"),
-                Note::DateRefuted { window } => tracing::warn!(%window,
-                    "Slack refused time that the `Date` of its own answers had allowed; for an hour this host's clock is the limit"),
-                Note::Recovered { lane, problem } => tracing::info!(?lane, problem = problem.label(), "recovered"),
-                Note::Opened { .. } => tracing::debug!(?note, "window opened"),
-                other => tracing::warn!(note = ?other, "polling"),
+                Note::RetryAfterCapped { .. } | Note::Missing { .. } | Note::DateRefuted { .. } => {
+                    tracing::warn!("{note}")
+                }
+                Note::Believed { .. } => tracing::error!("{note}"),
+                Note::Recovered { lane, problem } => {
+                    let lane = lane.map_or("all", Lane::label);
+                    tracing::info!(lane, problem = problem.label(), "polling has recovered");
+                }
+                Note::Opened { lane, window, .. } => tracing::debug!(%lane, %window, "window opened"),
+                other => tracing::warn!("{other}"),
             }
         }
     }

@@ -10,7 +10,7 @@ pub mod journal;
 mod show;
 
 use crate::clock;
-use crate::config::{self, Config, Respond};
+use crate::config::{self, Config, Homes, Respond};
 use crate::history;
 use crate::rotation::Keeper;
 use crate::web_api::{Failure, WebApi};
@@ -48,8 +48,11 @@ pub struct Options {
     /// The alert's id, or as much of it as no other has.
     alert: String,
     /// The configuration that gridwatch runs with.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "state_dir", conflicts_with = "state_dir")]
+    config: Option<PathBuf>,
+    /// Its state folder, where there is no configuration at hand: for the plan alone, without `respond.break_glass`.
+    #[arg(long, value_name = "DIR", conflicts_with = "execute")]
+    state_dir: Option<PathBuf>,
     /// Do the reversible steps, after a confirmation.
     #[arg(long)]
     execute: bool,
@@ -81,20 +84,41 @@ const FAILED: u8 = 1;
 const REFUSED: u8 = 2;
 
 pub async fn run(options: &Options) -> Result<u8> {
-    let config = Config::load(&options.config)?;
-    let alert = history::find(&config.state_dir, &options.alert).map_err(|e| Wrong(format!("{e:#}")))?;
-    let (alert, reach) = evidence::widened(alert, &config);
-    let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
-    if !options.execute {
-        let (plan, rows) = (Plan::of(&alert, &unasked(&config.respond, options)), journal::read(&config.state_dir)?);
-        let shown =
-            show::Shown { alert: &alert, reach: &reach, plan: &plan, rows: &rows, api: &config.slack.web_url() };
-        match options.json {
-            true => writeln!(out, "{}", shown.json())?,
-            false => shown.text(&mut out)?,
+    match (&options.config, &options.state_dir) {
+        (Some(path), _) if options.execute => execute(options, &Config::load(path)?).await,
+        (Some(path), _) => {
+            // Only looks: nobody's token is needed to read a plan.
+            let (homes, config) = (Homes::read(path)?, Config::look(path)?);
+            plan(options, &homes, &config.respond, &config.slack.web_url())
         }
-        return Ok(DONE);
+        (None, Some(dir)) => {
+            eprintln!("note: without the configuration nobody knows `respond.break_glass` and `respond.own_apps`");
+            plan(options, &Homes::of_state_dir(dir), &Respond::default(), config::WEB_API)
+        }
+        (None, None) => wrong("--config or --state-dir is needed"),
     }
+}
+
+fn found(options: &Options, homes: &Homes) -> Result<(Alert, Reach)> {
+    let alert = history::find(&homes.state_dir, &options.alert).map_err(|e| Wrong(format!("{e:#}")))?;
+    Ok(evidence::widened(alert, homes))
+}
+
+fn plan(options: &Options, homes: &Homes, respond: &Respond, api: &str) -> Result<u8> {
+    let (alert, reach) = found(options, homes)?;
+    let (plan, rows) = (Plan::of(&alert, &unasked(respond, options)), journal::read(&homes.state_dir)?);
+    let shown = show::Shown { alert: &alert, reach: &reach, plan: &plan, rows: &rows, api };
+    let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
+    match options.json {
+        true => writeln!(out, "{}", shown.json())?,
+        false => shown.text(&mut out)?,
+    }
+    Ok(DONE)
+}
+
+async fn execute(options: &Options, config: &Config) -> Result<u8> {
+    let homes = Homes { state_dir: config.state_dir.clone(), archive: config.archive.as_ref().map(|a| a.dir.clone()) };
+    let (alert, reach) = found(options, &homes)?;
     if options.json && !options.yes {
         return wrong("--json has nobody to confirm with\nhint: add --yes");
     }
@@ -103,10 +127,10 @@ pub async fn run(options: &Options) -> Result<u8> {
             "another `gridwatch respond` is at work on this state_dir\nhint: run it again when that one has ended"
         );
     };
-    let slack = Responder::new(&config)?;
+    let slack = Responder::new(config)?;
     let safeguards = slack.safeguards(&alert, unasked(&config.respond, options)).await?;
-    let execution = Execution { options, config: &config, alert: &alert, reach, slack, safeguards, journal };
-    execution.run(&mut out).await
+    let execution = Execution { options, config, alert: &alert, reach, slack, safeguards, journal };
+    execution.run(&mut anstream::AutoStream::auto(std::io::stdout().lock())).await
 }
 
 /// What is known before Slack is asked.
@@ -127,10 +151,11 @@ struct Responder {
 }
 
 /// What `auth.test` says of a token.
-struct Identity {
-    user: String,
-    enterprise: Option<String>,
-    app: Option<String>,
+#[derive(Debug)]
+pub struct Identity {
+    pub user: String,
+    pub enterprise: Option<String>,
+    pub app: Option<String>,
 }
 
 impl Responder {
@@ -196,7 +221,7 @@ impl Responder {
     }
 }
 
-async fn identity(api: &WebApi) -> Result<Identity, Failure> {
+pub async fn identity(api: &WebApi) -> Result<Identity, Failure> {
     let answer = api.call::<&str>("auth.test", &[]).await?;
     let id = |name: &str| answer.get(name).and_then(Value::as_str).filter(|id| is_id(id)).map(str::to_owned);
     let enterprise = id("enterprise_id").or_else(|| id("team_id").filter(|team| team.starts_with('E')));

@@ -11,6 +11,7 @@
 use crate::answers::Answers;
 use crate::archive::Archive;
 use crate::bell::Bell;
+use crate::check;
 use crate::checkpoint::Checkpoint;
 use crate::clock;
 use crate::config::{self, Config};
@@ -18,17 +19,20 @@ use crate::deliver::{self, ARCHIVE, Ending, Target};
 use crate::detect;
 use crate::drift;
 use crate::exceptions::{self, Live};
+use crate::health;
 use crate::history::{HISTORY, History};
+use crate::lifetime::Lifetime;
 use crate::modules::{self, Wanted, pipeline};
-use crate::opening::{self, NUMBER_GAP, Refused};
+use crate::opening::{self, NUMBER_GAP};
 use crate::poll::Poller;
 use crate::record::Form;
+use crate::reload::{self, Lists};
 use crate::roster;
 use crate::sink::Resume;
 use crate::sink::file::{FileSink, Rotation};
 use crate::sink::stdout::StdoutSink;
 use crate::slack::{Client, PublicLists};
-use crate::status::{Board, Catalogue, ModuleStatus, Status};
+use crate::status::{Board, Catalogue, ModuleStatus, Phase, SinkStatus, Status};
 use crate::store::{Store, damage};
 use anyhow::{Context, Result};
 use gridwatch_core::alert::Alert;
@@ -43,8 +47,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How often `status.json` is written.
-const STATUS_EVERY: Duration = Duration::from_secs(2);
 /// How long the end waits for a sink that refuses. What is left then stays in the store.
 const DRAIN: Duration = Duration::from_secs(20);
 /// How long `--once` waits for Slack's public lists.
@@ -69,12 +71,12 @@ pub struct Shared {
     pub config: Config,
     pub paths: Paths,
     pub store: Store,
-    pub board: Board,
+    pub board: Arc<Board>,
     pub bells: Bells,
     pub observe: Observe,
     pub exceptions: Live,
-    /// Keeps a second gridwatch from this state_dir. The last field: it goes after the store.
-    _lock: std::fs::File,
+    /// Lookup tables and networks, as last read.
+    pub lists: Lists,
 }
 
 #[derive(Debug, Default)]
@@ -125,38 +127,88 @@ pub enum Until {
     UpToDate,
 }
 
-/// Runs the host. `stop` turning true ends it in order; the final status is the answer.
-pub async fn run(config: Config, until: Until, stop: watch::Receiver<bool>, observe: Observe) -> Result<Status> {
+/// What may be said to a running gridwatch.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    /// Turns into the reason when it is to end.
+    pub stop: watch::Receiver<Option<&'static str>>,
+    /// Counts how often it was told to read its configuration again.
+    pub reload: watch::Receiver<u64>,
+    /// Sets another log level.
+    pub relevel: Relevel,
+}
+
+/// Takes the level that the configuration names; false if it stays, because the command line said otherwise.
+#[derive(Clone)]
+pub struct Relevel(pub Arc<dyn Fn(tracing::Level) -> bool + Send + Sync>);
+
+impl std::fmt::Debug for Relevel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Relevel")
+    }
+}
+
+/// Runs the host until it is told to end, or has done what there was to do. The final status is the answer.
+pub async fn run(config: Config, until: Until, orders: Orders, observe: Observe) -> Result<Status> {
     let paths = Paths::of(&config.state_dir);
     let _listening = opening::outlive_long_files();
-    let result = work(config, until, stop, observe).await;
+    opening::enough_files()?;
+    let life = Lifetime::begin(&config)?;
+    let (stop, started) = (orders.stop.clone(), clock::now());
+    let result = work(config, until, orders, observe, &life).await;
+    let told = *stop.borrow();
+    let why = match (&result, told) {
+        (Err(error), _) => format!("{error:#}"),
+        (Ok(()), Some(signal)) => format!("told to by {signal}"),
+        (Ok(()), None) => "everything that may be read now has been read and delivered".to_owned(),
+    };
+    // While the lock is held: the next start has to find it.
     if let Err(error) = &result
         && damage::is_damage(error)
     {
         damage::mark(&paths.damaged, &format!("{error:#}"));
         tracing::error!("the store is damaged; the next start sets it aside and rebuilds it");
     }
-    opening::ended(&paths, result)
+    let status = life.end(&why, result.is_err());
+    let up = health::span(clock::now().since(started) / 1000);
+    let (poll, detect) = (&status.poll, &status.detect);
+    let done = format!(
+        "{} pages, {} new entries, {} events, {} alerts",
+        poll.pages, poll.stored, detect.events, detect.alerts
+    );
+    match &result {
+        Ok(()) => tracing::info!(why, done, undelivered = status.backlog.records, up, "gridwatch ends"),
+        Err(_) => {
+            tracing::error!(why, done, undelivered = status.backlog.records, up, "gridwatch ends, for it can't go on")
+        }
+    }
+    opening::ended(&paths, result.map(|()| status))
 }
 
-async fn work(config: Config, until: Until, mut stop: watch::Receiver<bool>, observe: Observe) -> Result<Status> {
-    opening::enough_files()?;
-    let (lock, paths) = (locked(&config)?, Paths::of(&config.state_dir));
-    opening::not_in_use(&paths)?;
-    let board = Board::new(Status { pid: std::process::id(), started: clock::now(), ..Status::default() });
-    let tell = |why: Option<&str>| {
-        board.update(|status| status.poll.paused = why.map(str::to_owned));
-        board.write(&paths.status, clock::now());
-    };
+async fn work(config: Config, until: Until, orders: Orders, observe: Observe, life: &Lifetime) -> Result<()> {
+    let Orders { stop: told, reload: asked, relevel } = orders;
+    let mut stop = is_told(told);
+    opening::not_in_use(&Paths::of(&config.state_dir))?;
+    life.doing("looking for room on the disk");
+    let tell = |why: Option<&str>| life.board.update(|status| status.poll.paused = why.map(str::to_owned));
     if !opening::wait_for_room(&config.state_dir, until, &mut stop, tell).await? {
-        return Ok(board.now());
+        return Ok(());
     }
-    let modules = Wanted::of(&config).load()?;
-    let exceptions = Live::open(&Wanted::of(&config), &modules, clock::now())?;
-    let shared = Arc::new(prepare(config, &modules, exceptions, observe, lock)?);
+    life.doing("compiling and starting the modules");
+    let lists = Lists::of(&config);
+    let wanted = Wanted { tables: lists.tables.clone(), ..Wanted::of(&config) };
+    let modules = wanted.load()?;
+    let exceptions = Live::open(&wanted, &modules, clock::now())?;
+    life.doing("opening the store");
+    let shared = Arc::new(prepare(config, &modules, (exceptions, lists), observe, life)?);
     let well = opening::well_after_a_while(&shared);
-    let (poller, detector) = (poller(&shared, &modules, until)?, Detector::new(&shared, modules)?);
+    life.doing("reading what the rules remember");
+    let poller = poller(&shared, &modules, until)?;
+    let reading = poller.begins();
+    let detector = Detector::new(&shared, modules)?;
+    life.doing("opening the sinks");
     let targets = targets(&shared)?;
+    say_start(&shared, &reading);
 
     let (polled, detected, hurry) = (flag(), flag(), flag());
     let ending = Ending { detected: detected.clone(), hurry: hurry.clone() };
@@ -173,41 +225,73 @@ async fn work(config: Config, until: Until, mut stop: watch::Receiver<bool>, obs
             stage(&format!("sink-{name}"), failed.clone(), move || deliver::run(&shared, &name, target, &ending))
         })
         .collect::<Result<Vec<_>>>()?;
+    shared.board.update(|status| (status.phase, status.doing) = (Phase::Running, String::new()));
 
     // A stage that can't save ends everything: going on would mean acting on what is not written down.
     let ended = merged(&mut stop, &mut failure);
-    let watches = watches(&shared, poller.public_lists(), until, &ended, &failed);
-    let result = with_status(&shared, poller.run(ended)).await;
+    let watches = watches(&shared, poller.public_lists(), until, &ended, &failed, (asked, relevel));
+    let result = poller.run(ended).await;
     well.abort();
-    let result = result.and(with_status(&shared, until_checked(watches, until)).await);
-    tracing::info!("polling ended; draining");
+    shared.board.ended("poll");
+    let result = result.and(until_checked(watches, until).await);
+    shared.board.update(|status| {
+        (status.phase, status.doing) = (Phase::Draining, "running the modules over what was fetched".into());
+    });
+    tracing::info!("polling ended; what was fetched is still judged and delivered");
     polled.store(true, Ordering::Release);
     shared.bells.detect.ring();
-    let result = result.and(with_status(&shared, join(detecting)).await);
+    let result = result.and(join(detecting).await);
+    shared.board.update(|status| status.doing = "delivering".into());
     detected.store(true, Ordering::Release);
     shared.bells.deliver.ring();
     let result = result.and(drain(&shared, delivering, &hurry).await);
-    shared.board.write(&shared.paths.status, clock::now());
-    result?;
-    Ok(shared.board.now())
+    shared.board.update(|status| status.backlog = shared.store.backlog());
+    result
 }
 
-fn locked(config: &Config) -> Result<std::fs::File> {
-    let dir = &config.state_dir;
-    std::fs::create_dir_all(dir).with_context(|| format!("can't make the state folder {}", dir.display()))?;
-    let path = Paths::of(dir).lock;
-    // Not sled's own lock: it looks at other files first, and what is wrong with those must not set a store aside in use.
-    let lock = crate::disk::lock(&path).with_context(|| format!("can't lock {}", path.display()))?;
-    Ok(lock.ok_or_else(|| Refused(dir.display().to_string()))?)
+/// True once there is a reason to end.
+pub fn is_told(mut told: watch::Receiver<Option<&'static str>>) -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(told.borrow().is_some());
+    tokio::spawn(async move {
+        let _ = told.wait_for(Option::is_some).await;
+        let _ = sender.send(true);
+        sender.closed().await;
+    });
+    receiver
 }
 
-/// The store, opened or rebuilt, and the board.
+/// The first line of a log: which program this is, what it runs with, and where it begins.
+fn say_start(shared: &Shared, reading: &str) {
+    let (config, status) = (&shared.config, shared.board.now());
+    let module = |m: &ModuleStatus| format!("{}@{} {}", m.name, m.version, &m.digest[..12.min(m.digest.len())]);
+    let sink = |sink: &config::Sink| match &sink.target {
+        config::Target::Stdout => format!("{} (standard output, {})", sink.name, sink.view.name()),
+        config::Target::File { path, .. } => format!("{} ({}, {})", sink.name, path.display(), sink.view.name()),
+    };
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        pid = status.pid,
+        config = %config.modules.places.file.display(),
+        state_dir = %config.state_dir.display(),
+        slack = config.slack.base_url,
+        modules = status.modules.iter().map(module).collect::<Vec<_>>().join(", "),
+        sinks = config.sinks.iter().map(sink).collect::<Vec<_>>().join(", "),
+        archive = config.archive.as_ref().map_or("none is kept".to_owned(), |archive| archive.dir.display().to_string()),
+        reading,
+        "gridwatch starts"
+    );
+    for warning in check::old_lists(config, clock::now()) {
+        tracing::warn!("{}", warning.text);
+    }
+}
+
+/// The store, opened or rebuilt, and what there is to say of modules and sinks.
 fn prepare(
     config: Config,
     modules: &[Module],
-    exceptions: Live,
+    (exceptions, lists): (Live, Lists),
     observe: Observe,
-    lock: std::fs::File,
+    life: &Lifetime,
 ) -> Result<Shared> {
     let paths = Paths::of(&config.state_dir);
     damage::end_at_panics(paths.damaged.clone());
@@ -217,18 +301,18 @@ fn prepare(
         version: m.manifest.version.to_string(),
         digest: m.digest.clone(),
         rules: m.manifest.rules.len(),
+        rule_ids: m.manifest.rules.iter().map(|rule| format!("{}.{}", m.manifest.name, rule.id)).collect(),
         ..ModuleStatus::default()
     };
-    let board = Board::new(Status {
-        pid: std::process::id(),
-        version: env!("CARGO_PKG_VERSION").into(),
-        started: clock::now(),
-        modules: modules.iter().map(module).collect(),
-        catalogue: Catalogue { checked: store.drift()?, ..Catalogue::default() },
-        ..Status::default()
+    let (board, checked, backlog) = (life.board.clone(), store.drift()?, store.backlog());
+    board.update(|status| {
+        status.modules = modules.iter().map(module).collect();
+        status.catalogue = Catalogue { checked, ..Catalogue::default() };
+        status.sinks = config.sinks.iter().map(|sink| (sink.name.clone(), SinkStatus::default())).collect();
+        status.backlog = backlog;
     });
     observe(&Happening::Modules(&board.now().modules));
-    Ok(Shared { config, paths, store, board, bells: Bells::default(), observe, exceptions, _lock: lock })
+    Ok(Shared { config, paths, store, board, bells: Bells::default(), observe, exceptions, lists })
 }
 
 fn poller(shared: &Arc<Shared>, modules: &[Module], until: Until) -> Result<Poller> {
@@ -265,7 +349,7 @@ struct Detector {
 
 impl Detector {
     fn new(shared: &Shared, mut modules: Vec<Module>) -> Result<Self> {
-        let mut pipeline = pipeline(&modules, shared.config.networks.clone(), shared.config.tables())
+        let mut pipeline = pipeline(&modules, shared.lists.networks(), shared.lists.tables.clone())
             .with_state_max(shared.config.detect.state_max_bytes as usize)
             .with_provisioning(shared.config.provisioning.clone())
             .with_risk(shared.config.detect.risk)
@@ -346,10 +430,11 @@ fn watches(
     until: Until,
     stop: &watch::Receiver<bool>,
     failed: &Arc<watch::Sender<bool>>,
+    (asked, relevel): (watch::Receiver<u64>, Relevel),
 ) -> Vec<Watch> {
-    let (catalogue, exceptions, people) = (shared.clone(), shared.clone(), shared.clone());
-    let (folder, of_folder) = (shared.clone(), stop.clone());
-    let [of_catalogue, of_exceptions, of_people] = [stop.clone(), stop.clone(), stop.clone()];
+    let [catalogue, exceptions, people, lists_again, folder] = [(); 5].map(|()| shared.clone());
+    let [of_catalogue, of_exceptions, of_people, of_lists, of_folder] = [(); 5].map(|()| stop.clone());
+    let asked_too = asked.clone();
     let drift = async move {
         match until {
             Until::Stopped => drift::watch(&catalogue, &lists, of_catalogue).await,
@@ -358,7 +443,7 @@ fn watches(
     };
     let exceptions = async move {
         match until {
-            Until::Stopped => exceptions::watch(&exceptions, of_exceptions).await,
+            Until::Stopped => exceptions::watch(&exceptions, of_exceptions, asked).await,
             Until::UpToDate => exceptions::tell(&exceptions, clock::now()),
         }
     };
@@ -368,6 +453,12 @@ fn watches(
             Until::UpToDate => roster::once(&people).await,
         }
     };
+    let again = async move {
+        match until {
+            Until::Stopped => reload::watch(&lists_again, of_lists, asked_too, &relevel).await,
+            Until::UpToDate => Ok(()),
+        }
+    };
     let modules = async move {
         match until {
             Until::Stopped => modules::watch::watch(&folder, of_folder).await,
@@ -375,6 +466,7 @@ fn watches(
         }
     };
     vec![
+        beside("the watch for SIGHUP", Duration::ZERO, failed, again),
         beside("the watch over the modules folder", CATALOGUE, failed, modules),
         beside("the drift watch", CATALOGUE, failed, drift),
         beside("the watch over the exceptions file", CATALOGUE, failed, exceptions),
@@ -461,18 +553,6 @@ fn merged(stop: &mut watch::Receiver<bool>, failure: &mut watch::Receiver<bool>)
     receiver
 }
 
-/// Waits for something and keeps `status.json` current meanwhile.
-async fn with_status<T>(shared: &Arc<Shared>, work: impl Future<Output = T>) -> T {
-    tokio::pin!(work);
-    loop {
-        shared.board.write(&shared.paths.status, clock::now());
-        match tokio::time::timeout(STATUS_EVERY, &mut work).await {
-            Ok(result) => return result,
-            Err(_) => continue,
-        }
-    }
-}
-
 async fn join(thread: JoinHandle<Result<()>>) -> Result<()> {
     let joined = tokio::task::spawn_blocking(move || thread.join()).await?;
     joined.unwrap_or_else(|_| Err(anyhow::anyhow!("a stage panicked")))
@@ -488,7 +568,7 @@ async fn drain(shared: &Arc<Shared>, threads: Vec<JoinHandle<Result<()>>>, hurry
     });
     let mut result = Ok(());
     for thread in threads {
-        result = result.and(with_status(shared, join(thread)).await);
+        result = result.and(join(thread).await);
     }
     patience.abort();
     // A store that couldn't be written to has been told of; what it holds is still to be delivered.

@@ -1,6 +1,8 @@
 //! Alerts and status as a person wants to read them. Colour only on a terminal.
 
-use crate::status::{Catalogue, Exceptions, ModuleStatus, RosterStatus, Status};
+use crate::health::{Health, State, span};
+use crate::progress::Progress;
+use crate::status::{Catalogue, Exceptions, ModuleStatus, Poll, Reload, RosterStatus, Status};
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 use gridwatch_core::alert::Alert;
@@ -134,50 +136,49 @@ fn module(module: &ModuleStatus) {
     }
 }
 
+/// A clock that differs by less needs no word.
+const CLOCK_SHOWN_S: u64 = 5;
 /// Unknown names that the text shows.
 const UNSEEN_SHOWN: usize = 10;
-/// Written longer ago than this, a status tells of the past.
-const STALE_MS: u64 = 10_000;
-
-pub fn status(status: &Status, now: UnixMillis) {
-    let age_s = now.since(status.written) / 1000;
-    let state = if now.since(status.written) > STALE_MS { "not running, or stuck" } else { "running" };
-    println!("{BOLD}{state}{BOLD:#}  pid {}  written {age_s} s ago ({})", status.pid, status.written);
-    let poll = &status.poll;
-    let watermark = poll.watermark.map_or("nothing drained yet".into(), |w| w.to_string());
+/// What a state folder says; nothing but the verdict where no gridwatch ever ran.
+pub fn status(status: Option<&Status>, health: &Health, now: UnixMillis) {
+    let mark = match (health.healthy, health.state) {
+        (true, _) => Style::new().fg_color(Some(AnsiColor::Green.into())).bold(),
+        (false, _) => colour(Severity::High),
+    };
+    let state = health.state.name();
+    let Some(status) = status else {
+        println!("{mark}{state}{mark:#}");
+        return needs(health);
+    };
+    let is_there = matches!(health.state, State::Starting | State::Running | State::Draining | State::Stuck);
+    let up = if is_there { format!("  up {}", ago(now, status.started)) } else { String::new() };
     println!(
-        "poll     drained to {watermark}; {} pages, {} stored, {} seen before, {} changed",
-        poll.pages, poll.stored, poll.duplicates, poll.changed
+        "{mark}{state}{mark:#}  pid {}{up}  version {}  written {} ago ({})",
+        status.pid,
+        status.version,
+        ago(now, status.written),
+        status.written
     );
-    for (count, what) in [
-        (poll.respelled, "seen before in other bytes that say the same"),
-        (poll.adopted, "that an older gridwatch delivered look different now; taken for the same"),
-        (poll.dropped_versions, "are versions beyond what is kept of an id, and were not delivered"),
-    ] {
-        if count > 0 {
-            println!("         {count} {what}");
-        }
+    if is_there && !status.doing.is_empty() {
+        println!("         {}", status.doing);
     }
-    if let Some(behind_s) = poll.watermark_behind_s {
-        let ahead = poll.clock_ahead_s.map_or("not known".into(), |s| format!("{s} s ahead of Slack's"));
-        println!("         that is {behind_s} s ago; this host's clock is {ahead}");
-    }
-    if poll.sampled > 0 {
-        println!(
-            "         {} old ranges looked at again, {} late entries found there",
-            poll.sampled, poll.sampled_late
-        );
-    }
-    if let Some(why) = &poll.paused {
-        println!("         waiting: {why}");
-    }
-    for (label, advice) in &poll.problems {
-        println!("         {label}: {advice}");
-    }
+    needs(health);
+    reading(&status.poll, now);
     let detect = &status.detect;
     let suppressed = if detect.suppressed > 0 { format!(", {} suppressed", detect.suppressed) } else { String::new() };
     println!("detect   {} events, {} alerts{suppressed}, {} faults", detect.events, detect.alerts, detect.faults);
+    let backlog = &status.backlog;
+    if backlog.entries + backlog.records > 0 {
+        println!(
+            "backlog  {} entries wait to be judged, {} records to be delivered ({})",
+            backlog.entries,
+            backlog.records,
+            size(backlog.bytes)
+        );
+    }
     exceptions(&status.exceptions);
+    reload(&status.reload);
     for (mark, count) in &detect.marked {
         println!("         {count} marked {mark}");
     }
@@ -195,13 +196,120 @@ pub fn status(status: &Status, now: UnixMillis) {
         status.modules_waiting.iter().for_each(|line| println!("         {line}"));
     }
     for (name, sink) in &status.sinks {
+        let since = sink.behind_since.map(|since| format!(" for {}", ago(now, since))).unwrap_or_default();
+        let behind = if sink.behind == 0 {
+            "nothing waits".to_owned()
+        } else {
+            format!("{} records behind{since}", sink.behind)
+        };
         let error = sink.error.as_ref().map(|e| format!("; failing: {e}")).unwrap_or_default();
-        println!("sink     {name}: {} delivered, {} behind{error}", sink.delivered, sink.behind);
+        println!("sink     {name}: {} delivered, {behind}{error}", sink.delivered);
         if sink.removed_unread > 0 {
             println!(
                 "         {} files removed before `keep_for`; an agent may not have read them",
                 sink.removed_unread
             );
         }
+    }
+}
+
+/// Why somebody has to look, before everything else.
+fn needs(health: &Health) {
+    for need in &health.needs {
+        println!("{BOLD}needs{BOLD:#}    {need}");
+    }
+}
+
+fn reading(poll: &Poll, now: UnixMillis) {
+    let read = match poll.watermark {
+        Some(watermark) => {
+            let distance = match watermark > now.seconds() {
+                true => format!("{} ahead of this host's clock", span(watermark.0 - now.seconds().0)),
+                false => format!("{} ago", ago(now, watermark.millis())),
+            };
+            format!("read up to {distance} ({watermark})")
+        }
+        None => "nothing read to its end yet".to_owned(),
+    };
+    let last = poll.last_success.map_or("none yet".to_owned(), |at| format!("{} ago", ago(now, at)));
+    println!("poll     {read}; last page {last}");
+    println!(
+        "         {} pages, {} entries new, {} seen before, {} changed; {:.0} requests a minute allowed",
+        poll.pages, poll.stored, poll.duplicates, poll.changed, poll.requests_per_minute
+    );
+    for (count, what) in [
+        (poll.respelled, "seen before in other bytes that say the same"),
+        (poll.adopted, "that an older gridwatch delivered look different now; taken for the same"),
+        (poll.dropped_versions, "are versions beyond what is kept of an id, and were not delivered"),
+    ] {
+        if count > 0 {
+            println!("         {count} {what}");
+        }
+    }
+    if let Some(ahead_s) = poll.clock_ahead_s.filter(|ahead_s| ahead_s.unsigned_abs() > CLOCK_SHOWN_S) {
+        let which = if ahead_s > 0 { "ahead of" } else { "behind" };
+        println!("         this host's clock is {} {which} Slack's", span(ahead_s.unsigned_abs()));
+    }
+    if poll.sampled > 0 {
+        println!(
+            "         {} old ranges looked at again, {} late entries found there",
+            poll.sampled, poll.sampled_late
+        );
+    }
+    if let Some(progress) = &poll.catching_up {
+        println!("         catching up from {} to now: {}", progress.from, of(progress));
+    }
+    if let Some(progress) = &poll.backfill {
+        println!("         older entries from {} back to {}: {}", progress.from, progress.to, of(progress));
+    }
+    if let Some(why) = &poll.paused {
+        println!("         paused: {why}");
+    }
+    if let Some(why) = &poll.waiting {
+        println!("         waiting: {why}");
+    }
+    for (label, advice) in &poll.problems {
+        println!("         {label}: {advice}");
+    }
+}
+
+/// `43 % (at 2026-11-12T00:00:00Z), 2.1 days a minute, about 14 minutes left`
+fn of(progress: &Progress) -> String {
+    let speed = progress.speed.map(|speed| match speed * 60.0 {
+        a_minute if a_minute >= 86_400.0 => format!(", {:.1} days a minute", a_minute / 86_400.0),
+        a_minute => format!(", {:.1} hours a minute", a_minute / 3_600.0),
+    });
+    let left = match (progress.left_s, progress.speed) {
+        (Some(left_s), _) => format!(", about {} left", span(left_s)),
+        (None, Some(_)) => ", no end in sight at this rate".to_owned(),
+        (None, None) => String::new(),
+    };
+    format!("{:.0} % (at {}){}{left}", progress.percent, progress.at, speed.unwrap_or_default())
+}
+
+fn reload(reload: &Reload) {
+    let Some(at) = reload.at else { return };
+    let list = |what: &[String]| if what.is_empty() { "nothing".to_owned() } else { what.join(", ") };
+    match &reload.broken {
+        None => {
+            println!("reload   {at}: {} changed; {} waits for a restart", list(&reload.taken), list(&reload.waiting))
+        }
+        Some(broken) => {
+            println!("reload   {at}: the configuration has errors, and what was read before stays in force");
+            broken.lines().for_each(|line| println!("         {line}"));
+        }
+    }
+}
+
+fn ago(now: UnixMillis, then: UnixMillis) -> String {
+    span(now.since(then) / 1000)
+}
+
+/// `3.1 MiB`
+fn size(bytes: u64) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match units.iter().find(|(_, factor)| bytes >= *factor) {
+        Some((unit, factor)) => format!("{:.1} {unit}", bytes as f64 / *factor as f64),
+        None => format!("{bytes} bytes"),
     }
 }

@@ -2,25 +2,49 @@
 //!
 //! The store belongs to the running process alone, so this file is how `gridwatch status` and people look inside.
 
+use crate::bell::Bell;
 use crate::checkpoint::replace;
+use crate::clock;
 use crate::detect::Behaved;
 use crate::drift::Checked;
+use crate::progress::{Pace, Progress};
 use gridwatch_core::conduct::{SetAside, Why};
 use gridwatch_core::pipeline::Fault;
-use gridwatch_core::poll::{LateHistogram, PollState};
+use gridwatch_core::poll::{Lane, LateHistogram, PollState};
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Status {
     pub pid: u32,
+    /// When that process began, in the kernel's ticks since boot: a number that is used again belongs to another one.
+    #[serde(default)]
+    pub pid_began: Option<u64>,
     pub version: String,
     pub started: UnixMillis,
     /// When this was written: an old one means that gridwatch is not running, or stuck.
     pub written: UnixMillis,
+    #[serde(default)]
+    pub phase: Phase,
+    /// What the start or the end is at.
+    #[serde(default)]
+    pub doing: String,
+    /// Why it ended, once it has.
+    #[serde(default)]
+    pub end: Option<End>,
+    /// By name: what moves entries along, and when each was last heard of.
+    #[serde(default)]
+    pub stages: BTreeMap<String, Stage>,
+    #[serde(default)]
+    pub backlog: Backlog,
+    #[serde(default)]
+    pub reload: Reload,
     pub poll: Poll,
     pub detect: Detect,
     #[serde(default)]
@@ -31,15 +55,85 @@ pub struct Status {
     /// By sink name.
     pub sinks: BTreeMap<String, SinkStatus>,
     pub modules: Vec<ModuleStatus>,
-    /// What in the modules folder isn't what runs, one line each.
+    /// What lies otherwise in the modules folder than when it was read: it waits for a restart.
     #[serde(default)]
     pub modules_waiting: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    Starting,
+    /// Also of a file that an older version wrote.
+    #[default]
+    Running,
+    /// Told to end; what was fetched is still being delivered.
+    Draining,
+    Ended,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    pub at: UnixMillis,
+    pub why: String,
+    /// By itself, because it couldn't go on.
+    pub failed: bool,
+}
+
+/// One stage's last sign of life.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Stage {
+    pub heard: UnixMillis,
+    /// By when it will have been heard of again, unless it is stuck.
+    pub due: UnixMillis,
+    pub doing: String,
+}
+
+/// What waits in the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backlog {
+    /// Entries that no module has seen yet.
+    pub entries: u64,
+    /// Events and alerts that some sink has not taken yet.
+    pub records: u64,
+    /// Of both.
+    pub bytes: u64,
+}
+
+/// What came of the last SIGHUP.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Reload {
+    pub at: Option<UnixMillis>,
+    pub taken: Vec<String>,
+    /// Changed in the file, and waiting for a restart.
+    pub waiting: Vec<String>,
+    /// What is wrong with the file as it was then; what was read before stays in force.
+    pub broken: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Poll {
     /// End of drained time.
     pub watermark: Option<UnixSeconds>,
+    /// Where this process took up reading; where it is, within an open window too; how far behind now it stays.
+    #[serde(default)]
+    pub began_at: Option<UnixSeconds>,
+    #[serde(default)]
+    pub position: Option<UnixSeconds>,
+    #[serde(default)]
+    pub settle_s: u64,
+    /// A long read up to now, while there is one.
+    #[serde(default)]
+    pub catching_up: Option<Progress>,
+    /// Older entries, newest first: from where, down to where, and how far they have been read.
+    #[serde(default)]
+    pub backfill_from: Option<UnixSeconds>,
+    #[serde(default)]
+    pub backfill_to: Option<UnixSeconds>,
+    #[serde(default)]
+    pub backfilled_to: Option<UnixSeconds>,
+    #[serde(default)]
+    pub backfill: Option<Progress>,
     /// How far that is behind this host's clock, in seconds; negative if it is ahead.
     #[serde(default)]
     pub watermark_behind_s: Option<i64>,
@@ -68,8 +162,11 @@ pub struct Poll {
     pub dropped_versions: u64,
     /// Requests a minute that polling allows itself now.
     pub requests_per_minute: f64,
-    /// Why polling stands still, if it does.
+    /// Why polling stands still until somebody does something, if it does.
     pub paused: Option<String>,
+    /// What it waits for that will come by itself.
+    #[serde(default)]
+    pub waiting: Option<String>,
     /// What is wrong with Slack's answers, and what to do: (label, advice).
     pub problems: Vec<(String, String)>,
     /// Upper bound in seconds → entries first seen that long after their time.
@@ -123,7 +220,10 @@ pub struct Catalogue {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SinkStatus {
     pub delivered: u64,
+    /// Records it has not taken yet, and since when there have been any.
     pub behind: u64,
+    #[serde(default)]
+    pub behind_since: Option<UnixMillis>,
     pub error: Option<String>,
     /// Files removed before their time since the start, which an agent may not have read.
     #[serde(default)]
@@ -136,6 +236,8 @@ pub struct ModuleStatus {
     pub version: String,
     pub digest: String,
     pub rules: usize,
+    #[serde(default)]
+    pub rule_ids: Vec<String>,
     /// Events that it could not judge since the start, and the last of them.
     #[serde(default)]
     pub faults: u64,
@@ -191,6 +293,18 @@ impl ModuleStatus {
     }
 }
 
+impl SinkStatus {
+    pub fn is_behind(&mut self, records: u64, now: UnixMillis) {
+        self.behind = records;
+        self.behind_since = (records > 0).then(|| self.behind_since.unwrap_or(now));
+    }
+}
+
+/// How long a stage may be silent while it works.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+/// How often the board is mirrored to its file.
+const MIRROR_EVERY: Duration = Duration::from_secs(2);
+
 /// The status that all stages write into.
 #[derive(Debug, Default)]
 pub struct Board(Mutex<Status>);
@@ -208,6 +322,19 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// A stage's sign of life: what it does now, and how long that may take at most.
+    pub fn heard(&self, stage: &str, doing: &str, patience: Duration, now: UnixMillis) {
+        let due = now.plus(patience.as_millis() as u64);
+        self.update(|status| {
+            status.stages.insert(stage.to_owned(), Stage { heard: now, due, doing: doing.to_owned() });
+        });
+    }
+
+    /// A stage has done all it had to.
+    pub fn ended(&self, stage: &str) {
+        self.update(|status| _ = status.stages.remove(stage));
+    }
+
     /// Mirrors the board to a file. Failing to is logged and no more: a full disk must not end polling this way.
     pub fn write(&self, path: &Path, now: UnixMillis) {
         self.update(|status| {
@@ -221,6 +348,63 @@ impl Board {
     }
 }
 
+/// Keeps the file current from a thread of its own, whatever the stages are at: a start that compiles, a page that takes long.
+#[derive(Debug)]
+pub struct Mirror {
+    stop: Arc<(AtomicBool, Bell)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Mirror {
+    pub fn start(board: Arc<Board>, path: PathBuf) -> std::io::Result<Self> {
+        let stop = Arc::new((AtomicBool::new(false), Bell::default()));
+        let (stopped, mut watch) = (stop.clone(), Watch::default());
+        let mirror = move || {
+            loop {
+                let rung = stopped.1.count();
+                let now = clock::now();
+                board.update(|status| watch.look(status, now));
+                board.write(&path, now);
+                stopped.1.wait(rung, MIRROR_EVERY);
+                if stopped.0.load(Ordering::Acquire) {
+                    return;
+                }
+            }
+        };
+        Ok(Self { stop, thread: Some(std::thread::Builder::new().name("status".into()).spawn(mirror)?) })
+    }
+}
+
+impl Drop for Mirror {
+    fn drop(&mut self) {
+        self.stop.0.store(true, Ordering::Release);
+        self.stop.1.ring();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What is only seen by looking more than once.
+#[derive(Debug, Default)]
+struct Watch {
+    live: Pace,
+    back: Pace,
+}
+
+impl Watch {
+    fn look(&mut self, status: &mut Status, now: UnixMillis) {
+        let poll = &mut status.poll;
+        let to = now.seconds().minus(poll.settle_s);
+        poll.catching_up =
+            poll.began_at.zip(poll.position).and_then(|(from, at)| self.live.of(now, from, to, at.min(to), 1.0));
+        poll.backfill = poll
+            .backfill_from
+            .zip(poll.backfill_to)
+            .and_then(|(from, to)| self.back.of(now, from, to, poll.backfilled_to.unwrap_or(from), 0.0));
+    }
+}
+
 fn behind_s(at: UnixSeconds, now: UnixMillis) -> Option<i64> {
     i64::try_from(now.seconds().0).ok()?.checked_sub(i64::try_from(at.0).ok()?)
 }
@@ -228,6 +412,10 @@ fn behind_s(at: UnixSeconds, now: UnixMillis) -> Option<i64> {
 impl Poll {
     pub fn follow(&mut self, state: &PollState, late: &LateHistogram) {
         self.watermark = state.watermark();
+        self.position = state.watermark().or(self.began_at).map(|at| at.plus(state.covered_s(Lane::Live)));
+        self.backfill_from = self.backfill_to.and(state.origin());
+        self.backfilled_to =
+            state.backfilled_to().or(self.backfill_from).map(|at| at.minus(state.covered_s(Lane::Backfill)));
         self.clock_ahead_s = state.clock().ahead_s();
         self.requests_per_minute = state.budget().rate_mpm() as f64 / 1000.0;
         let problem = |p: &gridwatch_core::poll::Problem| (p.label().to_owned(), p.advice().to_owned());

@@ -21,6 +21,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::drift::Checked;
 use crate::record::{self, Record};
+use crate::status::Backlog;
 use anyhow::{Context, Result};
 use gridwatch_core::batch::MAX_BATCH_BYTES;
 use gridwatch_core::entry::{Entry, hex};
@@ -62,6 +63,8 @@ struct Counters {
     next_record: u64,
     first_record: u64,
     next_fault: u64,
+    /// Entries that wait for detection.
+    pending: u64,
     /// What waits for detection or delivery.
     backlog_bytes: u64,
 }
@@ -97,6 +100,7 @@ struct Released {
 impl Store {
     /// Opens or makes the store. It has to be set aside if the error [is damage](damage::is_damage).
     pub fn open(dir: &Path) -> Result<Self> {
+        crate::folder::make(dir, crate::folder::PRIVATE).with_context(|| format!("can't make {}", dir.display()))?;
         let db = sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(64 << 20).open();
         let db = db.with_context(|| format!("can't open the store in {}", dir.display()))?;
         let store = Self { db, counters: Mutex::default() };
@@ -172,6 +176,7 @@ impl Store {
         }
         for row in self.db.scan_prefix(b"p") {
             counters.backlog_bytes += row?.1.len() as u64;
+            counters.pending += 1;
         }
         Ok(())
     }
@@ -195,7 +200,7 @@ impl Store {
         commit: &Commit,
         late: &LateHistogram,
     ) -> Result<()> {
-        let (mut batch, mut bytes) = (sled::Batch::default(), 0);
+        let (mut batch, mut bytes, mut added) = (sled::Batch::default(), 0, 0);
         for Arrival { entry, sighting, counts_as } in arrivals.each.iter().filter(|a| a.sighting.is_delivered()) {
             let mut sight = Sight { counts_as: *counts_as, ..Sight::first(first_seen) };
             if let Sighting::Version { number, other_act } = sighting {
@@ -203,6 +208,7 @@ impl Store {
             }
             let value = pending_value(entry, sight);
             bytes += value.len() as u64;
+            added += 1;
             batch.insert(pending_key(lane, entry, sight), value);
         }
         arrivals.put(&mut batch);
@@ -216,7 +222,9 @@ impl Store {
         }
         self.release(&mut batch, lane, commit)?;
         self.commit(batch)?;
-        self.lock().backlog_bytes += bytes;
+        let mut counters = self.lock();
+        counters.backlog_bytes += bytes;
+        counters.pending += added;
         Ok(())
     }
 
@@ -321,6 +329,7 @@ impl Store {
         shared.next_seq = counters.next_seq;
         shared.next_record = counters.next_record;
         shared.next_fault = counters.next_fault;
+        shared.pending = shared.pending.saturating_sub(taken.len() as u64);
         shared.backlog_bytes = (shared.backlog_bytes + grown).saturating_sub(shrunk);
         Ok(())
     }
@@ -454,6 +463,13 @@ impl Store {
     /// The oldest record still kept; equal to `next_record` when everything is delivered.
     pub fn first_record(&self) -> u64 {
         self.lock().first_record
+    }
+
+    /// What waits for detection, and for a sink.
+    pub fn backlog(&self) -> Backlog {
+        let counters = self.lock();
+        let records = counters.next_record.saturating_sub(counters.first_record);
+        Backlog { entries: counters.pending, records, bytes: counters.backlog_bytes }
     }
 
     /// Bytes that wait for detection or for a sink.

@@ -9,7 +9,8 @@ mod report;
 mod sweep;
 
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Homes};
+use crate::embedded::Folder;
 use crate::exceptions::{Live, command::state};
 use crate::history;
 use crate::modules::Wanted;
@@ -35,8 +36,14 @@ const NOISIEST: usize = 3;
 #[derive(Debug, Args)]
 pub struct Options {
     /// The configuration that gridwatch runs with.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "state_dir", conflicts_with = "state_dir")]
+    config: Option<PathBuf>,
+    /// Its state folder, where there is no configuration at hand: without exceptions, and with the modules' default settings.
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Folder of the modules, beside --state-dir.
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    modules: Option<PathBuf>,
     /// How far back to look.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=400))]
     days: u64,
@@ -113,21 +120,38 @@ pub struct Hid {
     pub worst: Option<Severity>,
 }
 
+impl Options {
+    /// What to read, and the modules to measure it by. Only looks: no secret is needed.
+    fn about(&self) -> Result<(Homes, Wanted, Option<Folder>)> {
+        match (&self.config, &self.state_dir) {
+            (Some(path), _) => Ok((Homes::read(path)?, Wanted::of(&Config::look(path)?).looking(), None)),
+            (None, Some(dir)) => {
+                let folder = Folder::of(self.modules.as_deref())?;
+                let mut wanted = Wanted::in_dir(folder.path());
+                wanted.grant_lookups();
+                wanted.responses = Some(crate::respond::journal::path(dir));
+                Ok((Homes::of_state_dir(dir), wanted, Some(folder)))
+            }
+            (None, None) => bail!("--config or --state-dir is needed"),
+        }
+    }
+}
+
 pub fn run(options: &Options) -> Result<u8> {
-    let config = Config::load(&options.config)?;
+    // What was unpacked stays until the end.
+    let (homes, wanted, _unpacked) = options.about()?;
     let now = clock::now();
     let asked = now.seconds().minus(options.days * DAY_S);
-    let wanted = Wanted::of(&config);
     let manifests = modules::manifests(&wanted.dir)?;
     if let Some(rule) = &options.rule {
         check_rule(rule, &manifests)?;
     }
     let exceptions = exceptions(&wanted)?;
-    let archive = config.archive.as_ref().map(|archive| archive.dir.as_path());
+    let archive = homes.archive.as_deref();
     progress("counting who was active, from the archive");
     let seen = archive.map(|dir| Seen::between(dir, asked, now.seconds())).transpose()?;
     let from = seen.as_ref().and_then(|seen| seen.first).unwrap_or(asked).max(asked);
-    let mut alerts = history::alerts(&config.state_dir)?;
+    let mut alerts = history::alerts(&homes.state_dir)?;
     alerts.retain(|alert| (from..=now.seconds()).contains(&alert.last));
     let period = Period { from, to: now.seconds(), users: seen.map(|seen| seen.actors.len() as u64) };
     let hid = hid(&alerts, &exceptions, now.seconds());

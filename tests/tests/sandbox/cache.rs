@@ -85,29 +85,72 @@ fn a_damaged_artifact_is_compiled_anew() {
     }
 }
 
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).expect("a folder").mode() & 0o7777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("permissions");
+}
+
 #[test]
-fn a_folder_that_others_can_write_to_is_refused() {
+fn a_folder_that_others_got_rights_to_is_put_right_and_what_they_could_write_is_never_run() {
     let folder = tempfile::tempdir().expect("a folder");
-    let refused = |dir: &Path| Engine::new(Some(dir)).expect_err("refused");
-    for mode in [0o770, 0o707, 0o720, 0o777] {
-        let dir = folder.path().join(format!("{mode:o}"));
-        std::fs::create_dir(&dir)
-            .and_then(|()| std::fs::set_permissions(&dir, PermissionsExt::from_mode(mode)))
-            .unwrap();
-        let refused = refused(&dir);
-        assert!(matches!(refused, Refused::Cache { .. }), "{mode:o}: {refused}");
+    let cache = folder.path().join("cache");
+    let (healthy, other) = (guest("healthy"), guest("bench-checks"));
+    load(&cache, &other);
+    // Swapped code, so that it shows whether it was run: by others if they can write, by us if they only read.
+    for (mode_before, runs_it) in [(0o2770, false), (0o707, false), (0o777, false), (0o755, true), (0o750, true)] {
+        load(&cache, &other);
+        load(&cache, &healthy);
+        std::fs::copy(artifact_of(&cache, &other), artifact_of(&cache, &healthy)).expect("a copy");
+        set_mode(&cache, mode_before);
+        let fired = rules_fired(&mut load(&cache, &healthy));
+        assert_eq!(fired == 0, runs_it, "{mode_before:o}");
+        assert_eq!(mode(&cache), 0o700, "{mode_before:o}");
+        std::fs::remove_file(artifact_of(&cache, &healthy)).expect("removed");
     }
-    let foreign = folder.path().join("foreign");
-    std::fs::create_dir(&foreign)
-        .and_then(|()| std::fs::set_permissions(&foreign, PermissionsExt::from_mode(0o700)))
-        .unwrap();
+    // A file that others may write is never run either, whatever its folder is like by now.
+    load(&cache, &healthy);
+    load(&cache, &other);
+    std::fs::copy(artifact_of(&cache, &other), artifact_of(&cache, &healthy)).expect("a copy");
+    set_mode(&artifact_of(&cache, &healthy), 0o660);
+    assert_eq!(rules_fired(&mut load(&cache, &healthy)), 1);
+    assert_eq!(mode(&artifact_of(&cache, &healthy)), 0o600, "kept again, for us alone");
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_not_used_and_stops_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (foreign, ours) = (folder.path().join("foreign"), folder.path().join("made/by/us"));
+    let healthy = guest("healthy");
+    load(&ours, &healthy);
+    assert_eq!(mode(&ours), 0o700);
+    std::fs::create_dir(&foreign).expect("a folder");
+    set_mode(&foreign, 0o700);
     // Only root can give a folder away.
     if std::os::unix::fs::chown(&foreign, Some(12_345), None).is_ok() {
-        assert!(matches!(refused(&foreign), Refused::Cache { .. }));
+        assert_eq!(rules_fired(&mut load(&foreign, &healthy)), 1);
+        assert!(artifacts(&foreign).is_empty());
     }
-    let ours = folder.path().join("made/by/us");
-    Engine::new(Some(&ours)).expect("made by us");
-    assert_eq!(std::fs::metadata(&ours).unwrap().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn who_only_looks_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (none, cache) = (folder.path().join("none"), folder.path().join("cache"));
+    let healthy = guest("healthy");
+    let look = |dir: &Path| {
+        let engine = Engine::looking(Some(dir)).expect("an engine");
+        let limits = Arc::new(Limits::default());
+        Module::load(&engine, &healthy, &Map::new(), Arc::default(), limits).expect("a module")
+    };
+    assert_eq!(rules_fired(&mut look(&none)), 1);
+    assert!(!none.exists());
+    load(&cache, &guest("bench-checks"));
+    set_mode(&cache, 0o770);
+    assert_eq!(rules_fired(&mut look(&cache)), 1);
+    assert_eq!((mode(&cache), artifacts(&cache).len()), (0o770, 1));
 }
 
 #[test]

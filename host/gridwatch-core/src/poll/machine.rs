@@ -17,6 +17,7 @@ use super::{
     MAX_PAGES_PER_WALK, MAX_RETRY_AFTER_MS, MAX_STALLED_PAGES, MAX_WAIT_MS, REFUSALS_BEFORE_GAP, RESTARTS_BEFORE_SPLIT,
 };
 use crate::time::{UnixMillis, UnixSeconds};
+use std::fmt;
 
 /// The time, read once per step by the shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +138,63 @@ pub enum Note {
         lane: Option<Lane>,
         problem: Problem,
     },
+}
+
+/// As a line of a log.
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |lane: &Option<Lane>| lane.map_or("all lanes".to_owned(), |lane| format!("the {lane} lane"));
+        match self {
+            Self::Stale { .. } => {
+                f.write_str("an answer came for a window that is no longer walked; its entries are kept")
+            }
+            Self::Opened { lane, window, .. } => write!(f, "the {lane} lane reads {window}"),
+            Self::Restarted { lane, why, .. } => {
+                write!(f, "the {lane} lane reads its window again from the start: {why}")
+            }
+            Self::Split { lane, from, to } => {
+                write!(f, "the {lane} lane reads a smaller window, {to} instead of {from}")
+            }
+            Self::ClockAhead { window } => {
+                write!(f, "the window {window} reached past what Slack's clock had settled; its end is read again")
+            }
+            Self::Missing { lane, window, doubts } => write!(
+                f,
+                "an answer in the {lane} lane for {window} lacks entries that were seen in the same time before; it is asked for \
+                 again, over another connection ({doubts} times so far)"
+            ),
+            Self::Believed { lane, window } => write!(
+                f,
+                "the entries seen before in {window} ({lane} lane) don't come back; going on without them, as Slack says so each \
+                 time"
+            ),
+            Self::RetryAfterCapped { asked_s } => write!(
+                f,
+                "Slack asked for a wait of {asked_s} s, longer than gridwatch believes; it is asked again after an hour"
+            ),
+            Self::DateRefuted { window } => write!(
+                f,
+                "Slack refused {window}, which the `Date` of its own answers had allowed; for an hour this host's clock is the \
+                 limit"
+            ),
+            Self::HistoryEnds { at } => write!(f, "Slack has nothing older than {at}"),
+            Self::RereadGivenUp { window } => write!(f, "Slack refuses to show {window} again; it was read before"),
+            Self::Problem { lane, problem } => write!(f, "{problem} ({})", of(lane)),
+            Self::Recovered { lane, problem } => write!(f, "no longer: {problem} ({})", of(lane)),
+        }
+    }
+}
+
+impl fmt::Display for RestartReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CursorRefused => "Slack no longer takes its cursor",
+            Self::SameCursorAgain => "Slack gave the same cursor again",
+            Self::NoProgress => "its pages reached no further back",
+            Self::TooManyPages => "it had more pages than any window should",
+            Self::CursorKeepsFailing => "its next page failed again and again",
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -335,6 +335,14 @@ impl PollState {
         self.lane(lane).open.as_ref()
     }
 
+    /// Seconds of a lane's open window that this walk has shown, as far as they are new.
+    pub fn covered_s(&self, lane: Lane) -> u64 {
+        self.open_window(lane).map_or(0, |open| {
+            let from = open.reached.map_or(open.window.latest(), |reached| reached.max(open.fresh_from));
+            open.window.latest().0.saturating_sub(from.0)
+        })
+    }
+
     /// Length of the next live window while catching up, in seconds.
     pub fn span_s(&self) -> u64 {
         self.span_s

@@ -16,8 +16,8 @@ pub use line::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES};
 use crate::alert::Alert;
 use crate::event::Event;
 use crate::json;
-use ocsf::Version;
 use line::{Layout, Order};
+use ocsf::Version;
 use serde_json::{Value, json as object};
 
 /// gridwatch itself, as the views name it.

@@ -3,10 +3,9 @@
 use super::problem::{Problem, Problems};
 use super::read::{Reader, Section, seconds_in};
 use super::secret::{Kind, Secret};
-use super::token::BadToken;
 use super::{
-    Archive, Asking, Config, DEFAULT_BATCH, Detect, Include, Log, LogFormat, Modules, Place, Places, Respond, Since,
-    Sink, Slack, Store, Target, TokenRotation, Tuning,
+    Archive, Asking, Config, DEFAULT_BATCH, Detect, Homes, Include, ListFile, Log, LogFormat, Modules, Place, Places,
+    Purpose, Respond, Since, Sink, Slack, Store, Target, TokenRotation, Tuning,
 };
 use crate::mmdb;
 use gridwatch_core::finding::clean;
@@ -50,25 +49,15 @@ struct Edge<'e> {
     /// Folder of the configuration file.
     folder: PathBuf,
     env: Env<'e>,
+    purpose: Purpose,
 }
 
-pub(super) fn load(path: &Path, env: Env<'_>) -> Result<Config, Problems> {
-    let alone = |line, what, hint: &str| {
-        let mut problem = Problem::new(line, "", what);
-        problem.hint(hint);
-        Problems::new(path.to_owned(), vec![problem])
-    };
-    let example = "`gridwatch check --example` prints one to start from";
-    let text = read_text(path, MAX_CONFIG_BYTES).map_err(|e| alone(None, format!("cannot be read: {e}"), example))?;
+pub(super) fn load(path: &Path, env: Env<'_>, purpose: Purpose) -> Result<Config, Problems> {
+    let text = config_text(path)?;
     let reader = Reader::new(&text);
-    let document = toml_edit::Document::parse(text.as_str()).map_err(|e| {
-        let line = e.span().map(|span| reader.line(span.start));
-        // Only the message: the error's own display repeats the line, which may hold a secret.
-        alone(line, format!("is no TOML: {}", e.message().trim()), "texts are in \"quotes\", sections in [brackets]")
-    })?;
-    let folder = std::path::absolute(path).unwrap_or(path.to_owned());
-    let folder = folder.parent().unwrap_or(Path::new("/")).to_owned();
-    let config = config(Section::root(&reader, document.as_table()), &Edge { file: path, folder, env });
+    let document = document(path, &text, &reader)?;
+    let edge = Edge { file: path, folder: folder_of(path), env, purpose };
+    let config = config(Section::root(&reader, document.as_table()), &edge);
     let problems = reader.into_problems();
     match config {
         Some(config) if problems.is_empty() => Ok(config),
@@ -76,20 +65,64 @@ pub(super) fn load(path: &Path, env: Env<'_>) -> Result<Config, Problems> {
     }
 }
 
+/// Only where things are; what else is wrong with the file is no business of whoever asks.
+pub(super) fn homes(path: &Path) -> Result<Homes, Problems> {
+    let text = config_text(path)?;
+    let reader = Reader::new(&text);
+    let document = document(path, &text, &reader)?;
+    let (mut root, folder) = (Section::root(&reader, document.as_table()), folder_of(path));
+    let state_dir = root.required_text("state_dir", STATE_DIR).map(|dir| folder.join(dir));
+    let mut archive = root.section("archive");
+    let (enabled, dir) = (archive.flag("enabled", true), archive.text("dir").map(|dir| folder.join(dir)));
+    let problems = reader.into_problems();
+    match state_dir {
+        Some(state_dir) if problems.is_empty() => {
+            let archive = enabled.then(|| dir.unwrap_or_else(|| state_dir.join("archive")));
+            Ok(Homes { state_dir, archive })
+        }
+        _ => Err(Problems::new(path.to_owned(), problems)),
+    }
+}
+
+fn alone(path: &Path, line: Option<usize>, what: String, hint: &str) -> Problems {
+    let mut problem = Problem::new(line, "", what);
+    problem.hint(hint);
+    Problems::new(path.to_owned(), vec![problem])
+}
+
+fn config_text(path: &Path) -> Result<String, Problems> {
+    let example = "`gridwatch check --example` prints one to start from";
+    read_text(path, MAX_CONFIG_BYTES).map_err(|e| alone(path, None, format!("cannot be read: {e}"), example))
+}
+
+fn document<'t>(path: &Path, text: &'t str, reader: &Reader<'_>) -> Result<toml_edit::Document<&'t str>, Problems> {
+    toml_edit::Document::parse(text).map_err(|e| {
+        let line = e.span().map(|span| reader.line(span.start));
+        let what = format!("is no TOML: {}", e.message().trim());
+        // Only the message: the error's own display repeats the line, which may hold a secret.
+        alone(path, line, what, "texts are in \"quotes\", sections in [brackets]")
+    })
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    let folder = std::path::absolute(path).unwrap_or(path.to_owned());
+    folder.parent().unwrap_or(Path::new("/")).to_owned()
+}
+
+const STATE_DIR: &str = "name the folder for gridwatch's own state, as in \"/var/lib/gridwatch\"";
+
 /// `None` only after a problem was noted.
 fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
-    let state_dir = root
-        .required_text("state_dir", "name the folder for gridwatch's own state, as in \"/var/lib/gridwatch\"")
-        .map(|dir| edge.folder.join(dir));
+    let state_dir = root.required_text("state_dir", STATE_DIR).map(|dir| edge.folder.join(dir));
     if let Some(dir) = &state_dir {
-        new_folder(&root, "state_dir", dir);
+        new_folder(&root, "state_dir", dir, edge);
     }
     let slack = slack(root.section("slack"), edge);
     let modules = modules(root.section("modules"), edge);
-    let lookups = lookups(root.section("lookups"), edge);
+    let (lookups, mut lists) = lookups(root.section("lookups"), edge);
     let (detect, networks, provisioning, tuning) = detect(root.section("detect"), edge);
     let base_url = slack.as_ref().map_or(BASE_URL, |slack| &slack.base_url);
-    let (below, asking) = enrich(root.section("enrich"), edge, base_url);
+    let (below, asking) = enrich(root.section("enrich"), edge, base_url, &mut lists);
     let sinks = sinks(&mut root, edge);
     let archive = archive(root.section("archive"), edge, state_dir.as_deref());
     let store = store(root.section("store"));
@@ -102,6 +135,7 @@ fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
         modules: modules?,
         lookups,
         detect,
+        lists,
         networks: networks.over(below),
         provisioning,
         asking,
@@ -166,8 +200,8 @@ fn rotation(mut section: Section<'_>, edge: &Edge<'_>) -> Option<TokenRotation> 
     let client_secret = secret(&mut section, "client_secret_file", "client_secret_env", edge);
     let refresh = section.required_text("refresh_token_file", "name a file with the first refresh token");
     let refresh_token = refresh.and_then(|path| {
-        let read = Secret::read(Place::File(edge.folder.join(path)), Kind::AuditLog, edge.env);
-        secret_or_problem(&section, "refresh_token_file", read)
+        let place = Place::File(edge.folder.join(path));
+        secret_or_problem(&section, "refresh_token_file", place, Kind::AuditLog, edge)
     });
     section.finish();
     Some(TokenRotation { client_id: client_id?, client_secret: client_secret?, refresh_token: refresh_token? })
@@ -201,11 +235,18 @@ fn secret_at(
         (None, Some(name)) => (env_key, Place::Environment(name)),
         (None, None) => return None,
     };
-    secret_or_problem(section, key, Secret::read(place, kind, edge.env))
+    secret_or_problem(section, key, place, kind, edge)
 }
 
-fn secret_or_problem(section: &Section<'_>, key: &str, read: Result<Secret, BadToken>) -> Option<Secret> {
-    read.map_err(|bad| section.problem(key, bad.to_string(), bad.hint())).ok()
+/// Who only looks has no use for secrets, and may not be allowed to read them.
+fn secret_or_problem(section: &Section<'_>, key: &str, place: Place, kind: Kind, edge: &Edge<'_>) -> Option<Secret> {
+    match edge.purpose {
+        Purpose::Look => Some(Secret::unread(place, kind)),
+        Purpose::Run => {
+            let read = Secret::read(place, kind, edge.env);
+            read.map_err(|bad| section.problem(key, bad.to_string(), bad.hint())).ok()
+        }
+    }
 }
 
 const BASE_URL: &str = "https://api.slack.com";
@@ -271,7 +312,8 @@ fn modules(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Modules> {
         && !dir.is_dir()
     {
         let what = format!("there is no folder {}", dir.display());
-        let hint = "name the folder with the module files (.wasm); in gridwatch's sources `cargo xtask modules` builds ours";
+        let hint =
+            "name the folder with the module files (.wasm); in gridwatch's sources `cargo xtask modules` builds ours";
         section.problem("dir", what, hint.to_owned());
     }
     let settings = section.section("config");
@@ -285,6 +327,7 @@ fn modules(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Modules> {
         config.insert(module.to_owned(), of_module.json());
     }
     let granted = section.section("grants");
+    places.grants.extend(granted.lines().into_iter().map(|(module, line)| (module.to_owned(), line)));
     let grants = granted.entries().filter_map(|(module, item)| {
         check_name(&granted, module, module);
         Some((module.to_owned(), granted.free_choices(module, item, &GRANTS)?))
@@ -294,12 +337,12 @@ fn modules(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Modules> {
     Some(Modules { dir: dir?, config, places, grants })
 }
 
-fn lookups(section: Section<'_>, edge: &Edge<'_>) -> BTreeMap<String, Vec<String>> {
-    let mut lookups = BTreeMap::new();
+fn lookups(section: Section<'_>, edge: &Edge<'_>) -> (BTreeMap<String, Vec<String>>, Vec<ListFile>) {
+    let (mut lookups, mut lists) = (BTreeMap::new(), Vec::new());
     for (name, item) in section.entries() {
         check_name(&section, name, name);
         let items = match item.is_table_like() {
-            true => lookup_file(section.free_section(name), edge),
+            true => lookup_file(section.free_section(name), edge, &format!("lookups.{name}"), &mut lists),
             false => section.free_texts(name, item),
         };
         let items = items.unwrap_or_default();
@@ -309,19 +352,36 @@ fn lookups(section: Section<'_>, edge: &Edge<'_>) -> BTreeMap<String, Vec<String
         }
         lookups.insert(name.to_owned(), items);
     }
-    lookups
+    (lookups, lists)
 }
 
 /// One member a line; empty lines and those that begin with `#` don't count.
-fn lookup_file(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Vec<String>> {
+fn lookup_file(mut section: Section<'_>, edge: &Edge<'_>, key: &str, lists: &mut Vec<ListFile>) -> Option<Vec<String>> {
     let path = section.required_text("file", "name a file with one member on each line")?;
     let path = edge.folder.join(path);
+    if section.has("max_age") {
+        let max_age_s = section.span("max_age", MAX_AGE_S, DAY_S);
+        lists.extend(list_file(key, &path, max_age_s, None));
+    }
     let text = read_text(&path, MAX_LOOKUP_BYTES);
     let text = text.map_err(|e| section.problem("file", format!("cannot read {}: {e}", path.display()), None));
     section.finish();
     let text = text.ok()?;
     let lines = text.lines().map(str::trim);
     Some(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect())
+}
+
+/// How old a list may be said to get.
+const MAX_AGE_S: std::ops::RangeInclusive<u64> = HOUR_S..=10_000 * DAY_S;
+
+/// A file that somebody has to renew; `made` is what it says of itself. One that can't be read is a problem told elsewhere.
+fn list_file(key: &str, path: &Path, max_age_s: u64, made: Option<u64>) -> Option<ListFile> {
+    let written = || {
+        let modified = std::fs::metadata(path).ok()?.modified().ok()?;
+        Some(modified.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs())
+    };
+    let made = UnixSeconds(made.or_else(written)?);
+    Some(ListFile { key: key.to_owned(), path: path.to_owned(), made, max_age_s })
 }
 
 /// An address with a length that isn't one would be a text that no event ever has: silent for ever.
@@ -415,18 +475,32 @@ fn networks(section: &Section<'_>, path: &Path) -> Networks {
 }
 
 /// What is known of addresses beneath the table of `detect.networks`, and how to ask Slack about people and channels.
-fn enrich(mut section: Section<'_>, edge: &Edge<'_>, base_url: &str) -> (Networks, Option<Asking>) {
+fn enrich(
+    mut section: Section<'_>,
+    edge: &Edge<'_>,
+    base_url: &str,
+    lists: &mut Vec<ListFile>,
+) -> (Networks, Option<Asking>) {
+    // Databases come out every week or two, lists of exits every hour: a month is old for any of them.
+    let max_age_s = section.span("max_age", MAX_AGE_S, 30 * DAY_S);
+    let path_of = |section: &mut Section<'_>, key: &'static str| section.text(key).map(|path| edge.folder.join(path));
     let own = own(section.section("own"));
-    let tor = list(&mut section, "tor", NetworkKind::Tor, edge);
-    let hosting = list(&mut section, "hosting", NetworkKind::Hosting, edge);
-    let vpn = list(&mut section, "vpn", NetworkKind::Vpn, edge);
+    let mut list = |key, kind| {
+        let Some(path) = path_of(&mut section, key) else { return Networks::default() };
+        lists.extend(list_file(&format!("enrich.{key}"), &path, max_age_s, None));
+        addresses(&section, key, kind, &path)
+    };
+    let [tor, hosting, vpn] = [("tor", NetworkKind::Tor), ("hosting", NetworkKind::Hosting), ("vpn", NetworkKind::Vpn)]
+        .map(|(key, kind)| list(key, kind));
     let mut networks = own.over(tor).over(hosting).over(vpn);
-    let asn = section.text("asn").map(|path| mmdb::Systems::open(&edge.folder.join(path)));
-    if let Some(systems) = database(&section, "asn", asn) {
+    let path = path_of(&mut section, "asn");
+    if let Some(systems) = database(&section, "asn", path.as_deref().map(mmdb::Systems::open)) {
+        lists.extend(path.and_then(|path| list_file("enrich.asn", &path, max_age_s, Some(systems.made()))));
         networks = networks.over_database(Arc::new(systems));
     }
-    let city = section.text("city").map(|path| mmdb::Places::open(&edge.folder.join(path)));
-    if let Some(places) = database(&section, "city", city) {
+    let path = path_of(&mut section, "city");
+    if let Some(places) = database(&section, "city", path.as_deref().map(mmdb::Places::open)) {
+        lists.extend(path.and_then(|path| list_file("enrich.city", &path, max_age_s, Some(places.made()))));
         networks = networks.over_database(Arc::new(places));
     }
     // Longer than Slack needs as a rule, and shorter than anybody minds.
@@ -466,10 +540,9 @@ fn own(section: Section<'_>) -> Networks {
 }
 
 /// A file of addresses and ranges, one a line.
-fn list(section: &mut Section<'_>, key: &'static str, kind: NetworkKind, edge: &Edge<'_>) -> Networks {
-    let Some(path) = section.text(key).map(|path| edge.folder.join(path)) else { return Networks::default() };
-    let parsed = match read_text(&path, MAX_LOOKUP_BYTES) {
-        Ok(text) => Networks::parse_list(&text, kind).map_err(|bad| problems_of(&path, &bad)),
+fn addresses(section: &Section<'_>, key: &str, kind: NetworkKind, path: &Path) -> Networks {
+    let parsed = match read_text(path, MAX_LOOKUP_BYTES) {
+        Ok(text) => Networks::parse_list(&text, kind).map_err(|bad| problems_of(path, &bad)),
         Err(error) => Err(format!("cannot read {}: {error}", path.display())),
     };
     parsed.unwrap_or_else(|what| {
@@ -600,7 +673,7 @@ fn file_target(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Target> {
     if path.is_dir() || path.file_name().is_none() {
         section.problem("path", format!("{} is a folder", path.display()), "add a file name".to_owned());
     }
-    needs_parent(section, "path", &path);
+    needs_parent(section, "path", &path, edge);
     Some(Target::File { path, rotate_bytes, keep, keep_s, keep_bytes })
 }
 
@@ -609,7 +682,7 @@ fn archive(mut section: Section<'_>, edge: &Edge<'_>, state_dir: Option<&Path>) 
     let given = section.text("dir").map(|dir| edge.folder.join(dir));
     // The state folder may not be there yet; it is created before the archive is.
     if let Some(dir) = given.as_deref().filter(|dir| dir.parent() != state_dir) {
-        new_folder(&section, "dir", dir);
+        new_folder(&section, "dir", dir, edge);
     }
     // A segment is the unit of forgetting; 64 MiB is a day or so of a large organization.
     let segment_bytes = section.bytes("segment_bytes", 64 * KIB..=16 * GIB, 64 * MIB);
@@ -692,15 +765,19 @@ fn check_name(section: &Section<'_>, key: &str, name: &str) {
 }
 
 /// A folder that gridwatch may create, in one that is there.
-fn new_folder(section: &Section<'_>, key: &str, path: &Path) {
+fn new_folder(section: &Section<'_>, key: &str, path: &Path, edge: &Edge<'_>) {
     if path.exists() && !path.is_dir() {
         section.problem(key, format!("{} is no folder", path.display()), None);
     } else if !path.exists() {
-        needs_parent(section, key, path);
+        needs_parent(section, key, path, edge);
     }
 }
 
-fn needs_parent(section: &Section<'_>, key: &str, path: &Path) {
+/// Who only looks writes nothing, and may not even see where that would be.
+fn needs_parent(section: &Section<'_>, key: &str, path: &Path, edge: &Edge<'_>) {
+    if edge.purpose == Purpose::Look {
+        return;
+    }
     if let Some(parent) = path.parent().filter(|parent| !parent.is_dir()) {
         let hint = format!("mkdir -p {}", parent.display());
         section.problem(key, format!("there is no folder {}", parent.display()), hint);

@@ -1,5 +1,6 @@
 //! What is wrong with a configuration: every problem, each with its place and a way out.
 
+use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -10,8 +11,9 @@ pub struct Problems {
     problems: Vec<Problem>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
+    pub file: PathBuf,
     /// Counted from 1; `None` when it is about the file as a whole.
     pub line: Option<usize>,
     /// As in `slack.page_limit`; empty when no key is to blame.
@@ -22,7 +24,7 @@ pub struct Problem {
 
 impl Problem {
     pub(super) fn new(line: Option<usize>, key: &str, what: String) -> Self {
-        Self { line, key: redacted(key), what: redacted(&what), hint: None }
+        Self { file: PathBuf::new(), line, key: redacted(key), what: redacted(&what), hint: None }
     }
 
     pub(super) fn hint(&mut self, hint: impl Into<String>) {
@@ -46,11 +48,11 @@ impl Problems {
 
     pub(super) fn new(file: PathBuf, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.line);
+        problems.iter_mut().for_each(|problem| problem.file = file.clone());
         Self { file, problems }
     }
 
-    #[cfg(test)]
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Problem> {
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter()
     }
 }

@@ -55,6 +55,16 @@ impl Secret {
         Ok(Self { token, place, kind, seen, wrong: None })
     }
 
+    /// Of somebody who only looks and has no use for it.
+    pub(super) fn unread(place: Place, kind: Kind) -> Self {
+        Self { token: Token::new(""), place, kind, seen: None, wrong: None }
+    }
+
+    /// The same place, holding what is valid now.
+    pub fn holding(&self, token: Token) -> Self {
+        Self { token, ..self.clone() }
+    }
+
     pub fn token(&self) -> &Token {
         &self.token
     }

@@ -37,7 +37,7 @@ impl Place {
     fn load(&self, text: &str) -> Result<Config, Problems> {
         fs::write(self.path("gridwatch.toml"), text).unwrap();
         let env = |name: &str| (name == "SLACK_AUDIT_TOKEN").then(|| "xoxp-s3cret".to_owned());
-        check::load(&self.path("gridwatch.toml"), &env)
+        check::load(&self.path("gridwatch.toml"), &env, Purpose::Run)
     }
 
     /// The problems, without the folder's name and without hints.
@@ -404,7 +404,7 @@ fn two_sinks_on_one_file_are_refused() {
 #[test]
 fn a_missing_or_broken_file_is_one_clear_problem() {
     let place = Place::new();
-    let missing = check::load(&place.path("none.toml"), &|_| None).unwrap_err().to_string();
+    let missing = check::load(&place.path("none.toml"), &|_| None, Purpose::Run).unwrap_err().to_string();
     assert!(missing.contains("cannot be read") && missing.contains("hint:"), "{missing}");
     assert_eq!(place.problems("a = 1\nb =").len(), 1);
     assert!(place.problems("a = 1\nb =")[0].starts_with("2: : is no TOML"));

@@ -74,8 +74,8 @@ struct Read {
 
 impl Which {
     fn read(&self) -> Result<Read> {
-        let config = Config::load(&self.config)?;
-        let wanted = Wanted::of(&config);
+        let config = Config::look(&self.config)?;
+        let wanted = Wanted::of(&config).looking();
         let path = self.file.as_ref().or(wanted.exceptions.as_ref());
         let path = path.context(
             "no exceptions file is configured\nhint: `exceptions = \"exceptions.toml\"` in [detect], or --file",

@@ -62,7 +62,7 @@ struct Place {
 impl Place {
     fn of(from: &Source) -> Result<Self> {
         Ok(match &from.config {
-            Some(config) => Self { wanted: Wanted::of(&Config::load(config)?), is_configured: true },
+            Some(config) => Self { wanted: Wanted::of(&Config::look(config)?).looking(), is_configured: true },
             None => Self { wanted: Wanted::in_dir(&from.modules), is_configured: false },
         })
     }

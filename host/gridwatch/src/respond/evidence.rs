@@ -4,10 +4,16 @@
 //! more. Evidence in an alert is too small to name them, so they are taken from the entries themselves, as far as the
 //! archive has them. What couldn't be had is said: then the targets are not all there are.
 
-use crate::alerts;
-use crate::config::Config;
+use crate::config::Homes;
+use crate::{alerts, archive, history};
 use gridwatch_core::alert::Alert;
+use gridwatch_core::directory::Directory;
+use gridwatch_core::subject::Subjects;
 use std::collections::BTreeSet;
+
+/// How far around an alert, and in how many entries, the organization's own ids are looked for.
+const LEARN_S: u64 = 86_400;
+const LEARN_MAX: usize = 20_000;
 
 /// How far the targets of a plan go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,12 +27,13 @@ pub(super) struct Reach {
     problem: Option<String>,
 }
 
-/// The alert with the subjects of all that it shows as evidence.
-pub(super) fn widened(mut alert: Alert, config: &Config) -> (Alert, Reach) {
+/// The alert with the subjects of all that it shows as evidence, and with the organization that the log is of.
+pub(super) fn widened(mut alert: Alert, homes: &Homes) -> (Alert, Reach) {
     let mut reach = Reach { total: alert.evidence_total, shown: alert.evidence.len(), ..Reach::default() };
-    let Some(archive) = &config.archive else { return (alert, reach) };
+    learn_places(&mut alert, homes);
+    let Some(archive) = &homes.archive else { return (alert, reach) };
     let (mut events, mut ids) = (Vec::new(), BTreeSet::new());
-    match alerts::cited(&archive.dir, &alert) {
+    match alerts::cited(archive, &alert) {
         Ok(records) => {
             for record in records {
                 match record {
@@ -44,6 +51,38 @@ pub(super) fn widened(mut alert: Alert, config: &Config) -> (Alert, Reach) {
     reach.read = Some(ids.len());
     events.iter().for_each(|event| alert.subjects.widen(event));
     (alert, reach)
+}
+
+/// Half of all entries name only a workspace, or only the organization. Methods want the one or the other, and the rest of the
+/// log knows them: other alerts, or else the entries of the days around. Two organizations, or two workspaces, are no answer.
+fn learn_places(alert: &mut Alert, homes: &Homes) {
+    let lacks = |alert: &Alert| (alert.subjects.enterprises.ids.is_empty(), alert.subjects.workspaces.ids.is_empty());
+    if lacks(alert) == (false, false) {
+        return;
+    }
+    let mut seen = Subjects::default();
+    let learn = |seen: &mut Subjects, of: &Subjects| {
+        of.enterprises.ids.iter().chain(&of.workspaces.ids).for_each(|id| seen.add_place(id));
+    };
+    history::alerts(&homes.state_dir).unwrap_or_default().iter().for_each(|other| learn(&mut seen, &other.subjects));
+    if let Some(archive) = homes.archive.as_ref().filter(|_| seen.enterprises.ids.is_empty()) {
+        let (from, to) = (alert.first.minus(LEARN_S), alert.last.plus(LEARN_S));
+        let records = archive::read(archive, Some(from), Some(to)).into_iter().flatten();
+        for record in records.filter_map(Result::ok).take(LEARN_MAX) {
+            let event = record.event();
+            let mut said = Directory::default();
+            said.learn(&event);
+            learn(&mut seen, &Subjects::of(&event, &said));
+        }
+    }
+    let (no_enterprise, no_workspace) = lacks(alert);
+    let only = |ids: &BTreeSet<String>| ids.first().filter(|_| ids.len() == 1).cloned();
+    if let Some(id) = only(&seen.enterprises.ids).filter(|_| no_enterprise) {
+        alert.subjects.add_place(&id);
+    }
+    if let Some(id) = only(&seen.workspaces.ids).filter(|_| no_workspace) {
+        alert.subjects.add_place(&id);
+    }
 }
 
 impl Reach {

@@ -76,8 +76,10 @@ fn people(document: &mut Document, alert: &Alert) {
     document.put("gridwatch.alert.actor.role_at_event", actor.role_at_event.name());
     document.put("gridwatch.alert.actor.role_now", actor.role_now.name());
     let others = alert.others.iter().flat_map(|doer| [&doer.id, &doer.name, &doer.email]);
-    let names =
-        [&actor.id, &actor.name, &actor.email].into_iter().chain(others).chain(alert.evidence.iter().map(|stub| &stub.actor_id));
+    let names = [&actor.id, &actor.name, &actor.email]
+        .into_iter()
+        .chain(others)
+        .chain(alert.evidence.iter().map(|stub| &stub.actor_id));
     document.list("related.user", names.filter(|name| !name.is_empty()).map(String::as_str).collect::<BTreeSet<_>>());
     let addresses =
         alert.evidence.iter().map(|stub| &stub.ip_address).chain(alert.recent.iter().map(|act| &act.ip_address));

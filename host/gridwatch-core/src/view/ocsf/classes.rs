@@ -912,9 +912,21 @@ mod tests {
 
     /// Asked for, offered, planned or queued, or an offer that came to nothing.
     pub(crate) const ONLY_ASKED: &[&str] = &[
-        "*_requested", "*_enqueued", "*_intent", "*_pref_request", "*_scheduled", "*_invite_sent", "*_invite_created",
-        "*_invite_generated", "*_invite_ignored", "*_invite_declined", "*_invite_expired", "*_invite_revoked",
-        "*_invite_auto_revoked", "*_invite_request_denied", "user_bulk_upload_*_started",
+        "*_requested",
+        "*_enqueued",
+        "*_intent",
+        "*_pref_request",
+        "*_scheduled",
+        "*_invite_sent",
+        "*_invite_created",
+        "*_invite_generated",
+        "*_invite_ignored",
+        "*_invite_declined",
+        "*_invite_expired",
+        "*_invite_revoked",
+        "*_invite_auto_revoked",
+        "*_invite_request_denied",
+        "user_bulk_upload_*_started",
     ];
 
     #[test]

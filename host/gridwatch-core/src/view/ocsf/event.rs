@@ -309,7 +309,8 @@ impl<'e> Draft<'e> {
                 "user" | "" => None,
                 _ => Some(objects::resource(self.version, &mut self.leaves, self.kind)),
             };
-            let place = ["target_entity", "target_entity_id"].into_iter().find_map(|key| self.leaves.id(&["details", key]));
+            let place =
+                ["target_entity", "target_entity_id"].into_iter().find_map(|key| self.leaves.id(&["details", key]));
             let place = place.map(|uid| self.version.make(&v::RESOURCE_DETAILS).set("uid", uid).into());
             non_empty(resource.into_iter().chain(place).collect::<Vec<Value>>())
         });

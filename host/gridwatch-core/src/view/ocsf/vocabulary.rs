@@ -91,7 +91,10 @@ pub(super) static BASE_EVENT: Object = plain(
         enumeration("severity_id", &SEVERITIES, "How much it calls for a look.").required(),
         time("start_time", "When the act took place, where that is not when it was found."),
         text("status", "Caption of the status."),
-        text("status_detail", "The reason that the entry gives in one text; of an alert, why it is sent again, or what silenced it."),
+        text(
+            "status_detail",
+            "The reason that the entry gives in one text; of an alert, why it is sent again, or what silenced it.",
+        ),
         enumeration("status_id", &[id(0, "Unknown"), id(1, "Success"), id(2, "Failure")], "Did it come off?"),
         time("time", "When it was logged; if that can't be believed, when gridwatch first saw it.").required(),
         text("type_name", "Class and activity in words."),

@@ -1,0 +1,236 @@
+//! `gridwatch check`: everything that is wrong with a configuration, its modules and its exceptions, and what is worth a
+//! second look. It only looks: no folder, lock, cache or file of a sink is made or changed, whoever runs it.
+
+use crate::clock;
+use crate::config::{Config, Problem, Problems};
+use crate::exceptions;
+use crate::live::Line;
+use crate::modules::{self, Wanted};
+use anyhow::Result;
+use gridwatch_core::manifest::Manifest;
+use gridwatch_core::time::UnixMillis;
+use gridwatch_detect::Module;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// What came of it; the field names are those of `--json`.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub file: PathBuf,
+    /// Nothing is wrong; there may be warnings.
+    pub fine: bool,
+    /// Each with its place, as a person reads them.
+    pub errors: Vec<String>,
+    /// Those of the configuration and the exceptions file, in parts.
+    pub problems: Vec<Problem>,
+    pub warnings: Vec<Warning>,
+    /// What is no problem, and what somebody may not know of the modules folder.
+    pub notes: Vec<String>,
+    pub modules: Vec<Checked>,
+    pub exceptions: Option<ExceptionsFile>,
+    pub sinks: Vec<String>,
+    /// What Slack says, if it was asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub live: Vec<Line>,
+    #[serde(skip)]
+    pub config: Option<Config>,
+}
+
+/// Works, and may not do what somebody thinks it does.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// What it is about, as in `lookups.corporate_egress`.
+    pub about: String,
+    /// The whole of it.
+    pub text: String,
+}
+
+impl Warning {
+    fn of(about: &str, what: &str) -> Self {
+        Self { about: about.to_owned(), text: format!("{about}: {what}") }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub struct Checked {
+    pub name: String,
+    pub version: String,
+    pub digest: String,
+    pub rules: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ExceptionsFile {
+    pub file: PathBuf,
+    pub entries: usize,
+}
+
+/// Reads it as `run` would, and loads the modules as `run` would.
+pub fn configuration(path: &Path) -> Result<Report> {
+    let mut report = Report {
+        file: path.to_owned(),
+        fine: false,
+        errors: Vec::new(),
+        problems: Vec::new(),
+        warnings: Vec::new(),
+        notes: Vec::new(),
+        modules: Vec::new(),
+        exceptions: None,
+        sinks: Vec::new(),
+        live: Vec::new(),
+        config: None,
+    };
+    let config = match Config::load(path) {
+        Ok(config) => config,
+        Err(problems) => {
+            report.blame(&problems);
+            return Ok(report);
+        }
+    };
+    let wanted = Wanted::of(&config).looking();
+    report.notes = wanted.folder().notes;
+    match wanted.load() {
+        Err(error) => report.errors.push(format!("{error:#}")),
+        Ok(modules) => {
+            report.modules = modules.iter().map(Checked::of).collect();
+            match exceptions::Live::open(&wanted, &modules, clock::now()) {
+                Err(problems) => report.blame(&problems),
+                Ok(live) => {
+                    let file = |file: &PathBuf| ExceptionsFile { file: file.clone(), entries: live.in_force().len() };
+                    report.exceptions = wanted.exceptions.as_ref().map(file);
+                }
+            }
+            let manifests: Vec<&Manifest> = modules.iter().map(|module| &*module.manifest).collect();
+            report.warnings = warnings(&config, &wanted, &manifests, clock::now());
+        }
+    }
+    report.sinks = config.sinks.iter().map(|sink| sink.name.clone()).collect();
+    report.fine = report.errors.is_empty();
+    report.config = Some(config);
+    Ok(report)
+}
+
+impl Checked {
+    fn of(module: &Module) -> Self {
+        let manifest = &module.manifest;
+        Self {
+            name: manifest.name.clone(),
+            version: manifest.version.to_string(),
+            digest: module.digest.clone(),
+            rules: manifest.rules.iter().map(|rule| rule.id.clone()).collect(),
+        }
+    }
+}
+
+impl Report {
+    fn blame(&mut self, problems: &Problems) {
+        self.errors.push(problems.to_string());
+        self.problems.extend(problems.iter().cloned());
+    }
+
+    /// 2 if something in the files is wrong, 1 if Slack refuses what they say.
+    pub fn exit_code(&self) -> u8 {
+        let refused = self.live.iter().any(|line| line.ok == Some(false));
+        if self.fine { u8::from(refused) } else { 2 }
+    }
+
+    pub fn text(&self, out: &mut impl Write) -> Result<()> {
+        for error in &self.errors {
+            eprintln!("error: {error}");
+        }
+        for module in &self.modules {
+            let rules = module.rules.join(", ");
+            writeln!(out, "module {}@{} {}: {rules}", module.name, module.version, &module.digest[..12])?;
+        }
+        if let Some(exceptions) = &self.exceptions {
+            writeln!(out, "exceptions {}: {}", exceptions.file.display(), exceptions.entries)?;
+        }
+        for note in &self.notes {
+            writeln!(out, "note: {note}")?;
+        }
+        for warning in &self.warnings {
+            writeln!(out, "warning: {}", warning.text)?;
+        }
+        for Line { name, ok, text, hint } in &self.live {
+            let word = match ok {
+                Some(true) => "ok    ",
+                Some(false) => "FAILED",
+                None => "?     ",
+            };
+            writeln!(out, "slack {word} {name}: {text}")?;
+            if let Some(hint) = hint {
+                writeln!(out, "  hint: {hint}")?;
+            }
+        }
+        if self.fine {
+            let (file, modules, sinks) = (self.file.display(), self.modules.len(), self.sinks.len());
+            writeln!(out, "{file}: fine; {modules} modules, {sinks} sinks")?;
+        }
+        Ok(())
+    }
+}
+
+/// What nobody has filled in, and what nobody has renewed.
+fn warnings(config: &Config, wanted: &Wanted, manifests: &[&Manifest], now: UnixMillis) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for text in config.warnings(now.seconds()) {
+        warnings.push(Warning { about: "sink".into(), text });
+    }
+    for manifest in manifests {
+        for text in modules::command::warnings(wanted, &mut std::iter::once(*manifest)) {
+            warnings.push(Warning { about: format!("modules.config.{}", manifest.name), text });
+        }
+    }
+    warnings.extend(unasked(config, manifests));
+    warnings.extend(responders(config, manifests));
+    warnings.extend(old_lists(config, now));
+    warnings
+}
+
+/// Tables that no module asks: a slip of the pen, or a module that isn't there.
+fn unasked(config: &Config, manifests: &[&Manifest]) -> Vec<Warning> {
+    let asked: BTreeSet<&String> = manifests.iter().flat_map(|manifest| &manifest.lookups).collect();
+    let unasked = config.lookups.keys().filter(|table| !asked.contains(table));
+    unasked.map(|table| Warning::of(&format!("lookups.{table}"), "no module asks this table")).collect()
+}
+
+/// Only Slack knows whose the responder's token is, and a check asks nobody; that no list names anybody can be told.
+fn responders(config: &Config, manifests: &[&Manifest]) -> Vec<Warning> {
+    const SETTING: &str = "responders";
+    if config.respond.token.is_none() {
+        return Vec::new();
+    }
+    let mut warnings = Vec::new();
+    for manifest in manifests.iter().filter(|manifest| manifest.config.contains_key(SETTING)) {
+        let set = config.modules.config.get(&manifest.name).and_then(|settings| settings.get(SETTING));
+        if set.and_then(Value::as_array).is_none_or(Vec::is_empty) {
+            warnings.push(Warning::of(
+                "respond",
+                &format!(
+                    "it is configured, and `modules.config.{}.{SETTING}` names nobody: put the user id of the responder's \
+                     token there, or rules don't take its resets for the security team's",
+                    manifest.name
+                ),
+            ));
+        }
+    }
+    warnings
+}
+
+/// Lists and databases that are older than the configuration says they may get.
+pub fn old_lists(config: &Config, now: UnixMillis) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for list in &config.lists {
+        let age_s = now.seconds().0.saturating_sub(list.made.0);
+        if age_s > list.max_age_s {
+            let (age, max) = (crate::health::span(age_s), crate::health::span(list.max_age_s));
+            let path = list.path.display();
+            let what = format!("{path} is {age} old, more than the {max} of `max_age`: renew it, then SIGHUP");
+            warnings.push(Warning::of(&list.key, &what));
+        }
+    }
+    warnings
+}
