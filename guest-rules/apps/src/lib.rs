@@ -152,7 +152,11 @@ fn rated(row: &Row<'_>, rule: Rule, scopes: &Scopes, config: &Config) -> Option<
     if is_harmless(row, tier, scopes) {
         return None;
     }
+    let from_new = doubts.iter().any(|doubt| doubt.label == "network_seen_before" && doubt.counts);
+    let is_modest = !scopes.is_empty() && tier < scopes::MUCH && !from_new;
     let severity = match score {
+        // What can't read anything isn't worth more, from where the person always is: developers make such apps every day.
+        _ if is_modest && !sees_all && score >= config.medium_score => Severity::Low,
         _ if sees_all || score >= config.high_score => Severity::High,
         _ if score >= config.medium_score => Severity::Medium,
         _ => return None,

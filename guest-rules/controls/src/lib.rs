@@ -331,16 +331,19 @@ fn maybe_admins_out(row: &Row<'_>, config: &Config) -> Option<Finding> {
 fn deactivated(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let out = row.window(windows::DEACTIVATED_60M);
     let by_client = row.context_provisioning() == "client";
+    let days = row.window(windows::DAYS_DEACTIVATED_30D);
+    let is_habit = row.context_session_id().is_empty() && days >= config.habit_days;
     let theirs = row.action() != "user_deactivated" || is_provisioned(row);
     if theirs || out < config.burst_deactivated || row.is_by_nobody() {
         return None;
     }
     Some(
-        row.finding(rules::MASS_DEACTIVATION, if by_client { Severity::Low } else { Severity::Medium })
+        row.finding(rules::MASS_DEACTIVATION, if by_client || is_habit { Severity::Low } else { Severity::Medium })
             .key(row.actor_id())
             .title(format!("{} deactivated {out} people within an hour", row.who()))
             .window(windows::DEACTIVATED_60M)
             .label("deactivated_60m", out.to_string())
+            .label("days_of_30", days.to_string())
             .labels([("provisioning", row.context_provisioning())])
             .labels(facts(row)),
     )

@@ -4,7 +4,7 @@
 
 mod kinds;
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity, Window};
 use std::ops::RangeInclusive;
 
 gridwatch_sdk::module!(detect);
@@ -42,21 +42,34 @@ fn messages(row: &Row<'_>, config: &Config, findings: &mut Findings) {
         findings.extend(other_network(row));
         findings.extend(off_schedule(row, config));
     } else {
-        findings.add(outsider(row));
+        findings.add(outsider(row, config));
     }
 }
 
-fn outsider(row: &Row<'_>) -> Finding {
+fn outsider(row: &Row<'_>, config: &Config) -> Finding {
     let before = row.first_seen(windows::EVER_EXPORTED);
-    let severity = if before.is_never() { Severity::Critical } else { Severity::High };
+    let told = !config.export_actors.is_empty();
+    let severity = match () {
+        () if before.is_never() => Severity::Critical,
+        () if told => Severity::High,
+        // Nobody said whose work it is; who did it before yesterday is the best guess.
+        () if is_habit(row, windows::EXPORTED_BEFORE) => Severity::Low,
+        () => Severity::Medium,
+    };
     let kind = kinds::started_by_another(row);
     let finding = start(row, rules::OUTSIDER, severity)
-        .title(format!("{} {}, which isn't their work", row.who(), did(row.action())))
-        .label("exported_in_180_days", before.word());
+        .title(format!("{} {}{}", row.who(), did(row.action()), if told { ", which isn't their work" } else { "" }))
+        .label("exported_in_180_days", before.word())
+        .label("export_actors_known", if told { "yes" } else { "no" });
     match kind {
         Some(kind) => finding.label("started_by", "somebody else").window(kind.by_anybody),
         None => finding,
     }
+}
+
+/// Somebody did it more than a day ago too.
+fn is_habit(row: &Row<'_>, window: Window) -> bool {
+    !row.is_by_nobody() && matches!(row.first_seen(window), Seen::At(since) if since + DAY_MS <= row.time_ms())
 }
 
 fn relay(row: &Row<'_>) -> Option<Finding> {
@@ -121,6 +134,7 @@ fn audit_log(row: &Row<'_>, config: &Config) -> Option<Finding> {
         _ if looked && config.security_team.is_empty() => Severity::Informational,
         _ if looked => Severity::Low,
         (true, false) => Severity::High,
+        (false, true) if is_habit(row, windows::SEARCHED_BEFORE) => Severity::Informational,
         (false, true) => Severity::Low,
         _ => Severity::Medium,
     };

@@ -15,12 +15,13 @@ const TIERS: &[(&str, u64)] = &[
     ("*:history", 3),
     ("files:read", 3),
     ("search:read*", 3),
-    ("im:*", 3),
-    ("mpim:*", 3),
     // Addresses for phishing; messages under any name; a way to post that outlives the user.
     ("users:read.email", 2),
     ("chat:write.customize", 2),
     ("incoming-webhook", 2),
+    // Who talks to whom, and a way to talk to anybody; what was said is `im:history`.
+    ("im:*", 2),
+    ("mpim:*", 2),
 ];
 const OTHER: u64 = 1;
 /// From here on an app can do harm: pass for somebody, or leave a way in.
@@ -86,8 +87,11 @@ mod tests {
             ("discovery:read", 4),
             ("mpim:history", 3),
             ("search:read.private", 3),
-            ("im:write", 3),
+            ("im:write", 2),
             ("incoming-webhook", 2),
+            // Who talks to whom, and a way to talk to anybody; what was said is `im:history`.
+            ("im:*", 2),
+            ("mpim:*", 2),
             ("users:read.email", 2),
             ("users:read", 1),
             ("chat:write", 1),
