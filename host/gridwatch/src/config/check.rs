@@ -3,7 +3,6 @@
 use super::problem::{Problem, Problems};
 use super::read::{Reader, Section, seconds_in};
 use super::secret::{Kind, Secret};
-use super::token::BadToken;
 use super::{
     Archive, Asking, Config, DEFAULT_BATCH, Detect, Homes, Include, ListFile, Log, LogFormat, Modules, Place, Places,
     Purpose, Respond, Since, Sink, Slack, Store, Target, TokenRotation, Tuning,

@@ -71,7 +71,7 @@ fn learn_places(alert: &mut Alert, homes: &Homes) {
         let (from, to) = (alert.first.minus(LEARN_S), alert.last.plus(LEARN_S));
         let records = archive::read(archive, Some(from), Some(to)).into_iter().flatten();
         for record in records.filter_map(Result::ok).take(LEARN_MAX) {
-            let event = Event::new(record.seq, record.first_seen, &Entry::from_json(&record.raw));
+            let event = Event::new(record.seq, record.sight, &Entry::from_json(&record.raw));
             let mut said = Directory::default();
             said.learn(&event);
             learn(&mut seen, &Subjects::of(&event, &said));
