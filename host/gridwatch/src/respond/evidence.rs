@@ -8,8 +8,6 @@ use crate::config::Homes;
 use crate::{alerts, archive, history};
 use gridwatch_core::alert::Alert;
 use gridwatch_core::directory::Directory;
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::Event;
 use gridwatch_core::subject::Subjects;
 use std::collections::BTreeSet;
 
@@ -71,7 +69,7 @@ fn learn_places(alert: &mut Alert, homes: &Homes) {
         let (from, to) = (alert.first.minus(LEARN_S), alert.last.plus(LEARN_S));
         let records = archive::read(archive, Some(from), Some(to)).into_iter().flatten();
         for record in records.filter_map(Result::ok).take(LEARN_MAX) {
-            let event = Event::new(record.seq, record.sight, &Entry::from_json(&record.raw));
+            let event = record.event();
             let mut said = Directory::default();
             said.learn(&event);
             learn(&mut seen, &Subjects::of(&event, &said));
