@@ -679,12 +679,12 @@ fn view(text: &str) -> Result<View, String> {
 }
 
 fn severity(text: &str) -> Result<Severity, String> {
-    let names = || Severity::ALL.map(Severity::name).join(", ");
-    Severity::ALL.into_iter().find(|severity| severity.name().eq_ignore_ascii_case(text)).ok_or_else(|| {
-        match did_you_mean(&text.to_lowercase(), Severity::ALL.map(Severity::name)) {
-            Some(near) => format!("did you mean {near}? There are {}", names()),
-            None => format!("there are {}", names()),
-        }
+    let names = Severity::ALL.map(|severity| severity.name().to_lowercase());
+    let found = Severity::ALL.into_iter().find(|severity| severity.name().eq_ignore_ascii_case(text));
+    found.ok_or_else(|| {
+        let near = did_you_mean(&text.to_lowercase(), names.iter().map(String::as_str));
+        let near = near.map(|near| format!("did you mean {near}? ")).unwrap_or_default();
+        format!("{near}there are {}", names.join(", "))
     })
 }
 
