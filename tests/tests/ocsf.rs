@@ -857,6 +857,7 @@ fn full_alert() -> Alert {
             then: vec![step("Read what she took", Some("files.info"), None), step("Tell legal", None, Some("none"))],
         },
         basis: gridwatch_core::basis::Basis::default(),
+        organization: Some("E1".into()),
         suppressed_by: None,
         about: Box::new(about::full()),
     }

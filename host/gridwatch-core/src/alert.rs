@@ -80,6 +80,9 @@ pub struct Alert {
     /// What the module saw of the event that gave the alert its title; nothing for gridwatch's own alerts.
     #[serde(default)]
     pub basis: Basis,
+    /// The enterprise that the log belongs to, if an entry has named it by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<Arc<str>>,
     /// What silenced it; kept and stored all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppressed_by: Option<String>,

@@ -6,9 +6,11 @@
 use crate::catalogue;
 use crate::entry::{Entry, Mark, Marks, before_slack};
 use crate::json;
+use crate::organization;
 use crate::time::{UnixMillis, UnixSeconds};
 use serde_json::Value;
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 /// What gridwatch noted when it first saw an entry: all of an event that doesn't stand in the entry itself. It is stored with the
 /// entry, in the queue, the outbox and the archive, so that a replay says the same.
@@ -46,6 +48,8 @@ pub struct Event {
     pub action: String,
     pub marks: Marks,
     sight: Sight,
+    /// See [`crate::organization`].
+    pub(crate) organization: Option<Arc<str>>,
     raw: Box<str>,
     json: Value,
 }
@@ -81,7 +85,19 @@ impl Event {
         let first_seen = sight.first_seen;
         let time = sight.counts_as.or(entry.time).unwrap_or(first_seen.seconds());
         let (id, raw) = (entry.id.clone(), entry.raw().into());
-        Self { seq, id, time, first_seen, action, marks, sight, raw, json }
+        let organization = organization::named_by(&json).map(Arc::from);
+        Self { seq, id, time, first_seen, action, marks, sight, organization, raw, json }
+    }
+
+    /// The same of an enterprise that it doesn't name itself, as it was known when the event was judged.
+    pub fn in_organization(mut self, id: Option<Arc<str>>) -> Self {
+        self.organization = self.organization.or(id);
+        self
+    }
+
+    /// Id of the enterprise it belongs to, if that is known.
+    pub fn organization(&self) -> Option<&str> {
+        self.organization.as_deref()
     }
 
     pub fn sight(&self) -> Sight {

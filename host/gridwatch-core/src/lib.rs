@@ -31,6 +31,7 @@ pub mod manifest;
 pub mod mention;
 pub mod method;
 pub mod network;
+pub mod organization;
 pub mod own;
 pub mod pipeline;
 pub mod plan;

@@ -276,6 +276,7 @@ fn blank(rule: &str, key: &str, title: String, at: UnixMillis) -> Alert {
         attack: rule.attack.clone(),
         playbook: rule.playbook.clone(),
         basis: Basis::default(),
+        organization: None,
         suppressed_by: None,
         about: Box::default(),
     }

@@ -26,6 +26,7 @@ use crate::fold::{Folder, Occasion, Sent, Sight};
 use crate::lookup::Tables;
 use crate::manifest::Manifest;
 use crate::network::Networks;
+use crate::organization::Organization;
 use crate::own;
 use crate::provisioning::Provisioning;
 use crate::risk::{Bar, Risk};
@@ -116,6 +117,7 @@ pub struct Pipeline {
     subscribers: HashMap<Box<str>, Arc<[usize]>>,
     windows: Windows,
     directory: Directory,
+    organization: Organization,
     networks: Networks,
     provisioning: Provisioning,
     zone: Zone,
@@ -234,6 +236,7 @@ impl Pipeline {
         match key.first() {
             Some(&state::WINDOWS) => self.windows.load(key, value),
             Some(&state::DIRECTORY | &state::HOME) => self.directory.load(key, value),
+            Some(&state::ORGANIZATION) => self.organization.load(value),
             Some(&state::ABOUT) => self.memory.load(key, value),
             Some(&state::ALERTS) => self.folder.load(key, value),
             Some(&state::RISK) => self.risk.load(key, value),
@@ -247,6 +250,11 @@ impl Pipeline {
             }
             _ => {}
         }
+    }
+
+    /// Tells events, in order and before anything else is done with them, which enterprise they belong to.
+    pub fn place(&mut self, events: &mut [Event]) {
+        events.iter_mut().for_each(|event| self.organization.place(event));
     }
 
     /// Takes in events, in order, and makes each module's batch of them.
@@ -344,7 +352,10 @@ impl Pipeline {
             if is_news {
                 self.memory.learn(event, &self.networks);
             }
-            for sent in sent {
+            for mut sent in sent {
+                if sent.alert.organization.is_none() {
+                    sent.alert.organization.clone_from(&event.organization);
+                }
                 if sent.occasion != Occasion::Closing {
                     self.memory.learn_alert(&sent.alert, event);
                 }
@@ -487,6 +498,7 @@ impl Pipeline {
             attack: rule.attack.clone(),
             playbook: rule.playbook.clone(),
             basis,
+            organization: event.organization.clone(),
             suppressed_by: None,
             about: Box::default(),
         }
@@ -555,6 +567,7 @@ impl Pipeline {
     fn take_changes(&mut self) -> Vec<StateOp> {
         let mut changes = self.windows.take_changes();
         changes.extend(self.directory.take_changes());
+        changes.extend(self.organization.take_changes());
         changes.extend(self.memory.take_changes());
         changes.extend(self.apps.take_changes());
         changes.extend(self.folder.take_changes());

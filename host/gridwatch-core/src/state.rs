@@ -32,6 +32,8 @@ pub const DRIFT: u8 = b'n';
 pub const RISK: u8 = b'r';
 /// Prefix of what is known of apps.
 pub const APPS: u8 = b's';
+/// The row of the enterprise that the log belongs to.
+pub const ORGANIZATION: u8 = b'e';
 /// Prefix of the pipeline's own row.
 pub const PIPELINE: u8 = b'p';
 

@@ -127,7 +127,8 @@ fn step(
 ) -> Result<()> {
     let first = shared.store.next_seq();
     let numbered = pending.iter().enumerate();
-    let events: Vec<Event> = numbered.map(|(i, p)| Event::seen(first + i as u64, p.sight, &p.entry)).collect();
+    let mut events: Vec<Event> = numbered.map(|(i, p)| Event::seen(first + i as u64, p.sight, &p.entry)).collect();
+    pipeline.place(&mut events);
     pipeline.except(shared.exceptions.in_force());
     let Detected { mut concluded, mut changes, behaved } = detect(pipeline, workers, &events);
     changes.extend(answers.fill(&mut concluded.alerts));

@@ -14,6 +14,7 @@ use decode::{Decoded, decoded};
 use frame::Pieces;
 use gridwatch_core::entry::{Entry, Mark};
 use gridwatch_core::event::Event;
+use gridwatch_core::organization::Organization;
 use gridwatch_core::time::UnixSeconds;
 use shape::Found;
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -262,11 +263,12 @@ pub struct Events {
     entries: Entries,
     seq: u64,
     time: UnixSeconds,
+    organization: Organization,
 }
 
 impl Events {
     pub fn open(paths: &[PathBuf]) -> Result<Self> {
-        Ok(Self { entries: Entries::open(paths)?, seq: 0, time: UnixSeconds::default() })
+        Ok(Self { entries: Entries::open(paths)?, seq: 0, time: UnixSeconds::default(), organization: Organization::default() })
     }
 
     pub fn into_report(self) -> Report {
@@ -284,7 +286,8 @@ impl Iterator for Events {
         };
         self.seq += 1;
         self.time = entry.time.unwrap_or(self.time);
-        let event = Event::new(self.seq, self.time.millis(), &entry);
+        let mut event = Event::new(self.seq, self.time.millis(), &entry);
+        self.organization.place(&mut event);
         if !is_odd {
             self.entries.report.mark(&event);
         }

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::folder;
 use crate::health::{Health, Lock};
-use crate::opening::Refused;
+use crate::opening::{self, Refused};
 use crate::run::Paths;
 use crate::status::{Board, End, Mirror, Phase, Status};
 use anyhow::{Context, Result};
@@ -40,6 +40,8 @@ impl Lifetime {
         let lock = locked(&paths.lock)
             .with_context(|| format!("can't lock {}", paths.lock.display()))?
             .ok_or_else(|| Refused(dir.display().to_string()))?;
+        // Before the first word: it would be written over that of the one that is there.
+        opening::not_in_use(&paths)?;
         let board = Arc::new(Board::new(Status {
             pid: std::process::id(),
             pid_began: began(std::process::id()),

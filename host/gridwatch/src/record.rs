@@ -9,6 +9,7 @@ use gridwatch_core::entry::Entry;
 use gridwatch_core::event::{Event, Sight};
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use gridwatch_core::view::{Product, RawData, View};
+use std::sync::Arc;
 
 pub const PRODUCT: Product<'static> = Product { version: env!("CARGO_PKG_VERSION") };
 
@@ -23,21 +24,22 @@ pub struct Form {
 
 #[derive(Clone, Debug)]
 pub enum Record {
-    Event { seq: u64, sight: Sight, raw: String },
+    Event { seq: u64, sight: Sight, organization: Option<Arc<str>>, raw: String },
     Alert(Box<Alert>),
 }
 
 impl Record {
     pub fn of_event(event: &Event) -> Self {
-        Self::Event { seq: event.seq, sight: event.sight(), raw: event.raw().to_owned() }
+        let organization = event.organization().map(Arc::from);
+        Self::Event { seq: event.seq, sight: event.sight(), organization, raw: event.raw().to_owned() }
     }
 
     /// One line of output, without the line feed.
     pub fn line(&self, form: Form) -> String {
         let Form { view, raw_data, max_line } = form;
         match self {
-            Self::Event { seq, sight, raw } => {
-                let event = Event::seen(*seq, *sight, &Entry::from_json(raw));
+            Self::Event { seq, sight, organization, raw } => {
+                let event = Event::seen(*seq, *sight, &Entry::from_json(raw)).in_organization(organization.clone());
                 view.event_line_within(&event, &PRODUCT, raw_data, max_line)
             }
             Self::Alert(alert) => view.alert_line_within(alert, &PRODUCT, max_line),
@@ -46,8 +48,11 @@ impl Record {
 
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
-            Self::Event { seq, sight, raw } => {
-                [&b"E"[..], &seq.to_be_bytes(), &sight_bytes(*sight), raw.as_bytes()].concat()
+            Self::Event { seq, sight, organization, raw } => {
+                let (organization, length) = fitting(organization.as_deref().unwrap_or_default());
+                let parts: [&[u8]; 6] =
+                    [b"E", &seq.to_be_bytes(), &sight_bytes(*sight), &[length], organization, raw.as_bytes()];
+                parts.concat()
             }
             Self::Alert(alert) => [&b"a"[..], &serde_json::to_vec(alert).unwrap_or_default()].concat(),
         }
@@ -57,9 +62,13 @@ impl Record {
         match bytes.split_first() {
             Some((b'E', rest)) => {
                 let (seq, rest) = rest.split_first_chunk::<8>().context("an outbox row is too short")?;
-                let (sight, raw) = sight_of(rest).context("an outbox row is too short")?;
+                let (sight, rest) = sight_of(rest).context("an outbox row is too short")?;
+                let (length, rest) = rest.split_first().context("an outbox row is too short")?;
+                let (organization, raw) = rest.split_at_checked((*length).into()).context("an outbox row is too short")?;
+                let organization = Some(organization).filter(|id| !id.is_empty());
+                let organization = organization.map(|id| Arc::from(&*String::from_utf8_lossy(id)));
                 let raw = String::from_utf8_lossy(raw).into_owned();
-                Ok(Self::Event { seq: u64::from_be_bytes(*seq), sight, raw })
+                Ok(Self::Event { seq: u64::from_be_bytes(*seq), sight, organization, raw })
             }
             // As layout 2 of the store wrote it.
             Some((b'e', rest)) => {
@@ -68,6 +77,7 @@ impl Record {
                 Ok(Self::Event {
                     seq: u64::from_be_bytes(*seq),
                     sight: Sight::first(UnixMillis(u64::from_be_bytes(*seen))),
+                    organization: None,
                     raw: String::from_utf8_lossy(raw).into_owned(),
                 })
             }
@@ -75,6 +85,11 @@ impl Record {
             _ => bail!("an outbox row of unknown kind"),
         }
     }
+}
+
+/// An id's bytes with their number; one that is too long for it is none of Slack's.
+fn fitting(id: &str) -> (&[u8], u8) {
+    u8::try_from(id.len()).map_or((&[], 0), |length| (id.as_bytes(), length))
 }
 
 const SIGHT_BYTES: usize = 21;
@@ -119,12 +134,16 @@ mod tests {
             Sight { counts_as: Some(UnixSeconds(1_794_000_000)), ..first },
             Sight { version: 3, other_act: true, ..first },
         ] {
-            let record = Record::Event { seq: 7, sight, raw: r#"{"id":"a"}"#.into() };
-            let Ok(Record::Event { seq, sight: back, raw }) = Record::from_bytes(&record.to_bytes()) else { panic!() };
+            let organization = Some("E1".into());
+            let record = Record::Event { seq: 7, sight, organization, raw: r#"{"id":"a"}"#.into() };
+            let Ok(Record::Event { seq, sight: back, organization, raw }) = Record::from_bytes(&record.to_bytes()) else {
+                panic!()
+            };
+            assert_eq!(organization.as_deref(), Some("E1"));
             assert_eq!((seq, back, raw.as_str()), (7, sight, r#"{"id":"a"}"#));
         }
         let old = [&b"e"[..], &7_u64.to_be_bytes(), &1_794_000_000_123_u64.to_be_bytes(), b"{}"].concat();
-        let Ok(Record::Event { seq: 7, sight, raw }) = Record::from_bytes(&old) else { panic!() };
+        let Ok(Record::Event { seq: 7, sight, raw, .. }) = Record::from_bytes(&old) else { panic!() };
         assert_eq!((sight, raw.as_str()), (first, "{}"));
     }
 }

@@ -183,13 +183,14 @@ impl Replay<'_> {
         let mut ran = Ran { exceptions, report: self.source.report(), troubles, alerts: BTreeMap::new() };
         let mut events = self.source.events()?;
         loop {
-            let events = self.next_batch(&mut events)?;
+            let mut events = self.next_batch(&mut events)?;
             if events.is_empty() {
                 if let Source::Archive { dir, .. } = self.source {
                     ran.report.needs_some(dir);
                 }
                 return Ok(ran);
             }
+            pipeline.place(&mut events);
             ran.count(self.source, &events);
             let detected = detect(&mut pipeline, &workers, &events);
             log_faults(&detected.concluded.faults);

@@ -188,7 +188,6 @@ pub async fn run(config: Config, until: Until, orders: Orders, observe: Observe)
 async fn work(config: Config, until: Until, orders: Orders, observe: Observe, life: &Lifetime) -> Result<()> {
     let Orders { stop: told, reload: asked, relevel } = orders;
     let mut stop = is_told(told);
-    opening::not_in_use(&Paths::of(&config.state_dir))?;
     life.doing("looking for room on the disk");
     let tell = |why: Option<&str>| life.board.update(|status| status.poll.paused = why.map(str::to_owned));
     if !opening::wait_for_room(&config.state_dir, until, &mut stop, tell).await? {

@@ -48,6 +48,7 @@ fn alert(at: u64, severity: Severity, event: u64) -> Alert {
         attack: vec![],
         playbook: Playbook::default(),
         basis: Basis { event: format!("e{event}"), ..Basis::default() },
+        organization: None,
         suppressed_by: None,
         about: Box::default(),
     }

@@ -11,6 +11,9 @@ use std::collections::BTreeSet;
 /// Keys of `context` in Slack's documentation and in entries.
 const CONTEXT: [&str; 9] =
     ["location", "ua", "ip_address", "session_id", "app", "network", "range", "country", "network_kind"];
+/// Keys of `details` whose values were captured without their names: our modules read them under the likeliest ones.
+const GUESSED: [&str; 4] =
+    ["source_channel", "source_channel_privacy", "destination_channel", "destination_channel_privacy"];
 /// Of what Slack writes beside the fields of `/schemas` about who acts and what is acted on.
 const BESIDE: [&str; 5] = ["type", "team", "role", "external", "id"];
 
@@ -21,7 +24,7 @@ impl Manifest {
             let (whole, name) = field.split_once('.')?;
             let name = name.split('.').next().unwrap_or(name);
             let known: Vec<&str> = match whole {
-                "details" => catalogue::details_keys().collect(),
+                "details" => catalogue::details_keys().chain(GUESSED).collect(),
                 "context" => context().collect(),
                 "actor" | "entity" => parties().collect(),
                 _ => return None,

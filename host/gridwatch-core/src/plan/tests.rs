@@ -55,6 +55,7 @@ fn alert(method: &str, on: Option<On>, entry: Value) -> Alert {
             then: vec![],
         },
         basis: crate::basis::Basis::default(),
+        organization: None,
         suppressed_by: None,
         about: Box::default(),
     }

@@ -56,6 +56,9 @@ const ALARMING: &[&str] = &[
     "created_slackbot_pref",
     "mcp",
     "workspace_created",
+    // Comes with its maker's role, and calls with their ends: see `background` and `daily`.
+    "channel_created",
+    "huddle_ended",
     "workspace_deleted",
     "organization_",
     "migration",

@@ -150,12 +150,14 @@ impl Draft<'_> {
         self.document.maybe("source.address", address);
         self.document.maybe("source.ip", ip);
         self.document.maybe("user_agent.original", self.leaves.text(&["context", "ua"]));
+        let of_event = self.event.organization();
         if self.read(&["context", "location", "type"]).as_deref() == Some("enterprise") {
             self.document.maybe("organization.id", self.read(&["context", "location", "id"]));
             self.document.maybe("organization.name", self.read(&["context", "location", "name"]));
         } else {
             let team = self.read(&["actor", "user", "team"]);
-            self.document.maybe("organization.id", team.filter(|team| team.starts_with('E')));
+            let team = team.filter(|team| team.starts_with('E'));
+            self.document.maybe("organization.id", of_event.map(str::to_owned).or(team));
         }
     }
 

@@ -91,6 +91,7 @@ fn metadata(alert: &Alert, product: &Product<'_>, version: Version, profiles: Ve
         .set("uid", format!("{}:{}", alert.uid, alert.revision))
         .set("event_code", alert.rule.as_str())
         .set("product", gridwatch)
+        .maybe("tenant_uid", alert.organization.as_deref())
         .maybe("profiles", non_empty(profiles))
 }
 

@@ -443,8 +443,12 @@ impl<'e> Draft<'e> {
             .maybe("profiles", non_empty(self.out.profiles()))
     }
 
-    /// The enterprise: where the event took place, or else the organization that the actor belongs to.
+    /// The enterprise: where the event took place, or the one that the log is known to belong to; while that isn't known, the
+    /// organization that the actor belongs to.
     fn tenant(&self) -> Option<Value> {
+        if let Some(org) = self.event.organization() {
+            return Some(org.into());
+        }
         let org = self.out.get("cloud").and_then(|cloud| cloud.pointer("/org/uid"));
         let team = self.out.get("actor").and_then(|actor| actor.pointer("/user/org/uid"));
         org.or(team.filter(|team| team.as_str().is_some_and(|team| team.starts_with('E')))).cloned()

@@ -1,0 +1,75 @@
+//! Which enterprise a log belongs to.
+//!
+//! Slack writes it as the location of about half of the entries, and a workspace as that of the others. It never changes, so the
+//! first entry that names it says it for all that come after: a query by organization then finds them all. What came before
+//! stays without, so that an event looks the same however often it is read.
+
+use crate::event::Event;
+use crate::state::{ORGANIZATION, StateOp};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Longest id taken for one, in bytes. Slack's have eleven.
+const MAX_ID: usize = 64;
+
+#[derive(Clone, Debug, Default)]
+pub struct Organization {
+    known: Option<Arc<str>>,
+    is_new: bool,
+}
+
+impl Organization {
+    /// Learns from an event, and tells it whose it is where it doesn't say so itself. In order of the events.
+    pub fn place(&mut self, event: &mut Event) {
+        let own = named_by(event.json()).map(Arc::<str>::from);
+        if self.known.is_none() && own.is_some() {
+            self.known.clone_from(&own);
+            self.is_new = true;
+        }
+        event.organization = own.or_else(|| self.known.clone());
+    }
+
+    pub fn load(&mut self, value: &[u8]) {
+        self.known = serde_json::from_slice::<String>(value).ok().map(Arc::from);
+    }
+
+    pub fn take_changes(&mut self) -> Option<StateOp> {
+        let known = self.known.as_deref().filter(|_| std::mem::take(&mut self.is_new))?;
+        Some(StateOp::put(vec![ORGANIZATION], &known))
+    }
+}
+
+/// The enterprise that an entry gives as its location.
+pub(crate) fn named_by(entry: &Value) -> Option<&str> {
+    let location = entry.get("context")?.get("location")?;
+    let is_enterprise = location.get("type").and_then(Value::as_str) == Some("enterprise");
+    location.get("id")?.as_str().filter(|id| is_enterprise && !id.is_empty() && id.len() <= MAX_ID)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Entry;
+    use crate::time::UnixMillis;
+
+    fn placed(organization: &mut Organization, location: &str) -> Option<String> {
+        let raw = format!(r#"{{"id":"a","date_create":9,"action":"user_login","context":{{"location":{location}}}}}"#);
+        let mut event = Event::new(1, UnixMillis(9_000), &Entry::from_json(&raw));
+        organization.place(&mut event);
+        event.organization().map(str::to_owned)
+    }
+
+    #[test]
+    fn the_first_entry_that_names_it_says_it_for_those_after() {
+        let mut organization = Organization::default();
+        let (workspace, enterprise) = (r#"{"type":"workspace","id":"T1"}"#, r#"{"type":"enterprise","id":"E1"}"#);
+        assert_eq!(placed(&mut organization, workspace), None);
+        assert_eq!(placed(&mut organization, enterprise).as_deref(), Some("E1"));
+        assert_eq!(placed(&mut organization, workspace).as_deref(), Some("E1"));
+        let row = organization.take_changes().unwrap();
+        assert_eq!(organization.take_changes(), None);
+        let mut again = Organization::default();
+        again.load(&row.value.unwrap());
+        assert_eq!(placed(&mut again, workspace).as_deref(), Some("E1"));
+    }
+}
