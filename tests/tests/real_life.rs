@@ -121,7 +121,7 @@ fn no_value_blinds_the_rules_to_the_rest_of_its_entry() {
         ("commas", with("commas", r#""x":{"a":1 "b":2}"#)),
     ];
     for (id, entry) in odd {
-        let host = once(vec![entry.clone(), owner("beside", at - 60)]);
+        let host = once(vec![entry.clone(), failed_sign_in("beside", at - 60)]);
         let events = host.lines("events.ndjson");
         assert_eq!(events.len(), 2, "{id}");
         let event =

@@ -100,7 +100,7 @@ impl Entry {
         let until = range.latest().max(newest_until);
         match self.time {
             Some(time) if self.marks.contains(&Mark::DatedAhead) => {
-                Some(if range.contains(time) { time } else { range.latest() })
+                Some(if (range.oldest()..=until).contains(&time) { time } else { range.latest() })
             }
             Some(time) if time > until || before_slack(time) => Some(range.latest()),
             Some(_) => None,
@@ -516,6 +516,8 @@ mod tests {
             ("1794007200", end),
             ("1794000100123", Some(UnixSeconds(1_794_000_100))),
             ("1794000100123456", Some(UnixSeconds(1_794_000_100))),
+            ("1794003650123", Some(UnixSeconds(1_794_003_650))),
+            ("1794003701123", end),
             ("\"1794000100123\"", Some(UnixSeconds(1_794_000_100))),
             ("1677628800000", end),
             ("1e400", end),
