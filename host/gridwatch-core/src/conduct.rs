@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(conduct.faults(), FAULTS as u64);
         let mut conduct = Conduct::default();
         for row in 0..10_000 {
-            let verdict = if row % 100 < 49 { conduct.failed() } else { conduct.judged(1, 1) };
+            let verdict = if row % ROWS < FAULTS - 1 { conduct.failed() } else { conduct.judged(1, 1) };
             assert_eq!(verdict, None, "row {row}");
         }
     }

@@ -15,14 +15,14 @@ const CONTEXT: [&str; 9] =
 const GUESSED: [&str; 4] =
     ["source_channel", "source_channel_privacy", "destination_channel", "destination_channel_privacy"];
 /// Of what Slack writes beside the fields of `/schemas` about who acts and what is acted on.
-const BESIDE: [&str; 5] = ["type", "team", "role", "external", "id"];
+const BESIDE: [&str; 6] = ["type", "team", "role", "external", "id", "scopes_bot"];
 
 impl Manifest {
     /// Columns and window fields that neither Slack's lists nor gridwatch know, each with what it may have been meant to be.
     pub fn unknown_fields(&self) -> Vec<String> {
         let unknown = self.all_fields().into_iter().filter_map(|field| {
             let (whole, name) = field.split_once('.')?;
-            let name = name.split('.').next().unwrap_or(name);
+            let name = name.split(['.', '#']).next().unwrap_or(name);
             let known: Vec<&str> = match whole {
                 "details" => catalogue::details_keys().chain(GUESSED).collect(),
                 "context" => context().collect(),
