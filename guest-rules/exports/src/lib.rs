@@ -118,9 +118,7 @@ fn capability(row: &Row<'_>) -> Finding {
         _ => "switched on exports of single channels",
     };
     let of = if row.entity_name().is_empty() { row.entity_id() } else { row.entity_name() };
-    start(row, rules::CAPABILITY, Severity::High)
-        .title(format!("{} {what}", row.who()))
-        .labels([("of", of)])
+    start(row, rules::CAPABILITY, Severity::High).title(format!("{} {what}", row.who())).labels([("of", of)])
 }
 
 fn audit_log(row: &Row<'_>, config: &Config) -> Option<Finding> {

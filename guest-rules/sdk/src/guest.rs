@@ -106,7 +106,7 @@ macro_rules! export_module {
                 }
             }
 
-            $crate::guest::bindings::export!(Module with_types_in $crate::guest::bindings);
+    $crate::guest::bindings::export!(Module with_types_in $crate::guest::bindings);
         };
     };
 }

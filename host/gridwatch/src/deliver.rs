@@ -192,7 +192,9 @@ fn alert(record: &Record) -> Option<&Alert> {
 
 fn archived(record: &Record) -> Option<ArchiveRecord> {
     match record {
-        Record::Event { seq, sight, raw, .. } => Some(ArchiveRecord { seq: *seq, sight: *sight, raw: raw.as_str().into() }),
+        Record::Event { seq, sight, raw, .. } => {
+            Some(ArchiveRecord { seq: *seq, sight: *sight, raw: raw.as_str().into() })
+        }
         Record::Alert(_) => None,
     }
 }

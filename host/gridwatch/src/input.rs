@@ -268,7 +268,12 @@ pub struct Events {
 
 impl Events {
     pub fn open(paths: &[PathBuf]) -> Result<Self> {
-        Ok(Self { entries: Entries::open(paths)?, seq: 0, time: UnixSeconds::default(), organization: Organization::default() })
+        Ok(Self {
+            entries: Entries::open(paths)?,
+            seq: 0,
+            time: UnixSeconds::default(),
+            organization: Organization::default(),
+        })
     }
 
     pub fn into_report(self) -> Report {

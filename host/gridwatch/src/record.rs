@@ -64,7 +64,8 @@ impl Record {
                 let (seq, rest) = rest.split_first_chunk::<8>().context("an outbox row is too short")?;
                 let (sight, rest) = sight_of(rest).context("an outbox row is too short")?;
                 let (length, rest) = rest.split_first().context("an outbox row is too short")?;
-                let (organization, raw) = rest.split_at_checked((*length).into()).context("an outbox row is too short")?;
+                let (organization, raw) =
+                    rest.split_at_checked((*length).into()).context("an outbox row is too short")?;
                 let organization = Some(organization).filter(|id| !id.is_empty());
                 let organization = organization.map(|id| Arc::from(&*String::from_utf8_lossy(id)));
                 let raw = String::from_utf8_lossy(raw).into_owned();
@@ -136,7 +137,8 @@ mod tests {
         ] {
             let organization = Some("E1".into());
             let record = Record::Event { seq: 7, sight, organization, raw: r#"{"id":"a"}"#.into() };
-            let Ok(Record::Event { seq, sight: back, organization, raw }) = Record::from_bytes(&record.to_bytes()) else {
+            let Ok(Record::Event { seq, sight: back, organization, raw }) = Record::from_bytes(&record.to_bytes())
+            else {
                 panic!()
             };
             assert_eq!(organization.as_deref(), Some("E1"));
