@@ -321,7 +321,8 @@ fn an_entry_dated_ahead_is_delivered_and_judged_at_its_first_sight() {
         let time = event["time"].as_u64().expect("a time") / 1_000;
         match counts_as {
             Some(at) => assert_eq!(time, at, "{written}"),
-            None => assert!(time > at && time <= now(), "{written}: {time}"),
+            // The end of the range that showed it first, which is the oldest here: this server shows it in each.
+            None => assert!(time > now() - 7_300 && time <= now(), "{written}: {time}"),
         }
         let marks = &host.status()["detect"]["marked"];
         let mark = match written.as_str() {
