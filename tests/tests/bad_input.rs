@@ -129,7 +129,7 @@ fn a_modules_folder_is_refused_with_the_reason_for_each_file() {
     std::fs::create_dir(&modules).expect("modules");
     edit(&host, &format!("{:?}", our_modules()), "\"modules\"");
     let (code, told) = check(&host);
-    assert!(code == Some(2) && told.contains("holds no such module"), "a grant for nobody: {told}");
+    assert!(code == Some(2) && told.contains("no modules there"), "an empty folder: {told}");
     let other_abi = manifest_text("healthy").replace("gridwatch:detect@1", "gridwatch:detect@9");
     let as_us = manifest_text("healthy").replace("name = \"healthy\"", "name = \"gridwatch\"");
     let files = [
@@ -245,7 +245,7 @@ fn a_command_line_that_makes_no_sense_is_told() {
         assert!(told.contains("--help"), "{args:?}: {told}");
     }
     let (code, told) = gridwatch_with(&["status", "--state-dir", "/nowhere"]);
-    assert!(code == Some(1) && told.contains("has gridwatch run on this state_dir?"), "{code:?} {told}");
+    assert!(code == Some(1) && told.contains("there is no such folder"), "{code:?} {told}");
 }
 
 #[test]

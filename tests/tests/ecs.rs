@@ -14,7 +14,7 @@ use gridwatch_core::stub::Stub;
 use gridwatch_core::subject::Subjects;
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use gridwatch_core::view::ecs;
-use gridwatch_core::view::{Product, RawData};
+use gridwatch_core::view::{LEAST_MAX_BYTES, Product, RawData, View};
 use gridwatch_tests::KINDS;
 use gridwatch_tests::about;
 use proptest::prelude::*;
@@ -174,7 +174,7 @@ fn the_schema_names_every_field() {
     for field in all {
         let path = field.name.replace('.', "/properties/");
         let in_list = path.replace("evidence/", "evidence/items/").replace("recent/", "recent/items/");
-        let in_list = ["labels/", "verify/", "contain/", "then/", "about/", "facts/", "subjects/"]
+        let in_list = ["labels/", "verify/", "contain/", "then/", "about/", "facts/", "subjects/", "others/", "cut/"]
             .iter()
             .fold(in_list, |path, list| path.replace(list, &format!("{list}items/")));
         assert!(SCHEMA.pointer(&format!("/properties/{in_list}")).is_some(), "{in_list}");
@@ -187,9 +187,14 @@ fn every_field_of_ecs_in_the_table_is_made_by_something() {
     let mut made = BTreeMap::new();
     let entries =
         KINDS.iter().flat_map(|kind| ["anomaly", "role_change_to_admin"].map(|action| full_entry(action, kind)));
-    let alerts = [full_alert(), Alert { suppressed_by: Some("x".into()), ..full_alert() }];
+    let doer = Doer { id: "W0B".into(), name: "Bo".into(), email: "bo@corp.example".into(), app: "A0Y".into() };
+    let silenced = Alert { suppressed_by: Some("x".into()), others: vec![doer], ..full_alert() };
+    let alerts = [full_alert(), silenced];
+    let long = event(&sample("file_downloaded", json!({}), json!({ "names": vec!["n".repeat(99); 999] })).to_string());
+    let cut = View::Ecs.event_line_within(&long, &PRODUCT, RawData::Include, LEAST_MAX_BYTES);
+    let cut = serde_json::from_str(&cut).expect("JSON");
     let unreadable = ecs::event(&event("7"), &PRODUCT, RawData::Include);
-    let views = entries.map(|entry| view(&entry)).chain(alerts.iter().map(finding)).chain([unreadable]);
+    let views = entries.map(|entry| view(&entry)).chain(alerts.iter().map(finding)).chain([unreadable, cut]);
     views.for_each(|view| types(&view, "", &mut made, &mut Vec::new()));
     let idle: Vec<_> = ecs::fields()
         .filter(|field| !field.name.starts_with("slack.") && !made.contains_key(&format!(".{}", field.name)))
@@ -470,7 +475,7 @@ fn a_sign_in_has_elastics_fields() {
         &view,
         json!({
             "@timestamp": "2023-11-14T22:13:22.000Z", "ecs.version": "8.11.0", "event.created": "2025-10-09T08:53:20.123Z",
-            "event.action": "user_login", "event.category": ["authentication"], "event.type": ["start"],
+            "event.action": "user_login", "event.category": ["authentication", "session"], "event.type": ["info", "start"],
             "event.dataset": "slack.audit", "event.module": "slack", "event.id": "5f1a0001", "event.kind": "event",
             "event.outcome": "success", "event.sequence": 7, "related.ip": ["198.51.100.7"],
             "related.user": ["Ada", "W0A", "W0A@corp.example"], "source.address": "198.51.100.7", "source.ip": "198.51.100.7",
@@ -487,7 +492,7 @@ fn a_sign_in_has_elastics_fields() {
     let failed = self::view(&sample("user_login_failed", own, json!({})));
     assert_fields(
         &failed,
-        json!({ "event.category": ["authentication"], "event.type": ["start"], "event.outcome": "failure", "slack.audit.details": {} }),
+        json!({ "event.category": ["authentication"], "event.type": ["info", "start"], "event.outcome": "failure", "slack.audit.details": {} }),
     );
 }
 
@@ -682,7 +687,8 @@ fn a_time_past_the_calendar_gives_way_to_when_it_was_first_seen() {
         ("9", "1970-01-01T00:00:09.000Z"),
         ("253402207200", "9999-12-30T22:00:00.000Z"),
         ("253402207201", "2025-10-09T08:53:20.123Z"),
-        ("18446744073709551615", "2025-10-09T08:53:20.123Z"),
+        // Nanoseconds, as far as its size tells; what is polled is bounded by the range that showed it.
+        ("18446744073709551615", "2554-07-21T23:34:33.000Z"),
     ] {
         let view = assert_kept(&format!(r#"{{"id":"a","action":"user_login","date_create":{time}}}"#));
         assert_eq!(view["@timestamp"], shown, "{time}");
