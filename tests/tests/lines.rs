@@ -271,7 +271,7 @@ fn through_rsyslog(folder: &Path, lines: &[String]) -> Vec<String> {
         .expect("rsyslogd starts");
     let began = Instant::now();
     let read = || std::fs::read_to_string(&output).unwrap_or_default();
-    while read().lines().count() < lines.len() && began.elapsed() < Duration::from_secs(30) {
+    while read().lines().count() < lines.len() && began.elapsed() < Duration::from_secs(120) {
         std::thread::sleep(Duration::from_millis(100));
     }
     rsyslog.kill().expect("rsyslogd is ended");

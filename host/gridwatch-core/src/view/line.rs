@@ -58,6 +58,8 @@ const MAX_NAME: usize = 100;
 /// Attributes that are named as cut, those that had most; more are counted.
 const MAX_NAMED: usize = 10;
 const MARK: &str = "…";
+/// OCSF's list of what the other attributes are to be read by: without one of its names they would be invalid.
+const PROFILES: &str = "metadata.profiles";
 
 /// A record as a line without its line feed, at most `max_bytes` with it and a header before it. `copy` is where the record has, as a text, what it
 /// also says otherwise: the first thing to be left out.
@@ -185,7 +187,7 @@ fn shorten(value: &mut Value, at: &str, step: (usize, usize, usize), cuts: &mut 
             *text = clipped;
         }
         Value::Array(items) => {
-            if items.len() > max_items {
+            if items.len() > max_items && at != PROFILES {
                 note("items", items.len(), max_items);
                 items.truncate(max_items);
             }

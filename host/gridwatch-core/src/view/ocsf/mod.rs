@@ -44,7 +44,7 @@ pub(super) const LAYOUT: Layout = Layout {
         Order {
             of: "",
             first: &[],
-            then: &["metadata", "finding_info", "actor"],
+            then: &["metadata", "actor", "finding_info"],
             last: &["status_detail", "enrichments", "unmapped", "raw_data"],
         },
         Order { of: "metadata", first: &["uid", "event_code"], then: &[], last: &[] },
