@@ -299,7 +299,8 @@ impl<'e> Draft<'e> {
         self.target_user();
         let role = self.role();
         let named = classes::privilege(&self.event.action).map(|name| vec![Value::from(name)]);
-        let privileges = self.leaves.texts(&["details", "changed_permissions"]);
+        let gives_rights = self.event.action.starts_with("permissions_");
+        let privileges = gives_rights.then(|| self.leaves.texts(&["details", "changed_permissions"])).flatten();
         let privileges = privileges.unwrap_or_else(|| {
             Value::from(named.or_else(|| role.map(|role| vec![role])).unwrap_or_else(|| vec![objects::UNKNOWN.into()]))
         });
