@@ -136,8 +136,9 @@ struct Telling {
     touched: UnixSeconds,
     /// Times that it came to rest.
     rests: usize,
-    /// Whose the title is.
+    /// Whose the title is, and the newest event time of the finding that gave it.
     head: Option<Doer>,
+    head_at: UnixSeconds,
     /// Those that were news.
     known: Vec<Doer>,
     values: BTreeMap<String, BTreeSet<String>>,
@@ -339,7 +340,8 @@ fn time_of(new: &Alert, sight: &Sight) -> UnixSeconds {
 
 impl Open {
     fn new(alert: Alert, sight: &Sight) -> (Self, Option<Sent>) {
-        let telling = Telling { fold_s: alert.period_s, head: sight.doer.clone(), ..Telling::default() };
+        let (fold_s, head, head_at) = (alert.period_s, sight.doer.clone(), alert.last);
+        let telling = Telling { fold_s, head, head_at, ..Telling::default() };
         let mut open = Self { alert, telling };
         open.telling.learn(sight);
         let sent = open.send(sight.at, Vec::new(), Occasion::Headline);
@@ -356,6 +358,7 @@ impl Open {
             findings: alert.findings,
             touched: alert.last,
             head: known.iter().find(|doer| doer.id == alert.actor.id).cloned(),
+            head_at: alert.last,
             known,
             ..Telling::default()
         };
@@ -396,7 +399,9 @@ impl Open {
         self.telling.aside = false;
         let (is_graver, is_as_grave) = (new.severity > self.alert.severity, new.severity == self.alert.severity);
         let found = self.telling.learn(sight);
-        let is_headline = is_graver || is_as_grave && (found.is_new_doer || self.telling.head == sight.doer);
+        // What comes late doesn't take the title from what was done after it.
+        let is_newest = self.telling.head == sight.doer && new.last >= self.telling.head_at;
+        let is_headline = is_graver || is_as_grave && (found.is_new_doer || is_newest);
         let mut news = Vec::new();
         if is_graver {
             news.push(format!("severity {} instead of {}", new.severity.name(), self.alert.severity.name()));
@@ -405,10 +410,11 @@ impl Open {
             news.push(format!("somebody else: {doer}: {}", new.title));
         }
         news.extend(found.values);
-        self.alert.take_in(new, is_headline);
         if is_headline {
             self.telling.head.clone_from(&sight.doer);
+            self.telling.head_at = new.last;
         }
+        self.alert.take_in(new, is_headline);
         let is_spaced = sight.at >= self.telling.at.plus(SPACING_S);
         let sent = (!news.is_empty() || is_spaced && self.telling.is_more(self.alert.findings)).then(|| {
             let occasion = if is_headline { Occasion::Headline } else { Occasion::Aside };
@@ -449,6 +455,7 @@ impl Open {
             touched: telling.touched,
             rests: telling.rests,
             head: telling.head.clone(),
+            head_at: telling.head_at,
             aside: true,
             ..Telling::default()
         };

@@ -144,6 +144,17 @@ fn somebody_else_a_graver_act_and_a_new_reason_are_told_at_once() {
 }
 
 #[test]
+fn the_title_is_of_what_was_done_last_and_not_of_what_came_last() {
+    let mut folder = Folder::default();
+    let mut titles = Vec::new();
+    for (at, event) in [(DAY + 100, 1), (DAY + 50, 2), (DAY + 100, 3), (DAY + 2_000, 4), (DAY + 1_999, 5)] {
+        step(&mut folder, alert(at, Severity::High, event), &sight(at, "W1", &format!("F{event}")));
+        titles.push(folder.open.values().map(|open| open.alert.title.clone()).collect::<String>());
+    }
+    assert_eq!(titles, ["High 1", "High 1", "High 3", "High 4", "High 4"]);
+}
+
+#[test]
 fn a_graver_finding_keeps_its_place_and_its_evidence_among_many() {
     let mut folder = Folder::default();
     let mut last = None;
