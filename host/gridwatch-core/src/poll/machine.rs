@@ -921,6 +921,11 @@ fn judge(open: &mut OpenWindow, received: &PageReceived) -> Verdict {
     if page.newest.is_some_and(|newest| newest < open.window.oldest()) {
         return Verdict::Drained;
     }
+    // Neither may one that takes no cursor either keep a window open for ever. Newest first, the page that reaches past the
+    // window's beginning has shown the rest of it; believed only where following the cursor was tried before.
+    if open.restarts > 0 && open.reached.is_some_and(|reached| reached < open.window.oldest()) {
+        return Verdict::Drained;
+    }
     // Slack docs, pagination: the end is an empty `next_cursor`; clients have seen it missing and null as well.
     let Some(next) = received.next_cursor.as_ref().filter(|cursor| !cursor.is_empty()) else {
         return Verdict::Drained;
