@@ -15,7 +15,7 @@ use gridwatch_core::poll::{
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const DEFAULT_SEEDS: u64 = 10_000;
@@ -93,7 +93,7 @@ struct Habits {
     refuses_cursors: bool,
     /// A front end with a wrong clock answers, from one time to another: its `Date` is so far ahead.
     wrong_date: Option<(u64, u64, u64)>,
-    /// Probability that a cache begins to answer first pages with nothing, for up to a minute, while faults last.
+    /// Probability that a cache begins to answer the live lane with nothing, for up to a minute, while faults last.
     empties: f64,
 }
 
@@ -317,6 +317,10 @@ struct Run {
     leaps: VecDeque<u64>,
     /// When the present walk of each window began.
     walks: BTreeMap<u64, u64>,
+    /// Windows whose present walk got nothing where there was something, with no sign of it: only re-reads can tell.
+    lied_about: BTreeSet<u64>,
+    /// Newest second in which a live walk has shown an entry that it asked for, as far as that survived.
+    shown_live: Option<u64>,
     silent_until_ms: u64,
     checked_lag: bool,
 }
@@ -350,6 +354,8 @@ impl Run {
             sent: VecDeque::new(),
             leaps: VecDeque::new(),
             walks: BTreeMap::new(),
+            lied_about: BTreeSet::new(),
+            shown_live: None,
             silent_until_ms: 0,
             checked_lag: false,
             now_ms: begin_ms,
@@ -447,22 +453,24 @@ impl Run {
         self.commit(outcome, &entries);
     }
 
-    /// A cache that answers with nothing. Only where the poller can know better: where it has seen an entry before.
+    /// A cache that answers with nothing. Where the newest entry seen before lies in the window, the poller has to notice at
+    /// once; nobody can where all of the window is new, so there it is left to the re-reads.
     fn emptied(&mut self, request: &Request, answer: Answer) -> Answer {
         if self.has_faults() && self.rng.random_bool(self.slack.habits.empties) {
             self.slack.empty_until_ms = self.now_ms + self.rng.random_range(0..60_000);
         }
-        let (store, entries) = (&self.store, &self.slack.entries);
-        let seen = |index: &usize| store.has[*index];
-        let overlap_ends = store.watermark().unwrap_or_default();
-        let is_known = |index: &usize| seen(index) && entries[*index].date <= overlap_ends.0;
+        let is_first_live = request.lane == Lane::Live && request.cursor.is_none();
+        if is_first_live {
+            self.lied_about.remove(&request.window_no);
+        }
         match answer {
-            Answer::Page { entries, next_cursor: None | Some(_) }
-                if self.now_ms < self.slack.empty_until_ms
-                    && request.lane == Lane::Live
-                    && request.cursor.is_none()
-                    && entries.iter().any(is_known) =>
+            Answer::Page { entries, .. }
+                if is_first_live && self.now_ms < self.slack.empty_until_ms && !entries.is_empty() =>
             {
+                let gives_it_away = self.shown_live.is_some_and(|date| request.window.contains(UnixSeconds(date)));
+                if !gives_it_away {
+                    self.lied_about.insert(request.window_no);
+                }
                 Answer::Page { entries: Vec::new(), next_cursor: None }
             }
             answer => answer,
@@ -519,9 +527,14 @@ impl Run {
             return self.restart();
         }
         let before = self.store.watermark();
+        let shown = match &outcome {
+            Outcome::Page(page) if page.request.lane == Lane::Live => page.page.newest_inside,
+            _ => None,
+        };
         let commit = self.machine.apply(outcome);
         commit.notes.iter().for_each(|note| self.log(|| format!("  {note:?}")));
         self.store.save(&commit, entries);
+        self.shown_live = self.shown_live.max(shown.map(|date| date.0));
         self.check_commit(&commit, before);
         if faults && self.rng.random_bool(self.crash) {
             self.restart();
@@ -592,8 +605,12 @@ impl Run {
         }
     }
 
-    /// What was visible when the walk began is stored when the window counts as drained.
+    /// What was visible when the walk began is stored when the window counts as drained. Where that walk was lied to, it has
+    /// to be there in the end: see `check_lag` and `check_everything_arrived`.
     fn check_drained(&self, window_no: u64, window: Window) {
+        if self.lied_about.contains(&window_no) {
+            return;
+        }
         let began_ms = self.walks[&window_no];
         let entries = &self.slack.entries;
         let first = entries.partition_point(|entry| entry.date < window.oldest().0);
@@ -672,7 +689,7 @@ fn draw_config(rng: &mut SmallRng) -> PollConfig {
 fn draw_habits(rng: &mut SmallRng, settings: &PollSettings) -> Habits {
     let wanted = settings.backfill.unwrap_or(settings.start).0;
     let floor = if rng.random_bool(0.3) { rng.random_range(wanted..=settings.start.0) } else { 0 };
-    Habits {
+    let mut habits = Habits {
         sends_date: rng.random_bool(0.9),
         date_skew_s: rng.random_range(-10..=10),
         ignores_oldest: rng.random_bool(0.05),
@@ -689,7 +706,10 @@ fn draw_habits(rng: &mut SmallRng, settings: &PollSettings) -> Habits {
         refuses_cursors: settings.page_limit >= 50 && rng.random_bool(0.1),
         wrong_date: None,
         empties: [0.0, 0.0, 0.02][rng.random_range(0..3)],
-    }
+    };
+    // A Slack that always answers with the newest page and takes no cursor shows nobody more than that page.
+    habits.refuses_cursors &= !habits.ignores_latest;
+    habits
 }
 
 /// Bursts inside one second, quiet hours, and entries that show up late: within the settle time, or much later but before

@@ -494,13 +494,15 @@ impl Machine {
     /// proxy, or a part of Slack that is behind.
     fn is_short(&self, lane: Lane) -> bool {
         let Some(open) = &self.state.lane(lane).open else { return false };
-        match lane {
+        let is_gone = open.newest.is_some() && open.reached.is_none();
+        let lacks_known = match lane {
             Lane::Live => self.state.anchor.is_some_and(|anchor| {
                 open.window.contains(anchor) && open.reached.is_none_or(|reached| reached > anchor)
             }),
             Lane::Reread => open.entries == 0 && self.ledger.known_within(open.window) > 0,
             Lane::Backfill => false,
-        }
+        };
+        is_gone || lacks_known
     }
 
     /// The same walk again: at once the first time, then ever later; in the end Slack is believed.
@@ -510,8 +512,9 @@ impl Machine {
         let (number, window, doubts) = (open.number, open.window, open.doubts);
         let most = if lane == Lane::Live { DOUBTS_BEFORE_BELIEF } else { DOUBTS_OF_OLD_TIME };
         if doubts > most {
+            open.newest = None;
             self.notes.push(Note::Believed { lane, window });
-            self.state.anchor = None;
+            self.state.anchor.take_if(|_| lane == Lane::Live);
             return self.drain(lane);
         }
         open.rewind();
@@ -552,7 +555,6 @@ impl Machine {
     fn drain_live(&mut self, open: &OpenWindow, counted: Option<Window>, begun: Begun) {
         self.forget_open(open);
         self.state.clock.relax();
-        self.state.anchor = self.state.anchor.max(open.newest);
         if open.window.latest() < open.fresh_from {
             self.state.followed = Some(open.window.latest());
         }
@@ -597,7 +599,11 @@ impl Machine {
         }
     }
 
+    /// The window is no longer open; what it has shown has to be shown again by the next one that covers it.
     fn forget_open(&mut self, open: &OpenWindow) {
+        if open.lane == Lane::Live {
+            self.state.anchor = self.state.anchor.max(open.newest);
+        }
         let fresh = Window::of(open.fresh_from, open.window.latest());
         match (open.lane, fresh) {
             (Lane::Live, Some(fresh)) => self.ledger.forget(fresh),
@@ -913,6 +919,11 @@ fn judge(open: &mut OpenWindow, received: &PageReceived) -> Verdict {
     };
     // A server that ignores `oldest` never says that the window is done (elastic/integrations issue 8163).
     if page.newest.is_some_and(|newest| newest < open.window.oldest()) {
+        return Verdict::Drained;
+    }
+    // Neither may one that takes no cursor either keep a window open for ever. Newest first, the page that reaches past the
+    // window's beginning has shown the rest of it; believed only where following the cursor was tried before.
+    if open.restarts > 0 && open.reached.is_some_and(|reached| reached < open.window.oldest()) {
         return Verdict::Drained;
     }
     // Slack docs, pagination: the end is an empty `next_cursor`; clients have seen it missing and null as well.

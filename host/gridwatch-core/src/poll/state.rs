@@ -77,7 +77,7 @@ pub struct OpenWindow {
     /// Pages in a row without an entry.
     #[serde(default)]
     pub(super) empty: u32,
-    /// Newest second inside the window that this walk has shown.
+    /// Newest second inside the window that any walk of it has shown.
     #[serde(default)]
     pub(super) newest: Option<UnixSeconds>,
     /// Walks that ended without what was seen in this time before.
@@ -154,7 +154,6 @@ impl OpenWindow {
         self.strays = 0;
         self.stalled = 0;
         self.reached = None;
-        self.newest = None;
         self.empty = 0;
         self.begun = None;
     }
