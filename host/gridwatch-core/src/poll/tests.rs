@@ -623,6 +623,21 @@ fn a_walk_begun_again_has_to_show_what_it_showed_before() {
 }
 
 #[test]
+fn a_server_that_ignores_the_beginning_and_takes_no_cursor_holds_nothing_up() {
+    let mut shell = shell();
+    let first = shell.request();
+    let (inside, before) = (T - 3650, T - 9000);
+    let commit = shell.page(&first, &[inside, before], Some("a"));
+    assert_eq!(commit.drained, None, "the cursor is followed at first");
+    let second = shell.request();
+    shell.fail(&second, Failure::BadRequest { error: None });
+    let again = shell.request();
+    assert_eq!(again, first);
+    let commit = shell.page(&again, &[inside, before], Some("b"));
+    assert_eq!(commit.state.watermark(), Some(first.window.latest()));
+}
+
+#[test]
 fn time_that_was_old_when_it_was_read_is_read_once_more() {
     let mut shell = Shell::new(|settings| settings.start = UnixSeconds(T - 5 * 86_400));
     shell.catch_up();
