@@ -1,3 +1,5 @@
+//! When an alert is told again, in event time alone. What modules find is made up here; `tests/tests/folding.rs` has real ones.
+
 use super::*;
 use crate::alert::{Actor, MAX_EVIDENCE, ModuleRef};
 use crate::manifest::{Playbook, Severity};
