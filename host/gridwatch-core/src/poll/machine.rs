@@ -625,13 +625,14 @@ impl Machine {
     /// then no cursor is needed. It is never left out. A refusal that comes at once costs nothing but quota, so the wait
     /// begins anew with each smaller window.
     fn restart(&mut self, lane: Lane, why: RestartReason, at: UnixMillis) {
+        let followed = self.state.followed;
         let Some(open) = &mut self.state.lane_mut(lane).open else {
             return;
         };
         let fitting_s = open.fitting_s();
         open.restart();
         let (number, restarts, tries, window) = (open.number, open.restarts, open.tries, open.window);
-        let smaller = planner::smaller(open, fitting_s).filter(|_| tries.is_multiple_of(RESTARTS_BEFORE_SPLIT));
+        let smaller = planner::smaller(open, followed, fitting_s).filter(|_| tries.is_multiple_of(RESTARTS_BEFORE_SPLIT));
         self.notes.push(Note::Restarted { window_no: number, lane, why });
         self.retry_after(lane, at, delay_ms(number, tries));
         if restarts >= RESTARTS_BEFORE_SPLIT {

@@ -166,10 +166,15 @@ pub(super) fn next_span_s(config: &PollConfig, span_s: u64, drained: &OpenWindow
 
 /// The part of a window to try first, such that what remains is planned again by itself: a half, or less where more doesn't
 /// fit into a page. `None` when it is one second.
-pub(super) fn smaller(open: &OpenWindow, fitting_s: Option<u64>) -> Option<Window> {
+pub(super) fn smaller(open: &OpenWindow, followed: Option<UnixSeconds>, fitting_s: Option<u64>) -> Option<Window> {
+    let latest = open.window.latest();
     let window = match open.lane {
         // Overlap is given up, re-reads cover it.
-        Lane::Live => Window::of(open.fresh_from.min(open.window.latest()), open.window.latest())?,
+        Lane::Live if open.fresh_from <= latest => Window::of(open.fresh_from, latest)?,
+        Lane::Live => {
+            let read_to = followed.filter(|followed| open.window.contains(*followed) && *followed < latest);
+            Window::of(read_to.map_or(open.window.oldest(), |read_to| read_to.plus(1)), latest)?
+        }
         Lane::Reread | Lane::Backfill => open.window,
     };
     let half_s = window.length_s() / 2;
