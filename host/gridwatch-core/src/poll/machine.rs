@@ -649,7 +649,9 @@ impl Machine {
         };
         self.forget_open(&before);
         self.notes.push(Note::Split { lane, from, to });
-        let open = self.open(lane, to, to.oldest());
+        // What lies below the watermark as a whole counts no time as drained, in parts neither.
+        let fresh_from = if before.fresh_from > to.latest() { before.fresh_from } else { to.oldest() };
+        let open = self.open(lane, to, fresh_from);
         (open.restarts, open.limit, open.new_entries) = (before.restarts, before.limit, before.new_entries);
         open.is_sample = before.is_sample;
         let span_s = match lane {
