@@ -185,18 +185,34 @@ impl Host {
         std::fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
+    /// Waits until this process polls, detects and delivers: its first status says only that it starts.
+    pub fn until_running(&self, process: &Child) {
+        until("running", || {
+            let status = self.status();
+            status["pid"] == process.id() && status["phase"] == "running"
+        });
+    }
+
+    /// Waits until there is time to ask for that wasn't read yet, with the five seconds in which entries settle in all tests.
+    pub fn until_time_has_passed(&self) {
+        let mark = self.status()["poll"]["watermark"].as_u64().expect("a watermark");
+        until("time that has settled", || crate::sim::now() > mark + 5 + 1);
+    }
+
     pub fn status(&self) -> Value {
         let text = std::fs::read(self.path("state/status.json")).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
     }
 }
 
-/// The binary beside this test's own executable; `cargo xtask test` builds it first.
+/// The binary beside this test's own executable; `cargo xtask test` builds it first. What it compiles is kept for all tests.
 pub fn gridwatch() -> Command {
     let own = std::env::current_exe().expect("own path");
     let path = own.ancestors().nth(2).expect("target folder").join("gridwatch");
     assert!(path.is_file(), "no {}: run `cargo build --workspace --bin gridwatch`", path.display());
-    Command::new(path)
+    let mut command = Command::new(path);
+    command.env("XDG_CACHE_HOME", root().join("target/test-caches"));
+    command
 }
 
 /// What a command that ends by itself said; a polling that never gets there fails the test instead of hanging it.

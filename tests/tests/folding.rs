@@ -171,7 +171,7 @@ fn what_is_told_again_has_rising_numbers_and_the_gravest_title_and_says_why() {
         assert!(uid.ends_with(&format!(":{}", i + 1)), "{revisions:?}");
     }
     let worst = told.iter().position(|alert| alert["severity"] == "Critical").expect("the grave one is told");
-    assert!(text(told[worst], "/status_detail").starts_with("severity Critical instead of High"));
+    assert!(text(told[worst], "/status_detail").starts_with("severity Critical instead of Medium"));
     assert_eq!(told[worst]["finding_info"]["last_seen_time"], (DAY + 41 * 120) * 1_000, "at once");
     for alert in &told[worst..] {
         assert_eq!(alert["severity"], "Critical", "what comes after doesn't lower it");

@@ -78,6 +78,6 @@ fn assert_told(story: &Story, alerts: &[Value]) {
 fn status(host: &Host) -> Value {
     let output = gridwatch().args(["status", "--json", "--state-dir"]).arg(host.path("state")).output();
     let output = output.expect("gridwatch runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     serde_json::from_slice(&output.stdout).expect("JSON")
 }

@@ -88,6 +88,7 @@ fn whatever_block_of_the_store_is_zeroed_it_ends_by_0_or_1_and_starts_again() {
         db.write_all_at(&[0; 4096], at).expect("zeroed");
         let id = format!("Lzero{n}");
         before.slack.push(vec![entry(&id, now() - 6)]);
+        host.until_time_has_passed();
         let codes: Vec<_> = (0..3).map(|_| ends_within(SOON_S, host.start(&["--once"])).code()).collect();
         println!("block at {at}: {codes:?}, {} set aside", aside(&host));
         assert!(codes.iter().all(|code| matches!(code, Some(0 | 1))), "{codes:?}\n{}", host.log());
@@ -122,7 +123,7 @@ fn a_second_process_harms_nothing_though_the_lock_file_is_gone() {
     let before = Before::new();
     let host = before.copy();
     let first = host.start(&[]);
-    until("running", || host.status()["pid"] == first.id());
+    host.until_running(&first);
     fs::remove_file(host.path("state/gridwatch.lock")).expect("the lock file");
     // All that would make the second one set the store aside.
     fs::write(host.path("state/store.damaged"), "test").expect("written");

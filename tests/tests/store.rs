@@ -124,6 +124,7 @@ fn assert_recovers(before: &Before, host: &Host, what: &str, new_id: &str) {
         }
     }
     before.slack.push(vec![entry(new_id, now() - 6)]);
+    host.until_time_has_passed();
     let starts = starts(host);
     let (delivered, log) = (host.delivered(), host.log());
     let rebuilt = log.contains("the store can't be used");
@@ -192,7 +193,7 @@ fn files_overwritten_under_a_running_gridwatch_cost_a_restart_at_most() {
     let before = Before::new();
     let host = before.copy();
     let gridwatch = host.start(&[]);
-    until("running", || host.status()["pid"] == gridwatch.id());
+    host.until_running(&gridwatch);
     overwrite(&host.path("state/store/db"), usize::MAX, 1, &mut SmallRng::seed_from_u64(1));
     let fresh: Vec<_> = (0..200).map(|n| entry(&format!("Lrun{n}"), now() - 6)).collect();
     let ids: Vec<String> = fresh.iter().map(|entry| entry.id.clone()).collect();
@@ -210,7 +211,7 @@ fn a_second_gridwatch_on_the_same_state_is_refused_and_touches_nothing() {
     let before = Before::new();
     let host = before.copy();
     let first = host.start(&[]);
-    until("running", || host.status()["pid"] == first.id());
+    host.until_running(&first);
     // sled looks at this file before it takes its lock.
     overwrite(&host.path("state/store/conf"), usize::MAX, 1, &mut SmallRng::seed_from_u64(1));
     fs::write(host.path("state/store.damaged"), "test").expect("written");

@@ -154,7 +154,10 @@ fn rated(row: &Row<'_>, rule: Rule, scopes: &Scopes, config: &Config) -> Option<
     }
     let from_new = doubts.iter().any(|doubt| doubt.label == "network_seen_before" && doubt.counts);
     let is_modest = !scopes.is_empty() && tier < scopes::MUCH && !from_new;
+    let is_own = row.details_is_internal_integration() == "true" && tier < scopes::MUCH;
     let severity = match score {
+        // Developers make apps of their own every day.
+        _ if is_modest && is_own && !sees_all && score >= config.medium_score => Severity::Informational,
         // What can't read anything isn't worth more, from where the person always is: developers make such apps every day.
         _ if is_modest && !sees_all && score >= config.medium_score => Severity::Low,
         _ if sees_all || score >= config.high_score => Severity::High,

@@ -59,6 +59,7 @@ fn granted(row: &Row<'_>, config: &Config) -> Option<Finding> {
             "role_change_to_owner" | "org_owner_created" | "role_updated" => Severity::Medium,
             _ => Severity::Low,
         },
+        () if config.it_admins.is_empty() => by_reach(row),
         () => Severity::High,
     };
     let finding = row
@@ -85,6 +86,15 @@ fn granted(row: &Row<'_>, config: &Config) -> Option<Finding> {
         ("place_made_just_now", if is_of_account_type(row) { made_just_now(row) } else { "" }),
     ];
     Some(with_facts(finding, row, &facts))
+}
+
+/// Nobody has said who grants for a living: some admin is made each week, and far more seldom what rules everything.
+fn by_reach(row: &Row<'_>) -> Severity {
+    match (row.action(), row.target_scope()) {
+        ("role_change_to_admin", _) => Severity::Medium,
+        ("role_assigned" | "permissions_assigned", "workspace") => Severity::Low,
+        _ => Severity::High,
+    }
 }
 
 /// Owners aren't made by identity providers, nor do they change what a role may do.

@@ -9,7 +9,7 @@ use crate::folder;
 use crate::health::{Health, Lock};
 use crate::opening::{self, Refused};
 use crate::run::Paths;
-use crate::status::{Board, End, Mirror, Phase, Status};
+use crate::status::{Board, End, Ending, Mirror, Phase, Status};
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::path::Path;
@@ -61,14 +61,14 @@ impl Lifetime {
     }
 
     /// The last word: why it ended, and the final numbers.
-    pub fn end(mut self, why: &str, failed: bool) -> Status {
+    pub fn end(mut self, why: &str, how: Ending) -> Status {
         drop(self.mirror.take());
         let now = clock::now();
         self.board.update(|status| {
             status.phase = Phase::Ended;
             status.doing.clear();
             status.stages.clear();
-            status.end = Some(End { at: now, why: why.to_owned(), failed });
+            status.end = Some(End { at: now, why: why.to_owned(), how });
         });
         self.board.write(&self.paths.status, now);
         self.board.now()

@@ -44,9 +44,17 @@ pub struct Wanted {
     /// What it takes for findings about one actor to add up.
     pub risk: Bar,
     pub limits: Limits,
+    /// Where compiled modules are kept; without one it is among the caches of whoever runs this.
     pub cache_dir: Option<PathBuf>,
     /// Nothing may be left behind: what is in the cache is used, and nothing is added to it.
     pub only_looks: bool,
+}
+
+/// None where this user can have no caches, as in a container whose root is read-only.
+fn users_cache() -> Option<PathBuf> {
+    let caches = dirs::cache_dir()?;
+    std::fs::create_dir_all(&caches).ok()?;
+    Some(caches.join("gridwatch/compiled"))
 }
 
 /// Every problem with the folder, one line each; and, so that one bad file doesn't hide the rest, what is sound.
@@ -98,9 +106,10 @@ impl Wanted {
     }
 
     fn engine(&self) -> Result<Engine, Refused> {
+        let cache_dir = self.cache_dir.clone().or_else(users_cache);
         match self.only_looks {
-            true => Engine::looking(self.cache_dir.as_deref()),
-            false => Engine::new(self.cache_dir.as_deref()),
+            true => Engine::looking(cache_dir.as_deref()),
+            false => Engine::new(cache_dir.as_deref()),
         }
     }
 

@@ -32,7 +32,7 @@ use crate::sink::Resume;
 use crate::sink::file::{FileSink, Rotation};
 use crate::sink::stdout::StdoutSink;
 use crate::slack::{Client, PublicLists};
-use crate::status::{Board, Catalogue, ModuleStatus, Phase, SinkStatus, Status};
+use crate::status::{Board, Catalogue, Ending, ModuleStatus, Phase, SinkStatus, Status};
 use crate::store::{Store, damage};
 use anyhow::{Context, Result};
 use gridwatch_core::alert::Alert;
@@ -157,10 +157,10 @@ pub async fn run(config: Config, until: Until, orders: Orders, observe: Observe)
     let (stop, started) = (orders.stop.clone(), clock::now());
     let result = work(config, until, orders, observe, &life).await;
     let told = *stop.borrow();
-    let why = match (&result, told) {
-        (Err(error), _) => format!("{error:#}"),
-        (Ok(()), Some(signal)) => format!("told to by {signal}"),
-        (Ok(()), None) => "everything that may be read now has been read and delivered".to_owned(),
+    let (how, why) = match (&result, told) {
+        (Err(error), _) => (Ending::Failed, format!("{error:#}")),
+        (Ok(()), Some(signal)) => (Ending::Told, format!("told to by {signal}")),
+        (Ok(()), None) => (Ending::Done, "everything that may be read now has been read and delivered".to_owned()),
     };
     // While the lock is held: the next start has to find it.
     if let Err(error) = &result
@@ -169,7 +169,7 @@ pub async fn run(config: Config, until: Until, orders: Orders, observe: Observe)
         damage::mark(&paths.damaged, &format!("{error:#}"));
         tracing::error!("the store is damaged; the next start sets it aside and rebuilds it");
     }
-    let status = life.end(&why, result.is_err());
+    let status = life.end(&why, how);
     let up = health::span(clock::now().since(started) / 1000);
     let (poll, detect) = (&status.poll, &status.detect);
     let done = format!(

@@ -76,8 +76,19 @@ pub enum Phase {
 pub struct End {
     pub at: UnixMillis,
     pub why: String,
-    /// By itself, because it couldn't go on.
-    pub failed: bool,
+    pub how: Ending,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// As a signal said.
+    #[default]
+    Told,
+    /// There was nothing more to do, as `run --once` was asked for.
+    Done,
+    /// It couldn't go on.
+    Failed,
 }
 
 /// One stage's last sign of life.

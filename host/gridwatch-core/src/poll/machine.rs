@@ -632,7 +632,8 @@ impl Machine {
         let fitting_s = open.fitting_s();
         open.restart();
         let (number, restarts, tries, window) = (open.number, open.restarts, open.tries, open.window);
-        let smaller = planner::smaller(open, followed, fitting_s).filter(|_| tries.is_multiple_of(RESTARTS_BEFORE_SPLIT));
+        let smaller =
+            planner::smaller(open, followed, fitting_s).filter(|_| tries.is_multiple_of(RESTARTS_BEFORE_SPLIT));
         self.notes.push(Note::Restarted { window_no: number, lane, why });
         self.retry_after(lane, at, delay_ms(number, tries));
         if restarts >= RESTARTS_BEFORE_SPLIT {

@@ -65,11 +65,15 @@ const PROFILES: &str = "metadata.profiles";
 /// also says otherwise: the first thing to be left out.
 pub(super) fn line(value: Value, layout: &Layout, copy: Option<&[&str]>, max_bytes: usize) -> String {
     let whole = layout.write(&value);
-    let max_bytes = room(max_bytes);
-    if whole.len() < max_bytes {
+    if whole.len() < room(max_bytes) {
         return whole;
     }
-    let mut cut = Cutting { value, layout, cuts: BTreeMap::new(), whole: whole.len(), max_bytes };
+    cut(value, layout, copy, whole.len(), max_bytes)
+}
+
+/// The same of a record that is known to be too long: `whole` is how long.
+pub(super) fn cut(value: Value, layout: &Layout, copy: Option<&[&str]>, whole: usize, max_bytes: usize) -> String {
+    let mut cut = Cutting { value, layout, cuts: BTreeMap::new(), whole, max_bytes: room(max_bytes) };
     if let Some(line) = copy.and_then(|at| cut.without(at)) {
         return line;
     }

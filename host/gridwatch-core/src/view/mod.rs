@@ -163,12 +163,13 @@ fn raw_line(event: &Event, max_bytes: usize) -> String {
         }
         _ => line.into_owned(),
     };
-    if whole.len() < line::room(max_bytes) {
+    let had = whole.len();
+    if had < line::room(max_bytes) {
         return whole;
     }
     let mut value = if event.json().is_object() { event.json().clone() } else { object!({ "raw": whole }) };
     if !event.is_first_version() {
         value["gridwatch"] = object!({ "version": event.sight().version });
     }
-    line::line(value, &RAW_LAYOUT, None, max_bytes)
+    line::cut(value, &RAW_LAYOUT, None, had, max_bytes)
 }

@@ -184,6 +184,12 @@ impl Scene<'_> {
             }
             "source_channel" | "destination_channel" => {
                 let private = key == "source_channel";
+                // Most of what is private was said between two people, and goes to another one.
+                if self.dice.percent(if private { 70 } else { 50 }) {
+                    let id = self.dice.id("D");
+                    o.str(key, &id).str(&format!("{key}_privacy"), "private");
+                    return;
+                }
                 let fitting: Vec<_> = self.cast.channels.iter().filter(|c| !private || c.privacy != "public").collect();
                 if let Some(channel) = fitting.get(self.dice.below(fitting.len() as u64) as usize) {
                     o.str(key, &channel.id).str(&format!("{key}_privacy"), channel.privacy);
