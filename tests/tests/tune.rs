@@ -395,9 +395,10 @@ fn the_example_of_an_exceptions_file_is_valid() {
     let example = root().join("examples/exceptions.toml");
     let listed = say(&host, &["exceptions", "list", "--json", "--file", example.to_str().unwrap()]);
     assert!(listed.status.success(), "{}", stderr(&listed));
-    let entries = stdout(&listed).lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let listed = stdout(&listed);
+    let all = listed.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
     // Lists of settings have no id.
-    let entries: Vec<Value> = entries.filter(|listed| listed["setting"].is_null()).collect();
+    let entries: Vec<Value> = all.filter(|listed| listed["setting"].is_null()).collect();
     assert_eq!(entries.iter().map(|e| e["id"].as_str().unwrap()).collect::<Vec<_>>(), ["backup-app", "pentest-office"]);
     assert_eq!(entries[0]["expires"], "2027-04-01T00:00:00Z", "the day that is named is the last one");
 }

@@ -3,7 +3,7 @@
 //! The lock decides whether a process is there; the file it writes says what it is doing; how long its stages may be silent
 //! says whether it is stuck. Nothing here asks anybody or changes anything.
 
-use crate::status::{Ending, Phase, Status};
+use crate::status::{HowEnded, Phase, Status};
 use gridwatch_core::time::UnixMillis;
 use serde::Serialize;
 
@@ -105,11 +105,11 @@ fn state(status: Option<&Status>, lock: Lock, now: UnixMillis) -> (State, Option
             None => (State::Running, None),
         },
         (false, Phase::Ended) => match &status.end {
-            Some(end) if end.how == Ending::Failed => {
+            Some(end) if end.how == HowEnded::Failed => {
                 (State::Failed, Some(format!("it ended at {}: {}", end.at, end.why)))
             }
             // Whoever runs it from time to time runs it again.
-            Some(end) if end.how == Ending::Done => (State::Stopped, None),
+            Some(end) if end.how == HowEnded::Done => (State::Stopped, None),
             Some(end) => (State::Stopped, Some(format!("it is not running; it ended at {} ({})", end.at, end.why))),
             None => (State::Stopped, Some(format!("it is not running; it ended at {at}"))),
         },
@@ -221,16 +221,16 @@ mod tests {
             (Some(status(Phase::Running)), Lock::Free, State::Died),
             (Some(status(Phase::Starting)), Lock::Free, State::Died),
             (Some(status(Phase::Running)), gone, State::Died),
-            (Some(ended(Ending::Told)), Lock::Free, State::Stopped),
-            (Some(ended(Ending::Failed)), Lock::Free, State::Failed),
-            (Some(ended(Ending::Failed)), Lock::Held, State::Starting),
+            (Some(ended(HowEnded::Told)), Lock::Free, State::Stopped),
+            (Some(ended(HowEnded::Failed)), Lock::Free, State::Failed),
+            (Some(ended(HowEnded::Failed)), Lock::Held, State::Starting),
         ] {
             let health = Health::of(status.as_ref(), lock, NOW);
             assert_eq!(health.state, expected, "{lock:?}");
             let fine = matches!(expected, State::Starting | State::Running | State::Draining);
             assert_eq!((health.healthy, health.needs.is_empty()), (fine, fine), "{health:?}");
         }
-        let done = Health::of(Some(&ended(Ending::Done)), Lock::Free, NOW);
+        let done = Health::of(Some(&ended(HowEnded::Done)), Lock::Free, NOW);
         assert_eq!((done.state, done.healthy), (State::Stopped, true), "`run --once` did what it was asked for");
     }
 

@@ -9,7 +9,7 @@ use crate::folder;
 use crate::health::{Health, Lock};
 use crate::opening::{self, Refused};
 use crate::run::Paths;
-use crate::status::{Board, End, Ending, Mirror, Phase, Status};
+use crate::status::{Board, End, HowEnded, Mirror, Phase, Status};
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::path::Path;
@@ -61,7 +61,7 @@ impl Lifetime {
     }
 
     /// The last word: why it ended, and the final numbers.
-    pub fn end(mut self, why: &str, how: Ending) -> Status {
+    pub fn end(mut self, why: &str, how: HowEnded) -> Status {
         drop(self.mirror.take());
         let now = clock::now();
         self.board.update(|status| {

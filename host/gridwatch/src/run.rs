@@ -32,7 +32,7 @@ use crate::sink::Resume;
 use crate::sink::file::{FileSink, Rotation};
 use crate::sink::stdout::StdoutSink;
 use crate::slack::{Client, PublicLists};
-use crate::status::{Board, Catalogue, Ending, ModuleStatus, Phase, SinkStatus, Status};
+use crate::status::{Board, Catalogue, HowEnded, ModuleStatus, Phase, SinkStatus, Status};
 use crate::store::{Store, damage};
 use anyhow::{Context, Result};
 use gridwatch_core::alert::Alert;
@@ -158,9 +158,9 @@ pub async fn run(config: Config, until: Until, orders: Orders, observe: Observe)
     let result = work(config, until, orders, observe, &life).await;
     let told = *stop.borrow();
     let (how, why) = match (&result, told) {
-        (Err(error), _) => (Ending::Failed, format!("{error:#}")),
-        (Ok(()), Some(signal)) => (Ending::Told, format!("told to by {signal}")),
-        (Ok(()), None) => (Ending::Done, "everything that may be read now has been read and delivered".to_owned()),
+        (Err(error), _) => (HowEnded::Failed, format!("{error:#}")),
+        (Ok(()), Some(signal)) => (HowEnded::Told, format!("told to by {signal}")),
+        (Ok(()), None) => (HowEnded::Done, "everything that may be read now has been read and delivered".to_owned()),
     };
     // While the lock is held: the next start has to find it.
     if let Err(error) = &result

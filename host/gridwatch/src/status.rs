@@ -76,12 +76,12 @@ pub enum Phase {
 pub struct End {
     pub at: UnixMillis,
     pub why: String,
-    pub how: Ending,
+    pub how: HowEnded,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ending {
+pub enum HowEnded {
     /// As a signal said.
     #[default]
     Told,
