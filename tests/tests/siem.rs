@@ -197,6 +197,22 @@ fn workspace() -> Value {
     json!({ "type": "workspace", "workspace": { "id": "T0OWN", "name": "Own", "domain": "own" } })
 }
 
+fn role(id: &str) -> Value {
+    json!({ "type": "role", "role": { "id": id, "name": "A role", "type": "0" } })
+}
+
+fn role_of(target: &str, place: &str) -> Value {
+    json!({ "target_user": target, "target_entity": place })
+}
+
+fn account_type(id: u64, name: &str) -> Value {
+    json!({ "type": "account_type_role", "account_type_role": { "id": id, "name": name } })
+}
+
+fn right_in(place: &str, is_allowed: &str) -> Value {
+    json!({ "changed_permissions": ["manage_channels"], "is_allowed": is_allowed, "target_entity_id": place })
+}
+
 fn changed(before: Value, after: Value) -> Value {
     json!({ "previous_value": before, "new_value": after })
 }
@@ -412,6 +428,45 @@ impl Script {
         self.add(start, admin("U0HELPER"), "role_change_to_user", user("U0LEAVER"), json!({}));
         self.add(start, admin("U0GRANTER"), "role_change_to_admin", user("U0USES"), json!({}));
         self.add(start + HOUR, member("U0USES"), "app_approved", app("A0CALM"), json!({}));
+        self.places(start);
+    }
+
+    /// Roles and rights by where they hold.
+    fn places(&mut self, start: u64) {
+        let (assigned, allowed) = ("role_assigned", "permissions_assigned");
+        let assigner = admin("U0ASSIGNER");
+        self.add(start, assigner, assigned, role("Rl0C"), role_of("U0LOCAL", "T0OLD"));
+        self.add(start, assigner, assigned, role("Rl0D"), role_of("U0GLOBAL", "E0ORG"));
+        self.add(start, assigner, assigned, role("Rl0D"), json!({ "target_user": "U0UNSAID" }));
+        self.add(start, admin("U0SELF"), assigned, role("Rl0C"), role_of("U0SELF", "T0OLD"));
+        self.add(start, member("U0PLAIN"), assigned, role("Rl0C"), role_of("U0PAL", "T0OLD"));
+        // Whoever makes a channel manages it, and so do others.
+        for (at, channel) in [(start, "C0ROOM"), (start + HOUR, "G0ROOM")] {
+            self.add(at, member("U0MAKER"), assigned, role("Rl0A"), role_of("U0MAKER", channel));
+            self.add(at, member("U0MAKER"), assigned, role("Rl0A"), role_of("U0PAL", channel));
+        }
+        // A workspace is made and set up; what comes later is a change.
+        let founder = admin("U0FOUNDER");
+        let made = json!({ "type": "workspace", "workspace": { "id": "T0NEW", "name": "New", "domain": "new" } });
+        self.add(start, founder, "workspace_created", made, json!({}));
+        for (after, id, name) in
+            [(0, 1002, "FULL_MEMBER"), (0, 1006, "WORKSPACE_ADMIN"), (600, 1003, "MULTI_CHANNEL_GUEST")]
+        {
+            self.add(start + after, founder, allowed, account_type(id, name), right_in("T0NEW", "ALLOWED"));
+        }
+        // A role is given to somebody, however new the place is.
+        self.add(start, founder, assigned, role("Rl0C"), role_of("U0FIRST", "T0NEW"));
+        self.add(start + 601, founder, allowed, account_type(1002, "FULL_MEMBER"), right_in("T0NEW", "ALLOWED"));
+        // Places that have been there for long.
+        for (who, place, id, name) in [
+            ("U0OFADMINS", "T0OLD", 1006, "WORKSPACE_ADMIN"),
+            ("U0OFMEMBERS", "T0OLD", 1002, "FULL_MEMBER"),
+            ("U0OFGUESTS", "T0OLD", 1004, "SINGLE_CHANNEL_GUEST"),
+            ("U0OFALL", "E0ORG", 1002, "FULL_MEMBER"),
+        ] {
+            self.add(start, admin(who), allowed, account_type(id, name), right_in(place, "ALLOWED"));
+            self.add(start + HOUR, admin(who), allowed, account_type(id, name), right_in(place, "NOT_ALLOWED"));
+        }
     }
 
     fn keys(&mut self, start: u64) {
@@ -538,10 +593,21 @@ fn expected(query: &str, week: &Week) -> Option<Vec<Answer>> {
             story("privilege granted", "Critical", "member-made-admin"),
             story("privilege granted", "Critical", "self-granted-owner"),
             story("ownership transferred", "Critical", "ownership-transferred"),
-            answer("privilege granted", "High", "U0GRANTER", "U0FRESH"),
+            answer("privilege granted", "Medium", "U0GRANTER", "U0FRESH"),
             answer("privilege granted", "High", "U0GRANTER", "S0ROLE"),
             answer("privilege granted", "High", "U0HELPER", "U0GROUPED"),
             answer("privilege granted", "Critical", "U0GRANTER", "U0USES"),
+            answer("privilege granted", "Low", "U0ASSIGNER", "U0LOCAL"),
+            answer("privilege granted", "High", "U0ASSIGNER", "U0GLOBAL"),
+            answer("privilege granted", "High", "U0ASSIGNER", "U0UNSAID"),
+            answer("privilege granted", "Critical", "U0SELF", "U0SELF"),
+            answer("privilege granted", "Critical", "U0PLAIN", "U0PAL"),
+            answer("privilege granted", "Low", "U0FOUNDER", "U0FIRST"),
+            answer("privilege granted", "Medium", "U0FOUNDER", "T0NEW"),
+            answer("privilege granted", "Low", "U0OFADMINS", "T0OLD"),
+            answer("privilege granted", "Medium", "U0OFMEMBERS", "T0OLD"),
+            answer("privilege granted", "High", "U0OFGUESTS", "T0OLD"),
+            answer("privilege granted", "High", "U0OFALL", "E0ORG"),
         ],
         "ekm-and-tokens" => vec![
             answer("encryption keys touched", "Critical", "U0KEYS", "T0OWN"),
@@ -762,6 +828,7 @@ const NO_ACTIONS: &[&str] = &[
     "potential_spam",
     "search_volume",
     "owner_transferred",
+    "account_type_role",
     "session_duration",
     "status_detail",
     "hour_of_day",

@@ -147,7 +147,8 @@ fn of_account_type(row: &Row<'_>, granter: &Granter) -> Severity {
 fn made_just_now(row: &Row<'_>) -> &'static str {
     match row.target_place() {
         _ if !row.last_seen(windows::PLACE_MADE).is_never() => "yes",
-        "new" => "yes",
+        // An organization is not made while it is watched.
+        "new" if row.target_scope() != "organization" => "yes",
         "unknown" => "unknown",
         _ => "no",
     }

@@ -83,7 +83,8 @@ impl<'a> Teller<'a> {
     /// Where somebody usually works.
     fn usual(&mut self, person: &Person) -> Context {
         let mut context = Context::of_person(self.cast, person, self.dice);
-        context.session = Session::Number(person.desktop_session);
+        let is_phone = context.ua == person.mobile_ua;
+        context.session = Session::Number(if is_phone { person.mobile_session } else { person.desktop_session });
         context
     }
 
