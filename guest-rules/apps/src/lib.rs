@@ -154,10 +154,12 @@ fn rated(row: &Row<'_>, rule: Rule, scopes: &Scopes, config: &Config) -> Option<
     }
     let from_new = doubts.iter().any(|doubt| doubt.label == "network_seen_before" && doubt.counts);
     let is_modest = !scopes.is_empty() && tier < scopes::MUCH && !from_new;
-    let is_own = row.details_is_internal_integration() == "true" && tier < scopes::MUCH;
     let severity = match score {
-        // Developers make apps of their own every day.
-        _ if is_modest && is_own && !sees_all && score >= config.medium_score => Severity::Informational,
+        // Developers make apps of their own every day, on the road too.
+        _ if is_own_and_modest(row, scopes, tier) && !sees_all && score >= config.medium_score => match from_new {
+            true => Severity::Low,
+            false => Severity::Informational,
+        },
         // What can't read anything isn't worth more, from where the person always is: developers make such apps every day.
         _ if is_modest && !sees_all && score >= config.medium_score => Severity::Low,
         _ if sees_all || score >= config.high_score => Severity::High,
@@ -173,6 +175,13 @@ fn rated(row: &Row<'_>, rule: Rule, scopes: &Scopes, config: &Config) -> Option<
         .label("tier", tier.to_string())
         .label("score", score.to_string());
     Some(doubts.into_iter().fold(finding, |finding, d| finding.labels([(d.label, d.value)])))
+}
+
+/// An app of the house that can't read anything, and is not let in from a rented server or Tor, where no developer of the house sits.
+fn is_own_and_modest(row: &Row<'_>, scopes: &Scopes, tier: u64) -> bool {
+    let internal = row.details_is_internal_integration() == "true";
+    let rented = matches!(row.context_network_kind(), "hosting" | "tor");
+    internal && !rented && !scopes.is_empty() && tier < scopes::MUCH
 }
 
 /// Nothing that anybody could be harmed by, whoever lets it in: its scopes are given and are none of those that read, rule or pass

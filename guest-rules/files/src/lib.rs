@@ -7,9 +7,11 @@
 mod decoys;
 mod names;
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Severity, Usual, Window};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual, Window};
 
 gridwatch_sdk::module!(detect);
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     let told = match row.action() {
@@ -115,11 +117,16 @@ fn app_downloads(row: &Row<'_>, config: &Config, app: &str) -> Option<Finding> {
     }
     let elsewhere = !row.last_seen(windows::APP_ELSEWHERE_60M).is_never();
     let risky = row.window(windows::APP_RISKY_FILES_60M);
-    let high = elsewhere || risky >= config.risky_files;
+    let severity = match usual {
+        _ if elsewhere || risky >= config.risky_files => Severity::High,
+        // What it did yesterday too is the best guess of what is usual.
+        Usual::Learning if downloads_since_yesterday(row) => Severity::Low,
+        _ => Severity::Medium,
+    };
     let name = first([row.context_app_name(), app, ""]);
     let from = if elsewhere { ", from a network that is new for it" } else { "" };
     let finding = row
-        .finding(rules::APP_DOWNLOADS, if high { Severity::High } else { Severity::Medium })
+        .finding(rules::APP_DOWNLOADS, severity)
         .key(app)
         .title(format!("App {name} downloaded {files} files in an hour{from}"))
         .window(windows::APP_FILES_60M)
@@ -129,6 +136,11 @@ fn app_downloads(row: &Row<'_>, config: &Config, app: &str) -> Option<Finding> {
         .label("network_new", if elsewhere { "yes" } else { "not that is known" })
         .labels([("app", app), ("actor", row.actor_id()), ("address", row.context_ip_address())]);
     Some(finding)
+}
+
+/// The app was seen downloading from this network more than a day ago.
+fn downloads_since_yesterday(row: &Row<'_>) -> bool {
+    matches!(row.first_seen(windows::APP_NETWORKS), Seen::At(since) if since + DAY_MS <= row.time_ms())
 }
 
 /// While what is usual is learned, the floor alone decides: a thief doesn't wait for it.

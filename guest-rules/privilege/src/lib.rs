@@ -88,9 +88,11 @@ fn granted(row: &Row<'_>, config: &Config) -> Option<Finding> {
     Some(with_facts(finding, row, &facts))
 }
 
-/// Nobody has said who grants for a living: some admin is made each week, and far more seldom what rules everything.
+/// Nobody has said who grants for a living: some admin is made each week, mostly by whoever made one before, and far more seldom
+/// what rules everything.
 fn by_reach(row: &Row<'_>) -> Severity {
     match (row.action(), row.target_scope()) {
+        ("role_change_to_admin", _) if is_older(row, windows::GRANTED_BEFORE, DAY_MS) => Severity::Low,
         ("role_change_to_admin", _) => Severity::Medium,
         ("role_assigned" | "permissions_assigned", "workspace") => Severity::Low,
         _ => Severity::High,
@@ -147,8 +149,7 @@ fn of_account_type(row: &Row<'_>, granter: &Granter) -> Severity {
 fn made_just_now(row: &Row<'_>) -> &'static str {
     match row.target_place() {
         _ if !row.last_seen(windows::PLACE_MADE).is_never() => "yes",
-        // An organization is not made while it is watched.
-        "new" if row.target_scope() != "organization" => "yes",
+        "new" => "yes",
         "unknown" => "unknown",
         _ => "no",
     }

@@ -90,7 +90,7 @@ fn guessing(row: &Row<'_>, config: &Config) -> Option<Finding> {
 fn spray(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let address = row.context_ip_address();
     let (tries, span) = fast_spray(row, config).or_else(|| slow_spray(row, config))?;
-    if row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS) {
+    if is_office(row, config) {
         return None;
     }
     let Tries { users, failed, .. } = tries;
@@ -100,6 +100,12 @@ fn spray(row: &Row<'_>, config: &Config) -> Option<Finding> {
         .title(format!("{failed} failed sign-ins of {users} users from {address} in {span}"))
         .label("address", address);
     Some(tries.told_by(finding))
+}
+
+/// An address that the configuration names, or that so many people work behind that their mistakes look like a spray.
+fn is_office(row: &Row<'_>, config: &Config) -> bool {
+    row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS)
+        || row.window(windows::PEOPLE_BY_IP_7D) >= config.office_people
 }
 
 fn fast_spray(row: &Row<'_>, config: &Config) -> Option<(Tries, &'static str)> {
@@ -132,7 +138,7 @@ fn spray_network(row: &Row<'_>, config: &Config) -> Option<Finding> {
             && addresses >= config.spray_network_addresses;
         (enough && tries.have_shape_of_spray(config)).then_some((network, addresses, tries))
     })?;
-    if row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS) {
+    if is_office(row, config) {
         return None;
     }
     let Tries { users, failed, .. } = tries;
@@ -175,7 +181,7 @@ fn spray_success(row: &Row<'_>, config: &Config) -> Option<Finding> {
         Seen::At(_) => return None,
     };
     let by_nobody = row.is_by_nobody();
-    if by_nobody || row.is_in("corporate_egress", fields::CONTEXT_IP_ADDRESS) {
+    if by_nobody || is_office(row, config) {
         return None;
     }
     let address = row.context_ip_address();
