@@ -17,10 +17,9 @@ use gridwatch_core::manifest::{Rule, Severity};
 use gridwatch_core::network::Networks;
 use gridwatch_core::pipeline::Pipeline;
 use gridwatch_core::windows::{MAX_TOTAL_BYTES, WindowSize};
-use gridwatch_detect::{Module, Workers};
+use gridwatch_detect::{Detector, Module};
 use gridwatch_sim::benchmark::{Benchmark, Facts, Label, Labelled};
-use gridwatch_tests::detection::service;
-use gridwatch_tests::labelled::{FROM, events, is_over, is_too_loud, modules, networks, provisioning, rules, tables};
+use gridwatch_tests::labelled::{FROM, events, is_over, is_too_loud, modules, networks, rules, setting};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::process::ExitCode;
 
@@ -224,24 +223,18 @@ struct Seen {
 
 /// Every alert that the modules make of the org. Prints what it cost.
 fn alerts(labelled: &Labelled, modules: Vec<Module>, facts: &Facts, networks: Networks) -> Vec<Seen> {
-    let mut pipeline = Pipeline::new(modules.iter().map(service).collect())
-        .with_networks(networks)
-        .with_provisioning(provisioning(facts))
-        .with_tables(tables(facts));
-    let workers = Workers::start(modules, 2).expect("threads");
+    let mut detector = Detector::new(setting(facts, networks), modules).expect("threads");
     let (mut seen, mut seq, mut entries) = (BTreeMap::new(), 0, events(labelled).peekable());
     while entries.peek().is_some() {
         let batch: Vec<Event> = entries.by_ref().take(BATCH).collect();
         seq = batch.last().map_or(seq, |event| event.seq);
-        let prepared = pipeline.prepare(&batch);
-        let outcomes = workers.evaluate(&prepared.batches).into_iter().map(|e| e.outcome).collect();
-        let concluded = pipeline.conclude(&batch, &prepared, outcomes);
+        let concluded = detector.detect(&batch).concluded;
         if let Some(fault) = concluded.faults.first() {
             println!("  FAULT   {fault:?}");
         }
         concluded.alerts.iter().for_each(|alert| note(&mut seen, alert));
     }
-    weigh(&pipeline, seq);
+    weigh(detector.pipeline(), seq);
     seen.into_values().collect()
 }
 

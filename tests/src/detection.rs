@@ -47,7 +47,7 @@ pub fn event_at(n: u64, after_s: u64, action: &str, actor: &str, details: Value)
 
 /// The batch that one module gets of some events.
 pub fn batch_for(module: &Module, events: &[Event]) -> Arc<Batch> {
-    Pipeline::new(vec![service(module)]).prepare(events).batches[0].clone()
+    Pipeline::new(vec![service(module)]).prepare(events).asked[0].batch.clone()
 }
 
 pub fn service(module: &Module) -> Service {
@@ -63,15 +63,20 @@ pub struct Detection {
 
 impl Detection {
     pub fn start(modules: Vec<Module>, threads: usize) -> Self {
-        let pipeline = Pipeline::new(modules.iter().map(service).collect());
-        Self { pipeline, workers: Workers::start(modules, threads).expect("threads") }
+        let (mut pipeline, mut workers) = (Pipeline::default(), Workers::start(threads).expect("threads"));
+        for module in modules {
+            let added = pipeline.add(service(&module));
+            workers.add(added.service, module);
+        }
+        Self { pipeline, workers }
     }
 
     /// Runs one batch: what came of it, and what each module did.
     pub fn run(&mut self, events: &[Event]) -> (Concluded, Vec<Evaluation>) {
         let prepared = self.pipeline.prepare(events);
-        let evaluations = self.workers.evaluate(&prepared.batches);
-        let outcomes = evaluations.iter().map(|e| e.outcome.clone()).collect();
-        (self.pipeline.conclude(events, &prepared, outcomes), evaluations)
+        let evaluations = self.workers.evaluate(&prepared.asked);
+        let outcomes: Vec<_> = evaluations.iter().map(|(id, e)| (*id, e.outcome.clone())).collect();
+        let concluded = self.pipeline.conclude(events, &prepared, outcomes);
+        (concluded, evaluations.into_iter().map(|(_, evaluation)| evaluation).collect())
     }
 }

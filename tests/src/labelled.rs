@@ -10,7 +10,7 @@ use gridwatch_core::network::Networks;
 use gridwatch_core::own;
 use gridwatch_core::provisioning::Provisioning;
 use gridwatch_core::time::UnixMillis;
-use gridwatch_detect::{Component, Limits, Module};
+use gridwatch_detect::{Component, Limits, Module, Setting};
 use gridwatch_sim::benchmark::{Facts, Labelled};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -48,6 +48,11 @@ pub fn settings(manifest: &Manifest, facts: &Facts) -> Map<String, Value> {
     let asked = |name: &str| manifest.config.get(name).is_some_and(|key| key.kind == ConfigKind::Texts);
     let known = facts.settings().into_iter().filter(|(name, _)| asked(name));
     known.map(|(name, texts)| (name.to_owned(), texts.into())).collect()
+}
+
+/// What an operator would have a detector go by, with two threads.
+pub fn setting(facts: &Facts, networks: Networks) -> Setting {
+    Setting { networks, tables: tables(facts), provisioning: provisioning(facts), threads: 2, ..Setting::default() }
 }
 
 /// Who provisions accounts there.

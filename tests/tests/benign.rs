@@ -8,14 +8,15 @@ use gridwatch_core::cases::Run;
 use gridwatch_core::catalogue;
 use gridwatch_core::event::Event;
 use gridwatch_core::manifest::{Manifest, Severity};
-use gridwatch_core::pipeline::{Outcome, Pipeline, Prepared, Service};
-use gridwatch_detect::Workers;
+use gridwatch_core::pipeline::{Asked, Outcome, Pipeline, Prepared, Service, ServiceId};
+use gridwatch_detect::Detector;
 use gridwatch_sdk::testing::native;
 use gridwatch_sim::benchmark::{Benchmark, Facts};
 use gridwatch_tests::detection::service;
-use gridwatch_tests::labelled::{FROM, events, is_too_loud, modules, networks, provisioning, rules, settings, tables};
+use gridwatch_tests::labelled::{
+    FROM, events, is_too_loud, modules, networks, provisioning, rules, setting, settings, tables,
+};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 const SEED: u64 = 211;
 const BATCH: usize = 512;
@@ -66,12 +67,11 @@ fn ordinary_life_is_quiet_and_the_same_natively_and_as_wasm() {
     let names: BTreeSet<&str> = services.iter().map(|service| service.manifest.name.as_str()).collect();
     assert_eq!(names, natives.keys().map(String::as_str).collect(), "a module without its native twin");
     let rules = rules(services.iter().map(|service| &*service.manifest));
-    let pipeline = || {
-        let pipeline = Pipeline::new(services.clone()).with_networks(networks.clone()).with_tables(tables(facts));
-        pipeline.with_provisioning(provisioning(facts))
-    };
-    let (mut as_wasm, mut as_native) = (pipeline(), pipeline());
-    let workers = Workers::start(modules, 2).expect("threads");
+    let mut as_native = Pipeline::new(services.clone())
+        .with_networks(networks.clone())
+        .with_tables(tables(facts))
+        .with_provisioning(provisioning(facts));
+    let mut as_wasm = Detector::new(setting(facts, networks.clone()), modules).expect("threads");
     let (mut told, mut at_work) = (BTreeMap::new(), BTreeSet::new());
     let mut entries = events(&labelled).peekable();
     while entries.peek().is_some() {
@@ -79,9 +79,7 @@ fn ordinary_life_is_quiet_and_the_same_natively_and_as_wasm() {
         at_work.extend(
             rules.iter().filter(|(_, rule)| batch.iter().any(|event| sees(&rule.actions, event))).map(|(n, _)| n),
         );
-        let prepared = as_wasm.prepare(&batch);
-        let outcomes = workers.evaluate(&prepared.batches).into_iter().map(|e| e.outcome).collect();
-        let wasm = as_wasm.conclude(&batch, &prepared, outcomes);
+        let wasm = as_wasm.detect(&batch).concluded;
         let prepared = as_native.prepare(&batch);
         let outcomes = evaluated(&services, &prepared, &mut natives);
         let native = as_native.conclude(&batch, &prepared, outcomes);
@@ -98,11 +96,16 @@ fn sees(actions: &[String], event: &Event) -> bool {
     actions.iter().any(|pattern| catalogue::pattern_matches(pattern, &event.action))
 }
 
-fn evaluated(services: &[Service], prepared: &Prepared, natives: &mut BTreeMap<String, Run>) -> Vec<Outcome> {
-    let run = |(service, batch): (&Service, &Arc<_>)| {
-        natives.get_mut(&service.manifest.name).map(|run| run(batch)).unwrap_or_default()
+fn evaluated(
+    services: &[Service],
+    prepared: &Prepared,
+    natives: &mut BTreeMap<String, Run>,
+) -> Vec<(ServiceId, Outcome)> {
+    let run = |(service, asked): (&Service, &Asked)| {
+        let outcome = natives.get_mut(&service.manifest.name).map(|run| run(&asked.batch)).unwrap_or_default();
+        (asked.service, outcome)
     };
-    services.iter().zip(&prepared.batches).map(run).collect()
+    services.iter().zip(&prepared.asked).map(run).collect()
 }
 
 /// What is High, and what is louder than it may be. The newest revision of each alert counts.

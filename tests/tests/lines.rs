@@ -3,13 +3,12 @@
 use gridwatch_core::alert::{Actor, Alert, Doer};
 use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
-use gridwatch_core::pipeline::{Pipeline, Service};
 use gridwatch_core::stub::Stub;
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use gridwatch_core::view::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES, Product, RawData, View};
-use gridwatch_detect::Workers;
+use gridwatch_detect::Detector;
 use gridwatch_sim::benchmark::Benchmark;
-use gridwatch_tests::labelled::{FROM, events, modules, networks, tables};
+use gridwatch_tests::labelled::{FROM, events, modules, networks, setting};
 use serde_json::{Map, Value, json};
 use std::cmp::Reverse;
 use std::path::Path;
@@ -46,21 +45,11 @@ fn alerts() -> &'static [Alert] {
     ALERTS.get_or_init(|| {
         let labelled = Benchmark { seed: 7, users: 120, from: FROM, days: 9, stories: true }.run();
         let facts = &labelled.labels.facts;
-        let modules = modules(facts);
-        let service = |module: &gridwatch_detect::Module| Service {
-            manifest: module.manifest.clone(),
-            digest: module.digest.clone(),
-            serves: 0..u64::MAX,
-        };
-        let services = modules.iter().map(service).collect();
-        let mut pipeline = Pipeline::new(services).with_networks(networks(&labelled)).with_tables(tables(facts));
-        let workers = Workers::start(modules, 2).expect("workers");
+        let mut detector = Detector::new(setting(facts, networks(&labelled)), modules(facts)).expect("threads");
         let (mut alerts, mut entries) = (Vec::new(), events(&labelled).peekable());
         while entries.peek().is_some() {
             let batch: Vec<Event> = entries.by_ref().take(512).collect();
-            let prepared = pipeline.prepare(&batch);
-            let outcomes = workers.evaluate(&prepared.batches).into_iter().map(|e| e.outcome).collect();
-            alerts.extend(pipeline.conclude(&batch, &prepared, outcomes).alerts);
+            alerts.extend(detector.detect(&batch).concluded.alerts);
         }
         assert!(alerts.len() > LARGEST, "{}", alerts.len());
         alerts

@@ -176,12 +176,12 @@ impl Case {
         let mut made = Made { sent: Vec::new(), faults: Vec::new(), windows: BTreeMap::new() };
         for events in self.events().chunks(batch_size) {
             let prepared = pipeline.prepare(events);
-            for batch in &prepared.batches {
+            for batch in prepared.asked.iter().map(|asked| &asked.batch) {
                 let values = |row| (0..manifest.windows.len()).map(|window| batch.window_at(window, row)).collect();
                 made.windows.extend(batch.seqs.iter().enumerate().map(|(row, seq)| (*seq, values(row))));
             }
-            let outcomes = prepared.batches.iter().map(|b| if b.rows() == 0 { Outcome::default() } else { run(b) });
-            let outcomes = outcomes.collect();
+            let mut judged = |batch| if Batch::rows(batch) == 0 { Outcome::default() } else { run(batch) };
+            let outcomes: Vec<_> = prepared.asked.iter().map(|a| (a.service, judged(&a.batch))).collect();
             let concluded = pipeline.conclude(events, &prepared, outcomes);
             made.sent.extend(concluded.alerts);
             made.faults.extend(concluded.faults);

@@ -36,12 +36,15 @@ use crate::provisioning::Provisioning;
 use crate::time::UnixSeconds;
 use crate::whose::Whose;
 use crate::zone::Zone;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Is saved by its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Field {
     name: String,
     source: Source,
@@ -300,6 +303,20 @@ impl Source {
 
 /// What makes a count of a field's name.
 const COUNT: &str = "#count";
+
+impl From<Field> for String {
+    fn from(field: Field) -> Self {
+        field.name
+    }
+}
+
+impl TryFrom<String> for Field {
+    type Error = NotAField;
+
+    fn try_from(name: String) -> Result<Self, NotAField> {
+        Self::parse(&name)
+    }
+}
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,6 +14,7 @@ pub mod catalogue;
 pub mod client;
 pub mod conduct;
 pub mod coverage;
+pub mod declared;
 pub mod directory;
 pub mod distinct;
 pub mod drift;

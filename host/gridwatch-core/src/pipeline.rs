@@ -15,6 +15,7 @@ use crate::basis::Basis;
 use crate::batch::{Batch, Scratch, Table};
 use crate::catalogue;
 use crate::conduct::SetAside;
+use crate::declared::Declared;
 use crate::directory::Directory;
 use crate::drift::Unseen;
 use crate::echo::Echoes;
@@ -52,6 +53,26 @@ pub struct Service {
     pub serves: Range<u64>,
 }
 
+/// A module in service, for as long as it is: what it made of a batch comes back under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceId(pub u32);
+
+/// What one module is asked.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub service: ServiceId,
+    pub batch: Arc<Batch>,
+}
+
+/// A module that came into service.
+#[derive(Debug)]
+pub struct Added {
+    pub service: ServiceId,
+    /// Beginnings of the keys of rows that may be saved of its windows, where they were not counted so far: to be given to
+    /// [`Pipeline::load`] before the next events.
+    pub saved: Vec<Vec<u8>>,
+}
+
 /// What a module made of its batch.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
@@ -81,9 +102,9 @@ pub struct Fault {
 /// A batch of events on its way through the modules.
 #[derive(Debug)]
 pub struct Prepared {
-    /// One per module in service, in order; empty where no event is for it.
-    pub batches: Vec<Arc<Batch>>,
-    /// For each module, the event of each row.
+    /// One per module in service; empty where no event is for it.
+    pub asked: Vec<Asked>,
+    /// For each of them, the event of each row.
     rows: Vec<Vec<u32>>,
     /// gridwatch's own alerts, each with the event it is about.
     own: Vec<(usize, Own)>,
@@ -109,7 +130,10 @@ pub struct Concluded {
 
 #[derive(Debug, Default)]
 pub struct Pipeline {
+    /// By name, so that what comes out doesn't depend on who came when.
     services: Vec<InService>,
+    next_service: u32,
+    declared: Declared,
     /// Union of the modules' fields: each is read from an event once.
     fields: Vec<Field>,
     /// Positions of the modules that want an action of Slack's catalogue; emptied when a module comes. Names beyond it have
@@ -130,12 +154,15 @@ pub struct Pipeline {
     folder: Folder,
     risk: Risk,
     scratch: Scratch,
+    /// Rows of windows that nobody declares any more.
+    forgotten: Vec<StateOp>,
     /// Event time at which state was last swept.
     swept: UnixSeconds,
 }
 
 #[derive(Debug)]
 struct InService {
+    id: ServiceId,
     service: Service,
     /// Positions of its fields in the table, and of its windows.
     columns: Vec<usize>,
@@ -150,7 +177,7 @@ const SWEEP_S: u64 = 3_600;
 impl Pipeline {
     pub fn new(services: Vec<Service>) -> Self {
         let mut pipeline = Self::default();
-        services.into_iter().for_each(|service| pipeline.add(service));
+        services.into_iter().for_each(|service| _ = pipeline.add(service));
         pipeline
     }
 
@@ -219,21 +246,48 @@ impl Pipeline {
     }
 
     /// Puts a module into service. Its windows keep what they have counted if name and spec are the same as before.
-    pub fn add(&mut self, service: Service) {
-        self.windows.declare(&service.manifest);
-        let columns = service.manifest.fields.iter().map(|field| self.column(field)).collect();
-        let windows = self.windows.positions(&service.manifest);
-        self.services.push(InService { service, columns, windows });
+    pub fn add(&mut self, service: Service) -> Added {
+        let manifest = service.manifest.clone();
+        self.declared.enter(&manifest.name, &manifest.windows);
+        let saved = self.windows.declare(&manifest.name, &manifest.windows);
+        let id = ServiceId(self.next_service);
+        self.next_service += 1;
+        let columns = manifest.fields.iter().map(|field| self.column(field)).collect();
+        let windows = self.windows.positions(&manifest.name, &manifest.windows);
+        let order = |s: &Service| (s.manifest.name.clone(), s.serves.start);
+        let place = self.services.partition_point(|there| order(&there.service) <= order(&service));
+        self.services.insert(place, InService { id, service, columns, windows });
         self.subscribers.clear();
+        Added { service: id, saved }
+    }
+
+    /// Takes a module out of service. Its windows go on counting, in case it comes back.
+    pub fn retire(&mut self, id: ServiceId) {
+        let Some(at) = self.services.iter().position(|there| there.id == id) else { return };
+        let InService { service, .. } = self.services.remove(at);
+        self.declared.leave(&service.manifest.name, &service.manifest.windows, self.windows.newest());
+        self.subscribers.clear();
+    }
+
+    /// Ends a module's service: from this sequence number on it is asked about nothing.
+    pub fn serve_until(&mut self, id: ServiceId, end: u64) {
+        if let Some(there) = self.services.iter_mut().find(|there| there.id == id) {
+            there.service.serves.end = end;
+        }
     }
 
     pub fn services(&self) -> impl Iterator<Item = &Service> {
         self.services.iter().map(|s| &s.service)
     }
 
-    /// Puts a saved state row back; all of them are given once, at start.
+    /// Puts a saved state row back; all of them are given once, at start, in the order of their keys.
     pub fn load(&mut self, key: &[u8], value: &[u8]) {
         match key.first() {
+            Some(&state::DECLARED) => {
+                if let Some((module, windows)) = self.declared.load(key, value) {
+                    self.windows.declare(module, windows);
+                }
+            }
             Some(&state::WINDOWS) => self.windows.load(key, value),
             Some(&state::DIRECTORY | &state::HOME) => self.directory.load(key, value),
             Some(&state::ORGANIZATION) => self.organization.load(value),
@@ -283,11 +337,11 @@ impl Pipeline {
                 }
             }
         }
-        let batches = self.services.iter().zip(&rows).zip(values).map(|((module, rows), windows)| {
-            Arc::new(Batch { windows: windows.concat(), ..table.project(rows, &module.columns, &mut self.scratch) })
+        let asked = self.services.iter().zip(&rows).zip(values).map(|((module, rows), windows)| {
+            let batch = Batch { windows: windows.concat(), ..table.project(rows, &module.columns, &mut self.scratch) };
+            Asked { service: module.id, batch: Arc::new(batch) }
         });
-        let batches = batches.collect();
-        Prepared { batches, rows, own }
+        Prepared { asked: asked.collect(), rows, own }
     }
 
     /// Learns what an event says of people and actions, and has gridwatch's own to say about it.
@@ -304,11 +358,17 @@ impl Pipeline {
         own
     }
 
-    /// Checks and folds what the modules said, one outcome per batch, in the same order.
-    pub fn conclude(&mut self, events: &[Event], prepared: &Prepared, outcomes: Vec<Outcome>) -> Concluded {
+    /// Checks and folds what the modules said. Nobody may come or go between the two.
+    pub fn conclude(
+        &mut self,
+        events: &[Event],
+        prepared: &Prepared,
+        outcomes: impl IntoIterator<Item = (ServiceId, Outcome)>,
+    ) -> Concluded {
         let mut concluded = Concluded::default();
         let (mut findings, mut own) = (Vec::new(), prepared.own.clone());
-        for (i, outcome) in outcomes.into_iter().enumerate() {
+        for (id, outcome) in outcomes {
+            let Some(i) = self.services.iter().position(|there| there.id == id) else { continue };
             let set_aside = outcome.set_aside.as_ref();
             let set_aside = set_aside.and_then(|set_aside| self.set_aside(i, events, prepared, set_aside));
             own.extend(set_aside.map(|(at, alert)| (at, Own::Each(alert))));
@@ -424,7 +484,7 @@ impl Pipeline {
         faults.extend(outcome.dead.into_iter().map(|dead| fault(dead.row, dead.reason)));
         for raw in outcome.findings {
             let row = raw.row;
-            match raw.check(&prepared.batches[module], manifest, |row| events[rows[row] as usize].action.clone()) {
+            match raw.check(&prepared.asked[module].batch, manifest, |row| events[rows[row] as usize].action.clone()) {
                 Ok(finding) => findings.push((rows[finding.row] as usize, module, finding)),
                 Err(lie) => faults.push(fault(row, lie.to_string())),
             }
@@ -454,7 +514,7 @@ impl Pipeline {
         let reading = Reading::of(event, &self.directory, &self.networks)
             .with_provisioning(&self.provisioning)
             .with_zone(&self.zone);
-        let basis = Basis::of(&finding, &reading, &service.manifest, &prepared.batches[module], &self.tables);
+        let basis = Basis::of(&finding, &reading, &service.manifest, &prepared.asked[module].batch, &self.tables);
         let mut evidence: Vec<Arc<Stub>> = finding
             .windows
             .iter()
@@ -559,6 +619,13 @@ impl Pipeline {
         if newest >= self.swept.plus(SWEEP_S) {
             self.swept = newest;
             self.windows.expire();
+            if self.declared.expire(newest) {
+                self.forgotten.extend(self.windows.keep_only(self.declared.windows()));
+                for there in &mut self.services {
+                    let manifest = &there.service.manifest;
+                    there.windows = self.windows.positions(&manifest.name, &manifest.windows);
+                }
+            }
             self.folder.expire(newest);
             self.risk.expire(newest);
         }
@@ -566,6 +633,8 @@ impl Pipeline {
 
     fn take_changes(&mut self) -> Vec<StateOp> {
         let mut changes = self.windows.take_changes();
+        changes.append(&mut self.forgotten);
+        changes.extend(self.declared.take_changes());
         changes.extend(self.directory.take_changes());
         changes.extend(self.organization.take_changes());
         changes.extend(self.memory.take_changes());
@@ -630,7 +699,8 @@ mod tests {
         let prepared = pipeline.prepare(events);
         let finding = |row| RawFinding { row, severity: 2, dedup_key: "WRESP".into(), ..RawFinding::default() };
         let findings = (0..events.len() as u32).map(finding).collect();
-        pipeline.conclude(events, &prepared, vec![Outcome { findings, ..Outcome::default() }]).alerts
+        let outcome = Outcome { findings, ..Outcome::default() };
+        pipeline.conclude(events, &prepared, [(prepared.asked[0].service, outcome)]).alerts
     }
 
     fn responded(target: &str) -> Echoes {

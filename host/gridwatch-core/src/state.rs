@@ -10,6 +10,8 @@ pub struct StateOp {
     pub value: Option<Vec<u8>>,
 }
 
+/// Prefix of what modules have declared. Its rows come before those of the windows.
+pub const DECLARED: u8 = b'm';
 /// Prefix of window rows.
 pub const WINDOWS: u8 = b'w';
 /// Prefix of directory rows.

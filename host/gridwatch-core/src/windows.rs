@@ -37,12 +37,13 @@ mod travel;
 use crate::catalogue;
 use crate::event::Event;
 use crate::field::{Field, Reading, WindowKey};
-use crate::manifest::{Manifest, WindowKind, WindowSpec};
+use crate::manifest::{WindowKind, WindowSpec};
 use crate::state::{StateOp, WINDOWS};
 use crate::stub::Stub;
 use crate::time::UnixSeconds;
+use row::SlotId;
 use slot::Slot;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Value of a first- or last-seen window: no matching event before this one.
@@ -174,18 +175,39 @@ impl Keys {
 }
 
 impl Windows {
-    /// Adds a module's windows. Windows already there (same module name and spec) keep their counts.
-    pub fn declare(&mut self, manifest: &Manifest) {
-        let mut positions = Vec::new();
-        for (spec, id) in manifest.windows.iter().zip(row::slot_ids(manifest)) {
+    /// Adds a module's windows. Windows already there (same module name and spec) keep their counts. Returns the beginnings of the
+    /// keys under which rows of the others may have been saved: they are to be put back before anything is fed.
+    pub fn declare(&mut self, module: &str, specs: &[WindowSpec]) -> Vec<Vec<u8>> {
+        let (mut positions, mut new) = (Vec::new(), Vec::new());
+        for (spec, id) in specs.iter().zip(row::slot_ids(module, specs)) {
             let position = self.slots.iter().position(|slot| slot.id == id).unwrap_or_else(|| {
-                self.slots.push(Slot::new(id, &manifest.name, at_positions(spec, &positions), &mut self.keys));
+                self.slots.push(Slot::new(id, module, at_positions(spec, &positions), &mut self.keys));
+                new.push([&[WINDOWS][..], &id].concat());
                 self.slots.len() - 1
             });
             positions.push(position);
         }
         self.routes.clear();
         self.unstarted = true;
+        new
+    }
+
+    /// Forgets every window but those of these modules, for good: the rows to delete.
+    pub fn keep_only<'m>(&mut self, modules: impl Iterator<Item = (&'m str, &'m [WindowSpec])>) -> Vec<StateOp> {
+        let wanted: HashSet<SlotId> = modules.flat_map(|(module, specs)| row::slot_ids(module, specs)).collect();
+        let slots = std::mem::take(&mut self.slots);
+        let (mut moved, mut gone) = (Vec::with_capacity(slots.len()), Vec::new());
+        for mut slot in slots {
+            moved.push(self.slots.len());
+            match wanted.contains(&slot.id) {
+                true => self.slots.push(slot),
+                false => gone.extend(slot.forget()),
+            }
+        }
+        // Whatever refers to a window is kept together with it.
+        self.slots.iter_mut().for_each(|slot| slot.spec = at_positions(&slot.spec, &moved));
+        self.routes.clear();
+        gone
     }
 
     /// Sets the bound of all windows together.
@@ -194,9 +216,9 @@ impl Windows {
     }
 
     /// Positions of a module's windows here, in the manifest's order.
-    pub fn positions(&self, manifest: &Manifest) -> Vec<usize> {
+    pub fn positions(&self, module: &str, specs: &[WindowSpec]) -> Vec<usize> {
         let position = |id| self.slots.iter().position(|slot| slot.id == id);
-        row::slot_ids(manifest).into_iter().filter_map(position).collect()
+        row::slot_ids(module, specs).into_iter().filter_map(position).collect()
     }
 
     /// Feeds one event to every window it matches. Call before reading its values.
@@ -315,6 +337,11 @@ impl Windows {
         }
         routes
     }
+}
+
+/// Tells a module's windows from all others: who declared them, and what exactly each counts.
+pub fn identities(module: &str, specs: &[WindowSpec]) -> Vec<u8> {
+    row::slot_ids(module, specs).concat()
 }
 
 /// An event and what windows go by when they look at it.

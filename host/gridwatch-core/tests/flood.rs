@@ -71,7 +71,7 @@ fn made_up(n: u64, time: u64) -> Event {
 /// Takes events in as the host does, with modules that find nothing.
 fn take_in(pipeline: &mut Pipeline, events: &[Event]) {
     let prepared = pipeline.prepare(events);
-    let silent = prepared.batches.iter().map(|_| Outcome::default()).collect();
+    let silent = prepared.asked.iter().map(|asked| (asked.service, Outcome::default()));
     assert!(pipeline.conclude(events, &prepared, silent).faults.is_empty());
 }
 

@@ -5,6 +5,7 @@
 //!                ─► engine    (compiled once, kept in a cache of our own making)
 //!                ─► module    (a warm instance; a batch in, findings out; limits, renewal, bisection)
 //!                ─► workers   (own threads, so that a module that spins stops nobody else)
+//!                ─► detector  (modules that come and go, with the pipeline before and behind them)
 //! ```
 //!
 //! A module can hurt only itself: no ambient authority, bounded time, memory, stack and output. A trap costs one
@@ -15,7 +16,9 @@
 
 pub mod cache;
 pub mod component;
+pub mod detector;
 pub mod engine;
+pub mod kept;
 pub mod limits;
 pub mod module;
 pub mod workers;
@@ -24,6 +27,7 @@ mod host;
 mod tail;
 
 pub use component::{Component, Refused};
+pub use detector::{Detected, Detector, Setting};
 pub use engine::Engine;
 pub use limits::Limits;
 pub use module::{Evaluation, Module};

@@ -7,7 +7,8 @@ use crate::component::{Component, Refused};
 use crate::engine::{Engine, TICK_MS};
 use crate::host::bindings::exports::gridwatch::detect::rules;
 use crate::host::bindings::gridwatch::detect::types;
-use crate::host::{Call, Dict, Guest, Item, Kv, Lines, bindings};
+use crate::host::{Call, Dict, Guest, Kv, Lines, bindings};
+use crate::kept::Kept;
 use crate::limits::Limits;
 use gridwatch_core::batch::Batch;
 use gridwatch_core::conduct::{Conduct, SetAside, Why};
@@ -15,7 +16,7 @@ use gridwatch_core::finding::{RawFinding, clean};
 use gridwatch_core::lookup::Tables;
 use gridwatch_core::manifest::{Grant, Manifest};
 use gridwatch_core::pipeline::{DeadRow, Outcome};
-use gridwatch_core::state::{KV, StateOp};
+use gridwatch_core::state::StateOp;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -146,14 +147,14 @@ impl Module {
         Ok(module)
     }
 
-    /// Puts back one saved row of its key-value state.
-    pub fn load_state(&mut self, key: &[u8], value: &[u8]) {
-        let prefix = self.kv_row("");
-        let key = key.strip_prefix(&prefix[..]).and_then(|k| std::str::from_utf8(k).ok());
-        if let (Some(key), Some((expires, value))) = (key, value.split_first_chunk::<8>()) {
-            self.kv.bytes += key.len() + value.len();
-            self.kv.items.insert(key.into(), Item { value: value.to_vec(), expires_ms: u64::from_be_bytes(*expires) });
-        }
+    /// Gives it the state that it has kept.
+    pub fn keep(&mut self, kept: Kept) {
+        self.kv = kept.0;
+    }
+
+    /// What the next version is to have.
+    pub fn into_kept(self) -> Kept {
+        Kept(self.kv)
     }
 
     /// Runs a batch. Total: an event that the module can't get over is alone in `dead`, everything else was evaluated. Unless it
@@ -352,7 +353,7 @@ impl Module {
         let mut changes = Vec::with_capacity(writes.len());
         for (key, item) in writes {
             let row = [&item.expires_ms.to_be_bytes()[..], &item.value].concat();
-            changes.push(StateOp { key: self.kv_row(&key), value: Some(row) });
+            changes.push(StateOp { key: Kept::row(&self.name, &key), value: Some(row) });
             self.kv.bytes += key.len() + item.value.len();
             if let Some(old) = self.kv.items.insert(key.clone(), item) {
                 self.kv.bytes -= key.len() + old.value.len();
@@ -363,13 +364,9 @@ impl Module {
             if let Some(old) = self.kv.items.remove(&key) {
                 self.kv.bytes -= key.len() + old.value.len();
             }
-            changes.push(StateOp::delete(self.kv_row(&key)));
+            changes.push(StateOp::delete(Kept::row(&self.name, &key)));
         }
         changes
-    }
-
-    fn kv_row(&self, key: &str) -> Vec<u8> {
-        [&[KV], self.name.as_bytes(), &[0], key.as_bytes()].concat()
     }
 }
 

@@ -1,11 +1,13 @@
 //! Worker threads: each module lives on one of them, so one that takes its time holds up only its neighbours there.
 
 use crate::engine::THREAD_STACK;
+use crate::kept::Kept;
 use crate::module::{Evaluation, Module};
 use gridwatch_core::batch::Batch;
-use gridwatch_core::state::KV;
+use gridwatch_core::pipeline::{Asked, ServiceId};
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 /// Jobs waiting for a worker. Evaluation is one batch at a time, so more than a module each never waits.
@@ -15,8 +17,8 @@ const QUEUE: usize = 256;
 #[derive(Debug)]
 pub struct Workers {
     threads: Vec<Worker>,
-    /// Worker of each module, in the order they were given.
-    home: Vec<usize>,
+    /// Worker of each module.
+    home: HashMap<ServiceId, usize>,
 }
 
 #[derive(Debug)]
@@ -25,57 +27,99 @@ struct Worker {
     thread: Option<JoinHandle<()>>,
 }
 
-struct Job {
-    module: usize,
-    batch: Arc<Batch>,
-    answer: std::sync::mpsc::Sender<(usize, Evaluation)>,
+enum Job {
+    Take { id: ServiceId, module: Box<Module> },
+    Evaluate { id: ServiceId, batch: Arc<Batch>, answer: Sender<(ServiceId, Evaluation)> },
+    Keep { id: ServiceId, kept: Kept },
+    GiveBack { id: ServiceId, answer: Sender<Box<Module>> },
 }
 
 impl Workers {
-    /// At most `threads` threads; fewer if there are fewer modules.
-    pub fn start(modules: Vec<Module>, threads: usize) -> std::io::Result<Self> {
-        let threads = threads.clamp(1, modules.len().max(1));
-        let home: Vec<usize> = (0..modules.len()).map(|module| module % threads).collect();
-        let mut shares: Vec<Vec<(usize, Module)>> = (0..threads).map(|_| Vec::new()).collect();
-        for (at, module) in modules.into_iter().enumerate() {
-            shares[home[at]].push((at, module));
+    /// As many threads, at least one. They cost little where there are fewer modules.
+    pub fn start(threads: usize) -> std::io::Result<Self> {
+        let threads = (0..threads.max(1)).map(Worker::start).collect::<Result<_, _>>()?;
+        Ok(Self { threads, home: HashMap::new() })
+    }
+
+    /// Gives a module to the thread that has fewest.
+    pub fn add(&mut self, id: ServiceId, module: Module) {
+        let load = |at: &usize| self.home.values().filter(|home| *home == at).count();
+        let home = (0..self.threads.len()).min_by_key(load).unwrap_or_default();
+        self.home.insert(id, home);
+        self.threads[home].send(Job::Take { id, module: Box::new(module) });
+    }
+
+    /// Gives a module the state that was kept for it.
+    pub fn keep(&mut self, id: ServiceId, kept: Kept) {
+        if let Some(home) = self.home.get(&id) {
+            self.threads[*home].send(Job::Keep { id, kept });
         }
-        let threads = shares.into_iter().enumerate().map(|(at, share)| Worker::start(at, share));
-        Ok(Self { threads: threads.collect::<Result<_, _>>()?, home })
+    }
+
+    /// Takes a module back. `None` if its thread has ended (a panic in the host's own code), and the module with it.
+    pub fn retire(&mut self, id: ServiceId) -> Option<Module> {
+        let home = self.home.remove(&id)?;
+        let (answer, answers) = channel();
+        self.threads[home].send(Job::GiveBack { id, answer });
+        answers.recv().ok().map(|module| *module)
     }
 
     /// Runs every batch on its module and waits for all: one evaluation per batch, in order. Empty batches cost nothing.
-    /// Where a thread has ended (a panic in the host's own code), the rows are dead-lettered rather than lost in silence.
-    pub fn evaluate(&self, batches: &[Arc<Batch>]) -> Vec<Evaluation> {
+    /// Where a thread has ended, the rows are dead-lettered rather than lost in silence.
+    pub fn evaluate(&self, asked: &[Asked]) -> Vec<(ServiceId, Evaluation)> {
         let (answer, answers) = channel();
-        let mut evaluations: Vec<Option<Evaluation>> = batches.iter().map(|_| None).collect();
-        for (module, batch) in batches.iter().enumerate().filter(|(_, batch)| batch.rows() > 0) {
-            let job = Job { module, batch: batch.clone(), answer: answer.clone() };
-            if let Some(jobs) = &self.threads[self.home[module]].jobs {
-                let _ = jobs.send(job);
+        for Asked { service, batch } in asked.iter().filter(|asked| asked.batch.rows() > 0) {
+            if let Some(home) = self.home.get(service) {
+                let job = Job::Evaluate { id: *service, batch: batch.clone(), answer: answer.clone() };
+                self.threads[*home].send(job);
             }
         }
         drop(answer);
-        for (module, evaluation) in answers {
-            evaluations[module] = Some(evaluation);
-        }
-        let lost = |batch: &Arc<Batch>| Evaluation::all_dead(batch.rows(), "the thread of its module has ended");
-        evaluations.into_iter().zip(batches).map(|(done, batch)| done.unwrap_or_else(|| lost(batch))).collect()
+        let mut evaluations: HashMap<ServiceId, Evaluation> = answers.into_iter().collect();
+        let lost = |batch: &Batch| Evaluation::all_dead(batch.rows(), "the thread of its module has ended");
+        let of = |asked: &Asked| {
+            let done = evaluations.remove(&asked.service);
+            (asked.service, done.unwrap_or_else(|| lost(&asked.batch)))
+        };
+        asked.iter().map(of).collect()
     }
 }
 
 impl Worker {
-    fn start(at: usize, mut modules: Vec<(usize, Module)>) -> std::io::Result<Self> {
+    fn start(at: usize) -> std::io::Result<Self> {
         let (jobs, inbox): (_, Receiver<Job>) = sync_channel(QUEUE);
         let run = move || {
+            let mut modules: HashMap<ServiceId, Box<Module>> = HashMap::new();
             for job in inbox {
-                if let Some((_, module)) = modules.iter_mut().find(|(index, _)| *index == job.module) {
-                    let _ = job.answer.send((job.module, module.evaluate(&job.batch)));
+                match job {
+                    Job::Take { id, module } => _ = modules.insert(id, module),
+                    Job::Evaluate { id, batch, answer } => {
+                        if let Some(module) = modules.get_mut(&id) {
+                            let _ = answer.send((id, module.evaluate(&batch)));
+                        }
+                    }
+                    Job::Keep { id, kept } => {
+                        if let Some(module) = modules.get_mut(&id) {
+                            module.keep(kept);
+                        }
+                    }
+                    Job::GiveBack { id, answer } => {
+                        if let Some(module) = modules.remove(&id) {
+                            let _ = answer.send(module);
+                        }
+                    }
                 }
             }
         };
         let thread = std::thread::Builder::new().name(format!("modules-{at}")).stack_size(THREAD_STACK).spawn(run)?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// What a thread that has ended doesn't take is missing from the answers.
+    fn send(&self, job: Job) {
+        if let Some(jobs) = &self.jobs {
+            let _ = jobs.send(job);
+        }
     }
 }
 
@@ -86,9 +130,4 @@ impl Drop for Worker {
             let _ = thread.join();
         }
     }
-}
-
-/// Is this a row of some module's own state?
-pub fn is_module_state(key: &[u8]) -> bool {
-    key.first() == Some(&KV)
 }

@@ -13,11 +13,10 @@ use gridwatch_core::echo::Echoes;
 use gridwatch_core::lookup::Tables;
 use gridwatch_core::manifest::{Grant, Manifest};
 use gridwatch_core::network::Networks;
-use gridwatch_core::pipeline::{Pipeline, Service};
 use gridwatch_core::provisioning::Provisioning;
 use gridwatch_core::risk::Bar;
 use gridwatch_core::zone::Zone;
-use gridwatch_detect::{Engine, Limits, Module, Refused};
+use gridwatch_detect::{Engine, Limits, Module, Refused, Setting};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -127,9 +126,24 @@ impl Wanted {
     }
 
     /// What the responder has done, whose echoes were suppressed live.
-    pub fn echoes(&self) -> Result<Echoes> {
+    fn echoes(&self) -> Result<Echoes> {
         let Some(mut journal) = self.responses.clone().map(Follower::new) else { return Ok(Echoes::default()) };
         Ok(journal.news()?.cloned().unwrap_or_default())
+    }
+
+    /// What a detector goes by beside its modules: all that is configured, without exceptions.
+    pub fn setting(&self) -> Result<Setting> {
+        Ok(Setting {
+            networks: self.networks.clone(),
+            tables: self.tables.clone(),
+            provisioning: self.provisioning.clone(),
+            zone: self.zone.clone(),
+            risk: self.risk,
+            state_max_bytes: self.state_max_bytes,
+            echoes: self.echoes()?,
+            threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
+            ..Setting::default()
+        })
     }
 
     pub fn in_dir(dir: &Path) -> Self {
@@ -220,10 +234,4 @@ pub fn manifests(dir: &Path) -> Result<Vec<Manifest>> {
     }
     let sound = serving.values().map(|served| &served.component.manifest);
     Err(Unusable { problems, sound: sound.map(|m| format!("{}@{}", m.name, m.version)).collect() }.into())
-}
-
-/// A pipeline that serves these modules from the first event on.
-pub fn pipeline(modules: &[Module], networks: Networks, tables: Tables) -> Pipeline {
-    let service = |m: &Module| Service { manifest: m.manifest.clone(), digest: m.digest.clone(), serves: 0..u64::MAX };
-    Pipeline::new(modules.iter().map(service).collect()).with_networks(networks).with_tables(tables)
 }

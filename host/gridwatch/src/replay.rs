@@ -7,10 +7,10 @@ pub mod diff;
 use crate::alerts::Filter;
 use crate::archive::{self, ArchiveRecord};
 use crate::clock;
-use crate::detect::{Detected, detect, log_faults};
+use crate::detect::log_faults;
 use crate::exceptions::Live;
 use crate::input::{Entries, Events, Given, Report};
-use crate::modules::{Wanted, pipeline};
+use crate::modules::Wanted;
 use crate::record::PRODUCT;
 use crate::show;
 use anyhow::Result;
@@ -20,10 +20,9 @@ use gridwatch_core::entry::{Entry, Versions};
 use gridwatch_core::event::{Event, Sight};
 use gridwatch_core::exception::Exceptions;
 use gridwatch_core::manifest::Severity;
-use gridwatch_core::pipeline::Pipeline;
 use gridwatch_core::time::UnixSeconds;
 use gridwatch_core::view::{DEFAULT_MAX_BYTES, RawData, View};
-use gridwatch_detect::{Module, Workers};
+use gridwatch_detect::{Detected, Detector, Module, Setting};
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -165,21 +164,12 @@ impl Replay<'_> {
         tell: &mut dyn FnMut(&Alert) -> Result<()>,
     ) -> Result<Ran> {
         let modules = wanted.load()?;
-        let mut pipeline: Pipeline = pipeline(&modules, wanted.networks.clone(), wanted.tables.clone())
-            .with_provisioning(wanted.provisioning.clone())
-            .with_risk(wanted.risk)
-            .with_zone(wanted.zone.clone());
-        if let Some(bytes) = wanted.state_max_bytes {
-            pipeline = pipeline.with_state_max(bytes);
-        }
         let exceptions = match exceptions {
             Some(exceptions) => exceptions,
             None => Live::open(wanted, &modules, clock::now())?.in_force(),
         };
-        pipeline.except(exceptions.clone());
-        pipeline.set_echoes(wanted.echoes()?);
         let troubles = Troubles::of(&modules);
-        let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
+        let mut detector = Detector::new(Setting { exceptions: exceptions.clone(), ..wanted.setting()? }, modules)?;
         let mut ran = Ran { exceptions, report: self.source.report(), troubles, alerts: BTreeMap::new() };
         let mut events = self.source.events()?;
         loop {
@@ -190,9 +180,9 @@ impl Replay<'_> {
                 }
                 return Ok(ran);
             }
-            pipeline.place(&mut events);
+            detector.pipeline().place(&mut events);
             ran.count(self.source, &events);
-            let detected = detect(&mut pipeline, &workers, &events);
+            let detected = detector.detect(&events);
             log_faults(&detected.concluded.faults);
             ran.troubles.follow(&detected);
             for alert in detected.concluded.alerts.iter().filter(|alert| self.filter.takes(alert)) {
@@ -243,9 +233,11 @@ impl Troubles {
     }
 
     fn follow(&mut self, detected: &Detected) {
-        for (trouble, behaved) in self.0.iter_mut().zip(&detected.behaved) {
-            trouble.unjudged += behaved.unjudged;
-            trouble.is_set_aside |= behaved.set_aside.is_some();
+        for behaved in &detected.behaved {
+            if let Some(trouble) = self.0.iter_mut().find(|trouble| trouble.name == behaved.module) {
+                trouble.unjudged += behaved.unjudged;
+                trouble.is_set_aside |= behaved.set_aside.is_some();
+            }
         }
         for fault in &detected.concluded.faults {
             if let Some(trouble) = self.0.iter_mut().find(|trouble| trouble.name == fault.module) {

@@ -22,7 +22,7 @@ use crate::exceptions::{self, Live};
 use crate::health;
 use crate::history::{HISTORY, History};
 use crate::lifetime::Lifetime;
-use crate::modules::{self, Wanted, pipeline};
+use crate::modules::{self, Wanted};
 use crate::opening::{self, NUMBER_GAP};
 use crate::poll::Poller;
 use crate::record::Form;
@@ -36,10 +36,9 @@ use crate::status::{Board, Catalogue, HowEnded, ModuleStatus, Phase, SinkStatus,
 use crate::store::{Store, damage};
 use anyhow::{Context, Result};
 use gridwatch_core::alert::Alert;
-use gridwatch_core::pipeline::Pipeline;
 use gridwatch_core::poll::{Lane, LateHistogram, Machine, PollConfig, PollSettings};
 use gridwatch_core::time::UnixSeconds;
-use gridwatch_detect::{Module, Workers};
+use gridwatch_detect::{Detector, Module, Setting};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -204,7 +203,7 @@ async fn work(config: Config, until: Until, orders: Orders, observe: Observe, li
     life.doing("reading what the rules remember");
     let poller = poller(&shared, &modules, until)?;
     let reading = poller.begins();
-    let detector = Detector::new(&shared, modules)?;
+    let (detector, answers) = detector(&shared, &wanted, modules)?;
     life.doing("opening the sinks");
     let targets = targets(&shared)?;
     say_start(&shared, &reading);
@@ -215,7 +214,7 @@ async fn work(config: Config, until: Until, orders: Orders, observe: Observe, li
     let failed = Arc::new(failed);
     let detecting = {
         let (shared, polled) = (shared.clone(), polled.clone());
-        stage("detect", failed.clone(), move || detector.run(&shared, &polled))?
+        stage("detect", failed.clone(), move || detect::run(&shared, detector, answers, &polled))?
     };
     let delivering = targets
         .into_iter()
@@ -339,38 +338,22 @@ fn poller(shared: &Arc<Shared>, modules: &[Module], until: Until) -> Result<Poll
     Ok(Poller::new(Machine::start(config), LateHistogram::default(), client, shared.clone(), goal))
 }
 
-/// Pipeline and modules with what they remember.
-struct Detector {
-    pipeline: Pipeline,
-    workers: Workers,
-    answers: Answers,
-}
-
-impl Detector {
-    fn new(shared: &Shared, mut modules: Vec<Module>) -> Result<Self> {
-        let mut pipeline = pipeline(&modules, shared.lists.networks(), shared.lists.tables.clone())
-            .with_state_max(shared.config.detect.state_max_bytes as usize)
-            .with_provisioning(shared.config.provisioning.clone())
-            .with_risk(shared.config.detect.risk)
-            .with_zone(shared.config.detect.zone.clone());
-        let mut answers = Answers::new(shared.config.asking.as_ref())?;
-        for row in shared.store.rule_state() {
-            let (key, value) = row?;
-            if Answers::is_state(&key) {
-                answers.load(&key, &value);
-            } else if gridwatch_detect::workers::is_module_state(&key) {
-                modules.iter_mut().for_each(|module| module.load_state(&key, &value));
-            } else {
-                pipeline.load(&key, &value);
-            }
+/// The modules in service, with what they and the answers remember.
+fn detector(shared: &Shared, wanted: &Wanted, modules: Vec<Module>) -> Result<(Detector, Answers)> {
+    let setting =
+        Setting { threads: shared.config.detect.threads, networks: shared.lists.networks(), ..wanted.setting()? };
+    let mut detector = Detector::new(setting, modules)?;
+    let mut answers = Answers::new(shared.config.asking.as_ref())?;
+    for row in shared.store.rule_state() {
+        let (key, value) = row?;
+        match Answers::is_state(&key) {
+            true => answers.load(&key, &value),
+            false => detector.load(&key, &value),
         }
-        shared.board.update(|status| status.detect.unseen = detect::unseen(&pipeline));
-        Ok(Self { pipeline, workers: Workers::start(modules, shared.config.detect.threads)?, answers })
     }
-
-    fn run(self, shared: &Shared, polled: &Arc<AtomicBool>) -> Result<()> {
-        detect::run(shared, self.pipeline, &self.workers, self.answers, polled)
-    }
+    detector.loaded();
+    shared.board.update(|status| status.detect.unseen = detect::unseen(detector.pipeline()));
+    Ok((detector, answers))
 }
 
 fn targets(shared: &Shared) -> Result<Vec<(String, Target)>> {

@@ -5,13 +5,13 @@
 use crate::bell::Bell;
 use crate::checkpoint::replace;
 use crate::clock;
-use crate::detect::Behaved;
 use crate::drift::Checked;
 use crate::progress::{Pace, Progress};
 use gridwatch_core::conduct::{SetAside, Why};
 use gridwatch_core::pipeline::Fault;
 use gridwatch_core::poll::{Lane, LateHistogram, PollState};
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
+use gridwatch_detect::detector::Behaved;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

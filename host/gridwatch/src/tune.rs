@@ -27,7 +27,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use sweep::{Quiet, Sweep};
+use sweep::Sweep;
 
 const DAY_S: u64 = 86_400;
 /// Actors and apps named of each rule.
@@ -156,10 +156,7 @@ pub fn run(options: &Options) -> Result<u8> {
     let period = Period { from, to: now.seconds(), users: seen.map(|seen| seen.actors.len() as u64) };
     let hid = hid(&alerts, &exceptions, now.seconds());
     let sweeps = match (&options.rule, archive) {
-        (Some(rule), Some(dir)) => {
-            let quiet = Quiet { exceptions: &exceptions, echoes: &wanted.echoes()? };
-            Some(sweep::sweeps(rule, &wanted, &quiet, dir, &period)?)
-        }
+        (Some(rule), Some(dir)) => Some(sweep::sweeps(rule, &wanted, &exceptions, dir, &period)?),
         (Some(_), None) => bail!("there is no archive to try out thresholds on\nhint: `enabled = true` in [archive]"),
         (None, _) => None,
     };

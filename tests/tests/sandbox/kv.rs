@@ -4,6 +4,7 @@ use super::{dead, evaluate, misbehave, titles};
 use gridwatch_core::event::Event;
 use gridwatch_core::state::StateOp;
 use gridwatch_core::windows::LATE_S;
+use gridwatch_detect::kept::Kept;
 use gridwatch_detect::{Limits, Module};
 use gridwatch_tests::detection::{asks, event_at, signs_in};
 use serde_json::json;
@@ -41,19 +42,22 @@ fn writes_of_a_failed_call_are_dropped_and_of_good_ones_kept() {
 }
 
 #[test]
-fn state_comes_back_after_a_restart_and_belongs_to_its_module() {
+fn state_comes_back_after_a_restart_and_goes_from_version_to_version() {
     let mut module = misbehave(&Limits::default());
     let changes = evaluate(&mut module, &[by(1, "A", "kv-write", 10), by(2, "B", "kv-write", 0)]).changes;
-    let mut again = misbehave(&Limits::default());
-    let mut stranger = misbehave(&Limits::default());
+    let (mut again, mut next) = (misbehave(&Limits::default()), misbehave(&Limits::default()));
+    let mut kept = Kept::default();
     for StateOp { key, value } in changes {
-        let value = value.expect("a write");
-        again.load_state(&key, &value);
+        kept.load(&key, &value.expect("a write"));
+        assert_eq!(Kept::module_of(&key), Some("misbehave"));
         let of_another = String::from_utf8(key).expect("text").replace("misbehave", "other");
-        stranger.load_state(of_another.as_bytes(), &value);
+        assert_eq!(Kept::module_of(of_another.as_bytes()), Some("other"));
     }
-    assert_eq!(["A", "B", "C"].map(|who| read(&mut again, who)), ["10 bytes", "0 bytes", "nothing"]);
-    assert_eq!(read(&mut stranger, "A"), "nothing");
+    again.keep(kept);
+    let found = ["10 bytes", "0 bytes", "nothing"];
+    assert_eq!(["A", "B", "C"].map(|who| read(&mut again, who)), found);
+    next.keep(again.into_kept());
+    assert_eq!(["A", "B", "C"].map(|who| read(&mut next, who)), found, "handed to the next version");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::{dead, evaluate, misbehave, rows};
 use gridwatch_core::batch::Batch;
+use gridwatch_core::pipeline::{Asked, ServiceId};
 use gridwatch_detect::{Limits, Workers};
 use gridwatch_tests::detection::{Detection, asks, plain};
 use gridwatch_tests::guests;
@@ -82,7 +83,8 @@ fn a_healthy_module_beside_it_loses_nothing() {
         let mut echoed = Vec::new();
         for batch in events.chunks(20) {
             let (concluded, evaluations) = detection.run(batch);
-            assert!(evaluations[1].failures.is_empty(), "{:?}", evaluations[1].failures);
+            // By name.
+            assert!(evaluations[0].failures.is_empty(), "{:?}", evaluations[0].failures);
             assert!(concluded.faults.iter().all(|fault| fault.module == "misbehave"), "{:?}", concluded.faults);
             let of_healthy = concluded.alerts.into_iter().filter(|alert| alert.rule == "healthy.echo");
             echoed.extend(of_healthy.map(|alert| alert.dedup_key));
@@ -103,8 +105,12 @@ fn a_fault_names_module_version_event_and_reason() {
 /// A batch that no pipeline makes (a row has no time) panics in the host.
 #[test]
 fn rows_of_a_thread_that_ended_are_dead_not_lost() {
-    let workers =
-        Workers::start(vec![misbehave(&Limits::default()), misbehave(&Limits::default())], 2).expect("threads");
+    let mut workers = Workers::start(2).expect("threads");
+    (0..2).for_each(|id| workers.add(ServiceId(id), misbehave(&Limits::default())));
+    let asked = |batches: [&Arc<Batch>; 2]| -> Vec<Asked> {
+        let numbered = batches.into_iter().zip(0..);
+        numbered.map(|(batch, id)| Asked { service: ServiceId(id), batch: batch.clone() }).collect()
+    };
     let short = Batch {
         seqs: vec![1, 2],
         times_ms: vec![0],
@@ -116,10 +122,13 @@ fn rows_of_a_thread_that_ended_are_dead_not_lost() {
     let sound = Batch { times_ms: vec![0, 0], ..short.clone() };
     let (short, sound) = (Arc::new(short), Arc::new(sound));
     for _ in 0..2 {
-        let evaluations = workers.evaluate(&[short.clone(), sound.clone()]);
+        let evaluations = workers.evaluate(&asked([&short, &sound]));
         let reason = "the thread of its module has ended";
-        assert_eq!(dead(&evaluations[0]), [(0, reason), (1, reason)]);
-        assert_eq!(rows(&evaluations[1]), [0, 1], "the other one goes on");
+        assert_eq!(dead(&evaluations[0].1), [(0, reason), (1, reason)]);
+        assert_eq!(rows(&evaluations[1].1), [0, 1], "the other one goes on");
     }
-    assert_eq!(workers.evaluate(&[Arc::default(), sound.clone()])[0].outcome.dead, [], "nothing to lose");
+    let nothing = Arc::default();
+    assert_eq!(workers.evaluate(&asked([&nothing, &sound]))[0].1.outcome.dead, [], "nothing to lose");
+    assert!(workers.retire(ServiceId(0)).is_none(), "it went with its thread");
+    assert!(workers.retire(ServiceId(1)).is_some());
 }

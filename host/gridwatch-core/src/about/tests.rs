@@ -405,7 +405,7 @@ fn run(events: &[Event], sizes: &[usize], restarts: bool) -> Vec<String> {
         let (batch, later) = rest.split_at((*sizes.next().unwrap()).min(rest.len()));
         rest = later;
         let prepared = pipeline.prepare(batch);
-        let concluded = pipeline.conclude(batch, &prepared, vec![]);
+        let concluded = pipeline.conclude(batch, &prepared, []);
         sent.extend(concluded.alerts.iter().map(|alert: &Alert| serde_json::to_string(alert).unwrap()));
         for StateOp { key, value } in concluded.changes {
             match value {

@@ -305,7 +305,7 @@ fn run(exceptions: &Exceptions, events: &[Event], sizes: &[usize]) -> Vec<Alert>
             }
         });
         let outcome = Outcome { findings: findings.collect(), ..Outcome::default() };
-        let concluded = pipeline.conclude(batch, &prepared, vec![outcome]);
+        let concluded = pipeline.conclude(batch, &prepared, [(prepared.asked[0].service, outcome)]);
         assert_eq!(concluded.faults, []);
         alerts.extend(concluded.alerts);
     }

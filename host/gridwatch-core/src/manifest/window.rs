@@ -5,7 +5,7 @@
 use super::setting::number;
 use super::{Check, ConfigKey, ConfigKind};
 use crate::field::Field;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ const LEARN_S: u64 = 14 * 86_400;
 const MIN_KM: u64 = 500;
 
 /// A count that the host keeps for the module.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowSpec {
     pub name: String,
     pub kind: WindowKind,
@@ -41,7 +41,7 @@ pub struct WindowSpec {
 }
 
 /// Where a window's spans come from, if not from its own numbers; the defaults until [`super::Manifest::with_settings`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpanSettings {
     span: Option<String>,
     learn: Option<String>,
@@ -49,7 +49,7 @@ pub struct SpanSettings {
     usual_learn: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WindowKind {
     Count,
     Distinct { of: Field },
@@ -75,7 +75,7 @@ impl WindowKind {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SequenceStep {
     pub actions: Vec<String>,
     pub when: Conditions,
@@ -86,14 +86,14 @@ pub struct SequenceStep {
 }
 
 /// What has to hold of an event; all of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conditions {
     pub fields: Vec<FieldTest>,
     pub windows: Vec<WindowTest>,
 }
 
 /// `only` and `not`: the field's text is, or is not, one of these.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldTest {
     pub field: Field,
     /// With `*` at an end for anything; `*` alone for any text but "".
@@ -104,14 +104,14 @@ pub struct FieldTest {
 }
 
 /// What another window has to say of the same event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowTest {
     /// Position among the manifest's windows; always an earlier one.
     pub window: usize,
     pub says: Saying,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Saying {
     Never,
     Learning,
@@ -121,7 +121,7 @@ pub enum Saying {
 }
 
 /// A number, or the module's setting that gives it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Threshold {
     pub setting: Option<String>,
     /// The setting's default until [`super::Manifest::with_settings`] puts its value here.

@@ -59,6 +59,11 @@ impl Journal {
         ops
     }
 
+    /// All pages go.
+    pub(super) fn forget(mut self, id: &SlotId) -> Vec<StateOp> {
+        [self.whole.clear(id, WHOLE), self.since.clear(id, SINCE)].concat()
+    }
+
     /// The rows of a saved page, in the order in which they were saved. Pages come in the order of their keys.
     pub(super) fn load<'p>(&mut self, key: &[u8], page: &'p [u8]) -> Vec<(&'p [u8], Option<&'p [u8]>)> {
         let part = match key.first() {

@@ -4,6 +4,7 @@
 use super::tests::{Watched, manifest};
 use super::*;
 use crate::entry::Entry;
+use crate::manifest::Manifest;
 use crate::network::{Networks, Place};
 use crate::time::UnixMillis;
 use proptest::prelude::*;

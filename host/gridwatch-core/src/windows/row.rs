@@ -11,7 +11,7 @@
 use super::hit::Hit;
 use crate::entry::hex;
 use crate::field::{Field, Reading, WindowKey};
-use crate::manifest::{Conditions, Manifest, Saying, Threshold, WindowKind, WindowSpec};
+use crate::manifest::{Conditions, Saying, Threshold, WindowKind, WindowSpec};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
@@ -23,10 +23,10 @@ const KEY_SEPARATOR: char = '\u{1f}';
 pub(super) type SlotId = [u8; 8];
 
 /// Identities of a module's windows: who declared each and what exactly it counts, the windows it refers to included.
-pub(super) fn slot_ids(manifest: &Manifest) -> Vec<SlotId> {
+pub(super) fn slot_ids(module: &str, specs: &[WindowSpec]) -> Vec<SlotId> {
     let mut ids: Vec<SlotId> = Vec::new();
-    for spec in &manifest.windows {
-        let digest = Sha256::digest(format!("{}\n{}", manifest.name, identity(spec, &ids)));
+    for spec in specs {
+        let digest = Sha256::digest(format!("{module}\n{}", identity(spec, &ids)));
         let mut id = [0; 8];
         id.copy_from_slice(&digest[..8]);
         ids.push(id);

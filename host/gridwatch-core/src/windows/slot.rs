@@ -492,6 +492,11 @@ impl Slot {
         ops
     }
 
+    /// The window is no more: the rows to delete.
+    pub(super) fn forget(&mut self) -> Vec<StateOp> {
+        std::mem::take(&mut self.journal).forget(&self.id)
+    }
+
     /// Everything that it remembers.
     fn rows(&self) -> Vec<Row> {
         let mut rows: Vec<Row> =

@@ -3,6 +3,7 @@
 use super::*;
 use crate::directory::Directory;
 use crate::entry::Entry;
+use crate::manifest::Manifest;
 use crate::network::Networks;
 use crate::time::UnixMillis;
 
@@ -57,8 +58,8 @@ pub(super) fn windows(tables: &str) -> Watched {
 impl Watched {
     pub(super) fn of(manifest: &Manifest) -> Self {
         let mut windows = Windows::default();
-        windows.declare(manifest);
-        let positions = windows.positions(manifest);
+        windows.declare(&manifest.name, &manifest.windows);
+        let positions = windows.positions(&manifest.name, &manifest.windows);
         Self { windows, positions, directory: Directory::default(), networks: Networks::default() }
     }
 
@@ -570,9 +571,10 @@ fn evidence_asked_for_later_is_what_the_event_read() {
 fn a_new_version_of_a_module_inherits_windows_of_the_same_spec() {
     let old = manifest(NEW_NETWORK_THEN_EXPORT);
     let same = manifest(NEW_NETWORK_THEN_EXPORT);
-    assert_eq!(row::slot_ids(&old), row::slot_ids(&same));
+    let ids = |manifest: &Manifest| row::slot_ids(&manifest.name, &manifest.windows);
+    assert_eq!(ids(&old), ids(&same));
     let other = manifest(&NEW_NETWORK_THEN_EXPORT.replace("90d", "30d"));
-    let (old, other) = (row::slot_ids(&old), row::slot_ids(&other));
+    let (old, other) = (ids(&old), ids(&other));
     assert_ne!(old[0], other[0]);
     assert_ne!(old[1], other[1], "what a window counts depends on the windows it refers to");
 }

@@ -2,19 +2,18 @@
 //!
 //! Modules never see exceptions, so one run answers what any of them would hide.
 
-use crate::detect::evaluated;
 use crate::modules::Wanted;
 use anyhow::Result;
 use gridwatch_core::alert::Alert;
 use gridwatch_core::apps::Apps;
+use gridwatch_core::echo::Echoes;
 use gridwatch_core::event::Event;
 use gridwatch_core::exception::{Around, Exceptions, Verdict};
 use gridwatch_core::manifest::{Manifest, Severity};
 use gridwatch_core::network::Networks;
 use gridwatch_core::own;
-use gridwatch_core::pipeline::{Pipeline, Service};
 use gridwatch_core::risk::{Bar, Risk};
-use gridwatch_detect::{Module, Workers};
+use gridwatch_detect::{Detector, Module, Setting};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -46,16 +45,9 @@ impl Findings {
         mut events: impl Iterator<Item = Result<Event>>,
         keep: impl Fn(&Alert) -> bool,
     ) -> Result<Self> {
-        let modules = wanted.load()?;
-        let services = modules.iter().map(unfolded).collect();
-        let mut pipeline = Pipeline::new(services)
-            .with_networks(wanted.networks.clone())
-            .with_provisioning(wanted.provisioning.clone())
-            .with_zone(wanted.zone.clone())
-            .with_tables(wanted.tables.clone())
-            .with_risk(wanted.risk)
-            .without_folding();
-        let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
+        let modules = wanted.load()?.into_iter().map(unfolded).collect();
+        let mut detector =
+            Detector::new(Setting { is_apart: true, echoes: Echoes::default(), ..wanted.setting()? }, modules)?;
         let mut findings =
             Self { found: Vec::new(), networks: wanted.networks.clone(), own: BTreeSet::new(), risk: wanted.risk };
         let (mut places, mut apps) = (HashMap::new(), Apps::default());
@@ -64,8 +56,7 @@ impl Findings {
             if events.is_empty() {
                 return Ok(findings);
             }
-            let prepared = pipeline.prepare(&events);
-            let concluded = pipeline.conclude(&events, &prepared, evaluated(&workers, &prepared));
+            let concluded = detector.detect(&events).concluded;
             let known: HashMap<&str, Apps> = events
                 .iter()
                 .map(|event| {
@@ -116,8 +107,9 @@ impl Findings {
 }
 
 /// With ids for each second instead of each fold: what an alert swallows mustn't look hidden with what opened it.
-fn unfolded(module: &Module) -> Service {
+fn unfolded(mut module: Module) -> Module {
     let mut manifest = Manifest::clone(&module.manifest);
     manifest.rules.iter_mut().for_each(|rule| rule.fold_s = 1);
-    Service { manifest: Arc::new(manifest), digest: module.digest.clone(), serves: 0..u64::MAX }
+    module.manifest = Arc::new(manifest);
+    module
 }

@@ -6,15 +6,12 @@
 
 use super::{Period, progress};
 use crate::archive;
-use crate::detect::evaluated;
 use crate::modules::Wanted;
 use anyhow::{Context, Result};
-use gridwatch_core::echo::Echoes;
 use gridwatch_core::event::Event;
 use gridwatch_core::exception::Exceptions;
 use gridwatch_core::manifest::{ConfigKind, Manifest, Severity, span_text};
-use gridwatch_core::pipeline::{Pipeline, Service};
-use gridwatch_detect::{Module, Workers};
+use gridwatch_detect::{Detector, Module, Setting};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -55,12 +52,6 @@ pub struct Given {
     pub refused: Option<String>,
 }
 
-/// What isn't counted.
-pub struct Quiet<'t> {
-    pub exceptions: &'t Exceptions,
-    pub echoes: &'t Echoes,
-}
-
 impl Sweep {
     /// A value as a person writes it.
     pub fn text(&self, value: u64) -> String {
@@ -81,7 +72,13 @@ impl Sweep {
 }
 
 /// Each whole number and each span among the settings of the rule's module that the rule's texts name; all of them where they name none.
-pub fn sweeps(rule: &str, wanted: &Wanted, quiet: &Quiet<'_>, archive: &Path, period: &Period) -> Result<Vec<Sweep>> {
+pub fn sweeps(
+    rule: &str,
+    wanted: &Wanted,
+    exceptions: &Exceptions,
+    archive: &Path,
+    period: &Period,
+) -> Result<Vec<Sweep>> {
     let (module, rule) = rule.split_once('.').context("a rule is MODULE.RULE")?;
     let settings = wanted.settings.get(module).cloned().unwrap_or_default();
     let manifests = crate::modules::manifests(&wanted.dir)?;
@@ -104,7 +101,7 @@ pub fn sweeps(rule: &str, wanted: &Wanted, quiet: &Quiet<'_>, archive: &Path, pe
         let present = key.told(settings.get(name).unwrap_or(&key.default)).as_u64().unwrap_or(min);
         let values = values(present, min, max);
         progress(&format!("trying {} values of {module}.{name}", values.len()));
-        let trial = Trial { module, rule, name, unit, wanted, quiet, archive, period };
+        let trial = Trial { module, rule, name, unit, wanted, exceptions, archive, period };
         let given = tried(&trial, &values)?;
         let help = key.help.clone();
         sweeps.push(Sweep { setting: name.clone(), help, unit, min, max, present, values: given });
@@ -118,7 +115,7 @@ struct Trial<'t> {
     name: &'t str,
     unit: Option<&'static str>,
     wanted: &'t Wanted,
-    quiet: &'t Quiet<'t>,
+    exceptions: &'t Exceptions,
     archive: &'t Path,
     period: &'t Period,
 }
@@ -137,28 +134,21 @@ fn tried(trial: &Trial<'_>, values: &[u64]) -> Result<Vec<Given>> {
         settings
     };
     let settings: Vec<Map<String, Value>> = values.iter().map(with).collect();
-    let (mut modules, mut given) = (Vec::<Module>::new(), Vec::new());
-    let (mut services, mut names) = (Vec::new(), Vec::new());
+    let (mut modules, mut given, mut names) = (Vec::<Module>::new(), Vec::new(), Vec::new());
     for (value, loaded) in values.iter().zip(trial.wanted.variants(trial.module, &settings)?) {
         let refused = loaded.as_ref().err().map(ToString::to_string);
         given.push(Given { value: *value, alerts: 0, medium_or_above: 0, a_day: 0.0, refused });
-        if let Ok(module) = loaded {
+        if let Ok(mut module) = loaded {
             let name = variant_name(trial.module, given.len());
-            let manifest = Arc::new(Manifest { name: name.clone(), ..(*module.manifest).clone() });
-            services.push(Service { manifest, digest: module.digest.clone(), serves: 0..u64::MAX });
+            module.manifest = Arc::new(Manifest { name: name.clone(), ..(*module.manifest).clone() });
             names.push(name);
             modules.push(module);
         }
     }
-    let mut exceptions = trial.quiet.exceptions.clone();
+    let mut exceptions = trial.exceptions.clone();
     exceptions.also_for(trial.module, &names);
-    let mut pipeline = Pipeline::new(services)
-        .with_networks(trial.wanted.networks.clone())
-        .with_provisioning(trial.wanted.provisioning.clone())
-        .with_zone(trial.wanted.zone.clone());
-    pipeline.except(Arc::new(exceptions));
-    pipeline.set_echoes(trial.quiet.echoes.clone());
-    let counted = counted(trial, pipeline, modules)?;
+    let setting = Setting { exceptions: Arc::new(exceptions), ..trial.wanted.setting()? };
+    let counted = counted(trial, setting, modules)?;
     for (n, given) in given.iter_mut().enumerate() {
         let rule = format!("{}.{}", variant_name(trial.module, n + 1), trial.rule);
         let severities: Vec<Severity> = counted.iter().filter(|((of, _), _)| *of == rule).map(|(_, s)| *s).collect();
@@ -170,13 +160,9 @@ fn tried(trial: &Trial<'_>, values: &[u64]) -> Result<Vec<Given>> {
 }
 
 /// Every alert of the period that isn't suppressed, by rule and id, with its worst severity.
-fn counted(
-    trial: &Trial<'_>,
-    mut pipeline: Pipeline,
-    modules: Vec<Module>,
-) -> Result<BTreeMap<(String, String), Severity>> {
+fn counted(trial: &Trial<'_>, setting: Setting, modules: Vec<Module>) -> Result<BTreeMap<(String, String), Severity>> {
     let back = modules.iter().map(|module| module.manifest.longest_span_s()).max().unwrap_or_default();
-    let workers = Workers::start(modules, std::thread::available_parallelism().map_or(1, |n| n.get()))?;
+    let mut detector = Detector::new(setting, modules)?;
     let from = trial.period.from.minus(back);
     let mut records = archive::read(trial.archive, Some(from), Some(trial.period.to))?.filter_map(Result::ok);
     let mut alerts: BTreeMap<(String, String), Severity> = BTreeMap::new();
@@ -185,9 +171,7 @@ fn counted(
         if events.is_empty() {
             return Ok(alerts);
         }
-        let prepared = pipeline.prepare(&events);
-        let outcomes = evaluated(&workers, &prepared);
-        for alert in pipeline.conclude(&events, &prepared, outcomes).alerts {
+        for alert in detector.detect(&events).concluded.alerts {
             if alert.suppressed_by.is_none() && alert.last >= trial.period.from {
                 let worst = alerts.entry((alert.rule, alert.uid)).or_insert(alert.severity);
                 *worst = (*worst).max(alert.severity);
