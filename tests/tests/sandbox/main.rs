@@ -10,6 +10,7 @@ mod limits;
 mod logs;
 mod poison;
 mod refused;
+mod swap;
 
 use gridwatch_core::event::Event;
 use gridwatch_detect::{Evaluation, Limits, Module};
