@@ -67,9 +67,10 @@ fn one_row_in_each_batch_that_takes_all_the_time_is_too_much() {
 #[test]
 fn a_module_that_nearly_takes_its_time_in_each_batch_is_too_much() {
     let mut module = misbehave(&Limits { evaluate_ms: 10_000, batch_ms: 10_000, ..Limits::default() });
-    // How much burns for about a second depends on the machine: as much as takes half of it now, twice.
-    let took = evaluate(&mut module, &[asks(0, "burn", 100_000)]).took.as_millis().max(1) as u64;
-    let amount = 100_000 * 900 / took;
+    // How much burns for about a second depends on the machine, and on what else it does: the fastest of a few tries counts.
+    let took_us = |_| evaluate(&mut module, &[asks(0, "burn", 300_000)]).took.as_micros().max(1) as u64;
+    let fastest_us = (0..5).map(took_us).min().expect("a try");
+    let amount = 300_000 * 900_000 / fastest_us;
     let set_aside = (1..60).find_map(|n| evaluate(&mut module, &[asks(n, "burn", amount)]).outcome.set_aside);
     assert_eq!(set_aside.map(|set| set.why), Some(Why::Time));
 }

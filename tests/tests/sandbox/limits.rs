@@ -88,8 +88,12 @@ fn a_batch_has_a_budget_of_time_and_what_is_left_of_it_then_is_dead_lettered() {
 fn a_module_that_does_not_start_again_is_set_aside() {
     let slow: Map<_, _> = [("setup".to_owned(), json!(["burn 1000000"]))].into_iter().collect();
     let mut module = configured("misbehave", &Limits::default(), &slow).expect("a slow start is no reason");
-    evaluate(&mut module, &[asks(1, "panic", 0)]);
-    let start_ms = evaluate(&mut module, &[plain(2)]).took.as_millis() as u64;
+    let start_ms = |_| {
+        evaluate(&mut module, &[asks(1, "panic", 0)]);
+        evaluate(&mut module, &[plain(2)]).took.as_millis() as u64
+    };
+    // A machine that does something else meanwhile makes one slower, but none faster.
+    let start_ms = (0..5).map(start_ms).min().expect("a try");
     let limits = Limits { batch_ms: start_ms / 4, evaluate_ms: start_ms / 4, ..Limits::default() };
     let mut module = configured("misbehave", &limits, &slow).expect("it has all its time at first");
     let mut last = evaluate(&mut module, &[asks(1, "panic", 0)]);
