@@ -565,7 +565,7 @@ fn a_check_says_that_rules_do_not_know_the_responder() {
             &format!("{config}\n[modules.grants]\nsessions = [\"lookup\"]\n"),
         );
         let output = ended(gridwatch().args(["check", "--config"]).arg(scene.host.path("gridwatch.toml")));
-        assert_says(&output, 0, &["fine; 1 modules"]);
+        assert_says(&output, 0, &["fine; 1 module,"]);
         text(&output).contains("`modules.config.sessions.responders` names nobody")
     };
     let token = "token_file = \"responder-token\"";

@@ -66,7 +66,10 @@ impl Debian {
 
     pub(crate) fn install() -> Result<Debian> {
         ensure!(Path::new(BIN).join("apt-get").is_file(), "not a Debian system (no apt-get)");
-        let as_root = as_root()?;
+        let as_root = as_root().map_err(|error| match packages() {
+            Ok(names) => anyhow!("{error}; as root: apt-get install --no-install-recommends {}", names.join(" ")),
+            Err(lists) => anyhow!("{error}; and {lists:#} (as root, `apt-get update` may bring newer ones)"),
+        })?;
         eprintln!("wasm target: apt-get update");
         if let Err(error) = process::run(&mut as_root.apt_get(&["update", "-qq"])) {
             eprintln!("warning: {error:#}; going on with the package lists there are");

@@ -165,12 +165,21 @@ impl Report {
                 writeln!(out, "  hint: {hint}")?;
             }
         }
-        if self.fine {
-            let (file, modules, sinks) = (self.file.display(), self.modules.len(), self.sinks.len());
-            writeln!(out, "{file}: fine; {modules} modules, {sinks} sinks")?;
+        let file = self.file.display();
+        let is_refused = self.live.iter().any(|line| line.ok == Some(false));
+        let (modules, sinks) = (count(self.modules.len(), "module"), count(self.sinks.len(), "sink"));
+        match (self.fine, is_refused) {
+            (false, _) => {}
+            (true, false) => writeln!(out, "{file}: fine; {modules}, {sinks}")?,
+            (true, true) => writeln!(out, "{file}: the file is fine; what is marked FAILED above has to be mended")?,
         }
         Ok(())
     }
+}
+
+/// `1 sink`, `2 sinks`
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 /// What nobody has filled in, and what nobody has renewed.

@@ -169,14 +169,14 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Print a shell's completions: `gridwatch completions bash > /etc/bash_completion.d/gridwatch`.
+    /// Print a shell's completions: `gridwatch completions bash > ~/.bash_completion`, or as root into /etc/bash_completion.d/gridwatch.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
         shell: clap_complete::Shell,
     },
-    /// Write a man page for each command into a folder: `gridwatch man /usr/local/share/man/man1`.
+    /// Write a man page for each command into a folder: `gridwatch man ~/.local/share/man/man1`, or as root /usr/local/share/man/man1.
     Man {
-        /// An existing folder.
+        /// The folder; made if it isn't there.
         dir: PathBuf,
     },
 }
@@ -250,7 +250,7 @@ enum Alerts {
     Export {
         #[command(flatten)]
         which: Which,
-        /// ocsf, ocsf-1.1.0 or ecs.
+        /// ocsf, ocsf-1.1.0, ecs or raw, which for alerts is ocsf.
         #[arg(long, default_value = "ocsf", value_parser = view)]
         view: View,
     },
@@ -292,9 +292,9 @@ struct Replay {
     /// Up to this event time, said in the same ways.
     #[arg(long, value_name = "TIME", requires = "archive", value_parser = since)]
     to: Option<Since>,
-    /// Folder of the modules to run.
+    /// Folder of the modules to run. Without it: the configuration's, or target/modules, or those that a release carries.
     #[arg(long, value_name = "DIR")]
-    modules: PathBuf,
+    modules: Option<PathBuf>,
     /// table has the newest revision of each alert on a line and is the default on a terminal; ndjson has every revision as a sink
     /// would write it, and is the default elsewhere.
     #[arg(long, value_enum, conflicts_with = "diff")]
@@ -474,9 +474,17 @@ fn checked(path: &Path, is_live: bool, json: bool) -> Result<u8> {
 }
 
 fn replayed(args: &Replay) -> Result<u8> {
-    let mut wanted = match &args.config {
-        Some(config) => Wanted { dir: args.modules.clone(), ..Wanted::of(&Config::look(config)?).looking() },
-        None => Wanted::in_dir(&args.modules),
+    let configured = args.config.as_ref().map(|config| Config::look(config)).transpose()?;
+    let configured = configured.map(|config| Wanted::of(&config).looking());
+    // Removed at the end, if it had to be unpacked.
+    let carried;
+    let mut wanted = match (&args.modules, configured) {
+        (None, Some(wanted)) => wanted,
+        (Some(dir), Some(wanted)) => Wanted { dir: dir.clone(), ..wanted },
+        (dir, None) => {
+            carried = Folder::of(dir.as_deref())?;
+            Wanted::in_dir(carried.path())
+        }
     };
     for grant in &args.grant {
         let (module, name) = grant.split_once('=').context("--grant takes MODULE=GRANT")?;
@@ -489,7 +497,7 @@ fn replayed(args: &Replay) -> Result<u8> {
         [Some(&mut wanted), old.as_mut()].into_iter().flatten().for_each(Wanted::grant_lookups);
     }
     if let Some(rule) = args.rule.as_ref().filter(|rule| !rule.ends_with(".*")) {
-        let dirs = [Some(&args.modules), args.diff.as_ref()];
+        let dirs = [Some(&wanted.dir), args.diff.as_ref()];
         let manifests: Vec<_> = dirs.into_iter().flatten().map(|dir| manifests(dir)).collect::<Result<_>>()?;
         tune::check_rule(rule, &[manifests.concat(), vec![own::manifest().clone()]].concat())?;
     }

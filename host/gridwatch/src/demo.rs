@@ -24,7 +24,7 @@ pub struct Options {
     seed: u64,
     #[arg(long, default_value_t = 400)]
     users: u32,
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..))]
     days: u64,
     /// Where the demo keeps its state and writes its output; a temporary folder that is removed, if not given.
     #[arg(long, value_name = "DIR")]
@@ -65,7 +65,15 @@ pub async fn run(options: &Options, orders: Orders) -> Result<u8> {
 
     let temp = options.dir.is_none().then(|| TempDir::new("demo")).transpose()?;
     if let Some(dir) = &options.dir {
+        if dir.join("state").exists() {
+            let (dir, config) = (dir.display(), dir.join("gridwatch.toml"));
+            let look = format!("look at it with `gridwatch alerts list --config {}`", config.display());
+            anyhow::bail!("{dir} holds a demo already\nhint: {look}, or name another --dir");
+        }
         std::fs::create_dir_all(dir).with_context(|| format!("can't make {}", dir.display()))?;
+    }
+    if options.keep {
+        println!("keep     Ctrl-C ends it");
     }
     let dir = options.dir.as_deref().or(temp.as_ref().map(|t| t.0.as_path())).context("no folder")?;
     let config = configuration(dir, &sim.base_url(), modules.path(), from)?;
@@ -83,7 +91,11 @@ pub async fn run(options: &Options, orders: Orders) -> Result<u8> {
         stats.logs_requests,
         stats.logs_requests - stats.pages
     );
-    Ok(verdict(&truth, &delivered, &alerts, status.poll.stored, options.keep))
+    let code = verdict(&truth, &delivered, &alerts, status.poll.stored, options.keep);
+    if let Some(dir) = &options.dir {
+        println!("kept     in {0}: gridwatch alerts list --config {0}/gridwatch.toml", dir.display());
+    }
+    Ok(code)
 }
 
 fn faults() -> Vec<Fault> {
@@ -226,7 +238,7 @@ fn verdict(truth: &Truth, delivered: &Delivered, alerts: &[Alert], stored: u64, 
     }
     println!("{}", if wrong { "verdict  NOT as the simulator knows it" } else { "verdict  as the simulator knows it" });
     println!(
-        "         {found} of {} expected alerts",
+        "         {found} of {} expected alerts; the others are below Medium and belong to no story",
         truth.stories.iter().map(|s| s.expected_rules.len()).sum::<usize>()
     );
     u8::from(wrong)

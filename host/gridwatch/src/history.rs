@@ -93,8 +93,9 @@ pub fn size(state_dir: &Path) -> Result<u64> {
 /// The oldest first. Rotated names hold the number of their first record.
 fn files(state_dir: &Path) -> Result<Vec<PathBuf>> {
     let folder = path(state_dir);
-    let listing = std::fs::read_dir(&folder).with_context(|| {
-        format!("can't read {}\nhint: alerts are kept there from the first run of this version on", folder.display())
+    let listing = std::fs::read_dir(&folder).map_err(|error| {
+        let hint = "is this the `state_dir` of a gridwatch (a demo's is `state` in its folder), and has it run yet?";
+        anyhow::anyhow!("can't read {}: {error}\nhint: {hint}", folder.display())
     })?;
     let mut files: Vec<PathBuf> = listing.filter_map(|file| Some(file.ok()?.path())).collect();
     let name = |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

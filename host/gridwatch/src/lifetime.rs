@@ -101,7 +101,7 @@ pub fn look(state_dir: &Path) -> Result<(Option<Status>, Health)> {
                 std::io::ErrorKind::PermissionDenied => "\nhint: members of the folder's group may read it",
                 _ => "",
             };
-            return Err(error).with_context(|| format!("can't read {}{hint}", path.display()));
+            return Err(anyhow::anyhow!("can't read {}: {error}{hint}", path.display()));
         }
     };
     let lock = lock_of(state_dir, status.as_ref());

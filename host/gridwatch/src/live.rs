@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::respond::identity;
 use crate::rotation::Keeper;
 use crate::slack::Client;
-use crate::web_api::{Failure, WebApi};
+use crate::web_api::{Failure, UNREACHED, WebApi};
 use anyhow::Result;
 use gridwatch_core::poll::{Failed, Machine, Now, Outcome, PollConfig, PollSettings, Problem, Step};
 use gridwatch_core::time::UnixSeconds;
@@ -16,7 +16,7 @@ use serde::Serialize;
 
 /// Slack's clock and ours: a second or two are the way of the answer. `settle` bears a minute.
 const MAX_CLOCK_S: u64 = 30;
-/// How far back the page reaches: far enough that some entry is in it.
+/// How far back the page reaches: far enough that some entry is in it. The newest one of it is shown.
 const PAGE_S: u64 = 86_400;
 
 /// One thing that was asked.
@@ -67,6 +67,11 @@ pub async fn ask(config: &Config) -> Vec<Line> {
 async fn whose(api: &WebApi) -> Vec<Line> {
     let identity = match identity(api).await {
         Ok(identity) => identity,
+        Err(Failure::Refused { error, .. }) if error == UNREACHED => {
+            let text = format!("not known: {error}");
+            let hint = "check network, firewall and proxy between this host and Slack: no connection comes about";
+            return vec![Line { name: "token", ok: None, text, hint: Some(hint.into()) }];
+        }
         Err(Failure::Refused { error, hint }) => {
             let hint = hint.unwrap_or_else(|| {
                 "give the user token (xoxp-…) of the app's installation on the organization in `slack.token_file`"
@@ -97,7 +102,9 @@ async fn page(config: &Config, slack: &crate::config::Slack) -> Result<Vec<Line>
     let now = clock::now();
     let settings = PollSettings { page_limit: 1, ..slack.poll(now.seconds())?.settings().clone() };
     let start = now.seconds().minus(PAGE_S);
-    let mut machine = Machine::start(PollConfig::new(PollSettings { start, backfill: None, ..settings })?);
+    // One window, for the poller's first one would be an hour long.
+    let settings = PollSettings { min_window_s: PAGE_S, max_window_s: PAGE_S, start, backfill: None, ..settings };
+    let mut machine = Machine::start(PollConfig::new(settings)?);
     let Step::Fetch(request) = machine.next(Now { wall: now }) else { anyhow::bail!("there is nothing to ask for") };
     let answer = Client::new(slack, &config.state_dir)?.logs(&request, now.seconds()).await?;
     let at = clock::now();

@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::Path;
 
 const NAME: &str = "gridwatch";
+const SOURCE: &str = concat!("gridwatch ", env!("CARGO_PKG_VERSION"));
 
 pub fn completions(shell: Shell, mut command: Command, out: &mut impl Write) -> Result<()> {
     let mut bytes = Vec::new();
@@ -18,6 +19,7 @@ pub fn completions(shell: Shell, mut command: Command, out: &mut impl Write) -> 
 
 /// `gridwatch.1`, `gridwatch-run.1`, `gridwatch-alerts-list.1`, …
 pub fn pages(command: Command, dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| format!("can't make {}", dir.display()))?;
     let mut command = command.disable_help_subcommand(true);
     command.build();
     page(&command, NAME, dir)
@@ -26,7 +28,7 @@ pub fn pages(command: Command, dir: &Path) -> Result<()> {
 fn page(command: &Command, name: &str, dir: &Path) -> Result<()> {
     let path = dir.join(format!("{name}.1"));
     let mut bytes = Vec::new();
-    clap_mangen::Man::new(command.clone()).title(name).render(&mut bytes)?;
+    clap_mangen::Man::new(command.clone()).title(name).source(SOURCE).render(&mut bytes)?;
     std::fs::write(&path, bytes).with_context(|| format!("can't write {}", path.display()))?;
     let shown = command.get_subcommands().filter(|sub| !sub.is_hide_set());
     shown.map(|sub| page(sub, &format!("{name}-{}", sub.get_name()), dir)).collect()

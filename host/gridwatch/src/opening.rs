@@ -31,7 +31,7 @@ pub const NUMBER_GAP: u64 = 1_000_000_000;
 
 /// Somebody else's process is at work on this state: nothing of it is ours to touch.
 #[derive(Debug, thiserror::Error)]
-#[error("another gridwatch is running on state_dir {0}")]
+#[error("another gridwatch is running on state_dir {0}\nhint: `gridwatch status --state-dir {0}` tells its process")]
 pub struct Refused(pub String);
 
 /// With somebody listening, a write beyond the limit is an error like a full disk. To be kept.

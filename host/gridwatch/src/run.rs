@@ -172,7 +172,7 @@ pub async fn run(config: Config, until: Until, orders: Orders, observe: Observe)
     let up = health::span(clock::now().since(started) / 1000);
     let (poll, detect) = (&status.poll, &status.detect);
     let done = format!(
-        "{} pages, {} new entries, {} events, {} alerts",
+        "{} pages, {} new entries, {} events, {} alerts and revisions",
         poll.pages, poll.stored, detect.events, detect.alerts
     );
     match &result {

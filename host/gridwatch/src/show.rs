@@ -167,7 +167,10 @@ pub fn status(status: Option<&Status>, health: &Health, now: UnixMillis) {
     reading(&status.poll, now);
     let detect = &status.detect;
     let suppressed = if detect.suppressed > 0 { format!(", {} suppressed", detect.suppressed) } else { String::new() };
-    println!("detect   {} events, {} alerts{suppressed}, {} faults", detect.events, detect.alerts, detect.faults);
+    println!(
+        "detect   {} events, {} alerts and revisions{suppressed}, {} faults",
+        detect.events, detect.alerts, detect.faults
+    );
     let backlog = &status.backlog;
     if backlog.entries + backlog.records > 0 {
         println!(

@@ -219,7 +219,7 @@ pub fn check_rule(rule: &str, manifests: &[Manifest]) -> Result<()> {
     }
     let near = gridwatch_core::slip::did_you_mean(rule, names.iter().map(String::as_str));
     let hint = near.map_or("`gridwatch detections` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
-    bail!("no module has a rule `{rule}`\nhint: {hint}")
+    Err(crate::respond::Wrong(format!("no module has a rule `{rule}`\nhint: {hint}")).into())
 }
 
 /// As they stand in the file now. Modules are only loaded where there is a file.

@@ -86,11 +86,14 @@ impl WebApi {
     }
 }
 
+/// The error of a call that was never sent.
+pub const UNREACHED: &str = "Slack can't be reached";
+
 /// A connection that didn't come about carried nothing; anything later may have.
 fn unsent(error: reqwest::Error) -> Failure {
     let is_unsent = error.is_connect() || error.is_builder();
     let what = match (is_unsent, error.is_timeout()) {
-        (true, _) => "Slack can't be reached",
+        (true, _) => UNREACHED,
         (false, true) => "no answer in time",
         (false, false) => "the connection broke off before an answer",
     };

@@ -3,6 +3,7 @@
 use super::folder::{self, Folder, Served};
 use super::{Unusable, Wanted, asked_for};
 use crate::config::Config;
+use crate::embedded;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use gridwatch_core::manifest::{ConfigKind, Grant, Manifest, WindowSpec, span_text};
@@ -41,9 +42,9 @@ pub struct Source {
     /// The configuration, for the folder and with it settings, grants and lookup tables.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A folder of modules, where there is no configuration.
-    #[arg(long, value_name = "DIR", default_value = "target/modules")]
-    modules: PathBuf,
+    /// A folder of modules, where there is no configuration. Without either: target/modules, or those that a release carries.
+    #[arg(long, value_name = "DIR")]
+    modules: Option<PathBuf>,
 }
 
 pub fn run(command: &Command, out: &mut dyn Write) -> Result<()> {
@@ -57,14 +58,18 @@ pub fn run(command: &Command, out: &mut dyn Write) -> Result<()> {
 struct Place {
     wanted: Wanted,
     is_configured: bool,
+    /// Removed at the end, if it had to be unpacked.
+    _carried: Option<embedded::Folder>,
 }
 
 impl Place {
     fn of(from: &Source) -> Result<Self> {
-        Ok(match &from.config {
-            Some(config) => Self { wanted: Wanted::of(&Config::look(config)?).looking(), is_configured: true },
-            None => Self { wanted: Wanted::in_dir(&from.modules), is_configured: false },
-        })
+        if let Some(config) = &from.config {
+            let wanted = Wanted::of(&Config::look(config)?).looking();
+            return Ok(Self { wanted, is_configured: true, _carried: None });
+        }
+        let carried = embedded::Folder::of(from.modules.as_deref())?;
+        Ok(Self { wanted: Wanted::in_dir(carried.path()), is_configured: false, _carried: Some(carried) })
     }
 
     /// Whether a module has been granted what it asks for isn't asked here: that is shown.
@@ -89,7 +94,7 @@ fn list(place: &Place, json: bool, out: &mut dyn Write) -> Result<()> {
     let described: Vec<Described> = folder.serving.values().map(|served| place.described(served)).collect();
     if json {
         described.iter().try_for_each(|module| writeln!(out, "{}", json!(module)))?;
-    } else {
+    } else if !described.is_empty() {
         let width = described.iter().map(|m| m.name.len() + m.version.len() + 1).max().unwrap_or(6).max(6);
         writeln!(out, "{:<width$}  {:<12}  {:>5}  {:<16}  TITLE", "MODULE", "DIGEST", "RULES", "GRANTS")?;
         for module in &described {
@@ -101,8 +106,11 @@ fn list(place: &Place, json: bool, out: &mut dyn Write) -> Result<()> {
         let warned = described.iter().filter(|module| !module.warnings.is_empty());
         for module in warned {
             let (name, many) = (&module.name, module.warnings.len());
-            writeln!(out, "{name}: {many} things to look at: `gridwatch module inspect {name}` tells them")?;
+            let things = if many == 1 { "one thing".to_owned() } else { format!("{many} things") };
+            writeln!(out, "{name}: {things} to look at: `gridwatch module inspect {name}` tells more")?;
         }
+    }
+    if !json {
         folder.notes.iter().try_for_each(|note| writeln!(out, "note: {note}"))?;
     }
     match folder.problems.is_empty() {
