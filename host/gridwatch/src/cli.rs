@@ -394,12 +394,12 @@ fn dispatch(cli: Cli) -> Result<u8> {
             Ok(if is_whole { 0 } else { FAILED })
         }
         Command::Detections { modules, format } => {
-            let (all, mut out) =
-                (detections::detections(Folder::of(modules.as_deref())?.path())?, std::io::stdout().lock());
+            let all = detections::manifests(Folder::of(modules.as_deref())?.path())?;
+            let mut out = std::io::stdout().lock();
             match format {
-                DetectionsFormat::Table => detections::table(&all, &mut out)?,
+                DetectionsFormat::Table => detections::table(&detections::detections(&all), &mut out)?,
                 DetectionsFormat::Md => detections::markdown(&all, &mut out)?,
-                DetectionsFormat::Json => detections::json(&all, &mut out)?,
+                DetectionsFormat::Json => detections::json(&detections::detections(&all), &mut out)?,
             }
             Ok(0)
         }
