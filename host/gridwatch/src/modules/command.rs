@@ -301,7 +301,8 @@ impl Described {
         writeln!(out, "\n{} rules", self.rules.len())?;
         for rule in &self.rules {
             writeln!(out, "  {}  {}  {}", rule.id, rule.severity, rule.title)?;
-            writeln!(out, "      {}; one alert for each key and {}", rule.threshold, rule.fold)?;
+            let threshold = rule.threshold.trim_end_matches('.');
+            writeln!(out, "      {threshold}; one alert for each key and {}", rule.fold)?;
         }
         writeln!(out, "\n{} settings", self.settings.len())?;
         self.settings.iter().try_for_each(|setting| setting.write(out))?;

@@ -126,7 +126,7 @@ pub fn explanation(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{colour}{}{colour:#}  {BOLD}{}{BOLD:#}", alert.severity.name().to_uppercase(), alert.title)?;
     let module = &alert.module;
     writeln!(out, "  {} of {}@{} {DIM}{}{DIM:#}", alert.rule, module.name, module.version, module.digest)?;
-    writeln!(out, "\n{BOLD}The rule fires when{BOLD:#}\n  {}", alert.condition)?;
+    writeln!(out, "\n{BOLD}What the rule detects{BOLD:#}\n  {}", alert.condition)?;
     if basis.event.is_empty() {
         writeln!(out, "\ngridwatch itself noticed this; no module looked at fields or windows.")?;
     } else {
