@@ -126,7 +126,7 @@ fn step_text(step: &Step) -> String {
 fn folding(rule: &Rule) -> String {
     let days = rule.fold_s / DAY_S;
     let stretch = match rule.fold_s {
-        DAY_S => "of the same day (UTC)".to_owned(),
+        DAY_S => "on the same day (UTC)".to_owned(),
         span if span.is_multiple_of(DAY_S) => format!("within the same {days} days"),
         span => format!("within the same {}", span_text(span)),
     };
@@ -289,7 +289,7 @@ default = true
         for part in [
             "\nSomebody did it.\n\n**Left out:** robots in `robots`.\n",
             "- **Threshold:** `most` (3) in an hour.\n",
-            "of the same day (UTC) are one alert. An open alert is sent again at once when there is a new value of `reason`, `scope`.\n",
+            "on the same day (UTC) are one alert. An open alert is sent again at once when there is a new value of `reason`, `scope`.\n",
             "at most 0.05 alerts of severity Medium or higher a day for every 1,000 users, or one in 20 days.\n",
             "[T1110.001](https://attack.mitre.org/techniques/T1110/001/)",
             "- **Actions:** `user_login`, `user_logout`, `user_created`, `user_deactivated`\n",

@@ -14,15 +14,15 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Every module of a folder, one a line: version, digest, rules, what it is granted, what to look at.
+    /// List every module of a folder, one per line: version, digest, rules, grants, and what needs attention.
     List {
         #[command(flatten)]
         from: Source,
-        /// One JSON object a module.
+        /// Print one JSON object per module.
         #[arg(long)]
         json: bool,
     },
-    /// One module: rules, settings with defaults and configured values, lookup tables, fields, grants, windows, limits.
+    /// Show one module: rules, settings with defaults and configured values, lookup tables, fields, grants, windows, limits.
     Inspect {
         /// The module's name, or a file.
         #[arg(value_name = "NAME|FILE")]
@@ -41,7 +41,7 @@ pub struct Source {
     /// The configuration, for the folder and with it settings, grants and lookup tables.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A folder of modules, where there is no configuration.
+    /// A folder of modules, if there is no configuration.
     #[arg(long, value_name = "DIR", default_value = "target/modules")]
     modules: PathBuf,
 }
@@ -101,7 +101,7 @@ fn list(place: &Place, json: bool, out: &mut dyn Write) -> Result<()> {
         let warned = described.iter().filter(|module| !module.warnings.is_empty());
         for module in warned {
             let (name, many) = (&module.name, module.warnings.len());
-            writeln!(out, "{name}: {many} things to look at: `gridwatch module inspect {name}` tells them")?;
+            writeln!(out, "{name}: {many} things need attention: see `gridwatch module inspect {name}`")?;
         }
         folder.notes.iter().try_for_each(|note| writeln!(out, "note: {note}"))?;
     }
