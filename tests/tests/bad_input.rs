@@ -64,14 +64,14 @@ fn every_problem_of_a_configuration_is_told_with_its_place_and_a_way_out() {
     assert_eq!(code, Some(2), "{told}");
     for (line, key, what) in [
         (3, "slack.token_file", "cannot read"),
-        (4, "slack.base_url", "would send the token in the clear"),
+        (4, "slack.base_url", "would send the token unencrypted"),
         (5, "slack.page_limt", "unknown key"),
         (6, "slack.settle", "1s is under the minimum; allowed is 5s to 1h"),
         (7, "slack.interval", "it has to be a span"),
         (8, "slack.start", "neither a span nor a time"),
         (10, "modules.dir", "there is no folder"),
         (12, "modules.grants.sign-in", "`lookups` is not allowed"),
-        (14, "sink.name", "`Out` is no name"),
+        (14, "sink.name", "`Out` is not a valid name"),
         (15, "sink.type", "`fil` is not allowed; allowed is stdout, file"),
         (19, "sink.path", "there is no folder"),
         (21, "archive.keep", "2s is under the minimum"),
@@ -99,7 +99,7 @@ fn a_configuration_that_is_missing_or_no_toml_is_told() {
     let host = host();
     std::fs::write(host.path("gridwatch.toml"), "state_dir = \"state\"\n[slack\n").expect("configuration");
     let (code, told) = check(&host);
-    assert!(code == Some(2) && told.contains("gridwatch.toml:2: is no TOML"), "{code:?} {told}");
+    assert!(code == Some(2) && told.contains("gridwatch.toml:2: is not valid TOML"), "{code:?} {told}");
     std::fs::remove_file(host.path("gridwatch.toml")).expect("configuration");
     let (code, told) = check(&host);
     assert!(code == Some(2) && told.contains("cannot be read") && told.contains("check --example"), "{code:?} {told}");

@@ -417,7 +417,7 @@ fn a_broken_database_or_list_is_a_problem_of_the_configuration() {
     assert!(!well);
     for part in [
         "enrich.city: ",
-        "city.mmdb is no MaxMind database",
+        "city.mmdb is not a MaxMind database",
         "enrich.asn: ",
         "enrich.tor: ",
         "tor.txt: line 2: `exit.example`",

@@ -280,20 +280,20 @@ fn the_check_fails_when_a_known_true_positive_goes_quiet() {
     let harmless = exception("harmless", "{ actor = \"W0REAL\" }", "[\"privilege.grant-then-use\"]", 9);
     let (code, said) = checked(&host, &harmless, &[]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("fine: 1 of 1 exceptions hold"), "{said}");
-    let by_design = "note: `harmless` hides privilege.grant-then-use of its subject, as it says; somebody is still told if the \
-                     subject does grant-then-use\n";
+    assert!(said.contains("fine: 1 of 1 exceptions are in force"), "{said}");
+    let by_design = "note: `harmless` suppresses privilege.grant-then-use for its subject, as intended; there is still an alert if \
+                     the subject does grant-then-use\n";
     assert!(said.contains(by_design), "{said}");
-    assert!(said.contains("note: with the modules' default settings somebody would be told of mcp-sweep"), "{said}");
+    assert!(said.contains("note: with the modules' default settings there would be alerts for mcp-sweep"), "{said}");
     let (code, said) = checked(&host, &harmless, &["--strict"]);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("LOST    with the modules' default settings somebody would be told of mcp-sweep"), "{said}");
+    assert!(said.contains("LOST    with the modules' default settings there would be alerts for mcp-sweep"), "{said}");
     std::fs::write(&path, plain).expect("configuration");
 
     let who = format!("{{ actor = {:?} }}", takers());
     let (code, said) = checked(&host, &exception("takers", &who, "[\"privilege.*\"]", 9), &[]);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("QUIET  exception `takers` silences privilege."), "{said}");
+    assert!(said.contains("QUIET  exception `takers` suppresses privilege."), "{said}");
     assert!(said.contains("in story `ownership-taken`\n"), "{said}");
 
     let (code, said) = checked(&host, &exception("takers", &who, "[\"privilege.*\"]", -1), &[]);
@@ -307,7 +307,7 @@ fn the_check_fails_when_a_real_subject_would_get_away_with_a_known_attack() {
     let host = host(&slack, "");
     let of = |id: &str, rules: &str| exception(id, "{ actor = \"W0REAL\" }", rules, 9);
     let quiet = |id: &str, rule: &str, story: &str| {
-        format!("QUIET  exception `{id}` silences {rule} in story `{story}`, if its subject does that\n")
+        format!("QUIET  exception `{id}` suppresses {rule} in story `{story}`, if its subject does that\n")
     };
     let (code, said) = checked(&host, &of("robot", "[\"privilege.*\"]"), &[]);
     assert_eq!(code, Some(1), "{said}");
@@ -317,10 +317,12 @@ fn the_check_fails_when_a_real_subject_would_get_away_with_a_known_attack() {
     let (code, said) = checked(&host, &accepting, &[]);
     assert_eq!(code, Some(0), "{said}");
     assert!(
-        said.contains("note: nobody is told if the subject of `robot` does ownership-taken, as it accepts\n"),
+        said.contains(
+            "note: there is no alert if the subject of `robot` does ownership-taken, which the entry accepts\n"
+        ),
         "{said}"
     );
-    assert!(said.contains("note: `robot` needn't accept mcp-sweep: "), "{said}");
+    assert!(said.contains("note: `robot` need not accept mcp-sweep: "), "{said}");
 
     // Each alone leaves the other's rules; of one subject, both leave nothing.
     let (one, other) = (of("one", "[\"channels.*\"]"), of("other", "[\"controls.*\"]"));
@@ -349,7 +351,7 @@ fn the_teams_own_cases_have_to_fire_too() {
     std::fs::write(host.path("cases/takeover.ndjson"), case("# fires: privilege.granted")).expect("a case");
     let quiet = say(&host, &["exceptions", "check", "--own"]);
     assert_eq!(quiet.status.code(), Some(1), "{}", stdout(&quiet));
-    let line = "QUIET  exception `mallory` silences privilege.granted in case `takeover.ndjson` (privilege.granted)";
+    let line = "QUIET  exception `mallory` suppresses privilege.granted in case `takeover.ndjson` (privilege.granted)";
     assert!(stdout(&quiet).contains(line), "{}", stdout(&quiet));
 
     std::fs::write(host.path("cases/takeover.ndjson"), case("# fires: privilege.granted, gridwatch.risk"))
@@ -409,7 +411,7 @@ fn lists_that_silence_without_owner_or_end_are_listed_too() {
     let host = host(&slack, "");
     let path = host.path("gridwatch.toml");
     let plain = std::fs::read_to_string(&path).expect("configuration");
-    let heading = "also silencing, without owner or end:\n";
+    let heading = "settings that suppress alerts too, without owner or end:\n";
     let shipped = "  sign-in.preview_robots  10 entries (default)\n";
     let listed = stdout(&say(&host, &["exceptions", "list"]));
     assert_eq!(listed.split_once(heading).expect("a heading").1, shipped, "what is shipped, and nobody else yet");
@@ -492,7 +494,7 @@ fn the_numbers_of_tune_are_those_of_a_hand_count() {
     assert_eq!((&hid(1)["id"], &hid(1)["alerts"], &hid(1)["state"]), (&json!("idle"), &json!(0), &json!("holds")));
     let shown = stdout(&say(&host, &["tune"]));
     assert!(shown.contains("? too few to judge"), "{shown}");
-    assert!(shown.contains("hid nothing: idle") && !shown.contains('\u{1b}'), "{shown}");
+    assert!(shown.contains("suppressed nothing: idle") && !shown.contains('\u{1b}'), "{shown}");
 
     let output = say(&host, &["tune", "--rule", "sign-in.burst", "--format", "json"]);
     assert!(output.status.success(), "{}", stderr(&output));

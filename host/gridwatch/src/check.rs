@@ -203,7 +203,7 @@ fn warnings(config: &Config, wanted: &Wanted, manifests: &[&Manifest], now: Unix
 fn unasked(config: &Config, manifests: &[&Manifest]) -> Vec<Warning> {
     let asked: BTreeSet<&String> = manifests.iter().flat_map(|manifest| &manifest.lookups).collect();
     let unasked = config.lookups.keys().filter(|table| !asked.contains(table));
-    unasked.map(|table| Warning::of(&format!("lookups.{table}"), "no module asks this table")).collect()
+    unasked.map(|table| Warning::of(&format!("lookups.{table}"), "no module uses this table")).collect()
 }
 
 /// Only Slack knows whose the responder's token is, and a check asks nobody; that no list names anybody can be told.
@@ -219,8 +219,8 @@ fn responders(config: &Config, manifests: &[&Manifest]) -> Vec<Warning> {
             warnings.push(Warning::of(
                 "respond",
                 &format!(
-                    "it is configured, and `modules.config.{}.{SETTING}` names nobody: put the user id of the responder's \
-                     token there, or rules don't take its resets for the security team's",
+                    "it is configured, but `modules.config.{}.{SETTING}` is empty: add the user id of the responder's token, \
+                     or rules do not treat its resets as those of the security team",
                     manifest.name
                 ),
             ));
@@ -237,7 +237,8 @@ pub fn old_lists(config: &Config, now: UnixMillis) -> Vec<Warning> {
         if age_s > list.max_age_s {
             let (age, max) = (crate::health::span(age_s), crate::health::span(list.max_age_s));
             let path = list.path.display();
-            let what = format!("{path} is {age} old, more than the {max} of `max_age`: renew it, then SIGHUP");
+            let what =
+                format!("{path} is {age} old, which is more than the {max} of `max_age`: renew it, then send SIGHUP");
             warnings.push(Warning::of(&list.key, &what));
         }
     }

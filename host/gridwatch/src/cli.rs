@@ -59,7 +59,7 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
-    /// Check a configuration and its modules without polling; says every problem with file, line and hint.
+    /// Check a configuration and its modules without polling, and report every problem with file, line and hint.
     Check {
         /// The configuration to check.
         #[arg(long, value_name = "FILE", required_unless_present = "example")]
@@ -74,11 +74,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// See it work: an embedded Slack org, polled over HTTP, with attacks in it that the modules have to find.
+    /// See gridwatch work: poll an embedded Slack org over HTTP, with attacks in it that the modules have to find.
     Demo(demo::Options),
     /// Serve a simulated Slack Audit Logs API, for trying gridwatch (or anything else) against.
     Sim(simulate::Options),
-    /// Turn entries in Slack's wire form into events as a SIEM wants them, one a line.
+    /// Turn entries in Slack's wire form into events for a SIEM, one per line.
     Normalize {
         /// Files or folders with entries in any form: one a line, lists, saved pages; also packed with gzip or zstd, gridwatch's own
         /// events, and exports of Splunk, Elastic or Sentinel as JSON. `-` or nothing is standard input.
@@ -91,16 +91,16 @@ enum Command {
         #[arg(long)]
         no_raw_data: bool,
     },
-    /// Every rule: what it watches, its condition, threshold and severity, what to do, and its ATT&CK techniques.
+    /// List every rule: what it watches, its condition, threshold and severity, what to do, and its ATT&CK techniques.
     Detections {
         /// Folder of the modules. Without it: target/modules, or those that a release carries.
         #[arg(long, value_name = "DIR")]
         modules: Option<PathBuf>,
-        /// table is one line a rule; md and json have everything.
+        /// table has one line per rule; md is a document with an index and a section per rule; json is for machines.
         #[arg(long, default_value = "table", value_enum)]
         format: DetectionsFormat,
     },
-    /// Which ATT&CK techniques and Slack actions the rules cover, which they don't, and why.
+    /// List which ATT&CK techniques and Slack actions the rules cover, which they do not, and why.
     Coverage {
         /// Folder of the modules. Without it: target/modules, or those that a release carries.
         #[arg(long, value_name = "DIR")]
@@ -111,11 +111,11 @@ enum Command {
         /// A sink's file with alerts (OCSF), to count what was observed in the last 30 days. May be given more than once.
         #[arg(long, value_name = "FILE")]
         alerts: Vec<PathBuf>,
-        /// The state folder of a gridwatch, to count what it told in the last 30 days.
+        /// The state folder of a gridwatch, to count its alerts of the last 30 days.
         #[arg(long, value_name = "DIR")]
         state_dir: Option<PathBuf>,
     },
-    /// How Slack's actions map to OCSF and ECS, what the views look like, and what they lose (nothing).
+    /// Show how Slack's actions map to OCSF and ECS, what the views look like, and what they lose (nothing).
     #[command(args_conflicts_with_subcommands = true)]
     Schema {
         /// markdown or json: the mapping, a row per action; json-schema: what a view writes.
@@ -127,19 +127,20 @@ enum Command {
         #[command(subcommand)]
         command: Option<SchemaCommand>,
     },
-    /// Which modules there are, and what one says of itself: rules, settings, lookup tables, fields, grants, windows, limits.
+    /// List the modules, or show what one declares: rules, settings, lookup tables, fields, grants, windows, limits.
     #[command(subcommand)]
     Module(modules::command::Command),
-    /// Run modules over stored entries and print the alerts: the same input, the same bytes.
+    /// Run modules over stored entries and print the alerts. The same input gives the same alerts, byte for byte.
     ///
-    /// What was read is told on standard error. Exits with 1 if there was no entry, if not all could be read, or if a module failed.
+    /// A summary of what was read goes to standard error. Exits with 1 if there was no entry, if not everything could be read, or if
+    /// a module failed.
     Replay(Replay),
-    /// The alerts there are: list them, read one, export them for machines.
+    /// List the alerts, show one, or export them for machines.
     #[command(subcommand)]
     Alerts(Alerts),
-    /// Why an alert was made: the deciding event as the module saw it, window values, lookups, exceptions, all events.
+    /// Explain why an alert was made: the deciding event as the module saw it, window values, lookups, exceptions, all events.
     Explain {
-        /// The alert's id, or as much of it as no other has.
+        /// The alert's id, or a unique beginning of it.
         alert: String,
         #[command(flatten)]
         state: State,
@@ -150,16 +151,16 @@ enum Command {
         #[arg(long, conflicts_with = "entries")]
         json: bool,
     },
-    /// What nobody is to be told of: list it, and check that it hides no known true positive.
+    /// List the exceptions, and check that they suppress no known true positive.
     #[command(subcommand)]
     Exceptions(exceptions::command::Command),
-    /// What is loud, what the exceptions hid, and what other thresholds would have given.
+    /// Show which rules are noisy, what exceptions suppressed, and what other thresholds would have given.
     Tune(tune::Options),
-    /// What to do about an alert: its playbook with calls to copy; with --execute, the steps that can be taken back.
+    /// Show what to do about an alert: its playbook with calls to copy. With --execute, do the steps that can be undone.
     Respond(respond::Options),
-    /// What the gridwatch that runs on a state folder is doing, and whether somebody has to see to it.
+    /// Show what the gridwatch that runs on a state folder is doing, and whether somebody has to act.
     ///
-    /// Reads the state folder and nothing else: no secret, no sink's folder. Members of the folder's group may do it.
+    /// Reads only the state folder: no secret and no sink's folder. Members of the folder's group may do this.
     /// Exit codes: 0 healthy, 1 somebody is needed (not running, stuck, paused, a problem, a sink that fails, a module set
     /// aside), 2 the command line is wrong.
     Status {
@@ -222,23 +223,23 @@ enum SchemaCommand {
 
 #[derive(Debug, Subcommand)]
 enum Alerts {
-    /// The newest alerts, one a line: when, severity, id, rule, what, who.
+    /// List the newest alerts, one per line: when, severity, id, rule, what, who.
     List {
         #[command(flatten)]
         which: Which,
-        /// At most so many; 0 shows all.
+        /// Show at most this many; 0 shows all.
         #[arg(long, value_name = "N", default_value_t = 50)]
         limit: usize,
-        /// Go on with each new alert or revision as it comes.
+        /// Keep printing each new alert or revision as it comes.
         #[arg(long)]
         follow: bool,
-        /// As gridwatch keeps them, one JSON object a line.
+        /// Print the alerts as gridwatch stores them, one JSON object per line.
         #[arg(long)]
         json: bool,
     },
-    /// One alert with everything it has to say: who, what is known of them, events, what to do.
+    /// Show one alert in full: who, what is known about them, events, what to do.
     Show {
-        /// The alert's id, or as much of it as no other has.
+        /// The alert's id, or a unique beginning of it.
         alert: String,
         #[command(flatten)]
         state: State,
@@ -246,7 +247,7 @@ enum Alerts {
         #[arg(long)]
         json: bool,
     },
-    /// Alerts as a sink would write them, one a line: OCSF Detection Findings, or another view.
+    /// Print alerts as a sink would write them, one per line: OCSF Detection Findings, or another view.
     Export {
         #[command(flatten)]
         which: Which,
@@ -272,7 +273,7 @@ struct Which {
     /// Only those of this actor, by id, name or e-mail address.
     #[arg(long, value_name = "WHO")]
     actor: Option<String>,
-    /// Also those that an exception or a response of ours suppressed.
+    /// Also those that an exception or one of gridwatch's own responses suppressed.
     #[arg(long)]
     suppressed: bool,
 }
@@ -289,7 +290,7 @@ struct Replay {
     /// From this event time on: RFC 3339, seconds since 1970, or a span back from now such as 24h or 7d.
     #[arg(long, value_name = "TIME", requires = "archive", value_parser = since)]
     from: Option<Since>,
-    /// Up to this event time, said in the same ways.
+    /// Up to this event time, in the same formats.
     #[arg(long, value_name = "TIME", requires = "archive", value_parser = since)]
     to: Option<Since>,
     /// Folder of the modules to run. Without it: the configuration's, or target/modules, or those that a release carries.
@@ -302,11 +303,12 @@ struct Replay {
     /// Only alerts of this rule, or of a whole module as in `sign-in.*`.
     #[arg(long, value_name = "RULE")]
     rule: Option<String>,
-    /// Instead of the alerts, what differs from those that the modules in this folder make of the same entries: added, lost, and
-    /// changed in severity or title. Exits with 1 if anything does. Settings that only the others know are left out.
+    /// Print, instead of the alerts, how they differ from those that the modules in this folder make of the same entries: added,
+    /// lost, and changed in severity or title. Exits with 1 if there is a difference. Settings that only the other modules have
+    /// are left out.
     #[arg(long, value_name = "DIR")]
     diff: Option<PathBuf>,
-    /// Each difference as a JSON object.
+    /// Print each difference as a JSON object.
     #[arg(long, requires = "diff")]
     json: bool,
     /// Settings, grants and lookups for the modules, from a gridwatch configuration.
@@ -315,7 +317,7 @@ struct Replay {
     /// Events per batch. Changes nothing but speed.
     #[arg(long, default_value_t = config::DEFAULT_BATCH, value_parser = clap::value_parser!(u16).range(1..=4096))]
     batch: u16,
-    /// Let a module have something its manifest asks for, e.g. `--grant NAME=lookup`.
+    /// Grant a module something that its manifest asks for, for example `--grant NAME=lookup`.
     #[arg(long, value_name = "MODULE=GRANT")]
     grant: Vec<String>,
 }
@@ -326,7 +328,7 @@ struct State {
     /// The configuration that gridwatch runs with.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Its state folder, where there is no configuration at hand.
+    /// Its state folder, if there is no configuration at hand.
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
 }
@@ -394,12 +396,12 @@ fn dispatch(cli: Cli) -> Result<u8> {
             Ok(if is_whole { 0 } else { FAILED })
         }
         Command::Detections { modules, format } => {
-            let (all, mut out) =
-                (detections::detections(Folder::of(modules.as_deref())?.path())?, std::io::stdout().lock());
+            let all = detections::manifests(Folder::of(modules.as_deref())?.path())?;
+            let mut out = std::io::stdout().lock();
             match format {
-                DetectionsFormat::Table => detections::table(&all, &mut out)?,
+                DetectionsFormat::Table => detections::table(&detections::detections(&all), &mut out)?,
                 DetectionsFormat::Md => detections::markdown(&all, &mut out)?,
-                DetectionsFormat::Json => detections::json(&all, &mut out)?,
+                DetectionsFormat::Json => detections::json(&detections::detections(&all), &mut out)?,
             }
             Ok(0)
         }
@@ -489,7 +491,7 @@ fn replayed(args: &Replay) -> Result<u8> {
     for grant in &args.grant {
         let (module, name) = grant.split_once('=').context("--grant takes MODULE=GRANT")?;
         let granted = grants([name].into_iter())
-            .map_err(|name| anyhow::anyhow!("`{name}` is no grant; there are kv, lookup and wasi"))?;
+            .map_err(|name| anyhow::anyhow!("`{name}` is not a grant; the grants are kv, lookup and wasi"))?;
         wanted.grants.entry(module.to_owned()).or_default().extend(granted);
     }
     let mut old = args.diff.as_ref().map(|dir| wanted.of_other(dir)).transpose()?;
@@ -660,7 +662,7 @@ fn start_log(format: LogFormat, filter: &str) -> Result<Relevel> {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::builder()
         .parse(filter)
-        .with_context(|| format!("`{filter}` is no log filter; try info, or gridwatch=debug"))?;
+        .with_context(|| format!("`{filter}` is not a log filter; try info, or gridwatch=debug"))?;
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(terminal);
     let at = |level: tracing::Level| EnvFilter::new(level.as_str());

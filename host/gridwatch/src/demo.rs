@@ -29,7 +29,7 @@ pub struct Options {
     /// Where the demo keeps its state and writes its output; a temporary folder that is removed, if not given.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Go on until interrupted: the org lives on and gridwatch with it.
+    /// Keep the org and gridwatch running until interrupted.
     #[arg(long)]
     keep: bool,
 }

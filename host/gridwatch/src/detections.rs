@@ -1,6 +1,10 @@
-//! `gridwatch detections`: every rule there is, as a table. All of it stands in the manifests.
+//! `gridwatch detections`: every rule there is, as a table, as JSON or as a document. All of it stands in the manifests.
 
-use crate::modules::manifests;
+mod markdown;
+
+pub use markdown::markdown;
+
+use crate::modules;
 use anyhow::Result;
 use gridwatch_core::manifest::{Manifest, Playbook, Rule, Step};
 use gridwatch_core::own;
@@ -28,11 +32,16 @@ pub struct Detection {
     pub attack: Vec<String>,
 }
 
-/// The rules of a folder of modules, and gridwatch's own.
-pub fn detections(dir: &Path) -> Result<Vec<Detection>> {
-    let manifests = manifests(dir)?;
-    let all = manifests.iter().chain([own::manifest()]);
-    Ok(all.flat_map(|manifest| manifest.rules.iter().map(|rule| detection(manifest, rule))).collect())
+/// The manifests of a folder of modules, and the one of gridwatch's built-in rules.
+pub fn manifests(dir: &Path) -> Result<Vec<Manifest>> {
+    let mut manifests = modules::manifests(dir)?;
+    manifests.push(own::manifest().clone());
+    Ok(manifests)
+}
+
+/// Every rule of the manifests, in their order.
+pub fn detections(manifests: &[Manifest]) -> Vec<Detection> {
+    manifests.iter().flat_map(|manifest| manifest.rules.iter().map(|rule| detection(manifest, rule))).collect()
 }
 
 fn detection(manifest: &Manifest, rule: &Rule) -> Detection {
@@ -79,27 +88,6 @@ pub fn table(detections: &[Detection], out: &mut dyn Write) -> Result<()> {
         writeln!(out, "{:<width$}  {:<13}  {:<22}  {}", d.id, d.severity, d.attack.join(" "), d.title)?;
     }
     writeln!(out, "{} rules; conditions, thresholds and responses: --format md or json", detections.len())?;
-    Ok(())
-}
-
-pub fn markdown(detections: &[Detection], out: &mut dyn Write) -> Result<()> {
-    writeln!(out, "| rule | title | actions | condition | threshold | severity | budget | response | ATT&CK |")?;
-    writeln!(out, "|---|---|---|---|---|---|---|---|---|")?;
-    for d in detections {
-        let actions: Vec<String> = d.actions.iter().map(|action| format!("`{action}`")).collect();
-        let cells = [
-            format!("`{}`", d.id),
-            d.title.clone(),
-            actions.join(", "),
-            d.condition.clone(),
-            d.threshold.clone(),
-            d.severity.to_owned(),
-            d.budget.to_string(),
-            d.response.join("<br>"),
-            d.attack.join(", "),
-        ];
-        writeln!(out, "| {} |", cells.map(|cell| cell.replace('|', "\\|")).join(" | "))?;
-    }
     Ok(())
 }
 

@@ -455,7 +455,7 @@ fn means(mark: Mark) -> &'static str {
         Mark::NoAction => "without an action",
         Mark::UnknownAction => "with an action that isn't known",
         Mark::UnknownEntity => "with an entity that isn't known",
-        Mark::NotUtf8 => "with bytes that are no UTF-8",
+        Mark::NotUtf8 => "with bytes that are not UTF-8",
         Mark::DatedAhead => "dated ahead of all calendars",
         Mark::DatedBeforeSlack => "dated before there was a Slack",
         Mark::OddText => "with a text that none can be, such as half a character; the rest was read",

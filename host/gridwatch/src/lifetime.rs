@@ -89,9 +89,10 @@ fn locked(path: &Path) -> std::io::Result<Option<File>> {
 pub fn look(state_dir: &Path) -> Result<(Option<Status>, Health)> {
     let path = Paths::of(state_dir).status;
     let status = match std::fs::read(&path) {
-        Ok(bytes) => {
-            Some(serde_json::from_slice::<Status>(&bytes).with_context(|| format!("{} is no status", path.display()))?)
-        }
+        Ok(bytes) => Some(
+            serde_json::from_slice::<Status>(&bytes)
+                .with_context(|| format!("{} is not a status file", path.display()))?,
+        ),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && state_dir.is_dir() => None,
         Err(error) => {
             let hint = match error.kind() {

@@ -77,15 +77,16 @@ async fn whose(api: &WebApi) -> Vec<Line> {
                 "give the user token (xoxp-…) of the app's installation on the organization in `slack.token_file`"
                     .into()
             });
-            return vec![Line::failed("token", format!("Slack refuses it: {error}"), hint)];
+            return vec![Line::failed("token", format!("Slack rejects it: {error}"), hint)];
         }
         Err(Failure::Unclear(what)) => {
-            let hint = "check network, DNS and proxy between this host and slack.com; the page below may still come";
-            return vec![Line::failed("token", format!("auth.test has no answer: {what}"), hint)];
+            let hint =
+                "check the network, DNS and proxy between this host and slack.com; the page below may still arrive";
+            return vec![Line::failed("token", format!("auth.test gave no answer: {what}"), hint)];
         }
     };
     let app = identity.app.map(|app| format!(", of app {app}")).unwrap_or_default();
-    let token = Line::ok("token", format!("Slack takes it; it is user {}'s{app}", identity.user));
+    let token = Line::ok("token", format!("Slack accepts it; it belongs to user {}'s{app}", identity.user));
     let install = match identity.enterprise {
         Some(enterprise) => Line::ok("organization", format!("it belongs to organization {enterprise}")),
         None => Line::failed(
@@ -137,18 +138,18 @@ fn newest(page: &gridwatch_core::entry::Page) -> String {
 
 fn refused(problem: Option<&Problem>) -> Vec<Line> {
     let Some(problem) = problem else {
-        let hint = "try again; if it stays, `gridwatch --log debug check --live` says more";
+        let hint = "try again; if this continues, `gridwatch --log debug check --live` shows more";
         return vec![
             Line::unknown("scope"),
             Line::unknown("plan"),
-            Line::failed("page", "the audit log gave no page this time", hint),
+            Line::failed("page", "the audit log returned no page this time", hint),
         ];
     };
     let failed = |name| Line::failed(name, problem.to_string(), problem.advice());
     match problem {
         Problem::MissingScope => vec![failed("scope"), Line::unknown("plan"), failed("page")],
         Problem::PlanLacksAuditLogs => {
-            vec![Line::ok("scope", "Slack doesn't complain of it"), failed("plan"), failed("page")]
+            vec![Line::ok("scope", "Slack does not complain about it"), failed("plan"), failed("page")]
         }
         _ => vec![Line::unknown("scope"), Line::unknown("plan"), failed("page")],
     }
@@ -156,7 +157,7 @@ fn refused(problem: Option<&Problem>) -> Vec<Line> {
 
 fn clock_line(slacks: Option<UnixSeconds>, ours: UnixSeconds) -> Line {
     let Some(slacks) = slacks else {
-        let text = "the answer has no date: whether this host's clock is right can't be told";
+        let text = "the answer has no date, so this host's clock cannot be checked";
         return Line { name: "clock", ok: None, text: text.into(), hint: None };
     };
     let apart = slacks.0.abs_diff(ours.0);
@@ -166,7 +167,7 @@ fn clock_line(slacks: Option<UnixSeconds>, ours: UnixSeconds) -> Line {
         _ => Line::failed(
             "clock",
             format!("this host's clock is {apart} s {which} Slack's"),
-            "set it by NTP: spans such as `start = \"24h\"` count back from it",
+            "set it with NTP, because spans such as `start = \"24h\"` count back from it",
         ),
     }
 }

@@ -68,10 +68,10 @@ fn open(path: &Path, kinds: &[&str]) -> Result<Reader<Vec<u8>>, String> {
     let shown = path.display();
     let meta = std::fs::metadata(path).map_err(|e| format!("cannot read {shown}: {e}"))?;
     if !meta.is_file() || meta.len() > MAX_BYTES {
-        return Err(format!("{shown} is no file, or larger than {MAX_BYTES} bytes"));
+        return Err(format!("{shown} is not a file, or is larger than {MAX_BYTES} bytes"));
     }
     let bytes = std::fs::read(path).map_err(|e| format!("cannot read {shown}: {e}"))?;
-    let reader = Reader::from_source(bytes).map_err(|e| format!("{shown} is no MaxMind database: {e}"))?;
+    let reader = Reader::from_source(bytes).map_err(|e| format!("{shown} is not a MaxMind database: {e}"))?;
     let kind = &reader.metadata().database_type;
     if !kinds.iter().any(|wanted| kind.contains(wanted)) {
         return Err(format!("{shown} is a database of type `{kind}`; wanted is one of {}", kinds.join(", ")));

@@ -45,24 +45,24 @@ admin.conversations:write as far as wanted, and users:read, without which nobody
 
 Exit codes: 0 all done or nothing to do, 1 something failed or its end is unknown, 2 wrong use, refused, incomplete or not confirmed.")]
 pub struct Options {
-    /// The alert's id, or as much of it as no other has.
+    /// The alert's id, or a unique beginning of it.
     alert: String,
     /// The configuration that gridwatch runs with.
     #[arg(long, value_name = "FILE", required_unless_present = "state_dir", conflicts_with = "state_dir")]
     config: Option<PathBuf>,
-    /// Its state folder, where there is no configuration at hand: for the plan alone, without `respond.break_glass`.
+    /// Its state folder, if there is no configuration at hand: for the plan only, without `respond.break_glass`.
     #[arg(long, value_name = "DIR", conflicts_with = "execute")]
     state_dir: Option<PathBuf>,
     /// Do the reversible steps, after a confirmation.
     #[arg(long)]
     execute: bool,
-    /// Only these steps, by their numbers in the plan. May be given more than once.
+    /// Do only these steps, by their numbers in the plan. May be given more than once.
     #[arg(long, value_name = "N", requires = "execute")]
     step: Vec<usize>,
-    /// Ask for no confirmation: for scripts.
+    /// Do not ask for confirmation, for use in scripts.
     #[arg(long, requires = "execute")]
     yes: bool,
-    /// Do again what was done before, or begun and not known to have ended.
+    /// Repeat what was done before, or was begun and is not known to have ended.
     #[arg(long, requires = "execute")]
     again: bool,
     /// As one JSON object instead of text; with --execute this needs --yes.
@@ -164,7 +164,7 @@ impl Responder {
             Ok(Some(token)) => token,
             Ok(None) => {
                 return wrong(
-                    "no token to respond with\nhint: set `respond.token_file` to a file with the token of an app of its own, \
+                    "no token to respond with\nhint: set `respond.token_file` to a file with the token of a separate app, \
                      never the one that reads the audit log",
                 );
             }
@@ -173,7 +173,7 @@ impl Responder {
         let polling = Keeper::open(&config.slack, &config.state_dir)?.token().clone();
         if [&polling, config.slack.token.token()].iter().any(|known| known.expose() == token.expose()) {
             return wrong(
-                "the responder's token is the one that reads the audit log\nhint: make an app of its own for responding; the \
+                "the responder's token is the one that reads the audit log\nhint: create a separate app for responding; the \
                  poller's token should be able to do nothing but read",
             );
         }

@@ -100,7 +100,7 @@ async fn everybody(asking: &Asking) -> Result<BTreeMap<String, Member>> {
         }
         let answer =
             api.call(METHOD, &arguments).await.with_context(|| format!("{METHOD} (scope admin.users:read)"))?;
-        let page: Page = serde_json::from_value(Value::Object(answer)).context("the answer is no list of people")?;
+        let page: Page = serde_json::from_value(Value::Object(answer)).context("the answer is not a list of people")?;
         let next = page.next_cursor().to_owned();
         members.extend(page.into_members().map(|member| (member.id.clone(), member)));
         match next.is_empty() {

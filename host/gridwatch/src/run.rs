@@ -158,7 +158,7 @@ pub async fn run(config: Config, until: Until, orders: Orders, observe: Observe)
     let told = *stop.borrow();
     let (how, why) = match (&result, told) {
         (Err(error), _) => (HowEnded::Failed, format!("{error:#}")),
-        (Ok(()), Some(signal)) => (HowEnded::Told, format!("told to by {signal}")),
+        (Ok(()), Some(signal)) => (HowEnded::Told, format!("stopped by {signal}")),
         (Ok(()), None) => (HowEnded::Done, "everything that may be read now has been read and delivered".to_owned()),
     };
     // While the lock is held: the next start has to find it.

@@ -127,7 +127,7 @@ pub fn print(report: &Report, view: View, out: &mut dyn Write) -> Result<()> {
         share(report.valid, report.entries)
     )?;
     if report.unreadable > 0 {
-        writeln!(out, "          {} entries are no JSON object; their bytes are kept", report.unreadable)?;
+        writeln!(out, "          {} entries are not JSON objects; their bytes are kept", report.unreadable)?;
     }
     for (title, counts) in
         [("lost", &report.lost), ("invalid", &report.invalid), ("no class", &report.actions_unmapped)]

@@ -26,7 +26,7 @@ pub fn alert(alert: &Alert) {
         alert.title, alert.rule, alert.first
     );
     let who = match alerts::who(alert) {
-        "" => "nobody named",
+        "" => "nobody is named",
         who => who,
     };
     let role = actor.role_at_event.name();

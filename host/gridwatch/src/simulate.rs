@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Address to listen on; port 0 takes a free one, which is printed.
+    /// Address to listen on; port 0 chooses a free port, which is printed.
     #[arg(long, default_value = "127.0.0.1:8765")]
     addr: SocketAddr,
     /// The same seed and times make the same org, byte for byte.
@@ -26,10 +26,10 @@ pub struct Options {
     /// End of the org's history, in seconds since 1970; now, if not given.
     #[arg(long, value_name = "SECONDS")]
     to: Option<u64>,
-    /// No attack stories: ordinary life only.
+    /// Leave out the attack stories, so that there is only ordinary activity.
     #[arg(long)]
     benign: bool,
-    /// The benchmark instead: labelled attacks in the life of a larger org. With `--export FILE`, the labels go to
+    /// Make the benchmark instead: labelled attacks in the ordinary activity of a larger org. With `--export FILE`, the labels go to
     /// FILE.labels.json and the table of networks to FILE.networks.csv.
     #[arg(long, conflicts_with_all = ["entries", "every_action"])]
     benchmark: bool,

@@ -161,7 +161,7 @@ async fn read(response: reqwest::Response) -> Result<Page, Failure> {
             Page::from_body(&body).map_err(|e| match e {
                 PageError::NotOk { error } => Failure::NotOk { error: Some(error) },
                 PageError::NotAPage { reason } => {
-                    tracing::warn!(reason, "Slack's answer is no page that can be used");
+                    tracing::warn!(reason, "Slack's answer is not a usable page");
                     Failure::Body
                 }
             })

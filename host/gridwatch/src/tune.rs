@@ -38,20 +38,20 @@ pub struct Options {
     /// The configuration that gridwatch runs with.
     #[arg(long, value_name = "FILE", required_unless_present = "state_dir", conflicts_with = "state_dir")]
     config: Option<PathBuf>,
-    /// Its state folder, where there is no configuration at hand: without exceptions, and with the modules' default settings.
+    /// Its state folder, if there is no configuration at hand; then there are no exceptions, and modules have their default settings.
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
-    /// Folder of the modules, beside --state-dir.
+    /// Folder of the modules, together with --state-dir.
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     modules: Option<PathBuf>,
     /// How far back to look.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=400))]
     days: u64,
-    /// Only this rule, and what it would have given with other values of its module's settings: each is tried out by running
+    /// Show only this rule, and what it would have given with other values of its module's settings. Each value is tried by running
     /// the module over the archive, which takes a while.
     #[arg(long, value_name = "MODULE.RULE")]
     rule: Option<String>,
-    /// table is for people, json has every number.
+    /// table is for people; json has every number.
     #[arg(long, default_value = "table", value_enum)]
     format: Format,
 }
@@ -157,7 +157,9 @@ pub fn run(options: &Options) -> Result<u8> {
     let hid = hid(&alerts, &exceptions, now.seconds());
     let sweeps = match (&options.rule, archive) {
         (Some(rule), Some(dir)) => Some(sweep::sweeps(rule, &wanted, &exceptions, dir, &period)?),
-        (Some(_), None) => bail!("there is no archive to try out thresholds on\nhint: `enabled = true` in [archive]"),
+        (Some(_), None) => {
+            bail!("there is no archive to try out thresholds on\nhint: set `enabled = true` in [archive]")
+        }
         (None, _) => None,
     };
     let is_asked = |rule: &str| options.rule.as_ref().is_none_or(|asked| asked == rule);

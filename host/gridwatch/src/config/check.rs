@@ -98,7 +98,7 @@ fn config_text(path: &Path) -> Result<String, Problems> {
 fn document<'t>(path: &Path, text: &'t str, reader: &Reader<'_>) -> Result<toml_edit::Document<&'t str>, Problems> {
     toml_edit::Document::parse(text).map_err(|e| {
         let line = e.span().map(|span| reader.line(span.start));
-        let what = format!("is no TOML: {}", e.message().trim());
+        let what = format!("is not valid TOML: {}", e.message().trim());
         // Only the message: the error's own display repeats the line, which may hold a secret.
         alone(path, line, what, "texts are in \"quotes\", sections in [brackets]")
     })
@@ -267,7 +267,7 @@ fn check_url(url: &str) -> Result<(), (String, &'static str)> {
         return Err(("holds a user name or a password".into(), "the token is all that Slack wants"));
     }
     let Some((scheme, rest)) = url.split_once("://") else {
-        return Err((format!("`{url}` is no address"), as_default));
+        return Err((format!("`{url}` is not a valid address"), as_default));
     };
     let authority = rest.split('/').next().unwrap_or_default();
     let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -277,13 +277,13 @@ fn check_url(url: &str) -> Result<(), (String, &'static str)> {
     let good_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
     let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '\\');
     if host.is_empty() || !good_port || url.contains(odd) {
-        return Err((format!("`{url}` is no address"), as_default));
+        return Err((format!("`{url}` is not a valid address"), as_default));
     }
     let is_loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     match scheme {
         "https" => Ok(()),
         "http" if is_loopback => Ok(()),
-        "http" => Err((format!("`{url}` would send the token in the clear"), "use https; http is for localhost")),
+        "http" => Err((format!("`{url}` would send the token unencrypted"), "use https; http is for localhost")),
         _ => Err((format!("`{url}` is neither https nor http"), as_default)),
     }
 }
@@ -347,7 +347,7 @@ fn lookups(section: Section<'_>, edge: &Edge<'_>) -> (BTreeMap<String, Vec<Strin
         };
         let items = items.unwrap_or_default();
         for item in items.iter().filter(|item| !is_plausible_member(item)) {
-            let what = format!("`{item}` looks like a range of addresses but is none");
+            let what = format!("`{item}` looks like a range of addresses but is not a valid one");
             section.problem(name, what, "as in 198.51.100.0/24 or 2001:db8::/32".to_owned());
         }
         lookups.insert(name.to_owned(), items);
@@ -457,7 +457,7 @@ fn zone(section: &mut Section<'_>) -> Zone {
     Zone::named(&name).unwrap_or_else(|| {
         let hint =
             "write the name of the zone, as in Europe/Berlin or America/New_York; gridwatch has them all with it";
-        section.problem("timezone", format!("`{name}` is no time zone"), hint.to_owned());
+        section.problem("timezone", format!("`{name}` is not a time zone"), hint.to_owned());
         Zone::default()
     })
 }
@@ -546,7 +546,7 @@ fn addresses(section: &Section<'_>, key: &str, kind: NetworkKind, path: &Path) -
         Err(error) => Err(format!("cannot read {}: {error}", path.display())),
     };
     parsed.unwrap_or_else(|what| {
-        section.problem(key, what, "one address or range a line; # begins a remark".to_owned());
+        section.problem(key, what, "one address or range per line; # begins a comment".to_owned());
         Networks::default()
     })
 }
@@ -716,16 +716,16 @@ fn respond(mut section: Section<'_>, edge: &Edge<'_>) -> Respond {
     let break_glass = section.texts("break_glass").unwrap_or_default();
     for id in break_glass.iter().filter(|id| !is_id(id)) {
         let hint = "as in \"W012A3BCD\"; apps (A…), channels (C…) and files (F…) may be there too".to_owned();
-        section.problem("break_glass", format!("`{id}` is no id of Slack's"), hint);
+        section.problem("break_glass", format!("`{id}` is not a Slack id"), hint);
     }
     let own_apps = section.texts("own_apps").unwrap_or_default();
     for id in own_apps.iter().filter(|id| !is_id(id) || !id.starts_with('A')) {
         let hint = "as in \"A012A3BCD\", from the app's page at api.slack.com/apps".to_owned();
-        section.problem("own_apps", format!("`{id}` is no id of an app"), hint);
+        section.problem("own_apps", format!("`{id}` is not the id of an app"), hint);
     }
     let reason = section.text("reason").unwrap_or_default();
     if clean(&reason, MAX_REASON_CHARS) != reason {
-        let what = format!("is over {MAX_REASON_CHARS} characters, or has some that don't print");
+        let what = format!("is over {MAX_REASON_CHARS} characters, or contains characters that cannot be printed");
         section.problem("reason", what, None);
     }
     section.finish();
@@ -760,14 +760,14 @@ fn check_name(section: &Section<'_>, key: &str, name: &str) {
     let good = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(fits);
     if !good || name.len() > MAX_NAME_CHARS {
         let hint = format!("use a-z, 0-9, - and _, starting with a letter, at most {MAX_NAME_CHARS}");
-        section.problem(key, format!("`{name}` is no name"), hint);
+        section.problem(key, format!("`{name}` is not a valid name"), hint);
     }
 }
 
 /// A folder that gridwatch may create, in one that is there.
 fn new_folder(section: &Section<'_>, key: &str, path: &Path, edge: &Edge<'_>) {
     if path.exists() && !path.is_dir() {
-        section.problem(key, format!("{} is no folder", path.display()), None);
+        section.problem(key, format!("{} is not a folder", path.display()), None);
     } else if !path.exists() {
         needs_parent(section, key, path, edge);
     }
@@ -787,7 +787,7 @@ fn needs_parent(section: &Section<'_>, key: &str, path: &Path, edge: &Edge<'_>) 
 fn read_text(path: &Path, max_bytes: u64) -> std::io::Result<String> {
     let meta = std::fs::metadata(path)?;
     if !meta.is_file() {
-        return Err(std::io::Error::other("it is no regular file"));
+        return Err(std::io::Error::other("it is not a regular file"));
     }
     if meta.len() > max_bytes {
         return Err(std::io::Error::other(format!("it is larger than {max_bytes} bytes")));

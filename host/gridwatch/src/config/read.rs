@@ -178,7 +178,11 @@ impl<'t> Section<'t> {
             return default;
         };
         let Some(seconds) = seconds_in(text) else {
-            self.problem(key, format!("`{text}` is no span"), "write \"90s\", \"10m\", \"24h\" or \"30d\"".to_owned());
+            self.problem(
+                key,
+                format!("`{text}` is not a span"),
+                "write \"90s\", \"10m\", \"24h\" or \"30d\"".to_owned(),
+            );
             return default;
         };
         self.in_range(key, seconds.into(), text, &allowed, span_text).unwrap_or(default)
@@ -194,7 +198,7 @@ impl<'t> Section<'t> {
         };
         let Some((bytes, shown)) = written else {
             let hint = "write a number of bytes, or \"512KiB\", \"100MB\", \"2GiB\"".to_owned();
-            self.problem(key, "is no size", hint);
+            self.problem(key, "is not a size", hint);
             return default;
         };
         self.in_range(key, bytes, &shown, &allowed, bytes_text).unwrap_or(default)
@@ -221,7 +225,7 @@ impl<'t> Section<'t> {
         let texts = self.free_texts(key, item)?;
         for (i, text) in texts.iter().enumerate() {
             if texts[..i].contains(text) {
-                self.problem(key, format!("`{text}` is there twice"), None);
+                self.problem(key, format!("`{text}` is listed twice"), None);
             }
         }
         Some(texts.iter().filter_map(|text| self.chosen(key, text, choices)).collect())

@@ -110,7 +110,7 @@ fn a_time_zone_that_does_not_exist_is_told() {
     for name in ["Europe/Berln", "CEST", "+02:00"] {
         let told = place.problems(&format!("{SMALL}[detect]\ntimezone = \"{name}\"\n"));
         assert!(
-            told.iter().any(|line| line.contains(&format!("detect.timezone: `{name}` is no time zone"))),
+            told.iter().any(|line| line.contains(&format!("detect.timezone: `{name}` is not a time zone"))),
             "{told:?}"
         );
     }
@@ -175,8 +175,8 @@ level = "verbose"
         "3: slack.page_limit: 20000 is over the maximum; allowed is 1 to 9999",
         "4: slack.page_limt: unknown key",
         "5: slack.interval: is of type integer; it has to be a span in quotes",
-        "6: slack.settle: `soon` is no span",
-        "7: slack.base_url: `http://slack.example` would send the token in the clear",
+        "6: slack.settle: `soon` is not a span",
+        "7: slack.base_url: `http://slack.example` would send the token unencrypted",
         "8: slack.start: `2026-13-01` is neither a span nor a time",
         "10: modules.dir: there is no folder",
         "11: modules.grants.sign-in: `root` is not allowed; allowed is kv, lookup, wasi",
@@ -186,10 +186,10 @@ level = "verbose"
         "17: detect.risk.rules: 1 is under the minimum; allowed is 2 to 1000",
         "17: detect.risk.span: 30d is over the maximum; allowed is 1h to 7d",
         "17: detect.risk.point: unknown key",
-        "19: sink.name: `Out` is no name",
+        "19: sink.name: `Out` is not a valid name",
         "20: sink.type: `fil` is not allowed; allowed is stdout, file",
         "24: sink.path: there is no folder",
-        "25: sink.rotate_bytes: is no size",
+        "25: sink.rotate_bytes: is not a size",
         "26: sink.include: names nothing",
         "28: sink.name: another sink is called `b`",
         "30: sink.keep: is for sinks of type \"file\"",
@@ -249,8 +249,8 @@ fn a_secret_is_never_told() {
         (format!("token_env = \"{secret}\""), "is not set"),
         (format!("token = \"{secret}\""), "unknown key"),
         (format!("{secret} = 1"), "unknown key"),
-        (format!("token_file = {secret}"), "is no TOML"),
-        (format!("token_file = \"{secret}"), "is no TOML"),
+        (format!("token_file = {secret}"), "is not valid TOML"),
+        (format!("token_file = \"{secret}"), "is not valid TOML"),
         ("token_file = \"slack-token\"\ntoken_env = \"X\"".to_owned(), "is there beside"),
         (format!("base_url = \"https://u:{secret}@x\""), "password"),
     ];
@@ -407,7 +407,7 @@ fn a_missing_or_broken_file_is_one_clear_problem() {
     let missing = check::load(&place.path("none.toml"), &|_| None, Purpose::Run).unwrap_err().to_string();
     assert!(missing.contains("cannot be read") && missing.contains("hint:"), "{missing}");
     assert_eq!(place.problems("a = 1\nb =").len(), 1);
-    assert!(place.problems("a = 1\nb =")[0].starts_with("2: : is no TOML"));
+    assert!(place.problems("a = 1\nb =")[0].starts_with("2: : is not valid TOML"));
 }
 
 #[test]
@@ -429,8 +429,8 @@ fn the_responders_token_is_read_only_when_it_is_wanted() {
     ));
     for expected in [
         "respond.token_env: is there beside",
-        "respond.break_glass: `boss` is no id",
-        "respond.own_apps: `W0BOSS` is no id of an app",
+        "respond.break_glass: `boss` is not a Slack id",
+        "respond.own_apps: `W0BOSS` is not the id of an app",
         "respond.reason: is over",
     ] {
         assert!(told.iter().any(|line| line.contains(expected)), "{expected}: {told:?}");

@@ -32,7 +32,7 @@ impl fmt::Debug for Token {
 pub(super) enum BadToken {
     #[error("cannot read {path}: {source}")]
     Unreadable { path: String, source: io::Error },
-    #[error("{path} is no regular file")]
+    #[error("{path} is not a regular file")]
     NotAFile { path: String },
     #[error("{path} can be {} by others (its mode is {mode:03o}); allowed is 600 or 400", .how.word())]
     Exposed { path: String, mode: u32, how: Exposure },
@@ -40,9 +40,9 @@ pub(super) enum BadToken {
     Unset { name: String },
     #[error("{place} is empty")]
     Empty { place: String },
-    #[error("{place} holds more than one word, or more than {MAX_BYTES} bytes")]
+    #[error("{place} contains more than one word, or more than {MAX_BYTES} bytes")]
     NotOneWord { place: String },
-    #[error("{place} holds a bot or app-level token; a user token is wanted")]
+    #[error("{place} contains a bot or app-level token; a user token is needed")]
     WrongKind { place: String },
 }
 
@@ -69,7 +69,7 @@ impl BadToken {
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::Unreadable { source, .. } => match source.kind() {
-                io::ErrorKind::NotFound => Some("give the path of a file that holds nothing but the secret".into()),
+                io::ErrorKind::NotFound => Some("give the path of a file that contains only the secret".into()),
                 io::ErrorKind::PermissionDenied => Some(
                     "make it owned by the user gridwatch runs as, or hand it over with systemd's `LoadCredential`"
                         .into(),
@@ -77,7 +77,7 @@ impl BadToken {
                 _ => None,
             },
             Self::Exposed { path, .. } => Some(format!(
-                "chmod 600 {path} (a Kubernetes secret: `defaultMode: 0400`, with `fsGroup` 0440), and think of replacing the \
+                "chmod 600 {path} (a Kubernetes secret: `defaultMode: 0400`, with `fsGroup` 0440), and consider replacing the \
                  secret"
             )),
             Self::Unset { .. } => Some("set it for the service, or use the `_file` key".into()),

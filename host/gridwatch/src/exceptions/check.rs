@@ -260,7 +260,7 @@ fn own_case(path: &Path, wanted: &Wanted, exceptions: &Exceptions, report: &mut 
     match dead.is_empty() {
         true => report.told += 1,
         false => {
-            report.dead.push(format!("case `{name}` doesn't fire {}, without any exception either", dead.join(", ")))
+            report.dead.push(format!("case `{name}` doesn't fire {}, even without any exception", dead.join(", ")))
         }
     }
     Ok(())

@@ -19,29 +19,29 @@ use std::sync::Arc;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check the file, and that every known true positive is still told of with these exceptions in force.
+    /// Check the file, and that every known true positive still makes an alert with these exceptions in force.
     ///
     /// Runs the attacks of a labelled org that gridwatch brings, and the team's own confirmed cases
     /// (`true_positives` in [detect]: files of entries in Slack's wire form whose first line says `# fires: RULE, RULE`), with
-    /// the exceptions and without. Of the shipped ones it also asks for each exception: if its subject did that, would
-    /// anybody be told? Exits with 1 and names exception, story and rule if a case goes quiet, unless the exception
-    /// `accepts` the story; also if an entry has expired; with 2 if the file has errors. Made for the review of a changed file,
-    /// before it is put in place: `--file`.
+    /// the exceptions and without. For the shipped ones it also asks, for each exception: if its subject did that, would there
+    /// be an alert? Exits with 1 and names exception, story and rule if a case no longer makes an alert, unless the exception
+    /// `accepts` the story; also if an entry has expired. Exits with 2 if the file has errors. Use `--file` to review a changed
+    /// file before it is put in place.
     Check {
         #[command(flatten)]
         which: Which,
-        /// Only the team's own cases, which takes a moment; the shipped ones take some ten seconds.
+        /// Check only the team's own cases, which takes a moment; the shipped ones take about ten seconds.
         #[arg(long)]
         own: bool,
-        /// Fail also over stories that only the modules' default settings tell of, not the configured ones.
+        /// Fail also if a story makes an alert only with the modules' default settings, and not with the configured ones.
         #[arg(long, conflicts_with = "own")]
         strict: bool,
     },
-    /// The entries of the file: who, what, until when, why; and the lists among the modules' settings that silence as well.
+    /// List the entries of the file: who, what, until when, why; and the module settings that suppress alerts as well.
     List {
         #[command(flatten)]
         which: Which,
-        /// One JSON object an entry.
+        /// Print one JSON object per entry.
         #[arg(long)]
         json: bool,
     },
@@ -52,7 +52,7 @@ pub struct Which {
     /// The configuration, which names the file, the modules and their settings.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// This file instead of the configured one.
+    /// Use this file instead of the configured one.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 }
@@ -78,7 +78,7 @@ impl Which {
         let wanted = Wanted::of(&config).looking();
         let path = self.file.as_ref().or(wanted.exceptions.as_ref());
         let path = path.context(
-            "no exceptions file is configured\nhint: `exceptions = \"exceptions.toml\"` in [detect], or --file",
+            "no exceptions file is configured\nhint: set `exceptions = \"exceptions.toml\"` in [detect], or use --file",
         )?;
         let modules = wanted.load()?;
         let exceptions = Source::new(path, &wanted, &modules).read(clock::now())?;
@@ -104,28 +104,28 @@ fn checked(which: &Which, scope: Scope, strict: bool) -> Result<u8> {
         let (id, end) = (&exception.id, exception.expires);
         writeln!(
             out,
-            "EXPIRED  `{id}` at {end}: it hides nothing any more; remove it, or decide again ({})",
+            "EXPIRED  `{id}` at {end}: it no longer suppresses anything; remove it, or renew it ({})",
             exception.owner
         )?;
     }
     let lost = &report.lost_to_settings;
     if !lost.is_empty() {
         let word = if strict { "LOST   " } else { "note:" };
-        writeln!(out, "{word} with the modules' default settings somebody would be told of {}", list(lost))?;
+        writeln!(out, "{word} with the modules' default settings there would be alerts for {}", list(lost))?;
     }
     for dead in &report.dead {
         writeln!(out, "DEAD   {dead}")?;
     }
     for quiet in &report.quiet {
         for (exception, rule) in &quiet.by {
-            writeln!(out, "QUIET  exception `{exception}` silences {rule} in {}", quiet.case)?;
+            writeln!(out, "QUIET  exception `{exception}` suppresses {rule} in {}", quiet.case)?;
         }
         if quiet.by.is_empty() {
-            writeln!(out, "QUIET  {}, without any exception either", quiet.case)?;
+            writeln!(out, "QUIET  {}: no alert even without any exception", quiet.case)?;
         }
     }
     let counts = format!(
-        "{} of {} exceptions hold; {} of {} known true positives are told of without them",
+        "{} of {} exceptions are in force; {} of {} known true positives make alerts without them",
         in_force.len(),
         exceptions.len(),
         report.told,
@@ -133,11 +133,11 @@ fn checked(which: &Which, scope: Scope, strict: bool) -> Result<u8> {
     );
     let fine = report.is_fine() && expired.is_empty() && (!strict || lost.is_empty());
     match fine {
-        true => writeln!(out, "fine: {counts}, and with them all of those still are")?,
+        true => writeln!(out, "fine: {counts}, and all of those still do with them")?,
         false => writeln!(
             out,
-            "not fine: {counts}, {} go quiet with them\nhint: name fewer rules or a narrower subject, or see to it with a setting of the \
-             module; `accepts = [\"STORY\"]` in an entry says that its owner knows",
+            "not fine: {counts}, {} no longer do with them\nhint: name fewer rules or a narrower subject, or use a setting of the module \
+             instead; `accepts = [\"STORY\"]` in an entry states that its owner knows about it",
             report.quiet.len()
         )?,
     }
@@ -150,14 +150,18 @@ fn notes(report: &Report, out: &mut impl Write) -> Result<()> {
         let (rules, stories) = (list(&hidden.rules), list(&hidden.stories));
         writeln!(
             out,
-            "note: `{id}` hides {rules} of its subject, as it says; somebody is still told if the subject does {stories}"
+            "note: `{id}` suppresses {rules} for its subject, as intended; there is still an alert if the subject does {stories}"
         )?;
     }
     for (id, stories) in &report.accepted {
-        writeln!(out, "note: nobody is told if the subject of `{id}` does {}, as it accepts", list(stories))?;
+        writeln!(
+            out,
+            "note: there is no alert if the subject of `{id}` does {}, which the entry accepts",
+            list(stories)
+        )?;
     }
     for (id, stories) in &report.idle {
-        writeln!(out, "note: `{id}` needn't accept {}: somebody is told, or there is no such story", list(stories))?;
+        writeln!(out, "note: `{id}` need not accept {}: there is an alert, or there is no such story", list(stories))?;
     }
     Ok(())
 }
@@ -182,15 +186,15 @@ fn listed(which: &Which, as_json: bool) -> Result<u8> {
         } else {
             let covers = [exception.rules.clone(), exception.actions.clone()].concat().join(", ");
             writeln!(out, "{}  {}, until {}", exception.id, state(exception, now), exception.expires)?;
-            writeln!(out, "  hides  {covers} of {}", who(&exception.who))?;
+            writeln!(out, "  suppresses  {covers} for {}", who(&exception.who))?;
             if let Some(scopes) = &exception.scopes_max {
                 let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
-                writeln!(out, "  as long as the app has no more than {}", scopes.join(", "))?;
+                writeln!(out, "  scopes      as long as the app has no more than {}", scopes.join(", "))?;
             }
             if !exception.accepts.is_empty() {
-                writeln!(out, "  as accepted, nobody is told if that subject does {}", exception.accepts.join(", "))?;
+                writeln!(out, "  accepts     no alert if that subject does {}", exception.accepts.join(", "))?;
             }
-            writeln!(out, "  why    {} ({}, {})", exception.reason, exception.owner, exception.ticket)?;
+            writeln!(out, "  reason      {} ({}, {})", exception.reason, exception.owner, exception.ticket)?;
         }
     }
     if exceptions.is_empty() && !as_json {
@@ -199,7 +203,7 @@ fn listed(which: &Which, as_json: bool) -> Result<u8> {
     let of_modules = manifests.iter().flat_map(|manifest| silencing(manifest, &wanted));
     let silencing: Vec<Silencing> = of_modules.chain(provisioned(&wanted)).collect();
     if !silencing.is_empty() && !as_json {
-        writeln!(out, "\nalso silencing, without owner or end:")?;
+        writeln!(out, "\nsettings that suppress alerts too, without owner or end:")?;
     }
     for list in &silencing {
         match as_json {

@@ -15,15 +15,15 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Every module of a folder, one a line: version, digest, rules, what it is granted, what to look at.
+    /// List every module of a folder, one per line: version, digest, rules, grants, and what needs attention.
     List {
         #[command(flatten)]
         from: Source,
-        /// One JSON object a module.
+        /// Print one JSON object per module.
         #[arg(long)]
         json: bool,
     },
-    /// One module: rules, settings with defaults and configured values, lookup tables, fields, grants, windows, limits.
+    /// Show one module: rules, settings with defaults and configured values, lookup tables, fields, grants, windows, limits.
     Inspect {
         /// The module's name, or a file.
         #[arg(value_name = "NAME|FILE")]
@@ -106,8 +106,8 @@ fn list(place: &Place, json: bool, out: &mut dyn Write) -> Result<()> {
         let warned = described.iter().filter(|module| !module.warnings.is_empty());
         for module in warned {
             let (name, many) = (&module.name, module.warnings.len());
-            let things = if many == 1 { "one thing".to_owned() } else { format!("{many} things") };
-            writeln!(out, "{name}: {things} to look at: `gridwatch module inspect {name}` tells more")?;
+            let things = if many == 1 { "one thing needs".to_owned() } else { format!("{many} things need") };
+            writeln!(out, "{name}: {things} attention: see `gridwatch module inspect {name}`")?;
         }
     }
     if !json {
@@ -309,7 +309,8 @@ impl Described {
         writeln!(out, "\n{} rules", self.rules.len())?;
         for rule in &self.rules {
             writeln!(out, "  {}  {}  {}", rule.id, rule.severity, rule.title)?;
-            writeln!(out, "      {}; one alert for each key and {}", rule.threshold, rule.fold)?;
+            let threshold = rule.threshold.trim_end_matches('.');
+            writeln!(out, "      {threshold}; one alert for each key and {}", rule.fold)?;
         }
         writeln!(out, "\n{} settings", self.settings.len())?;
         self.settings.iter().try_for_each(|setting| setting.write(out))?;

@@ -54,7 +54,7 @@ impl Shown<'_> {
         match &step.how {
             How::ByHand => writeln!(out, "     {FAINT}by hand{FAINT:#}"),
             How::UnknownMethod(name) => {
-                writeln!(out, "     {FAINT}by hand: {name} is no method that this gridwatch knows{FAINT:#}")
+                writeln!(out, "     {FAINT}by hand: this gridwatch does not know the method {name}{FAINT:#}")
             }
             How::Calls(calls) => self.calls(calls, out),
         }
@@ -75,11 +75,7 @@ impl Shown<'_> {
             self.act(calls, act, out)?;
         }
         if calls.more > 0 {
-            writeln!(
-                out,
-                "     and more: the alert had no room for {} mentions of others; see its events",
-                calls.more
-            )?;
+            writeln!(out, "     and more: the alert had no room for {} further mentions; see its events", calls.more)?;
         }
         Ok(())
     }
@@ -93,7 +89,7 @@ impl Shown<'_> {
             writeln!(out, "     {GOOD}{target}{GOOD:#}: {done}")?;
         }
         if !act.missing.is_empty() {
-            writeln!(out, "     the alert doesn't say all of it; fill in {}:", act.missing.join(", "))?;
+            writeln!(out, "     the alert does not contain everything; fill in {}:", act.missing.join(", "))?;
         }
         if let Some(note) = act.note {
             writeln!(out, "     {note}:")?;
@@ -250,7 +246,9 @@ fn words(outcome: &Outcome) -> (&'static str, Option<String>) {
         Outcome::DoneBefore(at) => ("done before", Some(format!("{at}"))),
         Outcome::UnknownBefore(at) => (
             "unknown",
-            Some(format!("begun {at}, and its end was never learned: check by hand, then `--again` if it wasn't done")),
+            Some(format!(
+                "begun {at}, and it is not known whether it ended: check by hand, then use `--again` if it was not done"
+            )),
         ),
     }
 }

@@ -43,10 +43,10 @@ pub fn whole_alert(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     let mut line = |label: &str, text: &str| writeln!(out, "  {DIM}{label:<14}{DIM:#} {text}");
     line("alert", &format!("{}, revision {}", alert.uid, alert.revision))?;
     line("rule", &format!("{} ({}), by {module}", alert.rule, alert.rule_title))?;
-    line("when", &format!("{} to {}, told at {}", alert.first, alert.last, alert.seen))?;
+    line("when", &format!("{} to {}, reported at {}", alert.first, alert.last, alert.seen))?;
     line("count", &format!("{}, {}", count(alert.findings, "finding"), count(alert.evidence_total, "event")))?;
     for news in &alert.news {
-        line("told again", news)?;
+        line("sent again", news)?;
     }
     if let Some(by) = &alert.suppressed_by {
         line("suppressed by", by)?;
@@ -59,7 +59,7 @@ pub fn whole_alert(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     let names = [&actor.name, &actor.email, &actor.id].map(String::as_str);
     let names: Vec<&str> = names.into_iter().filter(|text| !text.is_empty()).collect();
     let roles = format!("role {} then, {} now", actor.role_at_event.name(), actor.role_now.name());
-    line("who", &if names.is_empty() { "nobody named".into() } else { format!("{} ({roles})", names.join(", ")) })?;
+    line("who", &if names.is_empty() { "nobody is named".into() } else { format!("{} ({roles})", names.join(", ")) })?;
     for doer in &alert.others {
         line("and", &doer.to_string())?;
     }
@@ -67,7 +67,7 @@ pub fn whole_alert(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
         line(label, value)?;
     }
     about(alert, out)?;
-    writeln!(out, "\n{BOLD}Lately, by the same{BOLD:#}")?;
+    writeln!(out, "\n{BOLD}Recently, by the same actor{BOLD:#}")?;
     for act in &alert.recent {
         writeln!(out, "  {}  {:<36} {}", act.time, act.action, act.ip_address)?;
     }
@@ -75,11 +75,11 @@ pub fn whole_alert(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     steps(alert, out)
 }
 
-/// Who, whether that is usual for them, and from where.
+/// Who it was, whether that is usual for them, and from where.
 fn about(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     let lines = alert.about.lines();
     if !lines.is_empty() {
-        writeln!(out, "\n{BOLD}Who, whether that is usual for them, and from where{BOLD:#}")?;
+        writeln!(out, "\n{BOLD}Who it was, whether that is usual for them, and from where{BOLD:#}")?;
     }
     for (label, text) in lines {
         writeln!(out, "  {DIM}{label:<32}{DIM:#} {text}")?;
@@ -126,9 +126,9 @@ pub fn explanation(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{colour}{}{colour:#}  {BOLD}{}{BOLD:#}", alert.severity.name().to_uppercase(), alert.title)?;
     let module = &alert.module;
     writeln!(out, "  {} of {}@{} {DIM}{}{DIM:#}", alert.rule, module.name, module.version, module.digest)?;
-    writeln!(out, "\n{BOLD}The rule fires when{BOLD:#}\n  {}", alert.condition)?;
+    writeln!(out, "\n{BOLD}What the rule detects{BOLD:#}\n  {}", alert.condition)?;
     if basis.event.is_empty() {
-        writeln!(out, "\ngridwatch itself noticed this; no module looked at fields or windows.")?;
+        writeln!(out, "\ngridwatch itself made this alert; no module looked at fields or windows.")?;
     } else {
         writeln!(out, "\n{BOLD}Decided by{BOLD:#} {} {DIM}{}{DIM:#}", basis.action, basis.event)?;
         for (field, text) in &basis.fields {
@@ -138,14 +138,14 @@ pub fn explanation(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "\n{BOLD}Lookup tables{BOLD:#}")?;
         for (table, held) in &basis.lookups {
             let held = if held.is_empty() {
-                "holds nothing of this event".into()
+                "contains nothing from this event".into()
             } else {
-                format!("holds {}", held.join(", "))
+                format!("contains {}", held.join(", "))
             };
             writeln!(out, "  {DIM}{table:<32}{DIM:#} {held}")?;
         }
         if basis.lookups.is_empty() {
-            writeln!(out, "  the module asks none")?;
+            writeln!(out, "  the module uses none")?;
         }
     }
     exceptions(alert, out)?;
@@ -185,7 +185,7 @@ fn windows(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     }
     let silent = alert.basis.windows.len() - telling.len();
     if silent > 0 {
-        writeln!(out, "  … and {silent} with nothing to say")?;
+        writeln!(out, "  … and {silent} without a value")?;
     }
     Ok(())
 }

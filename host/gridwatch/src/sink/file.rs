@@ -110,7 +110,7 @@ impl FileSink {
         };
         let meta = file.metadata().map_err(|e| self.io("read", e))?;
         if !meta.is_file() {
-            return Err(self.io("write to", io::Error::other("it is no regular file")));
+            return Err(self.io("write to", io::Error::other("it is not a regular file")));
         }
         if let Some(mark) = &self.resume.file
             && !is_marked(&file, mark).map_err(|e| self.io("read", e))?

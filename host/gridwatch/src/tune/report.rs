@@ -24,7 +24,7 @@ pub fn print(tuning: &Tuning, manifests: &[Manifest], out: &mut dyn Write) -> Re
     let quiet: usize = manifests.iter().map(|m| m.rules.iter().filter(|rule| !loud(m, &rule.id)).count()).sum();
     if tuning.sweeps.is_none() {
         writeln!(out, "noisiest of all: {}{}", named("actors", &tuning.actors), named("apps", &tuning.apps))?;
-        writeln!(out, "{DIM}{quiet} other rules fired nothing{DIM:#}")?;
+        writeln!(out, "{DIM}{quiet} other rules did not fire{DIM:#}")?;
     }
     exceptions(tuning, out)?;
     for sweep in tuning.sweeps.iter().flatten().filter(|sweep| sweep.matters()) {
@@ -34,7 +34,7 @@ pub fn print(tuning: &Tuning, manifests: &[Manifest], out: &mut dyn Write) -> Re
         let idle: Vec<&str> = sweeps.iter().filter(|sweep| !sweep.matters()).map(|s| s.setting.as_str()).collect();
         match (sweeps.is_empty(), idle.is_empty()) {
             (true, _) => writeln!(out, "\nthe rule's module has no settings that are numbers or spans")?,
-            (false, false) => writeln!(out, "\n{DIM}no difference to this rule: {}{DIM:#}", idle.join(", "))?,
+            (false, false) => writeln!(out, "\n{DIM}no effect on this rule: {}{DIM:#}", idle.join(", "))?,
             (false, true) => {}
         }
     }
@@ -46,8 +46,8 @@ fn rules(rules: &[RuleNumbers], out: &mut dyn Write) -> Result<()> {
     let days = rules.iter().map(|rule| rule.by_day.len()).max().unwrap_or_default().clamp(4, SPARKS);
     writeln!(
         out,
-        "{BOLD}{:<width$} {:>7} {:>7} {:>8} {:>11} {:>7} {:>7}  {:<days$}  NOISIEST{BOLD:#}",
-        "RULE", "ALERTS", "MEDIUM+", "A DAY", "/1000 USERS", "BUDGET", "HIDDEN", "DAYS"
+        "{BOLD}{:<width$} {:>7} {:>7} {:>8} {:>11} {:>7} {:>10}  {:<days$}  NOISIEST{BOLD:#}",
+        "RULE", "ALERTS", "MEDIUM+", "A DAY", "/1000 USERS", "BUDGET", "SUPPRESSED", "DAYS"
     )?;
     for rule in rules {
         let per_1000 = rule.a_day_per_1000_users.map_or("-".into(), |rate| format!("{rate:.3}"));
@@ -61,7 +61,7 @@ fn rules(rules: &[RuleNumbers], out: &mut dyn Write) -> Result<()> {
         let style = if over { LOUD } else { Style::new() };
         writeln!(
             out,
-            "{:<width$} {:>7} {:>7} {:>8.2} {:>11} {style}{:>7}{style:#} {:>7}  {:<days$}  {DIM}{}{}{DIM:#}",
+            "{:<width$} {:>7} {:>7} {:>8.2} {:>11} {style}{:>7}{style:#} {:>10}  {:<days$}  {DIM}{}{}{DIM:#}",
             rule.rule,
             rule.alerts,
             rule.medium_or_above,
@@ -77,7 +77,7 @@ fn rules(rules: &[RuleNumbers], out: &mut dyn Write) -> Result<()> {
     if rules.iter().any(|rule| rule.judgement == Some(Judgement::TooFew)) {
         writeln!(
             out,
-            "{DIM}? too few to judge: too few alerts, people or days to tell the rule's rate from its budget{DIM:#}"
+            "{DIM}? too few to judge: too few alerts, people or days to compare the rule's rate with its budget{DIM:#}"
         )?;
     }
     Ok(())
@@ -107,15 +107,15 @@ fn exceptions(tuning: &Tuning, out: &mut dyn Write) -> Result<()> {
     let width = tuning.exceptions.iter().map(|hid| hid.id.len()).max().unwrap_or_default().max(9);
     writeln!(
         out,
-        "\n{BOLD}{:<width$} {:<8} {:>6} {:>9} {:<13} {:<20} EXPIRES{BOLD:#}",
-        "EXCEPTION", "STATE", "HID", "FINDINGS≥", "WORST", "NEWEST"
+        "\n{BOLD}{:<width$} {:<8} {:>10} {:>9} {:<13} {:<20} EXPIRES{BOLD:#}",
+        "EXCEPTION", "STATE", "SUPPRESSED", "FINDINGS≥", "WORST", "NEWEST"
     )?;
     for hid in &tuning.exceptions {
         let text =
             |time: Option<_>| time.map_or("-".into(), |time: gridwatch_core::time::UnixSeconds| time.to_string());
         writeln!(
             out,
-            "{:<width$} {:<8} {:>6} {:>9} {:<13} {:<20} {}",
+            "{:<width$} {:<8} {:>10} {:>9} {:<13} {:<20} {}",
             hid.id,
             hid.state,
             hid.alerts,
@@ -127,7 +127,7 @@ fn exceptions(tuning: &Tuning, out: &mut dyn Write) -> Result<()> {
     }
     let idle: Vec<&str> = tuning.exceptions.iter().filter(|hid| hid.alerts == 0).map(|hid| hid.id.as_str()).collect();
     if !idle.is_empty() {
-        writeln!(out, "hid nothing: {}", idle.join(", "))?;
+        writeln!(out, "suppressed nothing: {}", idle.join(", "))?;
     }
     Ok(())
 }
