@@ -350,6 +350,7 @@ fn a_person_gets_a_table_and_a_pipe_gets_records() {
         .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["finding_info"]["uid"].to_string())
         .collect();
     assert_eq!(lines.len(), uids.len(), "each alert once: {}", table.out);
+    assert!(table.out.contains(" ×3  "), "with the numbers of the whole input: {}", table.out);
     assert!(lines.iter().all(|line| line.starts_with("2026-11-06T") && line.contains(" gw-")), "{}", table.out);
     assert!(
         table.err.contains(&format!("alerts: {} (", uids.len())) && table.err.contains("faults of modules: 0"),

@@ -707,6 +707,8 @@ fn completions_and_man_pages_are_made_of_every_command() {
         let text = std::fs::read_to_string(folder.path().join(page)).unwrap_or_else(|e| panic!("{page}: {e}"));
         assert!(text.contains(".TH"), "{page}");
     }
-    let none = ended(gridwatch().arg("man").arg(folder.path().join("none")));
-    assert_eq!(none.status.code(), Some(1));
+    let made = folder.path().join("share/man/man1");
+    assert!(ended(gridwatch().arg("man").arg(&made)).status.success() && made.join("gridwatch.1").is_file());
+    let taken = ended(gridwatch().arg("man").arg(made.join("gridwatch.1")));
+    assert_eq!(taken.status.code(), Some(1), "a file is no folder");
 }

@@ -262,7 +262,7 @@ fn a_replay_can_be_of_one_rule_or_one_module() {
     assert!(output_of(&mut replay(&file, &["--rule", "sign-in.*"])) == module);
     assert!(output_of(&mut replay(&file, &["--rule", "sign-in.burst"])) == of(&|rule| rule == "sign-in.burst"));
     let slip = replay(&file, &["--rule", "sign-in.brst"]).output().expect("gridwatch runs");
-    assert_eq!(slip.status.code(), Some(1));
+    assert_eq!(slip.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&slip.stderr).contains("did you mean `sign-in.burst`?"));
 }
 

@@ -347,7 +347,7 @@ fn an_answer_that_is_lost_is_no_failure_and_no_success() {
         assert_says(&scene.respond(&["--execute", "--yes"]), 1, &["unknown", "check by hand"]);
         assert_eq!(scene.stages(), ["intent", "unknown"]);
         let done = scene.acts().len();
-        assert_says(&scene.respond(&["--execute", "--yes"]), 1, &["its end was never learned"]);
+        assert_says(&scene.respond(&["--execute", "--yes"]), 1, &["it is not known whether it ended"]);
         assert_eq!(scene.acts().len(), done, "repeated");
     }
 }
@@ -528,7 +528,7 @@ fn without_a_token_of_its_own_or_a_confirmation_nothing_is_done() {
         (
             "token_file = \"token\"",
             &["--execute", "--yes"],
-            &["is the one that reads the audit log", "an app of its own"],
+            &["is the one that reads the audit log", "create a separate app"],
         ),
         ("token_file = \"nowhere\"", &["--execute", "--yes"], &["respond.token_file", "hint"]),
         ("token_file = \"responder-token\"", &["--execute"], &["no terminal to confirm on", "--yes"]),
@@ -566,7 +566,7 @@ fn a_check_says_that_rules_do_not_know_the_responder() {
         );
         let output = ended(gridwatch().args(["check", "--config"]).arg(scene.host.path("gridwatch.toml")));
         assert_says(&output, 0, &["fine; 1 module,"]);
-        text(&output).contains("`modules.config.sessions.responders` names nobody")
+        text(&output).contains("`modules.config.sessions.responders` is empty")
     };
     let token = "token_file = \"responder-token\"";
     assert!(check(token, ""));

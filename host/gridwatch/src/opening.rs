@@ -4,12 +4,11 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::clock;
-use crate::run::{Paths, Shared, Until};
+use crate::run::{Paths, Until};
 use crate::starts::{MAX_DEATHS, Starts};
 use crate::store::{Damaged, Store, damage};
 use anyhow::{Context, Result};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -24,8 +23,6 @@ const NO_ROOM_EVERY: Duration = Duration::from_secs(60);
 const OPEN_FILES: u64 = 64;
 /// A write beyond `ulimit -f`, by its number on all platforms that we build for. Its usual end is a death without a word.
 const SIGXFSZ: i32 = 25;
-/// A start that has lasted so long isn't one that died at its store.
-const WELL_AFTER: Duration = Duration::from_secs(60);
 /// Numbers left out after a lost store: more than can have been used since the last checkpoint.
 pub const NUMBER_GAP: u64 = 1_000_000_000;
 
@@ -118,14 +115,6 @@ pub fn enough_files() -> Result<()> {
     }
 }
 
-pub fn well_after_a_while(shared: &Arc<Shared>) -> tokio::task::JoinHandle<()> {
-    let file = shared.paths.starts.clone();
-    tokio::spawn(async move {
-        tokio::time::sleep(WELL_AFTER).await;
-        Starts::is_well(&file);
-    })
-}
-
 /// A damaged store is moved aside, not deleted: it is evidence, and it may hold undelivered records.
 pub fn store(paths: &Paths) -> Result<Store> {
     let starts = Starts::begin(paths.starts.clone());
@@ -160,10 +149,10 @@ fn open(paths: &Paths, checkpoint: Option<Checkpoint>, starts: &Starts) -> Resul
     match starts.deaths() {
         0 => {}
         deaths if deaths < MAX_DEATHS => {
-            tracing::warn!(deaths, "the last starts died before they got anywhere");
+            tracing::warn!(deaths, "the last starts died while they read the store");
         }
         deaths => {
-            let what = format!("the last {deaths} starts died before they got anywhere, with nothing else to blame");
+            let what = format!("the last {deaths} starts died while they read the store, with nothing else to blame");
             return Err(Damaged(what).into());
         }
     }

@@ -34,8 +34,6 @@ pub struct Poller {
     goal: Option<UnixSeconds>,
     no_room: Option<NoRoom>,
     reminders: Reminders,
-    /// No page has been saved yet.
-    is_first: bool,
 }
 
 /// What a lack of room goes by among the reminders.
@@ -71,7 +69,7 @@ impl Poller {
         shared: Arc<Shared>,
         goal: Option<UnixSeconds>,
     ) -> Self {
-        Self { machine, late, client, shared, goal, no_room: None, reminders: Reminders::default(), is_first: true }
+        Self { machine, late, client, shared, goal, no_room: None, reminders: Reminders::default() }
     }
 
     /// For the drift watch, which asks the same server.
@@ -243,10 +241,6 @@ impl Poller {
         };
         let commit = self.machine.apply(Outcome::Page(received));
         self.shared.store.commit_page(lane, &arrivals, now, &commit, &self.late)?;
-        if self.is_first {
-            crate::starts::Starts::is_well(&self.shared.paths.starts);
-            self.is_first = false;
-        }
         self.told(&commit.notes);
         self.count(&arrivals.each, now, &commit.state);
         (self.shared.observe)(&Happening::Page { entries: page.entries.len(), lane });

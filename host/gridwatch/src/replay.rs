@@ -126,6 +126,15 @@ impl Ran {
     }
 }
 
+/// What becomes of alerts that go on where the input ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// They stay as they were last told: nothing says yet that no more will come.
+    AsLive,
+    /// Nothing more comes: they are told with their final numbers.
+    AtRest,
+}
+
 impl Replay<'_> {
     /// As live: so many events, but no more than a batch may weigh, save for the last.
     fn next_batch(&self, events: &mut dyn Iterator<Item = Result<Event>>) -> Result<Vec<Event>> {
@@ -142,7 +151,9 @@ impl Replay<'_> {
     pub fn print(&self, wanted: &Wanted, form: Form, out: &mut dyn Write) -> Result<Ran> {
         let mut out = BufWriter::new(out);
         let mut newest: BTreeMap<String, Alert> = BTreeMap::new();
-        let ran = self.run(wanted, None, &mut |alert| {
+        // For a person the numbers are those of the whole input; a sink would get them when events of a later time came.
+        let end = if form == Form::Table { End::AtRest } else { End::AsLive };
+        let ran = self.run(wanted, None, end, &mut |alert| {
             match form {
                 Form::Ndjson => writeln!(out, "{}", View::Ocsf.alert_line_within(alert, &PRODUCT, DEFAULT_MAX_BYTES))?,
                 Form::Table => _ = newest.insert(alert.uid.clone(), alert.clone()),
@@ -161,6 +172,7 @@ impl Replay<'_> {
         &self,
         wanted: &Wanted,
         exceptions: Option<Arc<Exceptions>>,
+        end: End,
         tell: &mut dyn FnMut(&Alert) -> Result<()>,
     ) -> Result<Ran> {
         let modules = wanted.load()?;
@@ -175,6 +187,10 @@ impl Replay<'_> {
         loop {
             let mut events = self.next_batch(&mut events)?;
             if events.is_empty() {
+                if end == End::AtRest {
+                    let rest = detector.pipeline().rest();
+                    rest.iter().filter(|alert| self.filter.takes(alert)).try_for_each(&mut *tell)?;
+                }
                 if let Source::Archive { dir, .. } = self.source {
                     ran.report.needs_some(dir);
                 }

@@ -32,6 +32,7 @@ use crate::sink::Resume;
 use crate::sink::file::{FileSink, Rotation};
 use crate::sink::stdout::StdoutSink;
 use crate::slack::{Client, PublicLists};
+use crate::starts::Starts;
 use crate::status::{Board, Catalogue, HowEnded, ModuleStatus, Phase, SinkStatus, Status};
 use crate::store::{Store, damage};
 use anyhow::{Context, Result};
@@ -199,11 +200,12 @@ async fn work(config: Config, until: Until, orders: Orders, observe: Observe, li
     let exceptions = Live::open(&wanted, &modules, clock::now())?;
     life.doing("opening the store");
     let shared = Arc::new(prepare(config, &modules, (exceptions, lists), observe, life)?);
-    let well = opening::well_after_a_while(&shared);
     life.doing("reading what the rules remember");
     let poller = poller(&shared, &modules, until)?;
     let reading = poller.begins();
     let (detector, answers) = detector(&shared, &wanted, modules)?;
+    // All of the store has been read. Whatever a process dies of from here on, the store is not to blame unless it says so.
+    Starts::is_well(&shared.paths.starts);
     life.doing("opening the sinks");
     let targets = targets(&shared)?;
     say_start(&shared, &reading);
@@ -229,7 +231,6 @@ async fn work(config: Config, until: Until, orders: Orders, observe: Observe, li
     let ended = merged(&mut stop, &mut failure);
     let watches = watches(&shared, poller.public_lists(), until, &ended, &failed, (asked, relevel));
     let result = poller.run(ended).await;
-    well.abort();
     shared.board.ended("poll");
     let result = result.and(until_checked(watches, until).await);
     shared.board.update(|status| {

@@ -1,8 +1,8 @@
-//! Starts that got nowhere: how many in a row died before they had done anything.
+//! Starts that got nowhere: how many in a row died while they read the store.
 //!
 //! A store can be damaged in ways that nobody gets to tell of: a process that is killed for its memory, aborts or hangs while
 //! it reads one. A few of those in a row, and the store is set aside. Ending by an error with words of its own, or being told
-//! to stop, is no such death.
+//! to stop, is no such death; nor is any that comes once all of the store has been read, however soon.
 
 use crate::checkpoint::replace;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ impl Starts {
         self.deaths
     }
 
-    /// This start has got somewhere, or ends in a way that it can tell of.
+    /// This start has read the store, or ends in a way that it can tell of.
     pub fn is_well(file: &Path) {
         if file.exists() {
             Self { file: file.to_owned(), deaths: 0 }.write(0);

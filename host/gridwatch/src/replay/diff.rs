@@ -2,7 +2,7 @@
 //!
 //! Alerts are the same by id, which is made of rule, key and period; their newest revisions are compared, by severity and title.
 
-use super::{Ran, Replay};
+use super::{End, Ran, Replay};
 use crate::modules::Wanted;
 use anyhow::Result;
 use gridwatch_core::exception::Exceptions;
@@ -67,7 +67,7 @@ pub fn compare(
 }
 
 fn told(replay: &Replay<'_>, wanted: &Wanted, exceptions: Option<Arc<Exceptions>>, told: &mut Told) -> Result<Ran> {
-    let ran = replay.run(wanted, exceptions, &mut |alert| {
+    let ran = replay.run(wanted, exceptions, End::AsLive, &mut |alert| {
         let said = Said { rule: alert.rule.clone(), severity: alert.severity, title: alert.title.clone() };
         told.insert(alert.uid.clone(), said);
         Ok(())

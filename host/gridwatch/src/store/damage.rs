@@ -227,7 +227,12 @@ mod tests {
         assert_eq!(crc_32(b"123456789"), 0xcbf4_3926);
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("store");
-        let open = || sled::Config::new().path(&dir).flush_every_ms(None).open().unwrap();
+        // sled's own threads let go of the lock a moment after the store is dropped.
+        let open = || {
+            let config = sled::Config::new().path(&dir).flush_every_ms(None);
+            let wait = || std::thread::sleep(std::time::Duration::from_millis(20));
+            (0..500).find_map(|_| config.open().map_err(|_| wait()).ok()).unwrap()
+        };
         let snapshots = || {
             let files = std::fs::read_dir(&dir).unwrap().map(|file| file.unwrap().path());
             files.filter(|path| path.to_string_lossy().contains("snap.")).collect::<std::collections::BTreeSet<_>>()
