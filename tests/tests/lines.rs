@@ -259,7 +259,8 @@ fn through_rsyslog(folder: &Path, lines: &[String]) -> Vec<String> {
         .spawn()
         .expect("rsyslogd starts");
     let began = Instant::now();
-    let read = || std::fs::read_to_string(&output).unwrap_or_default();
+    // What it cuts off, it cuts in the middle of a character.
+    let read = || String::from_utf8_lossy(&std::fs::read(&output).unwrap_or_default()).into_owned();
     while read().lines().count() < lines.len() && began.elapsed() < Duration::from_secs(120) {
         std::thread::sleep(Duration::from_millis(100));
     }
