@@ -86,7 +86,7 @@ async fn whose(api: &WebApi) -> Vec<Line> {
         }
     };
     let app = identity.app.map(|app| format!(", of app {app}")).unwrap_or_default();
-    let token = Line::ok("token", format!("Slack accepts it; it belongs to user {}'s{app}", identity.user));
+    let token = Line::ok("token", format!("Slack accepts it; it belongs to user {}{app}", identity.user));
     let install = match identity.enterprise {
         Some(enterprise) => Line::ok("organization", format!("it belongs to organization {enterprise}")),
         None => Line::failed(
