@@ -51,11 +51,6 @@ fn watermark(host: &Host) -> u64 {
     host.status()["poll"]["watermark"].as_u64().expect("a watermark")
 }
 
-/// Waits until there is something to ask for again.
-fn time_passes(mark: u64) {
-    until("time that is past the settle time", || now() > mark + 5 + 1);
-}
-
 fn logs_requests(slack: &Slack) -> u64 {
     slack.stats().logs_requests
 }
@@ -99,9 +94,8 @@ fn a_drained_window_is_not_walked_again() {
     host.run_once_well();
     let first = slack.stats();
     let ids = slack.truth().ids;
-    let mark = watermark(&host);
     assert!(first.entries_served < ids.len() as u64 + 100, "only the overlap comes twice: {}", first.entries_served);
-    time_passes(mark);
+    host.until_time_has_passed();
     host.run_once_well();
     let again = slack.stats();
     assert!(again.logs_requests > first.logs_requests);
@@ -302,7 +296,7 @@ fn an_entry_indexed_later_in_a_second_already_read_is_delivered() {
     assert!(mark > at);
     // Beside what was read, on the watermark itself, and behind an empty second.
     slack.push(vec![entry("same-second", at), entry("on-the-mark", mark), entry("between", at - 10)]);
-    time_passes(mark);
+    host.until_time_has_passed();
     host.run_once_well();
     assert_exactly_once(&host, &slack.truth().ids);
 }
@@ -596,7 +590,7 @@ fn the_token_is_in_its_file_and_nowhere_else() {
     assert_eq!(told[0].0, Some(0), "{}", told[0].1);
     assert_exactly_once(&host, &slack.truth().ids);
     slack.set_token(Some("xoxp-another".into()));
-    time_passes(watermark(&host));
+    host.until_time_has_passed();
     told.push(run(&loud));
     assert_eq!(told[1].0, Some(1), "401");
     told.push(run(&["check"]));

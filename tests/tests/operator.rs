@@ -580,7 +580,7 @@ fn a_live_check_tells_token_organization_scope_plan_clock_and_page() {
     nowhere.slack = "timeout = \"2s\"".into();
     host.configure(&nowhere);
     let (code, told) = live();
-    assert!(code == 1 && told.contains("? ") && told.contains("FAILED page"), "{told}");
+    assert!(code == 1 && told.contains("slack ?      token: not known") && told.contains("FAILED page"), "{told}");
     assert!(!told.contains("FAILED token") && told.contains("firewall and proxy"), "nobody refused the token: {told}");
 }
 

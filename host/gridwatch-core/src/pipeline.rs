@@ -269,13 +269,6 @@ impl Pipeline {
         self.subscribers.clear();
     }
 
-    /// Ends a module's service: from this sequence number on it is asked about nothing.
-    pub fn serve_until(&mut self, id: ServiceId, end: u64) {
-        if let Some(there) = self.services.iter_mut().find(|there| there.id == id) {
-            there.service.serves.end = end;
-        }
-    }
-
     pub fn services(&self) -> impl Iterator<Item = &Service> {
         self.services.iter().map(|s| &s.service)
     }

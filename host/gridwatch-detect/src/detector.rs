@@ -71,8 +71,6 @@ pub struct Behaved {
     /// Its name.
     pub module: String,
     pub took: Duration,
-    /// Calls that failed, with what they failed of.
-    pub failures: Vec<String>,
     /// Events that it wasn't asked about, because it is set aside.
     pub unjudged: u64,
     /// Since it was loaded.
@@ -210,7 +208,6 @@ impl Detector {
             detected.behaved.push(Behaved {
                 module: self.serving.get(&id).map(|manifest| manifest.name.clone()).unwrap_or_default(),
                 took: evaluation.took,
-                failures: evaluation.failures,
                 unjudged: evaluation.unjudged,
                 lines_dropped: evaluation.lines_dropped,
                 set_aside: evaluation.outcome.set_aside.clone(),
