@@ -8,7 +8,7 @@ use crate::catalogue;
 use crate::event::Event;
 use crate::finding::clean;
 use crate::state::{DRIFT, StateOp};
-use crate::time::UnixSeconds;
+use crate::time::{UnixMillis, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +27,14 @@ pub struct Drift {
     /// Entity types, and fields of known ones as `type.field`.
     pub new_entities: BTreeSet<String>,
     pub gone_entities: BTreeSet<String>,
+}
+
+/// When Slack's lists were last held against ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    pub at: UnixMillis,
+    /// As last told; the same one isn't told again.
+    pub drift: Drift,
 }
 
 /// A body that isn't the list it should be.

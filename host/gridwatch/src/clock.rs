@@ -1,10 +1,25 @@
-//! The one place that reads the clock.
+//! The clock, as the shell hands it on: whatever needs the time of day is given one, and the core is given times.
 
 use gridwatch_core::time::UnixMillis;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-#[expect(clippy::disallowed_methods, reason = "the shell's edge: everything else takes the time as an argument")]
-pub fn now() -> UnixMillis {
+/// Tells the time of day. Made once, in `cli`; a test gives another one.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock(fn() -> UnixMillis);
+
+impl Clock {
+    /// The operating system's.
+    pub fn system() -> Self {
+        Self(system)
+    }
+
+    pub fn now(self) -> UnixMillis {
+        (self.0)()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the shell's edge: everything else is given a `Clock`, or a time")]
+fn system() -> UnixMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -8,6 +8,7 @@
 //! Nothing is created or changed here, and this is the only place that reads the environment.
 
 mod check;
+pub mod mmdb;
 mod problem;
 mod read;
 mod secret;
@@ -84,6 +85,16 @@ pub struct Slack {
     pub catalogue_every_s: u64,
     /// Of one call, from connecting to the last byte.
     pub timeout_s: u64,
+    pub network: Network,
+}
+
+/// How Slack is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Network {
+    /// Instead of what `HTTPS_PROXY` and `NO_PROXY` say. Without a user or a password, which belong in the environment.
+    pub proxy: Option<String>,
+    /// Certificates, in PEM, that are trusted beside the system's: of a proxy that looks into TLS.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// What exchanging a token that expires takes.
@@ -198,6 +209,7 @@ pub struct Detect {
 pub struct Asking {
     /// Of the Web API's methods, such as `https://slack.com/api`.
     pub base_url: String,
+    pub network: Network,
     pub token: Secret,
     /// The longest that a batch of events waits for all answers.
     pub wait: Duration,

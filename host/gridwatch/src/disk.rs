@@ -38,6 +38,29 @@ pub fn lock(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
+/// Replaces a file as a whole: written beside it, synced, renamed. Its group may read it, whatever the umask.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_with(path, bytes, 0o640)
+}
+
+/// The same for a file with a secret in it, which nobody else may read at any moment.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_with(path, bytes, 0o600)
+}
+
+fn replace_with(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let tmp = path.with_extension("tmp");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&tmp)?;
+    file.set_permissions(Permissions::from_mode(mode))?;
+    io::Write::write_all(&mut file, bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&tmp, path)?;
+    match path.parent() {
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
 /// A change of what is on disk. `sync` is what makes one outlast a power cut; outlasting the process needs nothing.
 pub trait Disk: Send + fmt::Debug {
     /// A new empty file, mode 0640 whatever the umask. Fails if there is one already.

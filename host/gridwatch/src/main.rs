@@ -1,57 +1,31 @@
 //! gridwatch: watches a Slack Enterprise Grid org's audit log.
 //!
-//! Start reading at [`cli`] for what there is to say, at [`run`] for the way of the data.
+//! Start reading at [`cli`] for what there is to say, at [`app::supervise`] for the way of the data.
 
 #![expect(unreachable_pub, reason = "in a program, `pub` says that other modules of it use something")]
 
-mod alerts;
-mod answers;
+mod app;
 mod archive;
 mod bell;
-mod check;
-mod checkpoint;
 mod cli;
 mod clock;
+mod commands;
 mod config;
-mod coverage;
-mod deliver;
-mod demo;
-mod detect;
-mod detections;
+mod context;
 mod disk;
-mod drift;
-mod embedded;
 mod exceptions;
 mod folder;
-mod health;
 mod history;
 mod input;
-mod lifetime;
-mod live;
-mod manual;
-mod mmdb;
 mod modules;
-mod opening;
-mod poll;
-mod progress;
 mod record;
-mod reload;
-mod reminder;
-mod replay;
-mod respond;
-mod roster;
-mod rotation;
-mod run;
-mod schema;
-mod show;
-mod simulate;
+mod responses;
 mod sink;
 mod slack;
-mod starts;
-mod status;
+mod stage;
 mod store;
-mod tune;
-mod web_api;
+mod telemetry;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -1,13 +1,12 @@
 //! Modules as they are wanted: those of the folder, with settings, grants and limits; and why one is refused.
 
-pub mod command;
+pub mod embedded;
 pub mod folder;
-pub mod watch;
 
 pub use folder::{Folder, Served};
 
 use crate::config::{Config, Places};
-use crate::respond::journal::Follower;
+use crate::responses::Follower;
 use anyhow::Result;
 use gridwatch_core::echo::Echoes;
 use gridwatch_core::lookup::Tables;
@@ -90,7 +89,7 @@ impl Wanted {
             provisioning: config.provisioning.clone(),
             zone: config.detect.zone.clone(),
             exceptions: config.tuning.exceptions.clone(),
-            responses: Some(crate::respond::journal::path(&config.state_dir)),
+            responses: Some(crate::responses::path(&config.state_dir)),
             state_max_bytes: Some(config.detect.state_max_bytes as usize),
             risk: config.detect.risk,
             limits: Limits::default(),

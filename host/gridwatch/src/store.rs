@@ -2,7 +2,7 @@
 //!
 //! Stages talk only through it. Each `commit_*` is one atomic batch followed by one flush: after it returns, what it says
 //! is true whatever happens next; before, none of it is. Everything in here can be rebuilt by reading Slack again from the
-//! mirrored [`checkpoint`](crate::checkpoint), so a store that won't open is set aside, not mourned.
+//! mirrored [`checkpoint`](crate::store::checkpoint), so a store that won't open is set aside, not mourned.
 //!
 //! | key | value |
 //! |---|---|
@@ -18,12 +18,12 @@
 //!
 //! One tree, because only a batch on one tree is atomic without sled's slow transactions.
 
-use crate::checkpoint::Checkpoint;
-use crate::drift::Checked;
+use self::checkpoint::Checkpoint;
 use crate::record::{self, Record};
-use crate::status::Backlog;
+use crate::telemetry::status::Backlog;
 use anyhow::{Context, Result};
 use gridwatch_core::batch::MAX_BATCH_BYTES;
+use gridwatch_core::drift::Checked;
 use gridwatch_core::entry::{Entry, hex};
 use gridwatch_core::event::Sight;
 use gridwatch_core::pipeline::Fault;
@@ -36,6 +36,7 @@ use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Mutex;
 
+pub mod checkpoint;
 pub mod damage;
 mod seen;
 
@@ -99,7 +100,7 @@ struct Released {
 
 impl Store {
     /// Opens or makes the store. It has to be set aside if the error [is damage](damage::is_damage).
-    pub fn open(dir: &Path) -> Result<Self> {
+    pub fn open(dir: &Path, now: UnixMillis) -> Result<Self> {
         crate::folder::make(dir, crate::folder::PRIVATE).with_context(|| format!("can't make {}", dir.display()))?;
         let db = sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(64 << 20).open();
         let db = db.with_context(|| format!("can't open the store in {}", dir.display()))?;
@@ -112,7 +113,6 @@ impl Store {
             }
             Some(FORMAT) => {}
             Some(FORMAT_BEFORE) => {
-                let now = crate::clock::now();
                 let ids = store.take_over_layout_2(now)?;
                 let ahead = store.take_over_dated_ahead(now.seconds())?;
                 let mut batch = sled::Batch::default();
@@ -352,7 +352,7 @@ impl Store {
         self.commit_watched(b"mroster", roster, alerts)
     }
 
-    /// What has been told once and needn't be again: see [`crate::exceptions`].
+    /// What has been told once and needn't be again: see [`crate::watch`].
     pub fn told(&self) -> Result<Vec<String>> {
         Ok(self.get(b"mtold")?.unwrap_or_default())
     }

@@ -4,10 +4,10 @@ use super::problem::{Problem, Problems};
 use super::read::{Reader, Section, seconds_in};
 use super::secret::{Kind, Secret};
 use super::{
-    Archive, Asking, Config, DEFAULT_BATCH, Detect, Homes, Include, ListFile, Log, LogFormat, Modules, Place, Places,
-    Purpose, Respond, Since, Sink, Slack, Store, Target, TokenRotation, Tuning,
+    Archive, Asking, Config, DEFAULT_BATCH, Detect, Homes, Include, ListFile, Log, LogFormat, Modules, Network, Place,
+    Places, Purpose, Respond, Since, Sink, Slack, Store, Target, TokenRotation, Tuning,
 };
-use crate::mmdb;
+use crate::config::mmdb;
 use gridwatch_core::finding::clean;
 use gridwatch_core::manifest::Grant;
 use gridwatch_core::network::{NetworkKind, Networks, NotNetworks};
@@ -121,8 +121,7 @@ fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
     let modules = modules(root.section("modules"), edge);
     let (lookups, mut lists) = lookups(root.section("lookups"), edge);
     let (detect, networks, provisioning, tuning) = detect(root.section("detect"), edge);
-    let base_url = slack.as_ref().map_or(BASE_URL, |slack| &slack.base_url);
-    let (below, asking) = enrich(root.section("enrich"), edge, base_url, &mut lists);
+    let (below, asking) = enrich(root.section("enrich"), edge, slack.as_ref(), &mut lists);
     let sinks = sinks(&mut root, edge);
     let archive = archive(root.section("archive"), edge, state_dir.as_deref());
     let store = store(root.section("store"));
@@ -161,6 +160,7 @@ fn slack(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Slack> {
     // Slack adds actions a few times a month; both lists are public and count against no budget that polling needs.
     let catalogue_every_s = section.span("catalogue", 3_600..=30 * DAY_S, DAY_S);
     let base_url = base_url(&mut section);
+    let network = network(&mut section, edge);
     // A day: long enough to see that it works, short enough to be there at once.
     let start = since(&mut section, "start").unwrap_or(Since::Ago(DAY_S));
     let backfill = since(&mut section, "backfill");
@@ -188,6 +188,7 @@ fn slack(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Slack> {
         requests_per_minute,
         catalogue_every_s,
         timeout_s,
+        network,
     })
 }
 
@@ -247,6 +248,34 @@ fn secret_or_problem(section: &Section<'_>, key: &str, place: Place, kind: Kind,
             read.map_err(|bad| section.problem(key, bad.to_string(), bad.hint())).ok()
         }
     }
+}
+
+/// What begins each certificate of a PEM file.
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+
+fn network(section: &mut Section<'_>, edge: &Edge<'_>) -> Network {
+    let proxy = section.text("proxy");
+    match proxy.as_deref().map(reqwest::Url::parse) {
+        Some(Ok(url)) if !url.username().is_empty() || url.password().is_some() => {
+            let hint = "leave `proxy` out, and give the whole URL in the environment as HTTPS_PROXY".to_owned();
+            section.problem("proxy", "holds a user or a password, which don't belong in this file", hint);
+        }
+        Some(Ok(url)) if ["http", "https"].contains(&url.scheme()) => {}
+        Some(_) => {
+            section.problem("proxy", "is no http or https URL", "as in \"http://proxy.example.com:3128\"".to_owned())
+        }
+        None => {}
+    }
+    let ca_file = section.text("ca_file").map(|path| edge.folder.join(path));
+    let text = ca_file.as_deref().map(|path| read_text(path, MAX_CONFIG_BYTES));
+    match text {
+        Some(Err(error)) => section.problem("ca_file", format!("cannot be read: {error}"), None),
+        Some(Ok(text)) if !text.contains(CERTIFICATE) => {
+            section.problem("ca_file", "holds no certificate", format!("each begins with {CERTIFICATE}"));
+        }
+        _ => {}
+    }
+    Network { proxy, ca_file }
 }
 
 const BASE_URL: &str = "https://api.slack.com";
@@ -478,7 +507,7 @@ fn networks(section: &Section<'_>, path: &Path) -> Networks {
 fn enrich(
     mut section: Section<'_>,
     edge: &Edge<'_>,
-    base_url: &str,
+    slack: Option<&Slack>,
     lists: &mut Vec<ListFile>,
 ) -> (Networks, Option<Asking>) {
     // Databases come out every week or two, lists of exits every hour: a month is old for any of them.
@@ -513,11 +542,11 @@ fn enrich(
         section.problem("roster", "needs a token".to_owned(), hint);
     }
     section.finish();
-    let base_url = match base_url.strip_prefix(BASE_URL) {
-        Some("") => "https://slack.com/api".to_owned(),
-        _ => format!("{base_url}/api"),
-    };
-    (networks, token.map(|token| Asking { base_url, token, wait, keep_s, roster_every_s }))
+    let asking = slack.zip(token).map(|(slack, token)| {
+        let (base_url, network) = (slack.web_url(), slack.network.clone());
+        Asking { base_url, network, token, wait, keep_s, roster_every_s }
+    });
+    (networks, asking)
 }
 
 /// Ranges of the organization's own ways out, by what it calls them.

@@ -253,7 +253,7 @@ impl FileSink {
         self.resume.file = None;
         let open = self.create()?;
         info!(to = %to.display(), "file rotated");
-        if let Err(error) = self.prune(crate::clock::now()) {
+        if let Err(error) = self.prune(crate::clock::Clock::system().now()) {
             warn!(path = %self.path.display(), %error, "old rotated files could not be removed");
         }
         Ok(open)

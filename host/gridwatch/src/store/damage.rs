@@ -54,7 +54,7 @@ pub fn hint(error: &anyhow::Error) -> Option<&'static str> {
 
 /// Leaves word for the next start. If that fails too, the next start finds the damage as this one did.
 pub fn mark(marker: &Path, what: &str) {
-    if let Err(error) = crate::checkpoint::replace(marker, what.as_bytes()) {
+    if let Err(error) = crate::disk::replace(marker, what.as_bytes()) {
         tracing::error!(%error, path = %marker.display(), "marker not written");
     }
 }

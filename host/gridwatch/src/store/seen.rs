@@ -285,7 +285,7 @@ mod tests {
 
     fn store() -> (tempfile::TempDir, Store) {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("store")).unwrap();
+        let store = Store::open(&dir.path().join("store"), UnixMillis(0)).unwrap();
         (dir, store)
     }
 
@@ -381,13 +381,13 @@ mod tests {
             }
             db.flush().unwrap();
         }
-        let store = Store::open(&path).unwrap();
+        let store = Store::open(&path, UnixMillis(0)).unwrap();
         assert_eq!((see(&store, A), see(&store, no_id)), (Sighting::Again, Sighting::Again));
         assert_eq!(see(&store, A_RESPELLED), Sighting::Adopted);
         assert_eq!((see(&store, A_RESPELLED), see(&store, A)), (Sighting::Respelled, Sighting::Again));
         assert_eq!(see(&store, B), Sighting::Version { number: 2, other_act: false });
         assert_eq!(store.db.scan_prefix(b"i").count(), 0);
         drop(store);
-        assert_eq!(see(&Store::open(&path).unwrap(), A), Sighting::Again);
+        assert_eq!(see(&Store::open(&path, UnixMillis(0)).unwrap(), A), Sighting::Again);
     }
 }

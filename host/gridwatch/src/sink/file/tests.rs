@@ -322,7 +322,7 @@ fn a_file_is_not_removed_for_its_number_while_it_is_young_and_told_if_it_has_to_
     assert_eq!(lines(folder.path()), records(0..40), "all are young");
     assert_eq!(sink.removed(), None);
     // An hour later the oldest are ten too many.
-    let later = crate::clock::now().plus(3_601_000);
+    let later = crate::clock::Clock::system().now().plus(3_601_000);
     sink.prune(later).unwrap();
     let names = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name());
     assert_eq!(names.filter(|name| sink.is_ours(name)).count(), 3);

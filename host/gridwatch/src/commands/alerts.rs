@@ -1,0 +1,255 @@
+//! `gridwatch alerts` and `gridwatch explain`: what was found, as a person wants to read it and as machines do.
+
+use super::respond::Wrong;
+use super::state::State;
+use super::{show, values};
+use crate::app::lifetime;
+use crate::archive::{self, ArchiveError, ArchiveRecord};
+use crate::clock::Clock;
+use crate::config::Since;
+use crate::history;
+use crate::record::PRODUCT;
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use gridwatch_core::alert::Alert;
+use gridwatch_core::entry::Entry;
+use gridwatch_core::manifest::Severity;
+use gridwatch_core::own;
+use gridwatch_core::slip::did_you_mean;
+use gridwatch_core::time::UnixSeconds;
+use gridwatch_core::view::{DEFAULT_MAX_BYTES, View};
+use std::collections::{BTreeSet, HashMap};
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the newest alerts, one per line: when, severity, id, rule, what, who.
+    List {
+        #[command(flatten)]
+        which: Which,
+        /// Show at most this many; 0 shows all.
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: usize,
+        /// Keep printing each new alert or revision as it comes.
+        #[arg(long)]
+        follow: bool,
+        /// Print the alerts as gridwatch stores them, one JSON object per line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one alert in full: who, what is known about them, events, what to do.
+    Show {
+        /// The alert's id, or a unique beginning of it.
+        alert: String,
+        #[command(flatten)]
+        state: State,
+        /// As one JSON object instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print alerts as a sink would write them, one per line: OCSF Detection Findings, or another view.
+    Export {
+        #[command(flatten)]
+        which: Which,
+        /// ocsf, ocsf-1.1.0, ecs or raw, which for alerts is ocsf.
+        #[arg(long, default_value = "ocsf", value_parser = values::view)]
+        view: View,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Which {
+    #[command(flatten)]
+    state: State,
+    /// Only those with events from this time on: RFC 3339, seconds since 1970, or a span back from now such as 24h or 7d.
+    #[arg(long, value_name = "TIME", value_parser = values::since)]
+    since: Option<Since>,
+    /// Only those of at least this severity: informational, low, medium, high or critical.
+    #[arg(long, value_name = "SEVERITY", value_parser = values::severity)]
+    severity: Option<Severity>,
+    /// Only those of this rule, or of a whole module as in `sign-in.*`.
+    #[arg(long, value_name = "RULE")]
+    rule: Option<String>,
+    /// Only those of this actor, by id, name or e-mail address.
+    #[arg(long, value_name = "WHO")]
+    actor: Option<String>,
+    /// Also those that an exception or one of gridwatch's own responses suppressed.
+    #[arg(long)]
+    suppressed: bool,
+}
+
+/// How often `--follow` looks for more.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+pub fn run(command: &Command, clock: Clock) -> Result<u8> {
+    let now = clock.now().seconds();
+    let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
+    match command {
+        Command::List { which, limit, follow, json } => {
+            let (dir, filter) = (which.state.dir()?, which.filter(now));
+            which.check_rule(&dir)?;
+            let form = if *json { Form::Json } else { Form::Line };
+            let limit = if *limit == 0 { usize::MAX } else { *limit };
+            match *follow {
+                true => print_as_they_come(&dir, &filter, limit, form, &mut out)?,
+                false => list(&dir, &filter, limit, form, &mut out)?,
+            }
+        }
+        Command::Show { alert, state, json } => {
+            let alert = history::find(&state.dir()?, alert)?;
+            match *json {
+                true => writeln!(out, "{}", serde_json::to_string(&alert)?)?,
+                false => show::whole_alert(&alert, &mut out)?,
+            }
+        }
+        Command::Export { which, view } => {
+            let dir = which.state.dir()?;
+            which.check_rule(&dir)?;
+            list(&dir, &which.filter(now), usize::MAX, Form::View(*view), &mut out)?;
+        }
+    }
+    Ok(0)
+}
+
+impl Which {
+    fn filter(&self, now: UnixSeconds) -> Filter {
+        Filter {
+            since: self.since.map(|since| since.from(now)),
+            severity: self.severity,
+            rule: self.rule.clone(),
+            actor: self.actor.clone(),
+            suppressed: self.suppressed,
+        }
+    }
+
+    /// A list that is empty because of a slip of the pen looks like one that is empty because nothing happened.
+    fn check_rule(&self, state_dir: &Path) -> Result<()> {
+        self.rule.as_ref().map_or(Ok(()), |rule| check_rule(state_dir, rule))
+    }
+}
+
+/// Which alerts to tell of; everything that is set has to hold.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub since: Option<UnixSeconds>,
+    pub severity: Option<Severity>,
+    /// A rule, or a module's whole `module.*`.
+    pub rule: Option<String>,
+    /// Id, name or e-mail address.
+    pub actor: Option<String>,
+    /// Suppressed ones as well.
+    pub suppressed: bool,
+}
+
+impl Filter {
+    pub fn takes(&self, alert: &Alert) -> bool {
+        let actor = &alert.actor;
+        let is_rule = |rule: &String| match rule.strip_suffix('*') {
+            Some(prefix) => alert.rule.starts_with(prefix),
+            None => alert.rule == *rule,
+        };
+        self.since.is_none_or(|since| alert.last >= since)
+            && self.severity.is_none_or(|least| alert.severity >= least)
+            && self.rule.as_ref().is_none_or(is_rule)
+            && self.actor.as_ref().is_none_or(|who| [&actor.id, &actor.name, &actor.email].contains(&who))
+            && (self.suppressed || alert.suppressed_by.is_none())
+    }
+}
+
+/// How one alert is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A line for a person.
+    Line,
+    /// As gridwatch keeps it, one JSON object a line.
+    Json,
+    /// As a sink would write it that doesn't say how long a line may be.
+    View(View),
+}
+
+impl Form {
+    fn write(self, alert: &Alert, out: &mut dyn Write) -> Result<()> {
+        match self {
+            Self::Line => show::alert_line(alert, out)?,
+            Self::Json => writeln!(out, "{}", serde_json::to_string(alert)?)?,
+            Self::View(view) => writeln!(out, "{}", view.alert_line_within(alert, &PRODUCT, DEFAULT_MAX_BYTES))?,
+        }
+        Ok(())
+    }
+}
+
+/// Is there such a rule, as far as a state folder knows: among those of the modules that run, gridwatch's own, and the history?
+pub fn check_rule(state_dir: &Path, rule: &str) -> Result<()> {
+    let status = lifetime::status(state_dir).ok().flatten().unwrap_or_default();
+    let mut known: BTreeSet<String> = status.modules.into_iter().flat_map(|module| module.rule_ids).collect();
+    known.extend(own::manifest().rules.iter().map(|rule| format!("{}.{}", own::NAME, rule.id)));
+    known.extend(history::alerts(state_dir)?.into_iter().map(|alert| alert.rule));
+    let modules: BTreeSet<String> =
+        known.iter().filter_map(|rule| Some(format!("{}.*", rule.split_once('.')?.0))).collect();
+    if known.contains(rule) || modules.contains(rule) {
+        return Ok(());
+    }
+    let near = did_you_mean(rule, known.iter().chain(&modules).map(String::as_str));
+    let hint =
+        near.map_or("`gridwatch detections` lists the rules".to_owned(), |near| format!("did you mean `{near}`?"));
+    Err(Wrong(format!("no module that runs has a rule `{rule}`, and no alert is of one\nhint: {hint}")).into())
+}
+
+/// The newest `limit` alerts, oldest first.
+fn list(state_dir: &Path, filter: &Filter, limit: usize, form: Form, out: &mut dyn Write) -> Result<()> {
+    let mut alerts = history::alerts(state_dir)?;
+    alerts.retain(|alert| filter.takes(alert));
+    let left_out = alerts.len().saturating_sub(limit);
+    if left_out > 0 && form == Form::Line {
+        writeln!(out, "… {left_out} older ones (--limit 0 shows all)")?;
+    }
+    for alert in &alerts[left_out..] {
+        form.write(alert, out)?;
+    }
+    if alerts.is_empty() && form == Form::Line {
+        writeln!(out, "no alerts")?;
+    }
+    Ok(out.flush()?)
+}
+
+/// The same, and then each new alert or revision as it comes, until nobody reads any more or the process is told to end.
+fn print_as_they_come(state_dir: &Path, filter: &Filter, limit: usize, form: Form, out: &mut dyn Write) -> Result<()> {
+    let mut told: HashMap<String, u32> = HashMap::new();
+    let mut size = None;
+    loop {
+        let size_now = history::size(state_dir)?;
+        if size != Some(size_now) {
+            let mut alerts = history::alerts(state_dir)?;
+            alerts.retain(|alert| filter.takes(alert) && told.get(&alert.uid) != Some(&alert.revision));
+            let from = if size.is_none() { alerts.len().saturating_sub(limit) } else { 0 };
+            for alert in &alerts[from..] {
+                form.write(alert, out)?;
+            }
+            told.extend(alerts.into_iter().map(|alert| (alert.uid, alert.revision)));
+            out.flush()?;
+            size = Some(size_now);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Slack's bytes of the entries that an alert shows as evidence, as far as the archive still has them, one a line.
+pub fn entries(archive: &Path, alert: &Alert, out: &mut dyn Write) -> Result<()> {
+    for record in cited(archive, alert)? {
+        writeln!(out, "{}", record?.raw)?;
+    }
+    Ok(out.flush()?)
+}
+
+/// What the archive has of the entries that an alert shows as evidence. After an `Err` it goes on with what can be read.
+pub fn cited(
+    archive: &Path,
+    alert: &Alert,
+) -> Result<impl Iterator<Item = Result<ArchiveRecord, ArchiveError>>, ArchiveError> {
+    let ids: BTreeSet<String> = alert.evidence.iter().map(|stub| stub.id.clone()).collect();
+    let times = alert.evidence.iter().map(|stub| stub.time).collect();
+    let is_cited = move |record: &ArchiveRecord| ids.contains(&Entry::from_json(&record.raw).id);
+    Ok(archive::read_at(archive, times)?.filter(move |record| record.as_ref().map_or(true, &is_cited)))
+}

@@ -1,0 +1,30 @@
+//! `gridwatch status`: what the gridwatch that runs on a state folder is doing, and whether somebody has to act.
+
+use super::state::State;
+use super::{FAILED, show};
+use crate::app::lifetime;
+use anyhow::Result;
+use clap::Args;
+use gridwatch_core::time::UnixMillis;
+use serde_json::json;
+
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(flatten)]
+    state: State,
+    /// As one JSON object instead of text, with the same verdict under `health`.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(options: &Options, now: UnixMillis) -> Result<u8> {
+    let (status, health) = lifetime::look(&options.state.dir()?, now)?;
+    if options.json {
+        let mut all = json!(status.unwrap_or_default());
+        all["health"] = json!(health);
+        println!("{all}");
+    } else {
+        show::status(status.as_ref(), &health, now);
+    }
+    Ok(if health.healthy { 0 } else { FAILED })
+}

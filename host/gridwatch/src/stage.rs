@@ -1,0 +1,7 @@
+//! The stages: each reads the store, does one step, and saves it with one function. They share nothing else but a bell.
+
+pub mod deliver;
+pub mod detect;
+pub mod enrich;
+pub mod poll;
+mod reminder;

@@ -1,0 +1,117 @@
+//! The detect stage: takes entries whose windows are drained, runs the modules, saves what they found.
+
+use super::enrich::Answers;
+use crate::context::{Happening, Shared};
+use crate::record::Record;
+use crate::responses::Follower;
+use crate::store::Pending;
+use crate::telemetry::status::PATIENCE;
+use anyhow::Result;
+use gridwatch_core::event::Event;
+use gridwatch_core::pipeline::{Fault, Pipeline};
+use gridwatch_detect::{Detected, Detector};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const IDLE: Duration = Duration::from_millis(500);
+
+/// Faults in the log: a line for each module and reason, however many events it is about.
+pub fn log_faults(faults: &[Fault]) {
+    let mut lines: Vec<(&Fault, u64)> = Vec::new();
+    for fault in faults {
+        match lines.iter_mut().find(|(known, _)| known.module == fault.module && known.reason == fault.reason) {
+            Some((_, events)) => *events += 1,
+            None => lines.push((fault, 1)),
+        }
+    }
+    for (fault, events) in lines {
+        let (module, event, reason) = (&fault.module, &fault.event_id, &fault.reason);
+        tracing::warn!(module, event, events, reason, "module fault: it can't judge the event");
+    }
+}
+
+/// Works until `polled` is set and nothing is left. An error means that a result could not be saved.
+pub fn run(shared: &Shared, mut detector: Detector, mut answers: Answers, polled: &Arc<AtomicBool>) -> Result<()> {
+    let mut responses = Follower::new(shared.paths.responses.clone());
+    loop {
+        let (rung, last_round) = (shared.bells.detect.count(), polled.load(Ordering::Acquire));
+        let pending = shared.store.next_pending(shared.config.detect.batch)?;
+        let heard = |doing: &str| shared.board.heard("detect", doing, PATIENCE, shared.clock.now());
+        if !pending.is_empty() {
+            heard(&format!("running the modules over {} entries", pending.len()));
+            shared.lists.take(detector.pipeline());
+            learn_echoes(detector.pipeline(), &mut responses);
+            step(shared, &mut detector, &mut answers, &pending)?;
+        } else if last_round {
+            shared.board.ended("detect");
+            return Ok(());
+        } else {
+            heard("waiting for entries");
+            shared.bells.detect.wait(rung, IDLE);
+        }
+    }
+}
+
+/// Before each batch: an act is written down before it is done, so it is there before its echo is. Not being able to read
+/// about it makes alerts, never silence.
+fn learn_echoes(pipeline: &mut Pipeline, responses: &mut Follower) {
+    match responses.news() {
+        Ok(Some(echoes)) => pipeline.set_echoes(echoes.clone()),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(error = format!("{error:#}"), "the journal of responses can't be read"),
+    }
+}
+
+fn step(shared: &Shared, detector: &mut Detector, answers: &mut Answers, pending: &[Pending]) -> Result<()> {
+    let first = shared.store.next_seq();
+    let numbered = pending.iter().enumerate();
+    let mut events: Vec<Event> = numbered.map(|(i, p)| Event::seen(first + i as u64, p.sight, &p.entry)).collect();
+    detector.pipeline().place(&mut events);
+    detector.pipeline().except(shared.exceptions.in_force());
+    let Detected { mut concluded, mut changes, behaved } = detector.detect(&events);
+    changes.extend(answers.fill(&mut concluded.alerts, shared.clock));
+    let alerts = concluded.alerts.iter().map(|alert| Record::Alert(Box::new(alert.clone())));
+    let records: Vec<Record> = events.iter().map(Record::of_event).chain(alerts).collect();
+    shared.store.commit_detections(pending, &records, &changes, &concluded.faults)?;
+    shared.bells.deliver.ring();
+    let now = shared.clock.now();
+    shared.board.update(|status| {
+        status.detect.events += events.len() as u64;
+        let suppressed = concluded.alerts.iter().filter(|alert| alert.suppressed_by.is_some()).count() as u64;
+        status.detect.alerts += concluded.alerts.len() as u64 - suppressed;
+        status.detect.suppressed += suppressed;
+        status.detect.faults = shared.store.faults();
+        status.detect.unseen = unseen(detector.pipeline());
+        status.backlog = shared.store.backlog();
+        for behaved in &behaved {
+            if let Some(module) = status.modules.iter_mut().find(|module| module.name == behaved.module) {
+                module.follow(behaved, &concluded.faults, now);
+            }
+        }
+        for mark in events.iter().flat_map(|e| &e.marks) {
+            *status.detect.marked.entry(format!("{mark:?}")).or_default() += 1;
+        }
+    });
+    log_faults(&concluded.faults);
+    for alert in &concluded.alerts {
+        if let Some(by) = &alert.suppressed_by {
+            tracing::debug!(rule = alert.rule, uid = alert.uid, by, "alert suppressed");
+            continue;
+        }
+        tracing::info!(
+            rule = alert.rule,
+            severity = alert.severity.name(),
+            uid = alert.uid,
+            title = alert.title,
+            "alert"
+        );
+        (shared.observe)(&Happening::Alert(alert));
+    }
+    Ok(())
+}
+
+/// As the status shows it.
+pub fn unseen(pipeline: &Pipeline) -> Vec<(String, String, u64)> {
+    pipeline.unseen().iter().map(|(kind, name, seen)| (kind.label().to_owned(), name.to_owned(), seen.count)).collect()
+}

@@ -1,0 +1,363 @@
+//! The poll stage: asks the machine, does it, saves what came of it. All thinking is in `gridwatch_core::poll`.
+
+use super::reminder::Reminders;
+use crate::context::{Happening, Shared};
+use crate::slack::logs::{Answer, Client};
+use crate::slack::public_lists::PublicLists;
+use crate::store::checkpoint::Checkpoint;
+use crate::store::{Arrival, Arrivals, Sighting};
+use crate::telemetry::status::PATIENCE;
+use anyhow::{Result, bail};
+use gridwatch_core::entry::{Entry, Page};
+use gridwatch_core::poll::{
+    Drained, Failed, Lane, LateHistogram, Machine, Note, Now, Outcome, PageReceived, PageSummary, Request, Step,
+    WaitReason, Window,
+};
+use gridwatch_core::time::{UnixMillis, UnixSeconds};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long polling rests when there is no room for what it would fetch.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How often, while Slack lets nobody in, it is looked whether somebody has replaced a secret.
+const LOOK: Duration = Duration::from_secs(2);
+/// Entries first seen within this long of their window's end tell how late Slack is; older ones only that we were.
+const FRESH_S: u64 = 600;
+
+pub struct Poller {
+    machine: Machine,
+    late: LateHistogram,
+    client: Client,
+    shared: Arc<Shared>,
+    /// Return when everything up to here, which is what may be read at the start, has been read.
+    goal: Option<UnixSeconds>,
+    no_room: Option<NoRoom>,
+    reminders: Reminders,
+}
+
+/// What a lack of room goes by among the reminders.
+const NO_ROOM: &str = "no_room";
+
+/// Why nothing may be fetched: there is a limit to what can be kept, and what is fetched must be kept.
+enum NoRoom {
+    Disk { free: u64, min_free: u64 },
+    Backlog { waiting: u64, max: u64 },
+}
+
+impl std::fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Disk { free, min_free } => {
+                write!(f, "disk: {free} bytes free, less than store.min_free ({min_free})")
+            }
+            Self::Backlog { waiting, max } => {
+                write!(
+                    f,
+                    "backlog: {waiting} bytes wait, more than store.outbox_max ({max}); a sink or a module is behind"
+                )
+            }
+        }
+    }
+}
+
+impl Poller {
+    pub fn new(
+        machine: Machine,
+        late: LateHistogram,
+        client: Client,
+        shared: Arc<Shared>,
+        goal: Option<UnixSeconds>,
+    ) -> Self {
+        Self { machine, late, client, shared, goal, no_room: None, reminders: Reminders::default() }
+    }
+
+    /// For the drift watch, which asks the same server.
+    pub fn public_lists(&self) -> PublicLists {
+        self.client.public_lists()
+    }
+
+    /// Polls until told to stop, or until up to date if that was all that was asked for. An error means that something
+    /// could not be saved: the process must end, and a new one goes on from what was.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<()> {
+        while !*stop.borrow() {
+            self.look_for_room()?;
+            self.remind();
+            if let Some(why) = &self.no_room {
+                self.shared.board.update(|s| (s.poll.paused, s.poll.waiting) = (Some(why.to_string()), None));
+                self.heard("waiting for room", PAUSE);
+                sleep(&mut stop, PAUSE).await;
+                continue;
+            }
+            match self.machine.next(Now { wall: self.shared.clock.now() }) {
+                Step::Wait { why: WaitReason::UpToDate | WaitReason::WatermarkAhead { .. }, .. } if self.is_there() => {
+                    return Ok(());
+                }
+                Step::Wait { why: WaitReason::Halted { problem }, .. } if self.goal.is_some() => {
+                    bail!("polling can't go on ({})\nhint: {}", problem.label(), problem.advice());
+                }
+                Step::Wait { until, why } => {
+                    let text = Some(wait_text(&why));
+                    self.shared.board.update(|s| {
+                        (s.poll.paused, s.poll.waiting) = match why {
+                            WaitReason::Halted { .. } => (text, None),
+                            WaitReason::UpToDate => (None, None),
+                            _ => (None, text),
+                        };
+                    });
+                    let wait = Duration::from_millis(until.since(self.shared.clock.now()));
+                    self.heard("waiting until it is time to ask again", wait);
+                    match why {
+                        WaitReason::Halted { .. } => self.wait_for_a_secret(&mut stop, wait).await,
+                        _ => sleep(&mut stop, wait).await,
+                    }
+                }
+                Step::Fetch(request) => {
+                    self.shared.board.update(|s| (s.poll.paused, s.poll.waiting) = (None, None));
+                    self.heard("waiting for Slack's answer", Duration::from_secs(self.shared.config.slack.timeout_s));
+                    let answer = tokio::select! {
+                        answer = self.client.logs(&request, self.shared.clock.now().seconds()) => answer?,
+                        _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                    };
+                    self.heard("saving a page", Duration::ZERO);
+                    self.take(request, answer)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A sign of life: what is being done, and how long that may rightly take beside the time that any work has.
+    fn heard(&self, doing: &str, expected: Duration) {
+        self.shared.board.heard("poll", doing, expected + PATIENCE, self.shared.clock.now());
+    }
+
+    /// Where reading begins or goes on, in words, and noted in the status.
+    pub fn begins(&self) -> String {
+        let (state, settings) = (self.machine.state(), self.machine.config().settings());
+        let at = state.watermark().unwrap_or(settings.start);
+        self.shared.board.update(|status| {
+            status.poll.began_at = Some(at);
+            status.poll.settle_s = settings.settle_s;
+            status.poll.backfill_to = settings.backfill;
+            status.poll.follow(state, &self.late);
+        });
+        let back = settings.backfill.map(|to| format!(", and older entries back to {to}")).unwrap_or_default();
+        match state.watermark() {
+            Some(at) => format!("goes on from {at}{back}"),
+            None => format!("for the first time, from {at}{back}"),
+        }
+    }
+
+    /// An account problem may be over as soon as somebody has replaced the token.
+    async fn wait_for_a_secret(&mut self, stop: &mut watch::Receiver<bool>, wait: Duration) {
+        let mut left = wait;
+        while !left.is_zero() && !*stop.borrow() {
+            sleep(stop, left.min(LOOK)).await;
+            left = left.saturating_sub(LOOK);
+            if self.client.has_new_secret() {
+                return self.machine.try_now();
+            }
+        }
+    }
+
+    /// Says again what has been said, if it lasts.
+    fn remind(&mut self) {
+        let names = self.machine.state().problems().map(|(_, problem)| problem.label().to_owned());
+        let names = names.chain(self.no_room.iter().map(|_| NO_ROOM.to_owned())).collect::<Vec<_>>();
+        for (name, lasts) in self.reminders.due(self.shared.clock.now(), names) {
+            match (&self.no_room, self.machine.state().problems().find(|(_, problem)| problem.label() == name)) {
+                (_, Some((_, problem))) => {
+                    tracing::error!(problem = name, lasts, advice = problem.advice(), "polling still has a problem");
+                }
+                (Some(why), None) => tracing::error!(%why, lasts, "polling is still paused"),
+                (None, None) => {}
+            }
+        }
+    }
+
+    fn is_there(&self) -> bool {
+        self.goal.is_some_and(|goal| self.machine.state().watermark() >= Some(goal))
+    }
+
+    /// Notes whether there is room for another page, and tells when that changes.
+    fn look_for_room(&mut self) -> Result<()> {
+        let (store, waiting) = (&self.shared.config.store, self.shared.store.backlog_bytes());
+        let (min_free, max) = (store.min_free_bytes, store.outbox_max_bytes);
+        let free = crate::disk::free_bytes(&self.shared.config.state_dir)?;
+        let no_room = if free < min_free {
+            Some(NoRoom::Disk { free, min_free })
+        } else if waiting > max {
+            Some(NoRoom::Backlog { waiting, max })
+        } else {
+            None
+        };
+        match (&self.no_room, &no_room) {
+            (None, Some(why)) => tracing::error!(%why, "polling paused"),
+            (Some(_), None) => tracing::info!("there is room again; polling goes on"),
+            _ => {}
+        }
+        self.no_room = no_room;
+        Ok(())
+    }
+
+    fn take(&mut self, request: Request, answer: Answer) -> Result<()> {
+        match answer.result {
+            Ok(page) => self.page(request, answer.date, &page),
+            Err(failure) => {
+                tracing::debug!(?request, ?failure, "request failed");
+                let lane = request.lane;
+                let (server_date, retry_after_s) = (answer.date, answer.retry_after_s);
+                let failed = Failed { request, at: self.shared.clock.now(), server_date, retry_after_s, failure };
+                let commit = self.machine.apply(Outcome::Failed(failed));
+                self.shared.store.commit_page(
+                    lane,
+                    &Arrivals::default(),
+                    self.shared.clock.now(),
+                    &commit,
+                    &self.late,
+                )?;
+                self.told(&commit.notes);
+                self.shared.board.update(|s| s.poll.follow(&commit.state, &self.late));
+                Ok(())
+            }
+        }
+    }
+
+    fn page(&mut self, request: Request, server_date: Option<UnixSeconds>, page: &Page) -> Result<()> {
+        let (now, lane, window) = (self.shared.clock.now(), request.lane, request.window);
+        // What lies between the newest range and now is read next; it is no misdated entry that a server shows it early.
+        let newest_until = if lane == Lane::Live { now.seconds() } else { window.latest() };
+        let counts_as = |entry: &Entry| entry.counts_as(window, newest_until);
+        let arrivals = self.shared.store.arrivals(&page.entries, now, counts_as)?;
+        let time = |a: &Arrival<'_>| a.counts_as.or(a.entry.time).unwrap_or(window.latest());
+        let seen = arrivals.each.iter();
+        let mut summary = PageSummary::of(window, seen.clone().map(|a| (time(a), a.sighting.is_delivered())));
+        summary.newest_inside = page.entries.iter().filter_map(|e| e.time.filter(|time| window.contains(*time))).max();
+        let fresh = lane == Lane::Reread || now.seconds().minus(FRESH_S) <= window.latest();
+        for arrival in seen.filter(|a| fresh && a.sighting == Sighting::New) {
+            self.late.record(now.seconds(), time(arrival));
+        }
+        let received = PageReceived {
+            request,
+            received_at: now,
+            server_date,
+            page: summary,
+            next_cursor: page.next_cursor.clone(),
+        };
+        let commit = self.machine.apply(Outcome::Page(received));
+        self.shared.store.commit_page(lane, &arrivals, now, &commit, &self.late)?;
+        self.told(&commit.notes);
+        self.count(&arrivals.each, now, &commit.state);
+        (self.shared.observe)(&Happening::Page { entries: page.entries.len(), lane });
+        if let Some(drained) = commit.drained {
+            let window = drained.window.map_or("nothing yet: too young".to_owned(), |window| window.to_string());
+            tracing::info!(lane = %drained.lane, window, entries = drained.entries, new = drained.new_entries,
+                pages = drained.pages, "window drained");
+            if drained.is_sample {
+                self.sampled(&drained);
+            }
+            self.drained(commit.state.watermark())?;
+        }
+        Ok(())
+    }
+
+    fn count(&self, arrivals: &[Arrival<'_>], now: UnixMillis, state: &gridwatch_core::poll::PollState) {
+        let count = |is: &dyn Fn(Sighting) -> bool| arrivals.iter().filter(|a| is(a.sighting)).count() as u64;
+        let delivered = count(&Sighting::is_delivered);
+        let (adopted, dropped) = (count(&|s| s == Sighting::Adopted), count(&|s| s == Sighting::TooMany));
+        if adopted > 0 {
+            tracing::info!(
+                entries = adopted,
+                "entries that an older gridwatch delivered look different now; taken for the same"
+            );
+        }
+        for arrival in arrivals.iter().filter(|a| a.sighting == Sighting::TooMany) {
+            tracing::warn!(id = arrival.entry.id, "an entry has too many versions; this one is not delivered");
+        }
+        self.shared.board.update(|status| {
+            let poll = &mut status.poll;
+            poll.last_success = Some(now);
+            poll.pages += 1;
+            poll.entries += arrivals.len() as u64;
+            poll.stored += delivered;
+            poll.duplicates += arrivals.len() as u64 - delivered - dropped;
+            poll.changed += count(&|s| matches!(s, Sighting::Version { .. }));
+            poll.respelled += count(&|s| s == Sighting::Respelled);
+            poll.adopted += adopted;
+            poll.dropped_versions += dropped;
+            poll.follow(state, &self.late);
+            status.backlog = self.shared.store.backlog();
+        });
+    }
+
+    /// Old time was looked at again.
+    fn sampled(&self, drained: &Drained) {
+        if drained.new_entries > 0 {
+            tracing::warn!(window = ?drained.window, entries = drained.new_entries,
+                "entries came later than the last re-read; they were found by looking at old time again");
+        }
+        self.shared.board.update(|status| {
+            status.poll.sampled += 1;
+            status.poll.sampled_late += drained.new_entries;
+        });
+    }
+
+    fn drained(&mut self, watermark: Option<UnixSeconds>) -> Result<()> {
+        self.shared.bells.detect.ring();
+        if let Some(watermark) = watermark {
+            let (store, state) = (&self.shared.store, self.machine.state());
+            let open: Vec<Window> =
+                Lane::ALL.iter().filter_map(|lane| Some(state.open_window(*lane)?.window)).collect();
+            // By the earlier of the two: neither a clock of ours that is ahead nor Slack's makes anything come again.
+            let present = watermark.min(self.shared.clock.now().seconds());
+            let horizon = present.minus(self.shared.config.store.dedup_s);
+            store.forget_unseen_since(horizon, &open)?;
+            let checkpoint = Checkpoint { watermark, next_seq: store.next_seq(), next_record: store.next_record() };
+            checkpoint.write(&self.shared.paths.checkpoint)?;
+            self.machine.forgot_ids_before(horizon);
+        }
+        Ok(())
+    }
+
+    fn told(&self, notes: &[Note]) {
+        for note in notes {
+            match note {
+                Note::Problem { lane, problem } => {
+                    let lane = lane.map_or("all", Lane::label);
+                    tracing::error!(lane, problem = problem.label(), advice = problem.advice(), "{problem}");
+                    (self.shared.observe)(&Happening::Problem { label: problem.label(), advice: problem.advice() });
+                }
+                Note::RetryAfterCapped { .. } | Note::Missing { .. } | Note::DateRefuted { .. } => {
+                    tracing::warn!("{note}")
+                }
+                Note::Believed { .. } => tracing::error!("{note}"),
+                Note::Recovered { lane, problem } => {
+                    let lane = lane.map_or("all", Lane::label);
+                    tracing::info!(lane, problem = problem.label(), "polling has recovered");
+                }
+                Note::Opened { lane, window, .. } => tracing::debug!(%lane, %window, "window opened"),
+                other => tracing::warn!("{other}"),
+            }
+        }
+    }
+}
+
+fn wait_text(why: &WaitReason) -> String {
+    match why {
+        WaitReason::UpToDate => "up to date".into(),
+        WaitReason::Budget => "own request budget".into(),
+        WaitReason::RateLimited => "Slack's rate limit".into(),
+        WaitReason::Asked { problem } => format!("as long as the answer asked for ({})", problem.label()),
+        WaitReason::WatermarkAhead { by_s } => format!(
+            "the watermark is {by_s} s ahead of Slack's clock (a clock was wrong); what happens meanwhile is read all the same"
+        ),
+        WaitReason::Retry { lane } => format!("after a failure in the {lane} lane"),
+        WaitReason::Halted { problem } => format!("{}: {}", problem.label(), problem.advice()),
+    }
+}
+
+/// Sleeps, but not through a request to stop.
+async fn sleep(stop: &mut watch::Receiver<bool>, time: Duration) {
+    let _ = tokio::time::timeout(time, stop.wait_for(|stop| *stop)).await;
+}

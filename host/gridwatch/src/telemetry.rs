@@ -1,0 +1,6 @@
+//! What gridwatch says of itself: the status, the verdict on it, and the log.
+
+pub mod health;
+pub mod log;
+pub mod progress;
+pub mod status;
