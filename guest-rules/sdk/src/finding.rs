@@ -16,6 +16,10 @@ pub enum Severity {
 /// One finding, built up: rule and severity come from [`Row::finding`], everything else is optional.
 #[derive(Clone, Debug)]
 #[must_use = "a finding counts only when it is added to the findings"]
+#[cfg_attr(
+    not(any(target_arch = "wasm32", feature = "testing")),
+    expect(dead_code, reason = "whoever runs the module reads it: the host, or its tests")
+)]
 pub struct Finding {
     pub(crate) row: u32,
     pub(crate) rule: u32,

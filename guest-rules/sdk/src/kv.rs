@@ -70,11 +70,12 @@ mod host {
         Ok(())
     }
 
+    #[cfg(feature = "testing")]
     pub(crate) fn clear() {
         ITEMS.with_borrow_mut(HashMap::clear);
     }
 }
 
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
 pub(crate) use host::clear;
 pub use host::set_many;

@@ -22,6 +22,9 @@
 //! of those declared is given first, with `row.is_by_nobody()` and `row.doer_or(thing)`. A name that the manifest doesn't declare does not
 //! compile, so what a module reads is what its manifest says it reads.
 //!
+//! In `Cargo.toml` the SDK stands three times: plain under `dependencies`, with the feature `build` (reads manifests) under
+//! `build-dependencies`, and with `testing` (the host's windows and folding) under `dev-dependencies`.
+//!
 //! Every key of the manifest, and how to say things with windows, is in `guest-rules/README.md`.
 //!
 //! The same function runs in three places: as WASM in the host, natively in the module's tests, and in replays. It must
@@ -36,9 +39,9 @@ mod lookup;
 pub mod row;
 pub mod scopes;
 
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(all(feature = "build", not(target_arch = "wasm32")))]
 pub mod build;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
 pub mod testing;
 
 #[cfg(target_arch = "wasm32")]

@@ -9,22 +9,28 @@ pub(crate) fn contains_many(table: &str, ids: &[u32], _text: impl Fn(u32) -> Str
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use native::{contains_many, set_tables};
+pub(crate) use native::contains_many;
+#[cfg(all(not(target_arch = "wasm32"), feature = "testing"))]
+pub(crate) use native::set_tables;
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native {
-    use gridwatch_core::lookup::Tables;
     use std::cell::RefCell;
 
+    /// Does this table hold this text?
+    type Contains = Box<dyn Fn(&str, &str) -> bool>;
+
     thread_local! {
-        static TABLES: RefCell<Tables> = RefCell::default();
+        /// Without tables there are none: nothing is in them.
+        static TABLES: RefCell<Contains> = RefCell::new(Box::new(|_, _| false));
     }
 
     pub(crate) fn contains_many(table: &str, ids: &[u32], text: impl Fn(u32) -> String) -> Vec<bool> {
-        TABLES.with_borrow(|tables| ids.iter().map(|id| tables.contains(table, &text(*id)).unwrap_or(false)).collect())
+        TABLES.with_borrow(|contains| ids.iter().map(|id| contains(table, &text(*id))).collect())
     }
 
-    pub(crate) fn set_tables(tables: Tables) {
-        TABLES.set(tables);
+    #[cfg(feature = "testing")]
+    pub(crate) fn set_tables(contains: impl Fn(&str, &str) -> bool + 'static) {
+        TABLES.set(Box::new(contains));
     }
 }

@@ -35,7 +35,7 @@ pub fn native<C: DeserializeOwned + 'static>(
     let config = manifest.configuration(settings).unwrap_or_else(|e| panic!("{}: {e:?}", manifest.name));
     let config: C = serde_json::from_value(config).unwrap_or_else(|e| panic!("{}: {e}", manifest.name));
     kv::clear();
-    lookup::set_tables(tables);
+    lookup::set_tables(move |table, text| tables.contains(table, text).unwrap_or(false));
     Box::new(move |batch| {
         let mut findings = Findings::default();
         let batch = from_host(batch);
