@@ -4,8 +4,8 @@ use gridwatch_core::about::{
     About, Activity, Address, AdminAct, Alerted, App, Channel, Lack, Peers, Person, Seen, SeenSession, Session, Source,
     Through, Told,
 };
-use gridwatch_core::directory::Role;
 use gridwatch_core::manifest::Severity;
+use gridwatch_core::role::Role;
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 
 const TIME: UnixSeconds = UnixSeconds(1_700_000_000);

@@ -6,10 +6,11 @@
 
 use gridwatch_core::alert::{Actor, Alert, Counts, Doer, ModuleRef};
 use gridwatch_core::catalogue;
-use gridwatch_core::directory::{Act, Role};
+use gridwatch_core::directory::Act;
 use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
 use gridwatch_core::manifest::{Playbook, Severity, Step};
+use gridwatch_core::role::Role;
 use gridwatch_core::stub::Stub;
 use gridwatch_core::subject::Subjects;
 use gridwatch_core::time::{UnixMillis, UnixSeconds};

@@ -85,7 +85,10 @@ fn no_view_loses_a_leaf_of_any_action_or_writes_what_its_schema_refuses() {
 #[test]
 fn the_loss_report_finds_a_loss() {
     // What is twice in the entry and once in the view is lost once; the report is made by hand on a view that forgets.
-    use gridwatch_core::{entry::Entry, event::Event, time::UnixMillis, view::loss::Report};
+    use gridwatch_core::entry::Entry;
+    use gridwatch_core::event::Event;
+    use gridwatch_core::time::UnixMillis;
+    use gridwatch_core::view::loss::Report;
     let event =
         Event::new(1, UnixMillis(0), &Entry::from_json(r#"{"id":"a","action":"user_login","x":["b","b",null]}"#));
     let mut report = Report::default();

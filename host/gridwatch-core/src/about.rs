@@ -19,8 +19,8 @@ pub use memory::{Memory, Surroundings};
 use items::Asked;
 
 use crate::alert::Alert;
-use crate::directory::Role;
 use crate::manifest::Severity;
+use crate::role::Role;
 use crate::time::{UnixMillis, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

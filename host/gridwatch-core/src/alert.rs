@@ -6,13 +6,14 @@
 
 use crate::about::About;
 use crate::basis::Basis;
-use crate::directory::{Act, Role};
-use crate::entry::hex;
+use crate::directory::Act;
 use crate::event::Event;
-use crate::finding::clean;
 use crate::manifest::{Playbook, Severity};
+use crate::role::Role;
 use crate::stub::Stub;
 use crate::subject::Subjects;
+use crate::text::clean;
+use crate::text::hex;
 use crate::time::{UnixMillis, UnixSeconds};
 use crate::whose::{self, is_claimed, is_placeholder};
 use serde::{Deserialize, Serialize};

@@ -4,10 +4,12 @@
 //! finding; with them an alert can be explained without the module, and long after its windows have moved on.
 
 use crate::batch::{self, Batch};
-use crate::field::{Field, Reading};
-use crate::finding::{Finding, clean};
+use crate::field::Field;
+use crate::finding::Finding;
 use crate::lookup::Tables;
 use crate::manifest::{Manifest, WindowSpec};
+use crate::reading::Reading;
+use crate::text::clean;
 use crate::time::UnixMillis;
 use crate::windows::{LEARNING, NEVER, NOT_YET};
 use serde::{Deserialize, Serialize};
@@ -49,7 +51,7 @@ impl Basis {
     /// Of a finding about the event at hand, which is a row of the batch that the module was given.
     pub fn of(finding: &Finding, reading: &Reading<'_>, manifest: &Manifest, batch: &Batch, tables: &Tables) -> Self {
         let (event, row) = (reading.event, finding.row);
-        let is_cut = |field: &&Field| field.text(reading).len() > batch::MAX_TEXT;
+        let is_cut = |field: &&Field| reading.text(field).len() > batch::MAX_TEXT;
         let texts: BTreeMap<&str, &str> =
             manifest.fields.iter().enumerate().map(|(i, field)| (field.name(), batch.text_at(i, row))).collect();
         let held = |table: &String| {

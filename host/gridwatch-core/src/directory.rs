@@ -7,6 +7,7 @@
 
 use crate::event::Event;
 use crate::grant::{self, Direction, Scope};
+use crate::role::Role;
 use crate::state::{DIRECTORY, HOME, StateOp};
 use crate::time::UnixSeconds;
 use crate::whose::is_placeholder;
@@ -27,48 +28,6 @@ const LEARN_HOME_S: u64 = 7 * 86_400;
 const NEW_PLACE_S: u64 = 60;
 /// People kept. The ones unseen longest go first.
 pub const MAX_PEOPLE: usize = 500_000;
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    #[default]
-    Unknown,
-    Bot,
-    Guest,
-    Member,
-    Admin,
-    Owner,
-    PrimaryOwner,
-}
-
-impl Role {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Bot => "bot",
-            Self::Guest => "guest",
-            Self::Member => "member",
-            Self::Admin => "admin",
-            Self::Owner => "owner",
-            Self::PrimaryOwner => "primary_owner",
-        }
-    }
-
-    /// Slack's `account_type` (on actors and users since August 2026). Its values are not documented, hence the tolerance.
-    fn of_account_type(text: &str) -> Option<Self> {
-        let text = text.to_ascii_lowercase();
-        let has = |part| text.contains(part);
-        Some(match () {
-            () if has("primary") => Self::PrimaryOwner,
-            () if has("owner") => Self::Owner,
-            () if has("admin") => Self::Admin,
-            () if has("guest") || has("restricted") => Self::Guest,
-            () if has("bot") => Self::Bot,
-            () if has("member") || has("user") || has("regular") => Self::Member,
-            () => return None,
-        })
-    }
-}
 
 /// What somebody is, or was told to be: each with the time from which on it held.
 #[derive(Debug, Default)]

@@ -4,7 +4,8 @@
 //! to count it by and [`Mark`]s that say what was odd. Only a body that isn't a page at all is an error.
 
 use crate::json::{self, Said};
-use crate::poll::Window;
+use crate::range::Range;
+use crate::text::hex;
 use crate::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -96,7 +97,7 @@ impl Entry {
     /// What happens by an entry's time (windows, periods, which of two comes first) must not hang on a time that can't be:
     /// one ahead would make everything else old, one long before Slack would pass for years of history. An old one is
     /// believed: entries do come late. So is one between the range and now in the newest range, which is read next.
-    pub fn counts_as(&self, range: Window, newest_until: UnixSeconds) -> Option<UnixSeconds> {
+    pub fn counts_as(&self, range: Range, newest_until: UnixSeconds) -> Option<UnixSeconds> {
         let until = range.latest().max(newest_until);
         match self.time {
             Some(time) if self.marks.contains(&Mark::DatedAhead) => {
@@ -448,11 +449,6 @@ fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -505,7 +501,7 @@ mod tests {
 
     #[test]
     fn a_time_that_cant_be_gives_way_to_the_range_that_showed_the_entry() {
-        let range = Window::new(UnixSeconds(1_794_000_000), UnixSeconds(1_794_003_600)).unwrap();
+        let range = Range::new(UnixSeconds(1_794_000_000), UnixSeconds(1_794_003_600)).unwrap();
         let now = UnixSeconds(1_794_003_700);
         let end = Some(range.latest());
         for (written, counts_as) in [

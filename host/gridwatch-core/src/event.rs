@@ -6,7 +6,6 @@
 use crate::catalogue;
 use crate::entry::{Entry, Mark, Marks, before_slack};
 use crate::json;
-use crate::organization;
 use crate::time::{UnixMillis, UnixSeconds};
 use serde_json::Value;
 use std::cell::OnceCell;
@@ -48,8 +47,8 @@ pub struct Event {
     pub action: String,
     pub marks: Marks,
     sight: Sight,
-    /// See [`crate::organization`].
-    pub(crate) organization: Option<Arc<str>>,
+    /// Id of the enterprise it belongs to: the one it names, or the one that the log was known to belong to.
+    organization: Option<Arc<str>>,
     raw: Box<str>,
     json: Value,
 }
@@ -85,7 +84,7 @@ impl Event {
         let first_seen = sight.first_seen;
         let time = sight.counts_as.or(entry.time).unwrap_or(first_seen.seconds());
         let (id, raw) = (entry.id.clone(), entry.raw().into());
-        let organization = organization::named_by(&json).map(Arc::from);
+        let organization = named_by(&json).map(Arc::from);
         Self { seq, id, time, first_seen, action, marks, sight, organization, raw, json }
     }
 
@@ -95,9 +94,24 @@ impl Event {
         self
     }
 
+    /// Id of the enterprise that the entry itself gives as its location.
+    pub fn named_organization(&self) -> Option<&str> {
+        named_by(&self.json)
+    }
+
+    /// Says which enterprise it belongs to; one that the entry names itself stays.
+    pub fn place_in(&mut self, organization: Option<Arc<str>>) {
+        self.organization = named_by(&self.json).map(Arc::from).or(organization);
+    }
+
     /// Id of the enterprise it belongs to, if that is known.
     pub fn organization(&self) -> Option<&str> {
         self.organization.as_deref()
+    }
+
+    /// The same, for whoever keeps it.
+    pub fn organization_id(&self) -> Option<Arc<str>> {
+        self.organization.clone()
     }
 
     pub fn sight(&self) -> Sight {
@@ -191,6 +205,16 @@ impl<'e> Objects<'e> {
 /// `{"type": T, T: {...}}` → the object under T.
 fn typed(outer: &Value) -> Option<&Value> {
     outer.get(outer.get("type")?.as_str()?)
+}
+
+/// Longest id taken for an enterprise's, in bytes. Slack's have eleven.
+const MAX_ORGANIZATION: usize = 64;
+
+/// The enterprise that an entry gives as its location.
+fn named_by(entry: &Value) -> Option<&str> {
+    let location = entry.get("context")?.get("location")?;
+    let is_enterprise = location.get("type").and_then(Value::as_str) == Some("enterprise");
+    location.get("id")?.as_str().filter(|id| is_enterprise && !id.is_empty() && id.len() <= MAX_ORGANIZATION)
 }
 
 #[cfg(test)]

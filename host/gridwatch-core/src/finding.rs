@@ -5,6 +5,7 @@
 
 use crate::batch::Batch;
 use crate::manifest::{Manifest, Severity};
+use crate::text::clean;
 
 /// Longest title and dedup key, in characters.
 pub const MAX_TITLE: usize = 200;
@@ -88,25 +89,5 @@ impl RawFinding {
             windows: self.windows.iter().map(|w| *w as usize).collect(),
             labels: self.labels.into_iter().take(MAX_LABELS).map(label).collect(),
         })
-    }
-}
-
-/// Text for people: no control or bidirectional-override characters, at most `max` characters.
-pub fn clean(text: &str, max: usize) -> String {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    text.chars().map(|c| if hidden(c) { ' ' } else { c }).take(max).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_from_a_module_cannot_repaint_a_terminal() {
-        assert_eq!(clean("a\u{1b}[31mred\nline\u{202e}x", 200), "a [31mred line x");
-        assert_eq!(clean(&"é".repeat(300), MAX_TITLE).chars().count(), MAX_TITLE);
     }
 }

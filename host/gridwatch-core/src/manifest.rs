@@ -4,24 +4,27 @@
 //! at once, and checks each action name against Slack's catalogue: a rule that waits for a name that doesn't exist would
 //! be silent for ever, and nobody would notice.
 
+mod check;
 mod doubt;
 mod read;
+mod rule;
 mod setting;
 mod window;
 
+pub use crate::severity::Severity;
+pub use crate::span::{parse_span, span_text};
+pub use rule::{Playbook, Rule, Step};
 pub use setting::{ConfigKey, ConfigKind};
 pub use window::{
     Conditions, FieldTest, MAX_AT_LEAST, Saying, SequenceStep, Threshold, WindowKind, WindowSpec, WindowTest,
 };
 
-use crate::attack;
 use crate::catalogue;
 use crate::field::Field;
-use crate::method::{self, On};
-use crate::slip::did_you_mean;
+use check::Check;
 use read::{Places, Read, read};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Name of the component's custom section that holds the manifest.
 pub const SECTION: &str = "gridwatch:manifest";
@@ -33,9 +36,6 @@ pub const MAX_BYTES: usize = 256 << 10;
 pub const MAX_FIELDS: usize = 64;
 pub const MAX_WINDOWS: usize = 64;
 pub const MAX_RULES: usize = 128;
-/// Labels of one rule that are news, and those that are where a rule doesn't say.
-const MAX_NEWS: usize = 8;
-const USUAL_NEWS: [&str; 2] = ["reason", "scope"];
 /// The highest noise budget: an alert a day for each user. A rule that needs more is a log.
 pub const MAX_BUDGET: f64 = 1_000.0;
 /// The longest span a window may remember: 400 days, a year and its seasons.
@@ -64,118 +64,6 @@ pub enum Grant {
     Lookup,
     /// An empty WASI: no files, environment or network, a fixed clock, seeded random.
     Wasi,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct Rule {
-    pub id: String,
-    pub title: String,
-    /// Actions (or prefixes ending in `*`) the rule wants to see.
-    pub actions: Vec<String>,
-    pub condition: String,
-    pub threshold: String,
-    pub severity: Severity,
-    /// Findings of one key inside one such stretch (aligned to 1970) are one alert.
-    pub fold_s: u64,
-    /// The module's setting that gives `fold_s`; its default until [`Manifest::with_settings`]. Alerts have other ids with
-    /// another value.
-    pub fold_setting: Option<String>,
-    /// Labels of which a new value is told at once inside an open alert; of a scope (channel, workspace, organization) and of
-    /// whole numbers, a larger one.
-    pub news: Vec<String>,
-    /// How many alerts of Medium or above ordinary life may cost at most, a day and thousand users. Of a rule that doesn't
-    /// go that high, alerts of its severity. See [`Rule::budget_of`].
-    pub budget: f64,
-    pub attack: Vec<String>,
-    pub false_positives: Vec<String>,
-    pub playbook: Playbook,
-}
-
-impl Rule {
-    /// Alerts of this severity (from Medium on: or above) that ordinary life may cost at most, a day and thousand users.
-    pub fn budget_of(&self, severity: Severity) -> f64 {
-        match severity.usual_budget() {
-            Some(usual) if severity < self.severity => usual,
-            _ => self.budget,
-        }
-    }
-}
-
-/// What to do about an alert, in the order to do it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Playbook {
-    #[serde(default)]
-    pub verify: Vec<Step>,
-    #[serde(default)]
-    pub contain: Vec<Step>,
-    #[serde(default)]
-    pub then: Vec<Step>,
-}
-
-/// One step: the Slack method and scope that do it, or a manual one where Slack has no API.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Step {
-    #[serde(rename = "do")]
-    pub text: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub method: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scope: Option<String>,
-    /// Whom it is about, where the alert has both; see [`On`] for the default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub on: Option<On>,
-}
-
-/// OCSF's severity_id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[repr(u8)]
-pub enum Severity {
-    Informational = 1,
-    Low = 2,
-    Medium = 3,
-    High = 4,
-    Critical = 5,
-}
-
-impl Severity {
-    pub const ALL: [Self; 5] = [Self::Informational, Self::Low, Self::Medium, Self::High, Self::Critical];
-
-    /// The nearest severity to a number that a module sent.
-    pub fn from_id(id: u8) -> Self {
-        match id {
-            0 | 1 => Self::Informational,
-            2 => Self::Low,
-            3 => Self::Medium,
-            4 => Self::High,
-            _ => Self::Critical,
-        }
-    }
-
-    pub fn id(self) -> u8 {
-        self as u8
-    }
-
-    /// The noise budget of what nobody is woken by: Low is skimmed once a day, Informational kept for whoever asks.
-    fn usual_budget(self) -> Option<f64> {
-        match self {
-            Self::Informational => Some(10.0),
-            Self::Low => Some(1.0),
-            Self::Medium | Self::High | Self::Critical => None,
-        }
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Informational => "Informational",
-            Self::Low => "Low",
-            Self::Medium => "Medium",
-            Self::High => "High",
-            Self::Critical => "Critical",
-        }
-    }
 }
 
 /// Everything wrong with a manifest, one line each.
@@ -216,26 +104,6 @@ impl Manifest {
     }
 }
 
-/// `90s`, `10m`, `24h`, `30d` in seconds.
-pub fn parse_span(text: &str) -> Option<u64> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let unit = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit)
-}
-
-/// The other way round: with the largest unit that fits at least twice.
-pub fn span_text(seconds: u64) -> String {
-    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
-    let unit = units.into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit) && seconds >= 2 * unit);
-    unit.map_or(format!("{seconds}s"), |(unit, name)| format!("{}{name}", seconds / unit))
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawManifest {
@@ -253,155 +121,9 @@ struct RawManifest {
     #[serde(default)]
     window: Vec<window::RawWindow>,
     #[serde(default)]
-    rule: Vec<RawRule>,
+    rule: Vec<rule::RawRule>,
     #[serde(default)]
     config: BTreeMap<String, setting::RawConfig>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRule {
-    id: String,
-    title: String,
-    actions: Vec<String>,
-    condition: String,
-    threshold: String,
-    severity: Severity,
-    fold: String,
-    news: Option<Vec<String>>,
-    budget: Option<f64>,
-    attack: Vec<String>,
-    #[serde(default)]
-    false_positives: Vec<String>,
-    playbook: Playbook,
-}
-
-/// Collects problems so that all of them are told together.
-#[derive(Default)]
-struct Check {
-    problems: Vec<String>,
-    /// Lists of actions by name, and which of them something asked for.
-    sets: BTreeMap<String, Vec<String>>,
-    used: BTreeSet<String>,
-}
-
-impl Check {
-    fn problem(&mut self, text: String) {
-        self.problems.push(text);
-    }
-
-    fn take<T, E: ToString>(&mut self, at: &str, result: Result<T, E>) -> Option<T> {
-        result.map_err(|e| self.problem(format!("{at}: {}", e.to_string()))).ok()
-    }
-
-    fn fields(&mut self, at: &str, names: &[String]) -> Vec<Field> {
-        names.iter().filter_map(|name| self.take(at, Field::parse(name))).collect()
-    }
-
-    fn news(&mut self, at: &str, labels: Option<Vec<String>>) -> Vec<String> {
-        let labels = labels.unwrap_or_else(|| USUAL_NEWS.map(str::to_owned).into());
-        if labels.len() > MAX_NEWS {
-            self.problem(format!("{at}: {} labels are news; at most {MAX_NEWS}", labels.len()));
-        }
-        if labels.iter().any(String::is_empty) {
-            self.problem(format!("{at}: `news` has a label without a name"));
-        }
-        labels
-    }
-
-    fn span(&mut self, at: &str, text: &str) -> u64 {
-        match parse_span(text) {
-            Some(span) if (1..=MAX_SPAN_S).contains(&span) => span,
-            _ => {
-                self.problem(format!("{at}: `{text}` is no span; write 90s, 10m, 24h or 30d, at most 400d, or a [config] key of type span"));
-                0
-            }
-        }
-    }
-
-    /// A span, or the setting that gives it with its default.
-    fn span_or_setting(&mut self, at: &str, text: &str, config: &BTreeMap<String, ConfigKey>) -> (u64, Option<String>) {
-        match config.get(text) {
-            Some(key @ ConfigKey { kind: ConfigKind::Span { .. }, .. }) => {
-                (key.told(&key.default).as_u64().unwrap_or_default(), Some(text.to_owned()))
-            }
-            Some(_) => {
-                self.problem(format!("{at}: `{text}` is a [config] key of another type than span"));
-                (0, None)
-            }
-            None => (self.span(at, text), None),
-        }
-    }
-
-    fn budget(&mut self, at: &str, stated: Option<f64>) -> f64 {
-        match stated {
-            Some(budget) if (0.0..=MAX_BUDGET).contains(&budget) => return budget,
-            Some(budget) => self.problem(format!("{at}: budget {budget} is not within 0 and {MAX_BUDGET}")),
-            None => self.problem(format!(
-                "{at}: from medium on a rule states its `budget`: alerts of medium or above, a day and thousand users, \
-                 that ordinary life may cost at most, such as 0.1"
-            )),
-        }
-        0.0
-    }
-
-    /// The actions that a list means: `@name` stands for those of a set.
-    fn actions(&mut self, at: &str, listed: &[String]) -> Vec<String> {
-        let mut actions = Vec::new();
-        for item in listed {
-            match item.strip_prefix('@') {
-                None => actions.push(item.clone()),
-                Some(name) => match self.sets.get(name) {
-                    Some(set) => {
-                        actions.extend(set.iter().cloned());
-                        self.used.insert(name.to_owned());
-                    }
-                    None => {
-                        let near = did_you_mean(name, self.sets.keys().map(String::as_str));
-                        let near = near.map(|near| format!("; did you mean `@{near}`?")).unwrap_or_default();
-                        self.problem(format!("{at}: `{item}` names no list under [sets]{near}"));
-                    }
-                },
-            }
-        }
-        if listed.is_empty() {
-            self.problem(format!("{at}: needs at least one action"));
-        }
-        for pattern in actions.iter().filter(|p| !catalogue::pattern_is_known(p)) {
-            self.problem(format!("{at}: `{pattern}` is not in Slack's catalogue of actions; it would never fire"));
-        }
-        actions
-    }
-
-    fn unused_sets(&mut self) {
-        let unused: Vec<String> = self.sets.keys().filter(|name| !self.used.contains(*name)).cloned().collect();
-        unused.iter().for_each(|name| self.problem(format!("sets: nothing refers to `@{name}`")));
-    }
-
-    fn name(&mut self, at: &str, name: &str) {
-        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-        if name.is_empty()
-            || name.len() > 64
-            || !name.starts_with(|c: char| c.is_ascii_lowercase())
-            || !name.chars().all(fits)
-        {
-            self.problem(format!("{at}: `{name}` is no name; use a-z, 0-9, - and _, starting with a letter"));
-        }
-    }
-
-    fn unique<'a>(&mut self, what: &str, names: impl Iterator<Item = &'a str>, max: usize) {
-        let mut seen = BTreeSet::new();
-        let mut count = 0;
-        for name in names {
-            count += 1;
-            if !seen.insert(name) {
-                self.problem(format!("{what} `{name}` stands twice"));
-            }
-        }
-        if count > max {
-            self.problem(format!("{count} {what}s; at most {max}"));
-        }
-    }
 }
 
 impl RawManifest {
@@ -452,58 +174,10 @@ fn windows(raw: Vec<window::RawWindow>, config: &BTreeMap<String, ConfigKey>, ch
     windows
 }
 
-impl RawRule {
-    fn validate(self, config: &BTreeMap<String, ConfigKey>, check: &mut Check) -> Rule {
-        let at = format!("rule `{}`", self.id);
-        check.name(&at, &self.id);
-        let actions = check.actions(&at, &self.actions);
-        for problem in self.attack.iter().filter_map(|id| attack::problem(id)) {
-            check.problem(format!("{at}: {problem}"));
-        }
-        if self.playbook.verify.is_empty() || self.playbook.contain.is_empty() {
-            check.problem(format!("{at}: the playbook needs something to verify and something to contain"));
-        }
-        let playbook = playbook(self.playbook, &at, check);
-        let (fold_s, fold_setting) = check.span_or_setting(&at, &self.fold, config);
-        Rule {
-            fold_s,
-            fold_setting,
-            news: check.news(&at, self.news),
-            budget: check.budget(&at, self.budget.or(self.severity.usual_budget())),
-            id: self.id,
-            title: self.title,
-            actions,
-            condition: self.condition,
-            threshold: self.threshold,
-            severity: self.severity,
-            attack: self.attack,
-            false_positives: self.false_positives,
-            playbook,
-        }
-    }
-}
-
-/// Checks the methods of a playbook, and fills in the scope where it was left out.
-fn playbook(mut playbook: Playbook, at: &str, check: &mut Check) -> Playbook {
-    let phases = [&mut playbook.verify, &mut playbook.contain, &mut playbook.then];
-    for step in phases.into_iter().flatten() {
-        let problem = match &step.method {
-            Some(name) => method::problem(name, step.scope.as_deref(), step.on),
-            None if step.scope.is_some() || step.on.is_some() => Some("`scope` and `on` go with a `method`".to_owned()),
-            None => None,
-        };
-        if let Some(problem) = problem {
-            check.problem(format!("{at}: step \"{}\": {problem}", step.text));
-        }
-        let scopes = step.method.as_deref().and_then(method::called).map_or(&[][..], |method| method.scopes);
-        step.scope = step.scope.take().or_else(|| scopes.first().map(|scope| (*scope).to_owned()));
-    }
-    playbook
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::method;
     use serde_json::{Value, json};
 
     #[test]

@@ -6,11 +6,7 @@
 
 use crate::event::Event;
 use crate::state::{ORGANIZATION, StateOp};
-use serde_json::Value;
 use std::sync::Arc;
-
-/// Longest id taken for one, in bytes. Slack's have eleven.
-const MAX_ID: usize = 64;
 
 #[derive(Clone, Debug, Default)]
 pub struct Organization {
@@ -21,12 +17,11 @@ pub struct Organization {
 impl Organization {
     /// Learns from an event, and tells it whose it is where it doesn't say so itself. In order of the events.
     pub fn place(&mut self, event: &mut Event) {
-        let own = named_by(event.json()).map(Arc::<str>::from);
-        if self.known.is_none() && own.is_some() {
-            self.known.clone_from(&own);
+        if let (None, Some(named)) = (&self.known, event.named_organization()) {
+            self.known = Some(named.into());
             self.is_new = true;
         }
-        event.organization = own.or_else(|| self.known.clone());
+        event.place_in(self.known.clone());
     }
 
     pub fn load(&mut self, value: &[u8]) {
@@ -37,13 +32,6 @@ impl Organization {
         let known = self.known.as_deref().filter(|_| std::mem::take(&mut self.is_new))?;
         Some(StateOp::put(vec![ORGANIZATION], &known))
     }
-}
-
-/// The enterprise that an entry gives as its location.
-pub(crate) fn named_by(entry: &Value) -> Option<&str> {
-    let location = entry.get("context")?.get("location")?;
-    let is_enterprise = location.get("type").and_then(Value::as_str) == Some("enterprise");
-    location.get("id")?.as_str().filter(|id| is_enterprise && !id.is_empty() && id.len() <= MAX_ID)
 }
 
 #[cfg(test)]

@@ -6,17 +6,18 @@
 use crate::alert::{Actor, Alert, Counts, ModuleRef};
 use crate::basis::Basis;
 use crate::conduct::SetAside;
-use crate::directory::Role;
 use crate::drift::Drift;
 use crate::entry::Mark;
 use crate::event::Event;
 use crate::exception::Exception;
-use crate::finding::{MAX_KEY, MAX_LABEL, MAX_TITLE, clean};
+use crate::finding::{MAX_KEY, MAX_LABEL, MAX_TITLE};
 use crate::manifest::{Manifest, Rule, Severity, span_text};
 use crate::risk::Sum;
+use crate::role::Role;
 use crate::roster::Member;
 use crate::stub::Stub;
 use crate::subject::Subjects;
+use crate::text::clean;
 use crate::time::UnixMillis;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,7 +164,7 @@ pub fn module_set_aside(module: &Manifest, digest: &str, set_aside: &SetAside, a
 
 /// Slack's lists are not what they were at build time. One alert for each drift that differs from the last one reported.
 pub fn catalogue_drift(drift: &Drift, at: UnixMillis) -> Alert {
-    let key = crate::entry::hex(&Sha256::digest(format!("{drift:?}"))[..8]);
+    let key = crate::text::hex(&Sha256::digest(format!("{drift:?}"))[..8]);
     let mut blank = blank("catalogue-drift", &key, format!("Slack's catalogue: {}", drift.summary()), at);
     let lists = [
         ("new_actions", &drift.new_actions),
@@ -197,7 +198,7 @@ pub fn exception_expired(exception: &Exception, at: UnixMillis) -> Alert {
 
 /// The file of exceptions can't be used as it is now; those that were read before stay in force.
 pub fn exceptions_unusable(problems: &str, at: UnixMillis) -> Alert {
-    let key = crate::entry::hex(&Sha256::digest(problems)[..8]);
+    let key = crate::text::hex(&Sha256::digest(problems)[..8]);
     let title = "The exceptions file has errors; the exceptions read before stay in force".to_owned();
     let mut blank = blank("exceptions-unusable", &key, title, at);
     blank.labels.insert("problems".to_owned(), clean(problems, MAX_LABEL));

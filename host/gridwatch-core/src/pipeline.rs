@@ -17,12 +17,11 @@ use crate::catalogue;
 use crate::conduct::SetAside;
 use crate::declared::Declared;
 use crate::directory::Directory;
-use crate::drift::Unseen;
 use crate::echo::Echoes;
 use crate::event::Event;
 use crate::exception::{Around, Exceptions, Verdict};
-use crate::field::{Field, Reading};
-use crate::finding::{Finding, MAX_LABEL, RawFinding, clean};
+use crate::field::Field;
+use crate::finding::{Finding, MAX_LABEL, RawFinding};
 use crate::fold::{Folder, Occasion, Sent, Sight};
 use crate::lookup::Tables;
 use crate::manifest::Manifest;
@@ -30,11 +29,14 @@ use crate::network::Networks;
 use crate::organization::Organization;
 use crate::own;
 use crate::provisioning::Provisioning;
+use crate::reading::Reading;
 use crate::risk::{Bar, Risk};
 use crate::state::{self, StateOp};
 use crate::stub::Stub;
 use crate::subject::Subjects;
+use crate::text::clean;
 use crate::time::{UnixMillis, UnixSeconds};
+use crate::unseen::Unseen;
 use crate::windows::{WindowSize, Windows};
 use crate::zone::Zone;
 use serde::{Deserialize, Serialize};
@@ -407,7 +409,7 @@ impl Pipeline {
             }
             for mut sent in sent {
                 if sent.alert.organization.is_none() {
-                    sent.alert.organization.clone_from(&event.organization);
+                    sent.alert.organization = event.organization_id();
                 }
                 if sent.occasion != Occasion::Closing {
                     self.memory.learn_alert(&sent.alert, event);
@@ -453,7 +455,7 @@ impl Pipeline {
     fn encode(&self, table: &mut Table, reading: &Reading<'_>) {
         table.start_row(reading.event);
         for (column, field) in self.fields.iter().enumerate() {
-            table.push(column, &field.text(reading));
+            table.push(column, &reading.text(field));
         }
     }
 
@@ -551,7 +553,7 @@ impl Pipeline {
             attack: rule.attack.clone(),
             playbook: rule.playbook.clone(),
             basis,
-            organization: event.organization.clone(),
+            organization: event.organization_id(),
             suppressed_by: None,
             about: Box::default(),
         }

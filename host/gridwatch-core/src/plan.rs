@@ -4,9 +4,9 @@
 //! gridwatch doesn't know, is for a person. Only reversible acts whose every target was cleared can be executed at all.
 
 use crate::alert::Alert;
-use crate::directory::Role;
 use crate::manifest::Step;
 use crate::method::{self, Argument, Effect, Fill, Method, Need, On, Target};
+use crate::role::Role;
 use crate::subject::{Kept, Session, Shared, Subjects};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

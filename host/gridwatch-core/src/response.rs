@@ -62,7 +62,7 @@ impl Row {
     /// The id of an act that is begun now.
     pub fn new_id(alert: &str, method: &str, targets: &[String], at: UnixMillis) -> String {
         let digest = Sha256::digest(format!("{alert}\n{method}\n{}\n{}", targets.join(","), at.0));
-        format!("r-{}", crate::entry::hex(&digest[..8]))
+        format!("r-{}", crate::text::hex(&digest[..8]))
     }
 
     /// The row that follows an intent.

@@ -3,8 +3,8 @@
 //! The audit log has no entry for a person who switches the second factor off, so the only way to notice is to compare what Slack
 //! lists today with what it listed before. What isn't listed, or listed without that flag, is unknown and compared with nothing.
 
-use crate::directory::Role;
-use crate::finding::clean;
+use crate::role::Role;
+use crate::text::clean;
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

@@ -9,9 +9,10 @@
 //!   of theirs did it, so they stand apart;
 //! - `USLACKUSER` and the like stand in for nobody.
 
-use crate::directory::{Directory, Role, granted_to};
+use crate::directory::{Directory, granted_to};
 use crate::event::Event;
 use crate::mention::{self, channel_of, id_of};
+use crate::role::Role;
 use crate::whose::{Whose, is_placeholder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

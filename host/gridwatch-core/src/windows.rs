@@ -36,8 +36,9 @@ mod travel;
 
 use crate::catalogue;
 use crate::event::Event;
-use crate::field::{Field, Reading, WindowKey};
+use crate::field::Field;
 use crate::manifest::{WindowKind, WindowSpec};
+use crate::reading::{Reading, WindowKey};
 use crate::state::{StateOp, WINDOWS};
 use crate::stub::Stub;
 use crate::time::UnixSeconds;

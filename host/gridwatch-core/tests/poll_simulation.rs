@@ -10,8 +10,9 @@
 
 use gridwatch_core::poll::{
     Commit, Failed, Failure, Lane, Ledger, LedgerRange, MAX_RETRY_AFTER_MS, MAX_WAIT_MS, Machine, Now, Outcome,
-    PageReceived, PageSummary, PollConfig, PollSettings, PollState, Problem, Request, Step, WaitReason, Window, gaps,
+    PageReceived, PageSummary, PollConfig, PollSettings, PollState, Problem, Request, Step, WaitReason, gaps,
 };
+use gridwatch_core::range::Range;
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -68,7 +69,7 @@ struct Entry {
 struct Minted {
     before: u64,
     at_ms: u64,
-    window: Window,
+    window: Range,
     limit: u32,
     is_garbage: bool,
 }
@@ -596,7 +597,7 @@ impl Run {
             self.check_drained(drained.window_no, window);
         }
         if let (Some(origin), Some(watermark)) = (commit.state.origin(), after) {
-            let live = Window::new(origin, watermark).unwrap();
+            let live = Range::new(origin, watermark).unwrap();
             assert_eq!(gaps(self.machine.ledger(), live), [], "ledger has gaps behind the watermark");
         }
         if drained.window_no % 16 == 0 {
@@ -607,7 +608,7 @@ impl Run {
 
     /// What was visible when the walk began is stored when the window counts as drained. Where that walk was lied to, it has
     /// to be there in the end: see `check_lag` and `check_everything_arrived`.
-    fn check_drained(&self, window_no: u64, window: Window) {
+    fn check_drained(&self, window_no: u64, window: Range) {
         if self.lied_about.contains(&window_no) {
             return;
         }
@@ -657,7 +658,7 @@ impl Run {
             let is_wanted = entry.date >= wanted.0 && entry.date < self.faults_end_ms / 1000 + 3600;
             assert!(!is_wanted || self.store.has[index], "entry {index} {entry:?} never arrived");
         }
-        let readable = Window::new(wanted.max(UnixSeconds(self.slack.habits.history_floor)), origin);
+        let readable = Range::new(wanted.max(UnixSeconds(self.slack.habits.history_floor)), origin);
         if let Ok(backfill) = readable {
             assert_eq!(gaps(self.machine.ledger(), backfill), [], "backfill has gaps");
         }

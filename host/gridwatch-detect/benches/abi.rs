@@ -19,9 +19,10 @@ use gridwatch_core::batch::{Batch, Scratch, Table};
 use gridwatch_core::directory::Directory;
 use gridwatch_core::entry::Entry;
 use gridwatch_core::event::Event;
-use gridwatch_core::field::{Field, Reading};
+use gridwatch_core::field::Field;
 use gridwatch_core::lookup::Tables;
 use gridwatch_core::network::Networks;
+use gridwatch_core::reading::Reading;
 use gridwatch_core::time::UnixMillis;
 use gridwatch_detect::{Component, Engine, Limits, Module};
 use serde_json::{Map, json};
@@ -251,7 +252,7 @@ impl Encoded {
         let nobody = (Directory::default(), Networks::default());
         let texts = |event: &Event| {
             let reading = Reading::of(event, &nobody.0, &nobody.1);
-            self.fields.iter().map(|field| field.text(&reading).into_owned()).collect()
+            self.fields.iter().map(|field| reading.text(field).into_owned()).collect()
         };
         self.events.iter().map(texts).collect()
     }
@@ -263,7 +264,7 @@ fn table_of(events: &[Event], fields: &[Field]) -> Table {
     for event in events {
         table.start_row(event);
         let reading = Reading::of(event, &directory, &networks);
-        fields.iter().enumerate().for_each(|(column, field)| table.push(column, &field.text(&reading)));
+        fields.iter().enumerate().for_each(|(column, field)| table.push(column, &reading.text(field)));
     }
     table
 }

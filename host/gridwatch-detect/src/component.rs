@@ -1,9 +1,9 @@
 //! A component file before any of its code runs: what it is, what it says of itself, what it wants.
 
-use gridwatch_core::entry::hex;
-use gridwatch_core::finding::clean;
 use gridwatch_core::manifest::{Grant, Manifest, ManifestError, SECTION};
 use gridwatch_core::own;
+use gridwatch_core::text::clean;
+use gridwatch_core::text::hex;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

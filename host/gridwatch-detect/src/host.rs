@@ -2,8 +2,8 @@
 
 use crate::limits::{Limits, Meter};
 use crate::tail::Tail;
-use gridwatch_core::finding::clean;
 use gridwatch_core::lookup::Tables;
+use gridwatch_core::text::clean;
 use gridwatch_core::windows::LATE_S;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -405,7 +405,7 @@ pub fn operator() -> String {
     let name = name.unwrap_or_else(|| format!("uid {uid}"));
     // Whoever became another user to run this is the one to ask about it.
     match environment("SUDO_USER").filter(|by| !by.is_empty() && *by != name) {
-        Some(by) => format!("{name} (sudo by {})", gridwatch_core::finding::clean(&by, 64)),
+        Some(by) => format!("{name} (sudo by {})", gridwatch_core::text::clean(&by, 64)),
         None => name,
     }
 }

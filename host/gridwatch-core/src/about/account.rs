@@ -1,8 +1,8 @@
 //! An account as Slack's Web API describes it: the answer of `users.info`, down to what alerts tell.
 
 use super::answer::{Answer, MAX_TEXT, NoAnswer, of_body};
-use crate::directory::Role;
-use crate::finding::clean;
+use crate::role::Role;
+use crate::text::clean;
 use serde::{Deserialize, Serialize};
 
 /// What `users.info` says of a user. What it leaves out (some of it goes by the token's scopes) is `None`.

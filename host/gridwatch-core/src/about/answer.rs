@@ -1,6 +1,6 @@
 //! Answers of Slack's Web API about one thing, as far as alerts tell of them.
 
-use crate::finding::clean;
+use crate::text::clean;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 

@@ -6,8 +6,8 @@ use super::{
     About, Activity, Address, Alerted, App, Channel, MAX_COUNTED, Peers, Person, SENSITIVE_CHANNELS, Seen, Session,
 };
 use super::{DAY_S, HOUR_S, SeenSession, Source, Through, Told};
-use crate::directory::Role;
 use crate::manifest::Severity;
+use crate::role::Role;
 use crate::time::UnixSeconds;
 use std::collections::BTreeMap;
 

@@ -2,13 +2,14 @@
 //! (`GET /audit/v1/schemas`), and the keys of `details` that anyone has written down.
 //!
 //! The lists lag reality (a live org logs actions that are in no list), so nothing is ever refused for being absent from
-//! them: what is unknown is marked and counted ([`drift`](crate::drift)), and manifests are linted so that a rule can't wait
+//! them: what is unknown is marked and counted, and manifests are linted so that a rule can't wait
 //! for a name that doesn't exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-const ACTIONS: &str = include_str!("actions.txt");
+/// All actions as text: a group in brackets, its actions below it a line each; lines that start with `#` are remarks.
+pub const ACTIONS: &str = include_str!("actions.txt");
 const ENTITIES: &str = include_str!("entities.txt");
 const DETAILS: &str = include_str!("details.txt");
 

@@ -1,6 +1,6 @@
 //! Reading a manifest's text part by part, and finding the line that a problem is about: one slip hides no other.
 
-use super::{RawManifest, RawRule, setting::RawConfig, window::RawWindow};
+use super::{RawManifest, rule::RawRule, setting::RawConfig, window::RawWindow};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -1,7 +1,9 @@
 //! Settings: what a team may tune of a module, how its configuration is checked, and what that does to the manifest.
 
-use super::{Check, MAX_SPAN_S, Manifest, parse_span, span_text};
+use super::check::Check;
+use super::{MAX_SPAN_S, Manifest};
 use crate::slip::did_you_mean;
+use crate::span::{parse_span, span_text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 

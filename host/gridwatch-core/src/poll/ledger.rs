@@ -5,7 +5,7 @@
 //! merge per UTC day.
 
 use super::config::PollConfig;
-use super::window::Window;
+use crate::range::Range;
 use crate::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,7 +69,7 @@ pub struct Ledger {
 /// What a finished walk adds to the ledger.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
-    pub(super) window: Window,
+    pub(super) window: Range,
     pub(super) pages: u64,
     pub(super) entries: u64,
     pub(super) read_at: UnixSeconds,
@@ -77,14 +77,14 @@ pub(super) struct Reading {
 }
 
 /// Time inside `within` that was never walked to its end, oldest first.
-pub fn gaps(ledger: &Ledger, within: Window) -> Vec<Window> {
+pub fn gaps(ledger: &Ledger, within: Range) -> Vec<Range> {
     let mut missing = Vec::new();
     let mut from = within.oldest();
     for row in ledger.overlapping(within).filter(|row| row.state.is_read()) {
-        missing.extend(Window::of(from, row.start.minus(1)).filter(|_| row.start > from));
+        missing.extend(Range::of(from, row.start.minus(1)).filter(|_| row.start > from));
         from = row.end.plus(1);
     }
-    missing.extend(Window::of(from, within.latest()));
+    missing.extend(Range::of(from, within.latest()));
     missing
 }
 
@@ -94,7 +94,7 @@ impl Ledger {
         let stored: BTreeMap<_, _> = rows.into_iter().map(|row| (row.start, row)).collect();
         let mut ledger = Self::default();
         for row in stored.values() {
-            if let Some(window) = Window::of(row.start, row.end) {
+            if let Some(window) = Range::of(row.start, row.end) {
                 ledger.carve(window);
                 ledger.insert(row.clone());
             }
@@ -128,7 +128,7 @@ impl Ledger {
         delta
     }
 
-    pub(super) fn mark(&mut self, window: Window, state: RangeState) {
+    pub(super) fn mark(&mut self, window: Range, state: RangeState) {
         self.carve(window);
         self.insert(LedgerRange {
             start: window.oldest(),
@@ -143,22 +143,22 @@ impl Ledger {
     }
 
     /// Marks only the parts of `window` that no row covers.
-    pub(super) fn mark_uncovered(&mut self, window: Window, state: RangeState) {
+    pub(super) fn mark_uncovered(&mut self, window: Range, state: RangeState) {
         let mut from = window.oldest();
         let covered: Vec<_> = self.overlapping(window).map(|row| (row.start, row.end)).collect();
         for (start, end) in covered {
-            if let Some(hole) = Window::of(from, start.minus(1)).filter(|_| start > from) {
+            if let Some(hole) = Range::of(from, start.minus(1)).filter(|_| start > from) {
                 self.mark(hole, state);
             }
             from = end.plus(1);
         }
-        if let Some(hole) = Window::of(from, window.latest()) {
+        if let Some(hole) = Range::of(from, window.latest()) {
             self.mark(hole, state);
         }
     }
 
     /// Forgets that `window` was begun.
-    pub(super) fn forget(&mut self, window: Window) {
+    pub(super) fn forget(&mut self, window: Range) {
         self.carve(window);
     }
 
@@ -180,7 +180,7 @@ impl Ledger {
     }
 
     /// Slack no longer answers for this range, so it isn't asked again.
-    pub(super) fn settle(&mut self, window: Window) {
+    pub(super) fn settle(&mut self, window: Range) {
         let starts: Vec<_> = self.overlapping(window).filter(|row| row.state.is_read()).map(|row| row.start).collect();
         for start in starts {
             if let Some(row) = self.rows.get_mut(&start) {
@@ -191,15 +191,15 @@ impl Ledger {
     }
 
     /// The oldest range due for a re-read at `now`, joined with the due ones right behind it.
-    pub(super) fn due(&self, config: &PollConfig, now: UnixSeconds) -> Option<Window> {
-        let mut joined: Option<Window> = None;
+    pub(super) fn due(&self, config: &PollConfig, now: UnixSeconds) -> Option<Range> {
+        let mut joined: Option<Range> = None;
         for row in self.rows.values() {
             let is_due = row.state.is_read() && due(config, row).is_some_and(|due| due <= now);
             match joined {
-                None if is_due => joined = Window::of(row.start, row.end),
+                None if is_due => joined = Range::of(row.start, row.end),
                 None => {}
                 Some(window) if is_due && row.start == window.latest().plus(1) => {
-                    let longer = Window::of(window.oldest(), row.end);
+                    let longer = Range::of(window.oldest(), row.end);
                     match longer.filter(|longer| longer.length_s() <= config.settings().max_window_s) {
                         Some(longer) => joined = Some(longer),
                         None => break,
@@ -210,7 +210,7 @@ impl Ledger {
         }
         let window = joined?;
         let most = window.oldest().plus(config.settings().max_window_s - 1);
-        Window::of(window.oldest(), window.latest().min(most))
+        Range::of(window.oldest(), window.latest().min(most))
     }
 
     /// When the next re-read falls due.
@@ -220,12 +220,12 @@ impl Ledger {
     }
 
     /// Entries that a walk over all of `window` has to show, as far as whole rows in it say.
-    pub(super) fn known_within(&self, window: Window) -> u64 {
+    pub(super) fn known_within(&self, window: Range) -> u64 {
         let whole = self.overlapping(window).filter(|row| row.start >= window.oldest() && row.end <= window.latest());
         whole.filter(|row| row.state.is_read()).map(|row| row.entries).sum()
     }
 
-    fn overlapping(&self, window: Window) -> impl Iterator<Item = &LedgerRange> {
+    fn overlapping(&self, window: Range) -> impl Iterator<Item = &LedgerRange> {
         let before = self.rows.range(..window.oldest()).next_back().map(|(_, row)| row);
         let inside = self.rows.range(window.oldest()..=window.latest()).map(|(_, row)| row);
         before.into_iter().filter(move |row| row.end >= window.oldest()).chain(inside)
@@ -238,7 +238,7 @@ impl Ledger {
 
     /// Cuts `window` out of all rows and returns the sums of what was in it. Counts of a row cut in two go with the part
     /// that was cut out: the sum over all rows stays right.
-    fn carve(&mut self, window: Window) -> LedgerRange {
+    fn carve(&mut self, window: Range) -> LedgerRange {
         let mut sums = LedgerRange {
             start: window.oldest(),
             end: window.latest(),
@@ -330,8 +330,8 @@ mod tests {
         PollConfig::new(PollSettings::new(UnixSeconds(0))).unwrap()
     }
 
-    fn w(oldest: u64, latest: u64) -> Window {
-        Window::new(UnixSeconds(oldest), UnixSeconds(latest)).unwrap()
+    fn w(oldest: u64, latest: u64) -> Range {
+        Range::new(UnixSeconds(oldest), UnixSeconds(latest)).unwrap()
     }
 
     fn read(oldest: u64, latest: u64, read_at: u64) -> Reading {

@@ -11,11 +11,11 @@ use super::outcome::{Failed, Failure, Outcome, PageReceived, Request};
 use super::planner::{self, Plan};
 use super::problem::Problem;
 use super::state::{Begun, Lane, OpenWindow, Pause, PollState, StateError};
-use super::window::Window;
 use super::{
     DOUBTS_BEFORE_BELIEF, DOUBTS_OF_OLD_TIME, FAILURES_BEFORE_RESTART, FIRST_HALT_MS, MAX_EMPTY_PAGES,
     MAX_PAGES_PER_WALK, MAX_RETRY_AFTER_MS, MAX_STALLED_PAGES, MAX_WAIT_MS, REFUSALS_BEFORE_GAP, RESTARTS_BEFORE_SPLIT,
 };
+use crate::range::Range;
 use crate::time::{UnixMillis, UnixSeconds};
 use std::fmt;
 
@@ -69,7 +69,7 @@ pub struct Drained {
     pub window_no: u64,
     pub lane: Lane,
     /// The part that counts as drained: `None` where Slack's clock had not settled any of it.
-    pub window: Option<Window>,
+    pub window: Option<Range>,
     pub entries: u64,
     pub new_entries: u64,
     pub strays: u64,
@@ -87,7 +87,7 @@ pub enum Note {
     Opened {
         window_no: u64,
         lane: Lane,
-        window: Window,
+        window: Range,
     },
     Restarted {
         window_no: u64,
@@ -96,23 +96,23 @@ pub enum Note {
     },
     Split {
         lane: Lane,
-        from: Window,
-        to: Window,
+        from: Range,
+        to: Range,
     },
     /// The window reached past what Slack's clock had settled.
     ClockAhead {
-        window: Window,
+        window: Range,
     },
     /// A walk ended without entries that were seen in the same time before; it is made again.
     Missing {
         lane: Lane,
-        window: Window,
+        window: Range,
         doubts: u32,
     },
     /// It ended like that so often that it is believed.
     Believed {
         lane: Lane,
-        window: Window,
+        window: Range,
     },
     /// Slack asked for a longer wait than is believed.
     RetryAfterCapped {
@@ -120,7 +120,7 @@ pub enum Note {
     },
     /// Slack refused a range that only its `Date` had allowed: for a while our own clock is the limit.
     DateRefuted {
-        window: Window,
+        window: Range,
     },
     /// Slack has nothing older than this.
     HistoryEnds {
@@ -128,7 +128,7 @@ pub enum Note {
     },
     /// Slack refuses to show this drained range again.
     RereadGivenUp {
-        window: Window,
+        window: Range,
     },
     Problem {
         lane: Option<Lane>,
@@ -407,7 +407,7 @@ impl Machine {
     }
 
     /// Old time to look at again, if there is nothing else to do and it is time to.
-    fn sample(&mut self, wall: UnixMillis) -> Option<Window> {
+    fn sample(&mut self, wall: UnixMillis) -> Option<Range> {
         let every_ms = self.config.settings().sample_every_s.saturating_mul(1000);
         let from = self.state.ids_from.filter(|_| every_ms > 0)?;
         let timer = *self.state.sample_timer.get_or_insert_with(|| Timer::new(wall, every_ms));
@@ -442,7 +442,7 @@ impl Machine {
         }
     }
 
-    fn open(&mut self, lane: Lane, window: Window, fresh_from: UnixSeconds) -> &mut OpenWindow {
+    fn open(&mut self, lane: Lane, window: Range, fresh_from: UnixSeconds) -> &mut OpenWindow {
         let number = self.state.next_window_no;
         self.state.next_window_no += 1;
         self.notes.push(Note::Opened { window_no: number, lane, window });
@@ -531,7 +531,7 @@ impl Machine {
         let open = self.state.lane_mut(lane).open.take()?;
         let begun = open.begun?;
         self.recovered(lane);
-        let counted = Window::of(open.fresh_from, open.window.latest().min(begun.settled));
+        let counted = Range::of(open.fresh_from, open.window.latest().min(begun.settled));
         if open.window.latest() > begun.safe {
             self.notes.push(Note::ClockAhead { window: open.window });
         }
@@ -552,7 +552,7 @@ impl Machine {
         })
     }
 
-    fn drain_live(&mut self, open: &OpenWindow, counted: Option<Window>, begun: Begun) {
+    fn drain_live(&mut self, open: &OpenWindow, counted: Option<Range>, begun: Begun) {
         self.forget_open(open);
         self.state.clock.relax();
         if open.window.latest() < open.fresh_from {
@@ -570,7 +570,7 @@ impl Machine {
         }
     }
 
-    fn drain_backfill(&mut self, open: &OpenWindow, counted: Option<Window>, begun: Begun) {
+    fn drain_backfill(&mut self, open: &OpenWindow, counted: Option<Range>, begun: Begun) {
         // Backward, so a window cut short at its newer end has drained nothing that adjoins what is there.
         if let Some(counted) = counted.filter(|counted| *counted == open.window) {
             self.record(open, Some(counted), begun);
@@ -579,7 +579,7 @@ impl Machine {
         }
     }
 
-    fn record(&mut self, open: &OpenWindow, counted: Option<Window>, begun: Begun) {
+    fn record(&mut self, open: &OpenWindow, counted: Option<Range>, begun: Begun) {
         let Some(window) = counted else { return };
         let reading = Reading {
             window,
@@ -591,9 +591,9 @@ impl Machine {
         self.ledger.record(&self.config, reading);
     }
 
-    fn mark_open(&mut self, lane: Lane, window: Window) {
+    fn mark_open(&mut self, lane: Lane, window: Range) {
         let fresh_from = self.state.lane(lane).open.as_ref().map_or(window.oldest(), |open| open.fresh_from);
-        match (lane, Window::of(fresh_from, window.latest())) {
+        match (lane, Range::of(fresh_from, window.latest())) {
             (Lane::Live | Lane::Backfill, Some(fresh)) => self.ledger.mark(fresh, RangeState::Open),
             (Lane::Reread, _) | (_, None) => {}
         }
@@ -604,7 +604,7 @@ impl Machine {
         if open.lane == Lane::Live {
             self.state.anchor = self.state.anchor.max(open.newest);
         }
-        let fresh = Window::of(open.fresh_from, open.window.latest());
+        let fresh = Range::of(open.fresh_from, open.window.latest());
         match (open.lane, fresh) {
             (Lane::Live, Some(fresh)) => self.ledger.forget(fresh),
             (Lane::Backfill, Some(fresh)) => self.ledger.mark(fresh, RangeState::Planned),
@@ -616,7 +616,7 @@ impl Machine {
         let (Some(wanted), Some(origin)) = (self.config.settings().backfill, self.state.origin) else {
             return;
         };
-        if let Some(window) = Window::of(wanted, origin.minus(1)).filter(|_| wanted < origin) {
+        if let Some(window) = Range::of(wanted, origin.minus(1)).filter(|_| wanted < origin) {
             self.ledger.mark_uncovered(window, RangeState::Planned);
         }
     }
@@ -644,7 +644,7 @@ impl Machine {
         }
     }
 
-    fn split(&mut self, lane: Lane, from: Window, to: Window) {
+    fn split(&mut self, lane: Lane, from: Range, to: Range) {
         let Some(before) = self.state.lane_mut(lane).open.take() else {
             return;
         };
@@ -822,7 +822,7 @@ impl Machine {
             self.state.backfilled.floor = Some(floor);
             self.notes.push(Note::HistoryEnds { at: floor });
             let wanted = self.config.settings().backfill.unwrap_or(open.window.oldest());
-            if let Some(refused) = Window::of(wanted, open.window.latest()) {
+            if let Some(refused) = Range::of(wanted, open.window.latest()) {
                 self.ledger.mark(refused, RangeState::Gap);
             }
             self.state.backfill.problem = None;

@@ -32,7 +32,6 @@ mod problem;
 mod state;
 #[cfg(test)]
 mod tests;
-mod window;
 
 pub use backoff::Timer;
 pub use budget::{Budget, BudgetLimits};
@@ -44,7 +43,6 @@ pub use machine::{Commit, Drained, Machine, Note, Now, RestartReason, Step, Wait
 pub use outcome::{Failed, Failure, Outcome, PageReceived, PageSummary, Request};
 pub use problem::Problem;
 pub use state::{Lane, OpenWindow, PollState, StateError};
-pub use window::{Window, WindowError};
 
 /// Longest wait that Slack did not ask for: a clock step or a lost wake-up can't stall polling for longer.
 pub const MAX_WAIT_MS: u64 = 300_000;

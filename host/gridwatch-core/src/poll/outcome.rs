@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::state::Lane;
-use super::window::Window;
+use crate::range::Range;
 use crate::time::{UnixMillis, UnixSeconds};
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub struct Request {
     /// Names the window and its bounds; changes whenever they do.
     pub window_no: u64,
     pub lane: Lane,
-    pub window: Window,
+    pub window: Range,
     pub limit: u32,
     pub cursor: Option<String>,
     /// Over a connection of its own, and past every cache: what came over the last one can't be.
@@ -58,7 +58,7 @@ pub struct PageSummary {
 
 impl PageSummary {
     /// From `(date_create, is_new)` of each entry, in any order.
-    pub fn of(window: Window, entries: impl IntoIterator<Item = (UnixSeconds, bool)>) -> Self {
+    pub fn of(window: Range, entries: impl IntoIterator<Item = (UnixSeconds, bool)>) -> Self {
         let mut summary = Self::default();
         for (date, is_new) in entries {
             summary.entries += 1;
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn every_parameter_is_repeated_with_a_cursor_and_times_are_integers() {
-        let window = Window::new(UnixSeconds(1_566_215_192), UnixSeconds(1_566_215_300)).unwrap();
+        let window = Range::new(UnixSeconds(1_566_215_192), UnixSeconds(1_566_215_300)).unwrap();
         let cursor = Some("dGlt+/=".to_owned());
         let request = Request { window_no: 1, lane: Lane::Live, window, limit: 1000, cursor, anew: false };
         let expected = [("oldest", "1566215192"), ("latest", "1566215300"), ("limit", "1000"), ("cursor", "dGlt+/=")];
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn strays_are_counted_and_order_does_not_matter() {
-        let window = Window::new(UnixSeconds(10), UnixSeconds(20)).unwrap();
+        let window = Range::new(UnixSeconds(10), UnixSeconds(20)).unwrap();
         let dates = [(15, true), (25, true), (9, false), (20, false)];
         let summary = PageSummary::of(window, dates.map(|(date, new)| (UnixSeconds(date), new)));
         let (oldest, newest) = (Some(UnixSeconds(9)), Some(UnixSeconds(25)));

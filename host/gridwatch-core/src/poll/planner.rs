@@ -5,7 +5,7 @@ use super::config::PollConfig;
 use super::ledger::{Ledger, gaps};
 use super::outcome::Request;
 use super::state::{Lane, OpenWindow, PollState};
-use super::window::Window;
+use crate::range::Range;
 use crate::time::{UnixMillis, UnixSeconds};
 
 /// A window of more pages than this was too long.
@@ -22,7 +22,7 @@ pub(super) enum Plan {
     /// Its open window has another page.
     GoOn(Request),
     Open {
-        window: Window,
+        window: Range,
         fresh_from: UnixSeconds,
     },
     WaitMs(u64),
@@ -64,7 +64,7 @@ fn live(config: &PollConfig, state: &PollState, wall: UnixMillis) -> Plan {
     let span_ends = fresh_from.plus(state.span_s - 1);
     let longest_ends = fresh_from.plus(settings.max_window_s - 1);
     let latest = if span_ends > sure { target.min(longest_ends) } else { target.min(span_ends) };
-    match Window::of(fresh_from, latest).and_then(|_| Window::of(oldest, latest)) {
+    match Range::of(fresh_from, latest).and_then(|_| Range::of(oldest, latest)) {
         Some(window) => Plan::Open { window, fresh_from },
         None => follow(config, state, target, fresh_from, waiting_ms),
     }
@@ -88,7 +88,7 @@ fn follow(
     let from = state.followed.or_else(|| Some(state.clock.leapt_from()?.minus(settings.settle_s)));
     let oldest = from.unwrap_or_else(unknown).min(target).minus(settings.overlap_s.max(1));
     let latest = target.min(oldest.plus(settings.overlap_s + state.span_s));
-    match Window::of(oldest, latest) {
+    match Range::of(oldest, latest) {
         Some(window) => Plan::Open { window, fresh_from },
         None => Plan::Nothing,
     }
@@ -120,7 +120,7 @@ pub(super) fn sample(
     ledger: &Ledger,
     wall: UnixMillis,
     from: UnixSeconds,
-) -> Option<Window> {
+) -> Option<Range> {
     let now = state.clock.certain(wall);
     let youngest_s = config.settings().reread_after_s.last().copied().unwrap_or_default();
     let band = usize::try_from(state.samples % SAMPLED_S.len() as u64).ok()?;
@@ -128,7 +128,7 @@ pub(super) fn sample(
     let first = now.minus(older).max(from).max(state.backfilled.low.or(state.origin)?);
     let room_s = now.0.checked_sub(younger.checked_add(SAMPLE_S)?)?.checked_sub(first.0)?;
     let oldest = first.plus(mix(state.samples) % (room_s + 1));
-    let window = Window::of(oldest, oldest.plus(SAMPLE_S - 1))?;
+    let window = Range::of(oldest, oldest.plus(SAMPLE_S - 1))?;
     gaps(ledger, window).is_empty().then_some(window)
 }
 
@@ -140,7 +140,7 @@ fn backfill(config: &PollConfig, state: &PollState) -> Plan {
     let wanted = wanted.max(state.backfilled.floor.unwrap_or_default());
     let low = state.backfilled.low.unwrap_or(origin);
     let oldest = wanted.max(low.minus(state.backfilled.span_s));
-    match Window::of(oldest, low.minus(1)).filter(|_| low > wanted) {
+    match Range::of(oldest, low.minus(1)).filter(|_| low > wanted) {
         Some(window) => Plan::Open { window, fresh_from: window.oldest() },
         None => Plan::Nothing,
     }
@@ -166,14 +166,14 @@ pub(super) fn next_span_s(config: &PollConfig, span_s: u64, drained: &OpenWindow
 
 /// The part of a window to try first, such that what remains is planned again by itself: a half, or less where more doesn't
 /// fit into a page. `None` when it is one second.
-pub(super) fn smaller(open: &OpenWindow, followed: Option<UnixSeconds>, fitting_s: Option<u64>) -> Option<Window> {
+pub(super) fn smaller(open: &OpenWindow, followed: Option<UnixSeconds>, fitting_s: Option<u64>) -> Option<Range> {
     let latest = open.window.latest();
     let window = match open.lane {
         // Overlap is given up, re-reads cover it.
-        Lane::Live if open.fresh_from <= latest => Window::of(open.fresh_from, latest)?,
+        Lane::Live if open.fresh_from <= latest => Range::of(open.fresh_from, latest)?,
         Lane::Live => {
             let read_to = followed.filter(|followed| open.window.contains(*followed) && *followed < latest);
-            Window::of(read_to.map_or(open.window.oldest(), |read_to| read_to.plus(1)), latest)?
+            Range::of(read_to.map_or(open.window.oldest(), |read_to| read_to.plus(1)), latest)?
         }
         Lane::Reread | Lane::Backfill => open.window,
     };
@@ -181,7 +181,7 @@ pub(super) fn smaller(open: &OpenWindow, followed: Option<UnixSeconds>, fitting_
     let part_s = fitting_s.map_or(half_s, |fitting_s| fitting_s.min(half_s)).checked_sub(1)?;
     match open.lane {
         // Older part first: the watermark moves forward.
-        Lane::Live | Lane::Reread => Window::of(window.oldest(), window.oldest().plus(part_s)),
-        Lane::Backfill => Window::of(window.latest().minus(part_s), window.latest()),
+        Lane::Live | Lane::Reread => Range::of(window.oldest(), window.oldest().plus(part_s)),
+        Lane::Backfill => Range::of(window.latest().minus(part_s), window.latest()),
     }
 }

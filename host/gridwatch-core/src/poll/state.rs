@@ -6,7 +6,7 @@ use super::clock::SlackClock;
 use super::config::PollConfig;
 use super::outcome::Request;
 use super::problem::Problem;
-use super::window::Window;
+use crate::range::Range;
 use crate::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -53,7 +53,7 @@ impl fmt::Display for Lane {
 pub struct OpenWindow {
     pub number: u64,
     pub lane: Lane,
-    pub window: Window,
+    pub window: Range,
     /// First second not drained before; what lies before it is overlap.
     pub fresh_from: UnixSeconds,
     pub limit: u32,
@@ -101,7 +101,7 @@ pub(super) struct Begun {
 }
 
 impl OpenWindow {
-    pub(super) fn new(number: u64, lane: Lane, window: Window, fresh_from: UnixSeconds, limit: u32) -> Self {
+    pub(super) fn new(number: u64, lane: Lane, window: Range, fresh_from: UnixSeconds, limit: u32) -> Self {
         Self {
             number,
             lane,

@@ -1,6 +1,7 @@
 //! One rule of the machine per test. The simulation in `tests/poll_simulation.rs` is where they meet.
 
 use super::*;
+use crate::range::Range;
 use crate::time::{UnixMillis, UnixSeconds};
 
 const T: u64 = 1_750_000_000;
@@ -355,8 +356,8 @@ fn live_goes_first_and_backfill_runs_backward_to_where_history_ends() {
         }
     }
     assert_eq!(lowest, floor);
-    let missing = gaps(shell.machine.ledger(), Window::new(UnixSeconds(T - 200_000), UnixSeconds(T - 7200)).unwrap());
-    assert_eq!(missing, [Window::new(UnixSeconds(T - 200_000), UnixSeconds(floor - 1)).unwrap()]);
+    let missing = gaps(shell.machine.ledger(), Range::new(UnixSeconds(T - 200_000), UnixSeconds(T - 7200)).unwrap());
+    assert_eq!(missing, [Range::new(UnixSeconds(T - 200_000), UnixSeconds(floor - 1)).unwrap()]);
 }
 
 #[test]
@@ -645,7 +646,7 @@ fn time_that_was_old_when_it_was_read_is_read_once_more() {
     let (mut soon_s, mut all_s) = (0, 0);
     while shell.now < UnixSeconds(T + 8 * 3600).millis() {
         let request = shell.request();
-        let old = Window::of(request.window.oldest(), request.window.latest().min(UnixSeconds(T - 2 * 86_400 - 1)));
+        let old = Range::of(request.window.oldest(), request.window.latest().min(UnixSeconds(T - 2 * 86_400 - 1)));
         let old_s = old.filter(|_| request.lane == Lane::Reread).map_or(0, |window| window.length_s());
         all_s += old_s;
         soon_s += if shell.now < UnixSeconds(T + 3000).millis() { old_s } else { 0 };

@@ -9,9 +9,10 @@
 //! ```
 
 use super::hit::Hit;
-use crate::entry::hex;
-use crate::field::{Field, Reading, WindowKey};
+use crate::field::Field;
 use crate::manifest::{Conditions, Saying, Threshold, WindowKind, WindowSpec};
+use crate::reading::{Reading, WindowKey};
+use crate::text::hex;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
@@ -84,7 +85,7 @@ fn names(fields: &[Field]) -> String {
 pub(super) fn key_text(fields: &[Field], reading: &Reading<'_>) -> WindowKey {
     let mut key = String::new();
     for (i, field) in fields.iter().enumerate() {
-        let text = field.text(reading);
+        let text = reading.text(field);
         if text.is_empty() {
             return None;
         }

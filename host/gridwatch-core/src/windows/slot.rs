@@ -75,7 +75,7 @@ impl Seeing<'_, '_> {
     }
 
     fn hold(&self, when: &Conditions) -> bool {
-        when.fields.iter().all(|test| test.holds(&test.field.text(self.reading)))
+        when.fields.iter().all(|test| test.holds(&self.reading.text(&test.field)))
             && when.windows.iter().all(|test| {
                 let value = self.slots.get(test.window).map_or(0, |slot| slot.value(self));
                 says(&test.says, value)
@@ -144,7 +144,7 @@ impl Slot {
                 }
             }
             WindowKind::Distinct { of } => {
-                let text = of.text(seeing.reading);
+                let text = seeing.reading.text(of);
                 if let Some(key) = key().filter(|_| !text.is_empty()) {
                     self.add_hit(&key, hit(row::hash(&text), vec![]), seeing);
                 }
@@ -160,7 +160,7 @@ impl Slot {
                 }
             }
             WindowKind::Baseline { of, .. } => {
-                let text = of.as_ref().map(|of| of.text(seeing.reading));
+                let text = of.as_ref().map(|of| seeing.reading.text(of));
                 if let Some(key) = key().filter(|_| text.as_ref().is_none_or(|text| !text.is_empty())) {
                     self.add_to_bucket(&key, text.map(|text| row::hash(&text)), seeing);
                 }
@@ -172,7 +172,7 @@ impl Slot {
     fn taken(&self, seeing: &Seeing<'_, '_>, may: u64, specs: &[SequenceStep]) -> Vec<Taken> {
         let mut taken: Vec<Taken> = Vec::new();
         for (at, step) in specs.iter().enumerate().filter(|(at, _)| may & (1 << at) != 0) {
-            let text = step.distinct.as_ref().map(|of| of.text(seeing.reading));
+            let text = step.distinct.as_ref().map(|of| seeing.reading.text(of));
             let is_nothing = text.as_ref().is_some_and(|text| text.is_empty());
             let key = seeing.keys.text(self.feed_keys[at], seeing.reading);
             let Some(key) = key.filter(|_| !is_nothing && seeing.hold(&step.when)) else {

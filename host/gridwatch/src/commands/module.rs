@@ -169,7 +169,7 @@ fn doubts(manifest: &Manifest, configured: Option<&Wanted>) -> Vec<String> {
     if let Some(wanted) = configured {
         let none = Map::new();
         let given = wanted.settings.get(&manifest.name).unwrap_or(&none);
-        doubts.extend(manifest.unfilled_tables(&wanted.tables));
+        doubts.extend(manifest.unfilled_tables(|table| wanted.tables.rows(table).unwrap_or(0)));
         doubts.extend(manifest.empty_settings(given).into_iter().map(|what| format!("setting {what}")));
     }
     doubts

@@ -58,7 +58,7 @@ impl Database for Systems {
     fn of(&self, address: IpAddr) -> Option<Network> {
         let system = self.0.lookup(address).ok()?.decode::<geoip2::Asn<'_>>().ok()??;
         let organization = system.autonomous_system_organization.unwrap_or_default();
-        let organization = gridwatch_core::finding::clean(organization, 200);
+        let organization = gridwatch_core::text::clean(organization, 200);
         let asn = format!("AS{}", system.autonomous_system_number?);
         Some(Network { asn, organization, ..Network::default() })
     }

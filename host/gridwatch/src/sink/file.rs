@@ -16,7 +16,7 @@
 
 use super::{FileMark, Removed, Resume, Sink, SinkError};
 use crate::disk::{self, Disk, OsDisk};
-use gridwatch_core::entry::hex;
+use gridwatch_core::text::hex;
 use gridwatch_core::time::UnixMillis;
 use sha2::{Digest, Sha256};
 use std::ffi::OsString;

@@ -10,7 +10,7 @@
 use super::http::{self, Http};
 use crate::config::{Look, Secret, Slack, Token, TokenRotation};
 use anyhow::{Context, Result};
-use gridwatch_core::entry::hex;
+use gridwatch_core::text::hex;
 use gridwatch_core::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -11,8 +11,9 @@ use anyhow::{Result, bail};
 use gridwatch_core::entry::{Entry, Page};
 use gridwatch_core::poll::{
     Drained, Failed, Lane, LateHistogram, Machine, Note, Now, Outcome, PageReceived, PageSummary, Request, Step,
-    WaitReason, Window,
+    WaitReason,
 };
+use gridwatch_core::range::Range;
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use std::sync::Arc;
 use std::time::Duration;
@@ -307,8 +308,7 @@ impl Poller {
         self.shared.bells.detect.ring();
         if let Some(watermark) = watermark {
             let (store, state) = (&self.shared.store, self.machine.state());
-            let open: Vec<Window> =
-                Lane::ALL.iter().filter_map(|lane| Some(state.open_window(*lane)?.window)).collect();
+            let open: Vec<Range> = Lane::ALL.iter().filter_map(|lane| Some(state.open_window(*lane)?.window)).collect();
             // By the earlier of the two: neither a clock of ours that is ahead nor Slack's makes anything come again.
             let present = watermark.min(self.shared.clock.now().seconds());
             let horizon = present.minus(self.shared.config.store.dedup_s);

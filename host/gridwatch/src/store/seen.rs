@@ -17,7 +17,7 @@ use super::{Damaged, SWEEP, Store, number};
 use anyhow::Result;
 use gridwatch_core::entry::{Entry, Mark};
 use gridwatch_core::json;
-use gridwatch_core::poll::Window;
+use gridwatch_core::range::Range;
 use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use std::collections::HashMap;
 
@@ -220,7 +220,7 @@ impl Store {
 
     /// Forgets what was last seen before `horizon`, a bounded number at a time; returns how many. What is in a range that is being
     /// walked stays, for a walk may begin again.
-    pub fn forget_unseen_since(&self, horizon: UnixSeconds, walked: &[Window]) -> Result<usize> {
+    pub fn forget_unseen_since(&self, horizon: UnixSeconds, walked: &[Range]) -> Result<usize> {
         let end = [&b"d"[..], &day_of(horizon.millis()).to_be_bytes()].concat();
         let (mut batch, mut count) = (sled::Batch::default(), 0);
         for key in self.db.range(b"d".to_vec()..end).keys() {
@@ -351,7 +351,7 @@ mod tests {
         let (_dir, store) = store();
         let day = |n: u64| UnixMillis(NOW.0 + n * DAY_MS);
         let sweep =
-            |n: u64, walked: &[Window]| store.forget_unseen_since(day(n).seconds().minus(14 * 86_400), walked).unwrap();
+            |n: u64, walked: &[Range]| store.forget_unseen_since(day(n).seconds().minus(14 * 86_400), walked).unwrap();
         let ancient = r#"{"id":"old","date_create":1500000000,"action":"x"}"#;
         assert_eq!(see_at(&store, day(0), &[ancient, A]), [Sighting::New, Sighting::New]);
         for n in 1..30 {
@@ -360,7 +360,7 @@ mod tests {
         }
         assert_eq!(see_at(&store, day(30), &[A])[0], Sighting::New, "not shown for a month");
         assert_eq!(store.db.scan_prefix(b"d").count(), store.db.scan_prefix(b"v").count());
-        let walked = Window::new(UnixSeconds(1_499_999_999), UnixSeconds(1_500_000_001)).unwrap();
+        let walked = Range::new(UnixSeconds(1_499_999_999), UnixSeconds(1_500_000_001)).unwrap();
         assert_eq!((sweep(50, &[walked]), sweep(50, &[])), (1, 1), "a walk may begin again");
         assert_eq!(store.db.scan_prefix(b"v").count(), 0);
     }

@@ -3,8 +3,9 @@
 use super::document::Document;
 use super::{VERSION, date, nearest_date};
 use crate::alert::{Alert, Doer};
-use crate::directory::{Act, Role};
+use crate::directory::Act;
 use crate::manifest::Step;
+use crate::role::Role;
 use crate::stub::Stub;
 use crate::view::Product;
 use crate::view::leaves::is_ip;

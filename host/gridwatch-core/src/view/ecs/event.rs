@@ -3,8 +3,9 @@
 use super::categories::categories;
 use super::document::Document;
 use super::{VERSION, date, nearest_date, shape};
-use crate::entry::{Mark, hex};
+use crate::entry::Mark;
 use crate::event::Event;
+use crate::text::hex;
 use crate::time::UnixMillis;
 use crate::view::leaves::{Leaves, is_ip};
 use crate::view::ocsf::{Class, Mapping, Status, mapping};

@@ -4,7 +4,7 @@ use super::schema::{Made, Version};
 use super::vocabulary as v;
 use crate::about::Address;
 use crate::alert::Alert;
-use crate::directory::Role;
+use crate::role::Role;
 use crate::view::leaves::{Leaves, is_ip};
 use serde_json::Value;
 

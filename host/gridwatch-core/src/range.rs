@@ -1,7 +1,7 @@
 //! A closed range of whole seconds to drain: `oldest` and `latest` are both inside.
 //!
 //! Slack docs, audit logs: both bounds of `/logs` are inclusive and are integers. A fraction or an exponent has been
-//! answered with nothing or with everything, so a window can hold neither.
+//! answered with nothing or with everything, so a range can hold neither.
 
 use crate::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
@@ -10,15 +10,15 @@ use std::fmt;
 /// Closed and never empty: `oldest <= latest` holds for every value of this type, also for one read back from disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Bounds")]
-pub struct Window {
+pub struct Range {
     oldest: UnixSeconds,
     latest: UnixSeconds,
 }
 
-/// Why two times don't make a window.
+/// Why two times don't make a range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("window ends before it starts: oldest {oldest}, latest {latest}")]
-pub struct WindowError {
+#[error("range ends before it starts: oldest {oldest}, latest {latest}")]
+pub struct RangeError {
     oldest: UnixSeconds,
     latest: UnixSeconds,
 }
@@ -29,21 +29,21 @@ struct Bounds {
     latest: UnixSeconds,
 }
 
-impl TryFrom<Bounds> for Window {
-    type Error = WindowError;
+impl TryFrom<Bounds> for Range {
+    type Error = RangeError;
 
-    fn try_from(bounds: Bounds) -> Result<Self, WindowError> {
+    fn try_from(bounds: Bounds) -> Result<Self, RangeError> {
         Self::new(bounds.oldest, bounds.latest)
     }
 }
 
-impl Window {
-    pub fn new(oldest: UnixSeconds, latest: UnixSeconds) -> Result<Self, WindowError> {
-        Self::of(oldest, latest).ok_or(WindowError { oldest, latest })
+impl Range {
+    pub fn new(oldest: UnixSeconds, latest: UnixSeconds) -> Result<Self, RangeError> {
+        Self::of(oldest, latest).ok_or(RangeError { oldest, latest })
     }
 
     /// `None` where there is no time between the bounds.
-    pub(super) fn of(oldest: UnixSeconds, latest: UnixSeconds) -> Option<Self> {
+    pub fn of(oldest: UnixSeconds, latest: UnixSeconds) -> Option<Self> {
         (oldest <= latest).then_some(Self { oldest, latest })
     }
 
@@ -66,7 +66,7 @@ impl Window {
 }
 
 /// `2026-08-01T00:00:00Z..2026-08-01T00:59:59Z`, both ends inside.
-impl fmt::Display for Window {
+impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}..{}", self.oldest, self.latest)
     }
@@ -77,15 +77,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_that_ends_before_it_starts_cannot_exist() {
-        assert!(Window::new(UnixSeconds(2), UnixSeconds(1)).is_err());
-        assert!(serde_json::from_str::<Window>(r#"{"oldest":2,"latest":1}"#).is_err());
-        assert_eq!(Window::new(UnixSeconds(2), UnixSeconds(2)).unwrap().length_s(), 1);
+    fn a_range_that_ends_before_it_starts_cannot_exist() {
+        assert!(Range::new(UnixSeconds(2), UnixSeconds(1)).is_err());
+        assert!(serde_json::from_str::<Range>(r#"{"oldest":2,"latest":1}"#).is_err());
+        assert_eq!(Range::new(UnixSeconds(2), UnixSeconds(2)).unwrap().length_s(), 1);
     }
 
     #[test]
-    fn a_window_prints_both_ends() {
-        let window = Window::new(UnixSeconds(0), UnixSeconds(59)).unwrap();
-        assert_eq!(window.to_string(), "1970-01-01T00:00:00Z..1970-01-01T00:00:59Z");
+    fn a_range_prints_both_ends() {
+        let range = Range::new(UnixSeconds(0), UnixSeconds(59)).unwrap();
+        assert_eq!(range.to_string(), "1970-01-01T00:00:00Z..1970-01-01T00:00:59Z");
     }
 }

@@ -1,0 +1,26 @@
+//! Text that others wrote, made fit to be shown, and bytes as text.
+
+/// Text for people: no control or bidirectional-override characters, at most `max` characters.
+pub fn clean(text: &str, max: usize) -> String {
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    text.chars().map(|c| if hidden(c) { ' ' } else { c }).take(max).collect()
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cleaned_text_cannot_repaint_a_terminal() {
+        assert_eq!(clean("a\u{1b}[31mred\nline\u{202e}x", 200), "a [31mred line x");
+        assert_eq!(clean(&"é".repeat(300), 200).chars().count(), 200);
+    }
+}
