@@ -11,14 +11,14 @@
 //! An alert belongs to a story if it cites one of the story's entries. A story counts as found if an alert of at least
 //! Medium does; what only a lower one cites is shown as "seen".
 
-use gridwatch_core::alert::Alert;
-use gridwatch_core::event::Event;
-use gridwatch_core::manifest::{Rule, Severity};
-use gridwatch_core::network::Networks;
-use gridwatch_core::pipeline::Pipeline;
-use gridwatch_core::windows::{MAX_TOTAL_BYTES, WindowSize};
 use gridwatch_detect::{Detector, Module};
-use gridwatch_sim::benchmark::{Benchmark, Facts, Label, Labelled};
+use gridwatch_event::event::Event;
+use gridwatch_event::network::Networks;
+use gridwatch_manifest::{Rule, Severity};
+use gridwatch_rules::alert::Alert;
+use gridwatch_rules::pipeline::Pipeline;
+use gridwatch_rules::windows::{MAX_TOTAL_BYTES, WindowSize};
+use gridwatch_stories::benchmark::{Benchmark, Facts, Label, Labelled};
 use gridwatch_tests::labelled::{FROM, events, is_over, is_too_loud, modules, networks, rules, setting};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::process::ExitCode;

@@ -1,12 +1,12 @@
 //! What an alert may tell of who, whether that is usual, and from where: all of it, and with any text in every place.
 
-use gridwatch_core::about::{
+use gridwatch_event::role::Role;
+use gridwatch_event::time::{UnixMillis, UnixSeconds};
+use gridwatch_manifest::Severity;
+use gridwatch_rules::about::{
     About, Activity, Address, AdminAct, Alerted, App, Channel, Lack, Peers, Person, Seen, SeenSession, Session, Source,
     Through, Told,
 };
-use gridwatch_core::manifest::Severity;
-use gridwatch_core::role::Role;
-use gridwatch_core::time::{UnixMillis, UnixSeconds};
 
 const TIME: UnixSeconds = UnixSeconds(1_700_000_000);
 

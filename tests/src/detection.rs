@@ -1,11 +1,11 @@
 //! Events, and detection as the shell runs it: pipeline, worker threads, folding; without a store.
 
-use gridwatch_core::batch::Batch;
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::Event;
-use gridwatch_core::pipeline::{Concluded, Pipeline, Service};
-use gridwatch_core::time::UnixMillis;
 use gridwatch_detect::{Evaluation, Module, Workers};
+use gridwatch_event::entry::Entry;
+use gridwatch_event::event::Event;
+use gridwatch_event::time::UnixMillis;
+use gridwatch_rules::batch::Batch;
+use gridwatch_rules::pipeline::{Concluded, Pipeline, Service};
 use serde_json::{Value, json};
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Module files for tests: built ones from `target/`, and ones made here that no build would make.
 
-use gridwatch_core::manifest::{Grant, Manifest, SECTION};
 use gridwatch_detect::{Component, Engine, Limits, Module, Refused};
+use gridwatch_manifest::{Grant, Manifest, SECTION};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -87,7 +87,7 @@ pub fn module(name: &str, limits: &Limits) -> Module {
 
 pub fn configured(name: &str, limits: &Limits, config: &Map<String, Value>) -> Result<Module, Refused> {
     let component = component(test_guest(name), &ALL_GRANTS)?;
-    let mut tables = gridwatch_core::lookup::Tables::default();
+    let mut tables = gridwatch_event::lookup::Tables::default();
     tables.insert("names", ["somebody".to_owned()]);
     Module::load(engine(), &component, config, Arc::new(tables), Arc::new(limits.clone()))
 }

@@ -55,7 +55,7 @@ impl Host {
         let token = self.path("token");
         std::fs::write(&token, "xoxp-test").expect("token");
         private(&token);
-        let start = gridwatch_core::time::UnixSeconds(setup.start);
+        let start = gridwatch_event::time::UnixSeconds(setup.start);
         let modules = our_modules();
         let sinks = &setup.sinks;
         let text = format!(

@@ -2,16 +2,16 @@
 //! ordinary life may cost.
 
 use crate::guests::{engine, workspace};
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::Event;
-use gridwatch_core::lookup::Tables;
-use gridwatch_core::manifest::{ConfigKind, Manifest, Rule, Severity};
-use gridwatch_core::network::Networks;
-use gridwatch_core::own;
-use gridwatch_core::provisioning::Provisioning;
-use gridwatch_core::time::UnixMillis;
 use gridwatch_detect::{Component, Limits, Module, Setting};
-use gridwatch_sim::benchmark::{Facts, Labelled};
+use gridwatch_event::entry::Entry;
+use gridwatch_event::event::Event;
+use gridwatch_event::lookup::Tables;
+use gridwatch_event::network::Networks;
+use gridwatch_event::provisioning::Provisioning;
+use gridwatch_event::time::UnixMillis;
+use gridwatch_manifest::{ConfigKind, Manifest, Rule, Severity};
+use gridwatch_rules::own;
+use gridwatch_stories::benchmark::{Facts, Labelled};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

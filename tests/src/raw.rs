@@ -1,7 +1,8 @@
 //! A server that answers what a test says, byte by byte: for answers that Slack itself doesn't give and that come in its place
 //! all the same.
 
-use gridwatch_sim::{SimClock, SimEntry};
+use gridwatch_sim::SimClock;
+use gridwatch_stories::SimEntry;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -133,7 +134,7 @@ pub fn http_date(seconds: u64) -> String {
     let days = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     // RFC 3339, as in 2026-01-31T00:00:00Z.
-    let text = gridwatch_core::time::UnixSeconds(seconds).to_string();
+    let text = gridwatch_event::time::UnixSeconds(seconds).to_string();
     let month: usize = text[5..7].parse().expect("a month");
     let day = days[(seconds / 86_400 % 7) as usize];
     format!("{day}, {} {} {} {} GMT", &text[8..10], months[month - 1], &text[..4], &text[11..19])

@@ -1,8 +1,7 @@
 //! A simulated Slack in the test's own process, for tests that aren't async, and the orgs that stand behind it.
 
-use gridwatch_sim::{
-    Fault, Knobs, Org, OrgPlan, RequestSeen, RunningSim, Sim, SimClock, SimConfig, SimEntry, generate,
-};
+use gridwatch_sim::{Fault, Knobs, RequestSeen, RunningSim, Sim, SimClock, SimConfig};
+use gridwatch_stories::{Org, OrgPlan, SimEntry, generate};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use tokio::runtime::Runtime;

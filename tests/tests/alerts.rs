@@ -1,6 +1,6 @@
 //! `gridwatch alerts` and `gridwatch explain` over the history that a run leaves.
 
-use gridwatch_sim::{OrgPlan, generate};
+use gridwatch_stories::{OrgPlan, generate};
 use gridwatch_tests::host::{Host, Setup, ended, gridwatch, our_modules, terminate, until};
 use gridwatch_tests::sim::{Slack, entry, now};
 use serde_json::Value;
@@ -66,9 +66,9 @@ fn the_history_holds_the_newest_revision_of_each_alert_that_the_sinks_got() {
     );
 }
 
-fn failed(n: u64, at: u64) -> gridwatch_sim::SimEntry {
+fn failed(n: u64, at: u64) -> gridwatch_stories::SimEntry {
     let json = entry(&format!("Lfailed{n}"), at).json.replace("user_login", "user_login_failed");
-    gridwatch_sim::SimEntry::from_wire(&json).expect("an entry")
+    gridwatch_stories::SimEntry::from_wire(&json).expect("an entry")
 }
 
 #[test]

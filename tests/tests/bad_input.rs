@@ -1,6 +1,6 @@
 //! What was said makes no sense: told with its place and a way out, and exit code 2. What may mend itself is 1.
 
-use gridwatch_core::manifest::SECTION;
+use gridwatch_manifest::SECTION;
 use gridwatch_sim::{FaultKind, When};
 use gridwatch_tests::guests::{built, manifest_text, test_guest, with_manifest, without_manifest};
 use gridwatch_tests::host::{Host, Setup, gridwatch, our_modules, root};

@@ -3,15 +3,15 @@
 //!
 //! The thresholds were set on other seeds. How much more is quiet is measured by `cargo xtask bench detections`.
 
-use gridwatch_core::alert::Alert;
-use gridwatch_core::cases::Run;
-use gridwatch_core::catalogue;
-use gridwatch_core::event::Event;
-use gridwatch_core::manifest::{Manifest, Severity};
-use gridwatch_core::pipeline::{Asked, Outcome, Pipeline, Prepared, Service, ServiceId};
+use gridwatch_cases::Run;
 use gridwatch_detect::Detector;
+use gridwatch_event::event::Event;
+use gridwatch_manifest::{Manifest, Severity};
+use gridwatch_names::catalogue;
+use gridwatch_rules::alert::Alert;
+use gridwatch_rules::pipeline::{Asked, Outcome, Pipeline, Prepared, Service, ServiceId};
 use gridwatch_sdk::testing::native;
-use gridwatch_sim::benchmark::{Benchmark, Facts};
+use gridwatch_stories::benchmark::{Benchmark, Facts};
 use gridwatch_tests::detection::service;
 use gridwatch_tests::labelled::{
     FROM, events, is_too_loud, modules, networks, provisioning, rules, setting, settings, tables,
@@ -111,7 +111,7 @@ fn evaluated(
 /// What is High, and what is louder than it may be. The newest revision of each alert counts.
 fn problems<'a>(
     alerts: impl Iterator<Item = &'a Alert>,
-    rules: &BTreeMap<String, gridwatch_core::manifest::Rule>,
+    rules: &BTreeMap<String, gridwatch_manifest::Rule>,
     users: f64,
     days: f64,
 ) -> Vec<String> {

@@ -3,7 +3,8 @@
 //! The real binary, SIGKILL, and a Slack that fails on top of it. `GRIDWATCH_SEED` repeats the moments, as far as a
 //! machine's own timing lets it.
 
-use gridwatch_sim::{Fault, FaultKind, Org, OrgPlan, When, generate};
+use gridwatch_sim::{Fault, FaultKind, When};
+use gridwatch_stories::{Org, OrgPlan, generate};
 use gridwatch_tests::host::{Host, Setup, kill};
 use gridwatch_tests::sim::{Slack, now};
 use rand::rngs::SmallRng;

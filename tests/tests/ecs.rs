@@ -2,22 +2,22 @@
 //!
 //! Every document that a test makes is checked for all of that, and its types are compared with those of all other documents
 //! of the run (`assert_kept`). For a corpus of your own, one entry a line:
-//! `GRIDWATCH_CORPUS=entries.ndjson cargo test -p gridwatch-core --test ecs -- --ignored --nocapture`.
+//! `GRIDWATCH_CORPUS=entries.ndjson cargo test -p gridwatch-tests --test ecs -- --ignored --nocapture`.
 
-use gridwatch_core::alert::{Actor, Alert, Counts, Doer, ModuleRef};
-use gridwatch_core::catalogue;
-use gridwatch_core::directory::Act;
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::Event;
-use gridwatch_core::manifest::{Playbook, Severity, Step};
-use gridwatch_core::role::Role;
-use gridwatch_core::stub::Stub;
-use gridwatch_core::subject::Subjects;
-use gridwatch_core::time::{UnixMillis, UnixSeconds};
-use gridwatch_core::view::ecs;
-use gridwatch_core::view::{LEAST_MAX_BYTES, Product, RawData, View};
+use gridwatch_event::entry::Entry;
+use gridwatch_event::event::Event;
+use gridwatch_event::role::Role;
+use gridwatch_event::time::{UnixMillis, UnixSeconds};
+use gridwatch_manifest::{Playbook, Severity, Step};
+use gridwatch_names::catalogue;
+use gridwatch_rules::alert::{Actor, Alert, Counts, Doer, ModuleRef};
+use gridwatch_rules::directory::Act;
+use gridwatch_rules::stub::Stub;
+use gridwatch_rules::subject::Subjects;
 use gridwatch_tests::KINDS;
 use gridwatch_tests::about;
+use gridwatch_views::ecs;
+use gridwatch_views::{LEAST_MAX_BYTES, Product, RawData, View};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Map, Value, json};
@@ -916,7 +916,7 @@ fn full_alert() -> Alert {
             contain: vec![step("Reset her sessions", Some("admin.users.session.reset"), Some("admin.users:write"))],
             then: vec![step("Read what she took", Some("files.info"), None), step("Tell legal", None, Some("none"))],
         },
-        basis: gridwatch_core::basis::Basis::default(),
+        basis: gridwatch_rules::basis::Basis::default(),
         organization: Some("E1".into()),
         suppressed_by: None,
         about: Box::new(about::full()),

@@ -1,12 +1,13 @@
 //! What alerts tell of who, whether that is usual for them, and from where: the real program, its databases of addresses,
 //! and the simulator's people; and what they tell when Slack is down, slow or has had enough.
 
-use gridwatch_core::view::View;
-use gridwatch_sim::org::User;
-use gridwatch_sim::{Fault, FaultKind, Knobs, Org, OrgPlan, SimConfig, SimEntry, When, generate};
+use gridwatch_sim::{Fault, FaultKind, Knobs, SimConfig, When};
+use gridwatch_stories::org::User;
+use gridwatch_stories::{Org, OrgPlan, SimEntry, generate};
 use gridwatch_tests::host::{Host, Setup, ended, gridwatch, private, until};
 use gridwatch_tests::mmdb::database;
 use gridwatch_tests::sim::{Slack, now};
+use gridwatch_views::View;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

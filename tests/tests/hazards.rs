@@ -4,7 +4,8 @@
 //! times, known names) is checked by [`Slack::asked`] in all of them.
 
 use gridwatch_sim::knobs::{ErrorBody, LastPage, OddTimes};
-use gridwatch_sim::{FaultKind, Knobs, Org, OrgPlan, SimClock, SimConfig, SimEntry, When, generate};
+use gridwatch_sim::{FaultKind, Knobs, SimClock, SimConfig, When};
+use gridwatch_stories::{Org, OrgPlan, SimEntry, generate};
 use gridwatch_tests::host::{Host, Setup, ended, gridwatch, kill, terminate, until};
 use gridwatch_tests::sim::{Asked, Slack, entry, ids_since, now, org, org_of};
 use std::collections::{BTreeMap, BTreeSet};

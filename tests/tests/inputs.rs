@@ -1,7 +1,7 @@
 //! What people have on their disks after an incident: exports, saved pages, packed files, our own output. Each is read for what it
 //! is, or it is told that it isn't; an input that gave no entry is never an all-clear.
 
-use gridwatch_sim::{OrgPlan, generate};
+use gridwatch_stories::{OrgPlan, generate};
 use gridwatch_tests::guests::built;
 use gridwatch_tests::host::{gridwatch, our_modules};
 use serde_json::{Value, json};

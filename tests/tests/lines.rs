@@ -1,14 +1,14 @@
 //! Lines as long as their readers take: what a record is cut to, that it stays valid and says so, and that it passes a syslog.
 
-use gridwatch_core::alert::{Actor, Alert, Doer};
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::Event;
-use gridwatch_core::stub::Stub;
-use gridwatch_core::time::{UnixMillis, UnixSeconds};
-use gridwatch_core::view::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES, Product, RawData, View};
 use gridwatch_detect::Detector;
-use gridwatch_sim::benchmark::Benchmark;
+use gridwatch_event::entry::Entry;
+use gridwatch_event::event::Event;
+use gridwatch_event::time::{UnixMillis, UnixSeconds};
+use gridwatch_rules::alert::{Actor, Alert, Doer};
+use gridwatch_rules::stub::Stub;
+use gridwatch_stories::benchmark::Benchmark;
 use gridwatch_tests::labelled::{FROM, events, modules, networks, setting};
+use gridwatch_views::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES, Product, RawData, View};
 use serde_json::{Map, Value, json};
 use std::cmp::Reverse;
 use std::path::Path;

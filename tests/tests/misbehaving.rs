@@ -1,7 +1,7 @@
 //! Modules that misbehave, in the program as people start it: `gridwatch run` and `gridwatch replay`. A module can hurt only itself,
 //! what it can't judge is told, and one that keeps on is set aside while all others go on as if it weren't there.
 
-use gridwatch_sim::{OrgPlan, SimEntry, generate};
+use gridwatch_stories::{OrgPlan, SimEntry, generate};
 use gridwatch_tests::guests::{manifest_text, test_guest, with_manifest, without_manifest};
 use gridwatch_tests::host::{Host, Setup, ended, gridwatch, our_modules, terminate, until};
 use gridwatch_tests::sim::{Slack, now, org, org_of};

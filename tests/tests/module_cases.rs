@@ -1,6 +1,6 @@
 //! The cases of every module in `guest-rules`, run as WASM: what a module's own tests run natively holds in the sandbox.
 
-use gridwatch_core::cases::{Case, Run};
+use gridwatch_cases::{Case, Run};
 use gridwatch_detect::{Component, Limits, Module};
 use gridwatch_tests::guests::{built, engine, workspace};
 use std::path::{Path, PathBuf};

@@ -4,20 +4,20 @@
 //! which is not. The compiled schemas of OCSF are not part of the repository: for those, print views to feed a validator,
 //! `cargo test --test ocsf -- --ignored --nocapture print_views | grep '^{'`.
 
-use gridwatch_core::alert::{Actor, Alert, Counts, Doer, ModuleRef};
-use gridwatch_core::catalogue;
-use gridwatch_core::directory::Act;
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::Event;
-use gridwatch_core::manifest::{Playbook, Severity, Step};
-use gridwatch_core::role::Role;
-use gridwatch_core::stub::Stub;
-use gridwatch_core::subject::Subjects;
-use gridwatch_core::time::{UnixMillis, UnixSeconds};
-use gridwatch_core::view::ocsf::{self, Class, Version};
-use gridwatch_core::view::{Product, RawData};
+use gridwatch_event::entry::Entry;
+use gridwatch_event::event::Event;
+use gridwatch_event::role::Role;
+use gridwatch_event::time::{UnixMillis, UnixSeconds};
+use gridwatch_manifest::{Playbook, Severity, Step};
+use gridwatch_names::catalogue;
+use gridwatch_rules::alert::{Actor, Alert, Counts, Doer, ModuleRef};
+use gridwatch_rules::directory::Act;
+use gridwatch_rules::stub::Stub;
+use gridwatch_rules::subject::Subjects;
 use gridwatch_tests::KINDS;
 use gridwatch_tests::about;
+use gridwatch_views::ocsf::{self, Class, Version};
+use gridwatch_views::{Product, RawData};
 use jsonschema::Validator;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -857,7 +857,7 @@ fn full_alert() -> Alert {
             contain: vec![step("Reset her sessions", Some("admin.users.session.reset"), Some("admin.users:write"))],
             then: vec![step("Read what she took", Some("files.info"), None), step("Tell legal", None, Some("none"))],
         },
-        basis: gridwatch_core::basis::Basis::default(),
+        basis: gridwatch_rules::basis::Basis::default(),
         organization: Some("E1".into()),
         suppressed_by: None,
         about: Box::new(about::full()),

@@ -422,7 +422,7 @@ fn a_member_of_the_group_reads_status_and_alerts_without_secrets() {
     let from = now() - 3_600;
     let failed = |n: u64| {
         let json = entry(&format!("Lfailed{n}"), from + 60 + n).json.replace("user_login", "user_login_failed");
-        gridwatch_sim::SimEntry::from_wire(&json).expect("an entry")
+        gridwatch_stories::SimEntry::from_wire(&json).expect("an entry")
     };
     let slack = Slack::start(org_of((0..12).map(failed).collect()));
     let host = host(&slack, from);

@@ -229,7 +229,7 @@ fn a_store_of_the_release_before_delivers_nothing_again() {
     let served = Served::always(vec![respelled(&seen), waiting.clone()]);
     let host = host_of(&served);
     {
-        use gridwatch_core::json::hash;
+        use gridwatch_event::json::hash;
         let db = sled::open(host.path("state/store")).expect("a store");
         db.insert(b"mformat", b"2").expect("inserted");
         for (entry, id) in [(&seen, "seen"), (&waiting, "waiting")] {

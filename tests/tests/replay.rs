@@ -1,6 +1,6 @@
 //! `replay` and `normalize` on files: the same input, the same bytes, whatever form it is in and however it is cut.
 
-use gridwatch_sim::{OrgPlan, generate};
+use gridwatch_stories::{OrgPlan, generate};
 use gridwatch_tests::host::{gridwatch, root};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};

@@ -1,7 +1,8 @@
 //! `gridwatch respond` against the simulator: the plan, each act once, every refusal, and the echo in the audit log.
 
-use gridwatch_sim::org::{Role, User};
-use gridwatch_sim::{FaultKind, Knobs, Org, OrgPlan, SimConfig, SimEntry, WebToken, When, generate};
+use gridwatch_sim::{FaultKind, Knobs, SimConfig, WebToken, When};
+use gridwatch_stories::org::{Role, User};
+use gridwatch_stories::{Org, OrgPlan, SimEntry, generate};
 use gridwatch_tests::guests::{built, manifest_text, with_manifest, without_manifest};
 use gridwatch_tests::host::{Host, Setup, ended, gridwatch, kill, private, root, until};
 use gridwatch_tests::sim::{Slack, now};

@@ -1,6 +1,6 @@
 //! The main job at size: a month of a large org, read once, told once, and told the same again from the archive.
 
-use gridwatch_sim::{OrgPlan, Story, generate};
+use gridwatch_stories::{OrgPlan, Story, generate};
 use gridwatch_tests::host::{Host, Setup, gridwatch, our_modules};
 use gridwatch_tests::sim::{Slack, now};
 use serde_json::Value;

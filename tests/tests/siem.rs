@@ -5,14 +5,14 @@
 //! The week has the generator's stories and, where it has none, entries written here in Slack's wire form, each with a
 //! near miss beside it: what looks like it and is none.
 
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::Event;
-use gridwatch_core::time::UnixMillis;
-use gridwatch_core::view::ocsf::Version;
-use gridwatch_core::view::{Product, RawData, ecs, ocsf};
-use gridwatch_sim::{Org, OrgPlan, generate};
+use gridwatch_event::entry::Entry;
+use gridwatch_event::event::Event;
+use gridwatch_event::time::UnixMillis;
+use gridwatch_stories::{Org, OrgPlan, generate};
 use gridwatch_tests::duckdb::DuckDb;
 use gridwatch_tests::host::{gridwatch, root};
+use gridwatch_views::ocsf::Version;
+use gridwatch_views::{Product, RawData, ecs, ocsf};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ const MINUTE: u64 = 60;
 /// The folders, their files' ending, and how a comment begins there.
 const LANGUAGES: [(&str, &str); 4] = [("sql", "--"), ("spl", "```"), ("esql", "//"), ("kql", "//")];
 
-/// A line of the file sink. The one place that knows how the core is asked for it.
+/// A line of the file sink. The one place that knows how a view is asked for it.
 fn line(event: &Event) -> String {
     ocsf::event(event, &Product { version: "1.2.3" }, Version::V1_8_0, RawData::Include).to_string()
 }
@@ -81,7 +81,7 @@ impl Week {
         self.folder.path().join(name)
     }
 
-    fn story(&self, name: &str) -> &gridwatch_sim::Story {
+    fn story(&self, name: &str) -> &gridwatch_stories::Story {
         self.org.stories.iter().find(|story| story.name == name).unwrap_or_else(|| panic!("no story {name}"))
     }
 
@@ -837,7 +837,7 @@ const NO_ACTIONS: &[&str] = &[
 
 #[test]
 fn every_action_named_is_one_of_slacks() {
-    let actions: BTreeSet<&str> = gridwatch_sim::action_names().into_iter().collect();
+    let actions: BTreeSet<&str> = gridwatch_stories::action_names().into_iter().collect();
     // Anything else with a dot is a field.
     let is_name = |text: &str| {
         let rest = text.strip_prefix("pref.").unwrap_or(text);
@@ -988,7 +988,7 @@ fn every_technique_is_one_of_attack() {
                 .collect();
             assert!(!techniques.is_empty() || query == "alerts", "{query}.{language} names no technique");
             for technique in techniques {
-                assert_eq!(gridwatch_core::attack::problem(technique), None, "{query}.{language}");
+                assert_eq!(gridwatch_names::attack::problem(technique), None, "{query}.{language}");
             }
         }
     }

@@ -1,6 +1,6 @@
 //! A damaged store: noticed, set aside, said loudly, and rebuilt from Slack. Never does it keep gridwatch from starting.
 
-use gridwatch_sim::{Org, OrgPlan, generate};
+use gridwatch_stories::{Org, OrgPlan, generate};
 use gridwatch_tests::host::{Host, Setup, ends_within, exactly, kill};
 use gridwatch_tests::sim::{Slack, entry, now};
 use rand::rngs::SmallRng;

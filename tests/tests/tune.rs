@@ -1,7 +1,7 @@
 //! Tuning: exceptions that are taken without a restart, hide what they name until they end, and can't hide what is known to be
 //! true without being found out; and the numbers that `gridwatch tune` gives.
 
-use gridwatch_sim::{Benchmark, SimEntry};
+use gridwatch_stories::{Benchmark, SimEntry};
 use gridwatch_tests::host::{Host, Setup, ended, gridwatch, root, signal, terminate, until};
 use gridwatch_tests::sim::{Slack, now, org_of};
 use serde_json::{Value, json};

@@ -1,11 +1,12 @@
 //! The views, from the command line and through sinks: nothing of Slack's is lost in any of them, memory stays small, and what
 //! Slack says that gridwatch was not built with is told.
 
-use gridwatch_core::catalogue;
-use gridwatch_core::view::View;
-use gridwatch_sim::{Knobs, OrgPlan, SimConfig, SimEntry, generate};
+use gridwatch_names::catalogue;
+use gridwatch_sim::{Knobs, SimConfig};
+use gridwatch_stories::{OrgPlan, SimEntry, generate};
 use gridwatch_tests::host::{Host, Setup, gridwatch, root};
 use gridwatch_tests::sim::{Slack, now, org_of};
+use gridwatch_views::View;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -85,10 +86,10 @@ fn no_view_loses_a_leaf_of_any_action_or_writes_what_its_schema_refuses() {
 #[test]
 fn the_loss_report_finds_a_loss() {
     // What is twice in the entry and once in the view is lost once; the report is made by hand on a view that forgets.
-    use gridwatch_core::entry::Entry;
-    use gridwatch_core::event::Event;
-    use gridwatch_core::time::UnixMillis;
-    use gridwatch_core::view::loss::Report;
+    use gridwatch_event::entry::Entry;
+    use gridwatch_event::event::Event;
+    use gridwatch_event::time::UnixMillis;
+    use gridwatch_views::loss::Report;
     let event =
         Event::new(1, UnixMillis(0), &Entry::from_json(r#"{"id":"a","action":"user_login","x":["b","b",null]}"#));
     let mut report = Report::default();

@@ -3,6 +3,8 @@
 //! It promises to need nothing but cargo to start with: what building a module takes is found, or fetched and announced
 //! (`toolchain`). It decides nothing about the product; it only calls cargo in the right order.
 
+#[cfg(test)]
+mod crates;
 mod debian;
 mod modules;
 mod process;

@@ -9,7 +9,7 @@
 //!
 //! The build fails on anything wrong with the manifest, an action that Slack doesn't have among it.
 
-use gridwatch_core::manifest::{ConfigKind, Manifest};
+use gridwatch_manifest::{ConfigKind, Manifest};
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn windows_say_what_the_hosts_numbers_mean() {
-        use gridwatch_core::windows::{LEARNING, NEVER, NOT_YET};
+        use gridwatch_rules::windows::{LEARNING, NEVER, NOT_YET};
         let window = Window(0);
         for (value, seen) in [(NEVER, Seen::Never), (LEARNING, Seen::Learning), (5_000, Seen::At(5_000))] {
             row_with(value, |row| assert_eq!((row.first_seen(window), row.last_seen(window)), (seen, seen)));

@@ -3,12 +3,12 @@
 use crate::finding::{Finding, Findings};
 use crate::row::{Batch, Row};
 use crate::{kv, lookup};
-use gridwatch_core::batch::Batch as HostBatch;
-use gridwatch_core::cases::{Case, Run, gaps};
-use gridwatch_core::finding::RawFinding;
-use gridwatch_core::lookup::Tables;
-use gridwatch_core::manifest::Manifest;
-use gridwatch_core::pipeline::Outcome;
+use gridwatch_cases::{Case, Run, gaps};
+use gridwatch_event::lookup::Tables;
+use gridwatch_manifest::Manifest;
+use gridwatch_rules::batch::Batch as HostBatch;
+use gridwatch_rules::finding::RawFinding;
+use gridwatch_rules::pipeline::Outcome;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::path::Path;

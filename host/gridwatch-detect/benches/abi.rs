@@ -15,16 +15,16 @@
 #![allow(missing_docs, reason = "criterion's macros")]
 
 use criterion::{BatchSize, Criterion, Throughput};
-use gridwatch_core::batch::{Batch, Scratch, Table};
-use gridwatch_core::directory::Directory;
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::Event;
-use gridwatch_core::field::Field;
-use gridwatch_core::lookup::Tables;
-use gridwatch_core::network::Networks;
-use gridwatch_core::reading::Reading;
-use gridwatch_core::time::UnixMillis;
 use gridwatch_detect::{Component, Engine, Limits, Module};
+use gridwatch_event::entry::Entry;
+use gridwatch_event::event::Event;
+use gridwatch_event::lookup::Tables;
+use gridwatch_event::network::Networks;
+use gridwatch_event::time::UnixMillis;
+use gridwatch_manifest::Field;
+use gridwatch_rules::batch::{Batch, Scratch, Table};
+use gridwatch_rules::directory::Directory;
+use gridwatch_rules::reading::Reading;
 use serde_json::{Map, json};
 use std::collections::BTreeSet;
 use std::hint::black_box;

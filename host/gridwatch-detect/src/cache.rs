@@ -5,7 +5,7 @@
 //! never refusing to start.
 
 use crate::engine::POLICY_VERSION;
-use gridwatch_core::text::hex;
+use gridwatch_event::text::hex;
 use sha2::{Digest, Sha256};
 use std::fs::{Metadata, Permissions};
 use std::hash::{Hash, Hasher};

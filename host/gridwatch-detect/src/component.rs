@@ -1,9 +1,9 @@
 //! A component file before any of its code runs: what it is, what it says of itself, what it wants.
 
-use gridwatch_core::manifest::{Grant, Manifest, ManifestError, SECTION};
-use gridwatch_core::own;
-use gridwatch_core::text::clean;
-use gridwatch_core::text::hex;
+use gridwatch_event::text::clean;
+use gridwatch_event::text::hex;
+use gridwatch_manifest::{Grant, Manifest, ManifestError, SECTION};
+use gridwatch_rules::own;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

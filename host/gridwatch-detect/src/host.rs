@@ -2,9 +2,9 @@
 
 use crate::limits::{Limits, Meter};
 use crate::tail::Tail;
-use gridwatch_core::lookup::Tables;
-use gridwatch_core::text::clean;
-use gridwatch_core::windows::LATE_S;
+use gridwatch_event::lookup::Tables;
+use gridwatch_event::text::clean;
+use gridwatch_rules::windows::LATE_S;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! Kept: the key-value state of a module, which outlives the versions of it that write it.
 
 use crate::host::{Item, Kv};
-use gridwatch_core::state::KV;
+use gridwatch_rules::state::KV;
 
 /// State that is in nobody's hands: as it was saved, or as a module left it.
 #[derive(Debug, Default)]

@@ -10,9 +10,9 @@
 //!
 //! A module can hurt only itself: no ambient authority, bounded time, memory, stack and output. A trap costs one
 //! (module, event): the batch is cut in halves until the event that can't be digested is alone. One that keeps failing,
-//! flooding or holding up the others is set aside (`core::conduct` says when).
+//! flooding or holding up the others is set aside (`rules::conduct` says when).
 //!
-//! This is the only crate that names wasmtime. What a batch is and what becomes of findings is the core's business.
+//! This is the only crate that names wasmtime. What a batch is and what becomes of findings is the business of `gridwatch-rules`.
 
 pub mod cache;
 pub mod component;

@@ -1,6 +1,6 @@
 //! A module in the sandbox: a warm instance that takes batches and gives findings, and what happens when it doesn't.
 //!
-//! Two bounds hold whatever it does: what it may cost in one batch ([`Limits`]), and how it may go on (`core::conduct`), beyond
+//! Two bounds hold whatever it does: what it may cost in one batch ([`Limits`]), and how it may go on (`rules::conduct`), beyond
 //! which it is set aside and costs nothing any more.
 
 use crate::component::{Component, Refused};
@@ -10,14 +10,14 @@ use crate::host::bindings::gridwatch::detect::types;
 use crate::host::{Call, Dict, Guest, Kv, Lines, bindings};
 use crate::kept::Kept;
 use crate::limits::Limits;
-use gridwatch_core::batch::Batch;
-use gridwatch_core::conduct::{Conduct, SetAside, Why};
-use gridwatch_core::finding::RawFinding;
-use gridwatch_core::lookup::Tables;
-use gridwatch_core::manifest::{Grant, Manifest};
-use gridwatch_core::pipeline::{DeadRow, Outcome};
-use gridwatch_core::state::StateOp;
-use gridwatch_core::text::clean;
+use gridwatch_event::lookup::Tables;
+use gridwatch_event::text::clean;
+use gridwatch_manifest::{Grant, Manifest};
+use gridwatch_rules::batch::Batch;
+use gridwatch_rules::conduct::{Conduct, SetAside, Why};
+use gridwatch_rules::finding::RawFinding;
+use gridwatch_rules::pipeline::{DeadRow, Outcome};
+use gridwatch_rules::state::StateOp;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -2,7 +2,7 @@
 //! stands in the last lines. It takes everything and keeps little: a stream that is full would change what the module does.
 
 use bytes::Bytes;
-use gridwatch_core::text::clean;
+use gridwatch_event::text::clean;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};

@@ -3,8 +3,8 @@
 use crate::engine::THREAD_STACK;
 use crate::kept::Kept;
 use crate::module::{Evaluation, Module};
-use gridwatch_core::batch::Batch;
-use gridwatch_core::pipeline::{Asked, ServiceId};
+use gridwatch_rules::batch::Batch;
+use gridwatch_rules::pipeline::{Asked, ServiceId};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};

@@ -16,7 +16,7 @@
 //! It doesn't read the clock: the caller says what is too old.
 
 use crate::disk::{self, Disk, OsDisk};
-use gridwatch_core::time::UnixSeconds;
+use gridwatch_event::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io;

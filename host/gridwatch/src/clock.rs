@@ -1,6 +1,6 @@
 //! The clock, as the shell hands it on: whatever needs the time of day is given one, and the core is given times.
 
-use gridwatch_core::time::UnixMillis;
+use gridwatch_event::time::UnixMillis;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Tells the time of day. Made once, in `cli`; a test gives another one.

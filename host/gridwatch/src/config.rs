@@ -18,15 +18,15 @@ pub use problem::{Problem, Problems};
 pub use secret::{Look, Secret};
 pub use token::Token;
 
-use gridwatch_core::lookup::Tables;
-use gridwatch_core::manifest::Grant;
-use gridwatch_core::network::Networks;
-use gridwatch_core::poll::{InvalidPollConfig, PollConfig, PollSettings};
-use gridwatch_core::provisioning::Provisioning;
-use gridwatch_core::risk::Bar;
-use gridwatch_core::time::UnixSeconds;
-use gridwatch_core::view::{RawData, View};
-use gridwatch_core::zone::Zone;
+use gridwatch_event::lookup::Tables;
+use gridwatch_event::network::Networks;
+use gridwatch_event::provisioning::Provisioning;
+use gridwatch_event::time::UnixSeconds;
+use gridwatch_event::zone::Zone;
+use gridwatch_manifest::Grant;
+use gridwatch_poll::{InvalidPollConfig, PollConfig, PollSettings};
+use gridwatch_rules::risk::Bar;
+use gridwatch_views::{RawData, View};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -405,7 +405,7 @@ pub fn operator() -> String {
     let name = name.unwrap_or_else(|| format!("uid {uid}"));
     // Whoever became another user to run this is the one to ask about it.
     match environment("SUDO_USER").filter(|by| !by.is_empty() && *by != name) {
-        Some(by) => format!("{name} (sudo by {})", gridwatch_core::text::clean(&by, 64)),
+        Some(by) => format!("{name} (sudo by {})", gridwatch_event::text::clean(&by, 64)),
         None => name,
     }
 }

@@ -3,9 +3,9 @@
 
 use crate::config::Problems;
 use crate::modules::Wanted;
-use gridwatch_core::exception::{self, Exceptions, Known};
-use gridwatch_core::time::UnixMillis;
 use gridwatch_detect::Module;
+use gridwatch_event::time::UnixMillis;
+use gridwatch_rules::exception::{self, Exceptions, Known};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -7,7 +7,7 @@ use crate::folder;
 use crate::sink::file::{FileSink, Rotation};
 use crate::sink::{Resume, Sink, SinkError};
 use anyhow::{Context, Result, bail};
-use gridwatch_core::alert::Alert;
+use gridwatch_rules::alert::Alert;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};

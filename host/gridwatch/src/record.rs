@@ -4,11 +4,11 @@
 //! to the same bytes whenever it is tried again, and what a sink's `max_line` cuts from it is still there.
 
 use anyhow::{Context, Result, bail};
-use gridwatch_core::alert::Alert;
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::{Event, Sight};
-use gridwatch_core::time::{UnixMillis, UnixSeconds};
-use gridwatch_core::view::{Product, RawData, View};
+use gridwatch_event::entry::Entry;
+use gridwatch_event::event::{Event, Sight};
+use gridwatch_event::time::{UnixMillis, UnixSeconds};
+use gridwatch_rules::alert::Alert;
+use gridwatch_views::{Product, RawData, View};
 use std::sync::Arc;
 
 pub const PRODUCT: Product<'static> = Product { version: env!("CARGO_PKG_VERSION") };

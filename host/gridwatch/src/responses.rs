@@ -3,8 +3,8 @@
 //! Whoever responds writes it, one at a time; the running gridwatch follows it to know the echoes of what was done.
 
 use anyhow::{Context, Result};
-use gridwatch_core::echo::Echoes;
-use gridwatch_core::response::{Row, rows};
+use gridwatch_rules::echo::Echoes;
+use gridwatch_rules::response::{Row, rows};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -134,10 +134,10 @@ impl Follower {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gridwatch_core::entry::Entry;
-    use gridwatch_core::event::Event;
-    use gridwatch_core::response::Stage;
-    use gridwatch_core::time::UnixMillis;
+    use gridwatch_event::entry::Entry;
+    use gridwatch_event::event::Event;
+    use gridwatch_event::time::UnixMillis;
+    use gridwatch_rules::response::Stage;
     use std::collections::BTreeMap;
 
     fn row(target: &str) -> Row {

@@ -13,7 +13,7 @@ use crate::context::{Shared, Until};
 use crate::slack::public_lists::PublicLists;
 use crate::telemetry::log::Relevel;
 use anyhow::{Context, Result};
-use gridwatch_core::time::UnixMillis;
+use gridwatch_event::time::UnixMillis;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;

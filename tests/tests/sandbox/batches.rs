@@ -2,10 +2,10 @@
 //! poison events that have their batch halved again and again.
 
 use super::misbehave;
-use gridwatch_core::event::Event;
-use gridwatch_core::pipeline::Fault;
-use gridwatch_core::windows::LATE_S;
 use gridwatch_detect::Limits;
+use gridwatch_event::event::Event;
+use gridwatch_rules::pipeline::Fault;
+use gridwatch_rules::windows::LATE_S;
 use gridwatch_tests::detection::{Detection, event_at};
 use gridwatch_tests::guests;
 use proptest::prelude::*;

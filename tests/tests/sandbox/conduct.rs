@@ -1,10 +1,10 @@
 //! Setting aside: what it takes, that it comes at the same row however events are cut into batches, and that it costs nothing then.
 
 use super::{evaluate, misbehave, rows};
-use gridwatch_core::conduct::{FAULTS, Why};
-use gridwatch_core::event::Event;
-use gridwatch_core::own;
 use gridwatch_detect::Limits;
+use gridwatch_event::event::Event;
+use gridwatch_rules::conduct::{FAULTS, Why};
+use gridwatch_rules::own;
 use gridwatch_tests::detection::{Detection, asks, plain};
 use gridwatch_tests::guests;
 use proptest::prelude::*;

@@ -1,11 +1,11 @@
 //! Key-value state: what a good call wrote stays, what a failed call wrote is gone, and a restart forgets nothing.
 
 use super::{dead, evaluate, misbehave, titles};
-use gridwatch_core::event::Event;
-use gridwatch_core::state::StateOp;
-use gridwatch_core::windows::LATE_S;
 use gridwatch_detect::kept::Kept;
 use gridwatch_detect::{Limits, Module};
+use gridwatch_event::event::Event;
+use gridwatch_rules::state::StateOp;
+use gridwatch_rules::windows::LATE_S;
 use gridwatch_tests::detection::{asks, event_at, signs_in};
 use serde_json::json;
 

@@ -1,12 +1,12 @@
 //! What a module says is checked: what can't be true becomes a fault and no alert, what is too much is cut.
 
 use super::{evaluate, misbehave, rows};
-use gridwatch_core::alert::Alert;
-use gridwatch_core::event::Event;
-use gridwatch_core::finding::{MAX_KEY, MAX_LABEL, MAX_LABELS, MAX_TITLE};
-use gridwatch_core::manifest::Severity;
-use gridwatch_core::pipeline::Concluded;
 use gridwatch_detect::Limits;
+use gridwatch_event::event::Event;
+use gridwatch_manifest::Severity;
+use gridwatch_rules::alert::Alert;
+use gridwatch_rules::finding::{MAX_KEY, MAX_LABEL, MAX_LABELS, MAX_TITLE};
+use gridwatch_rules::pipeline::Concluded;
 use gridwatch_tests::detection::{Detection, asks, event, plain};
 use serde_json::json;
 

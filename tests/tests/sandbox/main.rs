@@ -12,8 +12,8 @@ mod poison;
 mod refused;
 mod swap;
 
-use gridwatch_core::event::Event;
 use gridwatch_detect::{Evaluation, Limits, Module};
+use gridwatch_event::event::Event;
 use gridwatch_tests::detection::batch_for;
 use gridwatch_tests::guests;
 

@@ -1,9 +1,9 @@
 //! Events that a module can't get over: each is found, set aside for that module alone, and everything else goes on.
 
 use super::{dead, evaluate, misbehave, rows};
-use gridwatch_core::batch::Batch;
-use gridwatch_core::pipeline::{Asked, ServiceId};
 use gridwatch_detect::{Limits, Workers};
+use gridwatch_rules::batch::Batch;
+use gridwatch_rules::pipeline::{Asked, ServiceId};
 use gridwatch_tests::detection::{Detection, asks, plain};
 use gridwatch_tests::guests;
 use std::collections::BTreeSet;

@@ -1,7 +1,7 @@
 //! Files that are not put into service, each with a reason that says what to do.
 
-use gridwatch_core::manifest::Grant;
 use gridwatch_detect::{Component, Engine, Limits, Module, Refused};
+use gridwatch_manifest::Grant;
 use gridwatch_tests::detection::plain;
 use gridwatch_tests::guests::{
     ALL_GRANTS, component, configured, engine, importing, manifest_text, test_guest, with_manifest, without_manifest,

@@ -1,8 +1,8 @@
 //! Versions that take over: each event is judged by one of them, and what the one kept the next one has.
 
 use super::misbehave;
-use gridwatch_core::event::Event;
 use gridwatch_detect::{Detector, Limits, Setting};
+use gridwatch_event::event::Event;
 use gridwatch_tests::detection::signs_in;
 use serde_json::json;
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Shared;
 use super::respond::{Answer, ok_false};
-use crate::org::SimEntry;
+use gridwatch_stories::org::SimEntry;
 
 pub(crate) fn answer(shared: &Shared, method: &str, path: &str, body: &[u8]) -> Answer {
     let result = match (method, path) {

@@ -6,7 +6,7 @@ use super::query::Query;
 use super::timeline::Item;
 use crate::faults::FaultKind;
 use crate::knobs::{Knobs, LastPage, Reread};
-use crate::wire::in_another_form;
+use gridwatch_stories::wire::in_another_form;
 use std::borrow::Cow;
 
 /// A page and which entries of the timeline are on it.

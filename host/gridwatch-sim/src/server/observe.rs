@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::org::Story;
+use gridwatch_stories::org::Story;
 
 /// Requests kept; older ones are forgotten, never the counts.
 const MOST_REQUESTS_KEPT: usize = 20_000;

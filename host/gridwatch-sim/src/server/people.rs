@@ -15,8 +15,8 @@ use super::transport::Wire;
 use super::{Shared, State, bucket};
 use crate::faults::{FaultKind, mix};
 use crate::knobs::Knobs;
-use crate::org::{Org, Role, SimEntry, User};
-use crate::wire::{Obj, object};
+use gridwatch_stories::org::{Org, Role, SimEntry, User};
+use gridwatch_stories::wire::{Obj, object};
 
 const MOST_ON_A_PAGE: usize = 100;
 

@@ -52,7 +52,7 @@ impl Answer {
 
 /// `{"ok":false,"error":…}`.
 pub(crate) fn ok_false(code: &str) -> String {
-    crate::wire::object(|o| {
+    gridwatch_stories::wire::object(|o| {
         o.flag("ok", false).str("error", code);
     })
 }

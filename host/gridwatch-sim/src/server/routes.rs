@@ -15,7 +15,7 @@ use super::transport::{Wire, WireListener};
 use super::{RequestSeen, Shared, State, bucket, control, people, web};
 use crate::catalogue;
 use crate::faults::FaultKind;
-use crate::wire::object;
+use gridwatch_stories::wire::object;
 
 /// Large enough for a day of a big organization in one `POST /_sim/entries`.
 const MOST_BODY_BYTES: usize = 512 * 1024 * 1024;

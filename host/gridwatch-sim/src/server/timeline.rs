@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::faults::mix;
 use crate::knobs::{InSecondOrder, Knobs};
-use crate::org::SimEntry;
+use gridwatch_stories::org::SimEntry;
 
 /// An entry with what the server keeps about it.
 #[derive(Debug)]

@@ -15,8 +15,8 @@ use super::transport::Wire;
 use super::{Shared, State};
 use crate::faults::{Fault, FaultKind};
 use crate::knobs::{Knobs, WebToken};
-use crate::org::{Enterprise, Role, SimEntry, User};
-use crate::wire::{Obj, object};
+use gridwatch_stories::org::{Enterprise, Role, SimEntry, User};
+use gridwatch_stories::wire::{Obj, object};
 
 /// Acts remembered; older ones are forgotten.
 const MOST_ACTS: usize = 10_000;

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use gridwatch_sim::{Org, OrgPlan, RunningSim, Sim, SimClock, SimConfig, SimEntry, generate};
+use gridwatch_sim::{RunningSim, Sim, SimClock, SimConfig};
+use gridwatch_stories::{Org, OrgPlan, SimEntry, generate};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -38,7 +38,7 @@ async fn one_unknown_action_fails_the_whole_list() {
 #[tokio::test]
 async fn thirty_actions_are_the_most() {
     let sim = start(org(&[]), config()).await;
-    let names = gridwatch_sim::action_names();
+    let names = gridwatch_stories::action_names();
     for (count, status) in [(30, 200), (31, 400)] {
         assert_eq!(logs(&sim, &format!("action={}", names[..count].join(","))).await.status, status);
     }

@@ -55,9 +55,9 @@ async fn a_cut_body_is_shorter_than_declared_and_shows_nothing() {
 
 #[tokio::test]
 async fn a_long_body_is_cut_in_the_middle_too() {
-    let plan = gridwatch_sim::OrgPlan { entries: Some(5_000), ..Default::default() };
+    let plan = gridwatch_stories::OrgPlan { entries: Some(5_000), ..Default::default() };
     let faults = vec![FaultKind::CutBody.at(When::Nth(vec![1]))];
-    let sim = start(gridwatch_sim::generate(&plan), SimConfig { faults, ..config() }).await;
+    let sim = start(gridwatch_stories::generate(&plan), SimConfig { faults, ..config() }).await;
     let reply = logs(&sim, "limit=9999").await;
     let declared: usize = reply.header("content-length").expect("declared").parse().expect("number");
     assert!(declared > 1_000_000);

@@ -1,11 +1,9 @@
 //! The simulator as a client meets it: over TCP, against the facts known about Slack's Audit Logs API.
 
-mod benchmark;
 mod client;
 mod control;
 mod errors;
 mod faults;
-mod org;
 mod pages;
 mod people;
 mod rotation;

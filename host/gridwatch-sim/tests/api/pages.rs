@@ -1,7 +1,8 @@
 //! What `/logs` shows, in which order, and how its pages join.
 
 use gridwatch_sim::knobs::{InSecondOrder, LastPage, OddTimes, Reread};
-use gridwatch_sim::{Knobs, OrgPlan, SimConfig, generate};
+use gridwatch_sim::{Knobs, SimConfig};
+use gridwatch_stories::{OrgPlan, generate};
 
 use crate::client::{NOW, config, entry, get, logs, org, start, walk};
 

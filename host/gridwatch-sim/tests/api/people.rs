@@ -1,7 +1,8 @@
 //! The methods about people: who there is, what became of them, and how Slack refuses.
 
-use gridwatch_sim::org::Role;
-use gridwatch_sim::{FaultKind, Knobs, OrgPlan, RunningSim, SimClock, SimConfig, SimEntry, When, generate};
+use gridwatch_sim::{FaultKind, Knobs, RunningSim, SimClock, SimConfig, When};
+use gridwatch_stories::org::Role;
+use gridwatch_stories::{OrgPlan, SimEntry, generate};
 use serde_json::{Value, json};
 
 use crate::client::{NOW, Reply, TOKEN, config, get, org, send, start};

@@ -1,7 +1,8 @@
 //! The Web API: who is asking, what is refused, what is done, and that it shows in the audit log.
 
-use gridwatch_sim::org::Role;
-use gridwatch_sim::{FaultKind, Knobs, RunningSim, SimConfig, WebToken, When, generate};
+use gridwatch_sim::{FaultKind, Knobs, RunningSim, SimConfig, WebToken, When};
+use gridwatch_stories::generate;
+use gridwatch_stories::org::Role;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -20,13 +21,13 @@ struct Cast {
 
 async fn sim(knobs: Knobs) -> (RunningSim, Cast) {
     let people =
-        generate(&gridwatch_sim::OrgPlan { users: 40, entries: Some(0), stories: false, ..Default::default() });
+        generate(&gridwatch_stories::OrgPlan { users: 40, entries: Some(0), stories: false, ..Default::default() });
     let id = |role| people.users.iter().find(|user| user.role == role).expect("somebody").id.clone();
     let cast =
         Cast { admin: id(Role::Admin), member: id(Role::Member), primary: id(Role::PrimaryOwner), bot: id(Role::Bot) };
     let token = |scope: &str| WebToken { user: cast.admin.clone(), scopes: vec![scope.into()], app: None };
     let web_tokens = BTreeMap::from([(ADMIN.into(), token("*")), (READER.into(), token("users:read"))]);
-    let org = gridwatch_sim::Org { entries: org(&[]).entries, ..people };
+    let org = gridwatch_stories::Org { entries: org(&[]).entries, ..people };
     (start(org, SimConfig { knobs: Knobs { web_tokens, ..knobs }, ..config() }).await, cast)
 }
 

@@ -11,7 +11,7 @@ use crate::folder;
 use crate::telemetry::health::{Health, Lock};
 use crate::telemetry::status::{Board, End, HowEnded, Mirror, Phase, Status};
 use anyhow::{Context, Result};
-use gridwatch_core::time::UnixMillis;
+use gridwatch_event::time::UnixMillis;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;

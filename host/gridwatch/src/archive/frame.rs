@@ -9,7 +9,7 @@
 //! ```
 
 use super::record::ArchiveRecord;
-use gridwatch_core::time::UnixSeconds;
+use gridwatch_event::time::UnixSeconds;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io;

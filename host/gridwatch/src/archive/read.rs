@@ -3,7 +3,7 @@
 use super::frame::{self, Found};
 use super::record::ArchiveRecord;
 use super::{ArchiveError, SegmentName, segments};
-use gridwatch_core::time::UnixSeconds;
+use gridwatch_event::time::UnixSeconds;
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io;

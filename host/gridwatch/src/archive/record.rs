@@ -1,8 +1,8 @@
 //! One archived entry and its line of text.
 
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::{Event, Sight};
-use gridwatch_core::time::{UnixMillis, UnixSeconds};
+use gridwatch_event::entry::Entry;
+use gridwatch_event::event::{Event, Sight};
+use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::disk::faulty::FaultyDisk;
-use gridwatch_core::event::Sight;
-use gridwatch_core::time::UnixMillis;
+use gridwatch_event::event::Sight;
+use gridwatch_event::time::UnixMillis;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use std::collections::BTreeSet;

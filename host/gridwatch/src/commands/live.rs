@@ -11,8 +11,8 @@ use crate::slack::logs::Client;
 use crate::slack::token::Keeper;
 use crate::slack::web_api::{Failure, UNREACHED, WebApi};
 use anyhow::Result;
-use gridwatch_core::poll::{Failed, Machine, Now, Outcome, PollConfig, PollSettings, Problem, Step};
-use gridwatch_core::time::UnixSeconds;
+use gridwatch_event::time::UnixSeconds;
+use gridwatch_poll::{Failed, Machine, Now, Outcome, PollConfig, PollSettings, Problem, Step};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -133,7 +133,7 @@ fn entries(count: usize) -> String {
     if count == 1 { "one entry".to_owned() } else { format!("{count} entries") }
 }
 
-fn newest(page: &gridwatch_core::entry::Page) -> String {
+fn newest(page: &gridwatch_event::entry::Page) -> String {
     let newest = page.entries.iter().filter_map(|entry| entry.time).max();
     newest.map(|time| format!(", of {time}")).unwrap_or_else(|| " for the last day".to_owned())
 }

@@ -7,8 +7,8 @@ use crate::modules::{Unusable, Wanted, asked_for};
 use crate::telemetry::log;
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use gridwatch_core::manifest::{ConfigKind, Grant, Manifest, WindowSpec, span_text};
 use gridwatch_detect::Limits;
+use gridwatch_manifest::{ConfigKind, Grant, Manifest, WindowSpec, span_text};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::io::Write;
@@ -252,7 +252,7 @@ impl Described {
             table: table.clone(),
             rows: configured.map(|wanted| wanted.tables.rows(table).unwrap_or(0)),
         };
-        let setting = |(name, key): (&String, &gridwatch_core::manifest::ConfigKey)| {
+        let setting = |(name, key): (&String, &gridwatch_manifest::ConfigKey)| {
             let (kind, allowed) = match key.kind {
                 ConfigKind::Integer { min, max } => ("integer", Some(format!("{min} to {max}"))),
                 ConfigKind::Span { min_s, max_s } => {
@@ -265,7 +265,7 @@ impl Described {
             let (help, default) = (key.help.clone(), key.default.clone());
             Setting { name: name.clone(), kind, help, allowed, default, configured, silences: key.silences }
         };
-        let rule = |rule: &gridwatch_core::manifest::Rule| RuleLine {
+        let rule = |rule: &gridwatch_manifest::Rule| RuleLine {
             id: format!("{}.{}", manifest.name, rule.id),
             title: rule.title.clone(),
             severity: rule.severity.name(),

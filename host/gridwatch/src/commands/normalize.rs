@@ -6,7 +6,7 @@ use crate::record::PRODUCT;
 use crate::telemetry::log;
 use anyhow::Result;
 use clap::Args;
-use gridwatch_core::view::{RawData, View};
+use gridwatch_views::{RawData, View};
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 

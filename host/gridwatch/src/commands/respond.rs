@@ -20,13 +20,13 @@ use crate::telemetry::log;
 use anyhow::Result;
 use clap::Args;
 use evidence::Reach;
-use gridwatch_core::alert::Alert;
-use gridwatch_core::method::{Effect, Method};
-use gridwatch_core::plan::{Act, Admins, Asked, Calls, How, Plan, Planned, Refusal, Safeguards, Verdict};
-use gridwatch_core::response::{Past, Row, Stage, past};
-use gridwatch_core::role::Role;
-use gridwatch_core::subject::is_id;
-use gridwatch_core::time::UnixMillis;
+use gridwatch_event::role::Role;
+use gridwatch_event::time::UnixMillis;
+use gridwatch_names::method::{Effect, Method};
+use gridwatch_rules::alert::Alert;
+use gridwatch_rules::plan::{Act, Admins, Asked, Calls, How, Plan, Planned, Refusal, Safeguards, Verdict};
+use gridwatch_rules::response::{Past, Row, Stage, past};
+use gridwatch_rules::subject::is_id;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, IsTerminal, Write};
@@ -483,7 +483,7 @@ mod tests {
     #[test]
     fn what_nobody_filled_in_is_not_done() {
         let plan = |outcomes: &[Outcome]| {
-            let method = gridwatch_core::method::called("admin.apps.restrict").unwrap();
+            let method = gridwatch_names::method::called("admin.apps.restrict").unwrap();
             let act =
                 Act { targets: vec![], arguments: vec![], missing: vec![], verdict: Verdict::Allowed, note: None };
             let chosen = Chosen { step: 1, method, act };

@@ -5,9 +5,9 @@ use crate::telemetry::progress::Progress;
 use crate::telemetry::status::{Catalogue, Exceptions, ModuleStatus, Poll, Reload, RosterStatus, Status};
 use anstream::println;
 use anstyle::{AnsiColor, Style};
-use gridwatch_core::alert::Alert;
-use gridwatch_core::manifest::{Severity, Step};
-use gridwatch_core::time::UnixMillis;
+use gridwatch_event::time::UnixMillis;
+use gridwatch_manifest::{Severity, Step};
+use gridwatch_rules::alert::Alert;
 use std::collections::BTreeMap;
 
 mod alerts;

@@ -5,7 +5,7 @@ use super::{FAILED, show};
 use crate::app::lifetime;
 use anyhow::Result;
 use clap::Args;
-use gridwatch_core::time::UnixMillis;
+use gridwatch_event::time::UnixMillis;
 use serde_json::json;
 
 #[derive(Debug, Args)]

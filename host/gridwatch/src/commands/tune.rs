@@ -19,11 +19,11 @@ use crate::modules::embedded::Folder;
 use crate::telemetry::log;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use gridwatch_core::alert::Alert;
-use gridwatch_core::exception::Exceptions;
-use gridwatch_core::manifest::{Manifest, Rule, Severity};
-use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use gridwatch_detect::Module;
+use gridwatch_event::time::{UnixMillis, UnixSeconds};
+use gridwatch_manifest::{Manifest, Rule, Severity};
+use gridwatch_rules::alert::Alert;
+use gridwatch_rules::exception::Exceptions;
 use judge::Judgement;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -221,7 +221,7 @@ pub fn check_rule(rule: &str, manifests: &[Manifest]) -> Result<()> {
     if names.iter().any(|name| name == rule) {
         return Ok(());
     }
-    let near = gridwatch_core::slip::did_you_mean(rule, names.iter().map(String::as_str));
+    let near = gridwatch_names::slip::did_you_mean(rule, names.iter().map(String::as_str));
     let hint = near.map_or("`gridwatch detections` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
     Err(crate::commands::respond::Wrong(format!("no module has a rule `{rule}`\nhint: {hint}")).into())
 }

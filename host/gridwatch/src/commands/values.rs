@@ -1,10 +1,10 @@
 //! Values on the command line: how each is written, and what to say of one that isn't.
 
 use crate::config::Since;
-use gridwatch_core::manifest::{Severity, parse_span};
-use gridwatch_core::slip::did_you_mean;
-use gridwatch_core::time::UnixSeconds;
-use gridwatch_core::view::View;
+use gridwatch_event::time::UnixSeconds;
+use gridwatch_manifest::{Severity, parse_span};
+use gridwatch_names::slip::did_you_mean;
+use gridwatch_views::View;
 
 pub fn view(text: &str) -> Result<View, String> {
     let names = || View::ALL.map(View::name).join(", ");

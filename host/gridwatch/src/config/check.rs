@@ -8,17 +8,17 @@ use super::{
     Places, Purpose, Respond, Since, Sink, Slack, Store, Target, TokenRotation, Tuning,
 };
 use crate::config::mmdb;
-use gridwatch_core::manifest::Grant;
-use gridwatch_core::network::{NetworkKind, Networks, NotNetworks};
-use gridwatch_core::poll::MAX_WAIT_MS;
-use gridwatch_core::provisioning::Provisioning;
-use gridwatch_core::risk::Bar;
-use gridwatch_core::subject::is_id;
-use gridwatch_core::text::clean;
-use gridwatch_core::time::UnixSeconds;
-use gridwatch_core::view::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES, RawData, View};
-use gridwatch_core::windows::MAX_TOTAL_BYTES;
-use gridwatch_core::zone::Zone;
+use gridwatch_event::network::{NetworkKind, Networks, NotNetworks};
+use gridwatch_event::provisioning::Provisioning;
+use gridwatch_event::text::clean;
+use gridwatch_event::time::UnixSeconds;
+use gridwatch_event::zone::Zone;
+use gridwatch_manifest::Grant;
+use gridwatch_poll::MAX_WAIT_MS;
+use gridwatch_rules::risk::Bar;
+use gridwatch_rules::subject::is_id;
+use gridwatch_rules::windows::MAX_TOTAL_BYTES;
+use gridwatch_views::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES, RawData, View};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

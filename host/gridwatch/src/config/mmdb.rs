@@ -3,7 +3,7 @@
 //! Held in memory as they are in the file. A record that can't be read counts as unknown; a file that is no database, or one
 //! of another kind, is refused when the configuration is read.
 
-use gridwatch_core::network::{Database, Network, Place};
+use gridwatch_event::network::{Database, Network, Place};
 use maxminddb::{Reader, geoip2};
 use std::fmt;
 use std::net::IpAddr;
@@ -58,7 +58,7 @@ impl Database for Systems {
     fn of(&self, address: IpAddr) -> Option<Network> {
         let system = self.0.lookup(address).ok()?.decode::<geoip2::Asn<'_>>().ok()??;
         let organization = system.autonomous_system_organization.unwrap_or_default();
-        let organization = gridwatch_core::text::clean(organization, 200);
+        let organization = gridwatch_event::text::clean(organization, 200);
         let asn = format!("AS{}", system.autonomous_system_number?);
         Some(Network { asn, organization, ..Network::default() })
     }

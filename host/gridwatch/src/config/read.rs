@@ -3,8 +3,8 @@
 //! A getter gives the value, or its default after noting a problem: the walk goes on, so that one run tells everything.
 
 use super::problem::Problem;
-use gridwatch_core::manifest::parse_span;
-use gridwatch_core::slip::did_you_mean;
+use gridwatch_manifest::parse_span;
+use gridwatch_names::slip::did_you_mean;
 use serde_json::{Map, Number, Value as Json};
 use std::cell::RefCell;
 use std::ops::RangeInclusive;

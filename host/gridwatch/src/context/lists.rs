@@ -2,10 +2,10 @@
 
 use crate::config::Config;
 use crate::telemetry::health::span;
-use gridwatch_core::lookup::Tables;
-use gridwatch_core::network::Networks;
-use gridwatch_core::pipeline::Pipeline;
-use gridwatch_core::time::UnixMillis;
+use gridwatch_event::lookup::Tables;
+use gridwatch_event::network::Networks;
+use gridwatch_event::time::UnixMillis;
+use gridwatch_rules::pipeline::Pipeline;
 use std::sync::{Mutex, PoisonError};
 
 /// What modules and alerts look things up in. The detect stage takes new ones between two batches.

@@ -2,7 +2,7 @@
 //! nothing of that. Told by structure, never by a file's name.
 
 use super::frame::{Kind, Piece, Pieces};
-use gridwatch_core::entry::{Entry, Mark};
+use gridwatch_event::entry::{Entry, Mark};
 
 /// A record of a log that a search exported as a row of an answer is four layers; more is nobody's.
 const MAX_LAYERS: usize = 6;

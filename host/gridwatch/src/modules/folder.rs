@@ -3,9 +3,9 @@
 //! A file whose name ends in `.wasm` (or `.WASM`) is meant to be a module: it is read, or it is told why it can't be. Everything else is
 //! passed over and named. Nothing here waits: what is no file isn't opened, and what is too large isn't read.
 
-use gridwatch_core::manifest::{Grant, Manifest};
-use gridwatch_core::text::clean;
 use gridwatch_detect::Component;
+use gridwatch_event::text::clean;
+use gridwatch_manifest::{Grant, Manifest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

@@ -16,8 +16,8 @@
 
 use super::{FileMark, Removed, Resume, Sink, SinkError};
 use crate::disk::{self, Disk, OsDisk};
-use gridwatch_core::text::hex;
-use gridwatch_core::time::UnixMillis;
+use gridwatch_event::text::hex;
+use gridwatch_event::time::UnixMillis;
 use sha2::{Digest, Sha256};
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};

@@ -5,7 +5,7 @@
 
 use crate::config::Network;
 use anyhow::{Context, Result};
-use gridwatch_core::time::UnixSeconds;
+use gridwatch_event::time::UnixSeconds;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Certificate, Proxy, RequestBuilder, redirect};
 use std::path::Path;

@@ -10,8 +10,8 @@
 use super::http::{self, Http};
 use crate::config::{Look, Secret, Slack, Token, TokenRotation};
 use anyhow::{Context, Result};
-use gridwatch_core::text::hex;
-use gridwatch_core::time::UnixSeconds;
+use gridwatch_event::text::hex;
+use gridwatch_event::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};

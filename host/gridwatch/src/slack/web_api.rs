@@ -6,7 +6,7 @@
 
 use super::http::{self, Http};
 use crate::config::Token;
-use gridwatch_core::time::UnixSeconds;
+use gridwatch_event::time::UnixSeconds;
 use reqwest::StatusCode;
 use serde_json::{Map, Value};
 use std::time::Duration;

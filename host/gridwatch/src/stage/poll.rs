@@ -1,4 +1,4 @@
-//! The poll stage: asks the machine, does it, saves what came of it. All thinking is in `gridwatch_core::poll`.
+//! The poll stage: asks the machine, does it, saves what came of it. All thinking is in `gridwatch_poll`.
 
 use super::reminder::Reminders;
 use crate::context::{Happening, Shared};
@@ -8,13 +8,13 @@ use crate::store::checkpoint::Checkpoint;
 use crate::store::{Arrival, Arrivals, Sighting};
 use crate::telemetry::status::PATIENCE;
 use anyhow::{Result, bail};
-use gridwatch_core::entry::{Entry, Page};
-use gridwatch_core::poll::{
+use gridwatch_event::entry::{Entry, Page};
+use gridwatch_event::range::Range;
+use gridwatch_event::time::{UnixMillis, UnixSeconds};
+use gridwatch_poll::{
     Drained, Failed, Lane, LateHistogram, Machine, Note, Now, Outcome, PageReceived, PageSummary, Request, Step,
     WaitReason,
 };
-use gridwatch_core::range::Range;
-use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -263,7 +263,7 @@ impl Poller {
         Ok(())
     }
 
-    fn count(&self, arrivals: &[Arrival<'_>], now: UnixMillis, state: &gridwatch_core::poll::PollState) {
+    fn count(&self, arrivals: &[Arrival<'_>], now: UnixMillis, state: &gridwatch_poll::PollState) {
         let count = |is: &dyn Fn(Sighting) -> bool| arrivals.iter().filter(|a| is(a.sighting)).count() as u64;
         let delivered = count(&Sighting::is_delivered);
         let (adopted, dropped) = (count(&|s| s == Sighting::Adopted), count(&|s| s == Sighting::TooMany));

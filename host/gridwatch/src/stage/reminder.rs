@@ -1,8 +1,8 @@
 //! Saying again what goes on: what is wrong is logged when it begins, and then every ten minutes with its age, so that who
 //! looks at the end of a log sees it.
 
-use gridwatch_core::manifest::span_text;
-use gridwatch_core::time::UnixMillis;
+use gridwatch_event::time::UnixMillis;
+use gridwatch_manifest::span_text;
 use std::collections::BTreeMap;
 
 /// How often something is said again.

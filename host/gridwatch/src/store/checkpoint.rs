@@ -4,7 +4,7 @@
 //! each drained window, so it is either the old one or the new one.
 
 use anyhow::{Context, Result};
-use gridwatch_core::time::UnixSeconds;
+use gridwatch_event::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

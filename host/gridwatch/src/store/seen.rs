@@ -15,10 +15,10 @@
 
 use super::{Damaged, SWEEP, Store, number};
 use anyhow::Result;
-use gridwatch_core::entry::{Entry, Mark};
-use gridwatch_core::json;
-use gridwatch_core::range::Range;
-use gridwatch_core::time::{UnixMillis, UnixSeconds};
+use gridwatch_event::entry::{Entry, Mark};
+use gridwatch_event::json;
+use gridwatch_event::range::Range;
+use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use std::collections::HashMap;
 
 /// Versions of one id that are told apart. More has no honest source, and would be a way to fill the disk.

@@ -4,7 +4,7 @@
 //! says whether it is stuck. Nothing here asks anybody or changes anything.
 
 use crate::telemetry::status::{HowEnded, Phase, Status};
-use gridwatch_core::time::UnixMillis;
+use gridwatch_event::time::UnixMillis;
 use serde::Serialize;
 
 /// A running gridwatch writes its status every two seconds. One that is silent for this long is stuck, or can't write.

@@ -2,7 +2,7 @@
 //!
 //! A first start reads weeks or months; whoever looks in the meantime wants to know that it moves, and until when.
 
-use gridwatch_core::time::{UnixMillis, UnixSeconds};
+use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 

@@ -6,12 +6,12 @@ use crate::bell::Bell;
 use crate::clock::Clock;
 use crate::disk::replace;
 use crate::telemetry::progress::{Pace, Progress};
-use gridwatch_core::conduct::{SetAside, Why};
-use gridwatch_core::drift::Checked;
-use gridwatch_core::pipeline::Fault;
-use gridwatch_core::poll::{Lane, LateHistogram, PollState};
-use gridwatch_core::time::{UnixMillis, UnixSeconds};
 use gridwatch_detect::detector::Behaved;
+use gridwatch_event::drift::Checked;
+use gridwatch_event::time::{UnixMillis, UnixSeconds};
+use gridwatch_poll::{Lane, LateHistogram, PollState};
+use gridwatch_rules::conduct::{SetAside, Why};
+use gridwatch_rules::pipeline::Fault;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -429,7 +429,7 @@ impl Poll {
             state.backfilled_to().or(self.backfill_from).map(|at| at.minus(state.covered_s(Lane::Backfill)));
         self.clock_ahead_s = state.clock().ahead_s();
         self.requests_per_minute = state.budget().rate_mpm() as f64 / 1000.0;
-        let problem = |p: &gridwatch_core::poll::Problem| (p.label().to_owned(), p.advice().to_owned());
+        let problem = |p: &gridwatch_poll::Problem| (p.label().to_owned(), p.advice().to_owned());
         self.problems = state.problems().map(|(_, p)| problem(p)).collect();
         self.lateness = late.buckets().collect();
     }

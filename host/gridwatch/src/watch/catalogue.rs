@@ -7,9 +7,9 @@ use crate::context::Shared;
 use crate::record::Record;
 use crate::slack::public_lists::PublicLists;
 use anyhow::Result;
-use gridwatch_core::drift::{Checked, Drift, compare};
-use gridwatch_core::own;
-use gridwatch_core::time::UnixMillis;
+use gridwatch_event::drift::{Checked, Drift, compare};
+use gridwatch_event::time::UnixMillis;
+use gridwatch_rules::own;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use crate::context::Shared;
 use crate::telemetry::log::Relevel;
 use crate::telemetry::status::Reload;
 use anyhow::Result;
-use gridwatch_core::time::UnixMillis;
+use gridwatch_event::time::UnixMillis;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

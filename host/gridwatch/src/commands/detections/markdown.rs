@@ -5,8 +5,8 @@
 
 use super::one_line;
 use anyhow::Result;
-use gridwatch_core::attack;
-use gridwatch_core::manifest::{ConfigKey, Manifest, Rule, Severity, Step, span_text};
+use gridwatch_manifest::{ConfigKey, Manifest, Rule, Severity, Step, span_text};
+use gridwatch_names::attack;
 use serde_json::Value;
 use std::io::Write;
 

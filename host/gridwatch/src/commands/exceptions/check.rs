@@ -1,7 +1,7 @@
 //! Do the exceptions make known true positives go quiet? Runs them with the exceptions and without, and compares.
 //!
 //! Two sorts of case. The shipped ones are the attacks of a labelled org (`shipped.rs`), whose people and things no team's exceptions
-//! name. So the subject of each exception is also put in the place of whoever the story's alerts are about (`core::exception::cast`):
+//! name. So the subject of each exception is also put in the place of whoever the story's alerts are about (`rules::exception::cast`):
 //! if that subject were the attacker, would anybody be told? Hiding its own rules is what an exception is for; that nothing of
 //! Medium or above is left of a whole story makes the check fail, unless the entry `accepts` the story. The team's own cases
 //! are files in a folder, each the entries of one confirmed case as Slack sent them, oldest first, after a first line that
@@ -22,13 +22,13 @@ use super::shipped;
 use crate::input::{Entries, Given};
 use crate::modules::{Wanted, manifests};
 use anyhow::{Context, Result, bail};
-use gridwatch_core::alert::Alert;
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::Event;
-use gridwatch_core::exception::{Exception, Exceptions};
-use gridwatch_core::manifest::Severity;
-use gridwatch_core::own;
-use gridwatch_sim::Label;
+use gridwatch_event::entry::Entry;
+use gridwatch_event::event::Event;
+use gridwatch_manifest::Severity;
+use gridwatch_rules::alert::Alert;
+use gridwatch_rules::exception::{Exception, Exceptions};
+use gridwatch_rules::own;
+use gridwatch_stories::Label;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 

@@ -4,16 +4,16 @@
 
 use crate::modules::Wanted;
 use anyhow::Result;
-use gridwatch_core::alert::Alert;
-use gridwatch_core::apps::Apps;
-use gridwatch_core::echo::Echoes;
-use gridwatch_core::event::Event;
-use gridwatch_core::exception::{Around, Exceptions, Verdict};
-use gridwatch_core::manifest::{Manifest, Severity};
-use gridwatch_core::network::Networks;
-use gridwatch_core::own;
-use gridwatch_core::risk::{Bar, Risk};
 use gridwatch_detect::{Detector, Module, Setting};
+use gridwatch_event::event::Event;
+use gridwatch_event::network::Networks;
+use gridwatch_manifest::{Manifest, Severity};
+use gridwatch_rules::alert::Alert;
+use gridwatch_rules::apps::Apps;
+use gridwatch_rules::echo::Echoes;
+use gridwatch_rules::exception::{Around, Exceptions, Verdict};
+use gridwatch_rules::own;
+use gridwatch_rules::risk::{Bar, Risk};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 

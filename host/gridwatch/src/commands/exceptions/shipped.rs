@@ -2,12 +2,12 @@
 
 use crate::modules::Wanted;
 use anyhow::{Context, Result};
-use gridwatch_core::entry::Entry;
-use gridwatch_core::event::Event;
-use gridwatch_core::manifest::{ConfigKind, Manifest};
-use gridwatch_core::network::Networks;
-use gridwatch_core::time::UnixSeconds;
-use gridwatch_sim::benchmark::{Benchmark, Facts, Labelled};
+use gridwatch_event::entry::Entry;
+use gridwatch_event::event::Event;
+use gridwatch_event::network::Networks;
+use gridwatch_event::time::UnixSeconds;
+use gridwatch_manifest::{ConfigKind, Manifest};
+use gridwatch_stories::benchmark::{Benchmark, Facts, Labelled};
 use serde_json::Value;
 
 /// Another seed would tell the same attacks with other people, numbers and paces, and take as long again.
@@ -27,7 +27,7 @@ pub fn networks(org: &Labelled) -> Result<Networks> {
 
 /// Its entries, numbered from 1.
 pub fn events(org: &Labelled) -> impl Iterator<Item = Result<Event>> {
-    let event = |(i, entry): (usize, gridwatch_sim::SimEntry)| {
+    let event = |(i, entry): (usize, gridwatch_stories::SimEntry)| {
         let seen = UnixSeconds(entry.date_create).millis();
         Ok(Event::new(i as u64 + 1, seen, &Entry::from_json(&entry.json)))
     };

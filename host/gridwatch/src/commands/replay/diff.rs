@@ -5,8 +5,8 @@
 use super::{End, Ran, Replay};
 use crate::modules::Wanted;
 use anyhow::Result;
-use gridwatch_core::exception::Exceptions;
-use gridwatch_core::manifest::Severity;
+use gridwatch_manifest::Severity;
+use gridwatch_rules::exception::Exceptions;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;

@@ -8,9 +8,9 @@ use crate::archive;
 use crate::commands::alerts;
 use crate::config::Homes;
 use crate::history;
-use gridwatch_core::alert::Alert;
-use gridwatch_core::directory::Directory;
-use gridwatch_core::subject::Subjects;
+use gridwatch_rules::alert::Alert;
+use gridwatch_rules::directory::Directory;
+use gridwatch_rules::subject::Subjects;
 use std::collections::BTreeSet;
 
 /// How far around an alert, and in how many entries, the organization's own ids are looked for.

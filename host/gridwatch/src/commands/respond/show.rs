@@ -3,11 +3,11 @@
 use super::evidence::Reach;
 use super::{Chosen, Outcome};
 use anstyle::{AnsiColor, Style};
-use gridwatch_core::alert::Alert;
-use gridwatch_core::method::Effect;
-use gridwatch_core::plan::{Act, Calls, How, Phase, Plan, Planned, Verdict, head_of};
-use gridwatch_core::response::{Past, Row, past};
-use gridwatch_core::role::Role;
+use gridwatch_event::role::Role;
+use gridwatch_names::method::Effect;
+use gridwatch_rules::alert::Alert;
+use gridwatch_rules::plan::{Act, Calls, How, Phase, Plan, Planned, Verdict, head_of};
+use gridwatch_rules::response::{Past, Row, past};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{Result, Write};

@@ -2,9 +2,9 @@
 
 use super::{BOLD, DIM, colour};
 use anstyle::Style;
-use gridwatch_core::alert::Alert;
-use gridwatch_core::basis::Counted;
-use gridwatch_core::manifest::span_text;
+use gridwatch_manifest::span_text;
+use gridwatch_rules::alert::Alert;
+use gridwatch_rules::basis::Counted;
 use std::io::{self, Write};
 
 /// One alert on one line: when, how bad, which, who, what.

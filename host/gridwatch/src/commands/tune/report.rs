@@ -5,7 +5,7 @@ use super::sweep::{FEWEST, Given, Sweep};
 use super::{RuleNumbers, Tuning};
 use anstyle::{AnsiColor, Color, Style};
 use anyhow::Result;
-use gridwatch_core::manifest::Manifest;
+use gridwatch_manifest::Manifest;
 use std::io::Write;
 
 const DIM: Style = Style::new().dimmed();
@@ -112,7 +112,7 @@ fn exceptions(tuning: &Tuning, out: &mut dyn Write) -> Result<()> {
     )?;
     for hid in &tuning.exceptions {
         let text =
-            |time: Option<_>| time.map_or("-".into(), |time: gridwatch_core::time::UnixSeconds| time.to_string());
+            |time: Option<_>| time.map_or("-".into(), |time: gridwatch_event::time::UnixSeconds| time.to_string());
         writeln!(
             out,
             "{:<width$} {:<8} {:>10} {:>9} {:<13} {:<20} {}",

@@ -1,0 +1,22 @@
+//! What Slack said: entries, the events made of them, and what can be read in one event alone.
+//!
+//! Pure: no clock, no IO, no environment, no ambient randomness. What takes more than one event (who somebody is, what is usual,
+//! how often) is in `gridwatch-rules`.
+
+pub mod client;
+pub mod drift;
+pub mod entry;
+pub mod event;
+pub mod grant;
+pub mod json;
+pub mod lookup;
+pub mod mention;
+pub mod network;
+pub mod provisioning;
+pub mod range;
+pub mod role;
+pub mod roster;
+pub mod text;
+pub mod time;
+pub mod whose;
+pub mod zone;

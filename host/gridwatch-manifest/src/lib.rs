@@ -1,0 +1,18 @@
+//! What a module says of itself: its manifest, with the fields, windows, rules and settings in it.
+//!
+//! Nothing here reads an event or runs a rule. That is what lets a module's build script check a manifest without compiling
+//! windows, views or polling.
+
+mod field;
+mod manifest;
+mod severity;
+mod span;
+
+pub use field::{AddressPart, Field, NotAField, Party, Source};
+pub use manifest::{
+    ABI, Conditions, ConfigKey, ConfigKind, FieldTest, Grant, MAX_AT_LEAST, MAX_BUDGET, MAX_BYTES, MAX_FIELDS,
+    MAX_RULES, MAX_SPAN_S, MAX_WINDOWS, Manifest, ManifestError, Playbook, Rule, SECTION, Saying, SequenceStep, Step,
+    Threshold, WindowKind, WindowSpec, WindowTest,
+};
+pub use severity::Severity;
+pub use span::{parse_span, span_text};

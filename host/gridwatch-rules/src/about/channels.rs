@@ -1,0 +1,112 @@
+//! Channels: what the log has said of each: its name, and whether it is private or shared.
+//!
+//! Entries about a channel say so, those about what is in it name it at most. The newest word counts, in the order of arrival.
+
+use super::Channel;
+use crate::state::{ABOUT, StateOp};
+use gridwatch_event::event::Event;
+use gridwatch_event::mention::channel_of;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap};
+
+/// Channels kept; the ones of which nothing new was said for longest go first.
+const MAX_CHANNELS: usize = 50_000;
+const MAX_TEXT: usize = 128;
+
+#[derive(Debug, Default)]
+pub(super) struct Channels {
+    channels: HashMap<String, Known>,
+    dirty: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Known {
+    /// Number of the event that said something new last.
+    seq: u64,
+    name: String,
+    private: Option<bool>,
+    shared: Option<bool>,
+    org_shared: Option<bool>,
+}
+
+impl Channels {
+    /// Takes in what an event says of the channel that it is about.
+    pub(super) fn learn(&mut self, event: &Event) {
+        let Some(channel) = event.entity().filter(|_| event.entity_type() == "channel") else { return };
+        let id = text(channel, "id");
+        if !is_channel(id) {
+            return;
+        }
+        let flag = |name: &str| channel.get(name).and_then(Value::as_bool);
+        let known = self.channels.get(id);
+        let mut told = known.cloned().unwrap_or_default();
+        if !text(channel, "name").is_empty() {
+            told.name = clip(text(channel, "name"));
+        }
+        told.private = Some(text(channel, "privacy")).filter(|p| !p.is_empty()).map(|p| p != "public").or(told.private);
+        told.shared = flag("is_shared").or(told.shared);
+        told.org_shared = flag("is_org_shared").or(told.org_shared);
+        if known.is_some_and(|known| *known == told) {
+            return;
+        }
+        if known.is_none() {
+            self.make_room();
+        }
+        self.dirty.insert(id.to_owned());
+        self.channels.insert(id.to_owned(), Known { seq: event.seq, ..told });
+    }
+
+    /// The channel that an event is about or names, with what is known of it once the event was taken in.
+    pub(super) fn about(&self, event: &Event) -> Option<Channel> {
+        let id = channel_of(event).filter(|id| is_channel(id))?;
+        let known = self.channels.get(id).cloned().unwrap_or_default();
+        Some(Channel {
+            id: clip(id),
+            name: known.name,
+            private: known.private,
+            shared: known.shared,
+            org_shared: known.org_shared,
+            ..Channel::default()
+        })
+    }
+
+    pub(super) fn take_changes(&mut self) -> Vec<StateOp> {
+        let key = |id: &str| [&[ABOUT, b'c'], id.as_bytes()].concat();
+        let row = |id: String| {
+            self.channels.get(&id).map_or_else(|| StateOp::delete(key(&id)), |known| StateOp::put(key(&id), known))
+        };
+        std::mem::take(&mut self.dirty).into_iter().map(row).collect()
+    }
+
+    pub(super) fn load(&mut self, id: &str, value: &[u8]) {
+        if let Ok(known) = serde_json::from_slice(value) {
+            self.channels.insert(id.to_owned(), known);
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.channels.len() < MAX_CHANNELS {
+            return;
+        }
+        let mut by_age: Vec<(u64, String)> = self.channels.iter().map(|(id, known)| (known.seq, id.clone())).collect();
+        by_age.sort_unstable();
+        for (_, id) in by_age.into_iter().take(MAX_CHANNELS / 10) {
+            self.channels.remove(&id);
+            self.dirty.insert(id);
+        }
+    }
+}
+
+fn is_channel(id: &str) -> bool {
+    id.starts_with(['C', 'G', 'D']) && id.len() <= MAX_TEXT
+}
+
+fn text<'v>(object: &'v Value, name: &str) -> &'v str {
+    object.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn clip(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
+}

@@ -1,0 +1,384 @@
+//! The memory: what has to be learned from every event to be able to tell about the few that make an alert.
+//!
+//! Asked in the order of events, each event before it is learned, so the answers are as of that event however the events
+//! were cut into batches.
+
+use super::channels::Channels;
+use super::habits::{Doing, From, Habit, Habits, Kind, Place, Span, count, family_of};
+use super::{About, Activity, Address, Alerted, App, Channel, DAY_S, DORMANT_S, HOUR_S, MAX_COUNTED, MAX_NAMED};
+use super::{Peers, Person, SENSITIVE_CHANNELS, Session, Through, Told, items};
+use crate::alert::Alert;
+use crate::apps::Apps;
+use crate::directory::{Act, Directory, target_of};
+use crate::state::{ABOUT, StateOp};
+use crate::subject::session_id;
+use gridwatch_event::client::client_of;
+use gridwatch_event::event::Event;
+use gridwatch_event::lookup::Tables;
+use gridwatch_event::mention::{self, app_id};
+use gridwatch_event::network::{Network, Networks, prefix_of};
+use gridwatch_event::role::Role;
+use gridwatch_event::time::UnixSeconds;
+use gridwatch_event::whose::{self, Whose, is_claimed, is_placeholder};
+use gridwatch_names::catalogue;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+const MAX_ID: usize = 64;
+const MAX_TEXT: usize = 128;
+/// User agents whose client is remembered, to save working it out again. Has no influence on an answer.
+const MAX_AGENTS: usize = 4_096;
+
+#[derive(Debug, Default)]
+pub struct Memory {
+    habits: Habits,
+    channels: Channels,
+    clients: HashMap<String, String>,
+}
+
+/// What else is known, beside the memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'e> {
+    /// Has to have learned the event, and so have the apps.
+    pub directory: &'e Directory,
+    pub apps: &'e Apps,
+    pub networks: &'e Networks,
+    pub tables: &'e Tables,
+}
+
+impl Memory {
+    /// About an event that was not learned yet, but for the channel that it is about.
+    pub fn about(&self, event: &Event, around: Surroundings<'_>) -> About {
+        let mut about = About {
+            actor: self.person(event.actor(), event.actor_id(), event, around.directory),
+            target: self.target(event, around.directory),
+            acted_through: acted_through(event, around.apps),
+            activity: self.activity(event),
+            session: self.session(event),
+            alerts: self.alerts(&whom(event), event.time),
+            address: self.address(event, around.networks),
+            app: app(event, around.apps),
+            channel: self.channel(event, around.tables),
+            peers: self.peers(event, around.directory),
+            lacks: Vec::new(),
+        };
+        if !around.networks.knows_countries() {
+            items::note_no_networks(&mut about);
+        }
+        about.note_lacks(None);
+        about
+    }
+
+    /// What the actor did last, with this event, newest first.
+    pub fn recent(&self, event: &Event) -> Vec<Act> {
+        let before = self.habits.of(event.actor_id()).map_or(&[][..], Habit::recent);
+        [act(event, Whose::of(event))]
+            .into_iter()
+            .chain(before.iter().rev().take(super::habits::MAX_RECENT - 1).cloned())
+            .collect()
+    }
+
+    /// The channel of an event, which may be asked about with it.
+    pub fn learn_channel(&mut self, event: &Event) {
+        self.channels.learn(event);
+    }
+
+    /// Takes in an alert that was sent, about the event that it is about.
+    pub fn learn_alert(&mut self, alert: &Alert, event: &Event) {
+        let whom = whom(event);
+        if alert.suppressed_by.is_none() && is_person(&whom) {
+            self.habits.alerted(&whom, event.seq, alert);
+        }
+    }
+
+    /// Takes in everything else of an event.
+    pub fn learn(&mut self, event: &Event, networks: &Networks) {
+        let whose = Whose::of(event);
+        let actor = event.actor_id();
+        if is_person(actor) {
+            self.habits.act(actor, act(event, whose), Kind::of(event), doing(event, whose));
+        }
+        let address = whose::address(event);
+        let who = match whose {
+            _ if address.len() > MAX_ID => return,
+            Whose::Actor if is_claimed(&event.action) => {
+                if is_person(actor) {
+                    self.habits.was_claimed(actor, event.seq, event.time, address);
+                }
+                return;
+            }
+            Whose::Actor => actor,
+            Whose::Inviter(Some(user)) => id_of(user),
+            _ => return,
+        };
+        if !is_person(who) {
+            return;
+        }
+        let known = networks.of(address);
+        let network = network_of(address, known.as_deref());
+        let country = known.as_deref().map_or("", |network| &network.country);
+        let client = client(&mut self.clients, whose::user_agent(event));
+        let session = session_id(event);
+        let from = From { address, network: &network, country, client, session: &session };
+        self.habits.was(who, event.seq, event.time, &from);
+    }
+
+    pub fn take_changes(&mut self) -> Vec<StateOp> {
+        let mut changes = self.habits.take_changes();
+        changes.extend(self.channels.take_changes());
+        changes
+    }
+
+    pub fn load(&mut self, key: &[u8], value: &[u8]) {
+        let [ABOUT, part, id @ ..] = key else { return };
+        match (part, std::str::from_utf8(id)) {
+            (b'c', Ok(id)) => self.channels.load(id, value),
+            (part, Ok(id)) => self.habits.load(*part, id, value),
+            _ => {}
+        }
+    }
+
+    fn person(&self, user: Option<&Value>, id: &str, event: &Event, directory: &Directory) -> Person {
+        let text = |name: &str| clip(user.and_then(|u| u.get(name)).and_then(Value::as_str).unwrap_or_default());
+        let known = |role: Role| (role != Role::Unknown).then(|| Told::by_log(role));
+        let role = directory.role_at(id, event);
+        let is = |which: Role| (role != Role::Unknown).then(|| Told::by_log(role == which));
+        Person {
+            id: id.chars().take(MAX_ID).collect(),
+            name: text("name"),
+            email: text("email"),
+            placeholder: is_placeholder(id),
+            role_at_event: known(role),
+            role_now: known(directory.role_now(id, event)),
+            system_roles: directory.grants_at(id, event),
+            guest: is(Role::Guest),
+            bot: is(Role::Bot),
+            external: user.and_then(|user| directory.is_external(user, event)).map(Told::by_log),
+            deactivated: directory.is_deactivated(id, event).map(Told::by_log),
+            dormant: self.is_dormant(id, event, directory).map(Told::by_log),
+            two_factor: None,
+            created: directory.made(id, event).map(Told::by_log),
+        }
+    }
+
+    /// `None` for somebody who was never seen, where the log wasn't watched for long enough to tell.
+    fn is_dormant(&self, id: &str, event: &Event, directory: &Directory) -> Option<bool> {
+        if id.is_empty() || is_placeholder(id) {
+            return None;
+        }
+        let away_s = |since: u64| event.time.0.saturating_sub(since);
+        let last = self.habits.of(id).and_then(Habit::last).or_else(|| directory.made(id, event));
+        match last {
+            Some(last) => Some(away_s(last.0) >= DORMANT_S),
+            None => (directory.watched_s(event) >= DORMANT_S).then_some(true),
+        }
+    }
+
+    fn target(&self, event: &Event, directory: &Directory) -> Option<Person> {
+        let id = target_of(event)?;
+        let user = event.entity().filter(|entity| event.entity_type() == "user" && id_of(entity) == id);
+        (id != event.actor_id()).then(|| self.person(user, &id, event, directory))
+    }
+
+    fn activity(&self, event: &Event) -> Option<Activity> {
+        let id = whom(event);
+        if !is_person(&id) {
+            return None;
+        }
+        let mut activity = self.habits.of(&id).map(|habit| habit.activity(event.time)).unwrap_or_default();
+        activity.of = clip(&id);
+        let whose = Whose::of(event);
+        if id == event.actor_id() {
+            for span in [Span::Day, Span::Month] {
+                count(&mut activity, span, doing(event, whose), family_of(&event.action), 1);
+            }
+        }
+        if whose == Whose::Actor {
+            activity.client = client_of(whose::user_agent(event));
+            activity.client_before = activity.clients.iter().find(|seen| seen.value == activity.client).cloned();
+        }
+        Some(activity)
+    }
+
+    fn session(&self, event: &Event) -> Option<Session> {
+        let (id, whose) = (session_id(event), Whose::of(event));
+        let who = match whose {
+            Whose::Actor => event.actor_id(),
+            Whose::Inviter(Some(by)) => id_of(by),
+            _ => return None,
+        };
+        let before = self.habits.of(who).and_then(|habit| habit.session(&id)).cloned();
+        (!id.is_empty()).then(|| Session { whose: whose.name().to_owned(), before, id })
+    }
+
+    fn alerts(&self, id: &str, at: UnixSeconds) -> Vec<Alerted> {
+        let mut alerts = self.habits.of(id).map(|habit| habit.alerts(at)).unwrap_or_default();
+        alerts.iter_mut().for_each(|alert| alert.open = alert.until > at);
+        alerts
+    }
+
+    fn channel(&self, event: &Event, tables: &Tables) -> Option<Channel> {
+        let mut channel = self.channels.about(event)?;
+        channel.sensitive = tables.contains(SENSITIVE_CHANNELS, &channel.id);
+        Some(channel)
+    }
+
+    fn address(&self, event: &Event, networks: &Networks) -> Option<Address> {
+        let ip = whose::address(event);
+        if ip.is_empty() {
+            return None;
+        }
+        let whose = Whose::of(event);
+        let known = networks.of(ip).unwrap_or_default();
+        let network = network_of(ip, Some(&known));
+        let owner = match whose {
+            Whose::Actor => event.actor_id(),
+            Whose::Inviter(Some(by)) => id_of(by),
+            _ => "",
+        };
+        let places = self.habits.of(owner).map(Habit::places);
+        let before = |places: &[Place], value: &str| places.iter().find(|place| place.value == value).map(Place::seen);
+        let (mut others, mut claimed_total): (Vec<&str>, u64) = (Vec::new(), 0);
+        if !whose::is_loopback(ip) {
+            // Times are to the hour, so it may be an hour more than a day.
+            let since = event.time.minus(DAY_S + HOUR_S);
+            let is_there = |places: &[Place]| places.iter().any(|place| place.value == ip && place.last >= since);
+            for (id, habit) in self.habits.iter().filter(|(id, _)| *id != owner) {
+                if is_there(&habit.places().addresses) {
+                    others.push(id);
+                }
+                claimed_total += u64::from(is_there(&habit.places().claimed));
+            }
+            others.sort_unstable();
+        }
+        let kind = match known.kind.map_or(known.usage.as_str(), |kind| kind.name()) {
+            _ if whose::is_loopback(ip) => "loopback",
+            "" if !known.own.is_empty() => "own",
+            kind => kind,
+        };
+        Some(Address {
+            ip: clip(ip),
+            whose: whose.name().to_owned(),
+            kind: kind.to_owned(),
+            before: places.and_then(|places| before(&places.addresses, ip)),
+            network_before: places.and_then(|places| before(&places.networks, &network)),
+            claimed_before: places.and_then(|places| before(&places.claimed, ip)),
+            claimed_total,
+            others_total: others.len() as u64,
+            others: others.into_iter().take(MAX_NAMED).map(str::to_owned).collect(),
+            own: known.own.clone(),
+            asn: known.asn.clone(),
+            organization: known.organization.clone(),
+            country: known.country.clone(),
+        })
+    }
+
+    fn peers(&self, event: &Event, directory: &Directory) -> Option<Peers> {
+        if !catalogue::is_action(&event.action) {
+            return None;
+        }
+        let role = directory.role_at(event.actor_id(), event);
+        let (mut people, mut same_role) = (0, 0);
+        for (id, habit) in self.habits.iter() {
+            if id != event.actor_id() && habit.did(&event.action, event.time) {
+                people += 1;
+                same_role += u64::from(directory.role_now(id, event) == role);
+            }
+        }
+        Some(Peers {
+            action: event.action.clone(),
+            people: MAX_COUNTED.min(people),
+            same_role: (role != Role::Unknown).then_some(MAX_COUNTED.min(same_role)),
+            watched_s: directory.watched_s(event).min(DORMANT_S),
+        })
+    }
+}
+
+/// The app that the event is about, else the one through which it was done.
+fn app(event: &Event, apps: &Apps) -> Option<App> {
+    let entity = event.entity().filter(|_| event.entity_type() == "app");
+    let id = app_id(entity.or_else(|| whose::app(event))?)?;
+    let known = apps.get(id)?;
+    Some(App {
+        id: clip(id),
+        name: known.name().to_owned(),
+        scopes: known.scopes().cloned().unwrap_or_default(),
+        bot_scopes: known.bot_scopes().cloned().unwrap_or_default(),
+        first: Some(known.first()),
+        installer: known.installer().to_owned(),
+        directory_approved: known.directory_approved(),
+        approved: known.approved(),
+        installs: known.installs(event.time),
+    })
+}
+
+fn acted_through(event: &Event, apps: &Apps) -> Vec<Through> {
+    let name = |of: &Value| clip(of.get("name").and_then(Value::as_str).unwrap_or_default());
+    let inviter = match Whose::of(event) {
+        Whose::Inviter(Some(by)) => Some(Through::Inviter { id: clip(id_of(by)), name: name(by) }),
+        _ => None,
+    };
+    let agent = whose::agent(event).map(|agent| Through::Agent { name: clip(agent) });
+    let installer = |app: &Value| apps.get(id_of(app)).map_or("", |known| known.installer()).to_owned();
+    let app = whose::app(event).map(|app| Through::App {
+        id: clip(id_of(app)),
+        name: name(app),
+        actor_installed_it: Some(installer(app)).filter(|id| !id.is_empty()).map(|id| id == event.actor_id()),
+    });
+    [inviter, agent, app].into_iter().flatten().collect()
+}
+
+/// Who did what the actor is named in.
+fn doing(event: &Event, whose: Whose<'_>) -> Doing {
+    match whose {
+        _ if is_claimed(&event.action) => Doing::Claimed,
+        Whose::App(_) | Whose::Server | Whose::Agent(_) => Doing::ByApp,
+        Whose::Inviter(_) => Doing::ByOther,
+        Whose::Actor | Whose::Nobodys => Doing::Own,
+    }
+}
+
+/// The person whom an event is about: who acted or, where Slack itself did, whom it was done to.
+fn whom(event: &Event) -> Cow<'_, str> {
+    let actor = event.actor_id();
+    match actor.is_empty() || is_placeholder(actor) {
+        true => target_of(event).unwrap_or_default(),
+        false => actor.into(),
+    }
+}
+
+fn is_person(id: &str) -> bool {
+    !id.is_empty() && id.len() <= MAX_ID && !is_placeholder(id)
+}
+
+fn act(event: &Event, whose: Whose<'_>) -> Act {
+    let ip = if matches!(whose, Whose::Inviter(_)) { "" } else { whose::address(event) };
+    Act { seq: event.seq, time: event.time, action: clip(&event.action), ip_address: clip(ip) }
+}
+
+/// What stands for an address's network, as the field `context.network` has it.
+fn network_of<'n>(address: &str, known: Option<&'n Network>) -> Cow<'n, str> {
+    match known.map_or("", |network| &network.asn) {
+        "" => prefix_of(address).into(),
+        asn => asn.into(),
+    }
+}
+
+fn client<'c>(clients: &'c mut HashMap<String, String>, agent: &str) -> &'c str {
+    if !clients.contains_key(agent) {
+        if clients.len() >= MAX_AGENTS {
+            clients.clear();
+        }
+        clients.insert(agent.to_owned(), client_of(agent));
+    }
+    clients.get(agent).map_or("", String::as_str)
+}
+
+fn id_of(named: &Value) -> &str {
+    mention::id_of(named).unwrap_or_default()
+}
+
+fn clip(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
+}

@@ -1,0 +1,529 @@
+//! Reading a file of exceptions: the entries, or everything that is wrong with them, each with its line.
+
+use super::{Exception, Exceptions, Who, covers};
+use crate::apps::Scopes;
+use crate::own;
+use gridwatch_event::time::UnixSeconds;
+use gridwatch_manifest::{MAX_BYTES as MAX_MANIFEST_BYTES, Manifest};
+use gridwatch_names::catalogue;
+use gridwatch_names::slip::did_you_mean;
+use ipnet::{IpNet, Ipv4Net};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::ops::Range;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A larger file is no list that people keep.
+pub const MAX_BYTES: u64 = 4 * MAX_MANIFEST_BYTES as u64;
+const MAX_ENTRIES: usize = 2_000;
+/// Texts in one list, and the length of one.
+const MAX_TEXTS: usize = 1_000;
+const MAX_TEXT: usize = 1_000;
+const MAX_ID: usize = 64;
+/// How far ahead an end may be: a year. Whoever still wants the exception then looks at it again.
+const MAX_AHEAD_S: u64 = 366 * DAY_S;
+const DAY_S: u64 = 86_400;
+/// The widest ranges of addresses.
+const MIN_V4_BITS: u8 = 8;
+const MIN_V6_BITS: u8 = 16;
+
+/// Something wrong with a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// From 1.
+    pub line: usize,
+    /// `backup-bot.expires`, or `exception 3.id` where there is no id; "" for the file as a whole.
+    pub key: String,
+    pub what: String,
+    pub hint: Option<String>,
+}
+
+/// The names that entries may use.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Rule → the actions it watches.
+    rules: BTreeMap<String, Vec<String>>,
+    /// Whether any address has an autonomous system.
+    networks: bool,
+}
+
+impl Known {
+    pub fn of<'m>(manifests: impl IntoIterator<Item = &'m Manifest>, has_networks: bool) -> Self {
+        let rules = manifests.into_iter().flat_map(|manifest| {
+            manifest.rules.iter().map(|rule| (format!("{}.{}", manifest.name, rule.id), rule.actions.clone()))
+        });
+        Self { rules: rules.collect(), networks: has_networks }
+    }
+
+    fn modules(&self) -> BTreeSet<&str> {
+        self.rules.keys().filter_map(|rule| Some(rule.split_once('.')?.0)).collect()
+    }
+}
+
+/// Reads a file. `now` decides how far ahead an end is.
+pub fn parse(text: &str, known: &Known, now: UnixSeconds) -> Result<Exceptions, Vec<Problem>> {
+    let reader = Reader { text, problems: RefCell::default() };
+    let alone = |line, what: String, hint: &str| {
+        Err(vec![Problem { line, key: String::new(), what, hint: Some(hint.to_owned()) }])
+    };
+    if text.len() as u64 > MAX_BYTES {
+        return alone(1, format!("is larger than {MAX_BYTES} bytes"), "remove what has expired");
+    }
+    let document = match DeTable::parse(text) {
+        Ok(document) => document,
+        Err(e) => {
+            let line = e.span().map_or(1, |span| reader.line(&span));
+            return alone(line, format!("is no TOML: {}", e.message().trim()), "texts and dates are in \"quotes\"");
+        }
+    };
+    let root = Section { reader: &reader, name: String::new(), line: 1, table: document.get_ref() };
+    root.allow(&["exception"]);
+    let mut entries: Vec<Exception> = Vec::new();
+    for (i, section) in root.sections("exception").into_iter().enumerate() {
+        if i == MAX_ENTRIES {
+            section.problem("", format!("there are more than {MAX_ENTRIES} entries"), None);
+            break;
+        }
+        if let Some(entry) = section.entry(known, now) {
+            if let Some(other) = entries.iter().find(|other| other.id == entry.id) {
+                section.problem("id", format!("the entry in line {} has the same id", other.line), None);
+            }
+            entries.push(entry);
+        }
+    }
+    let mut problems = reader.problems.into_inner();
+    problems.sort_by_key(|problem| problem.line);
+    if problems.is_empty() { Ok(Exceptions { entries }) } else { Err(problems) }
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl Reader<'_> {
+    fn line(&self, span: &Range<usize>) -> usize {
+        1 + self.text.bytes().take(span.start).filter(|b| *b == b'\n').count()
+    }
+}
+
+/// A table of the file. Its getters note what is wrong and give what there is.
+struct Section<'t, 'd> {
+    reader: &'t Reader<'t>,
+    name: String,
+    line: usize,
+    table: &'t DeTable<'d>,
+}
+
+type Item<'t, 'd> = &'t Spanned<DeValue<'d>>;
+
+const ENTRY_KEYS: [&str; 10] =
+    ["id", "who", "rules", "actions", "scopes_max", "reason", "owner", "ticket", "accepts", "added"];
+const WHO_KEYS: [&str; 6] = ["actor", "app", "ip", "asn", "channel", "organization"];
+
+impl<'t, 'd> Section<'t, 'd> {
+    /// `None` only after a problem was noted.
+    fn entry(&self, known: &Known, now: UnixSeconds) -> Option<Exception> {
+        let keys = [&ENTRY_KEYS[..], &["expires"]].concat();
+        self.allow(&keys);
+        let id = self.id();
+        let (who, has_who) = self.who(known);
+        let (rules, actions) = (self.rules(known), self.actions(known));
+        let scopes_max = self.scopes_max();
+        if self.item("rules").is_none() && self.item("actions").is_none() {
+            let hint = "an exception is for a subject and what it is known to set off: rules = [\"apps.install\"]";
+            self.problem("rules", "is missing, and so is `actions`", hint.to_owned());
+        }
+        if has_who {
+            self.check_scopes(&who, &rules, &actions, scopes_max.is_some(), known);
+        }
+        let reason = self.required("reason", "say why this is expected, for whoever meets it later");
+        let owner = self.required("owner", "name who answers for it, a person or a team");
+        let ticket = self.required("ticket", "name the ticket or document in which it was decided");
+        let accepts = self.texts("accepts", true);
+        let added = self.time("added", 0);
+        let expires = self.expires(added, now);
+        Some(Exception {
+            id: id?,
+            who,
+            rules,
+            actions,
+            scopes_max,
+            reason: reason?,
+            owner: owner?,
+            ticket: ticket?,
+            accepts,
+            added,
+            expires: expires?,
+            line: self.line,
+        })
+    }
+
+    fn id(&self) -> Option<String> {
+        let id = self.required("id", "it is what suppressed alerts name, as in \"backup-bot\"")?;
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if !id.chars().all(fits) || id.len() > MAX_ID {
+            self.problem("id", format!("`{id}` is no id"), format!("use a-z, 0-9, -, _ and ., at most {MAX_ID}"));
+        }
+        Some(id)
+    }
+
+    /// The subject, and whether anything was said of it.
+    fn who(&self, known: &Known) -> (Who, bool) {
+        let hint =
+            "name the subject, as in who = { actor = \"W0123\" }; there are actor, app, ip, asn, channel, organization";
+        let Some(item) = self.item("who") else {
+            self.problem("who", "is missing", hint.to_owned());
+            return (Who::default(), false);
+        };
+        let Some(table) = item.get_ref().as_table() else {
+            self.wrong_type("who", item, "a table");
+            return (Who::default(), false);
+        };
+        let name = self.key("who");
+        let section = Section { reader: self.reader, name, line: self.reader.line(&item.span()), table };
+        section.allow(&WHO_KEYS);
+        let who = Who {
+            actor: section.slack_ids("actor", &['W', 'U']),
+            app: section.slack_ids("app", &['A']),
+            ip: section.ranges(),
+            asn: section.asns(known),
+            channel: section.slack_ids("channel", &['C', 'G', 'D']),
+            organization: section.slack_ids("organization", &['T', 'E']),
+        };
+        if WHO_KEYS.iter().all(|key| section.item(key).is_none()) {
+            self.problem("who", "names nobody", hint.to_owned());
+        }
+        (who, true)
+    }
+
+    fn slack_ids(&self, key: &'static str, first: &[char]) -> Vec<String> {
+        let is_id = |text: &str| {
+            text.starts_with(first)
+                && text.len() <= 64
+                && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+        };
+        let ids = self.one_or_more(key);
+        for id in ids.iter().filter(|id| !is_id(id)) {
+            let begins: Vec<String> = first.iter().map(|c| format!("{c}…")).collect();
+            let what = match id.contains('*') {
+                true => format!("`{id}` would be anybody"),
+                false => format!("`{id}` is no id of Slack's"),
+            };
+            self.problem(key, what, format!("name each by the id that Slack gave it, {}", begins.join(" or ")));
+        }
+        ids
+    }
+
+    fn ranges(&self) -> Vec<IpNet> {
+        let net = |text: &String| match range(text) {
+            Ok(net) => Some(net),
+            Err((what, hint)) => {
+                self.problem("ip", what, hint.to_owned());
+                None
+            }
+        };
+        self.one_or_more("ip").iter().filter_map(net).collect()
+    }
+
+    fn asns(&self, known: &Known) -> Vec<String> {
+        let asns = self.one_or_more("asn");
+        if !asns.is_empty() && !known.networks {
+            let hint = "say who runs which addresses: `networks` in [detect]";
+            self.problem("asn", "no table of networks is configured, so no address has one", hint.to_owned());
+        }
+        for asn in asns.iter().filter(|asn| asn.strip_prefix("AS").is_none_or(|n| n.parse::<u32>().is_err())) {
+            self.problem("asn", format!("`{asn}` is no autonomous system"), "as in \"AS64500\"".to_owned());
+        }
+        asns
+    }
+
+    fn rules(&self, known: &Known) -> Vec<String> {
+        let rules = self.texts("rules", false);
+        let more_than_one = known.modules().len() > 1;
+        if more_than_one && known.rules.keys().all(|rule| rules.iter().any(|pattern| covers(pattern, rule))) {
+            let hint = "name the rules that the subject is known to set off".to_owned();
+            self.problem("rules", "covers every rule there is", hint);
+        }
+        for rule in &rules {
+            if let Some((what, hint)) = rule_problem(rule, known) {
+                self.problem("rules", what, hint);
+            }
+        }
+        rules
+    }
+
+    fn actions(&self, known: &Known) -> Vec<String> {
+        let actions = self.texts("actions", false);
+        let watched =
+            |action: &str| known.rules.values().flatten().any(|pattern| catalogue::pattern_matches(pattern, action));
+        for action in &actions {
+            if action.contains('*') {
+                let hint = "name each action that is meant".to_owned();
+                self.problem("actions", format!("`{action}` is a pattern"), hint);
+            } else if !catalogue::is_action(action) {
+                let hint = did_you_mean(action, catalogue::actions()).map(|near| format!("did you mean `{near}`?"));
+                self.problem("actions", format!("`{action}` is not in Slack's catalogue of actions"), hint);
+            } else if !watched(action) {
+                self.problem("actions", format!("no rule watches `{action}`: there is nothing to hide"), None);
+            }
+        }
+        actions
+    }
+
+    fn scopes_max(&self) -> Option<Scopes> {
+        self.item("scopes_max")?;
+        let scopes = self.texts("scopes_max", true);
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | ':' | '_' | '-');
+        for scope in scopes.iter().filter(|scope| !scope.chars().all(fits)) {
+            let hint = "name each scope that the app may have, as in \"chat:write\"".to_owned();
+            self.problem("scopes_max", format!("`{scope}` is no scope"), hint);
+        }
+        Some(scopes.into_iter().collect())
+    }
+
+    /// An app that may have any scope is allowed everything it may ever become.
+    fn check_scopes(&self, who: &Who, rules: &[String], actions: &[String], given: bool, known: &Known) {
+        if who.app.is_empty() && given {
+            self.problem("scopes_max", "is for entries that name an app", "add app = \"A…\" to `who`".to_owned());
+        }
+        let about_apps = |pattern: &String| match pattern.as_str() {
+            "*" => true,
+            pattern => {
+                catalogue::actions().any(|action| catalogue::pattern_matches(pattern, action) && is_about_apps(action))
+            }
+        };
+        let covered = known.rules.iter().filter(|(rule, _)| rules.iter().any(|pattern| covers(pattern, rule)));
+        let needed = match actions {
+            [] => covered.flat_map(|(_, patterns)| patterns).any(about_apps),
+            actions => actions.iter().any(|action| is_about_apps(action)),
+        };
+        if !who.app.is_empty() && needed && !given {
+            let hint = "list all that the app may have: scopes_max = [\"chat:write\"]; one more, and the alert fires"
+                .to_owned();
+            self.problem("scopes_max", "is missing, and the entry covers what apps are given", hint);
+        }
+    }
+
+    fn expires(&self, added: Option<UnixSeconds>, now: UnixSeconds) -> Option<UnixSeconds> {
+        if self.item("expires").is_none() {
+            let hint = "say until when, as in expires = 2026-12-31; at most a year ahead".to_owned();
+            self.problem("expires", "is missing", hint);
+        }
+        if added.is_some_and(|added| added > now.plus(DAY_S)) {
+            self.problem("added", "is in the future", "say when it was decided".to_owned());
+        }
+        // The day that is named is the last one.
+        let expires = self.time("expires", DAY_S)?;
+        let since = added.unwrap_or(now);
+        if expires > since.plus(MAX_AHEAD_S + DAY_S) {
+            let from = if added.is_some() { "`added`" } else { "now" };
+            self.problem(
+                "expires",
+                format!("is more than a year from {from}"),
+                "look at it again within a year".to_owned(),
+            );
+        }
+        if added.is_some_and(|added| expires <= added) {
+            self.problem("expires", "is before `added`", None);
+        }
+        Some(expires)
+    }
+
+    /// A TOML date or one in quotes, or a time with its zone. A date means that many seconds after its start, in UTC.
+    fn time(&self, key: &str, of_date_s: u64) -> Option<UnixSeconds> {
+        let item = self.item(key)?;
+        let text = match item.get_ref() {
+            DeValue::Datetime(time) => time.to_string(),
+            DeValue::String(text) => text.to_string(),
+            _ => {
+                self.wrong_type(key, item, "a date, as in 2026-12-31");
+                return None;
+            }
+        };
+        let date = text.parse::<jiff::civil::Date>().ok().filter(|_| text.len() == "2026-12-31".len());
+        let second = match date {
+            Some(date) => date.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|day| day.timestamp().as_second()),
+            None => text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second),
+        };
+        let second = second.and_then(|second| u64::try_from(second).ok());
+        if second.is_none() {
+            let hint = "write 2026-12-31, or 2026-12-31T18:00:00Z".to_owned();
+            self.problem(key, format!("`{text}` is no date"), hint);
+        }
+        second.map(|second| UnixSeconds(second).plus(if date.is_some() { of_date_s } else { 0 }))
+    }
+
+    fn required(&self, key: &str, hint: &str) -> Option<String> {
+        let Some(item) = self.item(key) else {
+            self.problem(key, "is missing", hint.to_owned());
+            return None;
+        };
+        let Some(text) = item.get_ref().as_str() else {
+            self.wrong_type(key, item, "a text");
+            return None;
+        };
+        if text.trim().is_empty() {
+            self.problem(key, "is empty", hint.to_owned());
+        } else if text.len() > MAX_TEXT {
+            self.problem(key, format!("is longer than {MAX_TEXT} bytes"), None);
+        }
+        Some(text.to_owned())
+    }
+
+    /// A text, or a list of some.
+    fn one_or_more(&self, key: &str) -> Vec<String> {
+        match self.item(key).map(|item| item.get_ref()) {
+            None => Vec::new(),
+            Some(DeValue::String(text)) => vec![text.to_string()],
+            Some(_) => self.texts(key, false),
+        }
+    }
+
+    fn texts(&self, key: &str, may_be_empty: bool) -> Vec<String> {
+        let Some(item) = self.item(key) else { return Vec::new() };
+        let texts: Option<Vec<String>> = item
+            .get_ref()
+            .as_array()
+            .and_then(|items| items.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect());
+        let Some(texts) = texts else {
+            self.wrong_type(key, item, "a list of texts");
+            return Vec::new();
+        };
+        if texts.is_empty() && !may_be_empty {
+            self.problem(key, "is empty", "leave it out, or name something".to_owned());
+        }
+        if texts.len() > MAX_TEXTS || texts.iter().any(|text| text.len() > MAX_TEXT) {
+            self.problem(key, format!("is longer than {MAX_TEXTS} texts of {MAX_TEXT} bytes"), None);
+        }
+        texts
+    }
+
+    fn sections(&self, key: &str) -> Vec<Section<'t, 'd>> {
+        let Some(item) = self.item(key) else { return Vec::new() };
+        let tables = item.get_ref().as_array().map(|items| items.iter().collect::<Vec<_>>());
+        let Some(tables) = tables.filter(|tables| tables.iter().all(|table| table.get_ref().is_table())) else {
+            self.wrong_type(key, item, &format!("written as [[{key}]]"));
+            return Vec::new();
+        };
+        let section = |(i, item): (usize, Item<'t, 'd>)| {
+            let table = item.get_ref().as_table()?;
+            let id = find(table, "id").and_then(|(_, id)| id.get_ref().as_str()).filter(|id| !id.is_empty());
+            let name = id.map_or_else(|| format!("{key} {}", i + 1), |id| id.chars().take(MAX_ID).collect());
+            Some(Section { reader: self.reader, name, line: self.reader.line(&item.span()), table })
+        };
+        tables.into_iter().enumerate().filter_map(section).collect()
+    }
+
+    fn allow(&self, known: &[&'static str]) {
+        for (key, _) in self.table.iter() {
+            let key = key.get_ref().as_ref();
+            if known.contains(&key) {
+                continue;
+            }
+            let hint = match (key, did_you_mean(key, known.iter().copied())) {
+                ("severity" | "severities" | "product" | "all", _) => {
+                    "an exception is for a subject and named rules or actions, never for all of a severity".to_owned()
+                }
+                (_, Some(near)) => format!("did you mean `{near}`?"),
+                (_, None) => format!("known are {}", known.join(", ")),
+            };
+            self.problem(key, "unknown key", hint);
+        }
+    }
+
+    fn wrong_type(&self, key: &str, item: Item<'t, 'd>, wanted: &str) {
+        self.problem(key, format!("is of type {}; it has to be {wanted}", item.get_ref().type_str()), None);
+    }
+
+    /// Notes what is wrong with a key. Where the key isn't there, its section stands in for the place.
+    fn problem(&self, key: &str, what: impl Into<String>, hint: impl Into<Option<String>>) {
+        let line = find(self.table, key).map_or(self.line, |(key, _)| self.reader.line(&key.span()));
+        let problem = Problem { line, key: self.key(key), what: what.into(), hint: hint.into() };
+        self.reader.problems.borrow_mut().push(problem);
+    }
+
+    fn key(&self, key: &str) -> String {
+        match (self.name.as_str(), key) {
+            ("", key) => key.to_owned(),
+            (name, "") => name.to_owned(),
+            (name, key) => format!("{name}.{key}"),
+        }
+    }
+
+    fn item(&self, key: &str) -> Option<Item<'t, 'd>> {
+        find(self.table, key).map(|(_, item)| item)
+    }
+}
+
+fn find<'t, 'd>(
+    table: &'t DeTable<'d>,
+    name: &str,
+) -> Option<(&'t Spanned<std::borrow::Cow<'d, str>>, &'t Spanned<DeValue<'d>>)> {
+    table.iter().find(|(key, _)| key.get_ref() == name)
+}
+
+/// What is wrong with the name of a rule, and what to do about it.
+fn rule_problem(rule: &str, known: &Known) -> Option<(String, Option<String>)> {
+    if rule.split_once('.').is_some_and(|(module, _)| module == own::NAME) {
+        let what = format!("`{rule}` is gridwatch's own rule, which no exception may silence");
+        return Some((
+            what,
+            Some("name the rules of modules that it sums up, or filter it behind the sink".to_owned()),
+        ));
+    }
+    if known.rules.contains_key(rule) {
+        return None;
+    }
+    match (rule.contains('*'), rule.strip_suffix(".*")) {
+        (true, Some(module)) if known.modules().contains(module) => None,
+        (true, Some(module)) if !module.contains('*') => {
+            let near = did_you_mean(module, known.modules()).map(|near| format!("did you mean `{near}.*`?"));
+            Some((format!("there is no module `{module}`"), near))
+        }
+        (true, _) => {
+            let hint = "name the rules, or all of one module as in \"apps.*\"".to_owned();
+            Some((format!("`{rule}` covers more than one module's rules"), Some(hint)))
+        }
+        (false, _) => {
+            let near = did_you_mean(rule, known.rules.keys().map(String::as_str));
+            let hint =
+                near.map_or("`gridwatch detections` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
+            Some((format!("no module in service has a rule `{rule}`"), Some(hint)))
+        }
+    }
+}
+
+/// Actions by which apps come in, gain power or get tokens.
+fn is_about_apps(action: &str) -> bool {
+    matches!(catalogue::group_of(action), Some("app" | "app_approval_automation_rule" | "slack_cli"))
+        || action.contains("_token_")
+        || action.starts_with("child_app_")
+}
+
+/// A range of addresses, or one. An IPv4 range in IPv6's spelling is the IPv4 range: it mustn't be wider than one may be.
+fn range(text: &str) -> Result<IpNet, (String, &'static str)> {
+    let net: IpNet = match text.parse::<IpAddr>() {
+        Ok(one) => one.to_canonical().into(),
+        Err(_) => {
+            text.parse().map_err(|_| (format!("`{text}` is no range of addresses"), "as in \"198.51.100.0/24\""))?
+        }
+    };
+    let net = match net {
+        IpNet::V6(v6) if v6.prefix_len() >= 96 => match v6.addr().to_ipv4_mapped() {
+            Some(v4) => Ipv4Net::new(v4, v6.prefix_len() - 96).map_or(net, IpNet::V4),
+            None => net,
+        },
+        net => net,
+    };
+    let (least, hint) = match net {
+        IpNet::V4(_) => (MIN_V4_BITS, "name the ranges that are yours, at most a /8 each"),
+        IpNet::V6(_) => (MIN_V6_BITS, "name the ranges that are yours, at most a /16 each"),
+    };
+    match net.prefix_len() >= least {
+        true => Ok(net.trunc()),
+        false => Err((format!("`{text}` is wider than a /{least}"), hint)),
+    }
+}

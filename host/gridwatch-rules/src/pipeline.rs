@@ -1,0 +1,742 @@
+//! The pipeline: from events in order to alerts, with everything between them but running the modules.
+//!
+//! ```text
+//! prepare: directory, windows, one table of columns ─► a batch for each module
+//!    (the caller runs the modules: as WASM, or natively in a module's own tests)
+//! conclude: findings checked, evidence joined, folded ─► alerts to send, state rows to save
+//! ```
+//!
+//! What comes out depends on the events and their order alone, never on how they were cut into batches.
+
+use crate::about::{Memory, Surroundings};
+use crate::alert::{Actor, Alert, Counts, ModuleRef};
+use crate::apps::Apps;
+use crate::basis::Basis;
+use crate::batch::{Batch, Scratch, Table};
+use crate::conduct::SetAside;
+use crate::declared::Declared;
+use crate::directory::Directory;
+use crate::echo::Echoes;
+use crate::exception::{Around, Exceptions, Verdict};
+use crate::finding::{Finding, MAX_LABEL, RawFinding};
+use crate::fold::{Folder, Occasion, Sent, Sight};
+use crate::organization::Organization;
+use crate::own;
+use crate::reading::Reading;
+use crate::risk::{Bar, Risk};
+use crate::state::{self, StateOp};
+use crate::stub::Stub;
+use crate::subject::Subjects;
+use crate::unseen::Unseen;
+use crate::windows::{WindowSize, Windows};
+use gridwatch_event::event::Event;
+use gridwatch_event::lookup::Tables;
+use gridwatch_event::network::Networks;
+use gridwatch_event::provisioning::Provisioning;
+use gridwatch_event::text::clean;
+use gridwatch_event::time::{UnixMillis, UnixSeconds};
+use gridwatch_event::zone::Zone;
+use gridwatch_manifest::Field;
+use gridwatch_manifest::Manifest;
+use gridwatch_names::catalogue;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A module in service.
+#[derive(Clone, Debug)]
+pub struct Service {
+    pub manifest: Arc<Manifest>,
+    /// SHA-256 of the component, lower-case hexadecimal.
+    pub digest: String,
+    /// Sequence numbers this version answers for. A new version takes over where the old one's range ends.
+    pub serves: Range<u64>,
+}
+
+/// A module in service, for as long as it is: what it made of a batch comes back under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceId(pub u32);
+
+/// What one module is asked.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub service: ServiceId,
+    pub batch: Arc<Batch>,
+}
+
+/// A module that came into service.
+#[derive(Debug)]
+pub struct Added {
+    pub service: ServiceId,
+    /// Beginnings of the keys of rows that may be saved of its windows, where they were not counted so far: to be given to
+    /// [`Pipeline::load`] before the next events.
+    pub saved: Vec<Vec<u8>>,
+}
+
+/// What a module made of its batch.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    pub findings: Vec<RawFinding>,
+    /// Rows it could not get over, each alone.
+    pub dead: Vec<DeadRow>,
+    /// Given once: from the row after this one on it judges nothing any more.
+    pub set_aside: Option<SetAside>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadRow {
+    pub row: u32,
+    pub reason: String,
+}
+
+/// Something a module did that someone should know of; never a reason to stop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    pub module: String,
+    pub version: String,
+    /// Slack's id of the event, so that it can be found again.
+    pub event_id: String,
+    pub reason: String,
+}
+
+/// A batch of events on its way through the modules.
+#[derive(Debug)]
+pub struct Prepared {
+    /// One per module in service; empty where no event is for it.
+    pub asked: Vec<Asked>,
+    /// For each of them, the event of each row.
+    rows: Vec<Vec<u32>>,
+    /// gridwatch's own alerts, each with the event it is about.
+    own: Vec<(usize, Own)>,
+}
+
+/// An alert of gridwatch's own about an event.
+#[derive(Clone, Debug)]
+enum Own {
+    /// There is no other of its kind.
+    Once(Alert),
+    /// May come as often as Slack makes the same mistake, and is folded like a module's.
+    Each(Alert),
+}
+
+/// What a batch of events came to.
+#[derive(Debug, Default)]
+pub struct Concluded {
+    pub alerts: Vec<Alert>,
+    pub faults: Vec<Fault>,
+    /// To be saved in the same commit as the alerts.
+    pub changes: Vec<StateOp>,
+}
+
+#[derive(Debug, Default)]
+pub struct Pipeline {
+    /// By name, so that what comes out doesn't depend on who came when.
+    services: Vec<InService>,
+    next_service: u32,
+    declared: Declared,
+    /// Union of the modules' fields: each is read from an event once.
+    fields: Vec<Field>,
+    /// Positions of the modules that want an action of Slack's catalogue; emptied when a module comes. Names beyond it have
+    /// no bound, so they are looked up each time.
+    subscribers: HashMap<Box<str>, Arc<[usize]>>,
+    windows: Windows,
+    directory: Directory,
+    organization: Organization,
+    networks: Networks,
+    provisioning: Provisioning,
+    zone: Zone,
+    tables: Tables,
+    memory: Memory,
+    apps: Apps,
+    exceptions: Arc<Exceptions>,
+    echoes: Echoes,
+    unseen: Unseen,
+    folder: Folder,
+    risk: Risk,
+    scratch: Scratch,
+    /// Rows of windows that nobody declares any more.
+    forgotten: Vec<StateOp>,
+    /// Event time at which state was last swept.
+    swept: UnixSeconds,
+}
+
+#[derive(Debug)]
+struct InService {
+    id: ServiceId,
+    service: Service,
+    /// Positions of its fields in the table, and of its windows.
+    columns: Vec<usize>,
+    windows: Vec<usize>,
+}
+
+/// Longest name, address or id of an actor in an alert, in characters.
+const MAX_NAME: usize = 128;
+/// State is swept once for this much event time.
+const SWEEP_S: u64 = 3_600;
+
+impl Pipeline {
+    pub fn new(services: Vec<Service>) -> Self {
+        let mut pipeline = Self::default();
+        services.into_iter().for_each(|service| _ = pipeline.add(service));
+        pipeline
+    }
+
+    /// Says who runs which addresses, for the fields that are derived from them. Not to be changed between two readings of
+    /// the same events: what comes out depends on it.
+    pub fn with_networks(mut self, networks: Networks) -> Self {
+        self.networks = networks;
+        self
+    }
+
+    /// Other networks from the next batch on.
+    pub fn set_networks(&mut self, networks: Networks) {
+        self.networks = networks;
+    }
+
+    /// Says who provisions accounts, for `context.provisioning`. Like networks, not to be changed between two readings.
+    pub fn with_provisioning(mut self, provisioning: Provisioning) -> Self {
+        self.provisioning = provisioning;
+        self
+    }
+
+    /// Says where days and hours of the week are told. Like networks, not to be changed between two readings.
+    pub fn with_zone(mut self, zone: Zone) -> Self {
+        self.zone = zone;
+        self
+    }
+
+    /// Gives the lookup tables that modules ask, so that alerts can say what they answered.
+    pub fn with_tables(mut self, tables: Tables) -> Self {
+        self.tables = tables;
+        self
+    }
+
+    /// Bytes that all windows together may take, instead of [`crate::windows::MAX_TOTAL_BYTES`].
+    pub fn with_state_max(mut self, bytes: usize) -> Self {
+        self.windows.keep_at_most(bytes);
+        self
+    }
+
+    /// What it takes for findings about one actor to add up, instead of the default.
+    pub fn with_risk(mut self, bar: Bar) -> Self {
+        self.risk = Risk::new(bar);
+        self
+    }
+
+    /// Makes an alert of each finding, for asking what single ones say.
+    pub fn without_folding(mut self) -> Self {
+        self.folder = Folder::apart();
+        self
+    }
+
+    /// The final numbers of all that is untold, as if nothing more came.
+    pub fn rest(&mut self) -> Vec<Alert> {
+        self.folder.rest(UnixSeconds(u64::MAX), UnixMillis::default()).into_iter().map(|sent| sent.alert).collect()
+    }
+
+    /// Says what nobody is to be told of, from the next batch on.
+    pub fn except(&mut self, exceptions: Arc<Exceptions>) {
+        self.exceptions = exceptions;
+    }
+
+    /// Says what gridwatch's own responder has done, so that findings on the echoes of it are suppressed. An event is judged
+    /// by what is known when it comes, so an act has to be in before its echo.
+    pub fn set_echoes(&mut self, echoes: Echoes) {
+        self.echoes = echoes;
+    }
+
+    /// Puts a module into service. Its windows keep what they have counted if name and spec are the same as before.
+    pub fn add(&mut self, service: Service) -> Added {
+        let manifest = service.manifest.clone();
+        self.declared.enter(&manifest.name, &manifest.windows);
+        let saved = self.windows.declare(&manifest.name, &manifest.windows);
+        let id = ServiceId(self.next_service);
+        self.next_service += 1;
+        let columns = manifest.fields.iter().map(|field| self.column(field)).collect();
+        let windows = self.windows.positions(&manifest.name, &manifest.windows);
+        let order = |s: &Service| (s.manifest.name.clone(), s.serves.start);
+        let place = self.services.partition_point(|there| order(&there.service) <= order(&service));
+        self.services.insert(place, InService { id, service, columns, windows });
+        self.subscribers.clear();
+        Added { service: id, saved }
+    }
+
+    /// Takes a module out of service. Its windows go on counting, in case it comes back.
+    pub fn retire(&mut self, id: ServiceId) {
+        let Some(at) = self.services.iter().position(|there| there.id == id) else { return };
+        let InService { service, .. } = self.services.remove(at);
+        self.declared.leave(&service.manifest.name, &service.manifest.windows, self.windows.newest());
+        self.subscribers.clear();
+    }
+
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter().map(|s| &s.service)
+    }
+
+    /// Puts a saved state row back; all of them are given once, at start, in the order of their keys.
+    pub fn load(&mut self, key: &[u8], value: &[u8]) {
+        match key.first() {
+            Some(&state::DECLARED) => {
+                if let Some((module, windows)) = self.declared.load(key, value) {
+                    self.windows.declare(module, windows);
+                }
+            }
+            Some(&state::WINDOWS) => self.windows.load(key, value),
+            Some(&state::DIRECTORY | &state::HOME) => self.directory.load(key, value),
+            Some(&state::ORGANIZATION) => self.organization.load(value),
+            Some(&state::ABOUT) => self.memory.load(key, value),
+            Some(&state::ALERTS) => self.folder.load(key, value),
+            Some(&state::RISK) => self.risk.load(key, value),
+            Some(&state::APPS) => self.apps.load(key, value),
+            Some(&state::DRIFT) => self.unseen.load(key, value),
+            Some(&state::PIPELINE) => {
+                if let Ok((newest, swept)) = serde_json::from_slice(value) {
+                    self.windows.resume_at(newest);
+                    self.swept = swept;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells events, in order and before anything else is done with them, which enterprise they belong to.
+    pub fn place(&mut self, events: &mut [Event]) {
+        events.iter_mut().for_each(|event| self.organization.place(event));
+    }
+
+    /// Takes in events, in order, and makes each module's batch of them.
+    pub fn prepare(&mut self, events: &[Event]) -> Prepared {
+        let mut table = Table::new(self.fields.len(), events.len());
+        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); self.services.len()];
+        let mut values: Vec<Vec<Vec<u64>>> = self.services.iter().map(|s| vec![Vec::new(); s.windows.len()]).collect();
+        let mut own = Vec::new();
+        for (at, event) in events.iter().enumerate() {
+            own.extend(self.own(event).into_iter().map(|alert| (at, alert)));
+            let subscribers = self.subscribers(&event.action);
+            let reading = Reading::of(event, &self.directory, &self.networks)
+                .with_provisioning(&self.provisioning)
+                .with_zone(&self.zone);
+            // A later version of an entry happened when the first did: it is no act of its own.
+            if !event.is_first_version() {
+                self.encode(&mut table, &reading);
+                continue;
+            }
+            self.windows.feed(&reading);
+            self.encode(&mut table, &reading);
+            for i in subscribers.iter().copied().filter(|i| self.services[*i].service.serves.contains(&event.seq)) {
+                rows[i].push(at as u32);
+                for (column, position) in values[i].iter_mut().zip(&self.services[i].windows) {
+                    column.push(self.windows.value(*position, &reading));
+                }
+            }
+        }
+        let asked = self.services.iter().zip(&rows).zip(values).map(|((module, rows), windows)| {
+            let batch = Batch { windows: windows.concat(), ..table.project(rows, &module.columns, &mut self.scratch) };
+            Asked { service: module.id, batch: Arc::new(batch) }
+        });
+        Prepared { asked: asked.collect(), rows, own }
+    }
+
+    /// Learns what an event says of people and actions, and has gridwatch's own to say about it.
+    fn own(&mut self, event: &Event) -> Vec<Own> {
+        let mut own = Vec::new();
+        if event.is_first_version() {
+            self.directory.learn(event);
+            if self.unseen.learn(event) {
+                own.push(Own::Once(own::unknown_action(event, self.actor(event))));
+            }
+        }
+        own.extend(own::unreadable_entry(event, self.actor(event)).map(Own::Each));
+        own.extend(own::entry_changed(event, self.actor(event)).map(Own::Each));
+        own
+    }
+
+    /// Checks and folds what the modules said. Nobody may come or go between the two.
+    pub fn conclude(
+        &mut self,
+        events: &[Event],
+        prepared: &Prepared,
+        outcomes: impl IntoIterator<Item = (ServiceId, Outcome)>,
+    ) -> Concluded {
+        let mut concluded = Concluded::default();
+        let (mut findings, mut own) = (Vec::new(), prepared.own.clone());
+        for (id, outcome) in outcomes {
+            let Some(i) = self.services.iter().position(|there| there.id == id) else { continue };
+            let set_aside = outcome.set_aside.as_ref();
+            let set_aside = set_aside.and_then(|set_aside| self.set_aside(i, events, prepared, set_aside));
+            own.extend(set_aside.map(|(at, alert)| (at, Own::Each(alert))));
+            self.check(i, events, prepared, outcome, &mut findings, &mut concluded.faults);
+        }
+        // In the order of events first, so that batch size can't be seen in what is sent.
+        findings.sort_by_key(|(event, module, _)| (*event, *module));
+        own.sort_by_key(|(event, _)| *event);
+        let (mut own, mut findings) = (own.into_iter().peekable(), findings.into_iter().peekable());
+        for (at, event) in events.iter().enumerate() {
+            let newest = self.windows.newest_as_of(event.seq);
+            let is_news = event.is_first_version();
+            if is_news {
+                self.apps.learn(event);
+                self.memory.learn_channel(event);
+            }
+            let mut sent = self.folder.rest(newest, event.first_seen);
+            while let Some((_, own)) = own.next_if(|(own, _)| *own == at) {
+                match own {
+                    Own::Once(alert) => sent.push(Sent { alert, occasion: Occasion::Headline }),
+                    Own::Each(alert) => {
+                        let sight = Sight::of(event, &alert, &[], newest);
+                        sent.extend(self.folder.fold(alert, &sight));
+                    }
+                }
+            }
+            while let Some((_, module, finding)) = findings.next_if(|(of, ..)| *of == at) {
+                let news = &self.services[module].service.manifest.rules[finding.rule].news.clone();
+                let mut alert = self.alert(module, events, prepared, at, finding);
+                self.hide(&mut alert, event);
+                let sum = self.risk.learn(&alert, newest).map(|sum| own::risk(sum, &alert));
+                let sight = Sight::of(event, &alert, news, newest);
+                sent.extend(self.folder.fold(alert, &sight));
+                if let Some((sum, rules)) = sum {
+                    let sight = Sight { objects: rules, ..Sight::of(event, &sum, own::risk_news(), newest) };
+                    sent.extend(self.folder.fold(sum, &sight));
+                }
+            }
+            // What is known is told as of the event: before it is learned, and only of what is sent.
+            self.tell_about(event, &mut sent);
+            if is_news {
+                self.memory.learn(event, &self.networks);
+            }
+            for mut sent in sent {
+                if sent.alert.organization.is_none() {
+                    sent.alert.organization = event.organization_id();
+                }
+                if sent.occasion != Occasion::Closing {
+                    self.memory.learn_alert(&sent.alert, event);
+                }
+                concluded.alerts.push(sent.alert);
+            }
+        }
+        self.directory.settle();
+        self.sweep();
+        concluded.changes = self.take_changes();
+        concluded
+    }
+
+    /// Names in entries that the catalogue doesn't have.
+    pub fn unseen(&self) -> &Unseen {
+        &self.unseen
+    }
+
+    /// What the windows weigh.
+    pub fn window_sizes(&self) -> Vec<WindowSize<'_>> {
+        self.windows.sizes()
+    }
+
+    fn column(&mut self, field: &Field) -> usize {
+        self.fields.iter().position(|f| f == field).unwrap_or_else(|| {
+            self.fields.push(field.clone());
+            self.fields.len() - 1
+        })
+    }
+
+    fn subscribers(&mut self, action: &str) -> Arc<[usize]> {
+        if let Some(known) = self.subscribers.get(action) {
+            return known.clone();
+        }
+        let wants = |(_, module): &(usize, &InService)| module.service.manifest.subscribes(action);
+        let subscribers: Arc<[usize]> = self.services.iter().enumerate().filter(wants).map(|(i, _)| i).collect();
+        if catalogue::is_action(action) {
+            self.subscribers.insert(action.into(), subscribers.clone());
+        }
+        subscribers
+    }
+
+    fn encode(&self, table: &mut Table, reading: &Reading<'_>) {
+        table.start_row(reading.event);
+        for (column, field) in self.fields.iter().enumerate() {
+            table.push(column, &reading.text(field));
+        }
+    }
+
+    fn check(
+        &self,
+        module: usize,
+        events: &[Event],
+        prepared: &Prepared,
+        outcome: Outcome,
+        findings: &mut Vec<(usize, usize, Finding)>,
+        faults: &mut Vec<Fault>,
+    ) {
+        let (manifest, rows) = (&self.services[module].service.manifest, &prepared.rows[module]);
+        let event_of = |row: u32| rows.get(row as usize).map(|at| &events[*at as usize]);
+        let fault = |row, reason: String| Fault {
+            module: manifest.name.clone(),
+            version: manifest.version.to_string(),
+            event_id: event_of(row).map(|e| e.id.clone()).unwrap_or_default(),
+            reason,
+        };
+        faults.extend(outcome.dead.into_iter().map(|dead| fault(dead.row, dead.reason)));
+        for raw in outcome.findings {
+            let row = raw.row;
+            match raw.check(&prepared.asked[module].batch, manifest, |row| events[rows[row] as usize].action.clone()) {
+                Ok(finding) => findings.push((rows[finding.row] as usize, module, finding)),
+                Err(lie) => faults.push(fault(row, lie.to_string())),
+            }
+        }
+    }
+
+    /// The alert about a module that judges nothing any more, with the position of its event.
+    fn set_aside(
+        &self,
+        module: usize,
+        events: &[Event],
+        prepared: &Prepared,
+        set_aside: &SetAside,
+    ) -> Option<(usize, Alert)> {
+        let service = &self.services[module].service;
+        let at = *prepared.rows[module].get(set_aside.row as usize)? as usize;
+        Some((at, own::module_set_aside(&service.manifest, &service.digest, set_aside, &events[at])))
+    }
+
+    /// The alert that one finding makes by itself.
+    fn alert(&self, module: usize, events: &[Event], prepared: &Prepared, at: usize, finding: Finding) -> Alert {
+        let (event, in_service, rows) = (&events[at], &self.services[module], &prepared.rows[module]);
+        let service = &in_service.service;
+        let rule = &service.manifest.rules[finding.rule];
+        let name = format!("{}.{}", service.manifest.name, rule.id);
+        let (uid, period_start) = Alert::identity(&name, &finding.dedup_key, event.time, rule.fold_s);
+        let reading = Reading::of(event, &self.directory, &self.networks)
+            .with_provisioning(&self.provisioning)
+            .with_zone(&self.zone);
+        let basis = Basis::of(&finding, &reading, &service.manifest, &prepared.asked[module].batch, &self.tables);
+        let mut evidence: Vec<Arc<Stub>> = finding
+            .windows
+            .iter()
+            .flat_map(|w| self.windows.evidence(in_service.windows[*w], &reading, crate::alert::MAX_EVIDENCE))
+            .chain(finding.evidence.iter().map(|row| Stub::of(&events[rows[*row] as usize])))
+            .chain([Stub::of(event)])
+            .collect();
+        evidence.sort_by_key(|stub| (stub.time, stub.seq));
+        evidence.dedup_by(|a, b| a.seq == b.seq);
+        evidence.drain(..evidence.len().saturating_sub(crate::alert::MAX_EVIDENCE));
+        Alert {
+            uid,
+            revision: 1,
+            severity: finding.severity,
+            title: finding.title,
+            rule: name,
+            rule_title: rule.title.clone(),
+            condition: rule.condition.clone(),
+            module: ModuleRef {
+                name: service.manifest.name.clone(),
+                version: service.manifest.version.to_string(),
+                digest: service.digest.clone(),
+            },
+            dedup_key: finding.dedup_key,
+            period_start,
+            period_s: rule.fold_s,
+            findings: 1,
+            counts: Counts::default(),
+            news: Vec::new(),
+            first: evidence.first().map_or(event.time, |s| s.time),
+            last: evidence.last().map_or(event.time, |s| s.time),
+            opened: event.first_seen,
+            seen: event.first_seen,
+            actor: self.actor(event),
+            others: Vec::new(),
+            recent: self.memory.recent(event),
+            evidence_total: evidence.len() as u64,
+            evidence,
+            labels: finding.labels.into_iter().collect(),
+            subjects: Subjects::of(event, &self.directory),
+            attack: rule.attack.clone(),
+            playbook: rule.playbook.clone(),
+            basis,
+            organization: event.organization_id(),
+            suppressed_by: None,
+            about: Box::default(),
+        }
+    }
+
+    fn tell_about(&mut self, event: &Event, sent: &mut [Sent]) {
+        let mut headlines = sent.iter_mut().filter(|sent| sent.occasion == Occasion::Headline).peekable();
+        if headlines.peek().is_none() {
+            return;
+        }
+        let around = Surroundings {
+            directory: &self.directory,
+            apps: &self.apps,
+            networks: &self.networks,
+            tables: &self.tables,
+        };
+        let about = self.memory.about(event, around);
+        for sent in headlines {
+            (*sent.alert.about).clone_from(&about);
+            self.folder.remember(&sent.alert.uid, &about);
+        }
+    }
+
+    /// Suppresses the alert of a finding on this event if it is the echo of a response of ours or an exception holds for it, or
+    /// says what keeps an exception from doing so.
+    fn hide(&self, alert: &mut Alert, event: &Event) {
+        if let Some(response) = self.echoes.covers(event) {
+            return alert.suppress(&format!("response {response}"));
+        }
+        let around = Around { networks: &self.networks, apps: &self.apps };
+        match self.exceptions.verdict(&alert.rule, event, around) {
+            Verdict::Told => {}
+            Verdict::Hidden(exception) => {
+                alert.suppress(&exception.id);
+                let labels = exception.labels().map(|(name, text)| (name.to_owned(), clean(&text, MAX_LABEL)));
+                alert.labels.extend(labels);
+            }
+            Verdict::Beyond(exception, excess) => {
+                let what = clean(&format!("{}: {excess}", exception.id), MAX_LABEL);
+                alert.labels.insert("beyond_exception".to_owned(), what);
+            }
+        }
+    }
+
+    fn actor(&self, event: &Event) -> Actor {
+        let id = event.actor_id();
+        Actor {
+            id: clean(id, MAX_NAME),
+            name: clean(text(event.actor(), "name"), MAX_NAME),
+            email: clean(text(event.actor(), "email"), MAX_NAME),
+            role_at_event: self.directory.role_at(id, event),
+            role_now: self.directory.role_now(id, event),
+        }
+    }
+
+    fn sweep(&mut self) {
+        let newest = self.windows.newest();
+        if newest >= self.swept.plus(SWEEP_S) {
+            self.swept = newest;
+            self.windows.expire();
+            if self.declared.expire(newest) {
+                self.forgotten.extend(self.windows.keep_only(self.declared.windows()));
+                for there in &mut self.services {
+                    let manifest = &there.service.manifest;
+                    there.windows = self.windows.positions(&manifest.name, &manifest.windows);
+                }
+            }
+            self.folder.expire(newest);
+            self.risk.expire(newest);
+        }
+    }
+
+    fn take_changes(&mut self) -> Vec<StateOp> {
+        let mut changes = self.windows.take_changes();
+        changes.append(&mut self.forgotten);
+        changes.extend(self.declared.take_changes());
+        changes.extend(self.directory.take_changes());
+        changes.extend(self.organization.take_changes());
+        changes.extend(self.memory.take_changes());
+        changes.extend(self.apps.take_changes());
+        changes.extend(self.folder.take_changes());
+        changes.extend(self.risk.take_changes());
+        changes.extend(self.unseen.take_changes());
+        changes.push(StateOp::put(vec![state::PIPELINE], &(self.windows.newest(), self.swept)));
+        changes
+    }
+}
+
+fn text<'v>(object: Option<&'v Value>, name: &str) -> &'v str {
+    object.and_then(|o| o.get(name)).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::response::{Row, Stage};
+    use gridwatch_event::entry::Entry;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    const AT: u64 = 1_790_000_000;
+
+    /// A module that finds every session reset worth a word, one alert for each admin and day.
+    fn pipeline() -> Pipeline {
+        let manifest = Manifest::parse(
+            r#"
+            name = "resets"
+            version = "1.0.0"
+            abi = "gridwatch:detect@1"
+            title = "t"
+            fields = ["action"]
+            [[rule]]
+            id = "any"
+            title = "A reset"
+            actions = ["user_session_reset_by_admin"]
+            condition = "c"
+            threshold = "1"
+            severity = "low"
+            fold = "24h"
+            attack = []
+            playbook = { verify = [{ do = "ask" }], contain = [{ do = "ask" }] }
+            "#,
+        );
+        let service = Service { manifest: Arc::new(manifest.unwrap()), digest: "d".into(), serves: 0..u64::MAX };
+        Pipeline::new(vec![service])
+    }
+
+    fn reset(seq: u64, actor: &str, target: &str) -> Event {
+        let entry = json!({
+            "id": format!("e{seq}"), "date_create": AT + seq, "action": "user_session_reset_by_admin",
+            "actor": { "type": "user", "user": { "id": actor } },
+            "entity": { "type": "user", "user": { "id": target } },
+        });
+        Event::new(seq, UnixMillis(AT * 1_000), &Entry::from_json(&entry.to_string()))
+    }
+
+    fn find_each(pipeline: &mut Pipeline, events: &[Event]) -> Vec<Alert> {
+        let prepared = pipeline.prepare(events);
+        let finding = |row| RawFinding { row, severity: 2, dedup_key: "WRESP".into(), ..RawFinding::default() };
+        let findings = (0..events.len() as u32).map(finding).collect();
+        let outcome = Outcome { findings, ..Outcome::default() };
+        pipeline.conclude(events, &prepared, [(prepared.asked[0].service, outcome)]).alerts
+    }
+
+    fn responded(target: &str) -> Echoes {
+        Echoes::of(&[Row {
+            id: "r-1".into(),
+            at: UnixMillis(AT * 1_000),
+            stage: Stage::Intent,
+            alert: "gw-1".into(),
+            rule: "m.r".into(),
+            method: "admin.users.session.reset".into(),
+            targets: vec![target.into()],
+            arguments: BTreeMap::new(),
+            responder: "WRESP".into(),
+            by: "ops".into(),
+            reason: String::new(),
+            error: None,
+        }])
+    }
+
+    #[test]
+    fn an_echo_is_suppressed_apart_and_swallows_no_other_finding() {
+        let events = [reset(1, "WRESP", "W1"), reset(2, "WRESP", "W2"), reset(3, "WRESP", "W1")];
+        let mut pipeline = pipeline();
+        pipeline.set_echoes(responded("W1"));
+        let alerts = find_each(&mut pipeline, &events);
+        let told: Vec<(Option<&str>, &str, u64)> =
+            alerts.iter().map(|a| (a.suppressed_by.as_deref(), a.evidence[0].id.as_str(), a.revision.into())).collect();
+        assert_eq!(told, [(Some("response r-1"), "e1", 1), (None, "e2", 1)]);
+        assert_ne!(alerts[0].uid, alerts[1].uid);
+        let again = find_each(&mut self::pipeline(), &events);
+        assert_eq!(again[0].uid, alerts[1].uid, "an alert's id doesn't hang on what was suppressed beside it");
+    }
+
+    #[test]
+    fn subjects_are_gathered_from_all_findings_of_an_alert() {
+        let mut pipeline = pipeline();
+        let events = (1..=10).map(|i| reset(i, "W0ADMIN", &format!("W{i}"))).chain([reset(5_000, "W0ADMIN", "W11")]);
+        let events: Vec<Event> = events.collect();
+        let alerts = find_each(&mut pipeline, &events);
+        let last = alerts.last().unwrap();
+        assert_eq!((last.findings, last.subjects.users.ids.len()), (10, 10));
+        assert_eq!(last.subjects.actors.ids.first().map(String::as_str), Some("W0ADMIN"));
+    }
+}

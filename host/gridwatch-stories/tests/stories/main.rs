@@ -1,0 +1,4 @@
+//! The generator as its users meet it.
+
+mod benchmark;
+mod org;

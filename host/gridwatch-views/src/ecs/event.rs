@@ -1,0 +1,270 @@
+//! One event as an ECS document.
+
+use super::categories::categories;
+use super::document::Document;
+use super::{VERSION, date, nearest_date, shape};
+use crate::leaves::{Leaves, is_ip};
+use crate::ocsf::{Class, Mapping, Status, mapping};
+use crate::{Product, RawData};
+use gridwatch_event::entry::Mark;
+use gridwatch_event::event::Event;
+use gridwatch_event::text::hex;
+use gridwatch_event::time::UnixMillis;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+
+/// The ECS document of an event.
+pub fn event(event: &Event, product: &Product<'_>, raw_data: RawData) -> Value {
+    match Leaves::of(event.json()) {
+        Some(leaves) => readable(event, leaves, product, raw_data),
+        None => unreadable(event, product),
+    }
+}
+
+/// What is no object, or too deep to be read, is shown by its bytes.
+fn unreadable(event: &Event, product: &Product<'_>) -> Value {
+    let mut document = header(event, product);
+    document.put("event.kind", "pipeline_error");
+    document.put("event.original", event.raw());
+    document.put("error.message", "the entry is no JSON object that can be read");
+    document.into()
+}
+
+fn readable(event: &Event, leaves: Leaves, product: &Product<'_>, raw_data: RawData) -> Value {
+    let mut draft = Draft { event, leaves, document: header(event, product) };
+    draft.what();
+    draft.who();
+    draft.source();
+    draft.about();
+    if raw_data == RawData::Include || event.is_mended() {
+        draft.document.put("event.original", event.raw());
+    }
+    let rest = draft.leaves.into_rest();
+    if !rest.is_empty() {
+        draft.document.put("slack.audit", shape::audit(rest));
+    }
+    draft.document.into()
+}
+
+/// What every event has, readable or not.
+fn header(event: &Event, product: &Product<'_>) -> Document {
+    let mut document = Document::default();
+    let happened = (!event.marks.contains(&Mark::NoTime)).then(|| date(event.time.millis())).flatten();
+    document.put("@timestamp", happened.unwrap_or_else(|| nearest_date(event.first_seen)));
+    document.put("ecs.version", VERSION);
+    document.maybe("event.created", date(event.first_seen));
+    document.put("event.dataset", "slack.audit");
+    document.put("event.hash", hex(&Sha256::digest(event.raw().as_bytes())));
+    document.put("event.id", event.id.as_str());
+    document.put("event.module", "slack");
+    document.put("event.sequence", event.seq);
+    document.put("gridwatch.version", product.version);
+    document.put("observer.product", "Slack Enterprise Grid");
+    document.put("observer.vendor", "Slack");
+    document.list("tags", event.labels().map(Value::from));
+    document
+}
+
+/// A document on its way. What is moved into a field of ECS leaves the leaves; what is copied stays there as well.
+struct Draft<'e> {
+    event: &'e Event,
+    leaves: Leaves,
+    document: Document,
+}
+
+impl Draft<'_> {
+    fn what(&mut self) {
+        let action = &self.event.action;
+        let mapping = mapping(action);
+        let (category, kind) = categories(action);
+        self.document.put("event.kind", if is_finding(&mapping) { "alert" } else { "event" });
+        self.document.list("event.category", category.iter().copied());
+        self.document.list("event.type", kind.iter().copied());
+        self.document.put("event.outcome", self.outcome(&mapping));
+        self.document.maybe("event.action", self.leaves.text(&["action"]));
+        // `event.id` already says it, except for an id that Slack never sent in this form.
+        if self.read(&["id"]).is_some_and(|id| id == self.event.id) {
+            self.leaves.id(&["id"]);
+        }
+        self.document.maybe("event.reason", self.leaves.get(&["details", "reason"]).and_then(joined));
+        let acted = self.read(&["details", "action_timestamp"]).and_then(|text| moment(&text));
+        self.document.maybe("event.start", acted.and_then(date));
+    }
+
+    /// A finding says nothing about whether the act came off that it is about.
+    fn outcome(&self, mapping: &Mapping) -> &'static str {
+        let said_no = mapping.activity.class == Class::ApiActivity
+            && self.leaves.get(&["details", "success"]) == Some(&Value::Bool(false));
+        match mapping.status {
+            _ if !mapping.is_known || is_finding(mapping) => "unknown",
+            Status::Success if !said_no => "success",
+            _ => "failure",
+        }
+    }
+
+    fn who(&mut self) {
+        let actor = Person::at(&self.leaves, &["actor", "user"]);
+        let target = self.target().filter(|target| !target.is(&actor));
+        let others =
+            ["inviter", "kicker"].into_iter().flat_map(|who| [vec!["details", who], vec!["details", who, "user"]]);
+        let others = others.map(|path| Person::at(&self.leaves, &path));
+        let people: Vec<Person> = [actor.clone()].into_iter().chain(target.clone()).chain(others).collect();
+        let related: BTreeSet<String> = people.into_iter().flat_map(Person::names).collect();
+        self.document.list("related.user", related);
+        // Moved, as Elastic's integration does.
+        for key in ["id", "name", "email"] {
+            self.leaves.id(&["actor", "user", key]);
+        }
+        actor.put(&mut self.document, "user");
+        if let Some(target) = target {
+            target.put(&mut self.document, "user.target");
+        }
+        self.changes();
+    }
+
+    /// To whom it was done: the entity, or whom the details name.
+    fn target(&self) -> Option<Person> {
+        if self.event.entity_type() == "user" {
+            return Some(Person::at(&self.leaves, &["entity", "user"]));
+        }
+        let id = ["target_user", "target_user_id"].into_iter().find_map(|key| self.read(&["details", key]))?;
+        Some(Person { id: Some(id), ..Person::default() })
+    }
+
+    /// What the log says a user has become.
+    fn changes(&mut self) {
+        for (key, field) in [("real_name", "user.changes.full_name"), ("display_name", "user.changes.name")] {
+            let before = self.read(&["details", "previous_profile", key]);
+            let after = self.read(&["details", "new_profile", key]);
+            self.document
+                .maybe(field, after.filter(|_| before.is_some()).filter(|after| Some(after) != before.as_ref()));
+        }
+        self.document.list("user.changes.roles", self.event.action.strip_prefix("role_change_to_"));
+    }
+
+    fn source(&mut self) {
+        let previous = self.read(&["details", "previous_ip_address"]).filter(|ip| is_ip(ip));
+        let address = self.leaves.text(&["context", "ip_address"]);
+        let ip = address.clone().filter(|address| is_ip(address));
+        self.document.list("related.ip", [&ip, &previous].into_iter().flatten().cloned().collect::<BTreeSet<_>>());
+        self.document.maybe("source.address", address);
+        self.document.maybe("source.ip", ip);
+        self.document.maybe("user_agent.original", self.leaves.text(&["context", "ua"]));
+        let of_event = self.event.organization();
+        if self.read(&["context", "location", "type"]).as_deref() == Some("enterprise") {
+            self.document.maybe("organization.id", self.read(&["context", "location", "id"]));
+            self.document.maybe("organization.name", self.read(&["context", "location", "name"]));
+        } else {
+            let team = self.read(&["actor", "user", "team"]);
+            let team = team.filter(|team| team.starts_with('E'));
+            self.document.maybe("organization.id", of_event.map(str::to_owned).or(team));
+        }
+    }
+
+    fn about(&mut self) {
+        let md5 = ["md5", "md5_hash"].into_iter().find_map(|key| self.read(&["details", key]));
+        let ja3 = self.read(&["details", "client_ja3_fingerprint"]);
+        self.document.list("related.hash", [&md5, &ja3].into_iter().flatten().cloned().collect::<BTreeSet<_>>());
+        self.document.maybe("file.hash.md5", md5);
+        self.document.maybe("tls.client.ja3", ja3);
+        match self.event.entity_type() {
+            "file" => {
+                let name = self.read(&["entity", "file", "name"]);
+                let extension = name.as_deref().and_then(|name| name.rsplit_once('.')).map(|(_, extension)| extension);
+                self.document.text("file.extension", extension.unwrap_or_default());
+                self.document.maybe("file.name", name.as_deref());
+                let mime_type = self.read(&["entity", "file", "filetype"]).filter(|text| text.contains('/'));
+                self.document.maybe("file.mime_type", mime_type);
+            }
+            "usergroup" => {
+                self.document.maybe("group.id", self.read(&["entity", "usergroup", "id"]));
+                self.document.maybe("group.name", self.read(&["entity", "usergroup", "name"]));
+            }
+            _ => {}
+        }
+    }
+
+    fn read(&self, path: &[&str]) -> Option<String> {
+        text(self.leaves.get(path)?)
+    }
+}
+
+fn is_finding(mapping: &Mapping) -> bool {
+    mapping.activity.class == Class::DetectionFinding && mapping.activity.id == 1
+}
+
+/// Text that says something, or a number's digits.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A reason is one text, or on anomalies a list.
+fn joined(reason: &Value) -> Option<String> {
+    match reason {
+        Value::Array(all) if !all.is_empty() => Some(all.iter().map(text).collect::<Option<Vec<_>>>()?.join(", ")),
+        one => text(one),
+    }
+}
+
+/// `action_timestamp` has come in seconds, milliseconds and microseconds, as a number and as text. Which it is shows in how large it is:
+/// 10^11 is the year 5138 in seconds and 1973 in milliseconds.
+fn moment(digits: &str) -> Option<UnixMillis> {
+    let number = digits.parse::<u64>().ok()?;
+    match number {
+        0 => None,
+        1..100_000_000_000 => Some(UnixMillis(number * 1_000)),
+        100_000_000_000..100_000_000_000_000 => Some(UnixMillis(number)),
+        _ => Some(UnixMillis(number / 1_000)),
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Person {
+    id: Option<String>,
+    name: Option<String>,
+    email: Option<String>,
+}
+
+impl Person {
+    fn at(leaves: &Leaves, path: &[&str]) -> Self {
+        let read = |key| text(leaves.get(&[path, &[key]].concat())?);
+        Self { id: read("id"), name: read("name"), email: read("email") }
+    }
+
+    /// By id, where both have one.
+    fn is(&self, other: &Self) -> bool {
+        match (&self.id, &other.id) {
+            (Some(one), Some(other)) => one == other,
+            _ => (&self.name, &self.email) == (&other.name, &other.email),
+        }
+    }
+
+    fn names(self) -> impl Iterator<Item = String> {
+        [self.id, self.name, self.email].into_iter().flatten()
+    }
+
+    fn put(self, document: &mut Document, at: &str) {
+        document.maybe(&format!("{at}.email"), self.email);
+        document.maybe(&format!("{at}.full_name"), self.name.clone());
+        document.maybe(&format!("{at}.id"), self.id);
+        document.maybe(&format!("{at}.name"), self.name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unit_of_an_action_timestamp_shows_in_its_size() {
+        for digits in ["1700000050", "1700000050000", "1700000050000000", "1700000050000999"] {
+            assert_eq!(moment(digits), Some(UnixMillis(1_700_000_050_000)), "{digits}");
+        }
+        assert_eq!((moment("0"), moment("soon"), moment("-1"), moment("1.7e9")), (None, None, None, None));
+    }
+}

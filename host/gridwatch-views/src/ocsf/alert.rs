@@ -1,0 +1,250 @@
+//! An alert as an OCSF Detection Finding (2004): who, what, how often, found by which code, and what to do about it.
+//!
+//! Evidence is shown once, as far as the alert keeps it; the whole entries are records of their own, found by their uid. Repeats
+//! to the byte, as the only clock is [`Alert::seen`]. Never closes a finding: gridwatch doesn't learn what people decided.
+
+use super::classes::{self, Activity};
+use super::event::non_empty;
+use super::schema::{Made, Version};
+use super::vocabulary as v;
+use super::{classified, is_believable, objects, timestamp};
+use crate::Product;
+use crate::fields::Fields;
+use gridwatch_event::text::clean;
+use gridwatch_event::time::UnixSeconds;
+use gridwatch_manifest::{Playbook, Step};
+use gridwatch_rules::about::{About, Address};
+use gridwatch_rules::alert::Alert;
+use gridwatch_rules::directory::Act;
+use gridwatch_rules::stub::Stub;
+use serde_json::{Value, json};
+
+/// Evidence shown: all that an alert keeps. `finding_info.related_events_count` counts all that there was.
+pub const EVIDENCES_MAX: usize = 50;
+/// Characters of `status_detail`.
+const MAX_DETAIL: usize = 1_024;
+
+/// The OCSF Detection Finding of one revision of an alert.
+///
+/// `finding_info.uid` is the alert's, the same for all its revisions. `metadata.uid` is the revision's: a consumer that
+/// gets it twice may drop one.
+pub fn detection_finding(alert: &Alert, product: &Product<'_>, version: Version) -> Value {
+    let activity = activity(alert);
+    let (status_id, status) = status(alert);
+    let shown = alert.evidence.iter().take(EVIDENCES_MAX);
+    let address = alert.about.address.as_ref();
+    let evidences: Vec<Value> = shown.map(|stub| evidence(version, stub, address).into()).collect();
+    let user = objects::known_user(version, alert);
+    let finding = classified(version, activity, activity.name, alert.severity)
+        .maybe("enrichments", non_empty(enrichments(version, alert, user.as_ref())))
+        .maybe("actor", user.map(|user| version.make(&v::ACTOR).set("user", user)))
+        .set("count", alert.findings)
+        .maybe("end_time", event_time(alert.last))
+        .maybe("evidences", non_empty(evidences))
+        .set("finding_info", finding_info(version, alert))
+        .set("is_alert", alert.suppressed_by.is_none())
+        .set("message", alert.title.as_str())
+        .maybe("remediation", remediation(version, &alert.playbook))
+        .maybe("start_time", event_time(alert.first))
+        .id("status_id", "status", status_id, status)
+        .maybe("status_detail", status_detail(alert))
+        .set("time", timestamp(alert.seen))
+        .set("unmapped", unmapped(version, alert));
+    let metadata = metadata(alert, product, version, finding.profiles());
+    finding.set("metadata", metadata).into()
+}
+
+const fn activity(alert: &Alert) -> Activity {
+    match alert.revision {
+        0 | 1 => classes::FINDING_CREATE,
+        _ => classes::FINDING_UPDATE,
+    }
+}
+
+/// An update is still "New": "In Progress" would say that a person is at it.
+const fn status(alert: &Alert) -> (u64, &'static str) {
+    match alert.suppressed_by {
+        Some(_) => (3, "Suppressed"),
+        None => (1, "New"),
+    }
+}
+
+/// What silenced it, and why it is sent again.
+fn status_detail(alert: &Alert) -> Option<String> {
+    let hidden = alert.suppressed_by.as_ref().map(|name| format!("suppressed by {name}"));
+    let told: Vec<String> = hidden.into_iter().chain(alert.news.iter().cloned()).collect();
+    non_empty(told).map(|told| clean(&told.join("; "), MAX_DETAIL))
+}
+
+fn metadata(alert: &Alert, product: &Product<'_>, version: Version, profiles: Vec<&str>) -> Made {
+    let module = &alert.module;
+    let feature = version.make(&v::FEATURE).set("name", module.name.as_str()).set("uid", module.digest.as_str());
+    let gridwatch = version
+        .make(&v::PRODUCT)
+        .set("name", Product::NAME)
+        .set("vendor_name", Product::NAME)
+        .set("version", product.version)
+        .set("feature", feature.set("version", module.version.as_str()));
+    version
+        .make(&v::METADATA)
+        .set("version", version.name())
+        .set("uid", format!("{}:{}", alert.uid, alert.revision))
+        .set("event_code", alert.rule.as_str())
+        .set("product", gridwatch)
+        .maybe("tenant_uid", alert.organization.as_deref())
+        .maybe("profiles", non_empty(profiles))
+}
+
+fn finding_info(version: Version, alert: &Alert) -> Made {
+    let analytic = version
+        .make(&v::ANALYTIC)
+        .set("uid", alert.rule.as_str())
+        .set("name", alert.rule_title.as_str())
+        .set("version", alert.module.version.as_str())
+        .id("type_id", "type", 1, "Rule");
+    let attacks: Vec<Value> = alert.attack.iter().map(|id| attack(version, id).into()).collect();
+    version
+        .make(&v::FINDING_INFO)
+        .set("uid", alert.uid.as_str())
+        .set("title", alert.title.as_str())
+        .maybe("desc", (!alert.condition.is_empty()).then_some(alert.condition.as_str()))
+        .set("analytic", analytic)
+        .set("created_time", timestamp(alert.opened))
+        .set("modified_time", timestamp(alert.seen))
+        .maybe("first_seen_time", event_time(alert.first))
+        .maybe("last_seen_time", event_time(alert.last))
+        .set("related_events_count", alert.evidence_total)
+        .maybe("attacks", non_empty(attacks))
+        .take("tags", || non_empty(tags(version, alert)))
+}
+
+fn tags(version: Version, alert: &Alert) -> Vec<Value> {
+    let tag = |(name, value): (&String, &String)| {
+        version.make(&v::KEY_VALUE).set("name", name.as_str()).set("value", value.as_str()).into()
+    };
+    alert.labels.iter().map(tag).collect()
+}
+
+/// An ATT&CK technique (`T1078`) or sub-technique (`T1078.004`), which names its technique too.
+fn attack(version: Version, id: &str) -> Made {
+    let technique = id.split('.').next().unwrap_or(id);
+    let sub_technique = (technique != id).then(|| version.make(&v::SUB_TECHNIQUE).set("uid", id));
+    let technique = version.make(&v::TECHNIQUE).set("uid", technique);
+    version.make(&v::ATTACK).set("technique", technique).maybe("sub_technique", sub_technique)
+}
+
+/// Who and from where as OCSF objects, and what it takes to find the entry again.
+fn evidence(version: Version, stub: &Stub, address: Option<&Address>) -> Made {
+    let evidence = version.make(&v::EVIDENCES);
+    let user_agent = Some(stub.ua.as_str()).filter(|text| !text.is_empty());
+    let data = Fields::new()
+        .maybe("uid", (!evidence.has("uid")).then_some(stub.id.as_str()))
+        .set("seq", stub.seq)
+        .maybe("action", (!evidence.has("name")).then_some(stub.action.as_str()))
+        .maybe("ua", user_agent.filter(|_| !evidence.has("http_request")))
+        .maybe("time", event_time(stub.time));
+    let user = objects::user_of_id(version, &stub.actor_id);
+    evidence
+        .set("uid", stub.id.as_str())
+        .set("name", stub.action.as_str())
+        .set("data", data)
+        .maybe("actor", user.map(|user| version.make(&v::ACTOR).set("user", user)))
+        .maybe("src_endpoint", objects::endpoint(version, &stub.ip_address, address))
+        .maybe("http_request", user_agent.map(|text| objects::user_agent_request(version, text)))
+}
+
+/// What is known beside the evidence. OCSF's name and value say what each is about, and `data` says it, in the names and
+/// units of [`About`]. A role that no entry has told is there as "unknown"; the last one says what else is, and why.
+fn enrichments(version: Version, alert: &Alert, user: Option<&Value>) -> Vec<Value> {
+    let enrichment = |kind: &str, name: &str, value: &str, data: Value| {
+        let enrichment = version.make(&v::ENRICHMENT).set("name", name).set("value", value);
+        Value::from(enrichment.set("type", kind).set("data", data).set("provider", Product::NAME))
+    };
+    let mut all = Vec::new();
+    if let Some(user) = user {
+        let (name, key) =
+            if user.get("uid").is_some() { ("actor.user.uid", "uid") } else { ("actor.user.name", "name") };
+        let value = user[key].as_str().unwrap_or_default();
+        let actor = &alert.actor;
+        let roles = json!({ "role_at_event": actor.role_at_event.name(), "role_now": actor.role_now.name() });
+        let recent: Vec<Value> = alert.recent_besides().map(act).collect();
+        all.push(enrichment("role", name, value, roles));
+        all.extend(non_empty(recent).map(|acts| enrichment("recent_activity", name, value, Value::Array(acts))));
+    }
+    if !alert.others.is_empty() {
+        all.push(enrichment("other_actors", "finding_info.uid", &alert.uid, json!(alert.others)));
+    }
+    all.extend(about(&alert.about).into_iter().map(|(kind, name, value, data)| enrichment(kind, name, value, data)));
+    all
+}
+
+/// Type, name, value and data of each part that there is.
+fn about(about: &About) -> Vec<(&'static str, &'static str, &str, Value)> {
+    let actor = about.actor.id.as_str();
+    // Where no person acted it is the target's.
+    let whose = about.activity.as_ref().map_or(actor, |activity| activity.of.as_str());
+    let of = if whose == actor { "actor.user.uid" } else { "target.user.uid" };
+    let through = (!about.acted_through.is_empty()).then_some(&about.acted_through);
+    let parts = [
+        (!actor.is_empty()).then(|| ("account", "actor.user.uid", actor, json!(about.actor))),
+        about.activity.as_ref().map(|activity| ("activity", of, whose, json!(activity))),
+        about.session.as_ref().map(|session| ("session", "session.uid", session.id.as_str(), json!(session))),
+        (!about.alerts.is_empty()).then(|| ("alerts", of, whose, json!(about.alerts))),
+        through.map(|through| ("acted_through", "actor.user.uid", actor, json!(through))),
+        about.target.as_ref().map(|target| ("target", "target.user.uid", target.id.as_str(), json!(target))),
+        about.address.as_ref().map(|at| ("address", "evidences.src_endpoint.ip", at.ip.as_str(), json!(at))),
+        about.app.as_ref().map(|app| ("app", "app.uid", app.id.as_str(), json!(app))),
+        about.channel.as_ref().map(|channel| ("channel", "channel.uid", channel.id.as_str(), json!(channel))),
+        about.peers.as_ref().map(|peers| ("peers", "evidences.name", peers.action.as_str(), json!(peers))),
+        (!about.lacks.is_empty()).then(|| ("unknown", "actor.user.uid", actor, json!(about.lacks))),
+    ];
+    parts.into_iter().flatten().collect()
+}
+
+fn act(act: &Act) -> Value {
+    Fields::new()
+        .set("seq", act.seq)
+        .set("action", act.action.as_str())
+        .maybe("time", event_time(act.time))
+        .maybe("ip_address", (!act.ip_address.is_empty()).then_some(act.ip_address.as_str()))
+        .into()
+}
+
+/// OCSF wants one text: the steps numbered through, each with its phase, and the Slack method and scope that do it.
+fn remediation(version: Version, playbook: &Playbook) -> Option<Made> {
+    let phases = [("Verify", &playbook.verify), ("Contain", &playbook.contain), ("Then", &playbook.then)];
+    let steps = phases.into_iter().flat_map(|(phase, steps)| steps.iter().map(move |step| (phase, step)));
+    let lines: Vec<String> =
+        steps.enumerate().map(|(n, (phase, step))| format!("{}. {phase}: {}", n + 1, step_line(step))).collect();
+    non_empty(lines).map(|lines| version.make(&v::REMEDIATION).set("desc", lines.join("\n")))
+}
+
+fn step_line(step: &Step) -> String {
+    let text = &step.text;
+    match (&step.method, &step.scope) {
+        (Some(method), Some(scope)) => format!("{text} ({method}, scope {scope})"),
+        (Some(method), None) => format!("{text} ({method})"),
+        (None, Some(scope)) => format!("{text} (scope {scope})"),
+        (None, None) => text.clone(),
+    }
+}
+
+/// What findings share to be folded into this alert, besides the rule; and what the version has no attribute for. In the
+/// names and units of [`Alert`].
+fn unmapped(version: Version, alert: &Alert) -> Value {
+    let info = version.make(&v::FINDING_INFO);
+    Fields::new()
+        .set("dedup_key", alert.dedup_key.as_str())
+        .set("period_start", alert.period_start.0)
+        .set("period_s", alert.period_s)
+        .set("counts", json!(alert.counts))
+        .maybe("subjects", (!alert.subjects.is_empty()).then(|| json!(alert.subjects)))
+        .maybe("evidence_total", (!info.has("related_events_count")).then_some(alert.evidence_total))
+        .maybe("labels", (!info.has("tags")).then(|| json!(alert.labels)))
+        .into()
+}
+
+/// `None` for a time that no consumer would believe: a stub, unlike an event, has no other to fall back on.
+fn event_time(time: UnixSeconds) -> Option<Value> {
+    is_believable(time.millis()).then(|| timestamp(time.millis()))
+}
