@@ -10,7 +10,7 @@ use gridwatch_event::role::Role;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_manifest::{Playbook, Severity, Step};
 use gridwatch_names::catalogue;
-use gridwatch_rules::alert::{Actor, Alert, Counts, Doer, ModuleRef};
+use gridwatch_rules::alert::{Actor, Alert, Counts, Doer, ModuleRef, Source};
 use gridwatch_rules::directory::Act;
 use gridwatch_rules::stub::Stub;
 use gridwatch_rules::subject::Subjects;
@@ -881,6 +881,7 @@ fn full_alert() -> Alert {
     Alert {
         uid: "gw-00ff".into(),
         revision: 1,
+        source: Source::Fold,
         severity: Severity::High,
         title: "Many downloads by one user".into(),
         rule: "exfiltration.download_spike".into(),

@@ -28,5 +28,5 @@ SELECT
   json_extract_string(event, '$.evidences[*].uid') AS uids
 FROM alerts
 WHERE (event->>'$.is_alert') = 'true' AND time >= present() - INTERVAL 7 DAYS
-QUALIFY row_number() OVER (PARTITION BY alert_id ORDER BY revision DESC) = 1
+QUALIFY row_number() OVER (PARTITION BY alert_id ORDER BY revision DESC, time DESC) = 1
 ORDER BY (event->>'$.severity_id')::INTEGER DESC, last_time DESC;

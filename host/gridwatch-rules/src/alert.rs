@@ -36,8 +36,12 @@ const MAX_NAME: usize = 256;
 pub struct Alert {
     /// Stable: hash of rule, dedup key and period.
     pub uid: String,
-    /// 1 when it opens, one more each time it is sent again.
+    /// Which of folding's revisions this is, or adds to: 1 when it opens, one more each time folding sends it again. Nothing else
+    /// counts here, so a replay, which asks nobody, makes the same numbers.
     pub revision: u32,
+    /// Who sends this record of it: see [`Alert::record_id`].
+    #[serde(default, skip_serializing_if = "Source::is_fold")]
+    pub source: Source,
     /// Of the gravest finding; of equally grave ones, of the newest. So are title, actor, basis and what is told about them.
     pub severity: Severity,
     pub title: String,
@@ -90,6 +94,25 @@ pub struct Alert {
     /// Who, whether that is usual for them, and from where, as of the event that made this revision. Only of what is sent.
     #[serde(default, skip_serializing_if = "About::is_empty")]
     pub about: Box<About>,
+}
+
+/// What makes a record of an alert. Each source but folding counts its own records of an alert, from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Findings came, or time passed: numbered by [`Alert::revision`].
+    #[default]
+    Fold,
+    /// What Slack answered about the people and places of a revision.
+    Enrichment(u32),
+    /// What a person did about it.
+    Act(u32),
+}
+
+impl Source {
+    pub fn is_fold(&self) -> bool {
+        *self == Self::Fold
+    }
 }
 
 /// Exactly which code said it.
@@ -177,6 +200,23 @@ impl Alert {
         let start = UnixSeconds(at.0 - at.0 % period_s.max(1));
         let digest = Sha256::digest(format!("{rule}\n{dedup_key}\n{}\n{period_s}", start.0));
         (format!("gw-{}", hex(&digest[..16])), start)
+    }
+
+    /// The stable id of this record, different for all records of an alert. It ends in the number of the revision that it is
+    /// or adds to, so that whoever looks for the newest finds it by that number, and of one number by the later time:
+    /// `gw-…:2`, `gw-…:enrichment-1:2`, `gw-…:act-1:2`.
+    pub fn record_id(&self) -> String {
+        let Self { uid, revision, source, .. } = self;
+        match source {
+            Source::Fold => format!("{uid}:{revision}"),
+            Source::Enrichment(number) => format!("{uid}:enrichment-{number}:{revision}"),
+            Source::Act(number) => format!("{uid}:act-{number}:{revision}"),
+        }
+    }
+
+    /// Is this the record by which the alert is told for the first time?
+    pub const fn is_opening(&self) -> bool {
+        self.revision <= 1 && matches!(self.source, Source::Fold)
     }
 
     /// What the actor did last, less what is evidence anyway.
@@ -281,6 +321,32 @@ mod tests {
             ("a, b and more", "c", "a, b, c and more"),
         ] {
             assert_eq!(merged(known, new), want, "{known} + {new}");
+        }
+    }
+
+    #[test]
+    fn each_record_of_an_alert_has_an_id_of_its_own_that_ends_in_the_revision() {
+        let folded = crate::own::catalogue_drift(&gridwatch_event::drift::Drift::default(), UnixMillis(0));
+        let of = |revision, source| Alert { revision, source, ..folded.clone() };
+        let records = [
+            of(1, Source::Fold),
+            of(1, Source::Enrichment(1)),
+            of(2, Source::Fold),
+            of(2, Source::Enrichment(2)),
+            of(2, Source::Act(1)),
+        ];
+        let ids: Vec<String> = records.iter().map(|alert| alert.record_id().replace(&alert.uid, "gw-1")).collect();
+        assert_eq!(ids, ["gw-1:1", "gw-1:enrichment-1:1", "gw-1:2", "gw-1:enrichment-2:2", "gw-1:act-1:2"]);
+        let opening: Vec<bool> = records.iter().map(Alert::is_opening).collect();
+        assert_eq!(opening, [true, false, false, false, false]);
+        for record in &records {
+            let written = serde_json::to_string(record).unwrap();
+            assert_eq!(
+                written.contains("\"source\""),
+                !record.source.is_fold(),
+                "an alert of folding is written as before"
+            );
+            assert_eq!(serde_json::from_str::<Alert>(&written).unwrap(), *record);
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A finding joins the open alert of its rule and key whose period it falls into. An alert that goes on over the border of a
 //! period, within [`QUIET_S`], keeps the id of its first period. Everything goes by event time, so a replay that begins before
-//! an alert makes the same revisions of it, however the events were cut into batches.
+//! an alert makes the same revisions of it, however the events were cut into batches. Only what is sent here has a number of a
+//! revision: what Slack answers and what people do about an alert are numbered by themselves ([`Source`](crate::alert::Source)).
 //!
 //! An alert is sent when it opens, and again
 //!

@@ -3,7 +3,7 @@
 //! They have a manifest like any module's, so that tables, coverage and playbooks treat them alike, but no code of their own:
 //! the part of the host that notices something makes the alert here.
 
-use crate::alert::{Actor, Alert, Counts, ModuleRef};
+use crate::alert::{Actor, Alert, Counts, ModuleRef, Source};
 use crate::basis::Basis;
 use crate::conduct::SetAside;
 use crate::exception::Exception;
@@ -221,6 +221,23 @@ pub fn lines_removed(sink: &str, files: u64, bytes: u64, age_s: u64, limit_bytes
     blank
 }
 
+/// A sink's receiver will never take some records. `count` are those since the alert before this one, all in all `total`.
+pub fn records_refused(sink: &str, count: u64, total: u64, last: (&str, &str), file: &str, at: UnixMillis) -> Alert {
+    let (id, reason) = last;
+    let records = if count == 1 { "1 record".to_owned() } else { format!("{count} records") };
+    let mut blank = blank("records-refused", sink, format!("Sink `{sink}` refused {records} for good: {reason}"), at);
+    let texts = [
+        ("sink", sink.to_owned()),
+        ("records", count.to_string()),
+        ("records_in_all", total.to_string()),
+        ("last_record", id.to_owned()),
+        ("last_reason", reason.to_owned()),
+        ("dead_letters", file.to_owned()),
+    ];
+    blank.labels.extend(texts.map(|(name, text)| (name.to_owned(), clean(&text, MAX_LABEL))));
+    blank
+}
+
 /// Slack lists somebody without the second factor that they had. `before` is when it was last listed.
 pub fn second_factor_off(member: &Member, before: UnixMillis, at: UnixMillis) -> Alert {
     let name = [&member.email, &member.name, &member.id].into_iter().find(|text| !text.is_empty());
@@ -251,6 +268,7 @@ fn blank(rule: &str, key: &str, title: String, at: UnixMillis) -> Alert {
     Alert {
         uid,
         revision: 1,
+        source: Source::Fold,
         severity: rule.severity,
         title: clean(&title, MAX_TITLE),
         rule: name,

@@ -9,7 +9,7 @@
 //! What comes out depends on the events and their order alone, never on how they were cut into batches.
 
 use crate::about::{Memory, Surroundings};
-use crate::alert::{Actor, Alert, Counts, ModuleRef};
+use crate::alert::{Actor, Alert, Counts, ModuleRef, Source};
 use crate::apps::Apps;
 use crate::basis::Basis;
 use crate::batch::{Batch, Scratch, Table};
@@ -523,6 +523,7 @@ impl Pipeline {
         Alert {
             uid,
             revision: 1,
+            source: Source::Fold,
             severity: finding.severity,
             title: finding.title,
             rule: name,

@@ -9,15 +9,15 @@
 
 mod check;
 pub mod mmdb;
-mod problem;
-mod read;
 mod secret;
 mod token;
 
-pub use problem::{Problem, Problems};
+pub use crate::reader::{Problem, Problems};
 pub use secret::{Look, Secret};
 pub use token::Token;
 
+use crate::reader::Purpose;
+use crate::sink::Setup;
 use gridwatch_event::lookup::Tables;
 use gridwatch_event::network::Networks;
 use gridwatch_event::provisioning::Provisioning;
@@ -30,6 +30,7 @@ use gridwatch_views::{RawData, View};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where the methods of Slack's Web API are.
@@ -219,28 +220,16 @@ pub struct Asking {
     pub roster_every_s: Option<u64>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Sink {
     pub name: String,
-    pub target: Target,
+    /// What it is, and what only sinks of its type have.
+    pub setup: Arc<dyn Setup>,
     pub view: View,
     pub raw_data: RawData,
     /// Longest record in bytes, with its line feed.
     pub max_line: usize,
     pub include: Include,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    Stdout,
-    /// Fields as in `sink::file::Rotation`. The file's folder exists.
-    File {
-        path: PathBuf,
-        rotate_bytes: u64,
-        keep: u32,
-        keep_s: u64,
-        keep_bytes: u64,
-    },
 }
 
 /// Which records a sink gets; at least one kind.
@@ -297,15 +286,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// What a configuration is read for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
-    /// Everything in it is used.
-    Run,
-    /// Only what was written earlier is read.
-    Look,
-}
-
 /// Where a gridwatch keeps what may be asked about: all that `status`, `alerts` and `explain` need of a configuration. Nothing
 /// else in it is checked, so they work on a machine, or for a user, that couldn't run it.
 #[derive(Clone, Debug)]
@@ -344,7 +324,7 @@ impl Config {
         let key = if self.slack.backfill.is_some() { "backfill" } else { "start" };
         let mut warnings = Vec::new();
         for sink in self.sinks.iter().filter(|sink| sink.include.events) {
-            let Target::File { keep: 1.., keep_bytes, .. } = sink.target else { continue };
+            let Some(keep_bytes) = sink.setup.keeps_bytes() else { continue };
             let events = keep_bytes / EVENT_BYTES;
             if events / days < MANY_A_DAY {
                 warnings.push(format!(

@@ -3,11 +3,12 @@
 //! It is a file sink of its own: each revision is a line, suppressed ones too, and the files rotate. The newest revision of an
 //! alert counts. Reading takes no lock and works beside a running gridwatch.
 
+use crate::clock::Clock;
 use crate::folder;
 use crate::sink::file::{FileSink, Rotation};
-use crate::sink::{Resume, Sink, SinkError};
 use anyhow::{Context, Result, bail};
 use gridwatch_rules::alert::Alert;
+use serde_json::Value;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -21,23 +22,11 @@ const FILE: &str = "alerts.ndjson";
 /// Alerts named when an id isn't enough of one.
 const MATCHES_SHOWN: usize = 10;
 
-#[derive(Debug)]
-pub struct History {
-    sink: FileSink,
-}
-
-impl History {
-    pub fn open(state_dir: &Path, resume: Resume) -> Result<Self> {
-        let folder = path(state_dir);
-        folder::make(&folder, folder::SHOWN).with_context(|| format!("can't make {}", folder.display()))?;
-        Ok(Self { sink: FileSink::open(&folder.join(FILE), ROTATION, resume).context("the history of alerts")? })
-    }
-
-    /// Takes alerts whose first record has this number; returns what to resume from.
-    pub fn append<'a>(&mut self, first: u64, alerts: impl Iterator<Item = &'a Alert>) -> Result<Resume, SinkError> {
-        let lines: Vec<String> = alerts.map(|alert| serde_json::to_string(alert).unwrap_or_default()).collect();
-        self.sink.deliver(first, &lines)
-    }
+/// The file sink that it is written with, where the last saved `resume` left off.
+pub fn open(state_dir: &Path, resume: Option<&Value>, clock: Clock) -> Result<FileSink> {
+    let folder = path(state_dir);
+    folder::make(&folder, folder::SHOWN).with_context(|| format!("can't make {}", folder.display()))?;
+    FileSink::open(&folder.join(FILE), ROTATION, resume, clock).context("the history of alerts")
 }
 
 /// The newest revision of each alert, the alert of the newest event at the end.

@@ -18,6 +18,7 @@ mod folder;
 mod history;
 mod input;
 mod modules;
+mod reader;
 mod record;
 mod responses;
 mod sink;

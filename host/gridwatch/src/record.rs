@@ -6,6 +6,7 @@
 use anyhow::{Context, Result, bail};
 use gridwatch_event::entry::Entry;
 use gridwatch_event::event::{Event, Sight};
+use gridwatch_event::json::one_line;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_rules::alert::Alert;
 use gridwatch_views::{Product, RawData, View};
@@ -13,13 +14,25 @@ use std::sync::Arc;
 
 pub const PRODUCT: Product<'static> = Product { version: env!("CARGO_PKG_VERSION") };
 
-/// What a sink's records look like.
+/// What records look like where they go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Form {
-    pub view: View,
-    pub raw_data: RawData,
-    /// Bytes, with the line feed.
-    pub max_line: usize,
+pub enum Form {
+    /// As a sink's view shows it, in at most so many bytes with the line feed.
+    View { view: View, raw_data: RawData, max_line: usize },
+    /// As gridwatch keeps it: an alert with all that is known of it, an entry as Slack sent it.
+    Kept,
+}
+
+/// A record as it looks outside, and what it takes to tell it from others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// Stable: the same record has it whenever it is rendered, and no other one has it. Slack's id of an entry, with the number
+    /// of a later version; [`Alert::record_id`] of an alert.
+    pub id: String,
+    /// Event time; of an alert, when gridwatch first saw what made this record of it.
+    pub time: UnixMillis,
+    /// JSON without a line feed.
+    pub line: String,
 }
 
 #[derive(Clone, Debug)]
@@ -34,15 +47,29 @@ impl Record {
         Self::Event { seq: event.seq, sight: event.sight(), organization, raw: event.raw().to_owned() }
     }
 
-    /// One line of output, without the line feed.
-    pub fn line(&self, form: Form) -> String {
-        let Form { view, raw_data, max_line } = form;
+    pub fn render(&self, form: Form) -> Rendered {
         match self {
             Self::Event { seq, sight, organization, raw } => {
                 let event = Event::seen(*seq, *sight, &Entry::from_json(raw)).in_organization(organization.clone());
-                view.event_line_within(&event, &PRODUCT, raw_data, max_line)
+                let line = match form {
+                    Form::View { view, raw_data, max_line } => {
+                        view.event_line_within(&event, &PRODUCT, raw_data, max_line)
+                    }
+                    Form::Kept => one_line(event.raw()).into_owned(),
+                };
+                let id = match sight.version {
+                    1 => event.id,
+                    version => format!("{}:version-{version}", event.id),
+                };
+                Rendered { id, time: event.time.millis(), line }
             }
-            Self::Alert(alert) => view.alert_line_within(alert, &PRODUCT, max_line),
+            Self::Alert(alert) => {
+                let line = match form {
+                    Form::View { view, max_line, .. } => view.alert_line_within(alert, &PRODUCT, max_line),
+                    Form::Kept => String::from_utf8_lossy(&kept(alert)).into_owned(),
+                };
+                Rendered { id: alert.record_id(), time: alert.seen, line }
+            }
         }
     }
 
@@ -54,7 +81,7 @@ impl Record {
                     [b"E", &seq.to_be_bytes(), &sight_bytes(*sight), &[length], organization, raw.as_bytes()];
                 parts.concat()
             }
-            Self::Alert(alert) => [&b"a"[..], &serde_json::to_vec(alert).unwrap_or_default()].concat(),
+            Self::Alert(alert) => [&b"a"[..], &kept(alert)].concat(),
         }
     }
 
@@ -86,6 +113,11 @@ impl Record {
             _ => bail!("an outbox row of unknown kind"),
         }
     }
+}
+
+fn kept(alert: &Alert) -> Vec<u8> {
+    let written = serde_json::to_vec(alert);
+    written.unwrap_or_else(|error| unreachable!("an alert is texts, numbers, lists and maps of texts: {error}"))
 }
 
 /// An id's bytes with their number; one that is too long for it is none of Slack's.
@@ -144,6 +176,11 @@ mod tests {
             assert_eq!(organization.as_deref(), Some("E1"));
             assert_eq!((seq, back, raw.as_str()), (7, sight, r#"{"id":"a"}"#));
         }
+        let later = Sight { version: 3, ..first };
+        let form = Form::View { view: View::Raw, raw_data: RawData::Include, max_line: 16 << 10 };
+        let id =
+            |sight| Record::Event { seq: 7, sight, organization: None, raw: r#"{"id":"a"}"#.into() }.render(form).id;
+        assert_eq!((id(first), id(later)), ("a".to_owned(), "a:version-3".to_owned()), "neither replaces the other");
         let old = [&b"e"[..], &7_u64.to_be_bytes(), &1_794_000_000_123_u64.to_be_bytes(), b"{}"].concat();
         let Ok(Record::Event { seq: 7, sight, raw, .. }) = Record::from_bytes(&old) else { panic!() };
         assert_eq!((sight, raw.as_str()), (first, "{}"));

@@ -88,6 +88,28 @@ pub struct Position {
     pub next: u64,
     /// What the sink needs to go on exactly there.
     pub resume: Option<serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Lost::is_nothing")]
+    pub lost: Lost,
+}
+
+/// What a sink's reader didn't get, and what was said about it. Days are counted from 1970.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lost {
+    /// Records refused for good, ever.
+    pub refused: u64,
+    /// Those since the last alert about them.
+    pub unalerted: u64,
+    /// Day of that alert.
+    pub refused_alert: Option<u64>,
+    /// Day of the last alert about removed files.
+    pub removed_alert: Option<u64>,
+}
+
+impl Lost {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What each lane has released to detection.
@@ -365,9 +387,18 @@ impl Store {
 
     /// Saves what a watch beside the stages saw, with the alerts that tell it.
     fn commit_watched<T: Serialize>(&self, key: &[u8], seen: &T, alerts: &[Record]) -> Result<()> {
-        let mut counters = self.lock();
         let mut batch = sled::Batch::default();
         put(&mut batch, key, seen);
+        self.commit_with_alerts(batch, alerts)
+    }
+
+    /// Numbers alerts and puts them on their way together with what else a batch changes.
+    fn commit_with_alerts(&self, mut batch: sled::Batch, alerts: &[Record]) -> Result<()> {
+        if alerts.is_empty() {
+            return self.commit(batch);
+        }
+        // Held until it is saved: others hand out numbers of records too.
+        let mut counters = self.lock();
         let (mut next_record, mut grown) = (counters.next_record, 0);
         for alert in alerts {
             let bytes = alert.to_bytes();
@@ -404,7 +435,7 @@ impl Store {
         let first = self.lock().first_record;
         for name in names {
             if self.db.get(sink_key(name))?.is_none() {
-                put(&mut batch, &sink_key(name), &Position { next: first, resume: None });
+                put(&mut batch, &sink_key(name), &Position { next: first, ..Position::default() });
             }
         }
         self.commit(batch)?;
@@ -432,8 +463,9 @@ impl Store {
         Ok(out)
     }
 
-    /// Saves that a sink has taken everything before `position.next`, and drops what all sinks have taken.
-    pub fn commit_attempt(&self, sink: &str, position: &Position) -> Result<()> {
+    /// Saves that a sink is done with everything before `position.next`, and drops what all sinks are done with. Alerts about the
+    /// attempt enter the outbox in the same batch: what `position.lost` says was told is told, once.
+    pub fn commit_attempt(&self, sink: &str, position: &Position, alerts: &[Record]) -> Result<()> {
         let mut batch = sled::Batch::default();
         put(&mut batch, &sink_key(sink), position);
         let mut lowest = position.next;
@@ -450,7 +482,7 @@ impl Store {
             freed += value.len() as u64;
             batch.remove(key);
         }
-        self.commit(batch)?;
+        self.commit_with_alerts(batch, alerts)?;
         let mut counters = self.lock();
         counters.first_record = counters.first_record.max(lowest);
         counters.backlog_bytes = counters.backlog_bytes.saturating_sub(freed);
@@ -502,11 +534,6 @@ impl Store {
         counters.first_record = counters.first_record.max(lowest).min(counters.next_record);
         counters.backlog_bytes = counters.backlog_bytes.saturating_sub(freed);
         Ok(counters.next_record.saturating_sub(counters.first_record))
-    }
-
-    /// Puts an alert of gridwatch's own on its way.
-    pub fn commit_alert(&self, alert: &Record) -> Result<()> {
-        self.commit_watched(b"mown", &1u8, std::slice::from_ref(alert))
     }
 
     /// Starts numbering where a lost store may have left off: numbers are never used twice.

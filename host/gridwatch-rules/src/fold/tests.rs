@@ -1,7 +1,7 @@
 //! When an alert is told again, in event time alone. What modules find is made up here; `tests/tests/folding.rs` has real ones.
 
 use super::*;
-use crate::alert::{Actor, MAX_EVIDENCE, ModuleRef};
+use crate::alert::{Actor, MAX_EVIDENCE, ModuleRef, Source};
 use crate::stub::Stub;
 use gridwatch_manifest::{Playbook, Severity};
 use std::sync::Arc;
@@ -24,6 +24,7 @@ fn alert(at: u64, severity: Severity, event: u64) -> Alert {
     Alert {
         uid,
         revision: 1,
+        source: Source::Fold,
         severity,
         title: format!("{severity:?} {event}"),
         rule: "m.r".into(),

@@ -1,7 +1,7 @@
 //! Plans for alerts of each family: what is filled in, what is refused, what is left to a person.
 
 use super::*;
-use crate::alert::{Actor, ModuleRef};
+use crate::alert::{Actor, ModuleRef, Source};
 use crate::directory::Directory;
 use gridwatch_event::entry::Entry;
 use gridwatch_event::event::Event;
@@ -25,6 +25,7 @@ fn alert(method: &str, on: Option<On>, entry: Value) -> Alert {
     Alert {
         uid: "gw-1".into(),
         revision: 1,
+        source: Source::Fold,
         severity: Severity::High,
         title: "t".into(),
         rule: "m.r".into(),

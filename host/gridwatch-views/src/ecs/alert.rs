@@ -38,12 +38,12 @@ pub fn alert(alert: &Alert, product: &Product<'_>) -> Value {
 
 fn event(document: &mut Document, alert: &Alert) {
     document.put("@timestamp", nearest_date(alert.seen));
-    document.put("event.action", if alert.revision > 1 { "alert_updated" } else { "alert_opened" });
+    document.put("event.action", if alert.is_opening() { "alert_opened" } else { "alert_updated" });
     document.list("event.category", ["intrusion_detection"]);
     document.maybe("event.created", date(alert.opened));
     document.put("event.dataset", "gridwatch.alert");
     document.maybe("event.end", date(alert.last.millis()));
-    document.put("event.id", format!("{}:{}", alert.uid, alert.revision));
+    document.put("event.id", alert.record_id());
     document.put("event.kind", "alert");
     document.put("event.module", Product::NAME);
     document.put("event.severity", alert.severity.id());

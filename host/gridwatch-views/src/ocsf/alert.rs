@@ -26,8 +26,8 @@ const MAX_DETAIL: usize = 1_024;
 
 /// The OCSF Detection Finding of one revision of an alert.
 ///
-/// `finding_info.uid` is the alert's, the same for all its revisions. `metadata.uid` is the revision's: a consumer that
-/// gets it twice may drop one.
+/// `finding_info.uid` is the alert's, the same for all its revisions. `metadata.uid` is the record's
+/// ([`Alert::record_id`]): a consumer that gets it twice may drop one.
 pub fn detection_finding(alert: &Alert, product: &Product<'_>, version: Version) -> Value {
     let activity = activity(alert);
     let (status_id, status) = status(alert);
@@ -55,9 +55,9 @@ pub fn detection_finding(alert: &Alert, product: &Product<'_>, version: Version)
 }
 
 const fn activity(alert: &Alert) -> Activity {
-    match alert.revision {
-        0 | 1 => classes::FINDING_CREATE,
-        _ => classes::FINDING_UPDATE,
+    match alert.is_opening() {
+        true => classes::FINDING_CREATE,
+        false => classes::FINDING_UPDATE,
     }
 }
 
@@ -88,7 +88,7 @@ fn metadata(alert: &Alert, product: &Product<'_>, version: Version, profiles: Ve
     version
         .make(&v::METADATA)
         .set("version", version.name())
-        .set("uid", format!("{}:{}", alert.uid, alert.revision))
+        .set("uid", alert.record_id())
         .set("event_code", alert.rule.as_str())
         .set("product", gridwatch)
         .maybe("tenant_uid", alert.organization.as_deref())

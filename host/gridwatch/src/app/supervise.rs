@@ -12,25 +12,25 @@ use super::lifetime::Lifetime;
 use super::open::{self, NUMBER_GAP};
 use super::signals::{Orders, is_told};
 use super::starts::Starts;
-use crate::archive::Archive;
+use crate::archive::{ARCHIVE, Archive};
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Include};
 use crate::context::lists::{self, Lists};
 use crate::context::{Bells, Happening, Observe, Paths, Shared, Until};
 use crate::exceptions::Live;
-use crate::history::{HISTORY, History};
+use crate::history::{self, HISTORY};
 use crate::modules::Wanted;
 use crate::record::Form;
-use crate::sink::Resume;
-use crate::sink::file::{FileSink, Rotation};
-use crate::sink::stdout::StdoutSink;
+use crate::sink::dead_letter::DeadLetters;
+use crate::sink::file;
+use crate::sink::render::Renderer;
 use crate::slack::logs::Client;
-use crate::stage::deliver::{self, ARCHIVE, Ending, Target};
+use crate::stage::deliver::{self, Anywhere, Ending, ForArchive, ForSink};
 use crate::stage::detect;
 use crate::stage::enrich::Answers;
 use crate::stage::poll::Poller;
 use crate::store::checkpoint::Checkpoint;
-use crate::store::{Store, damage};
+use crate::store::damage;
 use crate::telemetry::health;
 use crate::telemetry::status::{Catalogue, HowEnded, ModuleStatus, Phase, SinkStatus, Status};
 use crate::watch;
@@ -129,7 +129,18 @@ async fn work(
         .into_iter()
         .map(|(name, target)| {
             let (shared, ending) = (shared.clone(), ending.clone());
-            stage(&format!("sink-{name}"), failed.clone(), move || deliver::run(&shared, &name, target, &ending))
+            stage(&format!("sink-{name}"), failed.clone(), move || {
+                let at = deliver::Place {
+                    store: &shared.store,
+                    board: &shared.board,
+                    bells: &shared.bells,
+                    clock: shared.clock,
+                };
+                match target {
+                    Anywhere::Sink(target) => deliver::run(at, &name, target, &ending),
+                    Anywhere::Archive(target) => deliver::run(at, &name, target, &ending),
+                }
+            })
         })
         .collect::<Result<Vec<_>>>()?;
     shared.board.update(|status| (status.phase, status.doing) = (Phase::Running, String::new()));
@@ -160,10 +171,7 @@ async fn work(
 fn say_start(shared: &Shared, reading: &str) {
     let (config, status) = (&shared.config, shared.board.now());
     let module = |m: &ModuleStatus| format!("{}@{} {}", m.name, m.version, &m.digest[..12.min(m.digest.len())]);
-    let sink = |sink: &config::Sink| match &sink.target {
-        config::Target::Stdout => format!("{} (standard output, {})", sink.name, sink.view.name()),
-        config::Target::File { path, .. } => format!("{} ({}, {})", sink.name, path.display(), sink.view.name()),
-    };
+    let sink = |sink: &config::Sink| format!("{} ({}, {})", sink.name, sink.setup.place(), sink.view.name());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         pid = status.pid,
@@ -254,7 +262,7 @@ fn detector(shared: &Shared, wanted: &Wanted, modules: Vec<Module>) -> Result<(D
     Ok((detector, answers))
 }
 
-fn targets(shared: &Shared) -> Result<Vec<(String, Target)>> {
+fn targets(shared: &Shared) -> Result<Vec<(String, Anywhere)>> {
     let config = &shared.config;
     let mut names: Vec<String> = config.sinks.iter().map(|sink| sink.name.clone()).collect();
     names.push(HISTORY.to_owned());
@@ -262,41 +270,45 @@ fn targets(shared: &Shared) -> Result<Vec<(String, Target)>> {
     for gone in shared.store.set_sinks(&names)? {
         tracing::warn!(sink = gone, "no longer configured; its position is forgotten");
     }
+    let renderer = Arc::new(Renderer::new(config.sinks.iter().map(form)));
     let mut targets = Vec::new();
     for sink in &config.sinks {
-        let resume = resume(&shared.store, &sink.name)?;
-        let opened: Box<dyn crate::sink::Sink> = match &sink.target {
-            config::Target::Stdout => Box::new(StdoutSink::open(&resume)),
-            &config::Target::File { ref path, rotate_bytes, keep, keep_s, keep_bytes } => {
-                let rotation = Rotation { rotate_bytes, keep, keep_s, keep_bytes };
-                Box::new(FileSink::open(path, rotation, resume).with_context(|| format!("sink `{}`", sink.name))?)
-            }
+        let resume = shared.store.position(&sink.name)?.resume;
+        let opened = sink.setup.open(resume.as_ref(), shared.clock).with_context(|| format!("sink `{}`", sink.name))?;
+        let target = ForSink {
+            sink: opened,
+            pace: sink.setup.pace(),
+            form: form(sink),
+            include: sink.include,
+            renderer: renderer.clone(),
+            dead: DeadLetters::of(&config.state_dir, &sink.name),
         };
-        targets.push((
-            sink.name.clone(),
-            Target::Sink {
-                sink: opened,
-                form: Form { view: sink.view, raw_data: sink.raw_data, max_line: sink.max_line },
-                include: sink.include,
-            },
-        ));
+        targets.push((sink.name.clone(), Anywhere::Sink(target)));
     }
-    let history = History::open(&config.state_dir, resume(&shared.store, HISTORY)?)?;
-    targets.push((HISTORY.to_owned(), Target::History(history)));
+    let resume = shared.store.position(HISTORY)?.resume;
+    let history = ForSink {
+        sink: Box::new(history::open(&config.state_dir, resume.as_ref(), shared.clock)?),
+        pace: file::PACE,
+        form: Form::Kept,
+        include: Include { events: false, alerts: true, suppressed: true },
+        renderer,
+        dead: DeadLetters::of(&config.state_dir, HISTORY),
+    };
+    targets.push((HISTORY.to_owned(), Anywhere::Sink(history)));
     if let Some(archive) = &config.archive {
         let opened = Archive::open(&archive.dir, archive.segment_bytes)?;
         // Only if store and checkpoint were lost: the archive outlives them, and its numbers are taken.
         if let Some(last) = opened.resume().last_seq.filter(|last| *last >= shared.store.next_seq()) {
             shared.store.skip_to(last + NUMBER_GAP, shared.store.next_record())?;
         }
-        targets.push((ARCHIVE.to_owned(), Target::Archive { archive: opened, keep_s: archive.keep_s }));
+        let target = ForArchive { archive: opened, keep_s: archive.keep_s };
+        targets.push((ARCHIVE.to_owned(), Anywhere::Archive(target)));
     }
     Ok(targets)
 }
 
-fn resume(store: &Store, sink: &str) -> Result<Resume> {
-    let saved = store.position(sink)?.resume;
-    Ok(saved.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default())
+fn form(sink: &config::Sink) -> Form {
+    Form::View { view: sink.view, raw_data: sink.raw_data, max_line: sink.max_line }
 }
 
 fn flag() -> Arc<AtomicBool> {

@@ -216,18 +216,18 @@ fn list(state_dir: &Path, filter: &Filter, limit: usize, form: Form, out: &mut d
 
 /// The same, and then each new alert or revision as it comes, until nobody reads any more or the process is told to end.
 fn print_as_they_come(state_dir: &Path, filter: &Filter, limit: usize, form: Form, out: &mut dyn Write) -> Result<()> {
-    let mut told: HashMap<String, u32> = HashMap::new();
+    let mut told: HashMap<String, String> = HashMap::new();
     let mut size = None;
     loop {
         let size_now = history::size(state_dir)?;
         if size != Some(size_now) {
             let mut alerts = history::alerts(state_dir)?;
-            alerts.retain(|alert| filter.takes(alert) && told.get(&alert.uid) != Some(&alert.revision));
+            alerts.retain(|alert| filter.takes(alert) && told.get(&alert.uid) != Some(&alert.record_id()));
             let from = if size.is_none() { alerts.len().saturating_sub(limit) } else { 0 };
             for alert in &alerts[from..] {
                 form.write(alert, out)?;
             }
-            told.extend(alerts.into_iter().map(|alert| (alert.uid, alert.revision)));
+            told.extend(alerts.into_iter().map(|alert| (alert.uid.clone(), alert.record_id())));
             out.flush()?;
             size = Some(size_now);
         }

@@ -1,5 +1,6 @@
 //! `gridwatch check`: everything that is wrong with a configuration, its modules and its exceptions, and what is worth a
-//! second look. It only looks: no folder, lock, cache or file of a sink is made or changed, whoever runs it.
+//! second look. It only looks: no folder, lock, cache or file of a sink is made or changed, whoever runs it. Only `--live` makes a
+//! file beside that of a file sink, and removes it again.
 
 use super::live::{self, Line};
 use crate::app::signals;
@@ -28,7 +29,8 @@ pub struct Options {
     /// Print a commented example configuration and do nothing else.
     #[arg(long, conflicts_with_all = ["live", "json"])]
     example: bool,
-    /// Ask Slack as well: token, scope, plan, organization, clock, and one page of one entry.
+    /// Ask Slack as well (token, scope, plan, organization, clock, and one page of one entry) and try each sink: a file sink
+    /// creates, renames and removes a hidden file beside its own.
     #[arg(long)]
     live: bool,
     /// As one JSON object instead of text.
@@ -47,6 +49,7 @@ pub fn run(options: &Options, log: Option<&str>, clock: Clock) -> Result<u8> {
         && let Some(config) = &report.config
     {
         report.live = signals::runtime()?.block_on(live::ask(config, clock));
+        report.live.extend(live::sinks(&config.sinks));
     }
     let mut out = std::io::stdout().lock();
     match options.json {
@@ -72,7 +75,7 @@ pub struct Report {
     pub modules: Vec<Checked>,
     pub exceptions: Option<ExceptionsFile>,
     pub sinks: Vec<String>,
-    /// What Slack says, if it was asked.
+    /// What Slack and the sinks say, if they were asked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub live: Vec<Line>,
     #[serde(skip)]
@@ -171,7 +174,7 @@ impl Report {
         self.problems.extend(problems.iter().cloned());
     }
 
-    /// 2 if something in the files is wrong, 1 if Slack refuses what they say.
+    /// 2 if something in the files is wrong, 1 if Slack or a sink refuses what they say.
     pub fn exit_code(&self) -> u8 {
         let refused = self.live.iter().any(|line| line.ok == Some(false));
         if self.fine { u8::from(refused) } else { 2 }
@@ -194,13 +197,13 @@ impl Report {
         for warning in &self.warnings {
             writeln!(out, "warning: {}", warning.text)?;
         }
-        for Line { name, ok, text, hint } in &self.live {
+        for Line { of, name, ok, text, hint } in &self.live {
             let word = match ok {
                 Some(true) => "ok    ",
                 Some(false) => "FAILED",
                 None => "?     ",
             };
-            writeln!(out, "slack {word} {name}: {text}")?;
+            writeln!(out, "{of:<5} {word} {name}: {text}")?;
             if let Some(hint) = hint {
                 writeln!(out, "  hint: {hint}")?;
             }

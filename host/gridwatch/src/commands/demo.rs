@@ -180,7 +180,7 @@ impl Watcher {
                     }
                 }
                 Happening::Alert(alert) => {
-                    if alert.revision == 1 {
+                    if alert.is_opening() {
                         show::alert(alert);
                     }
                     seen.alerts.push((*alert).clone());

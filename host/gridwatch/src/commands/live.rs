@@ -1,11 +1,12 @@
-//! `gridwatch check --live`: what Slack says of the token, before anything depends on it.
+//! `gridwatch check --live`: what Slack says of the token, and whether the sinks could take records, before anything depends on
+//! either.
 //!
-//! Two calls: `auth.test`, and one page of one entry of the audit log. Nothing is saved, and a token that rotates isn't
+//! Of Slack two calls: `auth.test`, and one page of one entry of the audit log. Nothing is saved, and a token that rotates isn't
 //! exchanged: a refresh token can be used once, and belongs to the gridwatch that runs. No answer shows the token.
 
 use super::respond::identity;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Sink};
 use crate::slack::http::Http;
 use crate::slack::logs::Client;
 use crate::slack::token::Keeper;
@@ -24,7 +25,9 @@ const PAGE_S: u64 = 86_400;
 /// One thing that was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Line {
-    pub name: &'static str,
+    /// Who was asked: "slack" or "sink".
+    pub of: &'static str,
+    pub name: String,
     /// `None`: nobody knows, because another thing failed before.
     pub ok: Option<bool>,
     pub text: String,
@@ -33,17 +36,33 @@ pub struct Line {
 }
 
 impl Line {
-    fn ok(name: &'static str, text: impl Into<String>) -> Self {
-        Self { name, ok: Some(true), text: text.into(), hint: None }
+    fn slack(name: &str, ok: Option<bool>, text: impl Into<String>) -> Self {
+        Self { of: "slack", name: name.to_owned(), ok, text: text.into(), hint: None }
     }
 
-    fn failed(name: &'static str, text: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { name, ok: Some(false), text: text.into(), hint: Some(hint.into()) }
+    fn ok(name: &str, text: impl Into<String>) -> Self {
+        Self::slack(name, Some(true), text)
     }
 
-    fn unknown(name: &'static str) -> Self {
-        Self { name, ok: None, text: "not known: no page came".into(), hint: None }
+    fn failed(name: &str, text: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..Self::slack(name, Some(false), text) }
     }
+
+    fn unknown(name: &str) -> Self {
+        Self::slack(name, None, "not known: no page came")
+    }
+}
+
+/// The health check of each sink.
+pub fn sinks(sinks: &[Sink]) -> Vec<Line> {
+    let line = |sink: &Sink| {
+        let (ok, text, hint) = match sink.setup.check() {
+            Ok(text) => (true, text, None),
+            Err(problem) => (false, problem.what, problem.hint.map(str::to_owned)),
+        };
+        Line { of: "sink", name: sink.name.clone(), ok: Some(ok), text, hint }
+    };
+    sinks.iter().map(line).collect()
 }
 
 pub async fn ask(config: &Config, clock: Clock) -> Vec<Line> {
@@ -72,7 +91,7 @@ async fn whose(api: &WebApi) -> Vec<Line> {
         Err(Failure::Refused { error, .. }) if error == UNREACHED => {
             let text = format!("not known: {error}");
             let hint = "check network, firewall and proxy between this host and Slack: no connection comes about";
-            return vec![Line { name: "token", ok: None, text, hint: Some(hint.into()) }];
+            return vec![Line { hint: Some(hint.into()), ..Line::slack("token", None, text) }];
         }
         Err(Failure::Refused { error, hint }) => {
             let hint = hint.unwrap_or_else(|| {
@@ -160,7 +179,7 @@ fn refused(problem: Option<&Problem>) -> Vec<Line> {
 fn clock_line(slacks: Option<UnixSeconds>, ours: UnixSeconds) -> Line {
     let Some(slacks) = slacks else {
         let text = "the answer has no date, so this host's clock cannot be checked";
-        return Line { name: "clock", ok: None, text: text.into(), hint: None };
+        return Line::slack("clock", None, text);
     };
     let apart = slacks.0.abs_diff(ours.0);
     let which = if ours < slacks { "behind" } else { "ahead of" };
@@ -189,7 +208,7 @@ mod tests {
 
     #[test]
     fn each_refusal_fails_the_line_it_is_about() {
-        let failing = |problem| -> Vec<&str> {
+        let failing = |problem| -> Vec<String> {
             refused(Some(&problem)).into_iter().filter(|line| line.ok == Some(false)).map(|line| line.name).collect()
         };
         assert_eq!(failing(Problem::MissingScope), ["scope", "page"]);

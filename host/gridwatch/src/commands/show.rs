@@ -213,6 +213,12 @@ pub fn status(status: Option<&Status>, health: &Health, now: UnixMillis) {
                 sink.removed_unread
             );
         }
+        if sink.refused > 0 {
+            println!(
+                "         {} records refused for good; they are in `dead-letters/{name}.ndjson` of the state folder",
+                sink.refused
+            );
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! From what was said to what is true: one function for each section.
 
-use super::problem::{Problem, Problems};
-use super::read::{Reader, Section, seconds_in};
 use super::secret::{Kind, Secret};
 use super::{
     Archive, Asking, Config, DEFAULT_BATCH, Detect, Homes, Include, ListFile, Log, LogFormat, Modules, Network, Place,
-    Places, Purpose, Respond, Since, Sink, Slack, Store, Target, TokenRotation, Tuning,
+    Places, Respond, Since, Sink, Slack, Store, TokenRotation, Tuning,
 };
 use crate::config::mmdb;
+use crate::reader::{DAY_S, Edge, GIB, HOUR_S, KIB, MIB, Problem, Problems, Purpose, Reader, Section, seconds_in};
+use crate::sink;
 use gridwatch_event::network::{NetworkKind, Networks, NotNetworks};
 use gridwatch_event::provisioning::Provisioning;
 use gridwatch_event::text::clean;
@@ -26,12 +26,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::Level;
 
-const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
-const HOUR_S: u64 = 3_600;
-const DAY_S: u64 = 86_400;
-
 /// A file larger than this is no configuration.
 const MAX_CONFIG_BYTES: u64 = 4 * MIB;
 /// A lookup is held in memory as a whole; a million addresses take about 100 MB.
@@ -42,15 +36,6 @@ const MAX_REASON_CHARS: usize = 200;
 const DEFAULT_MAX_THREADS: u64 = 4;
 
 type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
-
-/// Where paths and secrets come from.
-struct Edge<'e> {
-    file: &'e Path,
-    /// Folder of the configuration file.
-    folder: PathBuf,
-    env: Env<'e>,
-    purpose: Purpose,
-}
 
 pub(super) fn load(path: &Path, env: Env<'_>, purpose: Purpose) -> Result<Config, Problems> {
     let text = config_text(path)?;
@@ -611,8 +596,9 @@ fn sinks(root: &mut Section<'_>, edge: &Edge<'_>) -> Vec<Sink> {
             if sinks.iter().any(|other| other.name == sink.name) {
                 section.problem("name", format!("another sink is called `{}`", sink.name), None);
             }
-            let is_file = |other: &&Sink| matches!(other.target, Target::File { .. });
-            if let Some(other) = sinks.iter().filter(is_file).find(|other| same_file(&other.target, &sink.target)) {
+            if let Some(path) = sink.setup.file()
+                && let Some(other) = sinks.iter().find(|other| other.setup.file().is_some_and(|its| is_same(its, path)))
+            {
                 section.problem("path", format!("sink `{}` writes to the same file", other.name), None);
             }
             sinks.push(sink);
@@ -622,53 +608,41 @@ fn sinks(root: &mut Section<'_>, edge: &Edge<'_>) -> Vec<Sink> {
     sinks
 }
 
-fn same_file(a: &Target, b: &Target) -> bool {
-    match (a, b) {
-        (Target::File { path: a, .. }, Target::File { path: b, .. }) => a.components().eq(b.components()),
-        _ => false,
-    }
+fn is_same(a: &Path, b: &Path) -> bool {
+    a.components().eq(b.components())
 }
-
-#[derive(Clone, Copy, PartialEq)]
-enum SinkKind {
-    Stdout,
-    File,
-}
-
-/// What only sinks of type "file" have.
-const FILE_KEYS: [&str; 5] = ["path", "rotate_bytes", "keep", "keep_for", "keep_bytes"];
 
 fn sink(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Sink> {
     let name = section.required_text("name", "it is what logs and metrics call the sink, and its place in the store");
     if let Some(name) = &name {
         check_name(section, "name", name);
     }
-    let kinds = [("stdout", Some(SinkKind::Stdout)), ("file", Some(SinkKind::File))];
-    let kind = section.choice("type", &kinds, None);
+    let types = sink::TYPES.map(|kind| (kind.name, Some(kind)));
+    let chosen = section.choice("type", &types, None);
     if !section.has("type") {
-        section.problem("type", "is missing; allowed is stdout, file", None);
+        let names = sink::TYPES.map(|kind| kind.name).join(", ");
+        section.problem("type", format!("is missing; allowed is {names}"), None);
     }
     let view = section.choice("view", &View::ALL.map(|view| (view.name(), view)), View::Ocsf);
     let raw_data = if section.flag("raw_data", true) { RawData::Include } else { RawData::Omit };
     let least = LEAST_MAX_BYTES as u64;
     let max_line = section.bytes("max_line", least..=16 * MIB, DEFAULT_MAX_BYTES as u64) as usize;
     let include = include(section);
-    let target = match kind {
-        Some(SinkKind::File) => file_target(section, edge),
-        Some(SinkKind::Stdout) => {
-            for key in FILE_KEYS {
-                if section.has(key) {
-                    section.problem(key, "is for sinks of type \"file\"", None);
-                }
+    of_other_types(section, chosen);
+    let setup = (chosen?.configure)(section, edge);
+    Some(Sink { name: name?, setup: setup?, view, raw_data, max_line, include })
+}
+
+/// Keys that only sinks of another type have. Where the type isn't known, none of them is wrong.
+fn of_other_types(section: &mut Section<'_>, chosen: Option<sink::Type>) {
+    for other in sink::TYPES.iter().filter(|other| chosen.is_none_or(|chosen| chosen.name != other.name)) {
+        for key in other.keys.iter().copied().filter(|key| chosen.is_none_or(|chosen| !chosen.keys.contains(key))) {
+            if chosen.is_some() && section.has(key) {
+                section.problem(key, format!("is for sinks of type \"{}\"", other.name), None);
             }
-            Some(Target::Stdout)
+            section.know(&[key]);
         }
-        None => None,
-    };
-    if kind != Some(SinkKind::File) {
-        section.know(&FILE_KEYS);
     }
-    Some(Sink { name: name?, target: target?, view, raw_data, max_line, include })
 }
 
 fn include(section: &mut Section<'_>) -> Include {
@@ -686,24 +660,6 @@ fn include(section: &mut Section<'_>) -> Include {
     }
     let has = |what| chosen.contains(&what);
     Include { events: has(What::Events), alerts: has(What::Alerts), suppressed: has(What::Suppressed) }
-}
-
-fn file_target(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Target> {
-    let path = section.required_text("path", "as in \"/var/log/gridwatch/events.ndjson\"");
-    // A file that agents and people can still handle; at the other end, rotating every few records helps nobody.
-    let rotate_bytes = section.bytes("rotate_bytes", 64 * KIB..=64 * GIB, 100 * MIB);
-    // Ten: about a gigabyte, days of slack for an agent that was down.
-    let keep = section.number("keep", 0..=100_000, 10) as u32;
-    // An agent that broke on a Friday evening is seen to on Monday, or in the week after.
-    let keep_s = section.span("keep_for", 0..=400 * DAY_S, 7 * DAY_S);
-    // About five million events.
-    let keep_bytes = section.bytes("keep_bytes", 64 * KIB..=1024 * 1024 * GIB, 10 * GIB);
-    let path = edge.folder.join(path?);
-    if path.is_dir() || path.file_name().is_none() {
-        section.problem("path", format!("{} is a folder", path.display()), "add a file name".to_owned());
-    }
-    needs_parent(section, "path", &path, edge);
-    Some(Target::File { path, rotate_bytes, keep, keep_s, keep_bytes })
 }
 
 fn archive(mut section: Section<'_>, edge: &Edge<'_>, state_dir: Option<&Path>) -> Option<Archive> {
@@ -798,18 +754,7 @@ fn new_folder(section: &Section<'_>, key: &str, path: &Path, edge: &Edge<'_>) {
     if path.exists() && !path.is_dir() {
         section.problem(key, format!("{} is not a folder", path.display()), None);
     } else if !path.exists() {
-        needs_parent(section, key, path, edge);
-    }
-}
-
-/// Who only looks writes nothing, and may not even see where that would be.
-fn needs_parent(section: &Section<'_>, key: &str, path: &Path, edge: &Edge<'_>) {
-    if edge.purpose == Purpose::Look {
-        return;
-    }
-    if let Some(parent) = path.parent().filter(|parent| !parent.is_dir()) {
-        let hint = format!("mkdir -p {}", parent.display());
-        section.problem(key, format!("there is no folder {}", parent.display()), hint);
+        edge.needs_parent(section, key, path);
     }
 }
 

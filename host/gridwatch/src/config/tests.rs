@@ -1,6 +1,7 @@
 //! Configurations that are wrong, and what is told about them.
 
 use super::*;
+use crate::sink;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
@@ -390,6 +391,17 @@ fn what_alerts_tell_of_addresses_and_people_is_read_or_each_problem_told() {
         "enrich.own.Head office: `198.51.100.0/99`",
     ] {
         assert!(problems.contains(part), "no {part} in {problems}");
+    }
+}
+
+#[test]
+fn the_example_names_every_type_of_sink_with_all_of_its_keys() {
+    for kind in sink::TYPES {
+        assert!(EXAMPLE.contains(&format!("type = \"{}\"", kind.name)), "{}", kind.name);
+        for key in kind.keys {
+            let names_it = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
+            assert!(EXAMPLE.lines().any(names_it), "{} of type \"{}\"", key, kind.name);
+        }
     }
 }
 

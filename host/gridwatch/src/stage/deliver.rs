@@ -1,39 +1,45 @@
-//! The deliver stage: one thread per sink takes records from the outbox to it, at its own pace.
+//! The deliver stage: a thread for each sink, and one for the archive, brings records from the outbox there at its own pace.
+//!
+//! Here is what is alike for all: reading ahead, batches, waiting and trying again, dead letters, the position, and what is said of it
+//! all. What differs is a [`Target`]. What a thread promises is the contract of [`crate::sink`].
+
+mod target;
+
+pub use target::{Anywhere, ForArchive, ForSink, Target};
 
 use super::reminder::Reminders;
-use crate::archive::{Archive, ArchiveRecord};
-use crate::config::Include;
-use crate::context::Shared;
-use crate::history::History;
-use crate::record::{Form, Record};
-use crate::sink::{Removed, Sink};
-use crate::store::Position;
-use crate::telemetry::status::PATIENCE;
+use crate::clock::Clock;
+use crate::context::Bells;
+use crate::record::Record;
+use crate::sink::batch::{Due, Queue};
+use crate::sink::{Answer, Next, Pace, Problem, Refused};
+use crate::store::{Position, Store};
+use crate::telemetry::status::{Board, PATIENCE};
 use anyhow::Result;
 use gridwatch_event::time::UnixMillis;
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::own;
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use target::Buried;
 
 const IDLE: Duration = Duration::from_millis(500);
-/// Records and bytes of one attempt.
-const MAX_RECORDS: usize = 1_000;
-const MAX_BYTES: usize = 4 << 20;
-/// How often a sink that has to remove lines is told of by an alert.
-const TOLD_EVERY_MS: u64 = 86_400_000;
-/// Waits between attempts while a sink refuses.
-const RETRY: [Duration; 4] =
-    [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15)];
-/// Name of the archive among the sinks' positions; no sink can have it, for their names have no brackets.
-pub const ARCHIVE: &str = "(archive)";
+/// Bytes that are read from the outbox at once.
+const MAX_READ_BYTES: usize = 4 << 20;
+/// How often a sink that needs a person is tried again.
+const STOPPED: Duration = Duration::from_secs(300);
+const DAY_S: u64 = 86_400;
 
-/// Where records go.
-pub enum Target {
-    Sink { sink: Box<dyn Sink>, form: Form, include: Include },
-    Archive { archive: Archive, keep_s: u64 },
-    History(History),
+/// What delivery works with.
+#[derive(Clone, Copy)]
+pub struct Place<'p> {
+    pub store: &'p Store,
+    pub board: &'p Board,
+    pub bells: &'p Bells,
+    pub clock: Clock,
 }
 
 /// When a delivery thread may end.
@@ -46,9 +52,9 @@ pub struct Ending {
 }
 
 /// Delivers until everything is and nothing more comes. An error means that a position could not be saved.
-pub fn run(shared: &Shared, name: &str, mut target: Target, ending: &Ending) -> Result<()> {
-    let result = deliver(shared, name, &mut target, ending);
-    shared.board.ended(&stage(name));
+pub fn run(at: Place<'_>, name: &str, target: impl Target, ending: &Ending) -> Result<()> {
+    let result = Lane::open(at, name, target).and_then(|mut lane| lane.work(ending));
+    at.board.ended(&stage(name));
     result
 }
 
@@ -57,147 +63,291 @@ fn stage(name: &str) -> String {
     format!("sink {name}")
 }
 
-fn deliver(shared: &Shared, name: &str, target: &mut Target, ending: &Ending) -> Result<()> {
-    let (mut failures, mut reminders, mut told) = (0, Reminders::default(), None);
-    let heard = |doing: &str| shared.board.heard(&stage(name), doing, PATIENCE, shared.clock.now());
-    loop {
-        let (rung, last_round) = (shared.bells.deliver.count(), ending.detected.load(Ordering::Acquire));
-        let hurried = shared.bells.hurry.count();
-        let position = shared.store.position(name)?;
-        let records = shared.store.records(position.next, MAX_RECORDS, MAX_BYTES)?;
-        let Some((last, _)) = records.last() else {
-            if last_round {
-                return Ok(());
+/// The way to one target.
+struct Lane<'p, T: Target> {
+    at: Place<'p>,
+    name: &'p str,
+    target: T,
+    pace: Pace,
+    /// As it is saved.
+    position: Position,
+    /// Records read ahead that the target wants.
+    queue: Queue<T::Load>,
+    /// Number of the next record to read. What is below it, and not in the queue, is settled or not wanted.
+    ahead: u64,
+    /// What an attempt came to while the dead letters in it can't be written.
+    unsettled: Option<Answer>,
+    /// Attempts in a row that settled nothing.
+    failures: u32,
+    reminders: Reminders,
+}
+
+/// What comes after an attempt.
+enum Onward {
+    Go,
+    Wait(Duration),
+    /// Until a person has done something.
+    Stopped,
+}
+
+impl<'p, T: Target> Lane<'p, T> {
+    fn open(at: Place<'p>, name: &'p str, target: T) -> Result<Self> {
+        let (position, pace) = (at.store.position(name)?, target.pace());
+        if position.lost.refused > 0 {
+            at.board.update(|status| status.sinks.entry(name.to_owned()).or_default().refused = position.lost.refused);
+        }
+        Ok(Self {
+            at,
+            name,
+            target,
+            pace,
+            ahead: position.next,
+            position,
+            queue: Queue::new(pace.batch),
+            unsettled: None,
+            failures: 0,
+            reminders: Reminders::default(),
+        })
+    }
+
+    fn work(&mut self, ending: &Ending) -> Result<()> {
+        let bells = self.at.bells;
+        loop {
+            // Before looking, so that nothing that happens meanwhile is missed.
+            let (rung, hurried) = (bells.deliver.count(), bells.hurry.count());
+            let is_last_round = ending.detected.load(Ordering::Acquire);
+            let has_read = self.read_ahead()?;
+            match self.queue.due(self.at.clock.now(), is_last_round) {
+                Due::Empty => {
+                    self.pass_over()?;
+                    if has_read {
+                        continue; // the target wanted none of it; there may be more
+                    }
+                    if is_last_round {
+                        return Ok(());
+                    }
+                    self.heard("waiting for records", Duration::ZERO);
+                    bells.deliver.wait(rung, IDLE);
+                    continue;
+                }
+                Due::In(left) => {
+                    self.heard("waiting for a fuller batch", left);
+                    bells.deliver.wait(rung, left);
+                    continue;
+                }
+                Due::Now => {}
             }
-            heard("waiting for records");
-            shared.bells.deliver.wait(rung, IDLE);
-            continue;
+            let answer = self.attempt();
+            let onward = self.settle(answer)?;
+            // Whoever ends leaves what isn't delivered in the outbox for the next start.
+            match onward {
+                Onward::Go => {}
+                Onward::Wait(wait) => {
+                    if ending.hurry.load(Ordering::Acquire) {
+                        return Ok(());
+                    }
+                    self.heard("waiting to try again", wait);
+                    bells.hurry.wait(hurried, wait);
+                }
+                Onward::Stopped => {
+                    self.heard("waiting for a person", STOPPED);
+                    self.wait_for_a_person(ending);
+                    if ending.detected.load(Ordering::Acquire) {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Fills the queue, as long as there isn't a whole batch in it. Was there anything to read?
+    fn read_ahead(&mut self) -> Result<bool> {
+        if self.queue.is_full() {
+            return Ok(false);
+        }
+        let (from, now) = (self.ahead, self.at.clock.now());
+        for (number, record) in self.at.store.records(self.ahead, self.pace.batch.records, MAX_READ_BYTES)? {
+            if let Some(load) = self.target.load(number, &record) {
+                self.queue.push(load, now);
+            }
+            self.ahead = number + 1;
+        }
+        Ok(self.ahead > from)
+    }
+
+    /// Nothing waits: what was read is done with, also if the target wanted none of it.
+    fn pass_over(&mut self) -> Result<()> {
+        if self.ahead == self.position.next {
+            return Ok(());
+        }
+        self.position.next = self.ahead;
+        self.save(&[])?;
+        self.tell(0, None);
+        Ok(())
+    }
+
+    fn attempt(&mut self) -> Answer {
+        if let Some(answer) = self.unsettled.take() {
+            return answer;
+        }
+        let batch = self.queue.batch();
+        let began = self.at.clock.now();
+        let doing = format!("delivering {} records", batch.len());
+        self.at.board.heard(&stage(self.name), &doing, PATIENCE + self.pace.timeout, began);
+        let answer = self.target.attempt(batch, began);
+        let took = Duration::from_millis(self.at.clock.now().since(began));
+        if took > self.pace.timeout {
+            tracing::warn!(sink = self.name, took_s = took.as_secs(), "an attempt took longer than it may");
+        }
+        answer
+    }
+
+    /// Writes dead letters, takes out what is settled, saves the position: in this order.
+    fn settle(&mut self, answer: Answer) -> Result<Onward> {
+        let now = self.at.clock.now();
+        let buried = match self.bury(&answer.refused, now) {
+            Ok(buried) => buried,
+            Err(problem) => {
+                self.unsettled = Some(answer);
+                return Ok(self.failed(&problem, None, now));
+            }
         };
-        let next = last + 1;
-        heard(&format!("delivering {} records", records.len()));
-        match target.deliver(&records, shared.clock.now()) {
-            Ok((resume, count)) => {
-                shared.store.commit_attempt(name, &Position { next, resume: resume.or(position.resume) })?;
-                shared.board.update(|status| {
-                    let sink = status.sinks.entry(name.to_owned()).or_default();
-                    sink.delivered += count;
-                    sink.is_behind(shared.store.next_record().saturating_sub(next), shared.clock.now());
-                    sink.error = None;
-                    status.backlog = shared.store.backlog();
-                });
-                if failures > 0 {
-                    tracing::info!(sink = name, tries = failures + 1, "delivery works again");
-                }
-                failures = 0;
-                reminders.due(shared.clock.now(), None);
-                if let Some(removed) = target.removed() {
-                    tell_removed(shared, name, &removed, &mut told)?;
-                }
+        let refused: BTreeSet<u64> = answer.refused.iter().map(|refused| refused.number).collect();
+        let settled = self.queue.settle(answer.settled, &refused) as u64;
+        if settled > 0 {
+            self.position.next = self.queue.first().unwrap_or(self.ahead);
+            self.position.resume = answer.resume.or(self.position.resume.take());
+            let count = buried.as_ref().map_or(0, |buried| buried.count);
+            let alerts = self.alerts(buried, now);
+            self.save(&alerts)?;
+            self.tell(settled - count, None);
+        }
+        Ok(match answer.next {
+            Next::Go if settled == 0 => {
+                let what = "the sink says neither what it took nor what is in its way".to_owned();
+                self.failed(&Problem { what, hint: None }, None, now)
             }
-            Err(error) => {
-                if failures == 0 {
-                    tracing::error!(sink = name, error, "delivery failed; will try again");
-                }
-                for (_, lasts) in reminders.due(shared.clock.now(), Some(name.to_owned())) {
-                    tracing::error!(sink = name, error, lasts, "delivery still fails; it is tried again and again");
-                }
-                shared.board.update(|status| {
-                    let sink = status.sinks.entry(name.to_owned()).or_default();
-                    sink.is_behind(shared.store.next_record().saturating_sub(position.next), shared.clock.now());
-                    sink.error = Some(error);
-                });
-                if ending.hurry.load(Ordering::Acquire) {
-                    return Ok(()); // what is left stays in the outbox for the next start
-                }
-                heard("waiting to try again");
-                shared.bells.hurry.wait(hurried, RETRY[failures.min(RETRY.len() - 1)]);
-                failures += 1;
+            Next::Go => {
+                self.works(now);
+                Onward::Go
             }
+            Next::Wait { at_least, .. } if settled > 0 => {
+                self.works(now);
+                Onward::Wait(self.pace.retry.wait(1, at_least, chance()))
+            }
+            Next::Wait { at_least, why } => self.failed(&why, at_least, now),
+            Next::Stop(why) => {
+                self.failed(&why, None, now);
+                Onward::Stopped
+            }
+        })
+    }
+
+    /// Puts what is refused for good into the dead-letter file.
+    fn bury(&mut self, refused: &[Refused], now: UnixMillis) -> Result<Option<Buried>, Problem> {
+        let letter = |refused: &'_ Refused| Some((self.queue.tried(refused.number)?, refused.reason.clone()));
+        let letters: Vec<(&T::Load, String)> = refused.iter().filter_map(letter).collect();
+        match letters.is_empty() {
+            true => Ok(None),
+            false => self.target.bury(&letters, self.position.next, now).map(Some),
+        }
+    }
+
+    /// What is to be told of the attempt: of each matter one alert a day, for the next one would have the same id.
+    fn alerts(&mut self, buried: Option<Buried>, now: UnixMillis) -> Vec<Record> {
+        let (today, lost) = (now.seconds().0 / DAY_S, &mut self.position.lost);
+        let mut alerts: Vec<Alert> = Vec::new();
+        if let Some(Buried { count, id, reason, file }) = buried {
+            lost.refused += count;
+            lost.unalerted += count;
+            tracing::warn!(sink = self.name, count, id, reason, file, "records were refused for good");
+            if lost.refused_alert != Some(today) {
+                let (new, all) = (std::mem::take(&mut lost.unalerted), lost.refused);
+                alerts.push(own::records_refused(self.name, new, all, (&id, &reason), &file, now));
+                lost.refused_alert = Some(today);
+            }
+        }
+        if let Some(removed) = self.target.removed() {
+            self.at.board.update(|status| {
+                status.sinks.entry(self.name.to_owned()).or_default().removed_unread += removed.files;
+            });
+            if lost.removed_alert != Some(today) {
+                let (files, bytes, age_s) = (removed.files, removed.bytes, removed.age_s);
+                alerts.push(own::lines_removed(self.name, files, bytes, age_s, removed.limit_bytes, now));
+                lost.removed_alert = Some(today);
+            }
+        }
+        for alert in &alerts {
+            let (rule, severity) = (&alert.rule, alert.severity.name());
+            tracing::warn!(rule, severity, uid = alert.uid, title = alert.title, "alert");
+        }
+        alerts.into_iter().map(|alert| Record::Alert(Box::new(alert))).collect()
+    }
+
+    fn save(&self, alerts: &[Record]) -> Result<()> {
+        self.at.store.commit_attempt(self.name, &self.position, alerts)?;
+        if !alerts.is_empty() {
+            self.at.bells.deliver.ring();
+        }
+        Ok(())
+    }
+
+    fn works(&mut self, now: UnixMillis) {
+        if self.failures > 0 {
+            tracing::info!(sink = self.name, tries = self.failures + 1, "delivery works again");
+        }
+        self.failures = 0;
+        self.reminders.due(now, None);
+    }
+
+    fn failed(&mut self, why: &Problem, at_least: Option<Duration>, now: UnixMillis) -> Onward {
+        let error = why.to_string();
+        if self.failures == 0 {
+            tracing::error!(sink = self.name, error, "delivery failed; will try again");
+        }
+        for (_, lasts) in self.reminders.due(now, Some(self.name.to_owned())) {
+            tracing::error!(sink = self.name, error, lasts, "delivery still fails; it is tried again and again");
+        }
+        self.tell(0, Some(error));
+        self.failures = self.failures.saturating_add(1);
+        Onward::Wait(self.pace.retry.wait(self.failures, at_least, chance()))
+    }
+
+    fn tell(&self, delivered: u64, error: Option<String>) {
+        let behind = self.at.store.next_record().saturating_sub(self.position.next);
+        self.at.board.update(|status| {
+            let sink = status.sinks.entry(self.name.to_owned()).or_default();
+            sink.delivered += delivered;
+            sink.refused = self.position.lost.refused;
+            sink.is_behind(behind, self.at.clock.now());
+            sink.error = error;
+            status.backlog = self.at.store.backlog();
+        });
+    }
+
+    /// A sign of life that holds for so long beyond the usual patience.
+    fn heard(&self, doing: &str, how_long: Duration) {
+        self.at.board.heard(&stage(self.name), doing, PATIENCE + how_long, self.at.clock.now());
+    }
+
+    /// Some minutes; whoever ends doesn't wait.
+    fn wait_for_a_person(&self, ending: &Ending) {
+        let (bell, began) = (&self.at.bells.deliver, self.at.clock.now());
+        loop {
+            let rung = bell.count();
+            let left = STOPPED.saturating_sub(Duration::from_millis(self.at.clock.now().since(began)));
+            if left.is_zero() || ending.detected.load(Ordering::Acquire) {
+                return;
+            }
+            bell.wait(rung, left);
         }
     }
 }
 
-/// Once a day and sink by an alert, and each time by the status.
-fn tell_removed(shared: &Shared, sink: &str, removed: &Removed, told: &mut Option<UnixMillis>) -> Result<()> {
-    let now = shared.clock.now();
-    shared.board.update(|status| status.sinks.entry(sink.to_owned()).or_default().removed_unread += removed.files);
-    if told.is_some_and(|told| now.since(told) < TOLD_EVERY_MS) {
-        return Ok(());
-    }
-    *told = Some(now);
-    let &Removed { files, bytes, age_s, limit_bytes } = removed;
-    let alert = own::lines_removed(sink, files, bytes, age_s, limit_bytes, now);
-    tracing::warn!(rule = alert.rule, severity = alert.severity.name(), uid = alert.uid, title = alert.title, "alert");
-    shared.store.commit_alert(&Record::Alert(Box::new(alert)))?;
-    shared.bells.deliver.ring();
-    Ok(())
+/// A number that nobody can foresee: the one random source, for spreading retries.
+fn chance() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
-impl Target {
-    fn removed(&mut self) -> Option<Removed> {
-        match self {
-            Self::Sink { sink, .. } => sink.removed(),
-            Self::Archive { .. } | Self::History(_) => None,
-        }
-    }
-
-    /// Hands over records; what to resume from (if the sink has such a thing) and how many of them it wanted.
-    fn deliver(
-        &mut self,
-        records: &[(u64, Record)],
-        now: UnixMillis,
-    ) -> Result<(Option<serde_json::Value>, u64), String> {
-        let first = records.first().map_or(0, |(number, _)| *number);
-        match self {
-            Self::Sink { sink, form, include } => {
-                let lines: Vec<String> =
-                    records.iter().filter(|(_, r)| wanted(r, *include)).map(|(_, r)| r.line(*form)).collect();
-                let resume = sink.deliver(first, &lines).map_err(|e| told(&e, e.hint()))?;
-                Ok((serde_json::to_value(resume).ok(), lines.len() as u64))
-            }
-            Self::Archive { archive, keep_s } => {
-                let records: Vec<ArchiveRecord> = records.iter().filter_map(|(_, r)| archived(r)).collect();
-                archive.append(&records).map_err(|e| told(&e, e.hint()))?;
-                archive.prune(now.seconds().minus(*keep_s)).map_err(|e| told(&e, e.hint()))?;
-                Ok((None, records.len() as u64))
-            }
-            Self::History(history) => {
-                let alerts: Vec<_> = records.iter().filter_map(|(_, record)| alert(record)).collect();
-                let count = alerts.len() as u64;
-                let resume = history.append(first, alerts.into_iter()).map_err(|e| told(&e, e.hint()))?;
-                Ok((serde_json::to_value(resume).ok(), count))
-            }
-        }
-    }
-}
-
-/// An error with its cause and what to do about it.
-fn told(error: &dyn std::error::Error, hint: Option<&str>) -> String {
-    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-    let hint = hint.map(|hint| format!(" (hint: {hint})")).unwrap_or_default();
-    format!("{error}{cause}{hint}")
-}
-
-fn wanted(record: &Record, include: Include) -> bool {
-    match record {
-        Record::Event { .. } => include.events,
-        Record::Alert(alert) if alert.suppressed_by.is_some() => include.suppressed,
-        Record::Alert(_) => include.alerts,
-    }
-}
-
-fn alert(record: &Record) -> Option<&Alert> {
-    match record {
-        Record::Alert(alert) => Some(alert),
-        Record::Event { .. } => None,
-    }
-}
-
-fn archived(record: &Record) -> Option<ArchiveRecord> {
-    match record {
-        Record::Event { seq, sight, raw, .. } => {
-            Some(ArchiveRecord { seq: *seq, sight: *sight, raw: raw.as_str().into() })
-        }
-        Record::Alert(_) => None,
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -239,6 +239,9 @@ pub struct SinkStatus {
     /// Files removed before their time since the start, which an agent may not have read.
     #[serde(default)]
     pub removed_unread: u64,
+    /// Dead letters: records that its receiver refused for good, ever.
+    #[serde(default)]
+    pub refused: u64,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -2,11 +2,20 @@
 
 use super::*;
 use crate::disk::faulty::FaultyDisk;
+use crate::sink::Next;
+use crate::sink::testing::{deliveries, delivery};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use std::fs;
 
 const SMALL: Rotation = Rotation { rotate_bytes: 300, keep: 0, keep_s: 0, keep_bytes: u64::MAX };
+
+impl FileSink {
+    /// Writes lines numbered from `first` on; what the store would save.
+    fn deliver(&mut self, first: u64, lines: &[String]) -> Result<Resume, FileError> {
+        self.write_all(&deliveries(first, lines)).map(|()| self.resume.clone())
+    }
+}
 
 fn record(number: u64) -> String {
     let padding = "x".repeat((number * 7 % 40) as usize);
@@ -39,7 +48,7 @@ fn lines(folder: &Path) -> Vec<String> {
 /// A process: opens the sink with what the store has and delivers until it dies or all is delivered. `lost` is the share
 /// of deliveries after which it dies before the commit.
 fn live(disk: &FaultyDisk, folder: &Path, store: &mut Resume, total: u64, lost: f64, rng: &mut SmallRng) {
-    let opened = FileSink::open_on(Box::new(disk.clone()), &path_in(folder), SMALL, store.clone());
+    let opened = FileSink::open_on((Box::new(disk.clone()), Clock::system()), &path_in(folder), SMALL, store.clone());
     let Ok(mut sink) = opened else {
         assert!(disk.plan().killed, "{opened:?}");
         return;
@@ -51,7 +60,7 @@ fn live(disk: &FaultyDisk, folder: &Path, store: &mut Resume, total: u64, lost: 
             Ok(_) if rng.random_bool(lost) => return,
             Ok(resume) => *store = resume,
             Err(_) if disk.plan().killed => return,
-            Err(SinkError::Full { .. }) => disk.plan().room = None,
+            Err(FileError::Full { .. }) => disk.plan().room = None,
             Err(_) => {}
         }
     }
@@ -135,12 +144,17 @@ fn a_full_disk_leaves_whole_lines_and_the_retry_adds_the_rest() {
     for room in 0..200 {
         let folder = tempfile::tempdir().unwrap();
         let disk = FaultyDisk::default();
-        let mut sink =
-            FileSink::open_on(Box::new(disk.clone()), &path_in(folder.path()), SMALL, Resume::default()).unwrap();
+        let mut sink = FileSink::open_on(
+            (Box::new(disk.clone()), Clock::system()),
+            &path_in(folder.path()),
+            SMALL,
+            Resume::default(),
+        )
+        .unwrap();
         disk.plan().room = Some(room);
         let asked = records(0..8);
         let error = sink.deliver(0, &asked).unwrap_err();
-        assert!(matches!(error, SinkError::Full { .. }) && error.hint().is_some(), "{error}");
+        assert!(matches!(error, FileError::Full { .. }) && error.hint().is_some(), "{error}");
         let text = fs::read_to_string(path_in(folder.path())).unwrap();
         assert!(text.is_empty() || text.ends_with('\n'), "torn: {text}");
         disk.plan().room = None;
@@ -150,7 +164,7 @@ fn a_full_disk_leaves_whole_lines_and_the_retry_adds_the_rest() {
 }
 
 fn sink_in(folder: &Path, rotation: Rotation, resume: Resume) -> FileSink {
-    FileSink::open(&path_in(folder), rotation, resume).unwrap()
+    FileSink::open_on((Box::new(OsDisk), Clock::system()), &path_in(folder), rotation, resume).unwrap()
 }
 
 const BIG: Rotation = Rotation { rotate_bytes: 1 << 30, keep: 0, keep_s: 0, keep_bytes: u64::MAX };
@@ -229,7 +243,7 @@ fn a_file_taken_away_or_truncated_while_we_write_is_started_afresh() {
         disturb(&path_in(folder.path()));
         let resume = sink.deliver(3, &records(3..5)).unwrap();
         let text = fs::read_to_string(path_in(folder.path())).unwrap();
-        assert_eq!(text, joined(&records(3..5)), "{what}");
+        assert_eq!(text, format!("{}\n{}\n", record(3), record(4)), "{what}");
         assert_eq!((text.lines().count(), resume.next, resume.file.unwrap().first), (left, 5, 3));
     }
 }
@@ -293,14 +307,14 @@ fn a_second_process_is_refused_and_a_bad_place_is_explained() {
     let folder = tempfile::tempdir().unwrap();
     let path = path_in(folder.path());
     let sink = sink_in(folder.path(), BIG, Resume::default());
-    let second = FileSink::open(&path, BIG, Resume::default()).unwrap_err();
-    assert!(matches!(second, SinkError::Locked { .. }) && second.hint().is_some());
+    let second = FileSink::open(&path, BIG, None, Clock::system()).unwrap_err();
+    assert!(matches!(second, FileError::Locked { .. }) && second.hint().is_some());
     drop(sink);
     sink_in(folder.path(), BIG, Resume::default());
 
-    let missing = FileSink::open(&folder.path().join("no/e.ndjson"), BIG, Resume::default()).unwrap_err();
+    let missing = FileSink::open(&folder.path().join("no/e.ndjson"), BIG, None, Clock::system()).unwrap_err();
     assert!(missing.hint().unwrap().contains("create the folder"), "{missing}");
-    assert!(FileSink::open(folder.path(), BIG, Resume::default()).is_err());
+    assert!(FileSink::open(folder.path(), BIG, None, Clock::system()).is_err());
 }
 
 #[test]
@@ -322,7 +336,7 @@ fn a_file_is_not_removed_for_its_number_while_it_is_young_and_told_if_it_has_to_
     assert_eq!(lines(folder.path()), records(0..40), "all are young");
     assert_eq!(sink.removed(), None);
     // An hour later the oldest are ten too many.
-    let later = crate::clock::Clock::system().now().plus(3_601_000);
+    let later = Clock::system().now().plus(3_601_000);
     sink.prune(later).unwrap();
     let names = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name());
     assert_eq!(names.filter(|name| sink.is_ours(name)).count(), 3);
@@ -339,4 +353,64 @@ fn a_file_is_not_removed_for_its_number_while_it_is_young_and_told_if_it_has_to_
     assert_eq!(sink.removed(), None);
     let kept = lines(folder.path());
     assert_eq!(kept, records(60 - kept.len() as u64..60), "the newest stay");
+}
+
+/// As an alerts-only sink gets them: numbers with gaps.
+fn sparse(numbers: &[u64]) -> Vec<Delivery> {
+    numbers.iter().map(|number| delivery(*number, &record(*number))).collect()
+}
+
+fn sparse_lines(numbers: &[u64]) -> Vec<String> {
+    numbers.iter().map(|number| record(*number)).collect()
+}
+
+#[test]
+fn numbers_with_gaps_stay_the_records_own_also_when_a_commit_was_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let timeout = Duration::from_secs(1);
+    let mut sink = sink_in(folder.path(), BIG, Resume::default());
+    let saved = sink.send(&sparse(&[7, 40, 41]), timeout);
+    assert_eq!((saved.settled, &saved.next), (42, &Next::Go));
+    assert_eq!(sink.send(&sparse(&[60, 90]), timeout).settled, 91);
+    drop(sink);
+    // The second attempt was never saved: the same comes again, in another batch and with more after it.
+    let resume = saved.resume.unwrap();
+    let mut sink = FileSink::open(&path_in(folder.path()), BIG, Some(&resume), Clock::system()).unwrap();
+    assert_eq!(sink.send(&sparse(&[60]), timeout).settled, 61);
+    assert_eq!(sink.send(&sparse(&[60, 90, 1_000]), timeout).settled, 1_001);
+    assert_eq!(lines(folder.path()), sparse_lines(&[7, 40, 41, 60, 90, 1_000]));
+    assert_eq!(sink.resume.file.as_ref().map(|mark| mark.first), Some(7));
+}
+
+#[test]
+fn a_position_that_counted_lines_instead_of_records_is_read_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = sink_in(folder.path(), BIG, Resume::default()).deliver(100, &sparse_lines(&[101, 107])).unwrap();
+    // Two lines of the records 100 to 107: the number after them was said to be 102.
+    let old = serde_json::json!({"next": 102, "file": saved.file});
+    let mut sink = FileSink::open(&path_in(folder.path()), BIG, Some(&old), Clock::system()).unwrap();
+    let answer = sink.send(&sparse(&[108, 120]), Duration::from_secs(1));
+    assert_eq!((answer.settled, answer.next), (121, Next::Go));
+    assert_eq!(lines(folder.path()), sparse_lines(&[101, 107, 108, 120]));
+    drop(sink);
+    // One that can't be read costs a warning: what is there stays, and new lines follow.
+    let mut sink =
+        FileSink::open(&path_in(folder.path()), BIG, Some(&serde_json::json!("?")), Clock::system()).unwrap();
+    assert_eq!(sink.send(&sparse(&[130]), Duration::from_secs(1)).settled, 131);
+    assert_eq!(lines(folder.path()), sparse_lines(&[101, 107, 108, 120, 130]));
+}
+
+#[test]
+fn a_full_disk_is_waited_for_with_what_was_settled_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let mut sink =
+        FileSink::open_on((Box::new(disk.clone()), Clock::system()), &path_in(folder.path()), BIG, Resume::default())
+            .unwrap();
+    let first = sink.send(&sparse(&[3]), Duration::from_secs(1));
+    disk.plan().room = Some(2);
+    let full = sink.send(&sparse(&[5, 6]), Duration::from_secs(1));
+    let Next::Wait { at_least: None, why } = &full.next else { panic!("{full:?}") };
+    assert!(why.to_string().contains("no space left") && why.hint.is_some(), "{why}");
+    assert_eq!((full.settled, full.resume, full.refused), (4, first.resume, vec![]));
 }

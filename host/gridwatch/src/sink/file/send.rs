@@ -1,4 +1,4 @@
-//! The file sink: records as lines of a file that any agent may tail.
+//! Writing to a file.
 //!
 //! Promises, with the process killed or the power cut at any instruction:
 //! - Each record is in the files once, in order. What a lost commit had already written is found again and not repeated.
@@ -14,17 +14,20 @@
 //!
 //! It doesn't render records, wait, or retry.
 
-use super::{FileMark, Removed, Resume, Sink, SinkError};
+use crate::clock::Clock;
 use crate::disk::{self, Disk, OsDisk};
+use crate::sink::{Answer, Delivery, Problem, Removed, Sink};
 use gridwatch_event::text::hex;
 use gridwatch_event::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 use tracing::{info, warn};
 
 /// When a file is full and how many full ones stay.
@@ -41,11 +44,84 @@ pub struct Rotation {
     pub keep_bytes: u64,
 }
 
+/// Where the file goes on after a restart: what it needs to find again what it has delivered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resume {
+    /// All records with a lower number are delivered.
+    pub next: u64,
+    /// What of the current file is delivered and saved. `None`: nothing yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileMark>,
+}
+
+/// A place in a file and how to know that file again: inodes are used again and don't survive a restore, the bytes of the
+/// last record do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileMark {
+    /// Number of the first record in the file. It gives the file its name when it is rotated.
+    pub first: u64,
+    /// End of the last saved record, line break included.
+    pub offset: u64,
+    /// Length of that last line, line break included.
+    pub line_bytes: u64,
+    /// First 16 bytes of SHA-256 over that line, in hexadecimal.
+    pub line_hash: String,
+}
+
+/// Why records couldn't be written. All of it is worth another try.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    #[error("no space left to {doing} {}", path.display())]
+    Full {
+        doing: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("could not {doing} {}", path.display())]
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{} is already being written by another gridwatch", path.display())]
+    Locked { path: PathBuf },
+}
+
+impl FileError {
+    pub(super) fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match disk::is_full(&source) {
+            true => Self::Full { doing, path, source },
+            false => Self::Io { doing, path, source },
+        }
+    }
+
+    /// What the reader of the error can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
+        match self {
+            Self::Full { .. } => Some("free some space; delivery goes on by itself and nothing is lost meanwhile"),
+            Self::Locked { .. } => Some("stop the other process, or give this sink another `path`"),
+            Self::Io { source, .. } => match source.kind() {
+                NotFound | NotADirectory => Some("create the folder, or correct the sink's `path`"),
+                PermissionDenied => {
+                    Some("the user gridwatch runs as must own the file and be able to create and rename in its folder")
+                }
+                ReadOnlyFilesystem => Some("mount it writable; under systemd, name the folder in ReadWritePaths="),
+                _ => None,
+            },
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct FileSink {
     path: PathBuf,
     rotation: Rotation,
     disk: Box<dyn Disk>,
+    clock: Clock,
     /// What the last delivery returned. At open: what the store had saved.
     resume: Resume,
     /// `None` after an error, or before the first look at the disk.
@@ -83,23 +159,34 @@ const MAX_NAMES: u32 = 10_000;
 
 impl FileSink {
     /// Takes up the file where the store last saw it. Never creates folders: a typing error would create one, too.
-    pub fn open(path: &Path, rotation: Rotation, resume: Resume) -> Result<Self, SinkError> {
-        Self::open_on(Box::new(OsDisk), path, rotation, resume)
+    pub fn open(path: &Path, rotation: Rotation, resume: Option<&Value>, clock: Clock) -> Result<Self, FileError> {
+        let resume = resume.map(Resume::deserialize).transpose().unwrap_or_else(|error| {
+            warn!(path = %path.display(), %error,
+                "where the file left off can't be read; new lines follow what is there");
+            None
+        });
+        Self::open_on((Box::new(OsDisk), clock), path, rotation, resume.unwrap_or_default())
     }
 
-    fn open_on(disk: Box<dyn Disk>, path: &Path, rotation: Rotation, resume: Resume) -> Result<Self, SinkError> {
+    fn open_on(
+        (disk, clock): (Box<dyn Disk>, Clock),
+        path: &Path,
+        rotation: Rotation,
+        resume: Resume,
+    ) -> Result<Self, FileError> {
         // Hidden, so that an agent's `events.ndjson*` doesn't read it.
         let lock_path = path.with_file_name(affixed(".", path, ".lock"));
         let lock = disk::lock(&lock_path)
-            .map_err(|e| SinkError::io("lock", &lock_path, e))?
-            .ok_or_else(|| SinkError::Locked { path: path.to_owned() })?;
-        let mut sink = Self { path: path.to_owned(), rotation, disk, resume, open: None, removed: None, _lock: lock };
+            .map_err(|e| FileError::io("lock", &lock_path, e))?
+            .ok_or_else(|| FileError::Locked { path: path.to_owned() })?;
+        let mut sink =
+            Self { path: path.to_owned(), rotation, disk, clock, resume, open: None, removed: None, _lock: lock };
         sink.open = Some(sink.take_up()?);
         Ok(sink)
     }
 
     /// Opens the file as it stands, or a new one, and takes a torn tail away.
-    fn take_up(&mut self) -> Result<OpenFile, SinkError> {
+    fn take_up(&mut self) -> Result<OpenFile, FileError> {
         let opened = OpenOptions::new().read(true).write(true).open(&self.path);
         let file = match opened {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -128,7 +215,7 @@ impl FileSink {
     }
 
     /// The marked file isn't at its path any more. Says why, and starts with nothing.
-    fn leave_marked_file(&mut self) -> Result<(), SinkError> {
+    fn leave_marked_file(&mut self) -> Result<(), FileError> {
         let Some(mark) = self.resume.file.take() else { return Ok(()) };
         let rotated = self.rotated_names(mark.first).take_while(|name| name.exists());
         let ours = rotated.filter_map(|name| File::open(name).ok());
@@ -143,15 +230,15 @@ impl FileSink {
         Ok(())
     }
 
-    fn create(&self) -> Result<OpenFile, SinkError> {
+    fn create(&self) -> Result<OpenFile, FileError> {
         let file = self.disk.create(&self.path).map_err(|e| self.io("create", e))?;
         self.sync_folder()?;
         Ok(OpenFile { file, end: 0 })
     }
 
-    fn sync_folder(&self) -> Result<(), SinkError> {
+    fn sync_folder(&self) -> Result<(), FileError> {
         let folder = self.folder();
-        self.disk.sync_folder(folder).map_err(|e| SinkError::io("save the names in", folder, e))
+        self.disk.sync_folder(folder).map_err(|e| FileError::io("save the names in", folder, e))
     }
 
     fn folder(&self) -> &Path {
@@ -163,12 +250,12 @@ impl FileSink {
         self.resume.file.as_ref().map_or(0, |mark| mark.offset)
     }
 
-    fn io(&self, doing: &'static str, source: io::Error) -> SinkError {
-        SinkError::io(doing, &self.path, source)
+    fn io(&self, doing: &'static str, source: io::Error) -> FileError {
+        FileError::io(doing, &self.path, source)
     }
 
     /// The open file if it still is the one at the path and nobody wrote to it, else the result of another look.
-    fn current(&mut self) -> Result<OpenFile, SinkError> {
+    fn current(&mut self) -> Result<OpenFile, FileError> {
         if let Some(open) = self.open.take()
             && is_untouched(&self.path, &open)
         {
@@ -177,23 +264,33 @@ impl FileSink {
         self.take_up()
     }
 
-    fn try_deliver(&mut self, first: u64, lines: &[String]) -> Result<(), SinkError> {
-        let known = usize::try_from(self.resume.next.saturating_sub(first)).unwrap_or(usize::MAX);
-        let Some(lines) = lines.get(known..).filter(|lines| !lines.is_empty()) else { return Ok(()) };
-        let first = first + known as u64;
+    /// Writes records. Those below what was written before are passed over. After an error the same call may be made again.
+    fn write_all(&mut self, batch: &[Delivery]) -> Result<(), FileError> {
+        let written = self.try_write_all(batch);
+        if written.is_err() {
+            // Takes the torn tail away now if the disk lets us, else at the next delivery.
+            self.open = self.take_up().ok();
+        }
+        written
+    }
+
+    fn try_write_all(&mut self, batch: &[Delivery]) -> Result<(), FileError> {
+        let known = batch.partition_point(|delivery| delivery.number < self.resume.next);
+        let batch = &batch[known..];
+        let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(()) };
         let mut open = self.current()?;
-        if known == 0 && self.is_full(&open, lines) {
+        if known == 0 && self.is_full(&open, batch) {
             open = self.rotate()?;
         }
-        let offset = self.write(&mut open, lines)?;
-        let last = lines.last().map_or(String::new(), |line| format!("{line}\n"));
+        let offset = self.write(&mut open, batch)?;
+        let last_line = [&last.bytes[..], b"\n"].concat();
         self.resume = Resume {
-            next: first + lines.len() as u64,
+            next: last.number + 1,
             file: Some(FileMark {
-                first: self.resume.file.as_ref().map_or(first, |mark| mark.first),
+                first: self.resume.file.as_ref().map_or(first.number, |mark| mark.first),
                 offset,
-                line_bytes: last.len() as u64,
-                line_hash: hash(last.as_bytes()),
+                line_bytes: last_line.len() as u64,
+                line_hash: hash(&last_line),
             }),
         };
         self.open = Some(open);
@@ -201,17 +298,17 @@ impl FileSink {
     }
 
     /// Rotation waits until no unsaved lines are left: the position it happens at is one that the store has.
-    fn is_full(&self, open: &OpenFile, lines: &[String]) -> bool {
-        let bytes: u64 = lines.iter().map(|line| line.len() as u64 + 1).sum();
+    fn is_full(&self, open: &OpenFile, batch: &[Delivery]) -> bool {
+        let bytes = joined_bytes(batch);
         let offset = self.offset();
         offset > 0 && open.end == offset && offset.saturating_add(bytes) > self.rotation.rotate_bytes
     }
 
     /// Writes what isn't there yet and saves it all. Returns the end of the last line asked for.
-    fn write(&self, open: &mut OpenFile, lines: &[String]) -> Result<u64, SinkError> {
+    fn write(&self, open: &mut OpenFile, batch: &[Delivery]) -> Result<u64, FileError> {
         let offset = self.offset();
-        let found = find(&open.file, offset, open.end, lines).map_err(|e| self.io("read", e))?;
-        let (there, missing) = lines.split_at(found.lines);
+        let found = find(&open.file, offset, open.end, batch).map_err(|e| self.io("read", e))?;
+        let (there, missing) = batch.split_at(found.lines);
         let mut at = offset + found.bytes;
         match found.differs {
             None => {}
@@ -232,9 +329,9 @@ impl FileSink {
         }
         // Lines that are there are written again, over themselves: after a sync that failed, the kernel may hold them as
         // saved although they aren't, and would not try again.
-        let write = |lines: &[String], at: u64| match lines.is_empty() {
+        let write = |lines: &[Delivery], at: u64| match lines.is_empty() {
             true => Ok(()),
-            false => self.disk.write_at(&open.file, joined(lines).as_bytes(), at),
+            false => self.disk.write_at(&open.file, &joined(lines), at),
         };
         write(there, offset).and_then(|()| write(missing, at)).map_err(|e| self.io("write to", e))?;
         self.disk.sync(&open.file).map_err(|e| self.io("save", e))?;
@@ -243,7 +340,7 @@ impl FileSink {
         Ok(at)
     }
 
-    fn rotate(&mut self) -> Result<OpenFile, SinkError> {
+    fn rotate(&mut self) -> Result<OpenFile, FileError> {
         let first = self.resume.file.as_ref().map_or(0, |mark| mark.first);
         let to = self
             .rotated_names(first)
@@ -253,7 +350,7 @@ impl FileSink {
         self.resume.file = None;
         let open = self.create()?;
         info!(to = %to.display(), "file rotated");
-        if let Err(error) = self.prune(crate::clock::Clock::system().now()) {
+        if let Err(error) = self.prune(self.clock.now()) {
             warn!(path = %self.path.display(), %error, "old rotated files could not be removed");
         }
         Ok(open)
@@ -331,13 +428,12 @@ impl FileSink {
 }
 
 impl Sink for FileSink {
-    fn deliver(&mut self, first: u64, lines: &[String]) -> Result<Resume, SinkError> {
-        if let Err(error) = self.try_deliver(first, lines) {
-            // Takes the torn tail away now if the disk lets us, else at the next delivery.
-            self.open = self.take_up().ok();
-            return Err(error);
-        }
-        Ok(self.resume.clone())
+    fn send(&mut self, batch: &[Delivery], _: Duration) -> Answer {
+        let answer = match self.write_all(batch) {
+            Ok(()) => Answer::settled(self.resume.next),
+            Err(error) => Answer::wait(self.resume.next, None, Problem::of(&error, error.hint())),
+        };
+        answer.resuming(serde_json::to_value(&self.resume).ok())
     }
 
     fn removed(&mut self) -> Option<Removed> {
@@ -356,18 +452,18 @@ fn hash(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes)[..16])
 }
 
-fn joined(lines: &[String]) -> String {
-    let mut text = String::with_capacity(lines.iter().map(|line| line.len() + 1).sum());
+fn joined(lines: &[Delivery]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(joined_bytes(lines) as usize);
     for line in lines {
-        debug_assert!(!line.contains('\n'), "a record is one line");
-        text.push_str(line);
-        text.push('\n');
+        debug_assert!(!line.bytes.contains(&b'\n'), "a record is one line");
+        text.extend_from_slice(&line.bytes);
+        text.push(b'\n');
     }
     text
 }
 
-fn joined_bytes(lines: &[String]) -> u64 {
-    lines.iter().map(|line| line.len() as u64 + 1).sum()
+fn joined_bytes(lines: &[Delivery]) -> u64 {
+    lines.iter().map(|line| line.bytes.len() as u64 + 1).sum()
 }
 
 /// Does the file hold the marked line where the mark says?
@@ -403,7 +499,7 @@ fn end_of_lines(file: &File, from: u64, length: u64) -> io::Result<u64> {
 }
 
 /// Compares the lines asked for with those in `from..end`. Memory: one asked line.
-fn find(mut file: &File, from: u64, end: u64, lines: &[String]) -> io::Result<Match> {
+fn find(mut file: &File, from: u64, end: u64, lines: &[Delivery]) -> io::Result<Match> {
     let mut found = Match { lines: 0, bytes: 0, differs: None };
     if from == end {
         return Ok(found);
@@ -414,9 +510,9 @@ fn find(mut file: &File, from: u64, end: u64, lines: &[String]) -> io::Result<Ma
         if from + found.bytes == end {
             break;
         }
-        let mut there = Vec::with_capacity(line.len() + 1);
-        reader.by_ref().take(line.len() as u64 + 1).read_to_end(&mut there)?;
-        if there.strip_suffix(b"\n") != Some(line.as_bytes()) {
+        let mut there = Vec::with_capacity(line.bytes.len() + 1);
+        reader.by_ref().take(line.bytes.len() as u64 + 1).read_to_end(&mut there)?;
+        if there.strip_suffix(b"\n") != Some(&line.bytes[..]) {
             let of_line = there.split(|b| *b == b'\n').next().unwrap_or_default();
             // JSON text has no raw zeros.
             found.differs = Some(match of_line.contains(&0) {

@@ -1,27 +1,69 @@
 //! Walking the raw text: typed access to keys that knows where each stands and collects what is wrong with it.
 //!
-//! A getter gives the value, or its default after noting a problem: the walk goes on, so that one run tells everything.
+//! A getter gives the value, or its default after noting a problem: the walk goes on, so that one run tells everything. This room
+//! knows no section by name: the configuration and the kinds of sinks read theirs with it.
 
-use super::problem::Problem;
+mod problem;
+
+pub use problem::{Problem, Problems};
+
 use gridwatch_manifest::parse_span;
 use gridwatch_names::slip::did_you_mean;
 use serde_json::{Map, Number, Value as Json};
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use toml_edit::{Item, TableLike, Value};
 
+pub const KIB: u64 = 1 << 10;
+pub const MIB: u64 = 1 << 20;
+pub const GIB: u64 = 1 << 30;
+pub const HOUR_S: u64 = 3_600;
+pub const DAY_S: u64 = 86_400;
+
+/// What a file is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Everything in it is used.
+    Run,
+    /// Only what was written earlier is read.
+    Look,
+}
+
+/// Where paths and secrets come from.
+pub struct Edge<'e> {
+    pub file: &'e Path,
+    /// The file's folder: relative paths begin there.
+    pub folder: PathBuf,
+    pub env: &'e dyn Fn(&str) -> Option<String>,
+    pub purpose: Purpose,
+}
+
+impl Edge<'_> {
+    /// Notes a missing folder around `path`. Who only looks writes nothing, and may not even see where that would be.
+    pub fn needs_parent(&self, section: &Section<'_>, key: &str, path: &Path) {
+        if self.purpose == Purpose::Look {
+            return;
+        }
+        if let Some(parent) = path.parent().filter(|parent| !parent.is_dir()) {
+            let hint = format!("mkdir -p {}", parent.display());
+            section.problem(key, format!("there is no folder {}", parent.display()), hint);
+        }
+    }
+}
+
 #[derive(Debug)]
-pub(super) struct Reader<'t> {
+pub struct Reader<'t> {
     text: &'t str,
     problems: RefCell<Vec<Problem>>,
 }
 
 impl<'t> Reader<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+    pub fn new(text: &'t str) -> Self {
         Self { text, problems: RefCell::default() }
     }
 
-    pub(super) fn line(&self, at: usize) -> usize {
+    pub fn line(&self, at: usize) -> usize {
         1 + self.text.bytes().take(at).filter(|b| *b == b'\n').count()
     }
 
@@ -29,13 +71,13 @@ impl<'t> Reader<'t> {
         span.map(|span| self.line(span.start))
     }
 
-    pub(super) fn into_problems(self) -> Vec<Problem> {
+    pub fn into_problems(self) -> Vec<Problem> {
         self.problems.into_inner()
     }
 }
 
 /// A table of the file, or one that isn't there and then has nothing in it.
-pub(super) struct Section<'t> {
+pub struct Section<'t> {
     reader: &'t Reader<'t>,
     /// As in `slack.rotation`; empty for the whole file.
     path: String,
@@ -46,20 +88,20 @@ pub(super) struct Section<'t> {
 }
 
 impl<'t> Section<'t> {
-    pub(super) fn root(reader: &'t Reader<'t>, table: &'t dyn TableLike) -> Self {
+    pub fn root(reader: &'t Reader<'t>, table: &'t dyn TableLike) -> Self {
         Self { reader, path: String::new(), line: None, table: Some(table), known: Vec::new() }
     }
 
-    pub(super) fn is_present(&self) -> bool {
+    pub fn is_present(&self) -> bool {
         self.table.is_some()
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub fn has(&self, key: &str) -> bool {
         self.item(key).is_some()
     }
 
     /// Notes what is wrong with a key. Where the key isn't there, its section stands in for the place.
-    pub(super) fn problem(&self, key: &str, what: impl Into<String>, hint: impl Into<Option<String>>) {
+    pub fn problem(&self, key: &str, what: impl Into<String>, hint: impl Into<Option<String>>) {
         let span =
             self.table.and_then(|table| table.key(key).and_then(|k| k.span()).or_else(|| table.get(key)?.span()));
         let line = self.reader.line_of(span).or(self.line);
@@ -71,12 +113,12 @@ impl<'t> Section<'t> {
     }
 
     /// These keys are known, though nothing asks for their values.
-    pub(super) fn know(&mut self, keys: &[&'static str]) {
+    pub fn know(&mut self, keys: &[&'static str]) {
         self.known.extend(keys);
     }
 
     /// Ends the reading of this section: what nobody asked for is unknown.
-    pub(super) fn finish(self) {
+    pub fn finish(self) {
         for (key, _) in self.entries() {
             if !self.known.contains(&key) {
                 let hint = match did_you_mean(key, self.known.iter().copied()) {
@@ -89,18 +131,18 @@ impl<'t> Section<'t> {
     }
 
     /// All keys with their items, for tables whose keys are free.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&'t str, &'t Item)> + use<'t> {
+    pub fn entries(&self) -> impl Iterator<Item = (&'t str, &'t Item)> + use<'t> {
         let table = self.table;
         table.into_iter().flat_map(|table| table.iter())
     }
 
-    pub(super) fn section(&mut self, key: &'static str) -> Section<'t> {
+    pub fn section(&mut self, key: &'static str) -> Section<'t> {
         self.known.push(key);
         self.free_section(key)
     }
 
     /// A section with a name that isn't ours.
-    pub(super) fn free_section(&self, key: &str) -> Section<'t> {
+    pub fn free_section(&self, key: &str) -> Section<'t> {
         let item = self.item(key);
         let table = item.and_then(Item::as_table_like);
         if let (Some(item), None) = (item, table) {
@@ -110,7 +152,7 @@ impl<'t> Section<'t> {
     }
 
     /// `[[key]]`, each with its place.
-    pub(super) fn sections(&mut self, key: &'static str) -> Vec<Section<'t>> {
+    pub fn sections(&mut self, key: &'static str) -> Vec<Section<'t>> {
         self.known.push(key);
         let Some(item) = self.item(key) else { return Vec::new() };
         let Some(tables) = item.as_array_of_tables() else {
@@ -124,7 +166,7 @@ impl<'t> Section<'t> {
         tables.iter().map(child).collect()
     }
 
-    pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
+    pub fn text(&mut self, key: &'static str) -> Option<String> {
         let item = self.known_item(key)?;
         let text = item.as_str().map(str::to_owned);
         match &text {
@@ -136,7 +178,7 @@ impl<'t> Section<'t> {
     }
 
     /// Notes a missing key, with a hint on what to write.
-    pub(super) fn required_text(&mut self, key: &'static str, hint: &str) -> Option<String> {
+    pub fn required_text(&mut self, key: &'static str, hint: &str) -> Option<String> {
         let text = self.text(key);
         if !self.has(key) {
             self.problem(key, "is missing", hint.to_owned());
@@ -145,7 +187,7 @@ impl<'t> Section<'t> {
     }
 
     /// A text, or a TOML date as it would be written in quotes.
-    pub(super) fn time_text(&mut self, key: &'static str) -> Option<String> {
+    pub fn time_text(&mut self, key: &'static str) -> Option<String> {
         if let Some(time) = self.item(key).and_then(Item::as_datetime) {
             self.known.push(key);
             return Some(time.to_string());
@@ -153,7 +195,7 @@ impl<'t> Section<'t> {
         self.text(key)
     }
 
-    pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
+    pub fn flag(&mut self, key: &'static str, default: bool) -> bool {
         let Some(item) = self.known_item(key) else { return default };
         item.as_bool().unwrap_or_else(|| {
             self.wrong_type(key, item, "true or false");
@@ -161,7 +203,7 @@ impl<'t> Section<'t> {
         })
     }
 
-    pub(super) fn number(&mut self, key: &'static str, allowed: RangeInclusive<u64>, default: u64) -> u64 {
+    pub fn number(&mut self, key: &'static str, allowed: RangeInclusive<u64>, default: u64) -> u64 {
         let Some(item) = self.known_item(key) else { return default };
         let Some(number) = item.as_integer() else {
             self.wrong_type(key, item, "a whole number");
@@ -171,7 +213,7 @@ impl<'t> Section<'t> {
     }
 
     /// Seconds, written as `90s`, `10m`, `24h` or `30d`.
-    pub(super) fn span(&mut self, key: &'static str, allowed: RangeInclusive<u64>, default: u64) -> u64 {
+    pub fn span(&mut self, key: &'static str, allowed: RangeInclusive<u64>, default: u64) -> u64 {
         let Some(item) = self.known_item(key) else { return default };
         let Some(text) = item.as_str() else {
             self.wrong_type(key, item, "a span in quotes, as in \"90s\", \"10m\", \"24h\" or \"30d\"");
@@ -189,7 +231,7 @@ impl<'t> Section<'t> {
     }
 
     /// Bytes, written as a number or as `512KiB`, `100MB`, `2GiB`.
-    pub(super) fn bytes(&mut self, key: &'static str, allowed: RangeInclusive<u64>, default: u64) -> u64 {
+    pub fn bytes(&mut self, key: &'static str, allowed: RangeInclusive<u64>, default: u64) -> u64 {
         let Some(item) = self.known_item(key) else { return default };
         let written = match (item.as_integer(), item.as_str()) {
             (Some(number), _) => Some((i128::from(number), number.to_string())),
@@ -205,23 +247,18 @@ impl<'t> Section<'t> {
     }
 
     /// One of a few words.
-    pub(super) fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)], default: T) -> T {
+    pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)], default: T) -> T {
         let Some(text) = self.text(key) else { return default };
         self.chosen(key, &text, choices).unwrap_or(default)
     }
 
     /// Several of a few words, each once.
-    pub(super) fn choices<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)]) -> Option<Vec<T>> {
+    pub fn choices<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)]) -> Option<Vec<T>> {
         let item = self.known_item(key)?;
         self.free_choices(key, item, choices)
     }
 
-    pub(super) fn free_choices<T: Copy>(
-        &self,
-        key: &str,
-        item: &'t Item,
-        choices: &[(&'static str, T)],
-    ) -> Option<Vec<T>> {
+    pub fn free_choices<T: Copy>(&self, key: &str, item: &'t Item, choices: &[(&'static str, T)]) -> Option<Vec<T>> {
         let texts = self.free_texts(key, item)?;
         for (i, text) in texts.iter().enumerate() {
             if texts[..i].contains(text) {
@@ -231,12 +268,12 @@ impl<'t> Section<'t> {
         Some(texts.iter().filter_map(|text| self.chosen(key, text, choices)).collect())
     }
 
-    pub(super) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+    pub fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
         let item = self.known_item(key)?;
         self.free_texts(key, item)
     }
 
-    pub(super) fn free_texts(&self, key: &str, item: &'t Item) -> Option<Vec<String>> {
+    pub fn free_texts(&self, key: &str, item: &'t Item) -> Option<Vec<String>> {
         let texts = item.as_array().and_then(|items| {
             let texts = items.iter().map(|item| item.as_str().map(str::to_owned));
             texts.collect::<Option<Vec<_>>>()
@@ -248,7 +285,7 @@ impl<'t> Section<'t> {
     }
 
     /// Where its keys stand.
-    pub(super) fn lines(&self) -> Vec<(&'t str, usize)> {
+    pub fn lines(&self) -> Vec<(&'t str, usize)> {
         let lines = self.entries().filter_map(|(key, item)| {
             let span = self.table?.key(key).and_then(|k| k.span()).or_else(|| item.span());
             Some((key, self.reader.line_of(span).or(self.line)?))
@@ -257,7 +294,7 @@ impl<'t> Section<'t> {
     }
 
     /// The whole section as JSON, for a reader who checks it later.
-    pub(super) fn json(&self) -> Map<String, Json> {
+    pub fn json(&self) -> Map<String, Json> {
         let convert = |(key, item): (&str, &Item)| match item_json(item) {
             Some(value) => Some((key.to_owned(), value)),
             None => {
@@ -296,7 +333,7 @@ impl<'t> Section<'t> {
         None
     }
 
-    pub(super) fn wrong_type(&self, key: &str, item: &Item, wanted: &str) {
+    pub fn wrong_type(&self, key: &str, item: &Item, wanted: &str) {
         self.problem(key, format!("is of type {}; it has to be {wanted}", item.type_name()), None);
     }
 
@@ -328,7 +365,7 @@ impl<'t> Section<'t> {
 }
 
 /// `parse_span` cuts off the last byte, so it may only see ASCII.
-pub(super) fn seconds_in(text: &str) -> Option<u64> {
+pub fn seconds_in(text: &str) -> Option<u64> {
     text.is_ascii().then(|| parse_span(text)).flatten()
 }
 

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: every problem, each with its place and a way out.
+//! What is wrong with a file: every problem, each with its place and a way out.
 
 use serde::Serialize;
 use std::fmt;
@@ -23,11 +23,11 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(line: Option<usize>, key: &str, what: String) -> Self {
+    pub fn new(line: Option<usize>, key: &str, what: String) -> Self {
         Self { file: PathBuf::new(), line, key: redacted(key), what: redacted(&what), hint: None }
     }
 
-    pub(super) fn hint(&mut self, hint: impl Into<String>) {
+    pub fn hint(&mut self, hint: impl Into<String>) {
         self.hint = Some(redacted(&hint.into()));
     }
 }
@@ -46,7 +46,7 @@ impl Problems {
         Self::new(file, problems.into_iter().map(problem).collect())
     }
 
-    pub(super) fn new(file: PathBuf, mut problems: Vec<Problem>) -> Self {
+    pub fn new(file: PathBuf, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.line);
         problems.iter_mut().for_each(|problem| problem.file = file.clone());
         Self { file, problems }
