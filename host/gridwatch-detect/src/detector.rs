@@ -17,7 +17,7 @@ use gridwatch_rules::echo::Echoes;
 use gridwatch_rules::exception::Exceptions;
 use gridwatch_rules::pipeline::{Concluded, Pipeline, Service, ServiceId};
 use gridwatch_rules::risk::Bar;
-use gridwatch_rules::state::StateOp;
+use gridwatch_rules::state::{Forgotten, StateOp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,7 +115,10 @@ impl Detector {
     }
 
     /// Puts a saved row back. All are given once, before the first events and in the order of their keys.
-    pub fn load(&mut self, key: &[u8], value: &[u8]) {
+    ///
+    /// # Errors
+    /// The row can't be read, and changes nothing.
+    pub fn load(&mut self, key: &[u8], value: &[u8]) -> Result<(), Forgotten> {
         match Kept::module_of(key) {
             Some(name) => self.kept.entry(name.to_owned()).or_default().load(key, value),
             None => self.pipeline.load(key, value),
@@ -132,18 +135,23 @@ impl Detector {
     }
 
     /// Puts a module into service beside the others, from the next event on. `saved` gives the rows whose keys begin in a way.
+    /// Returns also those of them that can't be read: its windows count without them.
+    ///
+    /// # Errors
+    /// As `saved` has it.
     pub fn add<E>(
         &mut self,
         module: Module,
         mut saved: impl FnMut(&[u8]) -> Result<Vec<Row>, E>,
-    ) -> Result<ServiceId, E> {
+    ) -> Result<(ServiceId, Vec<Forgotten>), E> {
         let (id, prefixes) = self.serve(module, 0);
+        let mut forgotten = Vec::new();
         for prefix in prefixes {
             for (key, value) in saved(&prefix)? {
-                self.pipeline.load(&key, &value);
+                forgotten.extend(self.pipeline.load(&key, &value).err());
             }
         }
-        Ok(id)
+        Ok((id, forgotten))
     }
 
     /// Takes a module out of service. Its windows go on counting, and its own state is kept.

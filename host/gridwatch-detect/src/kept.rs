@@ -1,7 +1,7 @@
 //! Kept: the key-value state of a module, which outlives the versions of it that write it.
 
 use crate::host::{Item, Kv};
-use gridwatch_rules::state::KV;
+use gridwatch_rules::state::{Forgotten, KV, Part, Row};
 
 /// State that is in nobody's hands: as it was saved, or as a module left it.
 #[derive(Debug, Default)]
@@ -10,26 +10,32 @@ pub struct Kept(pub(crate) Kv);
 impl Kept {
     /// Whose row of key-value state this is, if it is one.
     pub fn module_of(row: &[u8]) -> Option<&str> {
-        let named = row.strip_prefix(&[KV])?;
-        let end = named.iter().position(|byte| *byte == 0)?;
-        std::str::from_utf8(&named[..end]).ok()
+        (Part::of(row)? == KV).then(|| split(&row[1..])).flatten().map(|(module, _)| module)
     }
 
     /// Puts back one saved row.
-    pub fn load(&mut self, row: &[u8], value: &[u8]) {
-        let named = row.strip_prefix(&[KV]).unwrap_or_default();
-        let key = named.iter().position(|byte| *byte == 0).map(|end| &named[end + 1..]);
-        let key = key.and_then(|key| std::str::from_utf8(key).ok());
-        if let (Some(key), Some((expires, value))) = (key, value.split_first_chunk::<8>()) {
-            self.0.bytes += key.len() + value.len();
-            self.0.items.insert(key.into(), Item { value: value.to_vec(), expires_ms: u64::from_be_bytes(*expires) });
-        }
+    ///
+    /// # Errors
+    /// The row can't be read, and changes nothing.
+    pub fn load(&mut self, key: &[u8], value: &[u8]) -> Result<(), Forgotten> {
+        let row = Row::open(key, value)?;
+        let (_, key) = split(row.id()).ok_or_else(|| row.forgotten("its key names no module"))?;
+        let (expires, value) =
+            row.body().split_first_chunk::<8>().ok_or_else(|| row.forgotten("it doesn't say when it expires"))?;
+        self.0.bytes += key.len() + value.len();
+        self.0.items.insert(key.into(), Item { value: value.to_vec(), expires_ms: u64::from_be_bytes(*expires) });
+        Ok(())
     }
 
-    /// The row under which a module's key is saved.
-    pub(crate) fn row(module: &str, key: &str) -> Vec<u8> {
-        [&[KV], module.as_bytes(), &[0], key.as_bytes()].concat()
+    /// The id of the row under which a module's key is saved.
+    pub(crate) fn id(module: &str, key: &str) -> Vec<u8> {
+        [module.as_bytes(), &[0], key.as_bytes()].concat()
     }
+}
+
+/// Module and key.
+fn split(id: &[u8]) -> Option<(&str, &str)> {
+    std::str::from_utf8(id).ok()?.split_once('\0')
 }
 
 #[cfg(test)]
@@ -38,13 +44,13 @@ mod tests {
 
     #[test]
     fn a_row_says_whose_it_is() {
-        let row = Kept::row("sign-in", "W1\0x");
+        let row = KV.key(&Kept::id("sign-in", "W1\0x"));
         assert_eq!(Kept::module_of(&row), Some("sign-in"));
         assert_eq!((Kept::module_of(b"wsign-in\0x"), Kept::module_of(b"ksign-in")), (None, None));
         let mut kept = Kept::default();
-        kept.load(&row, &[&7_u64.to_be_bytes()[..], b"value"].concat());
+        kept.load(&row, &[b"\x01", &7_u64.to_be_bytes()[..], b"value"].concat()).unwrap();
         assert_eq!(kept.0.items["W1\0x"], Item { value: b"value".to_vec(), expires_ms: 7 });
-        kept.load(&row, b"short");
+        assert!(kept.load(&row, b"\x01short").unwrap_err().to_string().contains("expires"));
         assert_eq!(kept.0.items.len(), 1);
     }
 }

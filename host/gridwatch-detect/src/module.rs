@@ -17,7 +17,7 @@ use gridwatch_rules::batch::Batch;
 use gridwatch_rules::conduct::{Conduct, SetAside, Why};
 use gridwatch_rules::finding::RawFinding;
 use gridwatch_rules::pipeline::{DeadRow, Outcome};
-use gridwatch_rules::state::StateOp;
+use gridwatch_rules::state::{KV, StateOp};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -354,7 +354,7 @@ impl Module {
         let mut changes = Vec::with_capacity(writes.len());
         for (key, item) in writes {
             let row = [&item.expires_ms.to_be_bytes()[..], &item.value].concat();
-            changes.push(StateOp { key: Kept::row(&self.name, &key), value: Some(row) });
+            changes.push(StateOp::put_bytes(KV, &Kept::id(&self.name, &key), &row));
             self.kv.bytes += key.len() + item.value.len();
             if let Some(old) = self.kv.items.insert(key.clone(), item) {
                 self.kv.bytes -= key.len() + old.value.len();
@@ -365,7 +365,7 @@ impl Module {
             if let Some(old) = self.kv.items.remove(&key) {
                 self.kv.bytes -= key.len() + old.value.len();
             }
-            changes.push(StateOp::delete(Kept::row(&self.name, &key)));
+            changes.push(StateOp::delete(KV, &Kept::id(&self.name, &key)));
         }
         changes
     }

@@ -249,6 +249,15 @@ impl Machine {
         Self::with(config, state, Ledger::default())
     }
 
+    /// A store that is new, although time was read before: from `drained_from` on all was, and ids of the entries since `ids_from`
+    /// are still known. Reading begins at the configured start, which is not before either, and older time is not read again.
+    pub fn start_again(config: PollConfig, drained_from: UnixSeconds, ids_from: UnixSeconds) -> Self {
+        let mut machine = Self::start(config);
+        machine.state.backfilled.low = Some(drained_from);
+        machine.state.ids_from = Some(ids_from);
+        machine
+    }
+
     fn with(config: PollConfig, state: PollState, ledger: Ledger) -> Self {
         let limits = config.budget_limits();
         Self { config, limits, state, ledger, notes: Vec::new(), expected: None }
@@ -616,7 +625,8 @@ impl Machine {
         let (Some(wanted), Some(origin)) = (self.config.settings().backfill, self.state.origin) else {
             return;
         };
-        if let Some(window) = Range::of(wanted, origin.minus(1)).filter(|_| wanted < origin) {
+        let drained_from = self.state.backfilled.low.unwrap_or(origin);
+        if let Some(window) = Range::of(wanted, drained_from.minus(1)).filter(|_| wanted < drained_from) {
             self.ledger.mark_uncovered(window, RangeState::Planned);
         }
     }

@@ -7,7 +7,7 @@
 //! Learned event by event, in order, and asked about an event once it has been learned, so that an answer doesn't depend on how
 //! events were batched.
 
-use crate::state::{APPS, StateOp};
+use crate::state::{APPS, Forgotten, Row, StateOp};
 use gridwatch_event::event::Event;
 use gridwatch_event::mention::app_id;
 use gridwatch_event::time::UnixSeconds;
@@ -89,20 +89,17 @@ impl Apps {
     }
 
     pub fn take_changes(&mut self) -> Vec<StateOp> {
-        let key = |id: &str| [&[APPS], id.as_bytes()].concat();
-        let row = |id: String| {
-            self.apps.get(&id).map_or_else(|| StateOp::delete(key(&id)), |app| StateOp::put(key(&id), app))
-        };
+        let row = |id: String| StateOp::save(APPS, id.as_bytes(), self.apps.get(&id));
         std::mem::take(&mut self.dirty).into_iter().map(row).collect()
     }
 
-    pub fn load(&mut self, key: &[u8], value: &[u8]) {
-        if let Some((&APPS, id)) = key.split_first()
-            && let Ok(id) = std::str::from_utf8(id)
-            && let Ok(app) = serde_json::from_slice(value)
-        {
-            self.apps.insert(id.to_owned(), app);
-        }
+    /// Puts a saved app back.
+    ///
+    /// # Errors
+    /// The row can't be read.
+    pub fn load(&mut self, row: Row<'_>) -> Result<(), Forgotten> {
+        self.apps.insert(row.name()?.to_owned(), row.json()?);
+        Ok(())
     }
 
     fn change(&mut self, app: &Value, event: &Event, change: impl FnOnce(&mut App)) {
@@ -399,8 +396,8 @@ mod tests {
         }
         assert!(apps.apps.len() <= MAX_APPS && apps.get("A0").is_none() && apps.get("A49999").is_some());
         let (mut again, changes) = (Apps::default(), apps.take_changes());
-        assert!(changes.iter().any(|op| op.key == b"sA0" && op.value.is_none()));
-        changes.iter().filter_map(|op| Some((&op.key, op.value.as_deref()?))).for_each(|(k, v)| again.load(k, v));
+        assert!(changes.iter().any(|op| op.key == b"sA0" && op.value == Ok(None)));
+        changes.iter().filter_map(StateOp::row).for_each(|row| again.load(row).unwrap());
         assert_eq!(again.apps, apps.apps);
         assert!(apps.take_changes().is_empty());
         apps.learn(&expanded(60_000, 10, json!({"id": "A50000", "scopes": ["x"]}), json!({})));

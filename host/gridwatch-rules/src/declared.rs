@@ -5,7 +5,7 @@
 //! not be there to say it. It ends [`AWAY_S`] after the module was last in service, or when the same module has had
 //! [`MAX_OF_A_MODULE`] newer ones; what no other declares any more is then forgotten.
 
-use crate::state::{DECLARED, StateOp};
+use crate::state::{DECLARED, Forgotten, Row, StateOp};
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_manifest::WindowSpec;
 use serde::{Deserialize, Serialize};
@@ -59,15 +59,19 @@ impl Declared {
     }
 
     /// Puts a saved row back. Returns what it declares if no module in service says the same.
-    pub fn load(&mut self, row: &[u8], value: &[u8]) -> Option<(&str, &[WindowSpec])> {
-        let declaration: Declaration = serde_json::from_slice(value).ok()?;
-        let (module, _) = row.strip_prefix(&[DECLARED])?.split_last_chunk::<8>()?;
-        let key = key(std::str::from_utf8(module).ok()?, &declaration.windows);
+    ///
+    /// # Errors
+    /// The row can't be read.
+    pub fn load(&mut self, row: Row<'_>) -> Result<Option<(&str, &[WindowSpec])>, Forgotten> {
+        let declaration: Declaration = row.json()?;
+        let module = row.id().split_last_chunk::<8>().and_then(|(module, _)| std::str::from_utf8(module).ok());
+        let module = module.ok_or_else(|| row.forgotten("its key names no module"))?;
+        let key = key(module, &declaration.windows);
         if self.declarations.contains_key(&key) {
-            return None;
+            return Ok(None);
         }
         self.declarations.insert(key.clone(), declaration);
-        self.declarations.get_key_value(&key).map(|((module, _), there)| (&**module, &*there.windows))
+        Ok(self.declarations.get_key_value(&key).map(|((module, _), there)| (&**module, &*there.windows)))
     }
 
     /// Ends what has been away for too long. Is anything gone?
@@ -103,13 +107,11 @@ impl Declared {
     }
 
     pub fn take_changes(&mut self) -> Vec<StateOp> {
-        let rows = std::mem::take(&mut self.dirty).into_iter().map(|key| {
-            let row = [&[DECLARED], key.0.as_bytes(), &key.1[..]].concat();
-            self.declarations
-                .get(&key)
-                .map_or_else(|| StateOp::delete(row.clone()), |there| StateOp::put(row.clone(), there))
-        });
-        rows.collect()
+        let row = |key: Key| {
+            let id = [key.0.as_bytes(), &key.1[..]].concat();
+            StateOp::save(DECLARED, &id, self.declarations.get(&key))
+        };
+        std::mem::take(&mut self.dirty).into_iter().map(row).collect()
     }
 }
 
@@ -152,14 +154,14 @@ mod tests {
         // The next process finds one of the two.
         let mut declared = Declared::default();
         declared.enter("m", &windows(60));
-        let load = |row: &StateOp| declared.load(&row.key, row.value.as_ref().unwrap()).map(|(m, _)| m.to_owned());
+        let load = |op: &StateOp| declared.load(op.row().unwrap()).unwrap().map(|(module, _)| module.to_owned());
         assert_eq!(rows.iter().filter_map(load).collect::<Vec<_>>(), ["gone"]);
         assert_eq!(kept(&declared), [60, 90]);
         assert!(!declared.expire(UnixSeconds(1_000)));
         assert!(!declared.expire(UnixSeconds(1_000 + AWAY_S)));
         assert!(declared.expire(UnixSeconds(1_001 + AWAY_S)));
         assert_eq!(kept(&declared), [60]);
-        assert!(declared.take_changes().iter().any(|row| row.value.is_none()));
+        assert!(declared.take_changes().iter().any(|row| row.value == Ok(None)));
     }
 
     #[test]

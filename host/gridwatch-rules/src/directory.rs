@@ -5,7 +5,7 @@
 //! from `account_type` where it is given. "Unknown" is an answer; a guess is not. Everything is asked "as of" an event,
 //! so an answer doesn't depend on how events were batched. What people usually do is in [`about`](crate::about).
 
-use crate::state::{DIRECTORY, HOME, StateOp};
+use crate::state::{DIRECTORY, Forgotten, HOME, Row, StateOp};
 use gridwatch_event::event::Event;
 use gridwatch_event::grant::{self, Direction, Scope};
 use gridwatch_event::role::Role;
@@ -201,26 +201,25 @@ impl Directory {
     }
 
     pub fn take_changes(&mut self) -> Vec<StateOp> {
-        let rows = std::mem::take(&mut self.dirty).into_iter().map(|id| {
-            let key = [&[DIRECTORY], id.as_bytes()].concat();
-            self.people.get(&id).map_or_else(|| StateOp::delete(key.clone()), |p| StateOp::put(key.clone(), p))
-        });
-        let mut rows: Vec<StateOp> = rows.collect();
+        let row = |id: String| StateOp::save(DIRECTORY, id.as_bytes(), self.people.get(&id));
+        let mut rows: Vec<StateOp> = std::mem::take(&mut self.dirty).into_iter().map(row).collect();
         if std::mem::take(&mut self.home_is_dirty) {
-            rows.push(StateOp::put(vec![HOME], &self.home));
+            rows.push(StateOp::put(HOME, &[], &self.home));
         }
         rows
     }
 
-    pub fn load(&mut self, key: &[u8], value: &[u8]) {
-        if key == [HOME] {
-            self.home = serde_json::from_slice(value).unwrap_or_default();
-            return;
+    /// Puts a saved person back, or what is the organization's own.
+    ///
+    /// # Errors
+    /// The row can't be read.
+    pub fn load(&mut self, row: Row<'_>) -> Result<(), Forgotten> {
+        if row.part == HOME {
+            self.home = row.json()?;
+        } else {
+            self.people.insert(row.name()?.to_owned(), row.json()?);
         }
-        let id = key.strip_prefix(&[DIRECTORY]).and_then(|id| std::str::from_utf8(id).ok());
-        if let (Some(id), Ok(person)) = (id, serde_json::from_slice(value)) {
-            self.people.insert(id.to_owned(), person);
-        }
+        Ok(())
     }
 
     fn learn_home(&mut self, event: &Event) {
@@ -597,7 +596,7 @@ mod tests {
         let mut directory = learn(&events);
         let mut again = Directory::default();
         for op in directory.take_changes() {
-            again.load(&op.key, &op.value.unwrap());
+            again.load(op.row().unwrap()).unwrap();
         }
         assert_eq!(again.role_now("W2", &events[0]), Role::Owner);
         assert_eq!(again.watched_s(&event(9, 700, "x", "W1", "")), 200);

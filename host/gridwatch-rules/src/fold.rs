@@ -18,7 +18,7 @@ use crate::about::About;
 use crate::alert::{AND_MORE, Alert, Counts, Doer, LABEL_SEPARATOR};
 use crate::basis::Basis;
 use crate::distinct::Distinct;
-use crate::state::{ALERTS, StateOp};
+use crate::state::{ALERTS, Forgotten, Row, StateOp};
 use crate::subject::Subjects;
 use crate::windows::LATE_S;
 use gridwatch_event::event::Event;
@@ -233,23 +233,18 @@ impl Folder {
     }
 
     pub fn take_changes(&mut self) -> Vec<StateOp> {
-        let rows = std::mem::take(&mut self.dirty).into_iter().map(|uid| {
-            let key = [&[ALERTS], uid.as_bytes()].concat();
-            self.open.get(&uid).map_or_else(|| StateOp::delete(key.clone()), |open| StateOp::put(key.clone(), open))
-        });
-        rows.collect()
+        let row = |uid: String| StateOp::save(ALERTS, uid.as_bytes(), self.open.get(&uid));
+        std::mem::take(&mut self.dirty).into_iter().map(row).collect()
     }
 
-    /// Rows of versions that kept the alert alone are understood.
-    pub fn load(&mut self, key: &[u8], value: &[u8]) {
-        if key.first() != Some(&ALERTS) {
-            return;
-        }
-        let open = serde_json::from_slice(value).or_else(|_| serde_json::from_slice(value).map(Open::of_older));
-        if let Ok(open) = open {
-            self.put_in(open);
-            self.dirty.clear();
-        }
+    /// Puts a saved alert back.
+    ///
+    /// # Errors
+    /// The row can't be read.
+    pub fn load(&mut self, row: Row<'_>) -> Result<(), Forgotten> {
+        self.put_in(row.json()?);
+        self.dirty.clear();
+        Ok(())
     }
 
     fn find(&mut self, new: &Alert, sight: &Sight) -> Option<String> {
@@ -347,23 +342,6 @@ impl Open {
         open.telling.learn(sight);
         let sent = open.send(sight.at, Vec::new(), Occasion::Headline);
         (open, Some(sent))
-    }
-
-    /// Nothing is known of what was told but the alert itself.
-    fn of_older(alert: Alert) -> Self {
-        let by = |id: &String| Doer { id: id.clone(), ..Doer::default() };
-        let known: Vec<Doer> = alert.subjects.actors.ids.iter().map(by).take(MAX_DOERS).collect();
-        let telling = Telling {
-            fold_s: alert.period_s,
-            at: alert.last,
-            findings: alert.findings,
-            touched: alert.last,
-            head: known.iter().find(|doer| doer.id == alert.actor.id).cloned(),
-            head_at: alert.last,
-            known,
-            ..Telling::default()
-        };
-        Self { alert, telling }
     }
 
     fn end(&self) -> UnixSeconds {

@@ -4,7 +4,7 @@
 //! first entry that names it says it for all that come after: a query by organization then finds them all. What came before
 //! stays without, so that an event looks the same however often it is read.
 
-use crate::state::{ORGANIZATION, StateOp};
+use crate::state::{Forgotten, ORGANIZATION, Row, StateOp};
 use gridwatch_event::event::Event;
 use std::sync::Arc;
 
@@ -24,13 +24,18 @@ impl Organization {
         event.place_in(self.known.clone());
     }
 
-    pub fn load(&mut self, value: &[u8]) {
-        self.known = serde_json::from_slice::<String>(value).ok().map(Arc::from);
+    /// Puts it back as it was saved.
+    ///
+    /// # Errors
+    /// The row can't be read.
+    pub fn load(&mut self, row: Row<'_>) -> Result<(), Forgotten> {
+        self.known = Some(row.json::<String>()?.into());
+        Ok(())
     }
 
     pub fn take_changes(&mut self) -> Option<StateOp> {
         let known = self.known.as_deref().filter(|_| std::mem::take(&mut self.is_new))?;
-        Some(StateOp::put(vec![ORGANIZATION], &known))
+        Some(StateOp::put(ORGANIZATION, &[], &known))
     }
 }
 
@@ -57,7 +62,7 @@ mod tests {
         let row = organization.take_changes().unwrap();
         assert_eq!(organization.take_changes(), None);
         let mut again = Organization::default();
-        again.load(&row.value.unwrap());
+        again.load(row.row().unwrap()).unwrap();
         assert_eq!(placed(&mut again, workspace).as_deref(), Some("E1"));
     }
 }

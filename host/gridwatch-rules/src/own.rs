@@ -238,6 +238,37 @@ pub fn records_refused(sink: &str, count: u64, total: u64, last: (&str, &str), f
     blank
 }
 
+/// Rows of the store can't be read. `rows` says how many there are of each part, `first` why one of them can't.
+pub fn state_forgotten(rows: &BTreeMap<String, u64>, first: &str, at: UnixMillis) -> Alert {
+    let total: u64 = rows.values().sum();
+    let of = |(part, count): (&String, &u64)| format!("{count} of {part}");
+    let parts: Vec<String> = rows.iter().map(of).collect();
+    let title = match rows.keys().next().filter(|_| rows.len() == 1) {
+        Some(part) if total == 1 => format!("1 row of {part} was forgotten"),
+        Some(part) => format!("{total} rows of {part} were forgotten"),
+        None => format!("{total} rows of the saved state were forgotten: {}", parts.join(", ")),
+    };
+    state_lost(
+        "rows",
+        &[("rows", total.to_string()), ("parts", parts.join(", ")), ("why", first.to_owned())],
+        title,
+        at,
+    )
+}
+
+/// The store can't be used and is begun anew; `from` says from where Slack is read again.
+pub fn store_damaged(why: &str, from: &str, at: UnixMillis) -> Alert {
+    let title = format!("The saved state was damaged and set aside; Slack is read again {from}");
+    state_lost("store", &[("why", why.to_owned()), ("read_again", from.to_owned())], title, at)
+}
+
+/// Each start tells of its own, also within a day.
+fn state_lost(what: &str, labels: &[(&str, String)], title: String, at: UnixMillis) -> Alert {
+    let mut blank = blank("state-lost", &format!("{what} {at}"), title, at);
+    blank.labels.extend(labels.iter().map(|(name, text)| ((*name).to_owned(), clean(text, MAX_LABEL))));
+    blank
+}
+
 /// Slack lists somebody without the second factor that they had. `before` is when it was last listed.
 pub fn second_factor_off(member: &Member, before: UnixMillis, at: UnixMillis) -> Alert {
     let name = [&member.email, &member.name, &member.id].into_iter().find(|text| !text.is_empty());

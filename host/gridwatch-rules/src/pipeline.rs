@@ -24,7 +24,7 @@ use crate::organization::Organization;
 use crate::own;
 use crate::reading::Reading;
 use crate::risk::{Bar, Risk};
-use crate::state::{self, StateOp};
+use crate::state::{self, Forgotten, Row, StateOp};
 use crate::stub::Stub;
 use crate::subject::Subjects;
 use crate::unseen::Unseen;
@@ -276,28 +276,33 @@ impl Pipeline {
     }
 
     /// Puts a saved state row back; all of them are given once, at start, in the order of their keys.
-    pub fn load(&mut self, key: &[u8], value: &[u8]) {
-        match key.first() {
-            Some(&state::DECLARED) => {
-                if let Some((module, windows)) = self.declared.load(key, value) {
+    ///
+    /// # Errors
+    /// The row can't be read, and changes nothing. Whoever saved it should say so, and delete it.
+    pub fn load(&mut self, key: &[u8], value: &[u8]) -> Result<(), Forgotten> {
+        let row = Row::open(key, value)?;
+        match row.part {
+            state::DECLARED => {
+                if let Some((module, windows)) = self.declared.load(row)? {
                     self.windows.declare(module, windows);
                 }
+                Ok(())
             }
-            Some(&state::WINDOWS) => self.windows.load(key, value),
-            Some(&state::DIRECTORY | &state::HOME) => self.directory.load(key, value),
-            Some(&state::ORGANIZATION) => self.organization.load(value),
-            Some(&state::ABOUT) => self.memory.load(key, value),
-            Some(&state::ALERTS) => self.folder.load(key, value),
-            Some(&state::RISK) => self.risk.load(key, value),
-            Some(&state::APPS) => self.apps.load(key, value),
-            Some(&state::DRIFT) => self.unseen.load(key, value),
-            Some(&state::PIPELINE) => {
-                if let Ok((newest, swept)) = serde_json::from_slice(value) {
-                    self.windows.resume_at(newest);
-                    self.swept = swept;
-                }
+            state::WINDOWS => self.windows.load(row),
+            state::DIRECTORY | state::HOME => self.directory.load(row),
+            state::ORGANIZATION => self.organization.load(row),
+            state::ABOUT => self.memory.load(row),
+            state::ALERTS => self.folder.load(row),
+            state::RISK => self.risk.load(row),
+            state::APPS => self.apps.load(row),
+            state::DRIFT => self.unseen.load(row),
+            state::PIPELINE => {
+                let (newest, swept) = row.json()?;
+                self.windows.resume_at(newest);
+                self.swept = swept;
+                Ok(())
             }
-            _ => {}
+            _ => Err(row.forgotten("it is no state of the pipeline")),
         }
     }
 
@@ -638,7 +643,7 @@ impl Pipeline {
         changes.extend(self.folder.take_changes());
         changes.extend(self.risk.take_changes());
         changes.extend(self.unseen.take_changes());
-        changes.push(StateOp::put(vec![state::PIPELINE], &(self.windows.newest(), self.swept)));
+        changes.push(StateOp::put(state::PIPELINE, &[], &(self.windows.newest(), self.swept)));
         changes
     }
 }

@@ -5,7 +5,7 @@
 //! alarm. After Splunk's risk-based alerting and Elastic's roll-ups by entity, with a bar that takes both breadth and weight.
 
 use crate::alert::Alert;
-use crate::state::{RISK, StateOp};
+use crate::state::{Forgotten, RISK, Row, StateOp};
 use crate::stub::Stub;
 use crate::windows::LATE_S;
 use gridwatch_event::time::UnixSeconds;
@@ -139,20 +139,17 @@ impl Risk {
     }
 
     pub fn take_changes(&mut self) -> Vec<StateOp> {
-        let rows = std::mem::take(&mut self.dirty).into_iter().map(|actor| {
-            let key = [&[RISK], actor.as_bytes()].concat();
-            self.actors
-                .get(&actor)
-                .map_or_else(|| StateOp::delete(key.clone()), |marks| StateOp::put(key.clone(), marks))
-        });
-        rows.collect()
+        let row = |actor: String| StateOp::save(RISK, actor.as_bytes(), self.actors.get(&actor));
+        std::mem::take(&mut self.dirty).into_iter().map(row).collect()
     }
 
-    pub fn load(&mut self, key: &[u8], value: &[u8]) {
-        let actor = key.strip_prefix(&[RISK]).and_then(|actor| std::str::from_utf8(actor).ok());
-        if let (Some(actor), Ok(marks)) = (actor, serde_json::from_slice(value)) {
-            self.actors.insert(actor.to_owned(), marks);
-        }
+    /// Puts back what was saved of an actor.
+    ///
+    /// # Errors
+    /// The row can't be read.
+    pub fn load(&mut self, row: Row<'_>) -> Result<(), Forgotten> {
+        self.actors.insert(row.name()?.to_owned(), row.json()?);
+        Ok(())
     }
 }
 
@@ -327,11 +324,11 @@ mod tests {
             (0..3).map(|i| alert("W1", &format!("m.r{i}"), 1_000, Severity::High, &[THREE[i]])).collect();
         alerts[..2].iter().for_each(|alert| assert_eq!(risk.learn(alert, alert.last), None));
         let mut again = Risk::default();
-        risk.take_changes().iter().for_each(|op| again.load(&op.key, op.value.as_deref().unwrap_or_default()));
+        risk.take_changes().iter().for_each(|op| again.load(op.row().unwrap()).unwrap());
         assert!(again.learn(&alerts[2], alerts[2].last).is_some());
         again.take_changes();
         again.expire(UnixSeconds(1_000 + Bar::default().span_s + LATE_S + 1));
-        assert!(again.actors.is_empty() && again.take_changes().iter().all(|op| op.value.is_none()));
+        assert!(again.actors.is_empty() && again.take_changes().iter().all(|op| op.value == Ok(None)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! None of them changes a verdict or loses a leaf. They say that rules and mapping may have something to learn. Slack's own lists
 //! of today are held against the catalogue in [`drift`](gridwatch_event::drift).
 
-use crate::state::{DRIFT, StateOp};
+use crate::state::{DRIFT, Forgotten, Row, StateOp};
 use gridwatch_event::event::Event;
 use gridwatch_event::text::clean;
 use gridwatch_event::time::UnixSeconds;
@@ -108,18 +108,24 @@ impl Unseen {
         let dirty = std::mem::take(&mut self.dirty);
         let row = |id: (Kind, String)| {
             let seen = self.names.get(&id)?;
-            Some(StateOp::put([&[DRIFT, id.0.letter()], id.1.as_bytes()].concat(), seen))
+            Some(StateOp::put(DRIFT, &[&[id.0.letter()], id.1.as_bytes()].concat(), seen))
         };
         dirty.into_iter().filter_map(row).collect()
     }
 
-    pub fn load(&mut self, key: &[u8], value: &[u8]) {
-        let Some([DRIFT, letter, name @ ..]) = Some(key) else { return };
-        let kind = Kind::ALL.into_iter().find(|kind| kind.letter() == *letter);
-        if let (Some(kind), Ok(name), Ok(seen)) = (kind, std::str::from_utf8(name), serde_json::from_slice(value)) {
-            self.held[kind as usize] += 1;
-            self.names.insert((kind, name.to_owned()), seen);
-        }
+    /// Puts a saved name back.
+    ///
+    /// # Errors
+    /// The row can't be read.
+    pub fn load(&mut self, row: Row<'_>) -> Result<(), Forgotten> {
+        let mut name = row.name()?.chars();
+        let letter = name.next();
+        let kind = Kind::ALL.into_iter().find(|kind| letter == Some(kind.letter().into()));
+        let kind = kind.ok_or_else(|| row.forgotten("its key names no kind of name"))?;
+        let seen = row.json()?;
+        self.held[kind as usize] += 1;
+        self.names.insert((kind, name.as_str().to_owned()), seen);
+        Ok(())
     }
 }
 
@@ -153,7 +159,7 @@ mod tests {
         ];
         assert_eq!(counts(&unseen), want);
         let mut again = Unseen::default();
-        unseen.take_changes().iter().for_each(|op| again.load(&op.key, op.value.as_deref().unwrap()));
+        unseen.take_changes().iter().for_each(|op| again.load(op.row().unwrap()).unwrap());
         assert_eq!(counts(&again), want);
         assert!(!again.learn(&event("user_beamed_up", json!({}))), "known from before the restart");
     }

@@ -35,7 +35,7 @@ mod slot;
 mod travel;
 
 use crate::reading::{Reading, WindowKey};
-use crate::state::{StateOp, WINDOWS};
+use crate::state::{self, Forgotten, StateOp, WINDOWS};
 use crate::stub::Stub;
 use gridwatch_event::event::Event;
 use gridwatch_event::time::UnixSeconds;
@@ -183,7 +183,7 @@ impl Windows {
         for (spec, id) in specs.iter().zip(row::slot_ids(module, specs)) {
             let position = self.slots.iter().position(|slot| slot.id == id).unwrap_or_else(|| {
                 self.slots.push(Slot::new(id, module, at_positions(spec, &positions), &mut self.keys));
-                new.push([&[WINDOWS][..], &id].concat());
+                new.push(WINDOWS.key(&id));
                 self.slots.len() - 1
             });
             positions.push(position);
@@ -296,15 +296,18 @@ impl Windows {
         self.slots.iter_mut().flat_map(Slot::take_changes).collect()
     }
 
-    /// Puts a saved row back. Rows of windows that no module declares any more are left alone: a rollback may want them.
-    pub fn load(&mut self, key: &[u8], value: &[u8]) {
-        let Some((id, rest)) = key.strip_prefix(&[WINDOWS]).and_then(|k| k.split_at_checked(8)) else {
-            return;
-        };
-        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.id == id) {
-            let newest = slot.load(rest, value, &mut self.loaded);
+    /// Puts a saved page back. Pages of windows that no module declares any more are left alone: a rollback may want them.
+    ///
+    /// # Errors
+    /// The page can't be read, and changes nothing: what it says was counted or dropped is not known.
+    pub fn load(&mut self, page: state::Row<'_>) -> Result<(), Forgotten> {
+        let id = page.id().split_first_chunk::<8>();
+        let (id, _) = id.ok_or_else(|| page.forgotten("its key names no window"))?;
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.id == *id) {
+            let newest = slot.load(page, &mut self.loaded)?;
             self.clock.resume_at(newest.unwrap_or_default());
         }
+        Ok(())
     }
 
     /// Sets the newest event time seen, which is saved by the pipeline.

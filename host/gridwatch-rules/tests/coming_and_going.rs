@@ -112,7 +112,7 @@ impl Tried {
     fn start(rows: BTreeMap<Vec<u8>, Vec<u8>>, with_module: bool) -> Self {
         let mut pipeline = Pipeline::default();
         let serving = with_module.then(|| pipeline.add(service()).service);
-        rows.iter().for_each(|(key, value)| pipeline.load(key, value));
+        rows.iter().for_each(|(key, value)| pipeline.load(key, value).unwrap());
         Self { pipeline, serving, rows }
     }
 
@@ -121,7 +121,7 @@ impl Tried {
             let added = self.pipeline.add(service());
             for prefix in added.saved {
                 let saved = self.rows.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix));
-                saved.for_each(|(key, value)| self.pipeline.load(key, value));
+                saved.for_each(|(key, value)| self.pipeline.load(key, value).unwrap());
             }
             self.serving = Some(added.service);
         }
@@ -178,7 +178,7 @@ proptest! {
                     let (expected, _) = judged(&mut whole, &event);
                     let (values, changes) = judged(&mut tried.pipeline, &event);
                     for op in changes {
-                        match op.value {
+                        match op.value.unwrap() {
                             Some(value) => _ = tried.rows.insert(op.key, value),
                             None => _ = tried.rows.remove(&op.key),
                         }

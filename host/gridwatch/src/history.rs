@@ -33,14 +33,21 @@ pub fn open(state_dir: &Path, resume: Option<&Value>, clock: Clock) -> Result<Fi
 pub fn alerts(state_dir: &Path) -> Result<Vec<Alert>> {
     let mut newest: HashMap<String, Alert> = HashMap::new();
     for file in files(state_dir)? {
+        let mut odd = 0_u64;
         let reader = BufReader::new(File::open(&file).with_context(|| format!("can't read {}", file.display()))?);
         for line in reader.lines() {
             let line = line.with_context(|| format!("can't read {}", file.display()))?;
-            // The last line may be one that is just being written.
-            let Ok(alert) = serde_json::from_str::<Alert>(&line) else { continue };
+            let Ok(alert) = serde_json::from_str::<Alert>(&line) else {
+                odd += 1;
+                continue;
+            };
             if newest.get(&alert.uid).is_none_or(|known| known.revision <= alert.revision) {
                 newest.insert(alert.uid.clone(), alert);
             }
+        }
+        if odd > 0 {
+            // One at the end may be just being written.
+            tracing::warn!(lines = odd, file = %file.display(), "lines that are no alerts are left out");
         }
     }
     let mut alerts: Vec<Alert> = newest.into_values().collect();

@@ -73,16 +73,20 @@ impl Record {
         }
     }
 
-    pub fn to_bytes(&self) -> Vec<u8> {
-        match self {
+    /// # Errors
+    /// It can't be serialised.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        Ok(match self {
             Self::Event { seq, sight, organization, raw } => {
                 let (organization, length) = fitting(organization.as_deref().unwrap_or_default());
                 let parts: [&[u8]; 6] =
                     [b"E", &seq.to_be_bytes(), &sight_bytes(*sight), &[length], organization, raw.as_bytes()];
                 parts.concat()
             }
-            Self::Alert(alert) => [&b"a"[..], &kept(alert)].concat(),
-        }
+            Self::Alert(alert) => {
+                [&b"a"[..], &serde_json::to_vec(alert).context("an alert can't be written")?].concat()
+            }
+        })
     }
 
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
@@ -169,7 +173,8 @@ mod tests {
         ] {
             let organization = Some("E1".into());
             let record = Record::Event { seq: 7, sight, organization, raw: r#"{"id":"a"}"#.into() };
-            let Ok(Record::Event { seq, sight: back, organization, raw }) = Record::from_bytes(&record.to_bytes())
+            let Ok(Record::Event { seq, sight: back, organization, raw }) =
+                Record::from_bytes(&record.to_bytes().unwrap())
             else {
                 panic!()
             };

@@ -3,5 +3,6 @@
 pub mod deliver;
 pub mod detect;
 pub mod enrich;
+pub mod forgotten;
 pub mod poll;
 mod reminder;

@@ -16,6 +16,10 @@
 //! | `s` sink | a sink's position in the outbox and what it needs to resume |
 //! | `f` number | a fault: an event that a module could not get over, or a lie of its |
 //!
+//! Each row carries a checksum and a version (`rows.rs`). One that can't be read is either damage, because polling or delivery
+//! can't go on without it: then the whole store is set aside. Or gridwatch can do without it: then it is forgotten and counted
+//! ([`Store::new_forgotten`]), and somebody is told.
+//!
 //! One tree, because only a batch on one tree is atomic without sled's slow transactions.
 
 use self::checkpoint::Checkpoint;
@@ -31,32 +35,79 @@ use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_poll::{Commit, Lane, LateHistogram, Ledger, LedgerRange, PollState};
 use gridwatch_rules::batch::MAX_BATCH_BYTES;
 use gridwatch_rules::pipeline::Fault;
-use gridwatch_rules::state::StateOp;
+use gridwatch_rules::state::{Forgotten, Part, StateOp};
+use rows::{
+    BEGUN, DRIFT, FAULTS, FORMAT_KEY, Kind, LATE, LEDGER, NEXT_RECORD, NEXT_SEQ, OUTBOX, PENDING, POLL, POSITIONS,
+    RELEASED, ROSTER, RULES, SEEN, TOLD,
+};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 pub mod checkpoint;
 pub mod damage;
+pub mod older;
+pub mod rows;
 mod seen;
 
 pub use damage::Damaged;
+pub use older::Older;
 pub use seen::{Arrival, Arrivals, Sighting};
 
 /// Faults kept; the oldest go first.
 const MAX_FAULTS: u64 = 10_000;
 /// Dedup rows removed in one go, so that a sweep holds nobody up.
 const SWEEP: usize = 20_000;
-/// Layout of the rows. A store of another layout is set aside and rebuilt, except for layout 2, whose rows are taken over.
-const FORMAT: u32 = 3;
-const FORMAT_BEFORE: u32 = 2;
+/// Layout of the rows. A store of another layout is set aside and filled anew by reading Slack again: see [`older`].
+const FORMAT: u32 = 4;
 
 #[derive(Debug)]
 pub struct Store {
     db: sled::Db,
     /// Numbers handed out, and the one lock that keeps commits in order.
     counters: Mutex<Counters>,
+    unreadable: Mutex<Unreadable>,
+}
+
+/// Rows that can't be read, and who knows of them.
+#[derive(Debug, Default)]
+struct Unreadable {
+    /// By key, of which nothing has been said yet.
+    new: BTreeMap<Vec<u8>, Forgotten>,
+    /// Of which no alert has told yet.
+    untold: Vec<Forgotten>,
+    /// When an alert last did.
+    told: Option<UnixMillis>,
+}
+
+/// What a folder was found to hold.
+#[derive(Debug)]
+pub enum Opened {
+    Store(Store),
+    /// Written by a gridwatch of before.
+    Older(Older),
+}
+
+/// How a store was begun that isn't the first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// How far the one before had come, by the checkpoint there was.
+    pub checkpoint: Option<Checkpoint>,
+    /// Where reading begins again, if the one before said enough for it.
+    pub again: Option<Again>,
+}
+
+/// Time that was read and delivered before, and is read again for what the rules remember.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    pub from: UnixSeconds,
+    /// From here on all time was read.
+    pub drained_from: UnixSeconds,
+    /// From here on all entries are known.
+    pub ids_from: UnixSeconds,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,6 +128,8 @@ pub struct Pending {
     key: sled::IVec,
     pub entry: Entry,
     pub sight: Sight,
+    /// It was judged and delivered before, and is here only for what the rules remember: see [`Sighting::Relearned`].
+    pub is_delivered: bool,
     /// What its row weighs.
     bytes: u64,
 }
@@ -122,95 +175,173 @@ struct Released {
 }
 
 impl Store {
-    /// Opens or makes the store. It has to be set aside if the error [is damage](damage::is_damage).
-    pub fn open(dir: &Path, now: UnixMillis) -> Result<Self> {
-        crate::folder::make(dir, crate::folder::PRIVATE).with_context(|| format!("can't make {}", dir.display()))?;
-        let db = sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(64 << 20).open();
-        let db = db.with_context(|| format!("can't open the store in {}", dir.display()))?;
-        let store = Self { db, counters: Mutex::default() };
-        match store.get::<u32>(b"mformat")? {
-            None => {
-                let mut batch = sled::Batch::default();
-                put(&mut batch, b"mformat", &FORMAT);
-                store.commit(batch)?;
+    /// Opens or makes the store.
+    ///
+    /// # Errors
+    /// It has to be set aside if the error [is damage](damage::is_damage).
+    pub fn open(dir: &Path) -> Result<Opened> {
+        let db = opened(dir)?;
+        match layout(&db)? {
+            None if db.is_empty() => {
+                let store = Self::of(db);
+                store.finish()?;
+                store.count()?;
+                Ok(Opened::Store(store))
             }
-            Some(FORMAT) => {}
-            Some(FORMAT_BEFORE) => {
-                let ids = store.take_over_layout_2(now)?;
-                let ahead = store.take_over_dated_ahead(now.seconds())?;
-                let mut batch = sled::Batch::default();
-                put(&mut batch, b"mformat", &FORMAT);
-                store.commit(batch)?;
-                tracing::info!(
-                    ids,
-                    ahead,
-                    "store taken over from an older gridwatch; nothing is delivered again for it"
-                );
+            None => Err(Damaged("it doesn't say which layout it has".into()).into()),
+            Some(FORMAT) => {
+                let store = Self::of(db);
+                store.check()?;
+                store.count()?;
+                Ok(Opened::Store(store))
             }
-            Some(other) => return Err(Damaged(format!("it has layout {other}, not {FORMAT}")).into()),
+            Some(layout) if Older::is_known(layout) => Ok(Opened::Older(Older::new(db, layout))),
+            Some(other) => {
+                Err(Damaged(format!("it has layout {other}, which this gridwatch doesn't know (its own is {FORMAT})"))
+                    .into())
+            }
         }
-        store.count()?;
-        Ok(store)
     }
 
-    /// Entries dated ahead waited for ever in layout 2: they count as of when they were first seen now. Returns how many.
-    fn take_over_dated_ahead(&self, now: UnixSeconds) -> Result<usize> {
-        let (mut batch, mut taken) = (sled::Batch::default(), 0);
-        let ahead = pending_prefix(Lane::Live, now.0.saturating_add(1))..pending_prefix(Lane::Reread, 0);
-        for row in self.db.range(ahead).take(SWEEP) {
-            let (key, value) = row?;
-            let Pending { entry, sight, .. } = pending(key.clone(), &value)?;
-            let sight = Sight { counts_as: Some(sight.first_seen.seconds()), ..sight };
-            batch.remove(key);
-            batch.insert(pending_key(Lane::Live, &entry, sight), pending_value(&entry, sight));
-            taken += 1;
-        }
-        self.commit(batch)?;
-        Ok(taken)
+    /// A store that is to be filled; until [`Store::finish`], it is none.
+    pub fn make(dir: &Path) -> Result<Self> {
+        Ok(Self::of(opened(dir)?))
+    }
+
+    fn of(db: sled::Db) -> Self {
+        Self { db, counters: Mutex::default(), unreadable: Mutex::default() }
+    }
+
+    /// Says that all is there that a store begins with.
+    fn finish(&self) -> Result<()> {
+        let mut batch = sled::Batch::default();
+        batch.insert(FORMAT_KEY, FORMAT.to_string().as_bytes());
+        self.commit(batch)
     }
 
     /// Damage may also be that the newest commits are missing: sled takes up what is before a damaged place and says
     /// nothing. The checkpoint is written after the commits it speaks of, so a store can't be behind it.
     pub fn is_behind(&self, checkpoint: &Checkpoint) -> Result<bool> {
-        // A rebuild begins before its checkpoint, and isn't behind it until there is a newer one.
-        if self.get::<Checkpoint>(b"mrebuilt")?.as_ref() == Some(checkpoint) {
+        // One that was begun anew starts before the checkpoint there was, and isn't behind it until there is a newer one.
+        if self.begun()?.checkpoint.as_ref() == Some(checkpoint) {
             return Ok(false);
         }
-        let watermark = self.get::<PollState>(b"mpoll")?.and_then(|state| state.watermark());
+        let watermark = self.get::<PollState>(POLL)?.and_then(|state| state.watermark());
         Ok(watermark < Some(checkpoint.watermark)
             || self.next_seq() < checkpoint.next_seq
             || self.next_record() < checkpoint.next_record)
     }
 
+    /// Reads what polling and delivery can't do without, so that damage to it is found before anything is done; and the small rows
+    /// that they can do without.
+    fn check(&self) -> Result<()> {
+        self.poll_state()?;
+        self.get::<Released>(RELEASED)?;
+        self.begun()?;
+        for row in self.db.scan_prefix(POSITIONS.key(&[])) {
+            let (key, value) = row?;
+            POSITIONS.open_json::<Position>(&key, &value).map_err(Damaged::from)?;
+        }
+        for row in self.db.scan_prefix(FAULTS.key(&[])) {
+            let (key, value) = row?;
+            self.readable(FAULTS.open_json::<Fault>(&key, &value));
+        }
+        self.drift()?;
+        self.roster()?;
+        self.told()?;
+        Ok(())
+    }
+
     fn count(&self) -> Result<()> {
         let mut counters = self.lock();
-        let next = |prefix: &[u8]| -> Result<Option<u64>> {
-            let last = self.db.scan_prefix(prefix).next_back().transpose()?;
-            Ok(last.map(|(key, _)| number(&key[1..]) + 1))
+        let next = |kind: Kind| -> Result<Option<u64>> {
+            let last = self.db.scan_prefix(kind.key(&[])).next_back().transpose()?;
+            Ok(last.map(|(key, _)| number(kind.rest(&key)) + 1))
         };
-        counters.next_seq = self.get(b"mnext_seq")?.unwrap_or(1);
-        counters.next_record = self.get(b"mnext_record")?.unwrap_or(1);
-        counters.next_fault = next(b"f")?.unwrap_or(1);
+        counters.next_seq = self.get(NEXT_SEQ)?.unwrap_or(1);
+        counters.next_record = self.get(NEXT_RECORD)?.unwrap_or(1);
+        counters.next_fault = next(FAULTS)?.unwrap_or(1);
         counters.first_record = counters.next_record;
-        for row in self.db.scan_prefix(b"o") {
+        for row in self.db.scan_prefix(OUTBOX.key(&[])) {
             let (key, value) = row?;
-            counters.first_record = counters.first_record.min(number(&key[1..]));
+            OUTBOX.open(&key, &value).map_err(Damaged::from)?;
+            counters.first_record = counters.first_record.min(number(OUTBOX.rest(&key)));
             counters.backlog_bytes += value.len() as u64;
         }
-        for row in self.db.scan_prefix(b"p") {
-            counters.backlog_bytes += row?.1.len() as u64;
+        for row in self.db.scan_prefix(PENDING.key(&[])) {
+            let (key, value) = row?;
+            PENDING.open(&key, &value).map_err(Damaged::from)?;
+            counters.backlog_bytes += value.len() as u64;
             counters.pending += 1;
         }
         Ok(())
     }
 
+    // --- what can't be read ------------------------------------------------------------------------------------------
+
+    /// What was read, or nothing of a row that gridwatch can do without.
+    fn readable<T>(&self, read: Result<T, Forgotten>) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(forgotten) => {
+                self.note(forgotten);
+                None
+            }
+        }
+    }
+
+    /// Notes a row that can't be read.
+    pub fn note(&self, forgotten: Forgotten) {
+        self.unreadable().new.insert(forgotten.key.clone(), forgotten);
+    }
+
+    /// Notes a row of rule state that was handed out and is of no use to whom it was for.
+    pub fn note_rule_state(&self, forgotten: Forgotten) {
+        self.note(Forgotten { key: RULES.key(&forgotten.key), ..forgotten });
+    }
+
+    /// The rows that couldn't be read since this was asked last.
+    pub fn new_forgotten(&self) -> Vec<Forgotten> {
+        let mut lost = self.unreadable();
+        let new: Vec<Forgotten> = std::mem::take(&mut lost.new).into_values().collect();
+        lost.untold.extend(new.iter().cloned());
+        new
+    }
+
+    /// Those that an alert has yet to tell of, if none has for so long.
+    pub fn untold_forgotten(&self, now: UnixMillis, every_ms: u64) -> Vec<Forgotten> {
+        let mut lost = self.unreadable();
+        if lost.untold.is_empty() || lost.told.is_some_and(|told| now.since(told) < every_ms) {
+            return Vec::new();
+        }
+        lost.told = Some(now);
+        std::mem::take(&mut lost.untold)
+    }
+
+    /// Removes rows that can't be read, with the alert that tells of them on its way: the next start has nothing to tell again.
+    pub fn commit_forgotten(&self, forgotten: &[Forgotten], alerts: &[Record]) -> Result<()> {
+        let mut batch = sled::Batch::default();
+        // An entry that was seen is noted anew with the page that shows it.
+        for row in forgotten.iter().filter(|row| row.part != SEEN.name) {
+            batch.remove(&*row.key);
+        }
+        self.commit_with(batch, alerts)
+    }
+
+    fn unreadable(&self) -> std::sync::MutexGuard<'_, Unreadable> {
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     // --- polling -----------------------------------------------------------------------------------------------------
 
     pub fn poll_state(&self) -> Result<Option<(PollState, Ledger, LateHistogram)>> {
-        let Some(state) = self.get(b"mpoll")? else { return Ok(None) };
-        let rows = self.db.scan_prefix(b"l").values();
-        let rows: Vec<LedgerRange> = rows.map(|row| parse("a ledger row", &row?)).collect::<Result<_>>()?;
-        Ok(Some((state, Ledger::from_rows(rows), self.get(b"mlate")?.unwrap_or_default())))
+        let Some(state) = self.get(POLL)? else { return Ok(None) };
+        let range = |row: sled::Result<(sled::IVec, sled::IVec)>| -> Result<LedgerRange> {
+            let (key, value) = row?;
+            Ok(LEDGER.open_json(&key, &value).map_err(Damaged::from)?)
+        };
+        let ranges: Vec<LedgerRange> = self.db.scan_prefix(LEDGER.key(&[])).map(range).collect::<Result<_>>()?;
+        Ok(Some((state, Ledger::from_rows(ranges), self.recall(LATE)?.unwrap_or_default())))
     }
 
     /// Saves a page: its entries (those not seen before), the machine's state with the cursor, ledger rows and, when the
@@ -224,24 +355,31 @@ impl Store {
         late: &LateHistogram,
     ) -> Result<()> {
         let (mut batch, mut bytes, mut added) = (sled::Batch::default(), 0, 0);
-        for Arrival { entry, sighting, counts_as } in arrivals.each.iter().filter(|a| a.sighting.is_delivered()) {
+        for Arrival { entry, sighting, counts_as } in arrivals.each.iter().filter(|a| a.sighting.is_judged()) {
             let mut sight = Sight { counts_as: *counts_as, ..Sight::first(first_seen) };
             if let Sighting::Version { number, other_act } = sighting {
                 (sight.version, sight.other_act) = (*number, *other_act);
             }
-            let value = pending_value(entry, sight);
+            let is_delivered = *sighting == Sighting::Relearned;
+            if is_delivered {
+                // It was seen in its own time; when isn't known any more.
+                let time = counts_as.or(entry.time).map_or(first_seen, UnixSeconds::millis);
+                sight.first_seen = time.min(first_seen);
+            }
+            let key = pending_key(lane, entry, sight);
+            let value = PENDING.seal(&key, &pending_value(entry, sight, is_delivered));
             bytes += value.len() as u64;
             added += 1;
-            batch.insert(pending_key(lane, entry, sight), value);
+            batch.insert(key, value);
         }
         arrivals.put(&mut batch);
-        put(&mut batch, b"mpoll", &commit.state);
-        put(&mut batch, b"mlate", late);
+        put(&mut batch, POLL, &[], &commit.state)?;
+        put(&mut batch, LATE, &[], late)?;
         for start in &commit.ledger.deletes {
-            batch.remove([&b"l"[..], &start.0.to_be_bytes()].concat());
+            batch.remove(LEDGER.key(&start.0.to_be_bytes()));
         }
         for range in &commit.ledger.upserts {
-            put(&mut batch, &[&b"l"[..], &range.start.0.to_be_bytes()].concat(), range);
+            put(&mut batch, LEDGER, &range.start.0.to_be_bytes(), range)?;
         }
         self.release(&mut batch, lane, commit)?;
         self.commit(batch)?;
@@ -252,7 +390,7 @@ impl Store {
     }
 
     fn release(&self, batch: &mut sled::Batch, lane: Lane, commit: &Commit) -> Result<()> {
-        let mut released: Released = self.get(b"mreleased")?.unwrap_or_default();
+        let mut released: Released = self.get(RELEASED)?.unwrap_or_default();
         let drained = commit.drained.is_some();
         match lane {
             Lane::Live => {
@@ -262,8 +400,7 @@ impl Store {
             Lane::Reread => released.reread = drained,
             Lane::Backfill => released.backfill = drained,
         }
-        put(batch, b"mreleased", &released);
-        Ok(())
+        put(batch, RELEASED, &[], &released)
     }
 
     // --- detection ---------------------------------------------------------------------------------------------------
@@ -271,7 +408,7 @@ impl Store {
     /// The next entries whose windows are drained, in (lane, time, id) order: at most so many, and of at most
     /// [`MAX_BATCH_BYTES`] together, but at least one.
     pub fn next_pending(&self, max: usize) -> Result<Vec<Pending>> {
-        let released: Released = self.get(b"mreleased")?.unwrap_or_default();
+        let released: Released = self.get(RELEASED)?.unwrap_or_default();
         let (mut out, mut bytes) = (Vec::new(), 0);
         for lane in Lane::ALL {
             let to = match lane {
@@ -300,12 +437,14 @@ impl Store {
         self.lock().next_seq
     }
 
-    /// Every row of rule state, for the pipeline and the modules to load at start.
+    /// Every row of rule state that can be read, for the pipeline and the modules to load at start.
     pub fn rule_state(&self) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>)>> + '_ {
-        self.db.scan_prefix(b"t").map(|row| {
+        let row = |row: sled::Result<(sled::IVec, sled::IVec)>| -> Result<Option<(Vec<u8>, Vec<u8>)>> {
             let (key, value) = row?;
-            Ok((key[1..].to_vec(), unpacked(&value)?))
-        })
+            let value = RULES.open(&key, &value).and_then(|value| unpacked(&key, value));
+            Ok(self.readable(named(&key, value)).map(|value| (RULES.rest(&key).to_vec(), value)))
+        };
+        self.db.scan_prefix(RULES.key(&[])).filter_map(move |found| row(found).transpose())
     }
 
     /// Saves a batch's results: its entries leave the queue, its events and alerts enter the outbox, rule state follows.
@@ -326,28 +465,26 @@ impl Store {
             batch.remove(&pending.key);
         }
         for record in records {
-            let bytes = record.to_bytes();
-            grown += bytes.len() as u64;
-            batch.insert(outbox_key(counters.next_record), bytes);
+            grown += put_record(&mut batch, counters.next_record, record)?;
             counters.next_record += 1;
         }
         for op in changes {
-            let key = [&b"t"[..], &op.key].concat();
-            match &op.value {
-                Some(value) => batch.insert(key, packed(value)),
+            let key = RULES.key(&op.key);
+            match op.value.as_ref().map_err(Clone::clone)? {
+                Some(value) => batch.insert(&*key, RULES.seal(&key, &packed(value))),
                 None => batch.remove(key),
             }
         }
         for fault in faults {
-            put(&mut batch, &[&b"f"[..], &counters.next_fault.to_be_bytes()].concat(), fault);
+            put(&mut batch, FAULTS, &counters.next_fault.to_be_bytes(), fault)?;
             if let Some(oldest) = counters.next_fault.checked_sub(MAX_FAULTS) {
-                batch.remove([&b"f"[..], &oldest.to_be_bytes()].concat());
+                batch.remove(FAULTS.key(&oldest.to_be_bytes()));
             }
             counters.next_fault += 1;
         }
         counters.next_seq += taken.len() as u64;
-        put(&mut batch, b"mnext_seq", &counters.next_seq);
-        put(&mut batch, b"mnext_record", &counters.next_record);
+        put(&mut batch, NEXT_SEQ, &[], &counters.next_seq)?;
+        put(&mut batch, NEXT_RECORD, &[], &counters.next_record)?;
         self.commit(batch)?;
         shared.next_seq = counters.next_seq;
         shared.next_record = counters.next_record;
@@ -358,42 +495,42 @@ impl Store {
     }
 
     pub fn drift(&self) -> Result<Option<Checked>> {
-        self.get(b"mdrift")
+        self.recall(DRIFT)
     }
 
     /// Saves what the drift watch saw, with the alert that tells it, if it is news.
     pub fn commit_drift(&self, checked: &Checked, alerts: &[Record]) -> Result<()> {
-        self.commit_watched(b"mdrift", checked, alerts)
+        self.commit_watched(DRIFT, checked, alerts)
     }
 
     pub fn roster(&self) -> Result<Option<Roster>> {
-        self.get(b"mroster")
+        self.recall(ROSTER)
     }
 
     /// Saves what the roster watch saw, with the alerts that tell who lost a second factor.
     pub fn commit_roster(&self, roster: &Roster, alerts: &[Record]) -> Result<()> {
-        self.commit_watched(b"mroster", roster, alerts)
+        self.commit_watched(ROSTER, roster, alerts)
     }
 
     /// What has been told once and needn't be again: see [`crate::watch`].
     pub fn told(&self) -> Result<Vec<String>> {
-        Ok(self.get(b"mtold")?.unwrap_or_default())
+        Ok(self.recall(TOLD)?.unwrap_or_default())
     }
 
     /// Saves what has been told, with the alerts that tell it.
     pub fn commit_told(&self, told: &[String], alerts: &[Record]) -> Result<()> {
-        self.commit_watched(b"mtold", &told, alerts)
+        self.commit_watched(TOLD, &told, alerts)
     }
 
     /// Saves what a watch beside the stages saw, with the alerts that tell it.
-    fn commit_watched<T: Serialize>(&self, key: &[u8], seen: &T, alerts: &[Record]) -> Result<()> {
+    fn commit_watched<T: Serialize>(&self, kind: Kind, seen: &T, alerts: &[Record]) -> Result<()> {
         let mut batch = sled::Batch::default();
-        put(&mut batch, key, seen);
-        self.commit_with_alerts(batch, alerts)
+        put(&mut batch, kind, &[], seen)?;
+        self.commit_with(batch, alerts)
     }
 
-    /// Numbers alerts and puts them on their way together with what else a batch changes.
-    fn commit_with_alerts(&self, mut batch: sled::Batch, alerts: &[Record]) -> Result<()> {
+    /// Numbers alerts of gridwatch's own and puts them on their way together with what else a batch changes.
+    fn commit_with(&self, mut batch: sled::Batch, alerts: &[Record]) -> Result<()> {
         if alerts.is_empty() {
             return self.commit(batch);
         }
@@ -401,12 +538,10 @@ impl Store {
         let mut counters = self.lock();
         let (mut next_record, mut grown) = (counters.next_record, 0);
         for alert in alerts {
-            let bytes = alert.to_bytes();
-            grown += bytes.len() as u64;
-            batch.insert(outbox_key(next_record), bytes);
+            grown += put_record(&mut batch, next_record, alert)?;
             next_record += 1;
         }
-        put(&mut batch, b"mnext_record", &next_record);
+        put(&mut batch, NEXT_RECORD, &[], &next_record)?;
         self.commit(batch)?;
         counters.next_record = next_record;
         counters.backlog_bytes += grown;
@@ -424,9 +559,9 @@ impl Store {
     pub fn set_sinks(&self, names: &[String]) -> Result<Vec<String>> {
         let mut batch = sled::Batch::default();
         let mut gone = Vec::new();
-        for key in self.db.scan_prefix(b"s").keys() {
+        for key in self.db.scan_prefix(POSITIONS.key(&[])).keys() {
             let key = key?;
-            let name = String::from_utf8_lossy(&key[1..]).into_owned();
+            let name = String::from_utf8_lossy(POSITIONS.rest(&key)).into_owned();
             if !names.contains(&name) {
                 batch.remove(key);
                 gone.push(name);
@@ -434,8 +569,8 @@ impl Store {
         }
         let first = self.lock().first_record;
         for name in names {
-            if self.db.get(sink_key(name))?.is_none() {
-                put(&mut batch, &sink_key(name), &Position { next: first, ..Position::default() });
+            if self.db.get(POSITIONS.key(name.as_bytes()))?.is_none() {
+                put(&mut batch, POSITIONS, name.as_bytes(), &Position { next: first, ..Position::default() })?;
             }
         }
         self.commit(batch)?;
@@ -443,7 +578,7 @@ impl Store {
     }
 
     pub fn position(&self, sink: &str) -> Result<Position> {
-        Ok(self.get(&sink_key(sink))?.unwrap_or_default())
+        Ok(self.get_under(POSITIONS, sink.as_bytes())?.unwrap_or_default())
     }
 
     /// Up to `max` records from a number on, of at most `max_bytes` together (but at least one). Only saved ones: sled shows a
@@ -457,8 +592,9 @@ impl Store {
             if bytes > max_bytes && !out.is_empty() {
                 break;
             }
-            let record = Record::from_bytes(&value).with_context(|| Damaged("an outbox row".into()))?;
-            out.push((number(&key[1..]), record));
+            let saved = OUTBOX.open(&key, &value).map_err(Damaged::from)?;
+            let record = Record::from_bytes(saved).with_context(|| Damaged("an outbox row".into()))?;
+            out.push((number(OUTBOX.rest(&key)), record));
         }
         Ok(out)
     }
@@ -467,14 +603,9 @@ impl Store {
     /// attempt enter the outbox in the same batch: what `position.lost` says was told is told, once.
     pub fn commit_attempt(&self, sink: &str, position: &Position, alerts: &[Record]) -> Result<()> {
         let mut batch = sled::Batch::default();
-        put(&mut batch, &sink_key(sink), position);
-        let mut lowest = position.next;
-        for row in self.db.scan_prefix(b"s") {
-            let (key, value) = row?;
-            if key[1..] != *sink.as_bytes() {
-                lowest = lowest.min(parse::<Position>("a sink's position", &value)?.next);
-            }
-        }
+        put(&mut batch, POSITIONS, sink.as_bytes(), position)?;
+        let others = self.positions()?.into_iter().filter(|(name, _)| *name != sink.as_bytes());
+        let lowest = others.map(|(_, other)| other.next).fold(position.next, u64::min);
         let first = self.lock().first_record;
         let mut freed = 0;
         for row in self.db.range(outbox_key(first)..outbox_key(lowest)) {
@@ -482,7 +613,7 @@ impl Store {
             freed += value.len() as u64;
             batch.remove(key);
         }
-        self.commit_with_alerts(batch, alerts)?;
+        self.commit_with(batch, alerts)?;
         let mut counters = self.lock();
         counters.first_record = counters.first_record.max(lowest);
         counters.backlog_bytes = counters.backlog_bytes.saturating_sub(freed);
@@ -510,19 +641,21 @@ impl Store {
         self.lock().backlog_bytes
     }
 
-    /// Notes the checkpoint that this store was begun from, after the one before it was lost.
-    pub fn rebuilt_from(&self, checkpoint: &Checkpoint) -> Result<()> {
+    /// Notes how this store was begun, after the one before it was lost or of an older layout.
+    pub fn begin(&self, begun: &Begun) -> Result<()> {
         let mut batch = sled::Batch::default();
-        put(&mut batch, b"mrebuilt", checkpoint);
+        put(&mut batch, BEGUN, &[], begun)?;
         self.commit(batch)
+    }
+
+    pub fn begun(&self) -> Result<Begun> {
+        Ok(self.get(BEGUN)?.unwrap_or_default())
     }
 
     /// Drops what all sinks have taken; how many records are left. Two sinks that save their positions at the same time
     /// each see the other's old one, so that what both have taken may still be there.
     pub fn trim(&self) -> Result<u64> {
-        let lowest = self.db.scan_prefix(b"s").values();
-        let lowest = lowest.map(|value| Ok(parse::<Position>("a sink's position", &value?)?.next));
-        let lowest = lowest.collect::<Result<Vec<u64>>>()?.into_iter().min().unwrap_or(0);
+        let lowest = self.positions()?.into_iter().map(|(_, position)| position.next).min().unwrap_or(0);
         let (mut batch, mut freed, first) = (sled::Batch::default(), 0, self.first_record());
         for row in self.db.range(outbox_key(first)..outbox_key(lowest.max(first))) {
             let (key, value) = row?;
@@ -539,8 +672,8 @@ impl Store {
     /// Starts numbering where a lost store may have left off: numbers are never used twice.
     pub fn skip_to(&self, next_seq: u64, next_record: u64) -> Result<()> {
         let mut batch = sled::Batch::default();
-        put(&mut batch, b"mnext_seq", &next_seq);
-        put(&mut batch, b"mnext_record", &next_record);
+        put(&mut batch, NEXT_SEQ, &[], &next_seq)?;
+        put(&mut batch, NEXT_RECORD, &[], &next_record)?;
         self.commit(batch)?;
         let mut counters = self.lock();
         if counters.first_record == counters.next_record {
@@ -552,9 +685,32 @@ impl Store {
 
     // --- rows --------------------------------------------------------------------------------------------------------
 
-    fn get<T: for<'de> Deserialize<'de>>(&self, key: &[u8]) -> Result<Option<T>> {
-        let Some(value) = self.db.get(key)? else { return Ok(None) };
-        Ok(Some(parse(&format!("row `{}`", String::from_utf8_lossy(key)), &value)?))
+    /// A row that there is one of, and that gridwatch can't do without.
+    fn get<T: DeserializeOwned>(&self, kind: Kind) -> Result<Option<T>> {
+        self.get_under(kind, &[])
+    }
+
+    fn get_under<T: DeserializeOwned>(&self, kind: Kind, rest: &[u8]) -> Result<Option<T>> {
+        let key = kind.key(rest);
+        let Some(value) = self.db.get(&key)? else { return Ok(None) };
+        Ok(Some(kind.open_json(&key, &value).map_err(Damaged::from)?))
+    }
+
+    /// A row that there is one of, and that gridwatch can do without.
+    fn recall<T: DeserializeOwned>(&self, kind: Kind) -> Result<Option<T>> {
+        let key = kind.key(&[]);
+        let Some(value) = self.db.get(&key)? else { return Ok(None) };
+        Ok(self.readable(kind.open_json(&key, &value)))
+    }
+
+    /// Where each sink is, by its name.
+    fn positions(&self) -> Result<Vec<(Vec<u8>, Position)>> {
+        let rows = self.db.scan_prefix(POSITIONS.key(&[])).map(|row| -> Result<(Vec<u8>, Position)> {
+            let (key, value) = row?;
+            let position = POSITIONS.open_json(&key, &value).map_err(Damaged::from)?;
+            Ok((POSITIONS.rest(&key).to_vec(), position))
+        });
+        rows.collect()
     }
 
     /// The one way anything is written: all of it, on disk, or an error after which the process must not go on.
@@ -580,21 +736,45 @@ fn packed(value: &[u8]) -> Vec<u8> {
     [&[kind], bytes].concat()
 }
 
-fn unpacked(value: &[u8]) -> Result<Vec<u8>> {
+fn unpacked(key: &[u8], value: &[u8]) -> Result<Vec<u8>, Forgotten> {
     match value.split_first() {
         Some((&PLAIN, rest)) => Ok(rest.to_vec()),
-        Some((&ZSTD, rest)) => zstd::decode_all(rest).with_context(|| Damaged("a packed row of rule state".into())),
-        _ => Err(Damaged("a row of rule state".into()).into()),
+        Some((&ZSTD, rest)) => zstd::decode_all(rest).map_err(|why| RULES.forgotten(key, why)),
+        _ => Err(RULES.forgotten(key, "it doesn't say how it is packed")),
     }
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(what: &str, value: &[u8]) -> Result<T> {
-    serde_json::from_slice(value).with_context(|| Damaged(what.to_owned()))
+/// The same, but saying which part of the rule state the row is of.
+fn named<T>(key: &[u8], read: Result<T, Forgotten>) -> Result<T, Forgotten> {
+    let part = Part::of(RULES.rest(key)).map_or(RULES.name, |part| part.name);
+    read.map_err(|forgotten| Forgotten { part, ..forgotten })
 }
 
-fn put<T: Serialize>(batch: &mut sled::Batch, key: &[u8], value: &T) {
-    // Our own types: strings, numbers, lists and maps with text keys, which always serialise.
-    batch.insert(key, serde_json::to_vec(value).unwrap_or_default());
+fn opened(dir: &Path) -> Result<sled::Db> {
+    crate::folder::make(dir, crate::folder::PRIVATE).with_context(|| format!("can't make {}", dir.display()))?;
+    let db = sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(64 << 20).open();
+    db.with_context(|| format!("can't open the store in {}", dir.display()))
+}
+
+/// Which layout a store says it has.
+fn layout(db: &sled::Db) -> Result<Option<u32>> {
+    let Some(value) = db.get(FORMAT_KEY)? else { return Ok(None) };
+    Ok(Some(serde_json::from_slice(&value).with_context(|| Damaged("which layout it has can't be read".into()))?))
+}
+
+fn put<T: Serialize>(batch: &mut sled::Batch, kind: Kind, rest: &[u8], value: &T) -> Result<()> {
+    let key = kind.key(rest);
+    batch.insert(&*key, kind.seal_json(&key, value)?);
+    Ok(())
+}
+
+/// Returns what the row weighs.
+fn put_record(batch: &mut sled::Batch, number: u64, record: &Record) -> Result<u64> {
+    let key = outbox_key(number);
+    let value = OUTBOX.seal(&key, &record.to_bytes()?);
+    let bytes = value.len() as u64;
+    batch.insert(key, value);
+    Ok(bytes)
 }
 
 fn number(bytes: &[u8]) -> u64 {
@@ -602,33 +782,30 @@ fn number(bytes: &[u8]) -> u64 {
 }
 
 fn outbox_key(n: u64) -> Vec<u8> {
-    let mut key = vec![b'o'; 9];
-    key[1..].copy_from_slice(&n.to_be_bytes());
-    key
+    OUTBOX.key(&n.to_be_bytes())
 }
 
-fn sink_key(name: &str) -> Vec<u8> {
-    [b"s", name.as_bytes()].concat()
-}
-
-/// Begins a row of an entry that waits. Layout 2 began it with the milliseconds of the first sight, whose first byte is zero.
+/// Begins a row of an entry that waits, and of one that waits although it was delivered before.
 const SIGHTED: u8 = 1;
+const DELIVERED: u8 = 2;
 
-fn pending_value(entry: &Entry, sight: Sight) -> Vec<u8> {
-    [&[SIGHTED][..], &record::sight_bytes(sight), entry.raw().as_bytes()].concat()
+fn pending_value(entry: &Entry, sight: Sight, is_delivered: bool) -> Vec<u8> {
+    let kind = if is_delivered { DELIVERED } else { SIGHTED };
+    [&[kind][..], &record::sight_bytes(sight), entry.raw().as_bytes()].concat()
 }
 
 fn pending(key: sled::IVec, value: &[u8]) -> Result<Pending> {
-    let short = || Damaged("a pending row is too short".into());
-    let (sight, raw) = match value.split_first() {
-        Some((&SIGHTED, rest)) => record::sight_of(rest).ok_or_else(short)?,
-        _ => {
-            let (first_seen, raw) = value.split_first_chunk::<8>().ok_or_else(short)?;
-            (Sight::first(UnixMillis(u64::from_be_bytes(*first_seen))), raw)
-        }
+    let odd = || Damaged("an entry that waits isn't what was saved".into());
+    let saved = PENDING.open(&key, value).map_err(Damaged::from)?;
+    let (kind, rest) = saved.split_first().ok_or_else(odd)?;
+    let (sight, raw) = record::sight_of(rest).ok_or_else(odd)?;
+    let is_delivered = match *kind {
+        SIGHTED => false,
+        DELIVERED => true,
+        _ => return Err(odd().into()),
     };
     let entry = Entry::from_json(&String::from_utf8_lossy(raw));
-    Ok(Pending { key, entry, sight, bytes: value.len() as u64 })
+    Ok(Pending { key, entry, sight, is_delivered, bytes: value.len() as u64 })
 }
 
 fn pending_prefix(lane: Lane, time: u64) -> Vec<u8> {
@@ -637,7 +814,7 @@ fn pending_prefix(lane: Lane, time: u64) -> Vec<u8> {
         Lane::Reread => 1,
         Lane::Backfill => 2,
     };
-    [&[b'p', lane][..], &time.to_be_bytes()].concat()
+    PENDING.key(&[&[lane][..], &time.to_be_bytes()].concat())
 }
 
 fn pending_key(lane: Lane, entry: &Entry, sight: Sight) -> Vec<u8> {

@@ -96,7 +96,7 @@ fn run(events: &[Event], sizes: &[usize]) -> Seen {
         seen.faults
             .extend(concluded.faults.iter().map(|Fault { event_id, reason, .. }| format!("{event_id} {reason}")));
         for change in evaluations.into_iter().flat_map(|evaluation| evaluation.changes) {
-            match change.value {
+            match change.value.expect("writable") {
                 Some(value) => seen.state.insert(change.key, value),
                 None => seen.state.remove(&change.key),
             };

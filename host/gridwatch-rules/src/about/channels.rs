@@ -3,7 +3,7 @@
 //! Entries about a channel say so, those about what is in it name it at most. The newest word counts, in the order of arrival.
 
 use super::Channel;
-use crate::state::{ABOUT, StateOp};
+use crate::state::{ABOUT, Forgotten, Row, StateOp};
 use gridwatch_event::event::Event;
 use gridwatch_event::mention::channel_of;
 use serde::{Deserialize, Serialize};
@@ -73,17 +73,13 @@ impl Channels {
     }
 
     pub(super) fn take_changes(&mut self) -> Vec<StateOp> {
-        let key = |id: &str| [&[ABOUT, b'c'], id.as_bytes()].concat();
-        let row = |id: String| {
-            self.channels.get(&id).map_or_else(|| StateOp::delete(key(&id)), |known| StateOp::put(key(&id), known))
-        };
+        let row = |id: String| StateOp::save(ABOUT, &[b"c", id.as_bytes()].concat(), self.channels.get(&id));
         std::mem::take(&mut self.dirty).into_iter().map(row).collect()
     }
 
-    pub(super) fn load(&mut self, id: &str, value: &[u8]) {
-        if let Ok(known) = serde_json::from_slice(value) {
-            self.channels.insert(id.to_owned(), known);
-        }
+    pub(super) fn load(&mut self, id: &str, row: Row<'_>) -> Result<(), Forgotten> {
+        self.channels.insert(id.to_owned(), row.json()?);
+        Ok(())
     }
 
     fn make_room(&mut self) {

@@ -7,7 +7,7 @@
 use super::{Activity, AdminAct, Alerted, DAY_S, HOUR_S, Seen, SeenSession};
 use crate::alert::Alert;
 use crate::directory::Act;
-use crate::state::{ABOUT, StateOp};
+use crate::state::{ABOUT, Forgotten, Row, StateOp};
 use gridwatch_event::event::Event;
 use gridwatch_event::grant::{self, Scope};
 use gridwatch_event::time::UnixSeconds;
@@ -305,34 +305,38 @@ impl Habits {
     pub(super) fn take_changes(&mut self) -> Vec<StateOp> {
         let mut rows = Vec::new();
         for (id, dirty) in std::mem::take(&mut self.dirty) {
-            let key = |part: u8| [&[ABOUT, part], id.as_bytes()].concat();
+            let id_of = |what: u8| [&[what], id.as_bytes()].concat();
             let Some(habit) = self.people.get(&id) else {
-                rows.extend([b'h', b'd', b'p', b'l'].map(|part| StateOp::delete(key(part))));
+                rows.extend([b'h', b'd', b'p', b'l'].map(|what| StateOp::delete(ABOUT, &id_of(what))));
                 continue;
             };
-            rows.push(StateOp::put(key(b'h'), &habit.acts));
+            rows.push(StateOp::put(ABOUT, &id_of(b'h'), &habit.acts));
             if dirty.days {
-                rows.push(StateOp::put(key(b'd'), &habit.days));
+                rows.push(StateOp::put(ABOUT, &id_of(b'd'), &habit.days));
             }
             if dirty.places {
-                rows.push(StateOp::put(key(b'p'), &habit.places));
+                rows.push(StateOp::put(ABOUT, &id_of(b'p'), &habit.places));
             }
             if dirty.alerts {
-                rows.push(StateOp::put(key(b'l'), &habit.alerts));
+                rows.push(StateOp::put(ABOUT, &id_of(b'l'), &habit.alerts));
             }
         }
         rows
     }
 
-    /// `part` and `id` of a key, as [`Habits::take_changes`] made it.
-    pub(super) fn load(&mut self, part: u8, id: &str, value: &[u8]) {
-        let habit = self.people.entry(id.to_owned()).or_default();
-        match part {
-            b'h' => habit.acts = serde_json::from_slice(value).unwrap_or_default(),
-            b'l' => habit.alerts = serde_json::from_slice(value).unwrap_or_default(),
-            b'd' => habit.days = serde_json::from_slice(value).unwrap_or_default(),
-            _ => habit.places = serde_json::from_slice(value).unwrap_or_default(),
+    /// Puts back what was saved of a person; `what` and `id` are of the row's key, as [`Habits::take_changes`] made it.
+    pub(super) fn load(&mut self, what: u8, id: &str, row: Row<'_>) -> Result<(), Forgotten> {
+        match what {
+            b'h' => row.json().map(|acts| self.loaded(id).acts = acts),
+            b'l' => row.json().map(|alerts| self.loaded(id).alerts = alerts),
+            b'd' => row.json().map(|days| self.loaded(id).days = days),
+            b'p' => row.json().map(|places| self.loaded(id).places = places),
+            _ => Err(row.forgotten("its key doesn't say what it is")),
         }
+    }
+
+    fn loaded(&mut self, id: &str) -> &mut Habit {
+        self.people.entry(id.to_owned()).or_default()
     }
 
     fn person(&mut self, id: &str, seq: u64) -> (&mut Habit, &mut Dirty) {
@@ -654,8 +658,8 @@ mod tests {
             );
         }
         assert!(habits.people.len() <= MAX_PEOPLE && habits.of("W1").is_none(), "the one unseen longest is gone");
-        let row = habits.take_changes().into_iter().find(|row| row.key == [&[ABOUT, b'h'][..], b"W1"].concat());
-        assert_eq!(row.unwrap().value, None);
+        let row = habits.take_changes().into_iter().find(|row| row.key == ABOUT.key(b"hW1"));
+        assert_eq!(row.unwrap().value, Ok(None));
     }
 
     #[test]
@@ -716,7 +720,7 @@ mod tests {
         let mut again = Habits::default();
         for row in habits.take_changes() {
             let id = std::str::from_utf8(&row.key[2..]).unwrap();
-            again.load(row.key[1], id, &row.value.unwrap());
+            again.load(row.key[1], id, row.row().unwrap()).unwrap();
         }
         let told = |habits: &Habits| habits.of("W1").unwrap().activity(UnixSeconds(DAY0));
         assert_eq!(told(&again), told(&habits));

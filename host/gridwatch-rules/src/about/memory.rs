@@ -10,7 +10,7 @@ use super::{Peers, Person, SENSITIVE_CHANNELS, Session, Through, Told, items};
 use crate::alert::Alert;
 use crate::apps::Apps;
 use crate::directory::{Act, Directory, target_of};
-use crate::state::{ABOUT, StateOp};
+use crate::state::{Forgotten, Row, StateOp};
 use crate::subject::session_id;
 use gridwatch_event::client::client_of;
 use gridwatch_event::event::Event;
@@ -130,12 +130,15 @@ impl Memory {
         changes
     }
 
-    pub fn load(&mut self, key: &[u8], value: &[u8]) {
-        let [ABOUT, part, id @ ..] = key else { return };
-        match (part, std::str::from_utf8(id)) {
-            (b'c', Ok(id)) => self.channels.load(id, value),
-            (part, Ok(id)) => self.habits.load(*part, id, value),
-            _ => {}
+    /// Puts back what was saved of a person or channel.
+    ///
+    /// # Errors
+    /// The row can't be read.
+    pub fn load(&mut self, row: Row<'_>) -> Result<(), Forgotten> {
+        match row.name()?.split_at_checked(1) {
+            Some(("c", id)) => self.channels.load(id, row),
+            Some((what, id)) => self.habits.load(what.as_bytes()[0], id, row),
+            None => Err(row.forgotten("its key doesn't say what it is")),
         }
     }
 

@@ -395,7 +395,7 @@ fn some_event() -> impl Strategy<Value = (String, String, u64, u64, Value)> {
 fn run(events: &[Event], sizes: &[usize], restarts: bool) -> Vec<String> {
     let make = |rows: &BTreeMap<Vec<u8>, Vec<u8>>| {
         let mut pipeline = Pipeline::new(vec![]).with_networks(networks());
-        rows.iter().for_each(|(key, value)| pipeline.load(key, value));
+        rows.iter().for_each(|(key, value)| pipeline.load(key, value).unwrap());
         pipeline
     };
     let mut rows = BTreeMap::new();
@@ -408,7 +408,7 @@ fn run(events: &[Event], sizes: &[usize], restarts: bool) -> Vec<String> {
         let concluded = pipeline.conclude(batch, &prepared, []);
         sent.extend(concluded.alerts.iter().map(|alert: &Alert| serde_json::to_string(alert).unwrap()));
         for StateOp { key, value } in concluded.changes {
-            match value {
+            match value.unwrap() {
                 Some(value) => rows.insert(key, value),
                 None => rows.remove(&key),
             };

@@ -280,7 +280,7 @@ fn open_alerts_survive_a_restart_and_end_after_the_late_allowance() {
     let mut folder = Folder::default();
     folder.fold(alert(DAY, Severity::Low, 1), &sight(DAY, "W1", "F1"));
     let mut again = Folder::default();
-    folder.take_changes().iter().for_each(|op| again.load(&op.key, op.value.as_deref().unwrap_or_default()));
+    folder.take_changes().iter().for_each(|op| again.load(op.row().unwrap()).unwrap());
     assert!(again.take_changes().is_empty());
     assert_eq!(
         again.fold(alert(DAY + 1, Severity::Low, 2), &sight(DAY + 1, "W1", "F1")),
@@ -293,12 +293,11 @@ fn open_alerts_survive_a_restart_and_end_after_the_late_allowance() {
 }
 
 #[test]
-fn rows_of_the_version_before_are_understood() {
-    let old = alert(DAY, Severity::High, 1);
+fn a_row_that_says_too_little_is_forgotten_and_says_so() {
+    let alone = StateOp::put(ALERTS, b"gw-1", &alert(DAY, Severity::High, 1));
     let mut folder = Folder::default();
-    folder.load(&[&[ALERTS], old.uid.as_bytes()].concat(), &serde_json::to_vec(&old).unwrap());
-    let sent = folder.fold(alert(DAY + 1, Severity::Low, 2), &sight(DAY + 1, "W2", "F1")).remove(0).alert;
-    assert_eq!((sent.revision, sent.severity, sent.findings), (2, Severity::High, 2));
+    let forgotten = folder.load(alone.row().unwrap()).unwrap_err();
+    assert_eq!((forgotten.part, folder.open.len()), ("open alerts", 0));
 }
 
 #[test]

@@ -14,7 +14,7 @@
 //! ```
 
 use super::row::SlotId;
-use crate::state::{StateOp, WINDOWS};
+use crate::state::{StateOp, Unwritable, WINDOWS};
 
 /// A page isn't longer than this, one row's own length aside.
 const PAGE_BYTES: usize = if cfg!(test) { 400 } else { 64 << 10 };
@@ -39,8 +39,14 @@ struct Part {
     bytes: usize,
 }
 
-/// A row with its key as the window knows it; `None` deletes it.
-pub(super) type Row = (Vec<u8>, Option<Vec<u8>>);
+/// A row with its key as the window knows it.
+pub(super) type Row = (Vec<u8>, Value);
+
+/// What it says, if that can be written; `None` deletes it.
+pub(super) type Value = Result<Option<Vec<u8>>, Unwritable>;
+
+/// Rows of a saved page.
+pub(super) type Saved<'p> = Vec<(&'p [u8], Option<&'p [u8]>)>;
 
 impl Journal {
     /// Saves what has changed; `whole` is asked for all rows of the window when it is time to write it anew.
@@ -49,14 +55,14 @@ impl Journal {
         id: &SlotId,
         changed: impl Iterator<Item = Row>,
         whole: impl FnOnce() -> Vec<Row>,
-    ) -> Vec<StateOp> {
-        let mut ops = self.since.append(id, SINCE, changed);
+    ) -> Result<Vec<StateOp>, Unwritable> {
+        let mut ops = self.since.append(id, SINCE, changed)?;
         if self.since.bytes > self.whole.bytes.max(MIN_BYTES) {
             ops.extend(self.since.clear(id, SINCE));
             ops.extend(self.whole.clear(id, WHOLE));
-            ops.extend(self.whole.append(id, WHOLE, whole().into_iter()));
+            ops.extend(self.whole.append(id, WHOLE, whole().into_iter())?);
         }
-        ops
+        Ok(ops)
     }
 
     /// All pages go.
@@ -64,49 +70,52 @@ impl Journal {
         [self.whole.clear(id, WHOLE), self.since.clear(id, SINCE)].concat()
     }
 
-    /// The rows of a saved page, in the order in which they were saved. Pages come in the order of their keys.
-    pub(super) fn load<'p>(&mut self, key: &[u8], page: &'p [u8]) -> Vec<(&'p [u8], Option<&'p [u8]>)> {
-        let part = match key.first() {
-            Some(&WHOLE) => &mut self.whole,
-            Some(&SINCE) => &mut self.since,
-            _ => return Vec::new(),
+    /// The rows of a saved page, in the order in which they were saved; `None` if it isn't what was saved. Pages come in the
+    /// order of their keys.
+    pub(super) fn load<'p>(&mut self, key: &[u8], page: &'p [u8]) -> Option<Saved<'p>> {
+        let (kind, number) = key.split_first()?;
+        let part = match *kind {
+            WHOLE => &mut self.whole,
+            SINCE => &mut self.since,
+            _ => return None,
         };
-        part.pages = key[1..].try_into().map_or(part.pages, u64::from_be_bytes) + 1;
+        let (number, rows) = (u64::from_be_bytes(number.try_into().ok()?), rows(page)?);
+        part.pages = number + 1;
         part.bytes += page.len();
-        rows(page)
+        Some(rows)
     }
 }
 
 impl Part {
-    fn append(&mut self, id: &SlotId, kind: u8, rows: impl Iterator<Item = Row>) -> Vec<StateOp> {
+    fn append(&mut self, id: &SlotId, kind: u8, rows: impl Iterator<Item = Row>) -> Result<Vec<StateOp>, Unwritable> {
         let (mut ops, mut page) = (Vec::new(), Vec::new());
         for (key, value) in rows {
-            write(&mut page, &key, value.as_deref());
+            write(&mut page, &key, value?.as_deref());
             if page.len() >= PAGE_BYTES {
-                ops.push(self.put(id, kind, std::mem::take(&mut page)));
+                ops.push(self.put(id, kind, &std::mem::take(&mut page)));
             }
         }
         if !page.is_empty() {
-            ops.push(self.put(id, kind, page));
+            ops.push(self.put(id, kind, &page));
         }
-        ops
+        Ok(ops)
     }
 
-    fn put(&mut self, id: &SlotId, kind: u8, page: Vec<u8>) -> StateOp {
-        let key = page_key(id, kind, self.pages);
+    fn put(&mut self, id: &SlotId, kind: u8, page: &[u8]) -> StateOp {
+        let number = self.pages;
         self.pages += 1;
         self.bytes += page.len();
-        StateOp { key, value: Some(page) }
+        StateOp::put_bytes(WINDOWS, &page_id(id, kind, number), page)
     }
 
     fn clear(&mut self, id: &SlotId, kind: u8) -> Vec<StateOp> {
         let part = std::mem::take(self);
-        (0..part.pages).map(|n| StateOp::delete(page_key(id, kind, n))).collect()
+        (0..part.pages).map(|n| StateOp::delete(WINDOWS, &page_id(id, kind, n))).collect()
     }
 }
 
-fn page_key(id: &SlotId, kind: u8, n: u64) -> Vec<u8> {
-    [&[WINDOWS], &id[..], &[kind], &n.to_be_bytes()].concat()
+fn page_id(id: &SlotId, kind: u8, n: u64) -> Vec<u8> {
+    [&id[..], &[kind], &n.to_be_bytes()].concat()
 }
 
 fn write(page: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) {
@@ -116,14 +125,15 @@ fn write(page: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) {
     page.extend(value.unwrap_or_default());
 }
 
-/// Stops at what isn't whole: a page that was cut short by hand loses its end, not its beginning.
-fn rows(mut page: &[u8]) -> Vec<(&[u8], Option<&[u8]>)> {
+/// All of a page, or nothing: what isn't whole isn't what was saved.
+fn rows(mut page: &[u8]) -> Option<Saved<'_>> {
     let mut rows = Vec::new();
-    while let Some((row, rest)) = split_row(page) {
+    while !page.is_empty() {
+        let (row, rest) = split_row(page)?;
         rows.push(row);
         page = rest;
     }
-    rows
+    Some(rows)
 }
 
 type Split<'p> = ((&'p [u8], Option<&'p [u8]>), &'p [u8]);
@@ -164,15 +174,16 @@ mod tests {
     impl Saved {
         fn save(&mut self, changed: Vec<Row>) {
             for (key, value) in changed.clone() {
-                match value {
+                match value.unwrap() {
                     Some(value) => _ = self.truth.insert(key, value),
                     None => _ = self.truth.remove(&key),
                 }
             }
-            let whole = || self.truth.iter().map(|(k, v)| (k.clone(), Some(v.clone()))).collect();
-            for op in self.journal.save(&ID, changed.into_iter(), whole) {
-                self.written += op.value.as_ref().map_or(0, Vec::len);
-                match op.value {
+            let whole = || self.truth.iter().map(|(k, v)| (k.clone(), Ok(Some(v.clone())))).collect();
+            for op in self.journal.save(&ID, changed.into_iter(), whole).unwrap() {
+                let value = op.value.unwrap();
+                self.written += value.as_ref().map_or(0, Vec::len);
+                match value {
                     Some(value) => assert_eq!(self.store.insert(op.key, value), None, "a page is written once"),
                     None => assert!(self.store.remove(&op.key).is_some(), "what is deleted was there"),
                 }
@@ -183,7 +194,8 @@ mod tests {
             self.journal = Journal::default();
             let mut read = BTreeMap::new();
             for (key, page) in &self.store {
-                for (key, value) in self.journal.load(&key[9..], page) {
+                let page = crate::state::Row::open(key, page).unwrap();
+                for (key, value) in self.journal.load(&page.id()[8..], page.body()).unwrap() {
                     match value {
                         Some(value) => _ = read.insert(key.to_vec(), value.to_vec()),
                         None => _ = read.remove(key),
@@ -201,11 +213,13 @@ mod tests {
             let row = |i: u64| {
                 let n = (batch * 37 + i * 101) % 5_000;
                 let value = (!(n + batch).is_multiple_of(5)).then(|| vec![batch as u8; 40 + (n % 90) as usize]);
-                (n.to_be_bytes().to_vec(), value)
+                (n.to_be_bytes().to_vec(), Ok(value))
             };
             let changed: Vec<Row> = (0..30).map(row).collect();
-            changed_bytes +=
-                changed.iter().map(|(key, v)| 8 + key.len() + v.as_ref().map_or(0, Vec::len)).sum::<usize>();
+            changed_bytes += changed
+                .iter()
+                .map(|(key, v)| 8 + key.len() + v.as_ref().unwrap().as_ref().map_or(0, Vec::len))
+                .sum::<usize>();
             saved.save(changed);
             if batch % 50 == 7 {
                 saved.restart();
@@ -222,17 +236,18 @@ mod tests {
     #[test]
     fn pages_stay_small() {
         let mut saved = Saved::default();
-        saved.save((0..10_000_u64).map(|n| (n.to_be_bytes().to_vec(), Some(vec![1; 100]))).collect());
+        saved.save((0..10_000_u64).map(|n| (n.to_be_bytes().to_vec(), Ok(Some(vec![1; 100])))).collect());
         saved.restart();
         assert!(saved.store.len() > 100 && saved.store.values().all(|page| page.len() < PAGE_BYTES + 200));
     }
 
     #[test]
-    fn a_page_cut_short_gives_its_whole_rows() {
+    fn a_page_is_read_whole_or_not_at_all() {
         let mut page = Vec::new();
         write(&mut page, b"a", Some(b"1"));
         write(&mut page, b"b", None);
-        assert_eq!(rows(&page), [(&b"a"[..], Some(&b"1"[..])), (b"b", None)]);
-        (0..page.len()).for_each(|end| assert!(rows(&page[..end]).len() < 2));
+        assert_eq!(rows(&page).unwrap(), [(&b"a"[..], Some(&b"1"[..])), (b"b", None)]);
+        let whole = (0..page.len()).filter(|end| rows(&page[..*end]).is_some());
+        assert_eq!(whole.collect::<Vec<_>>(), [0, 10], "between two rows nothing shows that the rest is missing");
     }
 }

@@ -376,7 +376,7 @@ proptest! {
 
 fn save(windows: &mut Windows, rows: &mut BTreeMap<Vec<u8>, Vec<u8>>) {
     for op in windows.take_changes() {
-        match op.value {
+        match op.value.unwrap() {
             Some(value) => rows.insert(op.key, value),
             None => rows.remove(&op.key),
         };
@@ -385,8 +385,9 @@ fn save(windows: &mut Windows, rows: &mut BTreeMap<Vec<u8>, Vec<u8>>) {
 
 fn restarted(manifest: &Manifest, rows: &BTreeMap<Vec<u8>, Vec<u8>>, so_far: &[Act], narrow: Narrow) -> Watched {
     let mut watched = watched(manifest, narrow);
-    watched.windows.load(b"w-of-nobody\0", b"{}");
-    rows.iter().for_each(|(key, value)| watched.windows.load(key, value));
+    let page = |key, value| state::Row::open(key, value).unwrap();
+    watched.windows.load(page(b"w-of-nobody\0", b"\x01{}")).unwrap();
+    rows.iter().for_each(|(key, value)| watched.windows.load(page(key, value)).unwrap());
     watched.windows.resume_at(UnixSeconds(so_far.iter().map(|act| act.time).max().unwrap()));
     watched
 }

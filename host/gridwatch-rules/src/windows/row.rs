@@ -129,6 +129,7 @@ pub(super) fn value_row(key_row: &[u8], bucket: u64, value: u64) -> Vec<u8> {
 /// Key, and the numbers after it, of a row.
 pub(super) fn split(row: &[u8]) -> Option<(&str, Vec<u64>)> {
     let end = row.iter().position(|b| *b == 0)?;
-    let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).unwrap_or_default();
-    Some((std::str::from_utf8(&row[..end]).ok()?, row[end + 1..].chunks(8).map(number).collect()))
+    let number = |bytes: &[u8]| Some(u64::from_be_bytes(bytes.try_into().ok()?));
+    let numbers: Option<Vec<u64>> = row[end + 1..].chunks(8).map(number).collect();
+    Some((std::str::from_utf8(&row[..end]).ok()?, numbers?))
 }

@@ -2,15 +2,16 @@
 
 use super::baseline::{Buckets, Change, Cut};
 use super::hit::{self, Hit, Keep, Near};
-use super::journal::{Journal, Row};
+use super::journal::{Journal, Row, Value};
 use super::row::{self, SlotId};
 use super::seen::{Seen, SeenKey};
 use super::{Keys, LEARNING, MAX_KEYS, MAX_TOTAL_HITS, NEVER, NOT_YET, Seeing, Stubs, WindowSize, chain, travel};
-use crate::state::StateOp;
+use crate::state::{self, Forgotten, StateOp, WINDOWS};
 use crate::stub::Stub;
 use gridwatch_event::event::Event;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_manifest::{Conditions, Saying, SequenceStep, WindowKind, WindowSpec};
+use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ pub(super) struct Slot {
     /// Time of the first event this window ever saw.
     since: Option<UnixSeconds>,
     /// Rows that changed since the changes were taken.
-    dirty: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    dirty: BTreeMap<Vec<u8>, Value>,
     journal: Journal,
 }
 
@@ -121,7 +122,7 @@ impl Slot {
     pub(super) fn start(&mut self, event: &Event) {
         if self.since.is_none() {
             self.since = Some(event.time);
-            self.dirty.insert(row::START.to_vec(), serde_json::to_vec(&event.time).ok());
+            self.dirty.insert(row::START.to_vec(), saying(&event.time));
         }
     }
 
@@ -202,7 +203,7 @@ impl Slot {
         let Held::Hits(hits) = hold(&mut self.held, &mut self.bytes, key, || Held::Hits(VecDeque::new())) else {
             return;
         };
-        self.dirty.insert(row::hit_row(&row, &hit), serde_json::to_vec(&hit).ok());
+        self.dirty.insert(row::hit_row(&row, &hit), saying(&hit));
         if hit::insert(hits, hit.clone()) {
             self.weight += 1;
             self.bytes += cost::of_hit(&hit);
@@ -210,7 +211,7 @@ impl Slot {
         let gone = hit::overflow(hits, &hit, keep, self.spec.span_s, seeing.newest);
         self.weight -= gone.len();
         self.bytes -= gone.iter().map(cost::of_hit).sum::<usize>();
-        self.dirty.extend(gone.iter().map(|hit| (row::hit_row(&row, hit), None)));
+        self.dirty.extend(gone.iter().map(|hit| (row::hit_row(&row, hit), Ok(None))));
         if !gone.is_empty() {
             let gone = gone.into_iter().map(|hit| Dropped { by: seeing.event().seq, hit });
             self.dropped.entry(key.into()).or_default().extend(gone);
@@ -233,7 +234,7 @@ impl Slot {
                 seen
             }
         };
-        self.dirty.insert(row::key_row(key), serde_json::to_vec(&seen).ok());
+        self.dirty.insert(row::key_row(key), saying(&seen));
     }
 
     fn add_to_bucket(&mut self, key: &str, value: Option<u64>, seeing: &Seeing<'_, '_>) {
@@ -458,12 +459,12 @@ impl Slot {
         for (key, lost) in gone {
             match lost {
                 Lost::Seen => {
-                    self.dirty.insert(row::key_row(&key), None);
+                    self.dirty.insert(row::key_row(&key), Ok(None));
                 }
                 Lost::Hit(hit) => {
                     self.weight -= 1;
                     self.bytes -= cost::of_hit(&hit);
-                    self.dirty.insert(row::hit_row(&row::key_row(&key), &hit), None);
+                    self.dirty.insert(row::hit_row(&row::key_row(&key), &hit), Ok(None));
                     if let Some(by) = by {
                         self.dropped.entry(key).or_default().push(Dropped { by, hit });
                     }
@@ -489,7 +490,7 @@ impl Slot {
         let (changed, mut journal) = (std::mem::take(&mut self.dirty), std::mem::take(&mut self.journal));
         let ops = journal.save(&self.id, changed.into_iter(), || self.rows());
         self.journal = journal;
-        ops
+        ops.unwrap_or_else(|error| vec![StateOp::unwritable(WINDOWS, error)])
     }
 
     /// The window is no more: the rows to delete.
@@ -499,14 +500,13 @@ impl Slot {
 
     /// Everything that it remembers.
     fn rows(&self) -> Vec<Row> {
-        let mut rows: Vec<Row> =
-            self.since.iter().map(|since| (row::START.to_vec(), serde_json::to_vec(since).ok())).collect();
+        let mut rows: Vec<Row> = self.since.iter().map(|since| (row::START.to_vec(), saying(since))).collect();
         for (key, held) in &self.held {
             let row = row::key_row(key);
             match held {
-                Held::Seen(known) => rows.push((row, serde_json::to_vec(&known.seen).ok())),
+                Held::Seen(known) => rows.push((row, saying(&known.seen))),
                 Held::Hits(hits) => {
-                    rows.extend(hits.iter().map(|hit| (row::hit_row(&row, hit), serde_json::to_vec(hit).ok())));
+                    rows.extend(hits.iter().map(|hit| (row::hit_row(&row, hit), saying(hit))));
                 }
                 Held::Buckets(buckets) => {
                     rows.extend(buckets.rows().iter().map(|change| bucket_row(key, change)));
@@ -516,35 +516,58 @@ impl Slot {
         rows
     }
 
-    /// Puts a saved page back, given without the window's id. Returns the newest time it tells of.
-    pub(super) fn load(&mut self, key: &[u8], page: &[u8], stubs: &mut Stubs) -> Option<UnixSeconds> {
-        let rows = self.journal.load(key, page);
-        let times = rows.into_iter().filter_map(|(row, value)| match value {
-            Some(value) => self.put_back(row, value, stubs),
-            None => self.take_out(row),
-        });
-        times.max()
+    /// Puts a saved page back, all of it or nothing. Returns the newest time it tells of.
+    pub(super) fn load(&mut self, page: state::Row<'_>, stubs: &mut Stubs) -> Result<Option<UnixSeconds>, Forgotten> {
+        let not_a_page = || page.forgotten("it isn't a page of a window");
+        let rows = self.journal.load(&page.id()[self.id.len()..], page.body()).ok_or_else(not_a_page)?;
+        let read = rows.into_iter().map(|(row, value)| self.read(row, value));
+        let read: Option<Vec<Loaded<'_>>> = read.collect();
+        let read = read.ok_or_else(|| page.forgotten("a row in it says nothing that this window counts"))?;
+        Ok(read.into_iter().filter_map(|loaded| self.put_back(loaded, stubs)).max())
     }
 
-    fn put_back(&mut self, row: &[u8], value: &[u8], stubs: &mut Stubs) -> Option<UnixSeconds> {
+    /// What a row of a page says; `None` if that is nothing of this window's kind.
+    fn read<'p>(&self, row: &'p [u8], value: Option<&[u8]>) -> Option<Loaded<'p>> {
         if row == row::START {
-            self.since = serde_json::from_slice(value).ok();
-            return self.since;
+            return Some(Loaded::Start(serde_json::from_slice(value?).ok()?));
         }
         let (key, numbers) = row::split(row)?;
-        match &self.spec.kind {
-            WindowKind::FirstSeen | WindowKind::LastSeen => {
-                let seen: Seen = serde_json::from_slice(value).ok()?;
+        let what = match (&self.spec.kind, value, &numbers[..]) {
+            (WindowKind::FirstSeen | WindowKind::LastSeen, None, []) => What::Unseen,
+            (WindowKind::FirstSeen | WindowKind::LastSeen, Some(value), []) => {
+                What::Seen(serde_json::from_slice(value).ok()?)
+            }
+            (WindowKind::FirstSeen | WindowKind::LastSeen, ..) => return None,
+            (WindowKind::Baseline { .. }, None, &[bucket]) => What::Changed(Change::Count { bucket, count: None }),
+            (WindowKind::Baseline { .. }, Some(value), &[bucket]) => {
+                What::Changed(Change::Count { bucket, count: Some(serde_json::from_slice(value).ok()?) })
+            }
+            (WindowKind::Baseline { .. }, there, &[bucket, value]) => {
+                What::Changed(Change::Value { bucket, value, is_there: there.is_some() })
+            }
+            (WindowKind::Baseline { .. }, ..) => return None,
+            (_, None, &[time, seq]) => What::Dropped(UnixSeconds(time), seq),
+            (_, Some(value), &[_, _]) => What::Hit(serde_json::from_slice(value).ok()?),
+            _ => return None,
+        };
+        Some(Loaded::Under(key, what))
+    }
+
+    fn put_back(&mut self, loaded: Loaded<'_>, stubs: &mut Stubs) -> Option<UnixSeconds> {
+        let (key, what) = match loaded {
+            Loaded::Start(since) => {
+                self.since = Some(since);
+                return self.since;
+            }
+            Loaded::Under(key, what) => (key, what),
+        };
+        match what {
+            What::Seen(seen) => {
                 let held = hold(&mut self.held, &mut self.bytes, key, || Held::Seen(SeenKey::loaded(seen)));
                 *held = Held::Seen(SeenKey::loaded(seen));
                 Some(seen.last)
             }
-            WindowKind::Baseline { .. } => {
-                let change = match numbers[..] {
-                    [bucket] => Change::Count { bucket, count: Some(serde_json::from_slice(value).ok()?) },
-                    [bucket, value] => Change::Value { bucket, value, is_there: true },
-                    _ => return None,
-                };
+            What::Changed(change) if !change.is_loss() => {
                 let held = hold(&mut self.held, &mut self.bytes, key, || Held::Buckets(Buckets::default()));
                 let Held::Buckets(buckets) = held else { return None };
                 let before = buckets.weight();
@@ -554,8 +577,7 @@ impl Slot {
                 self.bytes += added * cost::BUCKET;
                 None
             }
-            _ => {
-                let mut hit: Hit = serde_json::from_slice(value).ok()?;
+            What::Hit(mut hit) => {
                 hit.stub = stubs.entry(hit.stub.seq).or_insert(hit.stub).clone();
                 let (time, bytes) = (hit.stub.time, cost::of_hit(&hit));
                 let held = hold(&mut self.held, &mut self.bytes, key, || Held::Hits(VecDeque::new()));
@@ -566,31 +588,27 @@ impl Slot {
                 }
                 Some(time)
             }
+            gone => self.take_out(key, &gone),
         }
     }
 
     /// A row was deleted after an earlier page had it. Tells of no time.
-    fn take_out(&mut self, row: &[u8]) -> Option<UnixSeconds> {
-        let (key, numbers) = row::split(row)?;
+    fn take_out(&mut self, key: &str, gone: &What) -> Option<UnixSeconds> {
         let held = self.held.get_mut(key)?;
-        let (lost, bytes, is_empty) = match held {
-            Held::Seen(_) => (0, 0, true),
-            Held::Hits(hits) => {
-                let [time, seq] = numbers[..] else { return None };
-                let at = hits.binary_search_by_key(&(UnixSeconds(time), seq), Hit::order);
+        let (lost, bytes, is_empty) = match (held, gone) {
+            (Held::Seen(_), _) => (0, 0, true),
+            (Held::Hits(hits), What::Dropped(time, seq)) => {
+                let at = hits.binary_search_by_key(&(*time, *seq), Hit::order);
                 let lost = at.ok().and_then(|at| hits.remove(at));
                 (usize::from(lost.is_some()), lost.as_ref().map_or(0, cost::of_hit), hits.is_empty())
             }
-            Held::Buckets(buckets) => {
+            (Held::Buckets(buckets), What::Changed(change)) => {
                 let before = buckets.weight();
-                match numbers[..] {
-                    [bucket] => buckets.load(&Change::Count { bucket, count: None }),
-                    [bucket, value] => buckets.load(&Change::Value { bucket, value, is_there: false }),
-                    _ => return None,
-                }
+                buckets.load(change);
                 let lost = before - buckets.weight();
                 (lost, lost * cost::BUCKET, buckets.is_empty())
             }
+            _ => return None,
         };
         self.weight -= lost;
         self.bytes -= bytes;
@@ -657,16 +675,38 @@ enum Lost {
     Change(Change),
 }
 
+/// What a row of a saved page says.
+enum Loaded<'p> {
+    /// When the window saw its first event.
+    Start(UnixSeconds),
+    /// Something under a key.
+    Under(&'p str, What),
+}
+
+enum What {
+    Seen(Seen),
+    Unseen,
+    Changed(Change),
+    Hit(Hit),
+    /// The hit of an event with this time and number.
+    Dropped(UnixSeconds, u64),
+}
+
 fn bucket_row(key: &str, change: &Change) -> Row {
     let row = row::key_row(key);
     match *change {
         Change::Count { bucket, count } => {
-            (row::bucket_row(&row, bucket), count.and_then(|count| serde_json::to_vec(&count).ok()))
+            (row::bucket_row(&row, bucket), count.map_or(Ok(None), |count| saying(&count)))
         }
         Change::Value { bucket, value, is_there } => {
-            (row::value_row(&row, bucket, value), is_there.then(|| b"1".to_vec()))
+            (row::value_row(&row, bucket, value), Ok(is_there.then(|| b"1".to_vec())))
         }
     }
+}
+
+/// What a row says, as it is saved.
+fn saying<T: Serialize>(value: &T) -> Value {
+    state::encoded(WINDOWS, value).map(Some)
 }
 
 impl Held {

@@ -251,7 +251,7 @@ fn expiry_frees_memory_and_changes_no_value() {
     assert_eq!(w.size(), (1, 1), "only the newer actor is left");
     saved.extend(w.windows.take_changes());
     let mut again = windows(&window(COUNT, FAILED, "60s"));
-    saved.iter().for_each(|op| again.windows.load(&op.key, op.value.as_deref().unwrap_or_default()));
+    saved.iter().filter_map(StateOp::row).for_each(|page| again.windows.load(page).unwrap());
     assert_eq!(again.size(), (1, 1), "and nothing else comes back");
 }
 

@@ -4,11 +4,13 @@
 
 use super::starts::{MAX_DEATHS, Starts};
 use crate::clock::Clock;
-use crate::context::{Paths, Until};
+use crate::context::{Paths, Shared, Until};
+use crate::stage::forgotten;
 use crate::store::checkpoint::Checkpoint;
-use crate::store::{Damaged, Store, damage};
+use crate::store::older::Reach;
+use crate::store::{Begun, Damaged, Older, Opened, Store, damage};
 use anyhow::{Context, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -23,6 +25,9 @@ const NO_ROOM_EVERY: Duration = Duration::from_secs(60);
 const OPEN_FILES: u64 = 64;
 /// A write beyond `ulimit -f`, by its number on all platforms that we build for. Its usual end is a death without a word.
 const SIGXFSZ: i32 = 25;
+/// How long the lock of a store that was just closed is waited for.
+const LOCK_TRIES: u32 = 250;
+const LOCK_EVERY: Duration = Duration::from_millis(20);
 /// Numbers left out after a lost store: more than can have been used since the last checkpoint.
 pub const NUMBER_GAP: u64 = 1_000_000_000;
 
@@ -115,34 +120,145 @@ pub fn enough_files() -> Result<()> {
     }
 }
 
-/// A damaged store is moved aside, not deleted: it is evidence, and it may hold undelivered records.
-pub fn store(paths: &Paths, clock: Clock) -> Result<Store> {
+/// The store, and how it came to be.
+#[derive(Debug)]
+pub struct Opening {
+    pub store: Store,
+    /// In words, where it isn't the one that was there before.
+    pub anew: Option<Anew>,
+}
+
+/// Why the store was begun anew.
+#[derive(Clone, Debug)]
+pub enum Anew {
+    /// It couldn't be used, for this reason.
+    Damaged { why: String, from: String },
+    /// It is of an older gridwatch.
+    Older { layout: u32, from: String },
+}
+
+impl std::fmt::Display for Anew {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Damaged { why, from } => write!(
+                f,
+                "the store could not be used ({why}) and was set aside; Slack is read again {from}, and entries delivered \
+                 since then may be delivered once more, with the same ids"
+            ),
+            Self::Older { layout, from } => write!(
+                f,
+                "the store was written by an older gridwatch (layout {layout}) and was set aside; Slack is read again {from} \
+                 for what the rules remember, and nothing that was delivered is delivered again"
+            ),
+        }
+    }
+}
+
+impl Anew {
+    /// Says so in the status, and by an alert if something was lost: before anything else is done with the store.
+    pub fn tell(&self, shared: &Shared) -> Result<()> {
+        shared.board.update(|status| status.state.begun_anew = Some(self.to_string()));
+        match self {
+            Self::Damaged { why, from } => forgotten::store(shared, why, from),
+            Self::Older { .. } => Ok(()),
+        }
+    }
+}
+
+/// Opens the store. A damaged one is moved aside, not deleted: it is evidence, and it may hold undelivered records. One of an older
+/// layout hands over what reading Slack again can't bring back.
+///
+/// # Errors
+/// Nothing can be done about it here; [`ended`] says more.
+pub fn store(paths: &Paths, reach: Reach, clock: Clock) -> Result<Opening> {
     let starts = Starts::begin(paths.starts.clone());
     let checkpoint = Checkpoint::read(&paths.checkpoint);
-    let error = match open(paths, checkpoint, &starts, clock) {
-        Ok(store) => return Ok(store),
-        Err(error) if !damage::is_damage(&error) => return Err(error),
+    let error = match open(paths, checkpoint, &starts) {
+        Ok(Opened::Store(store)) => return Ok(Opening { store, anew: None }),
+        Ok(Opened::Older(older)) => match take_over(paths, older, reach, checkpoint, clock) {
+            Ok(opening) => return Ok(opening),
+            Err(error) => error,
+        },
         Err(error) => error,
     };
+    if !damage::is_damage(&error) {
+        return Err(error);
+    }
     let aside = paths.store.with_extension(format!("broken-{}", clock.now().0));
-    let from = checkpoint.map_or("the configured start".to_owned(), |c| format!("before {}", c.watermark));
-    tracing::error!(error = format!("{error:#}"), set_aside = %aside.display(), from,
+    let from = checkpoint.map_or("from the configured start".to_owned(), |c| format!("from before {}", c.watermark));
+    let why = format!("{error:#}");
+    tracing::error!(error = why, set_aside = %aside.display(), from,
         "the store can't be used; rebuilding it by reading Slack again from before the checkpoint, or from the configured \
          start if there is none (what was delivered since may be delivered once more, with the same ids)");
     damage::set_aside(&paths.store, &aside)?;
-    let store = Store::open(&paths.store, clock.now()).context("can't make a new store")?;
+    let Opened::Store(store) = Store::open(&paths.store).context("can't make a new store")? else {
+        anyhow::bail!("can't make a new store: there is one already in {}", paths.store.display());
+    };
     if let Some(checkpoint) = checkpoint {
         store.skip_to(checkpoint.next_seq + NUMBER_GAP, checkpoint.next_record + NUMBER_GAP)?;
-        store.rebuilt_from(&checkpoint)?;
+        store.begin(&Begun { checkpoint: Some(checkpoint), again: None })?;
     }
     if paths.damaged.exists() {
         std::fs::remove_file(&paths.damaged).with_context(|| format!("can't remove {}", paths.damaged.display()))?;
     }
     Starts::is_well(&paths.starts);
-    Ok(store)
+    Ok(Opening { store, anew: Some(Anew::Damaged { why, from }) })
 }
 
-fn open(paths: &Paths, checkpoint: Option<Checkpoint>, starts: &Starts, clock: Clock) -> Result<Store> {
+/// Makes the successor of a store of an older layout beside it, and puts it in its place. Killed before that, the next start begins
+/// again; killed between the two renames, it finds the successor alone, which is whole ([`open`]).
+fn take_over(
+    paths: &Paths,
+    older: Older,
+    reach: Reach,
+    checkpoint: Option<Checkpoint>,
+    clock: Clock,
+) -> Result<Opening> {
+    let layout = older.layout;
+    tracing::warn!(
+        layout,
+        "the store was written by an older gridwatch; making a new one from it, which may take a while"
+    );
+    let successor = successor(&paths.store);
+    if successor.exists() {
+        std::fs::remove_dir_all(&successor).with_context(|| format!("can't remove {}", successor.display()))?;
+    }
+    let handed = damage::guarded(|| {
+        let new = Store::make(&successor)?;
+        older.hand_over(&new, reach, checkpoint, clock.now())
+    })?;
+    drop(older);
+    let aside = damage::set_older_aside(&paths.store, clock.now())?;
+    std::fs::rename(&successor, &paths.store).with_context(|| format!("can't rename {}", successor.display()))?;
+    let store = open_when_free(&paths.store)?;
+    handed.forgotten.into_iter().for_each(|row| store.note(row));
+    let from =
+        handed.begun.again.map_or("from the configured start".to_owned(), |again| format!("from {}", again.from));
+    tracing::warn!(layout, set_aside = %aside.display(), from, delivered = handed.entries, undelivered = handed.records,
+        "the store of an older gridwatch is set aside; what its rules remembered comes back by reading Slack again, and nothing \
+         that was delivered is delivered again (the folder set aside may be removed once all is well)");
+    Ok(Opening { store, anew: Some(Anew::Older { layout, from }) })
+}
+
+fn successor(store: &Path) -> PathBuf {
+    store.with_extension("new")
+}
+
+/// sled's own threads let go of a store's lock a moment after it was closed.
+fn open_when_free(dir: &Path) -> Result<Store> {
+    let mut tries = 0;
+    loop {
+        match Store::open(dir) {
+            Ok(Opened::Store(store)) => return Ok(store),
+            Ok(Opened::Older(_)) => anyhow::bail!("{} is still of an older layout", dir.display()),
+            Err(error) if tries == LOCK_TRIES || damage::is_damage(&error) => return Err(error),
+            Err(_) => std::thread::sleep(LOCK_EVERY),
+        }
+        tries += 1;
+    }
+}
+
+fn open(paths: &Paths, checkpoint: Option<Checkpoint>, starts: &Starts) -> Result<Opened> {
     if let Some(what) = damage::marked(&paths.damaged) {
         return Err(Damaged(format!("in the last run: {what}")).into());
     }
@@ -156,14 +272,18 @@ fn open(paths: &Paths, checkpoint: Option<Checkpoint>, starts: &Starts, clock: C
             return Err(Damaged(what).into());
         }
     }
+    let successor = successor(&paths.store);
+    if successor.exists() && !paths.store.exists() {
+        std::fs::rename(&successor, &paths.store).with_context(|| format!("can't rename {}", successor.display()))?;
+    }
     damage::drop_broken_snapshots(&paths.store)?;
     damage::guarded(|| {
-        let store = Store::open(&paths.store, clock.now())?;
-        match checkpoint {
-            Some(checkpoint) if store.is_behind(&checkpoint)? => {
+        let opened = Store::open(&paths.store)?;
+        match (&opened, checkpoint) {
+            (Opened::Store(store), Some(checkpoint)) if store.is_behind(&checkpoint)? => {
                 Err(Damaged("it is older than its checkpoint; commits are missing".into()).into())
             }
-            _ => Ok(store),
+            _ => Ok(opened),
         }
     })
 }

@@ -9,7 +9,7 @@
 //! outbox; so a restart and an ordinary day are one path.
 
 use super::lifetime::Lifetime;
-use super::open::{self, NUMBER_GAP};
+use super::open::{self, NUMBER_GAP, Opening};
 use super::signals::{Orders, is_told};
 use super::starts::Starts;
 use crate::archive::{ARCHIVE, Archive};
@@ -28,9 +28,11 @@ use crate::slack::logs::Client;
 use crate::stage::deliver::{self, Anywhere, Ending, ForArchive, ForSink};
 use crate::stage::detect;
 use crate::stage::enrich::Answers;
+use crate::stage::forgotten;
 use crate::stage::poll::Poller;
 use crate::store::checkpoint::Checkpoint;
 use crate::store::damage;
+use crate::store::older::Reach;
 use crate::telemetry::health;
 use crate::telemetry::status::{Catalogue, HowEnded, ModuleStatus, Phase, SinkStatus, Status};
 use crate::watch;
@@ -111,6 +113,7 @@ async fn work(
     let poller = poller(&shared, &modules, until)?;
     let reading = poller.begins();
     let (detector, answers) = detector(&shared, &wanted, modules)?;
+    forgotten::look(&shared)?;
     // All of the store has been read. Whatever a process dies of from here on, the store is not to blame unless it says so.
     Starts::is_well(&shared.paths.starts);
     life.doing("opening the sinks");
@@ -199,7 +202,8 @@ fn prepare(
 ) -> Result<Shared> {
     let paths = Paths::of(&config.state_dir);
     damage::end_at_panics(paths.damaged.clone());
-    let store = open::store(&paths, clock)?;
+    let span_s = modules.iter().map(|m| m.manifest.longest_span_s()).max().unwrap_or(0);
+    let Opening { store, anew } = open::store(&paths, Reach { span_s, dedup_s: config.store.dedup_s }, clock)?;
     let module = |m: &Module| ModuleStatus {
         name: m.manifest.name.clone(),
         version: m.manifest.version.to_string(),
@@ -216,7 +220,11 @@ fn prepare(
         status.backlog = backlog;
     });
     observe(&Happening::Modules(&board.now().modules));
-    Ok(Shared { config, clock, paths, store, board, bells: Bells::default(), observe, exceptions, lists })
+    let shared = Shared { config, clock, paths, store, board, bells: Bells::default(), observe, exceptions, lists };
+    if let Some(anew) = anew {
+        anew.tell(&shared)?;
+    }
+    Ok(shared)
 }
 
 fn poller(shared: &Arc<Shared>, modules: &[Module], until: Until) -> Result<Poller> {
@@ -231,6 +239,13 @@ fn poller(shared: &Arc<Shared>, modules: &[Module], until: Until) -> Result<Poll
     if let Some((state, ledger, late)) = shared.store.poll_state()? {
         let machine = Machine::resume(config, state, ledger)?;
         return Ok(Poller::new(machine, late, client, shared.clone(), goal));
+    }
+    if let Some(again) = shared.store.begun()?.again {
+        let settings = config.settings().clone();
+        let backfill = settings.backfill.filter(|backfill| *backfill < again.drained_from);
+        let config = PollConfig::new(PollSettings { start: again.from, backfill, ..settings })?;
+        let machine = Machine::start_again(config, again.drained_from, again.ids_from);
+        return Ok(Poller::new(machine, LateHistogram::default(), client, shared.clone(), goal));
     }
     let config = match Checkpoint::read(&shared.paths.checkpoint) {
         None => config,
@@ -252,9 +267,12 @@ fn detector(shared: &Shared, wanted: &Wanted, modules: Vec<Module>) -> Result<(D
     let mut answers = Answers::new(shared.config.asking.as_ref())?;
     for row in shared.store.rule_state() {
         let (key, value) = row?;
-        match Answers::is_state(&key) {
+        let loaded = match Answers::is_state(&key) {
             true => answers.load(&key, &value),
             false => detector.load(&key, &value),
+        };
+        if let Err(forgotten) = loaded {
+            shared.store.note_rule_state(forgotten);
         }
     }
     detector.loaded();

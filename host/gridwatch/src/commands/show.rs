@@ -2,7 +2,9 @@
 
 use crate::telemetry::health::{Health, State, span};
 use crate::telemetry::progress::Progress;
-use crate::telemetry::status::{Catalogue, Exceptions, ModuleStatus, Poll, Reload, RosterStatus, Status};
+use crate::telemetry::status::{
+    self as board, Catalogue, Exceptions, ModuleStatus, Poll, Reload, RosterStatus, Status,
+};
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 use gridwatch_event::time::UnixMillis;
@@ -164,6 +166,7 @@ pub fn status(status: Option<&Status>, health: &Health, now: UnixMillis) {
         println!("         {}", status.doing);
     }
     needs(health);
+    remembered(&status.state);
     reading(&status.poll, now);
     let detect = &status.detect;
     let suppressed = if detect.suppressed > 0 { format!(", {} suppressed", detect.suppressed) } else { String::new() };
@@ -226,6 +229,19 @@ pub fn status(status: Option<&Status>, health: &Health, now: UnixMillis) {
 fn needs(health: &Health) {
     for need in &health.needs {
         println!("{BOLD}needs{BOLD:#}    {need}");
+    }
+}
+
+/// What became of what was remembered.
+fn remembered(state: &board::State) {
+    if let Some(why) = &state.begun_anew {
+        println!("state    {why}");
+    }
+    if state.relearned > 0 {
+        println!("         {} entries that were delivered before were read again for the rules", state.relearned);
+    }
+    for (part, rows) in &state.forgotten {
+        println!("state    {rows} rows of {part} could not be read and were forgotten; see the log and the alert");
     }
 }
 

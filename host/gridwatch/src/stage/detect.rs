@@ -9,6 +9,7 @@ use crate::telemetry::status::PATIENCE;
 use anyhow::Result;
 use gridwatch_detect::{Detected, Detector};
 use gridwatch_event::event::Event;
+use gridwatch_rules::own;
 use gridwatch_rules::pipeline::{Fault, Pipeline};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,16 +64,27 @@ fn learn_echoes(pipeline: &mut Pipeline, responses: &mut Follower) {
     }
 }
 
+/// Judges the entries that wait, as far as they are of one kind: those that were delivered before are judged for what the rules
+/// remember, and what comes of them was told then.
 fn step(shared: &Shared, detector: &mut Detector, answers: &mut Answers, pending: &[Pending]) -> Result<()> {
+    let is_delivered = pending.first().is_some_and(|pending| pending.is_delivered);
+    let alike = pending.iter().take_while(|pending| pending.is_delivered == is_delivered).count();
+    let pending = &pending[..alike];
     let first = shared.store.next_seq();
     let numbered = pending.iter().enumerate();
     let mut events: Vec<Event> = numbered.map(|(i, p)| Event::seen(first + i as u64, p.sight, &p.entry)).collect();
     detector.pipeline().place(&mut events);
     detector.pipeline().except(shared.exceptions.in_force());
     let Detected { mut concluded, mut changes, behaved } = detector.detect(&events);
-    changes.extend(answers.fill(&mut concluded.alerts, shared.clock));
+    if is_delivered {
+        // That a module is set aside is about now, whatever it failed on.
+        concluded.alerts.retain(|alert| alert.rule == own::MODULE_SET_ASIDE);
+    } else {
+        changes.extend(answers.fill(&mut concluded.alerts, shared.clock));
+    }
     let alerts = concluded.alerts.iter().map(|alert| Record::Alert(Box::new(alert.clone())));
-    let records: Vec<Record> = events.iter().map(Record::of_event).chain(alerts).collect();
+    let told = events.iter().filter(|_| !is_delivered);
+    let records: Vec<Record> = told.map(Record::of_event).chain(alerts).collect();
     shared.store.commit_detections(pending, &records, &changes, &concluded.faults)?;
     shared.bells.deliver.ring();
     let now = shared.clock.now();

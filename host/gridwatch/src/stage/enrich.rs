@@ -13,7 +13,7 @@ use anyhow::Result;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_rules::about::{Account, Answer, Conversation, NoAnswer};
 use gridwatch_rules::alert::Alert;
-use gridwatch_rules::state::{ACCOUNTS, CONVERSATIONS, StateOp};
+use gridwatch_rules::state::{ACCOUNTS, CONVERSATIONS, Forgotten, Part, Row, StateOp};
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -61,8 +61,8 @@ pub struct Answers {
 /// The answers of one method.
 #[derive(Debug)]
 struct Shelf<A> {
-    /// Of its rows.
-    prefix: u8,
+    /// Of the state: its rows.
+    part: Part,
     kept: HashMap<String, Kept<A>>,
     dirty: BTreeSet<String>,
     keep_ms: u64,
@@ -117,14 +117,18 @@ impl Answers {
 
     /// Is a row of saved state one of these?
     pub fn is_state(key: &[u8]) -> bool {
-        matches!(key.first(), Some(&ACCOUNTS | &CONVERSATIONS))
+        matches!(Part::of(key), Some(ACCOUNTS | CONVERSATIONS))
     }
 
     /// Puts a saved answer back.
-    pub fn load(&mut self, key: &[u8], value: &[u8]) {
-        match key.first() {
-            Some(&CONVERSATIONS) => self.channels.load(key, value),
-            _ => self.people.load(key, value),
+    ///
+    /// # Errors
+    /// The row can't be read, and changes nothing.
+    pub fn load(&mut self, key: &[u8], value: &[u8]) -> std::result::Result<(), Forgotten> {
+        let row = Row::open(key, value)?;
+        match row.part {
+            CONVERSATIONS => self.channels.load(row),
+            _ => self.people.load(row),
         }
     }
 
@@ -185,15 +189,13 @@ impl Answers {
 }
 
 impl<A: Answer> Shelf<A> {
-    fn new(prefix: u8, keep_ms: u64) -> Self {
-        Self { prefix, kept: HashMap::new(), dirty: BTreeSet::new(), keep_ms, breaker: Breaker::default() }
+    fn new(part: Part, keep_ms: u64) -> Self {
+        Self { part, kept: HashMap::new(), dirty: BTreeSet::new(), keep_ms, breaker: Breaker::default() }
     }
 
-    fn load(&mut self, key: &[u8], value: &[u8]) {
-        let id = key.strip_prefix(&[self.prefix]).and_then(|id| std::str::from_utf8(id).ok());
-        if let (Some(id), Ok(kept)) = (id, serde_json::from_slice(value)) {
-            self.kept.insert(id.to_owned(), kept);
-        }
+    fn load(&mut self, row: Row<'_>) -> std::result::Result<(), Forgotten> {
+        self.kept.insert(row.name()?.to_owned(), row.json()?);
+        Ok(())
     }
 
     /// Those of which nothing is known, once what is too old has been forgotten.
@@ -267,11 +269,7 @@ impl<A: Answer> Shelf<A> {
     }
 
     fn take_changes(&mut self) -> Vec<StateOp> {
-        let key = |id: &str| [&[self.prefix], id.as_bytes()].concat();
-        let row = |id: String| match self.kept.get(&id) {
-            Some(kept) => StateOp::put(key(&id), kept),
-            None => StateOp::delete(key(&id)),
-        };
+        let row = |id: String| StateOp::save(self.part, id.as_bytes(), self.kept.get(&id));
         std::mem::take(&mut self.dirty).into_iter().map(row).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! The poll stage: asks the machine, does it, saves what came of it. All thinking is in `gridwatch_poll`.
 
+use super::forgotten;
 use super::reminder::Reminders;
 use crate::context::{Happening, Shared};
 use crate::slack::logs::{Answer, Client};
@@ -250,6 +251,7 @@ impl Poller {
         self.shared.store.commit_page(lane, &arrivals, now, &commit, &self.late)?;
         self.told(&commit.notes);
         self.count(&arrivals.each, now, &commit.state);
+        forgotten::look(&self.shared)?;
         (self.shared.observe)(&Happening::Page { entries: page.entries.len(), lane });
         if let Some(drained) = commit.drained {
             let window = drained.window.map_or("nothing yet: too young".to_owned(), |window| window.to_string());
@@ -266,6 +268,7 @@ impl Poller {
     fn count(&self, arrivals: &[Arrival<'_>], now: UnixMillis, state: &gridwatch_poll::PollState) {
         let count = |is: &dyn Fn(Sighting) -> bool| arrivals.iter().filter(|a| is(a.sighting)).count() as u64;
         let delivered = count(&Sighting::is_delivered);
+        let relearned = count(&|s| s == Sighting::Relearned);
         let (adopted, dropped) = (count(&|s| s == Sighting::Adopted), count(&|s| s == Sighting::TooMany));
         if adopted > 0 {
             tracing::info!(
@@ -287,6 +290,8 @@ impl Poller {
             poll.respelled += count(&|s| s == Sighting::Respelled);
             poll.adopted += adopted;
             poll.dropped_versions += dropped;
+            status.state.relearned += relearned;
+            let poll = &mut status.poll;
             poll.follow(state, &self.late);
             status.backlog = self.shared.store.backlog();
         });

@@ -22,8 +22,18 @@ impl Checkpoint {
             .with_context(|| format!("can't write {}", path.display()))
     }
 
-    /// `None` if there is none, or none that can be read.
+    /// `None` if there is none, or none that can be read: that is told in the log, and only a lost store needs it.
     pub fn read(path: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+        let read = match std::fs::read(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+            read => read.map_err(anyhow::Error::from),
+        };
+        match read.and_then(|bytes| Ok(serde_json::from_slice(&bytes)?)) {
+            Ok(checkpoint) => Some(checkpoint),
+            Err(error) => {
+                tracing::warn!(%error, path = %path.display(), "the checkpoint can't be read; it is written again");
+                None
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@
 //! descriptors, a failing device or a lock that somebody holds end the process with their own words and change nothing.
 
 use anyhow::{Context, Result, bail};
+use gridwatch_event::time::UnixMillis;
 use std::cell::Cell;
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -80,8 +81,19 @@ pub fn held_by_another(store: &Path) -> Result<bool> {
     }
 }
 
+/// Moves the store of an older gridwatch out of the way; returns where to. The one before it goes.
+pub fn set_older_aside(store: &Path, now: UnixMillis) -> Result<PathBuf> {
+    let aside = store.with_extension(format!("older-{}", now.0));
+    move_aside(store, &aside, "store.older-", 1)?;
+    Ok(aside)
+}
+
 /// Moves the store out of the way, and removes the oldest of those that were before: they are evidence, but not for ever.
 pub fn set_aside(store: &Path, aside: &Path) -> Result<()> {
+    move_aside(store, aside, "store.broken-", MAX_KEPT)
+}
+
+fn move_aside(store: &Path, aside: &Path, begin: &str, most: usize) -> Result<()> {
     match std::fs::rename(store, aside) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             return Err(error).with_context(|| format!("can't set {} aside", store.display()));
@@ -90,20 +102,19 @@ pub fn set_aside(store: &Path, aside: &Path) -> Result<()> {
     }
     let Some(folder) = store.parent() else { return Ok(()) };
     let mut kept: Vec<PathBuf> = std::fs::read_dir(folder)?.filter_map(|file| Some(file.ok()?.path())).collect();
-    kept.retain(|path| path.is_dir() && is_aside(path));
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    kept.retain(|path| path.is_dir() && name(path).starts_with(begin));
     // Their names end in the time at which they were set aside, all of the same length.
     kept.sort();
-    for old in kept.iter().rev().skip(MAX_KEPT) {
+    for old in kept.iter().rev().skip(most) {
         match std::fs::remove_dir_all(old) {
-            Ok(()) => tracing::warn!(path = %old.display(), "an older broken store removed; the newest two are kept"),
-            Err(error) => tracing::warn!(path = %old.display(), %error, "an older broken store can't be removed"),
+            Ok(()) => {
+                tracing::warn!(path = %old.display(), kept = most, "a store that was set aside before is removed")
+            }
+            Err(error) => tracing::warn!(path = %old.display(), %error, "a store that was set aside can't be removed"),
         }
     }
     Ok(())
-}
-
-fn is_aside(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("store.broken-"))
 }
 
 /// Takes away the snapshots that sled would stumble over: half-written ones, which a kill leaves, and those whose checksum is
@@ -134,13 +145,7 @@ fn is_snapshot(name: &str, path: &Path) -> Result<bool> {
     let bytes = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
     let Some((rest, sum)) = bytes.split_last_chunk::<4>() else { return Ok(false) };
     let contents = rest.split_last_chunk::<8>().map(|(contents, _)| contents).filter(|contents| !contents.is_empty());
-    Ok(contents.is_some_and(|contents| crc_32(contents) == u32::from_le_bytes(*sum)))
-}
-
-/// As in Ethernet and zip.
-fn crc_32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
-    !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
+    Ok(contents.is_some_and(|contents| crc32fast::hash(contents) == u32::from_le_bytes(*sum)))
 }
 
 thread_local! {
@@ -224,7 +229,6 @@ mod tests {
 
     #[test]
     fn a_broken_snapshot_costs_no_row() {
-        assert_eq!(crc_32(b"123456789"), 0xcbf4_3926);
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("store");
         // sled's own threads let go of the lock a moment after the store is dropped.
@@ -248,7 +252,7 @@ mod tests {
         let sleds_own = snapshots();
         // Of this shape sled writes them.
         let contents = b"what the log says";
-        let valid = [&contents[..], &17u64.to_le_bytes(), &crc_32(contents).to_le_bytes()].concat();
+        let valid = [&contents[..], &17u64.to_le_bytes(), &crc32fast::hash(contents).to_le_bytes()].concat();
         let path = dir.join("snap.0000000000000017");
         std::fs::write(&path, &valid).unwrap();
         drop_broken_snapshots(&dir).unwrap();

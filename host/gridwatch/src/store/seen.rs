@@ -5,20 +5,22 @@
 //! page brings it, it is delivered once.
 //!
 //! ```text
-//! v identity (16)          day last seen (4) · time it counts as of (8) · versions: bytes (16) · meaning (16) · act (16)
+//! v identity (16)          day last seen (4) · time it counts as of (8) · what of it (1) · versions: bytes (16) · meaning (16) · act (16)
 //! d day (4) · identity     nothing; finds what is to be forgotten
 //! ```
 //!
-//! Layout 2 kept one hash of bytes under `i` time (8) · hash of the id (16). Those rows become rows of ours when the store is opened,
-//! with a version whose meaning isn't known (zeros): the first time that other bytes come under such an id, they are taken for the
-//! same entry. Some may be a change that is missed; the alternative is to deliver weeks of entries again.
+//! A version whose meaning isn't known (zeros) comes from a store of layout 2, which kept hashes of bytes alone: the first time that
+//! other bytes come under such an id, they are taken for the same entry. Some may be a change that is missed; the alternative is to
+//! deliver weeks of entries again. For the same reason, an entry whose row can't be read is taken for one that was delivered.
 
-use super::{Damaged, SWEEP, Store, number};
+use super::rows::{SEEN, SEEN_ON};
+use super::{Damaged, SWEEP, Store};
 use anyhow::Result;
 use gridwatch_event::entry::{Entry, Mark};
 use gridwatch_event::json;
 use gridwatch_event::range::Range;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
+use gridwatch_rules::state::Forgotten;
 use std::collections::HashMap;
 
 /// Versions of one id that are told apart. More has no honest source, and would be a way to fill the disk.
@@ -35,6 +37,9 @@ pub enum Sighting {
     Respelled,
     /// Other bytes than those that layout 2 knew: taken for the same, once.
     Adopted,
+    /// Delivered before by a store of an older layout, and shown again for the first time since: judged once more, for what the
+    /// rules remember, and delivered to nobody.
+    Relearned,
     /// Says something else than all before: delivered as this version of its id.
     Version {
         number: u32,
@@ -45,8 +50,14 @@ pub enum Sighting {
 }
 
 impl Sighting {
+    /// Do sinks get it?
     pub fn is_delivered(self) -> bool {
         matches!(self, Self::New | Self::Version { .. })
+    }
+
+    /// Do the rules?
+    pub fn is_judged(self) -> bool {
+        self.is_delivered() || self == Self::Relearned
     }
 }
 
@@ -66,7 +77,7 @@ pub struct Arrivals<'e> {
     rows: HashMap<Identity, Change>,
 }
 
-type Identity = [u8; 16];
+pub(super) type Identity = [u8; 16];
 
 #[derive(Debug)]
 struct Change {
@@ -77,24 +88,45 @@ struct Change {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Row {
-    day: u32,
-    time: UnixSeconds,
-    versions: Vec<Version>,
+pub(super) struct Row {
+    pub(super) day: u32,
+    pub(super) time: UnixSeconds,
+    /// The rules don't remember it: see [`Sighting::Relearned`].
+    pub(super) is_unlearned: bool,
+    pub(super) versions: Vec<Version>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Version {
-    bytes: [u8; 16],
+pub(super) struct Version {
+    pub(super) bytes: [u8; 16],
     meaning: [u8; 16],
     act: [u8; 16],
 }
 
 const UNKNOWN: [u8; 16] = [0; 16];
+/// What of an entry: the rules don't remember it.
+const UNLEARNED: u8 = 1;
+
+impl Version {
+    /// Of which only the bytes are known.
+    pub(super) fn of_bytes(bytes: [u8; 16]) -> Self {
+        Self { bytes, meaning: UNKNOWN, act: UNKNOWN }
+    }
+}
 const VERSION_BYTES: usize = 48;
 
 impl Row {
     fn see(&mut self, entry: &Entry) -> Sighting {
+        let sighting = self.compare(entry);
+        match sighting {
+            Sighting::Again | Sighting::Respelled | Sighting::Adopted if std::mem::take(&mut self.is_unlearned) => {
+                Sighting::Relearned
+            }
+            _ => sighting,
+        }
+    }
+
+    fn compare(&mut self, entry: &Entry) -> Sighting {
         let bytes = entry.content_hash();
         if self.versions.iter().any(|version| version.bytes == bytes) {
             return Sighting::Again;
@@ -120,59 +152,75 @@ impl Row {
     }
 
     fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = [&self.day.to_be_bytes()[..], &self.time.0.to_be_bytes()].concat();
+        let what = if self.is_unlearned { UNLEARNED } else { 0 };
+        let mut bytes = [&self.day.to_be_bytes()[..], &self.time.0.to_be_bytes(), &[what]].concat();
         for version in &self.versions {
             bytes.extend([&version.bytes[..], &version.meaning, &version.act].concat());
         }
         bytes
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let short = || Damaged("a row of what was seen".into());
-        let (day, rest) = bytes.split_first_chunk::<4>().ok_or_else(short)?;
-        let (time, rest) = rest.split_first_chunk::<8>().ok_or_else(short)?;
-        if rest.len() % VERSION_BYTES != 0 {
-            return Err(short().into());
-        }
-        let version = |bytes: &[u8]| {
-            let (hash, rest) = bytes.split_first_chunk::<16>()?;
-            let (meaning, act) = rest.split_first_chunk::<16>()?;
-            Some(Version { bytes: *hash, meaning: *meaning, act: act.try_into().ok()? })
-        };
-        let versions = rest.chunks_exact(VERSION_BYTES).filter_map(version).collect();
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (day, rest) = bytes.split_first_chunk::<4>()?;
+        let (time, rest) = rest.split_first_chunk::<8>()?;
+        let (what, rest) = rest.split_first()?;
+        let is_unlearned = what & UNLEARNED != 0;
         let (day, time) = (u32::from_be_bytes(*day), UnixSeconds(u64::from_be_bytes(*time)));
-        Ok(Self { day, time, versions })
+        Some(Self { day, time, is_unlearned, versions: versions(rest)? })
     }
+
+    /// As layout 3 of the store wrote it.
+    pub(super) fn of_layout_3(bytes: &[u8]) -> Option<Self> {
+        let (day, rest) = bytes.split_first_chunk::<4>()?;
+        let (time, rest) = rest.split_first_chunk::<8>()?;
+        let (day, time) = (u32::from_be_bytes(*day), UnixSeconds(u64::from_be_bytes(*time)));
+        Some(Self { day, time, is_unlearned: false, versions: versions(rest)? })
+    }
+
+    fn open(key: &[u8], value: &[u8]) -> Result<Self, Forgotten> {
+        let row = Self::from_bytes(SEEN.open(key, value)?);
+        row.ok_or_else(|| SEEN.forgotten(key, "it has another length"))
+    }
+
+    pub(super) fn put(&self, batch: &mut sled::Batch, identity: &Identity, day_before: Option<u32>) {
+        let key = SEEN.key(identity);
+        batch.insert(&*key, SEEN.seal(&key, &self.to_bytes()));
+        if day_before != Some(self.day) {
+            if let Some(day) = day_before {
+                batch.remove(day_key(day, identity));
+            }
+            batch.insert(day_key(self.day, identity), Vec::<u8>::new());
+        }
+    }
+}
+
+fn versions(bytes: &[u8]) -> Option<Vec<Version>> {
+    let version = |bytes: &[u8]| {
+        let (hash, rest) = bytes.split_first_chunk::<16>()?;
+        let (meaning, act) = rest.split_first_chunk::<16>()?;
+        Some(Version { bytes: *hash, meaning: *meaning, act: act.try_into().ok()? })
+    };
+    bytes.chunks(VERSION_BYTES).map(version).collect()
 }
 
 impl Arrivals<'_> {
     /// What a page changes, for the batch that its entries are saved in.
     pub(super) fn put(&self, batch: &mut sled::Batch) {
         for (identity, change) in self.rows.iter().filter(|(_, change)| change.is_changed) {
-            put(batch, identity, &change.row, change.day_before);
+            change.row.put(batch, identity, change.day_before);
         }
     }
-}
-
-fn put(batch: &mut sled::Batch, identity: &Identity, row: &Row, day_before: Option<u32>) {
-    batch.insert(row_key(identity), row.to_bytes());
-    if day_before != Some(row.day) {
-        if let Some(day) = day_before {
-            batch.remove(day_key(day, identity));
-        }
-        batch.insert(day_key(row.day, identity), Vec::<u8>::new());
-    }
-}
-
-fn row_key(identity: &Identity) -> Vec<u8> {
-    [&b"v"[..], identity].concat()
 }
 
 fn day_key(day: u32, identity: &Identity) -> Vec<u8> {
-    [&b"d"[..], &day.to_be_bytes(), identity].concat()
+    SEEN_ON.key(&[&day.to_be_bytes()[..], identity].concat())
 }
 
-fn day_of(time: UnixMillis) -> u32 {
+pub(super) fn identity_of(entry: &Entry) -> Identity {
+    json::hash(entry.identity().as_bytes())
+}
+
+pub(super) fn day_of(time: UnixMillis) -> u32 {
     u32::try_from(time.0 / DAY_MS).unwrap_or(u32::MAX)
 }
 
@@ -186,9 +234,9 @@ impl Store {
     ) -> Result<Arrivals<'e>> {
         let (today, mut arrivals) = (day_of(now), Arrivals::default());
         for entry in entries {
-            let identity = json::hash(entry.identity().as_bytes());
+            let identity = identity_of(entry);
             if !arrivals.rows.contains_key(&identity) {
-                arrivals.rows.insert(identity, self.change_of(entry, &identity)?);
+                arrivals.rows.insert(identity, self.change_of(entry, &identity, today)?);
             }
             let Some(change) = arrivals.rows.get_mut(&identity) else { continue };
             let (counts_as, versions) = (counts_as(entry), change.row.versions.len());
@@ -198,39 +246,61 @@ impl Store {
             }
             let moved = change.row.day < today;
             change.row.day = change.row.day.max(today);
-            change.is_changed |= moved || sighting.is_delivered() || sighting == Sighting::Adopted;
+            change.is_changed |= moved || sighting.is_judged() || sighting == Sighting::Adopted;
             arrivals.each.push(Arrival { entry, sighting, counts_as });
         }
         Ok(arrivals)
     }
 
-    fn change_of(&self, entry: &Entry, identity: &Identity) -> Result<Change> {
-        let mut row = self.db.get(row_key(identity))?;
-        if row.is_none() && entry.marks.contains(&Mark::NoId) {
+    fn change_of(&self, entry: &Entry, identity: &Identity, today: u32) -> Result<Change> {
+        let key = SEEN.key(identity);
+        let mut found = self.db.get(&key)?.map(|value| Row::open(&key, &value));
+        if found.is_none() && entry.marks.contains(&Mark::NoId) {
             // Layout 2 knew it by its bytes.
-            row = self.db.get(row_key(&json::hash(entry.id.as_bytes())))?;
-            if let Some(row) = row {
-                return Ok(Change { row: Row::from_bytes(&row)?, day_before: None, is_changed: false });
+            let key = SEEN.key(&json::hash(entry.id.as_bytes()));
+            found = self.db.get(&key)?.map(|value| Row::open(&key, &value));
+            if let Some(Ok(row)) = found {
+                return Ok(Change { row, day_before: None, is_changed: false });
             }
         }
-        let Some(row) = row else { return Ok(Change { row: Row::default(), day_before: None, is_changed: false }) };
-        let row = Row::from_bytes(&row)?;
-        Ok(Change { day_before: Some(row.day), row, is_changed: false })
+        Ok(match found {
+            None => Change { row: Row::default(), day_before: None, is_changed: false },
+            Some(Ok(row)) => Change { day_before: Some(row.day), row, is_changed: false },
+            Some(read) => {
+                self.readable(read);
+                let versions = vec![Version::of_bytes(entry.content_hash())];
+                let row = Row { day: today, time: entry.time.unwrap_or_default(), versions, ..Row::default() };
+                Change { row, day_before: None, is_changed: true }
+            }
+        })
+    }
+
+    /// What is known under an identity.
+    pub(super) fn seen(&self, identity: &Identity) -> Result<Option<Row>> {
+        let key = SEEN.key(identity);
+        let Some(value) = self.db.get(&key)? else { return Ok(None) };
+        Ok(Some(Row::open(&key, &value).map_err(Damaged::from)?))
     }
 
     /// Forgets what was last seen before `horizon`, a bounded number at a time; returns how many. What is in a range that is being
     /// walked stays, for a walk may begin again.
     pub fn forget_unseen_since(&self, horizon: UnixSeconds, walked: &[Range]) -> Result<usize> {
-        let end = [&b"d"[..], &day_of(horizon.millis()).to_be_bytes()].concat();
+        let end = SEEN_ON.key(&day_of(horizon.millis()).to_be_bytes());
         let (mut batch, mut count) = (sled::Batch::default(), 0);
-        for key in self.db.range(b"d".to_vec()..end).keys() {
+        for key in self.db.range(SEEN_ON.key(&[])..end).keys() {
             let key = key?;
-            let identity: Identity = key[5..].try_into().map_err(|_| Damaged("a day of what was seen".into()))?;
-            let row = self.db.get(row_key(&identity))?.map(|row| Row::from_bytes(&row)).transpose()?;
-            if row.is_some_and(|row| walked.iter().any(|window| window.contains(row.time))) {
+            let odd = || Damaged("a day of what was seen".into());
+            let (day, identity) = SEEN_ON.rest(&key).split_first_chunk::<4>().ok_or_else(odd)?;
+            let identity: Identity = identity.try_into().map_err(|_| odd())?;
+            let seen = SEEN.key(&identity);
+            let row = self.db.get(&seen)?.and_then(|value| Row::open(&seen, &value).ok());
+            if row.as_ref().is_some_and(|row| walked.iter().any(|window| window.contains(row.time))) {
                 continue;
             }
-            batch.remove(row_key(&identity));
+            // After a row that couldn't be read, an older day may still name it.
+            if row.is_none_or(|row| row.day == u32::from_be_bytes(*day)) {
+                batch.remove(seen);
+            }
             batch.remove(key);
             count += 1;
             if count == SWEEP {
@@ -242,51 +312,24 @@ impl Store {
         }
         Ok(count)
     }
-
-    /// Turns the rows of layout 2 into ours; returns how many. Killed in the middle, the next start goes on.
-    pub(super) fn take_over_layout_2(&self, now: UnixMillis) -> Result<usize> {
-        let mut taken = 0;
-        loop {
-            let (mut rows, mut batch): (HashMap<Identity, Row>, _) = (HashMap::new(), sled::Batch::default());
-            for row in self.db.scan_prefix(b"i").take(SWEEP) {
-                let (key, content) = row?;
-                let old = || Damaged("a row of what layout 2 has seen".into());
-                let identity: Identity = key.get(9..).and_then(|id| id.try_into().ok()).ok_or_else(old)?;
-                let bytes: [u8; 16] = content.as_ref().try_into().map_err(|_| old())?;
-                let row = match rows.entry(identity) {
-                    std::collections::hash_map::Entry::Occupied(row) => row.into_mut(),
-                    std::collections::hash_map::Entry::Vacant(free) => {
-                        let row = self.db.get(row_key(&identity))?.map(|row| Row::from_bytes(&row)).transpose()?;
-                        free.insert(row.unwrap_or_default())
-                    }
-                };
-                row.day = day_of(now);
-                row.time = UnixSeconds(number(&key[1..]));
-                if row.versions.len() < MAX_VERSIONS {
-                    row.versions.push(Version { bytes, meaning: UNKNOWN, act: UNKNOWN });
-                }
-                batch.remove(key);
-                taken += 1;
-            }
-            if rows.is_empty() {
-                return Ok(taken);
-            }
-            rows.iter().for_each(|(identity, row)| put(&mut batch, identity, row, None));
-            self.commit(batch)?;
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Opened;
     use super::*;
 
     const NOW: UnixMillis = UnixMillis(1_794_000_000_000);
 
     fn store() -> (tempfile::TempDir, Store) {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("store"), UnixMillis(0)).unwrap();
+        let store = opened(&dir.path().join("store"));
         (dir, store)
+    }
+
+    fn opened(path: &std::path::Path) -> Store {
+        let Opened::Store(store) = Store::open(path).unwrap() else { panic!("it is of an older layout") };
+        store
     }
 
     fn see_at(store: &Store, now: UnixMillis, raw: &[&str]) -> Vec<Sighting> {
@@ -365,29 +408,19 @@ mod tests {
         assert_eq!(store.db.scan_prefix(b"v").count(), 0);
     }
 
-    /// Rows as 862a810 wrote them.
     #[test]
-    fn a_store_of_layout_2_delivers_nothing_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("store");
-        let no_id = r#"{"date_create":1793000000,"action":"user_login"}"#;
-        {
-            let db = sled::open(&path).unwrap();
-            db.insert(b"mformat", b"2").unwrap();
-            for raw in [A, no_id] {
-                let entry = Entry::from_json(raw);
-                let key = [&b"i"[..], &1_793_000_000_u64.to_be_bytes(), &json::hash(entry.id.as_bytes())].concat();
-                db.insert(key, &json::hash(raw.as_bytes())).unwrap();
-            }
-            db.flush().unwrap();
-        }
-        let store = Store::open(&path, UnixMillis(0)).unwrap();
-        assert_eq!((see(&store, A), see(&store, no_id)), (Sighting::Again, Sighting::Again));
-        assert_eq!(see(&store, A_RESPELLED), Sighting::Adopted);
-        assert_eq!((see(&store, A_RESPELLED), see(&store, A)), (Sighting::Respelled, Sighting::Again));
-        assert_eq!(see(&store, B), Sighting::Version { number: 2, other_act: false });
-        assert_eq!(store.db.scan_prefix(b"i").count(), 0);
-        drop(store);
-        assert_eq!(see(&Store::open(&path, UnixMillis(0)).unwrap(), A), Sighting::Again);
+    fn an_entry_whose_row_cant_be_read_is_not_delivered_again_and_counted() {
+        let (_dir, store) = store();
+        assert_eq!(see_at(&store, NOW, &[A]), [Sighting::New]);
+        let key = SEEN.key(&identity_of(&Entry::from_json(A)));
+        let mut value = store.db.get(&key).unwrap().unwrap().to_vec();
+        value[20] ^= 4;
+        store.db.insert(&key, value).unwrap();
+        assert_eq!(see(&store, A), Sighting::Again);
+        let forgotten = store.new_forgotten();
+        assert_eq!(forgotten.iter().map(|row| row.part).collect::<Vec<_>>(), [SEEN.name]);
+        store.commit_forgotten(&forgotten, &[]).unwrap();
+        assert_eq!((see(&store, A_RESPELLED), see(&store, A)), (Sighting::Adopted, Sighting::Again));
+        assert!(store.new_forgotten().is_empty(), "it was noted anew");
     }
 }

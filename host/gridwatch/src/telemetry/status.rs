@@ -45,6 +45,8 @@ pub struct Status {
     pub backlog: Backlog,
     #[serde(default)]
     pub reload: Reload,
+    #[serde(default)]
+    pub state: State,
     pub poll: Poll,
     pub detect: Detect,
     #[serde(default)]
@@ -109,6 +111,19 @@ pub struct Backlog {
     pub records: u64,
     /// Of both.
     pub bytes: u64,
+}
+
+/// What became of what was remembered, since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// By what they were of: rows that could not be read. gridwatch goes on without them.
+    pub forgotten: BTreeMap<String, u64>,
+    /// Why the store is a new one, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_anew: Option<String>,
+    /// Entries that were delivered before and were read again, for what the rules remember.
+    #[serde(default)]
+    pub relearned: u64,
 }
 
 /// What came of the last SIGHUP.
@@ -355,8 +370,9 @@ impl Board {
             status.written = now;
             status.poll.watermark_behind_s = status.poll.watermark.and_then(|at| behind_s(at, now));
         });
-        let bytes = serde_json::to_vec_pretty(&self.now()).unwrap_or_default();
-        if let Err(error) = replace(path, &bytes) {
+        let written =
+            serde_json::to_vec_pretty(&self.now()).map_err(Into::into).and_then(|bytes| replace(path, &bytes));
+        if let Err(error) = written {
             tracing::warn!(%error, path = %path.display(), "status not written");
         }
     }

@@ -8,6 +8,7 @@ use crate::sink::dead_letter::DeadLetters;
 use crate::sink::render::Renderer;
 use crate::sink::retry::Backoff;
 use crate::sink::{Delivery, Kind, Sink};
+use crate::store::Opened;
 use gridwatch_event::event::Sight;
 use gridwatch_views::{RawData, View};
 use rand::rngs::SmallRng;
@@ -101,11 +102,8 @@ struct Life {
 
 impl Life {
     fn begin(state: &Path) -> Self {
-        let life = Self {
-            store: Store::open(&state.join("store"), UnixMillis(0)).unwrap(),
-            board: Board::default(),
-            bells: Bells::default(),
-        };
+        let Opened::Store(store) = Store::open(&state.join("store")).unwrap() else { panic!("an older store") };
+        let life = Self { store, board: Board::default(), bells: Bells::default() };
         life.store.set_sinks(&["siem".to_owned()]).unwrap();
         life
     }

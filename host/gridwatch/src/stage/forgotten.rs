@@ -1,0 +1,77 @@
+//! What was forgotten: rows of the store that can't be read, told in the log, in the status and by one alert.
+//!
+//! gridwatch goes on without them. Somebody has to know, for a rule whose counts begin anew may be late or silent until its window
+//! has filled again; and who can change these rows can make rules forget.
+
+use crate::context::Shared;
+use crate::record::Record;
+use crate::store::rows::shown;
+use anyhow::Result;
+use gridwatch_rules::alert::Alert;
+use gridwatch_rules::own;
+use gridwatch_rules::state::Forgotten;
+use std::collections::BTreeMap;
+
+/// Keys named in the log, of each part.
+const KEYS_SHOWN: usize = 5;
+/// Beyond what is found at the start, an alert comes at most this often.
+const TOLD_EVERY_MS: u64 = 86_400_000;
+
+/// Tells that the store is a new one, because the one before was damaged.
+///
+/// # Errors
+/// The alert can't be saved.
+pub fn store(shared: &Shared, why: &str, from: &str) -> Result<()> {
+    save(shared, &[], own::store_damaged(why, from, shared.clock.now()))
+}
+
+/// Tells of the rows that couldn't be read since this was called last. What comes within a day of an alert waits for the next one.
+///
+/// # Errors
+/// The alert can't be saved.
+pub fn look(shared: &Shared) -> Result<()> {
+    let now = shared.clock.now();
+    let new = shared.store.new_forgotten();
+    if !new.is_empty() {
+        log(&new);
+        shared.board.update(|status| {
+            for (part, rows) in counts(&new) {
+                *status.state.forgotten.entry(part).or_default() += rows;
+            }
+        });
+    }
+    let rows = shared.store.untold_forgotten(now, TOLD_EVERY_MS);
+    let Some(first) = rows.first() else { return Ok(()) };
+    let first = format!("{first} (key {})", shown(&first.key));
+    save(shared, &rows, own::state_forgotten(&counts(&rows), &first, now))
+}
+
+fn save(shared: &Shared, rows: &[Forgotten], alert: Alert) -> Result<()> {
+    tracing::warn!(rule = alert.rule, severity = alert.severity.name(), uid = alert.uid, title = alert.title, "alert");
+    shared.store.commit_forgotten(rows, &[Record::Alert(Box::new(alert))])?;
+    shared.bells.deliver.ring();
+    Ok(())
+}
+
+fn counts(rows: &[Forgotten]) -> BTreeMap<String, u64> {
+    rows.iter().fold(BTreeMap::new(), |mut counts, row| {
+        *counts.entry(row.part.to_owned()).or_default() += 1;
+        counts
+    })
+}
+
+/// A line for each part, with the first keys and why.
+fn log(rows: &[Forgotten]) {
+    for (part, count) in counts(rows) {
+        let of_part = rows.iter().filter(|row| row.part == part).take(KEYS_SHOWN);
+        let (keys, whys): (Vec<String>, Vec<&str>) = of_part.map(|row| (shown(&row.key), &*row.why)).unzip();
+        let (keys, why) = (keys.join(" "), whys.first().copied().unwrap_or_default());
+        tracing::error!(
+            part,
+            rows = count,
+            keys,
+            why,
+            "rows of the store can't be read and are forgotten; going on without them"
+        );
+    }
+}

@@ -1,0 +1,396 @@
+//! A store of an older layout: what of it goes into its successor, which is then filled by reading Slack again.
+//!
+//! Reading again brings back what the rules remember. It can't bring back what was done with the outside world: how far each sink
+//! has come, what still has to be delivered, which entries and exceptions were told of, which numbers are used up. So that is handed
+//! over, and entries that were delivered are marked as [`Sighting::Relearned`](super::Sighting): the rules count them once more,
+//! and nobody gets them a second time. (History of alerts, responses and tokens lie beside the store and aren't touched.)
+//!
+//! Rule state itself is not converted: its rows are left behind.
+
+use super::checkpoint::Checkpoint;
+use super::rows::{DRIFT, NEXT_RECORD, NEXT_SEQ, OUTBOX, PENDING, POSITIONS, RELEASED, ROSTER, TOLD};
+use super::seen::{Identity, Row, Version, day_of, identity_of};
+use super::{
+    Again, Begun, Damaged, MAX_BATCH_BYTES, Position, Released, SWEEP, Store, number, outbox_key, pending_key,
+    pending_value, put, put_record,
+};
+use crate::record::{self, Record};
+use anyhow::{Context, Result};
+use gridwatch_event::drift::Checked;
+use gridwatch_event::entry::Entry;
+use gridwatch_event::event::Sight;
+use gridwatch_event::roster::Roster;
+use gridwatch_event::time::{UnixMillis, UnixSeconds};
+use gridwatch_poll::{Lane, PollState};
+use gridwatch_rules::state::Forgotten;
+use serde::de::DeserializeOwned;
+use std::collections::{HashMap, HashSet};
+
+const DAY_S: u64 = 86_400;
+/// Time is read again at least this far back, and at most this.
+const LEAST_S: u64 = DAY_S;
+const MOST_S: u64 = 30 * DAY_S;
+/// Layout 2 kept ids by the entries' own time, for this long unless it was told otherwise.
+const KEPT_BY_LAYOUT_2_S: u64 = 14 * DAY_S;
+
+#[derive(Debug)]
+pub struct Older {
+    db: sled::Db,
+    pub layout: u32,
+}
+
+/// How far back the successor should read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach {
+    /// The longest window that a module declares.
+    pub span_s: u64,
+    /// How long ids are kept.
+    pub dedup_s: u64,
+}
+
+/// What was handed over.
+#[derive(Debug)]
+pub struct Handed {
+    pub begun: Begun,
+    /// Entries that were delivered.
+    pub entries: usize,
+    /// Records that still have to be.
+    pub records: usize,
+    /// What could not be read.
+    pub forgotten: Vec<Forgotten>,
+}
+
+/// Entries that were stored and not judged.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// What each of those says that are read again, by identity: as good as unseen.
+    unseen: HashMap<Identity, Vec<[u8; 16]>>,
+    /// Those that go on waiting.
+    handed: HashSet<Identity>,
+}
+
+impl Older {
+    pub fn is_known(layout: u32) -> bool {
+        (2..=3).contains(&layout)
+    }
+
+    pub(super) fn new(db: sled::Db, layout: u32) -> Self {
+        Self { db, layout }
+    }
+
+    /// Fills a store that is empty. It says that it is complete when all of it is there.
+    ///
+    /// # Errors
+    /// As for the older store damage, if it can't be read or is behind its checkpoint; else that the new one can't be written.
+    pub fn hand_over(
+        &self,
+        new: &Store,
+        reach: Reach,
+        checkpoint: Option<Checkpoint>,
+        now: UnixMillis,
+    ) -> Result<Handed> {
+        let state: Option<PollState> = self.get("mpoll")?;
+        let (next_seq, next_record) = (self.get("mnext_seq")?.unwrap_or(1), self.get("mnext_record")?.unwrap_or(1));
+        let watermark = state.as_ref().and_then(PollState::watermark);
+        if let Some(checkpoint) = checkpoint.filter(|checkpoint| self.get("mrebuilt").ok() != Some(Some(*checkpoint)))
+            && (watermark < Some(checkpoint.watermark)
+                || next_seq < checkpoint.next_seq
+                || next_record < checkpoint.next_record)
+        {
+            return Err(Damaged("it is older than its checkpoint; commits are missing".into()).into());
+        }
+        let again = state.as_ref().and_then(|state| self.again(state, reach));
+        let begun = Begun { checkpoint, again };
+        let mut batch = sled::Batch::default();
+        put(&mut batch, NEXT_SEQ, &[], &next_seq)?;
+        put(&mut batch, NEXT_RECORD, &[], &next_record)?;
+        for row in self.db.scan_prefix(b"s") {
+            let (key, value) = row?;
+            put(&mut batch, POSITIONS, &key[1..], &parse::<Position>(&key, &value)?)?;
+        }
+        let told: Option<Vec<String>> = self.get("mtold")?;
+        told.map(|told| put(&mut batch, TOLD, &[], &told)).transpose()?;
+        let checked: Option<Checked> = self.get("mdrift")?;
+        checked.map(|checked| put(&mut batch, DRIFT, &[], &checked)).transpose()?;
+        let roster: Option<Roster> = self.get("mroster")?;
+        roster.map(|roster| put(&mut batch, ROSTER, &[], &roster)).transpose()?;
+        new.commit(batch)?;
+        let mut forgotten = Vec::new();
+        let records = self.hand_over_records(new, &mut forgotten)?;
+        let waiting = self.hand_over_pending(new, begun.again)?;
+        // Without a range that was read to its end, nothing was judged: all of it is new.
+        let entries = if begun.again.is_some() { self.hand_over_seen(new, &waiting, now)? } else { 0 };
+        new.begin(&begun)?;
+        new.finish()?;
+        Ok(Handed { begun, entries, records, forgotten })
+    }
+
+    /// Where reading begins: as far back as the longest window reaches, and no further than where everything that was delivered
+    /// is known to have been.
+    fn again(&self, state: &PollState, reach: Reach) -> Option<Again> {
+        let (watermark, origin) = (state.watermark()?, state.origin()?);
+        let drained_from = state.backfilled_to().map_or(origin, |low| low.min(origin));
+        let kept_s = if self.layout == 2 { reach.dedup_s.min(KEPT_BY_LAYOUT_2_S) } else { reach.dedup_s };
+        // Ids are swept by the day.
+        let ids_from = watermark.minus(kept_s.saturating_sub(DAY_S));
+        let from = watermark.minus(reach.span_s.clamp(LEAST_S, MOST_S)).max(ids_from).max(drained_from);
+        Some(Again { from, drained_from, ids_from })
+    }
+
+    fn hand_over_records(&self, new: &Store, forgotten: &mut Vec<Forgotten>) -> Result<usize> {
+        let (mut batch, mut bytes, mut records) = (sled::Batch::default(), 0, 0);
+        for row in self.db.scan_prefix(b"o") {
+            let (key, value) = row?;
+            match Record::from_bytes(&value) {
+                Ok(record) => {
+                    bytes += put_record(&mut batch, number(&key[1..]), &record)? as usize;
+                    records += 1;
+                }
+                Err(why) => forgotten.push(OUTBOX.forgotten(&outbox_key(number(&key[1..])), format!("{why:#}"))),
+            }
+            if bytes > MAX_BATCH_BYTES {
+                new.commit(std::mem::take(&mut batch))?;
+                bytes = 0;
+            }
+        }
+        new.commit(batch)?;
+        Ok(records)
+    }
+
+    /// Hands over the entries that wait and are older than what is read again. The others come again by themselves.
+    fn hand_over_pending(&self, new: &Store, again: Option<Again>) -> Result<Waiting> {
+        let (mut waiting, mut batch) = (Waiting::default(), sled::Batch::default());
+        let Some(again) = again else { return Ok(waiting) };
+        for row in self.db.scan_prefix(b"p") {
+            let (key, value) = row?;
+            let (entry, sight) = pending(&key, &value)?;
+            if sight.counts_as.or(entry.time).unwrap_or_default() >= again.from {
+                waiting.unseen.entry(identity_of(&entry)).or_default().push(entry.content_hash());
+                continue;
+            }
+            let key = pending_key(Lane::Reread, &entry, sight);
+            batch.insert(&*key, PENDING.seal(&key, &pending_value(&entry, sight, false)));
+            waiting.handed.insert(identity_of(&entry));
+        }
+        put(&mut batch, RELEASED, &[], &Released { reread: !waiting.handed.is_empty(), ..Released::default() })?;
+        new.commit(batch)?;
+        Ok(waiting)
+    }
+
+    fn hand_over_seen(&self, new: &Store, waiting: &Waiting, now: UnixMillis) -> Result<usize> {
+        let mut handed = 0;
+        let mut rows = self.db.scan_prefix(if self.layout == 2 { b"i" } else { b"v" });
+        loop {
+            let mut chunk: HashMap<Identity, Row> = HashMap::new();
+            for row in rows.by_ref().take(SWEEP) {
+                let (key, value) = row?;
+                let odd = || damaged(&key, "it isn't what was saved");
+                if self.layout == 2 {
+                    let identity: Identity = key.get(9..).and_then(|id| id.try_into().ok()).ok_or_else(odd)?;
+                    let bytes: [u8; 16] = value.as_ref().try_into().map_err(|_| odd())?;
+                    // The same id may be there under another time.
+                    let before = || new.seen(&identity).map(Option::unwrap_or_default);
+                    let row = match chunk.remove(&identity) {
+                        Some(row) => row,
+                        None => before()?,
+                    };
+                    let (day, time) = (day_of(now), UnixSeconds(number(&key[1..])));
+                    let versions = row.versions.iter().copied().chain([Version::of_bytes(bytes)]).collect();
+                    chunk.insert(identity, Row { day, time, versions, ..row });
+                } else {
+                    let identity: Identity = key[1..].try_into().map_err(|_| odd())?;
+                    chunk.insert(identity, Row::of_layout_3(&value).ok_or_else(odd)?);
+                }
+            }
+            if chunk.is_empty() {
+                return Ok(handed);
+            }
+            let mut batch = sled::Batch::default();
+            for (identity, mut row) in chunk {
+                let unseen = waiting.unseen.get(&identity).map(Vec::as_slice).unwrap_or_default();
+                row.versions.retain(|version| !unseen.contains(&version.bytes));
+                row.is_unlearned = !waiting.handed.contains(&identity);
+                if !row.versions.is_empty() {
+                    row.put(&mut batch, &identity, None);
+                    handed += 1;
+                }
+            }
+            new.commit(batch)?;
+        }
+    }
+
+    fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        let Some(value) = self.db.get(key)? else { return Ok(None) };
+        Ok(Some(parse(key.as_bytes(), &value)?))
+    }
+}
+
+/// Rows of before were bare JSON.
+fn parse<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T> {
+    serde_json::from_slice(value).with_context(|| damaged(key, "it can't be read"))
+}
+
+fn damaged(key: &[u8], why: &str) -> Damaged {
+    Damaged(format!("row {}: {why}", super::rows::shown(key)))
+}
+
+/// Begins a row of layout 3. Layout 2 began with the milliseconds of the first sight, whose first byte is zero.
+const SIGHTED: u8 = 1;
+
+fn pending(key: &[u8], value: &[u8]) -> Result<(Entry, Sight)> {
+    let odd = || damaged(key, "it is too short");
+    let (sight, raw) = match value.split_first() {
+        Some((&SIGHTED, rest)) => record::sight_of(rest).ok_or_else(odd)?,
+        _ => {
+            let (first_seen, raw) = value.split_first_chunk::<8>().ok_or_else(odd)?;
+            (Sight::first(UnixMillis(u64::from_be_bytes(*first_seen))), raw)
+        }
+    };
+    Ok((Entry::from_json(&String::from_utf8_lossy(raw)), sight))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Opened, Sighting, rows};
+    use super::*;
+    use gridwatch_event::json;
+    use gridwatch_poll::{Machine, PollConfig, PollSettings};
+    use serde_json::json;
+
+    const W: u64 = 1_794_000_000;
+    const NOW: UnixMillis = UnixMillis((W + 600) * 1_000);
+    const REACH: Reach = Reach { span_s: 7 * DAY_S, dedup_s: 35 * DAY_S };
+    const CHECKPOINT: Checkpoint = Checkpoint { watermark: UnixSeconds(W), next_seq: 40, next_record: 50 };
+
+    fn raw(id: &str, at: u64) -> String {
+        format!(r#"{{"id":"{id}","date_create":{at},"action":"user_login"}}"#)
+    }
+
+    /// A store as layouts 2 and 3 have in common; ids are added by each.
+    fn written(dir: &std::path::Path, layout: u32, origin: u64) -> sled::Db {
+        let settings = PollSettings::new(UnixSeconds(origin));
+        let mut poll = serde_json::to_value(Machine::start(PollConfig::new(settings).unwrap()).state()).unwrap();
+        (poll["origin"], poll["watermark"]) = (origin.into(), W.into());
+        let db = sled::open(dir).unwrap();
+        for (key, value) in [
+            ("mformat", json!(layout)),
+            ("mpoll", poll),
+            ("mnext_seq", json!(40)),
+            ("mnext_record", json!(50)),
+            ("mtold", json!(["expired a"])),
+            ("sevents", json!({ "next": 48, "resume": { "next": 48 } })),
+            ("m-of-no-use", json!(1)),
+            ("tw12345678", json!("rule state")),
+        ] {
+            db.insert(key, value.to_string().as_bytes()).unwrap();
+        }
+        for number in 48_u64..50 {
+            let value = [&b"e"[..], &number.to_be_bytes(), &NOW.0.to_be_bytes(), raw("out", W).as_bytes()].concat();
+            db.insert([&b"o"[..], &number.to_be_bytes()].concat(), value).unwrap();
+        }
+        db.insert([&b"o"[..], &47_u64.to_be_bytes()].concat(), b"?").unwrap();
+        db
+    }
+
+    fn wait(db: &sled::Db, id: &str, at: u64) {
+        let key = [&[b'p', 0][..], &at.to_be_bytes(), id.as_bytes()].concat();
+        db.insert(key, [&NOW.0.to_be_bytes()[..], raw(id, at).as_bytes()].concat()).unwrap();
+    }
+
+    fn seen(db: &sled::Db, layout: u32, id: &str, at: u64) {
+        let (identity, bytes) = (json::hash(id.as_bytes()), json::hash(raw(id, at).as_bytes()));
+        match layout {
+            2 => db.insert([&b"i"[..], &at.to_be_bytes(), &identity].concat(), &bytes).unwrap(),
+            _ => {
+                let says = Entry::from_json(&raw(id, at)).says();
+                let value = [&100_u32.to_be_bytes()[..], &at.to_be_bytes(), &bytes, &says.meaning, &says.act].concat();
+                db.insert([&b"v"[..], &identity].concat(), value).unwrap()
+            }
+        };
+    }
+
+    /// Hands over, and opens what came of it.
+    fn successor(older: &Older, dir: &std::path::Path) -> (Store, Handed) {
+        let new = Store::make(dir).unwrap();
+        let handed = older.hand_over(&new, REACH, Some(CHECKPOINT), NOW).unwrap();
+        drop(new);
+        let opened = (0..500).find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            Store::open(dir).ok()
+        });
+        let Some(Opened::Store(store)) = opened else { panic!("no store") };
+        (store, handed)
+    }
+
+    fn sightings(store: &Store, entries: &[(&str, u64)]) -> Vec<Sighting> {
+        let entries: Vec<Entry> = entries.iter().map(|(id, at)| Entry::from_json(&raw(id, *at))).collect();
+        store.arrivals(&entries, NOW, |_| None).unwrap().each.iter().map(|arrival| arrival.sighting).collect()
+    }
+
+    #[test]
+    fn what_reading_again_cant_bring_back_is_handed_over() {
+        for layout in [2, 3] {
+            let dir = tempfile::tempdir().unwrap();
+            let db = written(&dir.path().join("old"), layout, W - 90 * DAY_S);
+            let (old, young) = (W - 8 * DAY_S, W - 6 * DAY_S);
+            for (id, at) in [("delivered", young), ("waits", young), ("waits-and-is-old", old), ("is-old", old)] {
+                seen(&db, layout, id, at);
+            }
+            wait(&db, "waits", young);
+            wait(&db, "waits-and-is-old", old);
+            db.flush().unwrap();
+            let (store, handed) = successor(&Older::new(db, layout), &dir.path().join("new"));
+            let again = handed.begun.again.unwrap();
+            assert_eq!((again.from.0, again.drained_from.0), (W - 7 * DAY_S, W - 90 * DAY_S));
+            assert_eq!((handed.entries, handed.records, handed.forgotten.len()), (3, 2, 1), "layout {layout}");
+            assert_eq!((store.next_seq(), store.next_record(), store.first_record()), (40, 50, 48));
+            assert_eq!(store.position("events").unwrap().next, 48);
+            assert_eq!(store.told().unwrap(), ["expired a"]);
+            assert_eq!(store.records(48, 9, 1 << 20).unwrap().len(), 2);
+            assert_eq!(store.rule_state().count(), 0);
+            assert_eq!(store.begun().unwrap(), handed.begun);
+            assert!(!store.is_behind(&CHECKPOINT).unwrap());
+            let waiting: Vec<String> = store.next_pending(9).unwrap().into_iter().map(|p| p.entry.id).collect();
+            assert_eq!(waiting, ["waits-and-is-old"], "what isn't read again is judged from the queue");
+            use Sighting::{Again, New, Relearned};
+            let twice = sightings(&store, &[("delivered", young), ("delivered", young)]);
+            assert_eq!(twice, [Relearned, Again], "layout {layout}");
+            assert_eq!(sightings(&store, &[("waits", young), ("new", young)]), [New, New]);
+            assert_eq!(sightings(&store, &[("waits-and-is-old", old)]), [Again], "it is judged once");
+        }
+    }
+
+    #[test]
+    fn reading_begins_no_further_back_than_ids_are_known_and_time_was_read() {
+        let again = |layout, origin, reach| {
+            let dir = tempfile::tempdir().unwrap();
+            let older = Older::new(written(&dir.path().join("old"), layout, origin), layout);
+            let state: PollState = older.get("mpoll").unwrap().unwrap();
+            (W - older.again(&state, reach).unwrap().from.0) / DAY_S
+        };
+        let long = Reach { span_s: 90 * DAY_S, ..REACH };
+        assert_eq!(again(3, W - 90 * DAY_S, long), 30);
+        assert_eq!(again(2, W - 90 * DAY_S, long), 13, "layout 2 kept ids for 14 days");
+        assert_eq!(again(3, W - 90 * DAY_S, Reach { dedup_s: 5 * DAY_S, ..long }), 4);
+        assert_eq!(again(3, W - 2 * DAY_S, long), 2);
+        assert_eq!(again(3, W - 90 * DAY_S, Reach { span_s: 60, ..REACH }), 1);
+    }
+
+    #[test]
+    fn an_older_store_is_known_by_its_layout_and_damage_by_what_it_lacks() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("old");
+        drop(written(&path, 3, W - DAY_S));
+        let opened = (0..500).find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            Store::open(&path).ok()
+        });
+        let Some(Opened::Older(older)) = opened else { panic!("not known") };
+        assert_eq!(older.layout, 3);
+        let ahead = Checkpoint { next_seq: 41, ..CHECKPOINT };
+        let new = Store::make(&dir.path().join("new")).unwrap();
+        let error = older.hand_over(&new, REACH, Some(ahead), NOW).unwrap_err();
+        assert!(super::super::damage::is_damage(&error), "{error:#}");
+        assert!(new.db.get(rows::FORMAT_KEY).unwrap().is_none(), "it isn't complete");
+    }
+}
