@@ -147,6 +147,7 @@ impl Poller {
         let back = settings.backfill.map(|to| format!(", and older entries back to {to}")).unwrap_or_default();
         match state.watermark() {
             Some(at) => format!("goes on from {at}{back}"),
+            None if state.backfilled_to().is_some() => format!("again, from {at}{back}"),
             None => format!("for the first time, from {at}{back}"),
         }
     }
