@@ -90,11 +90,12 @@ fn entries(at: u64) -> Vec<SimEntry> {
     let app = json!({ "type": "app", "app": { "id": "A1", "name": "Helper", "scopes": ["chat:write"] } });
     let channel = json!({ "type": "channel", "channel": { "id": "C0NEW", "name": "plans", "privacy": "private" } });
     vec![
+        // The first makes the alert, which is what Slack is asked about; the others go into it.
+        asks("Lchannel", at - 1, "private_channel_created", channel, json!({})),
         asks("Lrole", at, "role_change_to_admin", user.clone(), json!({})),
         asks("Lkv", at + 1, "user_login", user.clone(), json!({ "misdeed": "kv-write", "amount": 9 })),
         asks("Lpanic", at + 2, "user_login", user.clone(), json!({ "misdeed": "panic" })),
         asks("Lapp", at + 3, "app_installed", app, json!({})),
-        asks("Lchannel", at + 4, "private_channel_created", channel, json!({})),
         asks("Lunknown", at + 5, "user_beamed_up", user, json!({})),
     ]
 }
