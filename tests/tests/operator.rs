@@ -533,11 +533,21 @@ fn a_check_leaves_nothing_behind() {
     std::fs::remove_dir(host.path("state")).expect("empty");
     let folder = host.path("token").parent().expect("a folder").to_owned();
     let before = listing(&folder);
-    for args in [&["check"][..], &["check", "--json"], &["check", "--live"]] {
+    let said = |args: &[&str]| {
         let output = say(&host, args);
         assert_eq!(output.status.code(), Some(0), "{args:?}: {}{}", stdout(&output), stderr(&output));
+    };
+    for args in [&["check"][..], &["check", "--json"]] {
+        said(args);
         assert_eq!(listing(&folder), before, "{args:?}");
     }
+    // It tries what writing and rotating takes, in the folder of a file sink: that folder alone may say when it was last changed.
+    said(&["check", "--live"]);
+    let but_the_folder = |mut all: BTreeSet<(PathBuf, u32, u64, i64)>| {
+        all.retain(|(path, ..)| *path != folder);
+        all
+    };
+    assert_eq!(but_the_folder(listing(&folder)), but_the_folder(before), "--live");
     // Beside one that has run, too: as root it would leave files there that the service's user can't write.
     host.run_once_well();
     let before = listing(&folder);
@@ -559,6 +569,9 @@ fn a_live_check_tells_token_organization_scope_plan_clock_and_page() {
     for line in ["token", "organization", "scope", "plan", "clock", "page"] {
         assert!(told.contains(&format!("slack ok     {line}: ")), "{line} in {told}");
     }
+    for sink in ["events", "alerts"] {
+        assert!(told.contains(&format!("sink  ok     {sink}: ")), "{sink} in {told}");
+    }
     assert_eq!(code, 0);
     for (error, lines) in [
         ("missing_scope", &["FAILED scope", "auditlogs:read", "FAILED page"][..]),
@@ -576,6 +589,17 @@ fn a_live_check_tells_token_organization_scope_plan_clock_and_page() {
     slack.set_token(Some("xoxp-other".into()));
     let (code, told) = live();
     assert!(code == 1 && told.contains("FAILED token") && told.contains("FAILED page"), "{told}");
+    slack.set_token(None);
+    std::fs::create_dir(host.path("events.ndjson")).expect("in the way of the sink");
+    let (code, told) = live();
+    // The file is wrong then, before anybody is asked.
+    assert!(code == 2 && !told.contains("sink  ok"), "{told}");
+    std::fs::remove_dir(host.path("events.ndjson")).expect("empty");
+    let alerts = host.path("alerts.ndjson");
+    std::os::unix::net::UnixListener::bind(&alerts).expect("a socket in the way");
+    let (code, told) = live();
+    assert!(code == 1 && told.contains("sink  ok     events") && told.contains("sink  FAILED alerts"), "{told}");
+    std::fs::remove_file(&alerts).expect("the socket");
     let mut nowhere = Setup::in_small_steps("http://127.0.0.1:1", now() - 3_600);
     nowhere.slack = "timeout = \"2s\"".into();
     host.configure(&nowhere);

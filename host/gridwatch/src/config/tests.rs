@@ -85,6 +85,7 @@ fn the_example_is_valid_and_so_is_every_key_in_its_comments() {
     fs::write(place.path("tor-exits.txt"), "203.0.113.7\n").unwrap();
     fs::write(place.path("hosting-ranges.txt"), "203.0.113.0/24\n").unwrap();
     fs::write(place.path("vpn-ranges.txt"), "192.0.2.0/24\n").unwrap();
+    fs::write(place.path("proxy-ca.pem"), "-----BEGIN CERTIFICATE-----\n").unwrap();
     place.secret("people-token", "xoxb-s3cret", 0o600);
     let all = place.load(&uncommented.collect::<String>()).unwrap();
     assert!(!all.networks.is_empty());
