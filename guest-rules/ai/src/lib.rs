@@ -3,10 +3,8 @@
 //! MCP tools are the one place where Slack logs that messages are read. What the entries carry is known by the names of
 //! the keys alone, so everything here is read tolerantly, and what can't be told is one step quieter.
 
-mod change;
-
-use change::Change;
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual};
+use gridwatch_sdk::change::{self, Direction, Level};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual, first_or};
 
 gridwatch_sdk::module!(detect);
 
@@ -31,12 +29,12 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
 }
 
 fn surface_opened(row: &Row<'_>, config: &Config) -> Option<Finding> {
-    let change = Change::between(row.details_previous_value(), row.details_new_value());
+    let direction = change::of_permission(row.details_previous_value(), row.details_new_value());
     let (severity, known) = match row.action() {
-        "slack_ai_mcp_tool_permission_changed" if change::is_no(row.details_decision()) => return None,
-        "slack_ai_mcp_connector_changed" if change::is_no(row.details_status()) => return None,
+        "slack_ai_mcp_tool_permission_changed" if is_refused(row.details_decision()) => return None,
+        "slack_ai_mcp_connector_changed" if is_refused(row.details_status()) => return None,
         "slack_ai_mcp_tool_permission_changed" | "slackbot_ai_canvas_approval_bypassed" => (Severity::Low, ""),
-        action if action.starts_with("pref.") => (change.severity()?, ""),
+        action if action.starts_with("pref.") => (severity_of(direction)?, ""),
         _ if is_known(row, config) => (Severity::Low, "yes"),
         "app_mcp_server_added" | "salesforce_mcp_server_enabled" if is_first_server(row) => (Severity::High, "no"),
         _ => (Severity::Medium, "no"),
@@ -54,13 +52,35 @@ fn surface_opened(row: &Row<'_>, config: &Config) -> Option<Finding> {
             ("server_seen_before", first),
             ("tool", row.details_tool_name()),
             ("decision", row.details_decision()),
-            ("direction", if row.action().starts_with("pref.") { change.word() } else { "" }),
+            ("direction", if row.action().starts_with("pref.") { word(direction) } else { "" }),
             ("from", row.details_previous_value()),
             ("to", row.details_new_value()),
             ("actor_role", row.actor_role()),
             ("address", row.context_ip_address()),
         ]);
     Some(finding)
+}
+
+/// `None` if it opens nothing.
+fn severity_of(direction: Direction) -> Option<Severity> {
+    match direction {
+        Direction::Looser => Some(Severity::Medium),
+        Direction::Unclear => Some(Severity::Low),
+        Direction::Stricter => None,
+    }
+}
+
+fn word(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Looser => "opened",
+        Direction::Unclear => "can't be told",
+        Direction::Stricter => "not opened",
+    }
+}
+
+/// Does it say that something isn't allowed, or is gone?
+fn is_refused(text: &str) -> bool {
+    change::permission(text) == Some(Level::Off)
 }
 
 fn is_first_server(row: &Row<'_>) -> bool {
@@ -146,8 +166,8 @@ fn workflow_verdict(row: &Row<'_>) -> Finding {
     let prompt = row.action() == "workflow_ai_answer_suspicious_prompt";
     let what = if prompt { "a suspicious prompt" } else { "a suspicious word in the trigger" };
     row.finding(rules::WORKFLOW_VERDICT, Severity::Medium)
-        .key(first([row.entity_id(), row.actor_id(), ""]))
-        .title(format!("Slack found {what} of workflow {}", first([row.entity_name(), row.entity_id(), ""])))
+        .key(first_or([row.entity_id(), row.actor_id()], "somebody unnamed"))
+        .title(format!("Slack found {what} of workflow {}", row.entity_label()))
         .labels([("workflow", row.entity_id()), ("by", row.actor_id()), ("address", row.context_ip_address())])
 }
 
@@ -165,17 +185,17 @@ fn workflow_out(row: &Row<'_>) -> Option<Finding> {
 }
 
 fn external_triggers(row: &Row<'_>) -> Option<Finding> {
-    let change = Change::between(row.details_previous_value(), row.details_new_value());
-    let what = match change {
-        Change::Unclear => "changed whether workflows can be triggered from outside; which way can't be told",
+    let direction = change::of_permission(row.details_previous_value(), row.details_new_value());
+    let what = match direction {
+        Direction::Unclear => "changed whether workflows can be triggered from outside; which way can't be told",
         _ => "let workflows be triggered from outside",
     };
     let finding = row
-        .finding(rules::WORKFLOW_OUT, change.severity()?)
+        .finding(rules::WORKFLOW_OUT, severity_of(direction)?)
         .key(format!("{} {}", row.action(), row.actor_id()))
         .title(format!("{} {what}", row.who()))
         .labels([
-            ("direction", change.word()),
+            ("direction", word(direction)),
             ("from", row.details_previous_value()),
             ("to", row.details_new_value()),
             ("address", row.context_ip_address()),
@@ -184,10 +204,7 @@ fn external_triggers(row: &Row<'_>) -> Option<Finding> {
 }
 
 fn assistant<'b>(row: &Row<'b>) -> &'b str {
-    match first([row.context_app_name(), row.context_app_id(), ""]) {
-        "somebody unnamed" => "An assistant",
-        name => name,
-    }
+    first_or([row.context_app_name(), row.context_app_id()], "An assistant")
 }
 
 fn did(action: &str) -> &'static str {
@@ -201,10 +218,6 @@ fn did(action: &str) -> &'static str {
         action if action.starts_with("pref.") => "changed",
         _ => "changed MCP server",
     }
-}
-
-fn first(names: [&str; 3]) -> &str {
-    names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
 }
 
 impl Configuration for Config {

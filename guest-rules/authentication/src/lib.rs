@@ -5,8 +5,9 @@
 
 mod values;
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, change, is_nobody, json};
-use values::{Change, Length};
+use gridwatch_sdk::change::{self, Direction};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, first_or, is_nobody, json};
+use values::Length;
 
 gridwatch_sdk::module!(detect);
 
@@ -50,8 +51,8 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
 fn control_relaxed(row: &Row<'_>) -> Option<Finding> {
     let (before, now) = (row.details_previous_value(), row.details_new_value());
     let change = match row.action() {
-        "enterprise_managed_auth_disabled" => Change::Weaker,
-        _ => values::demand_changed(before, now),
+        "enterprise_managed_auth_disabled" => Direction::Looser,
+        _ => change::of_protection(before, now),
     };
     let (what, severity) = match row.action() {
         "pref.two_factor_auth_changed" => ("two-factor authentication is demanded less", Severity::High),
@@ -62,7 +63,7 @@ fn control_relaxed(row: &Row<'_>) -> Option<Finding> {
     };
     let (severity, direction) = judged(change, severity)?;
     let title = match change {
-        Change::Unclear => format!("{} changed {}; which way isn't clear", row.who(), row.action()),
+        Direction::Unclear => format!("{} changed {}; which way isn't clear", row.who(), row.action()),
         _ => format!("{what}: changed by {}", row.who()),
     };
     let finding = row.finding(rules::CONTROL_RELAXED, severity).key(act(row)).title(title);
@@ -70,12 +71,12 @@ fn control_relaxed(row: &Row<'_>) -> Option<Finding> {
 }
 
 /// How loud a change is, and the label that says why.
-fn judged(change: Change, severity: Severity) -> Option<(Severity, &'static str)> {
+fn judged(change: Direction, severity: Severity) -> Option<(Severity, &'static str)> {
     match change {
-        Change::Weaker => Some((severity, "weaker")),
-        Change::NotWeaker => None,
-        Change::Unclear if severity == Severity::High => Some((Severity::Medium, "can't tell")),
-        Change::Unclear => Some((Severity::Low, "can't tell")),
+        Direction::Looser => Some((severity, "weaker")),
+        Direction::Stricter => None,
+        Direction::Unclear if severity == Severity::High => Some((Severity::Medium, "can't tell")),
+        Direction::Unclear => Some((Severity::Low, "can't tell")),
     }
 }
 
@@ -104,7 +105,7 @@ fn new_provider(row: &Row<'_>) -> Option<Finding> {
     // Whom the log never said to be anything may be an owner.
     let may_rule = !matches!(row.actor_role(), "member" | "guest" | "bot");
     let severity = if may_rule || network == "not in 90 days" { Severity::High } else { Severity::Medium };
-    let provider = either(row.details_label(), either(row.details_idp_entity_id(), config));
+    let provider = first_or([row.details_label(), row.details_idp_entity_id()], config);
     let title = format!("{} signed in by way of {provider}, by which nobody did before", row.who());
     let facts = [("provider", config), ("entity_id", row.details_idp_entity_id()), ("network_seen_before", network)];
     Some(with_facts(row.finding(rules::NEW_PROVIDER_USED, severity).key(config).title(title), row, &facts))
@@ -125,8 +126,8 @@ fn federation(row: &Row<'_>) -> Option<Finding> {
 }
 
 fn sso_exemption(row: &Row<'_>) -> Finding {
-    let policy = either(row.details_policy_name(), row.details_policyname());
-    let mode = either(row.details_authentication_mode(), row.details_authenticationmode());
+    let policy = first_or([row.details_policy_name()], row.details_policyname());
+    let mode = first_or([row.details_authentication_mode()], row.details_authenticationmode());
     let password = allows_password(&[policy, mode]);
     let (severity, says) = match password {
         Some(true) => (Severity::High, "yes"),
@@ -166,10 +167,10 @@ fn sessions_lengthened(row: &Row<'_>, config: &Config) -> Option<Finding> {
         }
     };
     let (severity, direction, how) = match (change, values::length(now)) {
-        (Change::NotWeaker, _) => return None,
-        (Change::Weaker, Some(Length::Endless)) => (Severity::High, "weaker", "don't end any more"),
-        (Change::Weaker, _) => (Severity::Medium, "weaker", "last longer"),
-        (Change::Unclear, _) => (Severity::Low, "can't tell", "end sooner or later than before"),
+        (Direction::Stricter, _) => return None,
+        (Direction::Looser, Some(Length::Endless)) => (Severity::High, "weaker", "don't end any more"),
+        (Direction::Looser, _) => (Severity::Medium, "weaker", "last longer"),
+        (Direction::Unclear, _) => (Severity::Low, "can't tell", "end sooner or later than before"),
     };
     let whose = match row.action() {
         "user_session_settings_changed" => format!("sessions of {}", row.entity_label()),
@@ -183,11 +184,11 @@ fn sessions_lengthened(row: &Row<'_>, config: &Config) -> Option<Finding> {
 }
 
 /// The entry doesn't say what was before, so that the duration is measured against what the organization allows.
-fn of_one_person(row: &Row<'_>, config: &Config) -> Change {
+fn of_one_person(row: &Row<'_>, config: &Config) -> Direction {
     match values::length(row.details_duration()) {
-        Some(Length::Seconds(seconds)) if seconds <= config.longest_session_hours * 3_600 => Change::NotWeaker,
-        Some(_) => Change::Weaker,
-        None => Change::Unclear,
+        Some(Length::Seconds(seconds)) if seconds <= config.longest_session_hours * 3_600 => Direction::Stricter,
+        Some(_) => Direction::Looser,
+        None => Direction::Unclear,
     }
 }
 
@@ -237,10 +238,6 @@ fn with_facts(finding: Finding, row: &Row<'_>, facts: &[(&str, &str)]) -> Findin
         ("network", row.context_network()),
     ];
     finding.labels(always).labels(facts.iter().copied())
-}
-
-fn either<'b>(text: &'b str, other: &'b str) -> &'b str {
-    if text.is_empty() { other } else { text }
 }
 
 impl Configuration for Config {}

@@ -2,7 +2,8 @@
 //!
 //! Slack doesn't log reading. Who wants to read has to join or look in, and that is logged.
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual, Window, change};
+use gridwatch_sdk::change::{self, Direction};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual, Window};
 
 gridwatch_sdk::module!(detect);
 
@@ -75,7 +76,7 @@ fn made_public(row: &Row<'_>) -> Finding {
         "{} made the {}channel {} public",
         row.who(),
         if sensitive { "sensitive " } else { "" },
-        name(row)
+        row.entity_label()
     ));
     with_facts(finding, row)
 }
@@ -93,7 +94,7 @@ fn deletions(row: &Row<'_>, config: &Config) -> Option<Finding> {
         let finding = row
             .finding(rules::DELETIONS, Severity::High)
             .key(row.actor_id())
-            .title(format!("{} deleted the sensitive channel {}", row.who(), name(row)))
+            .title(format!("{} deleted the sensitive channel {}", row.who(), row.entity_label()))
             .window(windows::DELETED_24H)
             .label("count_24h", day.count.to_string())
             .labels([("sensitive", row.entity_id())]);
@@ -145,12 +146,14 @@ fn rescoped(row: &Row<'_>) -> Option<Finding> {
     let (severity, did) = match row.action() {
         "channel_workspaces_updated" => (Severity::Medium, "changed the workspaces of"),
         "channel_moved" => (Severity::Medium, "moved to another workspace"),
-        "channel_restrict_guests_updated" => match guests_restricted(row) {
-            _ if change::is_same(row.details_previous_value(), row.details_new_value()) => return None,
-            Some(true) => return None,
-            Some(false) => (Severity::Medium, "allowed guests in"),
-            None => (Severity::Low, "changed whether guests may be in"),
-        },
+        // The restriction protects while it is on.
+        "channel_restrict_guests_updated" => {
+            match change::of_protection(row.details_previous_value(), row.details_new_value()) {
+                Direction::Stricter => return None,
+                Direction::Looser => (Severity::Medium, "allowed guests in"),
+                Direction::Unclear => (Severity::Low, "changed whether guests may be in"),
+            }
+        }
         _ => (Severity::Medium, "changed the kind of"),
     };
     let direction = match (row.action(), severity) {
@@ -167,17 +170,10 @@ fn rescoped(row: &Row<'_>) -> Option<Finding> {
     let finding = row
         .finding(rules::RESCOPED, severity)
         .key(row.doer_or(row.entity_id()))
-        .title(format!("{} {did} the sensitive channel {}", row.who(), name(row)))
+        .title(format!("{} {did} the sensitive channel {}", row.who(), row.entity_label()))
         .label("action", row.action())
         .labels(facts);
     Some(with_facts(finding, row))
-}
-
-/// Is the restriction on now?
-fn guests_restricted(row: &Row<'_>) -> Option<bool> {
-    // What was on before and changed is off now.
-    change::switch(row.details_new_value())
-        .or_else(|| change::switch(row.details_previous_value()).map(|before| !before))
 }
 
 fn mail_address(row: &Row<'_>) -> Option<Finding> {
@@ -189,7 +185,7 @@ fn mail_address(row: &Row<'_>) -> Option<Finding> {
     let finding = row.finding(rules::MAIL_ADDRESS, severity).key(row.doer_or(row.entity_id())).title(format!(
         "{} gave the {kind} channel {} a mail address",
         row.who(),
-        name(row)
+        row.entity_label()
     ));
     Some(with_facts(finding, row))
 }
@@ -267,14 +263,6 @@ fn with_facts(finding: Finding, row: &Row<'_>) -> Finding {
         ("client", row.context_client()),
         ("app", row.context_app_id()),
     ])
-}
-
-fn name<'b>(row: &Row<'b>) -> &'b str {
-    first([row.entity_name(), row.entity_id(), ""])
-}
-
-fn first(names: [&str; 3]) -> &str {
-    names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
 }
 
 impl Configuration for Config {

@@ -5,8 +5,8 @@
 
 mod policy;
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Window, json};
-use policy::Direction;
+use gridwatch_sdk::change::Direction;
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Window, first_or, json};
 
 gridwatch_sdk::module!(detect);
 
@@ -249,7 +249,7 @@ fn shared_outside(row: &Row<'_>) -> Option<Finding> {
     };
     let is_outsider = row.details_is_external_user() == "true" || !row.last_seen(windows::OUTSIDERS).is_never();
     let (severity, whom, how) = match (row.last_seen(windows::CHANNEL_CONNECTED), row.last_seen(windows::CHANNEL_CUT)) {
-        _ if is_outsider => (severity, first([row.details_user(), "a user", ""]), "of another organization"),
+        _ if is_outsider => (severity, first_or([row.details_user()], "a user"), "of another organization"),
         (Seen::At(connected), Seen::At(cut)) if cut >= connected => return None,
         // What a shared channel is for, unless the thing itself is given away.
         (Seen::At(_), _) => {
@@ -258,7 +258,7 @@ fn shared_outside(row: &Row<'_>) -> Option<Finding> {
         }
         _ => return None,
     };
-    let what = first([row.entity_name(), row.entity_id(), "something"]);
+    let what = first_or([row.entity_name(), row.entity_id()], "something");
     Some(
         row.finding(rules::SHARED_OUTSIDE, severity)
             .key(key(row))
@@ -277,7 +277,7 @@ fn policy_changed(row: &Row<'_>) -> Option<Finding> {
         Direction::Unclear => (Severity::Low, "can't be told"),
         Direction::Stricter => return None,
     };
-    let said = |value| first([value, "nothing", ""]);
+    let said = |value| first_or([value], "nothing");
     let title = match (before, after) {
         ("", "") => format!("{}: {}", row.who(), row.action()),
         _ => format!("{}: {} from {} to {}", row.who(), row.action(), said(before), said(after)),
@@ -300,7 +300,7 @@ fn guest_made_durable(row: &Row<'_>) -> Option<Finding> {
     let joined = row.action().ends_with("_channel_join");
     let (id, name) = match joined {
         true => (row.actor_id(), row.who()),
-        false => (row.entity_id(), first([row.entity_email(), row.entity_name(), row.entity_id()])),
+        false => (row.entity_id(), row.entity_label()),
     };
     Some(
         row.finding(rules::GUEST_DURABLE, Severity::Medium)
@@ -367,10 +367,6 @@ fn facts<'b>(row: &Row<'b>) -> [(&'static str, &'b str); 3] {
 }
 
 /// The first that is given, the e-mail before the name: a name can be changed by whoever bears it.
-fn first(names: [&str; 3]) -> &str {
-    names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
-}
-
 impl Configuration for Config {
     fn problems(&self) -> Vec<String> {
         let wrong = self.known_partners.iter().filter(|id| self.own_teams.contains(id));

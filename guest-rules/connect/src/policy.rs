@@ -1,80 +1,38 @@
-//! Which way a policy on Slack Connect went. Slack documents neither the words nor the shapes of the values: text, list
-//! and `{"type": […], "user": […]}` were seen, and the value before may be missing. What can't be read is unclear.
+//! Which way a policy on Slack Connect went: looser is more people who may connect, or more organizations to connect with.
+//! Who may is read here (`{"type": […], "user": […]}`), the rest by [`gridwatch_sdk::change`].
 
-use gridwatch_sdk::{change, json};
+use gridwatch_sdk::change::Direction::{self, Looser, Stricter, Unclear};
+use gridwatch_sdk::change::{self, Level};
+use gridwatch_sdk::json;
 use std::collections::BTreeSet;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
-    /// More people may connect, or with more organizations.
-    Looser,
-    /// Fewer, or as many.
-    Stricter,
-    Unclear,
-}
-
-use Direction::{Looser, Stricter, Unclear};
-
 pub(crate) fn direction(action: &str, before: &str, after: &str) -> Direction {
-    match read(action, before, after) {
-        // What came may stand behind the part that was given.
-        Stricter if json::may_be_cut(before) || json::may_be_cut(after) => Unclear,
-        told => told,
-    }
-}
-
-fn read(action: &str, before: &str, after: &str) -> Direction {
     match action {
         "slack_connect_invite_routing_disabled" => Looser,
-        _ if change::is_same(before, after) => Stricter,
         // On: only organizations that Slack has verified.
-        "pref.slack_connect_dm_only_verified_orgs" => of_switch(before, after, true),
+        "pref.slack_connect_dm_only_verified_orgs" => change::of_protection(before, after),
         "pref.can_receive_shared_channels_invites" | "pref.allow_sponsored_slack_connections" => {
-            match of_switch(before, after, false) {
-                Unclear => of_audience(before, after),
-                told => told,
+            match change::between(before, after, of_audience) {
+                Unclear => change::of_permission(before, after),
+                direction => direction,
             }
         }
         "pref.who_can_manage_ext_shared_channels"
         | "pref.who_can_manage_shared_channels"
-        | "pref.who_can_dm_anyone" => of_audience(before, after),
-        "pref.slack_connect_allowed_workspaces" => of_list(before, after),
+        | "pref.who_can_dm_anyone" => change::between(before, after, of_audience),
+        "pref.slack_connect_allowed_workspaces" => change::of_allowlist(before, after),
         // Slack's words for these aren't known: `slack_connect_approval_type`, `slack_connect_pref_*`.
-        _ => Unclear,
+        _ => change::between(before, after, |_, _| Unclear),
     }
 }
 
-fn of_switch(before: &str, after: &str, protects: bool) -> Direction {
-    match (switch(before), switch(after)) {
-        (_, Some(on)) if on == protects => Stricter,
-        (Some(_), Some(_)) => Looser,
-        _ => Unclear,
-    }
-}
-
-fn switch(value: &str) -> Option<bool> {
-    match change::only_text(value)?.as_str() {
-        "required" => Some(true),
-        "optional" => Some(false),
-        word => change::switch(word),
-    }
-}
-
-/// Ids that weren't there before. A list that gets empty may as well mean all.
-fn of_list(before: &str, after: &str) -> Direction {
-    let read = |value| json::texts(value).into_iter().collect::<BTreeSet<_>>();
-    let (old, new) = (read(before), read(after));
-    match () {
-        () if new.is_empty() || old.is_empty() => Unclear,
-        () if new.is_subset(&old) => Stricter,
-        () => Looser,
-    }
-}
+const NOBODY: u64 = 0;
+const EVERYBODY: u64 = 5;
 
 fn of_audience(before: &str, after: &str) -> Direction {
     let (old, new) = (Audience::read(before), Audience::read(after));
     match (old.widest, new.widest) {
-        (_, Some(0)) => Stricter,
+        (_, Some(NOBODY)) => Stricter,
         (Some(old), Some(new)) if new > old => Looser,
         (Some(old), Some(new)) if new < old => Stricter,
         (Some(_), Some(_)) if !new.people.is_subset(&old.people) => Looser,
@@ -95,17 +53,23 @@ impl Audience {
     fn read(value: &str) -> Self {
         let is_id = |text: &String| text.starts_with(['U', 'W', 'S']) && text.bytes().any(|b| b.is_ascii_digit());
         let (people, words): (BTreeSet<_>, BTreeSet<_>) = json::texts(value).into_iter().partition(is_id);
-        let widest = words.iter().filter_map(|word| width(&word.to_ascii_uppercase())).max();
+        let widest = words.iter().filter_map(|word| width(word)).max();
         Self { words, people, widest }
     }
 }
 
-/// The more, the wider. Only what the names themselves say: of ORG_… and TOPLEVEL_… neither is wider.
+/// The more, the wider. Beyond the plain words only what the names themselves say: of ORG_… and TOPLEVEL_… neither is wider.
 fn width(word: &str) -> Option<u64> {
+    match change::permission(word) {
+        Some(Level::Off) => return Some(NOBODY),
+        Some(Level::On) => return Some(EVERYBODY),
+        Some(Level::Halfway) | None => {}
+    }
+    let word = word.to_ascii_uppercase();
     let has = |parts: &[&str]| parts.iter().any(|part| word.contains(part));
     match () {
-        () if has(&["NO_ONE", "NOBODY", "NONE", "DISABLED", "FALSE"]) => Some(0),
-        () if has(&["EVERYONE", "ANYONE", "REGULAR", "MEMBER"]) => Some(5),
+        () if has(&["NO_ONE", "NOBODY", "NONE", "DISABLED"]) => Some(NOBODY),
+        () if has(&["EVERYONE", "ANYONE", "REGULAR", "MEMBER"]) => Some(EVERYBODY),
         () if has(&["SELECTED"]) => Some(4),
         () if has(&["ADMIN"]) && has(&["ORG_", "TOPLEVEL_"]) => Some(2),
         () if has(&["ADMIN"]) => Some(3),
@@ -140,6 +104,12 @@ mod tests {
             both_ways(who, strict, loose);
         }
         assert_eq!(direction(who, "", "NO_ONE"), Stricter, "stricter than whatever it was");
+        assert_eq!(direction(who, "ORG_ADMINS", "true"), Looser, "everybody, as a switch says it");
+        for [permits, strict, loose] in [["pref.can_receive_shared_channels_invites", "ORG_ADMINS", "EVERYONE"]] {
+            both_ways(permits, strict, loose);
+        }
+        let verified = "pref.slack_connect_dm_only_verified_orgs";
+        assert_eq!(direction(verified, "", "false"), Looser, "looser than whatever it was");
     }
 
     #[test]
@@ -159,7 +129,7 @@ mod tests {
     #[test]
     fn what_cant_be_read_is_unclear() {
         for (action, before, after) in [
-            ("pref.slack_connect_dm_only_verified_orgs", "", "false"),
+            ("pref.slack_connect_dm_only_verified_orgs", "", "optional"),
             ("pref.slack_connect_allowed_workspaces", r#"["T1"]"#, "[]"),
             ("pref.who_can_manage_ext_shared_channels", "", r#"{"type":["ADMINS"]}"#),
             ("pref.who_can_manage_ext_shared_channels", "ORG_ADMINS", "TOPLEVEL_ADMINS"),

@@ -1,81 +1,11 @@
-//! Which way a setting went, from the values that Slack writes before and after. Slack documents neither their words nor
-//! their shapes: text, number, boolean, list or object were all seen, and the value before may be missing.
+//! Which way a retention policy and a list of address ranges went; what is on or off is read by [`gridwatch_sdk::change`].
 //!
 //! What can't be read is [`Direction::Unclear`], never a guess.
 
-use gridwatch_sdk::{change, json};
+use gridwatch_sdk::change::Direction::{self, Looser, Stricter, Unclear};
+use gridwatch_sdk::json;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
-    /// Protects less than before.
-    Looser,
-    /// Protects more, or as much.
-    Stricter,
-    Unclear,
-    /// Some way, and it doesn't matter which.
-    Either,
-}
-
-use Direction::{Looser, Stricter, Unclear};
-
-/// What `read` says of a change; but a value saved as it was is as strict as it was, whether it can be read or not.
-pub(crate) fn between(before: &str, after: &str, read: impl FnOnce(&str, &str) -> Direction) -> Direction {
-    match change::is_same(before, after) {
-        true => Stricter,
-        false => match read(before, after) {
-            // What came may stand behind the part that was given.
-            Stricter if json::may_be_cut(before) || json::may_be_cut(after) => Unclear,
-            told => told,
-        },
-    }
-}
-
-/// Of a switch that protects while it is on.
-pub(crate) fn of_protection(before: &str, after: &str) -> Direction {
-    match (Switch::read(before), Switch::read(after)) {
-        (_, Switch::On) | (Switch::Off, Switch::Off) => Stricter,
-        // Off after something that wasn't off; nothing left of a value that was there.
-        (Switch::On | Switch::Other, Switch::Off | Switch::Absent) => Looser,
-        (Switch::Absent, Switch::Off | Switch::Absent) | (Switch::Off, Switch::Absent) | (_, Switch::Other) => Unclear,
-    }
-}
-
-/// Of a switch that lets people do more while it is on.
-pub(crate) fn of_permission(before: &str, after: &str) -> Direction {
-    match (Switch::read(before), Switch::read(after)) {
-        (_, Switch::Off) | (Switch::On, Switch::On) => Stricter,
-        (Switch::Off, Switch::On) => Looser,
-        _ => Unclear,
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Switch {
-    On,
-    Off,
-    /// Given, and neither: `every_month`.
-    Other,
-    Absent,
-}
-
-impl Switch {
-    fn read(value: &str) -> Self {
-        if value.is_empty() {
-            return Self::Absent;
-        }
-        let words = change::texts(value);
-        match (words.first().map(String::as_str), change::switch(value)) {
-            // An empty list or object: nothing is protected any more.
-            (None, _) | (_, Some(false)) => Self::Off,
-            (_, Some(true)) => Self::On,
-            (Some("required" | "enforced" | "mandatory"), _) if words.len() == 1 => Self::On,
-            (Some("optional" | "null"), _) if words.len() == 1 => Self::Off,
-            _ => Self::Other,
-        }
-    }
-}
 
 /// Of how long something is kept: `RETAIN_ALL`, `EXPIRE_MSGS`, a number of days, or an object of both.
 pub(crate) fn of_retention(before: &str, after: &str) -> Direction {
@@ -120,11 +50,12 @@ impl Kept {
 /// Of a list of address ranges that may sign in: looser if one came, or if none are left.
 pub(crate) fn of_ranges(before: &str, after: &str) -> Direction {
     let (old, new) = (ranges(before), ranges(after));
-    match () {
-        () if new.difference(&old).next().is_some() => Looser,
-        () if !new.is_empty() => Stricter,
-        () if !old.is_empty() => Looser,
-        () => Unclear,
+    let came = new.difference(&old).next().is_some();
+    match (old.is_empty(), new.is_empty()) {
+        _ if came => Looser,
+        (_, false) => Stricter,
+        (false, true) => Looser,
+        (true, true) => Unclear,
     }
 }
 
@@ -166,18 +97,7 @@ fn ranges(value: &str) -> BTreeSet<Range> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_protection_is_looser_when_it_goes_off_however_that_is_written() {
-        for (on, off) in [("true", "false"), ("1", "0"), ("on", "off"), ("required", "optional"), ("Enabled", "none")] {
-            assert_eq!((of_protection(on, off), of_protection(off, on)), (Looser, Stricter), "{on} {off}");
-        }
-        let object = (r#"{"type":["required"]}"#, r#"{"type":["disabled"]}"#);
-        assert_eq!((of_protection(object.0, object.1), of_protection(object.1, object.0)), (Looser, Stricter));
-        assert_eq!([of_protection("true", ""), of_protection("chrome", "[]")], [Looser, Looser]);
-        assert_eq!([of_protection("", "true"), of_protection("false", "false")], [Stricter, Stricter]);
-        assert_eq!([of_protection("", "false"), of_protection("", ""), of_protection("true", "edge")], [Unclear; 3]);
-    }
+    use gridwatch_sdk::change::between;
 
     #[test]
     fn of_lists_too_long_to_be_given_nothing_is_called_stricter() {
@@ -185,22 +105,6 @@ mod tests {
         assert_eq!(between(&list(3), &list(3), of_ranges), Stricter);
         assert_eq!(between(&list(4_000), &list(4_000), of_ranges), Unclear);
         assert_eq!(between(&list(2), "198.51.100.0/24", of_ranges), Looser);
-    }
-
-    #[test]
-    fn what_is_saved_as_it_was_is_no_change_whatever_it_says() {
-        for (before, after) in [("some_word", "some_word"), ("Edge", r#"["edge"]"#), ("RETAIN_X", "RETAIN_X")] {
-            assert_eq!(between(before, after, |_, _| Unclear), Stricter, "{before} {after}");
-        }
-        for (before, after) in [("some_word", "another"), ("", ""), ("", "some_word"), ("some_word", "")] {
-            assert_eq!(between(before, after, |_, _| Unclear), Unclear, "{before} {after}");
-        }
-    }
-
-    #[test]
-    fn a_permission_is_looser_when_it_goes_on() {
-        assert_eq!([of_permission("false", "true"), of_permission("true", "false")], [Looser, Stricter]);
-        assert_eq!([of_permission("", "true"), of_permission("false", "")], [Unclear; 2]);
     }
 
     #[test]

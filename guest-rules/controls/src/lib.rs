@@ -1,12 +1,12 @@
 //! Controls relaxed: what guards the organization was switched off, loosened or blinded, or those who guard it were.
 //!
-//! Loosening is told from tightening by the values before and after (`direction`); where they don't say, a finding is one
+//! Loosening is told from tightening by the values before and after (`gridwatch_sdk::change`); where they don't say, a finding is one
 //! severity lower and says so. One admin's changes of a day are one alert of each rule.
 
 mod direction;
 
-use direction::Direction;
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity, Window, json};
+use gridwatch_sdk::change::{self, Direction};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity, Window, first_or, json};
 
 gridwatch_sdk::module!(detect);
 
@@ -30,33 +30,46 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
 struct Change {
     rule: Rule,
     severity: Severity,
-    direction: Direction,
+    went: Went,
+}
+
+/// Which way a control went.
+enum Went {
+    By(Direction),
+    /// It changed, and whoever watches has to know whichever way.
+    Either,
+}
+
+impl From<Direction> for Went {
+    fn from(direction: Direction) -> Self {
+        Self::By(direction)
+    }
 }
 
 impl Change {
     fn of(row: &Row<'_>, config: &Config) -> Option<Self> {
-        use Direction::{Either, Looser, Unclear};
+        use Direction::{Looser, Unclear};
         use Severity::{High, Low, Medium};
         let (before, after) = (row.details_previous_value(), row.details_new_value());
-        let protection = || direction::between(before, after, direction::of_protection);
-        let ranges = || direction::between(before, after, direction::of_ranges);
         let (rule, severity, direction) = match row.action() {
             action if removes_app(action) => (rules::WATCHER, watcher_app(row, config)?, Looser),
-            // Whichever way these go, whoever watches has to know.
             action if action.contains("anomaly_event_re") || action.contains("audit_log_retention") => {
-                (rules::WATCHER, High, direction::between(before, after, |_, _| Either))
+                let went = if change::is_same(before, after) { Went::By(Direction::Stricter) } else { Went::Either };
+                return Some(Self { rule: rules::WATCHER, severity: High, went });
             }
             "channel_retention_changed" => {
                 let (before, after) = (row.details_old_retention_policy(), row.details_new_retention_policy());
-                (rules::RETENTION, Medium, direction::between(before, after, direction::of_retention))
+                (rules::RETENTION, Medium, change::between(before, after, direction::of_retention))
             }
             action if action.contains("retention_override") => {
-                (rules::RETENTION, High, direction::between(before, after, direction::of_permission))
+                (rules::RETENTION, High, change::of_permission(before, after))
             }
             action if action.contains("retention") || action == "data_deletion_date_changed" => {
-                (rules::RETENTION, High, direction::between(before, after, direction::of_retention))
+                (rules::RETENTION, High, change::between(before, after, direction::of_retention))
             }
-            "pref.app_whitelist_enabled" | "pref.app_dir_only" => (rules::APP_GOVERNANCE, High, protection()),
+            "pref.app_whitelist_enabled" | "pref.app_dir_only" => {
+                (rules::APP_GOVERNANCE, High, change::of_protection(before, after))
+            }
             "app_allowlist_rule_deactivated"
             | "app_allowlist_rule_deleted"
             | "child_app_auto_install_rule_created"
@@ -69,9 +82,9 @@ impl Change {
             // One address is enough for who lets in their own; but offices move, and there are many of them.
             "team_authorized_ip_range_added" | "team_authorized_ip_range_set" => {
                 let narrow = direction::are_narrow(before, after, config.widest_range);
-                (rules::ACCESS, if narrow { Low } else { High }, ranges())
+                (rules::ACCESS, if narrow { Low } else { High }, change::between(before, after, direction::of_ranges))
             }
-            "pref.disallow_public_file_urls" => (rules::PUBLIC_URLS, Medium, protection()),
+            "pref.disallow_public_file_urls" => (rules::PUBLIC_URLS, Medium, change::of_protection(before, after)),
             "native_dlp_rule_deactivated" => (rules::DLP_RULE, High, Looser),
             "native_dlp_rule_edited" => (rules::DLP_RULE, Medium, Unclear),
             "barrier_deleted" => (rules::BARRIER, Medium, Looser),
@@ -84,10 +97,12 @@ impl Change {
             "organization_deleted" => (rules::WORKSPACES, High, Looser),
             "workspace_deleted" => (rules::WORKSPACES, Medium, Looser),
             "organization_created" | "workspace_created" => (rules::WORKSPACES, Low, Looser),
-            action if action.starts_with("pref.") && is_access(action) => (rules::ACCESS, Medium, protection()),
+            action if action.starts_with("pref.") && is_access(action) => {
+                (rules::ACCESS, Medium, change::of_protection(before, after))
+            }
             _ => return None,
         };
-        Some(Self { rule, severity, direction })
+        Some(Self { rule, severity, went: direction.into() })
     }
 }
 
@@ -139,15 +154,15 @@ fn hold_severity(row: &Row<'_>, config: &Config) -> Severity {
 }
 
 fn changed(row: &Row<'_>, change: &Change) -> Option<Finding> {
-    let (severity, direction) = match change.direction {
-        Direction::Looser => (change.severity, "looser"),
-        Direction::Either => (change.severity, "either"),
-        Direction::Unclear => (one_lower(change.severity)?, "can't be told"),
-        Direction::Stricter => return None,
+    let (severity, direction) = match change.went {
+        Went::Either => (change.severity, "either"),
+        Went::By(Direction::Looser) => (change.severity, "looser"),
+        Went::By(Direction::Unclear) => (one_lower(change.severity)?, "can't be told"),
+        Went::By(Direction::Stricter) => return None,
     };
     let (before, after) = (
-        either(row.details_previous_value(), row.details_old_retention_policy()),
-        either(row.details_new_value(), row.details_new_retention_policy()),
+        first_or([row.details_previous_value()], row.details_old_retention_policy()),
+        first_or([row.details_new_value()], row.details_new_retention_policy()),
     );
     let title = match (before, after) {
         ("", "") => format!("{}: {}{}", row.who(), row.action(), on(row)),
@@ -403,12 +418,8 @@ fn on(row: &Row<'_>) -> String {
     }
 }
 
-fn either<'b>(first: &'b str, second: &'b str) -> &'b str {
-    if first.is_empty() { second } else { first }
-}
-
 fn said(value: &str) -> &str {
-    if value.is_empty() { "nothing" } else { value }
+    first_or([value], "nothing")
 }
 
 impl Configuration for Config {
@@ -427,6 +438,15 @@ impl Configuration for Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Windows match texts and can't read a value, so that the words are listed a second time.
+    #[test]
+    fn on_values_has_every_word_for_on() {
+        let listed = Config::default().on_values;
+        for word in change::ON {
+            assert!(listed.iter().any(|value| value == word), "{word}");
+        }
+    }
 
     #[test]
     fn settings_that_could_never_fit_are_told() {

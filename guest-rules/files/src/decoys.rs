@@ -1,7 +1,7 @@
 //! Decoys: files, channels and accounts that exist to be found by those who look around.
 
-use crate::{Config, Fields, first, has, rules, windows};
-use gridwatch_sdk::{Finding, Row, Severity};
+use crate::{Config, Fields, has, rules, windows};
+use gridwatch_sdk::{Finding, Row, Severity, first_or};
 
 pub(crate) fn touched(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (what, id) = decoy(row, config)?;
@@ -11,7 +11,7 @@ pub(crate) fn touched(row: &Row<'_>, config: &Config) -> Option<Finding> {
     if retention || has(&config.decoy_keepers, row.actor_id()) || has(&config.bulk_apps, row.context_app_id()) {
         return None;
     }
-    let name = first([row.entity_name(), row.entity_title(), id]);
+    let name = first_or([row.entity_name(), row.entity_title()], id);
     let invited = if row.details_inviter().is_empty() { "" } else { ", brought in by somebody" };
     let title = match what {
         "user" if row.actor_id() == id => format!("{} of the decoy user {}", said(row.action()), row.who()),

@@ -7,7 +7,7 @@
 mod decoys;
 mod names;
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual, Window};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual, Window, first_or};
 
 gridwatch_sdk::module!(detect);
 
@@ -103,7 +103,7 @@ impl Worse {
 
     fn word(self) -> &'static str {
         match self {
-            Self::No => "not that is known",
+            Self::No => "not known",
             Self::Strange => "yes",
             Self::Rented => "the network, of rented servers or Tor",
         }
@@ -123,7 +123,7 @@ fn app_downloads(row: &Row<'_>, config: &Config, app: &str) -> Option<Finding> {
         Usual::Learning if downloads_since_yesterday(row) => Severity::Low,
         _ => Severity::Medium,
     };
-    let name = first([row.context_app_name(), app, ""]);
+    let name = first_or([row.context_app_name()], app);
     let from = if elsewhere { ", from a network that is new for it" } else { "" };
     let finding = row
         .finding(rules::APP_DOWNLOADS, severity)
@@ -133,7 +133,7 @@ fn app_downloads(row: &Row<'_>, config: &Config, app: &str) -> Option<Finding> {
         .label("files_60m", files.to_string())
         .label("usual_hour", word(usual))
         .label("risky_names_60m", risky.to_string())
-        .label("network_new", if elsewhere { "yes" } else { "not that is known" })
+        .label("network_new", if elsewhere { "yes" } else { "not known" })
         .labels([("app", app), ("actor", row.actor_id()), ("address", row.context_ip_address())]);
     Some(finding)
 }
@@ -215,7 +215,7 @@ fn malicious(row: &Row<'_>, config: &Config) -> Option<Finding> {
         return None;
     }
     let openers = row.window(windows::OPENERS_24H);
-    let name = first([row.entity_name(), row.entity_title(), row.entity_id()]);
+    let name = first_or([row.entity_name(), row.entity_title(), row.entity_id()], "something unnamed");
     let (severity, title) = match (verdict, openers) {
         (true, 0) => (Severity::Medium, format!("Slack found malicious content in `{name}`")),
         (true, _) => (Severity::High, format!("Slack found malicious content in `{name}`, which {openers} opened")),
@@ -231,7 +231,7 @@ fn malicious(row: &Row<'_>, config: &Config) -> Option<Finding> {
         .window(windows::OPENERS_24H)
         .label("opened_by_24h", openers.to_string())
         .labels([("opened_by", opener), ("name", name)])
-        .labels([("md5", first_given([row.details_md5(), row.details_md5_hash()]))]);
+        .labels([("md5", first_or([row.details_md5()], row.details_md5_hash()))]);
     Some(finding)
 }
 
@@ -334,14 +334,6 @@ fn word(usual: Usual) -> String {
         Usual::Learning => "can't tell yet".into(),
         Usual::AtMost(count) => count.to_string(),
     }
-}
-
-fn first(names: [&str; 3]) -> &str {
-    names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
-}
-
-fn first_given(texts: [&str; 2]) -> &str {
-    texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
 }
 
 impl Configuration for Config {

@@ -5,7 +5,8 @@
 
 mod skeleton;
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Severity, change, json};
+use gridwatch_sdk::change::{self, Direction};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Severity, first_or, json};
 use skeleton::Likeness;
 
 gridwatch_sdk::module!(detect);
@@ -49,7 +50,7 @@ fn impersonation(row: &Row<'_>, config: &Config) -> Option<Finding> {
         Likeness::Same(like) => (Severity::Medium, like.as_str()),
         Likeness::TwoAlphabets => (Severity::Low, ""),
     };
-    let of = first([row.entity_email(), row.actor_email(), user(row)]);
+    let of = first_or([row.entity_email(), row.actor_email(), user(row)], "somebody unnamed");
     let looks = if like.is_empty() { "has letters of two alphabets".into() } else { format!("looks like `{like}`") };
     let finding = row
         .finding(rules::IMPERSONATION, severity)
@@ -125,12 +126,10 @@ fn channel<'b>(row: &Row<'b>) -> &'b str {
 
 fn transcription(row: &Row<'_>) -> Option<Finding> {
     let (before, after) = (row.details_previous_value(), row.details_new_value());
-    if change::switch(after) == Some(false) || change::is_same(before, after) {
-        return None;
-    }
-    let (what, direction) = match after {
-        "" => ("changed whether huddles can be transcribed; which way can't be told", "can't be told"),
-        _ => ("let huddles be transcribed", ""),
+    let (what, direction) = match change::of_permission(before, after) {
+        Direction::Stricter => return None,
+        Direction::Looser => ("let huddles be transcribed", ""),
+        Direction::Unclear => ("changed whether huddles can be transcribed; which way can't be told", "can't be told"),
     };
     let finding = row
         .finding(rules::TRANSCRIPTION, Severity::Low)
@@ -162,7 +161,11 @@ fn email_foreign(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let finding = row
         .finding(rules::EMAIL_FOREIGN, severity)
         .key(row.doer_or(user(row)))
-        .title(format!("{} gave {} the address {email}", row.who(), first([row.entity_name(), user(row), ""])))
+        .title(format!(
+            "{} gave {} the address {email}",
+            row.who(),
+            first_or([row.entity_name(), user(row)], "somebody unnamed")
+        ))
         .labels([
             ("email", email),
             ("email_before", if row.entity_email() == email { "" } else { row.entity_email() }),
@@ -195,7 +198,11 @@ fn created_by_hand(row: &Row<'_>) -> Option<Finding> {
     let finding = row
         .finding(rules::CREATED_BY_HAND, Severity::Low)
         .key(row.doer_or(user(row)))
-        .title(format!("{} created user {}", row.who(), first([row.entity_email(), row.entity_name(), user(row)])))
+        .title(format!(
+            "{} created user {}",
+            row.who(),
+            first_or([row.entity_email(), row.entity_name(), user(row)], "somebody unnamed")
+        ))
         .labels([
             ("app", row.context_app_id()),
             ("app_name", row.context_app_name()),
@@ -208,10 +215,6 @@ fn created_by_hand(row: &Row<'_>) -> Option<Finding> {
 /// Whom it is about: the entity, else the actor.
 fn user<'b>(row: &Row<'b>) -> &'b str {
     if row.entity_type() == "user" && !row.entity_id().is_empty() { row.entity_id() } else { row.actor_id() }
-}
-
-fn first(names: [&str; 3]) -> &str {
-    names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
 }
 
 impl Configuration for Config {

@@ -5,7 +5,7 @@
 //! an alert, since there are few. What the log knows of granter and target, and the operator of who grants for a living, only
 //! decides how loud it is.
 
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Window, is_nobody, json};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Window, first_or, is_nobody, json};
 
 gridwatch_sdk::module!(detect);
 
@@ -273,7 +273,7 @@ impl Target {
         let by_details = [row.details_target_user(), row.details_target_entity_id(), row.details_target_entity()];
         let named = by_details.into_iter().flat_map(json::texts).next();
         match (row.entity_type(), named) {
-            ("user", _) => Self::new(id, first([row.entity_email(), row.entity_name(), id])),
+            ("user", _) => Self::new(id, row.entity_label()),
             ("usergroup", _) => {
                 Self { joined: row.target_id().into(), ..Self::new(id, &format!("group {} ({id})", row.entity_name())) }
             }
@@ -281,7 +281,7 @@ impl Target {
                 Self { of_type: format!(" for {}", or_unknown(row.entity_name())), ..Self::new(&place, &place) }
             }
             (_, Some(target)) => Self::new(&target, &target),
-            (_, None) => Self::new(id, first([row.entity_name(), id, ""])),
+            (_, None) => Self::new(id, first_or([row.entity_name(), id], "something unnamed")),
         }
     }
 
@@ -324,10 +324,6 @@ fn did(action: &str, target: &Target, to_self: bool) -> String {
 }
 
 /// The first that is given, the e-mail before the name: a name can be changed by whoever bears it.
-fn first(names: [&str; 3]) -> &str {
-    names.into_iter().find(|name| !name.is_empty()).unwrap_or("somebody unnamed")
-}
-
 impl Configuration for Config {
     fn problems(&self) -> Vec<String> {
         let people = [("it_admins", &self.it_admins), ("expected_admins", &self.expected_admins)];

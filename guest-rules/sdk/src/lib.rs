@@ -63,6 +63,11 @@ pub fn is_nobody(id: &str) -> bool {
     matches!(id, "" | "USLACKUSER" | "USLACKSECURITY" | "USLACKBOT")
 }
 
+/// The first of these texts that is given, else `or`.
+pub fn first_or<'t, const N: usize>(texts: [&'t str; N], or: &'t str) -> &'t str {
+    texts.into_iter().find(|text| !text.is_empty()).unwrap_or(or)
+}
+
 /// A module's settings, generated from its manifest. To be implemented for them only where there is something to check.
 pub trait Configuration: Default + for<'de> serde::Deserialize<'de> {
     /// What the host's checks of single values can't say, such as one setting that has to be below another.
