@@ -25,14 +25,11 @@
 //! heaviest, so that a flood of one kind of event costs the windows that count it. What is dropped, and when, depends on the
 //! events alone.
 
-mod baseline;
-mod chain;
 mod hit;
 mod journal;
+mod kind;
 mod row;
-mod seen;
 mod slot;
-mod travel;
 
 use crate::reading::{Reading, WindowKey};
 use crate::state::{self, Forgotten, StateOp, WINDOWS};
@@ -206,7 +203,7 @@ impl Windows {
             }
         }
         // Whatever refers to a window is kept together with it.
-        self.slots.iter_mut().for_each(|slot| slot.spec = at_positions(&slot.spec, &moved));
+        self.slots.iter_mut().for_each(|slot| slot.spec = Arc::new(at_positions(&slot.spec, &moved)));
         self.routes.clear();
         gone
     }
@@ -269,7 +266,7 @@ impl Windows {
     pub fn value(&self, position: usize, reading: &Reading<'_>) -> u64 {
         let newest = self.clock.newest;
         let seeing = Seeing { reading, slots: &self.slots, keys: &self.keys, newest };
-        self.slots.get(position).map_or(0, |slot| slot.value(&seeing))
+        self.slots.get(position).map_or(0, |slot| kind::value(slot, &seeing))
     }
 
     /// The events that made up the value that an event read, oldest first, at most `max` (the newest of them). May be asked

@@ -1,21 +1,16 @@
 //! Hits: the events that a window remembers one by one under a key, and the densest stretch of them.
 
-use super::{LATE_S, MAX_HITS};
+use super::LATE_S;
+use super::journal::Row;
+use super::kind::{Gone, Size};
+use super::row;
+use super::slot::cost;
 use crate::stub::Stub;
 use gridwatch_event::time::UnixSeconds;
-use gridwatch_manifest::MAX_AT_LEAST;
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::Arc;
-
-/// When a step of a sequence has more hits than it can ask for, so many go at once: finding them costs a look at all hits.
-const STEP_DROPPED_AT_ONCE: usize = MAX_AT_LEAST as usize / 8;
-/// Hits kept for one key of one step of a sequence, never fewer than a step can ask for.
-const MAX_STEP_HITS: usize = MAX_AT_LEAST as usize + STEP_DROPPED_AT_ONCE;
-/// Sightings kept for one key of a travel window, which asks for neighbours only.
-const MAX_SIGHTINGS: usize = 256;
-/// When a key is full of repetitions, so many go at once: finding them costs a look at all hits.
-const DROPPED_AT_ONCE: usize = MAX_HITS / 8;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Hit {
@@ -27,16 +22,37 @@ pub(super) struct Hit {
     pub(super) of: Vec<(u8, u64)>,
 }
 
-/// What happens to a key's hits when there are too many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keep {
-    Newest,
-    /// The newest, but repetitions of a value go before the only hit of one: who looks at one file a thousand times must
-    /// not push out the nine others.
-    Values,
-    /// The newest of each step, repetitions first.
-    Steps,
-    Sightings,
+/// What happens to a key's hits when there are too many: each kind says.
+pub(super) struct Keep {
+    /// Are there too many, now that this one came?
+    pub(super) is_over: fn(&VecDeque<Hit>, &Hit) -> bool,
+    /// Takes out of too many what goes first.
+    pub(super) thin: fn(&mut VecDeque<Hit>, &Hit, &mut Vec<Hit>),
+}
+
+/// The hits of one key, in order of (time, seq).
+#[derive(Debug, Default)]
+pub(super) struct Hits {
+    hits: VecDeque<Hit>,
+    /// See [`cost::of_hit`].
+    bytes: usize,
+}
+
+impl Deref for Hits {
+    type Target = VecDeque<Hit>;
+
+    fn deref(&self) -> &VecDeque<Hit> {
+        &self.hits
+    }
+}
+
+impl IntoIterator for Hits {
+    type Item = Hit;
+    type IntoIter = std::collections::vec_deque::IntoIter<Hit>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.hits.into_iter()
+    }
 }
 
 impl Hit {
@@ -54,85 +70,73 @@ pub(super) fn is_dead(time: UnixSeconds, span_s: u64, newest: UnixSeconds) -> bo
     time.plus(span_s.saturating_add(LATE_S)) < newest
 }
 
-/// Puts a hit in its place. One that is there already is replaced: rows may be loaded twice.
-pub(super) fn insert(hits: &mut VecDeque<Hit>, hit: Hit) -> bool {
-    let at = hits.partition_point(|h| h.order() < hit.order());
-    match hits.get_mut(at).filter(|h| h.order() == hit.order()) {
-        Some(same) => {
-            *same = hit;
-            false
-        }
-        None => {
-            hits.insert(at, hit);
-            true
+impl Hits {
+    /// Puts a hit in its place. One that is there already is replaced: rows may be loaded twice.
+    pub(super) fn insert(&mut self, hit: Hit) {
+        self.bytes += cost::of_hit(&hit);
+        let at = self.hits.partition_point(|h| h.order() < hit.order());
+        match self.hits.get_mut(at).filter(|h| h.order() == hit.order()) {
+            Some(same) => self.bytes -= cost::of_hit(&std::mem::replace(same, hit)),
+            None => self.hits.insert(at, hit),
         }
     }
-}
 
-/// Takes out what one key may not keep after `added` came. The dead go first, so that it doesn't matter whether they had
-/// been swept out before.
-pub(super) fn overflow(
-    hits: &mut VecDeque<Hit>,
-    added: &Hit,
-    keep: Keep,
-    span_s: u64,
-    newest: UnixSeconds,
-) -> Vec<Hit> {
-    let is_over = |hits: &VecDeque<Hit>| match keep {
-        Keep::Newest | Keep::Values => hits.len() > MAX_HITS,
-        Keep::Steps => {
-            hits.len() > MAX_STEP_HITS
-                && (hits.len() > MAX_HITS || hits.iter().filter(|h| h.tag == added.tag).count() > MAX_STEP_HITS)
-        }
-        Keep::Sightings => hits.len() > MAX_SIGHTINGS,
-    };
-    let mut gone = Vec::new();
-    if !is_over(hits) {
-        return gone;
-    }
-    while let Some(dead) = hits.pop_front_if(|h| h.is_dead(span_s, newest)) {
-        gone.push(dead);
-    }
-    if !is_over(hits) {
-        return gone;
-    }
-    match keep {
-        Keep::Newest | Keep::Sightings => gone.extend(hits.pop_front()),
-        Keep::Values => {
-            drop_repeated_values(hits, &mut gone);
-            if is_over(hits) {
-                gone.extend(hits.pop_front());
+    /// Takes out what one key may not keep after `added` came. The dead go first, so that it doesn't matter whether they had
+    /// been swept out before.
+    pub(super) fn overflow(&mut self, added: &Hit, keep: &Keep, span_s: u64, newest: UnixSeconds) -> Vec<Hit> {
+        let (mut gone, hits) = (Vec::new(), &mut self.hits);
+        if (keep.is_over)(hits, added) {
+            while let Some(dead) = hits.pop_front_if(|h| h.is_dead(span_s, newest)) {
+                gone.push(dead);
+            }
+            if (keep.is_over)(hits, added) {
+                (keep.thin)(hits, added, &mut gone);
             }
         }
-        Keep::Steps => {
-            if hits.len() > MAX_HITS {
-                gone.extend(hits.pop_front());
-            } else {
-                drop_of_step(hits, added.tag, &mut gone);
-            }
-        }
+        self.bytes -= gone.iter().map(cost::of_hit).sum::<usize>();
+        gone
     }
-    gone
-}
 
-/// The oldest hits of values that stand again later.
-fn drop_repeated_values(hits: &mut VecDeque<Hit>, gone: &mut Vec<Hit>) {
-    let mut later = HashSet::new();
-    drop_oldest(hits, DROPPED_AT_ONCE, gone, |hit| !later.insert(hit.tag));
-}
+    /// Drops what is past its span and the late allowance. `false` if nothing is left.
+    pub(super) fn expire(&mut self, key: &str, span_s: u64, newest: UnixSeconds, gone: &mut Gone) -> bool {
+        while let Some(hit) = self.hits.pop_front_if(|h| h.is_dead(span_s, newest)) {
+            self.bytes -= cost::of_hit(&hit);
+            gone.rows.push((row::hit_row(&row::key_row(key), &hit), Ok(None)));
+            gone.hits.push(hit);
+        }
+        !self.hits.is_empty()
+    }
 
-/// The oldest hits of a step, those first whose values stand again later.
-fn drop_of_step(hits: &mut VecDeque<Hit>, tag: u64, gone: &mut Vec<Hit>) {
-    let before = gone.len();
-    let mut later = HashSet::new();
-    let is_repeated = |hit: &Hit| hit.tag == tag && !hit.of.is_empty() && !later.insert(hit.of.clone());
-    drop_oldest(hits, STEP_DROPPED_AT_ONCE, gone, is_repeated);
-    let left = STEP_DROPPED_AT_ONCE - (gone.len() - before);
-    drop_oldest(hits, left, gone, |hit| hit.tag == tag);
+    /// A saved row was deleted after an earlier page had it. `false` if nothing is left.
+    pub(super) fn take_out(&mut self, time: UnixSeconds, seq: u64) -> bool {
+        let at = self.hits.binary_search_by_key(&(time, seq), Hit::order);
+        let hit = at.ok().and_then(|at| self.hits.remove(at));
+        self.bytes -= hit.as_ref().map_or(0, cost::of_hit);
+        !self.hits.is_empty()
+    }
+
+    pub(super) fn rows(&self, key: &str) -> Vec<Row> {
+        let row = row::key_row(key);
+        self.hits.iter().map(|hit| (row::hit_row(&row, hit), row::saying(hit))).collect()
+    }
+
+    pub(super) fn size(&self) -> Size {
+        Size { weight: self.hits.len(), bytes: self.bytes }
+    }
+
+    /// When the newest was, in event time.
+    pub(super) fn last(&self) -> UnixSeconds {
+        self.hits.back().map_or(UnixSeconds(0), |hit| hit.stub.time)
+    }
 }
 
 /// Takes out the oldest hits that may go, at most so many. Whether one may is asked of the newest first.
-fn drop_oldest(hits: &mut VecDeque<Hit>, most: usize, gone: &mut Vec<Hit>, mut may_go: impl FnMut(&Hit) -> bool) {
+pub(super) fn drop_oldest(
+    hits: &mut VecDeque<Hit>,
+    most: usize,
+    gone: &mut Vec<Hit>,
+    mut may_go: impl FnMut(&Hit) -> bool,
+) {
     let newest_first: Vec<bool> = hits.iter().rev().map(&mut may_go).collect();
     let (mut may_go, mut left) = (newest_first.into_iter().rev(), most);
     hits.retain(|hit| {
@@ -173,15 +177,8 @@ impl<'k> Near<'k> {
         self.best_run(|hits, start, end| (end - start).min(hits.len()))
     }
 
-    /// The most distinct values in any stretch that contains the time.
-    pub(super) fn most_values(&self) -> (usize, &[&'k Hit]) {
-        let mut values = Values::default();
-        let run = self.best_run(|hits, start, end| values.of(hits, start, end));
-        (distinct(run.iter().map(|h| h.tag)), run)
-    }
-
     /// Two pointers: for each start, as many hits as fit into the span and still contain the time.
-    fn best_run(&self, mut weigh: impl FnMut(&[&'k Hit], usize, usize) -> usize) -> &[&'k Hit] {
+    pub(super) fn best_run(&self, mut weigh: impl FnMut(&[&'k Hit], usize, usize) -> usize) -> &[&'k Hit] {
         let hits = &self.hits;
         let (mut best, mut most, mut end) = (&hits[..0], 0, 0);
         // A stretch that starts after the time doesn't contain it; one may start with it.
@@ -198,37 +195,4 @@ impl<'k> Near<'k> {
         }
         best
     }
-}
-
-/// Distinct values of a run whose ends only move forward.
-#[derive(Default)]
-struct Values {
-    counts: HashMap<u64, usize>,
-    start: usize,
-    end: usize,
-}
-
-impl Values {
-    fn of(&mut self, hits: &[&Hit], start: usize, end: usize) -> usize {
-        for hit in &hits[self.end..end.max(self.end)] {
-            *self.counts.entry(hit.tag).or_default() += 1;
-        }
-        for hit in &hits[self.start..start] {
-            if let Some(count) = self.counts.get_mut(&hit.tag) {
-                *count -= 1;
-                if *count == 0 {
-                    self.counts.remove(&hit.tag);
-                }
-            }
-        }
-        (self.start, self.end) = (start, end.max(self.end));
-        self.counts.len()
-    }
-}
-
-pub(super) fn distinct(values: impl Iterator<Item = u64>) -> usize {
-    let mut values: Vec<u64> = values.collect();
-    values.sort_unstable();
-    values.dedup();
-    values.len()
 }

@@ -9,10 +9,13 @@
 //! ```
 
 use super::hit::Hit;
+use super::journal::Value;
 use crate::reading::{Reading, WindowKey};
+use crate::state::{self, WINDOWS};
 use gridwatch_event::text::hex;
 use gridwatch_manifest::Field;
 use gridwatch_manifest::{Conditions, Saying, Threshold, WindowKind, WindowSpec};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
@@ -124,6 +127,11 @@ pub(super) fn bucket_row(key_row: &[u8], bucket: u64) -> Vec<u8> {
 
 pub(super) fn value_row(key_row: &[u8], bucket: u64, value: u64) -> Vec<u8> {
     [key_row, &bucket.to_be_bytes(), &value.to_be_bytes()].concat()
+}
+
+/// What a row says, as it is saved.
+pub(super) fn saying<T: Serialize>(value: &T) -> Value {
+    state::encoded(WINDOWS, value).map(Some)
 }
 
 /// Key, and the numbers after it, of a row.
