@@ -662,7 +662,7 @@ fn every_error_of_a_configuration_has_its_file_and_line() {
         std::fs::write(&config, &wrong).expect("configuration");
         let output = say(&host, &["check"]);
         assert_eq!(output.status.code(), Some(2), "{to}");
-        let place = format!("gridwatch.toml:{}: ", line_of(&wrong, to.lines().last().expect("a line")));
+        let place = format!("gridwatch.toml:{}:1: ", line_of(&wrong, to.lines().last().expect("a line")));
         assert!(stderr(&output).contains(&place) && stderr(&output).contains(part), "{place} in {}", stderr(&output));
         let output = say(&host, &["check", "--json"]);
         assert_eq!(output.status.code(), Some(2), "{to}");

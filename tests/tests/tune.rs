@@ -160,10 +160,10 @@ fn a_changed_file_is_taken_without_a_restart_and_a_broken_one_is_not() {
     until("the error in the status", || exceptions("broken").is_string());
     let broken = exceptions("broken").as_str().unwrap().to_owned();
     assert!(
-        broken.contains("exceptions.toml:4: robot.rules") && broken.contains("did you mean `privilege.granted`?"),
+        broken.contains("exceptions.toml:4:1: robot.rules") && broken.contains("did you mean `privilege.granted`?"),
         "{broken}"
     );
-    assert!(broken.contains("exceptions.toml:1: robot.owner: is missing"), "{broken}");
+    assert!(broken.contains("exceptions.toml:1:1: robot.owner: is missing"), "{broken}");
     let shown = stdout(&say(&host, &["status"]));
     assert!(shown.contains("1 hold, 0 expired") && shown.contains("those read before stay in force"), "{shown}");
     slack.push(vec![owner(3, now() - 8, "W0ROBOT")]);
@@ -380,7 +380,7 @@ fn errors_are_told_with_file_line_and_key_before_anything_runs() {
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         let said = stderr(&output);
         for part in
-            ["exceptions.toml:3: x.severity: unknown key", "never for all of a severity", "x.expires: is missing"]
+            ["exceptions.toml:3:1: x.severity: unknown key", "never for all of a severity", "x.expires: is missing"]
         {
             assert!(said.contains(part), "{args:?}: {part} not in {said}");
         }
@@ -419,7 +419,7 @@ fn lists_that_silence_without_owner_or_end_are_listed_too() {
     std::fs::write(&path, format!("{plain}{lists}")).expect("configuration");
     let listed = stdout(&say(&host, &["exceptions", "list"]));
     let (_, silencing) = listed.split_once(heading).expect("a heading");
-    let place = format!("gridwatch.toml:{}: modules.config.people.known_accounts)", plain.lines().count() + 3);
+    let place = format!("gridwatch.toml:{}:1: modules.config.people.known_accounts)", plain.lines().count() + 3);
     assert!(silencing.starts_with("  people.known_accounts  2 entries (") && silencing.contains(&place), "{listed}");
     assert!(silencing.ends_with(shipped) && silencing.lines().count() == 2, "{listed}");
     let json = stdout(&say(&host, &["exceptions", "list", "--json"]));
@@ -441,10 +441,10 @@ fn a_wrong_threshold_is_told_with_file_line_and_what_is_allowed() {
     std::fs::write(&path, wrong).expect("configuration");
     let output = say(&host, &["check"]);
     assert_eq!(output.status.code(), Some(2));
-    let (said, at) = (stderr(&output), |n: usize| format!("gridwatch.toml:{}: modules.config.", lines + n));
+    let (said, at) = (stderr(&output), |n: usize| format!("gridwatch.toml:{}:1: modules.config.", lines + n));
     for part in [
         format!("{}sign-in.burst_failures: is 9999; allowed is 3 to 1000", at(2)),
-        format!("{}sign-in.spray_usrs: is no setting of module sign-in", at(3)),
+        format!("{}sign-in.spray_usrs: is not a setting of module sign-in", at(3)),
         "did you mean `spray_users`?".to_owned(),
         format!("{}sing-in: `sing-in` is configured, but", at(4)),
         format!("{}people.incident_lately: is 5m; allowed is 10m to 14d", at(7)),

@@ -137,38 +137,28 @@ fn remove_other_versions(folder: &Path, keep: &ModuleId) -> Result<()> {
 
 impl ModuleId {
     fn read(manifest: &str) -> Result<ModuleId> {
-        let id = ModuleId { name: top_level(manifest, "name")?, version: top_level(manifest, "version")? };
+        let manifest: toml::Table = manifest.parse().context("not valid TOML")?;
+        let id = ModuleId { name: text(&manifest, "name")?, version: text(&manifest, "version")? };
         let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         ensure!(!id.name.is_empty() && id.name.chars().all(is_name), "name {:?}: expected a-z, 0-9 and -", id.name);
-        ensure!(is_version(&id.version), "version {:?}: expected one like 1.2.3 or 1.2.3-rc.1", id.version);
+        ensure!(
+            semver::Version::parse(&id.version).is_ok(),
+            "version {:?}: expected one like 1.2.3 or 1.2.3-rc.1",
+            id.version
+        );
         Ok(id)
     }
 
     /// The version of the module `name` that a file holds, by its file name. `burst-2fa-1.0.0.wasm` is no version of `burst`.
     fn of_file(file: &str, name: &str) -> Option<ModuleId> {
         let version = file.strip_suffix(".wasm")?.strip_prefix(name)?.strip_prefix('-')?;
-        is_version(version).then(|| ModuleId { name: name.to_owned(), version: version.to_owned() })
+        semver::Version::parse(version).is_ok().then(|| ModuleId { name: name.to_owned(), version: version.to_owned() })
     }
 }
 
-/// Whether it is x.y.z, perhaps with a pre-release. The host is stricter; this is about file names.
-fn is_version(text: &str) -> bool {
-    let (numbers, rest) = text.split_at(text.find(['-', '+']).unwrap_or(text.len()));
-    let is_number = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
-    numbers.split('.').count() == 3
-        && numbers.split('.').all(is_number)
-        && rest.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+'))
-}
-
-/// The value of `key = "value"` above the first table of a TOML document. Two keys are not worth a TOML parser in what a
-/// newcomer compiles first; the host reads manifests with a real one.
-fn top_level(manifest: &str, key: &str) -> Result<String> {
-    let above_tables = manifest.lines().map(str::trim).take_while(|line| !line.starts_with('['));
-    let mut values = above_tables.filter_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix('='));
-    let value = values.next().ok_or_else(|| anyhow!("no {key} above the first table; expected {key} = \"...\""))?;
-    ensure!(values.next().is_none(), "{key} is there twice");
-    let text = value.trim_start().strip_prefix('"').and_then(|value| value.split_once('"'));
-    let (text, _comment) = text.ok_or_else(|| anyhow!("{key} ={value}: expected a text in double quotes"))?;
+fn text(manifest: &toml::Table, key: &str) -> Result<String> {
+    let value = manifest.get(key).ok_or_else(|| anyhow!("no {key} above the first table; expected {key} = \"...\""))?;
+    let text = value.as_str().ok_or_else(|| anyhow!("{key} = {value}: expected a text in double quotes"))?;
     Ok(text.to_owned())
 }
 
@@ -209,7 +199,7 @@ mod tests {
         for (manifest, reason) in [
             ("version = \"1.0.0\"", "no name above the first table; expected name = \"...\""),
             ("[x]\nname = \"a\"", "no name above the first table; expected name = \"...\""),
-            ("name = \"a\"\nname = \"b\"", "name is there twice"),
+            ("name = \"a\"\nname = \"b\"", "not valid TOML"),
             ("name = 3", "name = 3: expected a text in double quotes"),
             ("name = \"../a\"\nversion = \"1.0.0\"", "name \"../a\": expected a-z, 0-9 and -"),
             ("name = \"\"\nversion = \"1.0.0\"", "name \"\": expected a-z, 0-9 and -"),

@@ -3,6 +3,7 @@
 //! Nothing here reads an event or runs a rule. That is what lets a module's build script check a manifest without compiling
 //! windows, views or polling.
 
+pub mod document;
 mod field;
 mod manifest;
 mod severity;

@@ -204,9 +204,9 @@ mod tests {
         for (step, part) in [
             (
                 r#"method = "admin.users.session.resett""#,
-                "rule `burst`: step \"reset\": `admin.users.session.resett` is no",
+                "rule `burst`: step \"reset\": `admin.users.session.resett` is not a Web API method",
             ),
-            (r#"method = "admin.users.session.reset", scope = "admin""#, "doesn't go by the scope `admin`"),
+            (r#"method = "admin.users.session.reset", scope = "admin""#, "does not accept the scope `admin`"),
             (r#"scope = "admin.users:write""#, "go with a `method`"),
             (r#"on = "actor""#, "go with a `method`"),
             (r#"method = "files.delete", on = "target""#, "at most be \"others\""),
@@ -281,8 +281,8 @@ mod tests {
         };
         for (rest, part) in [
             ("kind = \"count\"", "`key = []` makes one count of the whole organization"),
-            ("kind = \"counts\"\nkey = []", "none of count, distinct"),
-            ("kind = \"count\"\nkey = [\"actor.role\"]", "a role can't be a key"),
+            ("kind = \"counts\"\nkey = []", "allowed are count, distinct"),
+            ("kind = \"count\"\nkey = [\"actor.role\"]", "a role cannot be a key"),
             ("kind = \"count\"\nkey = [\"actor.id\"]\nread_key = []", "as many fields"),
             (
                 "kind = \"count\"\nkey = []\nof = \"id\"",
@@ -305,7 +305,7 @@ mod tests {
             ("kind = \"count\"\nkey = []\nwhen = { window = \"failed_10m\", at_least = 0 }", "allowed is 1 or more"),
             (
                 "kind = \"count\"\nkey = []\nwhen = { window = \"failed_10m\", at_least = \"bursts\" }",
-                "`bursts` is no [config] key",
+                "`bursts` is not a [config] key",
             ),
             ("kind = \"count\"\nkey = []\nwhen = { windows = \"failed_10m\" }", "unknown field `windows`"),
             ("kind = \"baseline\"\nkey = []", "needs `bucket`"),
@@ -364,7 +364,7 @@ mod tests {
     fn a_setting_gives_a_condition_its_texts() {
         let tables = "[[window]]\nname = \"w\"\nkind = \"count\"\nspan = \"1h\"\nkey = []\nactions = [\"user_login\"]\n\
             only = { \"actor.id\" = \"responders\" }";
-        assert!(with_windows(tables).unwrap_err().problems[0].contains("no [config] key of type texts"));
+        assert!(with_windows(tables).unwrap_err().problems[0].contains("not a [config] key of type texts"));
         let setting = "[config.responders]\ntype = \"texts\"\nhelp = \"h\"\ndefault = [\"W1\"]\n[[window]]";
         let manifest = with_windows(&tables.replacen("[[window]]", setting, 1)).unwrap();
         let texts = |m: &Manifest| m.windows[1].when.fields[0].texts.clone();
@@ -411,14 +411,14 @@ mod tests {
         for (given, part) in [
             (json!("59m"), "is 59m; allowed is 60m to 60d"),
             (json!("61d"), "allowed is 60m to 60d"),
-            (json!("soon"), "`soon`, which is no span"),
+            (json!("soon"), "`soon`, which is not a span"),
             (json!(3_600), "has to be a span in quotes"),
         ] {
             let problems = manifest.setting_problems(json!({ "lately": given }).as_object().unwrap());
             assert!(problems[0].0 == "lately" && problems[0].1.contains(part), "{problems:?}");
         }
         for (window, part) in [
-            ("span = \"lateley\"", "window `w`: `lateley` is no span; write 90s"),
+            ("span = \"lateley\"", "window `w`: `lateley` is not a span; write 90s"),
             ("span = \"burst\"", "window `w`: `burst` is a [config] key of another type"),
             ("span = \"1d\"\nlearn = \"burst\"", "of another type"),
             ("span = \"1d\"\nlearn = \"2d\"", "window `w`: `learn` is longer than `span`"),
@@ -432,7 +432,7 @@ mod tests {
         assert!(problems[0].contains("a baseline's span can't be a setting"), "{problems:?}");
         for (bad, part) in [
             ("max = 5", "`max` is for integers as a number"),
-            ("max = \"500d\"", "config `lately`, max: `500d` is no span"),
+            ("max = \"500d\"", "config `lately`, max: `500d` is not a span"),
             ("max = \"1d\"", "its default is 30d; allowed is 60m to 24h"),
         ] {
             let text = GOOD.replacen("[[rule]]", &format!("{}[[rule]]", LATELY.replace("max = \"60d\"", bad)), 1);

@@ -54,7 +54,7 @@ pub fn problem(id: &str) -> Option<String> {
     match successor(id) {
         _ if technique(id).is_some() => None,
         Some(now) => Some(format!("`{id}` was revoked; use {now}")),
-        None if !is_id(id) => Some(format!("`{id}` is no ATT&CK technique id (T1110, T1110.003)")),
+        None if !is_id(id) => Some(format!("`{id}` is not an ATT&CK technique id (T1110, T1110.003)")),
         None => {
             Some(format!("`{id}` is not among the techniques of ATT&CK v{VERSION} that gridwatch knows (attack.txt)"))
         }

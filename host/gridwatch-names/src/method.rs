@@ -127,7 +127,7 @@ impl Effect {
         match self {
             Self::Reads => "reads only",
             Self::Reversible => "reversible",
-            Self::Lasting => "not reversible by itself: never done by `--execute`",
+            Self::Lasting => "cannot be undone by a call: `--execute` never does it",
         }
     }
 }
@@ -160,13 +160,13 @@ pub fn problem(name: &str, scope: Option<&str>, on: Option<On>) -> Option<String
             Some(near) => format!("did you mean `{near}`?"),
             None => "leave `method` out of a step that is done by hand, and say where in the admin pages".to_owned(),
         };
-        return Some(format!("`{name}` is no method that gridwatch knows; {hint}"));
+        return Some(format!("`{name}` is not a Web API method that gridwatch knows; {hint}"));
     };
     match scope {
         Some(scope) if !method.scopes.contains(&scope) => Some(match method.scopes {
-            [] => format!("`{name}` asks for no scope, and not for `{scope}`; leave `scope` out"),
+            [] => format!("`{name}` needs no scope, so `{scope}` neither; leave `scope` out"),
             scopes => {
-                format!("`{name}` doesn't go by the scope `{scope}`; write scope = \"{}\"", scopes.join("\" or \""))
+                format!("`{name}` does not accept the scope `{scope}`; write scope = \"{}\"", scopes.join("\" or \""))
             }
         }),
         _ if on.is_some_and(|on| !method.takes(on)) => Some(format!(

@@ -10,7 +10,7 @@
 mod cast;
 mod read;
 
-pub use read::{Known, MAX_BYTES, Problem, parse};
+pub use read::{Known, MAX_BYTES, parse};
 
 use crate::apps::{Apps, Scopes, scopes_at};
 use gridwatch_event::event::Event;

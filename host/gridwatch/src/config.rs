@@ -1,6 +1,6 @@
 //! The configuration: one TOML file, checked as a whole.
 //!
-//! What was said (the text, walked with its places by [`read`]) and what is true ([`Config`]) are two things; nothing but
+//! What was said (the text, walked with its places by [`gridwatch_manifest::document`]) and what is true ([`Config`]) are two things; nothing but
 //! [`Config`] leaves this module, and it can't hold a value that is out of range, a path that is known to be missing or a
 //! secret that prints. All problems are told together. What only the manifests know, the settings and grants of
 //! modules, is checked when they are loaded.
@@ -24,6 +24,7 @@ use gridwatch_event::provisioning::Provisioning;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_event::zone::Zone;
 use gridwatch_manifest::Grant;
+use gridwatch_manifest::document;
 use gridwatch_poll::{InvalidPollConfig, PollConfig, PollSettings};
 use gridwatch_rules::risk::Bar;
 use gridwatch_views::{RawData, View};
@@ -125,40 +126,40 @@ pub struct Modules {
     pub grants: BTreeMap<String, Vec<Grant>>,
 }
 
-/// Where the settings of modules stand, so that what only the manifests know can be told with its line.
+/// Where the settings of modules stand, so that what only the manifests know can be reported with its place.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
     pub file: PathBuf,
     /// By module and setting; "" is the module's section itself.
-    pub lines: BTreeMap<(String, String), usize>,
+    pub settings: BTreeMap<(String, String), document::Place>,
     /// By module: where it is granted something.
-    pub grants: BTreeMap<String, usize>,
+    pub grants: BTreeMap<String, document::Place>,
 }
 
 impl Places {
-    /// `gridwatch.toml:12: modules.grants.apps`, as far as it is known.
+    /// `gridwatch.toml:12:1: modules.grants.apps`, as far as it is known.
     pub fn of_grants(&self, module: &str) -> String {
         let key = format!("modules.grants.{module}");
         match self.grants.get(module) {
-            Some(line) => format!("{}:{line}: {key}", self.file.display()),
+            Some(place) => format!("{}:{place}: {key}", self.file.display()),
             None => key,
         }
     }
 
     /// Where a module is named at all: its settings, or else what it is granted.
     pub fn of_module(&self, module: &str) -> String {
-        match self.lines.contains_key(&(module.to_owned(), String::new())) {
+        match self.settings.contains_key(&(module.to_owned(), String::new())) {
             true => self.of(module, ""),
             false => self.of_grants(module),
         }
     }
 
-    /// `gridwatch.toml:12: modules.config.apps.high_score`, as far as it is known.
+    /// `gridwatch.toml:12:1: modules.config.apps.high_score`, as far as it is known.
     pub fn of(&self, module: &str, setting: &str) -> String {
         let dot = if setting.is_empty() { "" } else { "." };
         let key = format!("modules.config.{module}{dot}{setting}");
-        match self.lines.get(&(module.to_owned(), setting.to_owned())) {
-            Some(line) => format!("{}:{line}: {key}", self.file.display()),
+        match self.settings.get(&(module.to_owned(), setting.to_owned())) {
+            Some(place) => format!("{}:{place}: {key}", self.file.display()),
             None => key,
         }
     }

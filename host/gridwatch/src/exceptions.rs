@@ -24,18 +24,16 @@ impl Source {
 
     pub fn read(&self, now: UnixMillis) -> Result<Exceptions, Problems> {
         let alone = |what: String| {
-            let hint = "the file is named by `exceptions` in [detect]; it may be empty".to_owned();
-            Problems::of_file(self.path.clone(), [(None, String::new(), what, Some(hint))])
+            let hint = "the file is named by `exceptions` in [detect]; it may be empty";
+            Problems::of_whole_file(self.path.clone(), what, hint)
         };
         let text = match std::fs::metadata(&self.path) {
             Ok(meta) if meta.len() > exception::MAX_BYTES => return Err(alone("is too large".to_owned())),
             Ok(_) => std::fs::read_to_string(&self.path).map_err(|e| alone(format!("cannot be read: {e}")))?,
             Err(e) => return Err(alone(format!("cannot be read: {e}"))),
         };
-        exception::parse(&text, &self.known, now.seconds()).map_err(|problems| {
-            let problems = problems.into_iter().map(|p| (Some(p.line), p.key, p.what, p.hint));
-            Problems::of_file(self.path.clone(), problems)
-        })
+        exception::parse(&text, &self.known, now.seconds())
+            .map_err(|problems| Problems::of_file(self.path.clone(), problems))
     }
 }
 

@@ -48,7 +48,7 @@ impl Check {
         match parse_span(text) {
             Some(span) if (1..=MAX_SPAN_S).contains(&span) => span,
             _ => {
-                self.problem(format!("{at}: `{text}` is no span; write 90s, 10m, 24h or 30d, at most 400d, or a [config] key of type span"));
+                self.problem(format!("{at}: `{text}` is not a span; write 90s, 10m, 24h or 30d, at most 400d, or a [config] key of type span"));
                 0
             }
         }
@@ -125,7 +125,7 @@ impl Check {
             || !name.starts_with(|c: char| c.is_ascii_lowercase())
             || !name.chars().all(fits)
         {
-            self.problem(format!("{at}: `{name}` is no name; use a-z, 0-9, - and _, starting with a letter"));
+            self.problem(format!("{at}: `{name}` is not a valid name; use a-z, 0-9, - and _, starting with a letter"));
         }
     }
 
@@ -135,7 +135,7 @@ impl Check {
         for name in names {
             count += 1;
             if !seen.insert(name) {
-                self.problem(format!("{what} `{name}` stands twice"));
+                self.problem(format!("{what} `{name}` is declared twice"));
             }
         }
         if count > max {

@@ -38,7 +38,7 @@ impl Manifest {
             let near = did_you_mean(name, known.iter().copied());
             let near = near.map(|near| format!("; did you mean `{whole}.{near}`?")).unwrap_or_default();
             (!known.contains(&name))
-                .then(|| format!("reads `{field}`, which neither Slack's lists nor its documentation have{near}"))
+                .then(|| format!("reads `{field}`, which is neither in Slack's lists nor in its documentation{near}"))
         });
         unknown.collect()
     }
@@ -48,7 +48,7 @@ impl Manifest {
         let unfilled = self.lookups.iter().filter(|table| rows(table) == 0);
         unfilled
             .map(|table| {
-                format!("reads the table `{table}`, which nobody fills: its lookups answer no until `[lookups] {table} = […]` is set")
+                format!("reads the lookup table `{table}`, which is empty: every lookup in it answers no until `[lookups] {table} = […]` is set")
             })
             .collect()
     }
@@ -69,11 +69,11 @@ impl Manifest {
         empty
             .filter_map(|(name, key)| match wanted.contains(name.as_str()) {
                 true => Some(format!(
-                    "`{name}` is empty, and a window counts only what stands in it, so nothing: {}",
+                    "`{name}` is empty, and a window counts only what it lists, so it counts nothing: {}",
                     key.help
                 )),
                 false if key.enables => {
-                    Some(format!("`{name}` is empty, so what it is for isn't watched: {}", key.help))
+                    Some(format!("`{name}` is empty, so what it enables is not watched: {}", key.help))
                 }
                 false => None,
             })
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn a_table_that_nobody_fills_is_named() {
         let manifest = manifest("\"id\"", "");
-        assert!(manifest.unfilled_tables(|_| 0)[0].contains("`hosts`, which nobody fills"));
+        assert!(manifest.unfilled_tables(|_| 0)[0].contains("`hosts`, which is empty"));
         assert_eq!(manifest.unfilled_tables(|table| usize::from(table == "hosts")), Vec::<String>::new());
     }
 
@@ -206,8 +206,8 @@ mod tests {
         assert_eq!(
             told(json!({})),
             [
-                "`own` is empty, so what it is for isn't watched: Ours.",
-                "`watched` is empty, and a window counts only what stands in it, so nothing: Whom to watch."
+                "`own` is empty, so what it enables is not watched: Ours.",
+                "`watched` is empty, and a window counts only what it lists, so it counts nothing: Whom to watch."
             ]
         );
         assert_eq!(told(json!({ "own": ["E1"], "watched": ["W1"] })), Vec::<String>::new());

@@ -55,12 +55,12 @@ impl Manifest {
                 Some(key) => key.problem(value)?,
                 // Each module had its own until there was one for all.
                 None if name == "provisioning_apps" => {
-                    "is no setting of modules any more: write it as `apps` under `[detect.provisioning]`, once for all of them".into()
+                    "is no longer a setting of modules: write it as `apps` under `[detect.provisioning]`, once for all of them".into()
                 }
                 None => {
                     let near = did_you_mean(name, self.config.keys().map(String::as_str));
                     let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-                    format!("is no setting of module {}{}{near}", self.name, self.settings_hint())
+                    format!("is not a setting of module {}{}{near}", self.name, self.settings_hint())
                 }
             };
             Some((name.clone(), problem))
@@ -112,7 +112,7 @@ impl ConfigKey {
             (ConfigKind::Span { min_s, max_s }, Value::String(text)) => match parse_span(text) {
                 Some(seconds) if (min_s..=max_s).contains(&seconds) => None,
                 Some(_) => Some(format!("is {text}; allowed is {} to {}", span_text(min_s), span_text(max_s))),
-                None => Some(format!("is `{text}`, which is no span; write 90s, 10m, 24h or 30d")),
+                None => Some(format!("is `{text}`, which is not a span; write 90s, 10m, 24h or 30d")),
             },
             (ConfigKind::Span { .. }, _) => Some("has to be a span in quotes, such as \"90m\"".into()),
             (ConfigKind::Integer { .. }, _) => Some("has to be a whole number".into()),
@@ -193,7 +193,7 @@ impl RawConfig {
             "boolean" => Some(ConfigKind::Boolean),
             "texts" => Some(ConfigKind::Texts),
             other => {
-                check.problem(format!("{at}: type `{other}` is none of integer, span, boolean, texts"));
+                check.problem(format!("{at}: type `{other}` is unknown; allowed are integer, span, boolean, texts"));
                 None
             }
         }

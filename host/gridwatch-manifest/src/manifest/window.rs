@@ -350,7 +350,7 @@ impl RawWindow {
             "sequence" => WindowKind::Sequence { steps: self.sequence(at, key, above, check)? },
             other => {
                 let kinds = "count, distinct, first_seen, last_seen, sequence, baseline, travel";
-                check.problem(format!("{at}: kind `{other}` is none of {kinds}"));
+                check.problem(format!("{at}: kind `{other}` is unknown; allowed are {kinds}"));
                 return None;
             }
         })
@@ -387,7 +387,9 @@ impl RawWindow {
             numbered.map(|(i, step)| step.validate(&format!("{at}, step {}", i + 1), key, above, check)).collect();
         let steps = steps.into_iter().collect::<Option<Vec<_>>>()?;
         if steps.iter().any(|step| step.key.len() != steps[0].key.len()) {
-            check.problem(format!("{at}: all steps need keys of as many fields, or they never meet"));
+            check.problem(format!(
+                "{at}: the keys of all steps need as many fields as each other, or the steps never meet under one key"
+            ));
         }
         Some(steps)
     }
@@ -427,7 +429,7 @@ impl RawStep {
 fn key(at: &str, names: &[String], check: &mut Check) -> Vec<Field> {
     let fields = check.fields(at, names);
     if fields.iter().any(Field::is_role) {
-        check.problem(format!("{at}: a role can't be a key, it changes under the window"));
+        check.problem(format!("{at}: a role cannot be a key, because it changes while the window counts"));
     }
     fields
 }
@@ -477,7 +479,9 @@ fn texts(
         RawTexts::Setting(name) => match above.config.get(name) {
             Some(ConfigKey { kind: ConfigKind::Texts, default, .. }) => Some((texts_of(default), Some(name.clone()))),
             _ => {
-                check.problem(format!("{at}: `{name}` is no [config] key of type texts; write a list, or such a key"));
+                check.problem(format!(
+                    "{at}: `{name}` is not a [config] key of type texts; write a list, or such a key"
+                ));
                 None
             }
         },
@@ -523,7 +527,7 @@ fn threshold(
         RawThreshold::Setting(name) => match above.config.get(name).map(|key| (key.kind, key)) {
             Some((ConfigKind::Integer { min, max }, _)) => (Some(name), min, max),
             _ => {
-                check.problem(format!("{at}: `{name}` is no [config] key of type integer"));
+                check.problem(format!("{at}: `{name}` is not a [config] key of type integer"));
                 return None;
             }
         },

@@ -1,19 +1,16 @@
-//! Reading a file of exceptions: the entries, or everything that is wrong with them, each with its line.
+//! Reading a file of exceptions: the entries, or everything that is wrong with them, each with its place.
 
 use super::{Exception, Exceptions, Who, covers};
 use crate::apps::Scopes;
 use crate::own;
 use gridwatch_event::time::UnixSeconds;
+use gridwatch_manifest::document::{Document, Problem, Section};
 use gridwatch_manifest::{MAX_BYTES as MAX_MANIFEST_BYTES, Manifest};
 use gridwatch_names::catalogue;
 use gridwatch_names::slip::did_you_mean;
 use ipnet::{IpNet, Ipv4Net};
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::ops::Range;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
 /// A larger file is no list that people keep.
 pub const MAX_BYTES: u64 = 4 * MAX_MANIFEST_BYTES as u64;
@@ -28,17 +25,6 @@ const DAY_S: u64 = 86_400;
 /// The widest ranges of addresses.
 const MIN_V4_BITS: u8 = 8;
 const MIN_V6_BITS: u8 = 16;
-
-/// Something wrong with a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// From 1.
-    pub line: usize,
-    /// `backup-bot.expires`, or `exception 3.id` where there is no id; "" for the file as a whole.
-    pub key: String,
-    pub what: String,
-    pub hint: Option<String>,
-}
 
 /// The names that entries may use.
 #[derive(Clone, Debug, Default)]
@@ -63,78 +49,68 @@ impl Known {
 }
 
 /// Reads a file. `now` decides how far ahead an end is.
+///
+/// # Errors
+///
+/// Everything that is wrong with the file, in its order: no entry of a file with an error is in force.
 pub fn parse(text: &str, known: &Known, now: UnixSeconds) -> Result<Exceptions, Vec<Problem>> {
-    let reader = Reader { text, problems: RefCell::default() };
-    let alone = |line, what: String, hint: &str| {
-        Err(vec![Problem { line, key: String::new(), what, hint: Some(hint.to_owned()) }])
-    };
     if text.len() as u64 > MAX_BYTES {
-        return alone(1, format!("is larger than {MAX_BYTES} bytes"), "remove what has expired");
+        let what = format!("is larger than {MAX_BYTES} bytes");
+        return Err(vec![Problem {
+            place: None,
+            key: String::new(),
+            what,
+            hint: Some("remove what has expired".into()),
+        }]);
     }
-    let document = match DeTable::parse(text) {
-        Ok(document) => document,
-        Err(e) => {
-            let line = e.span().map_or(1, |span| reader.line(&span));
-            return alone(line, format!("is no TOML: {}", e.message().trim()), "texts and dates are in \"quotes\"");
-        }
-    };
-    let root = Section { reader: &reader, name: String::new(), line: 1, table: document.get_ref() };
-    root.allow(&["exception"]);
+    let document = Document::parse(text).map_err(|problem| vec![problem])?;
+    let mut root = document.root();
     let mut entries: Vec<Exception> = Vec::new();
     for (i, section) in root.sections("exception").into_iter().enumerate() {
+        let section = Entry::of(section, i);
         if i == MAX_ENTRIES {
-            section.problem("", format!("there are more than {MAX_ENTRIES} entries"), None);
+            section.0.problem("", format!("there are more than {MAX_ENTRIES} entries"), None);
             break;
         }
-        if let Some(entry) = section.entry(known, now) {
-            if let Some(other) = entries.iter().find(|other| other.id == entry.id) {
-                section.problem("id", format!("the entry in line {} has the same id", other.line), None);
-            }
-            entries.push(entry);
-        }
+        entries.extend(section.read(known, now, &entries));
     }
-    let mut problems = reader.problems.into_inner();
-    problems.sort_by_key(|problem| problem.line);
+    root.finish_with(whole_severity);
+    let problems = document.into_problems();
     if problems.is_empty() { Ok(Exceptions { entries }) } else { Err(problems) }
 }
 
-struct Reader<'t> {
-    text: &'t str,
-    problems: RefCell<Vec<Problem>>,
+/// Why some keys are unknown on purpose.
+fn whole_severity(key: &str) -> Option<&'static str> {
+    matches!(key, "severity" | "severities" | "product" | "all")
+        .then_some("an exception is for a subject and named rules or actions, never for all of a severity")
 }
 
-impl Reader<'_> {
-    fn line(&self, span: &Range<usize>) -> usize {
-        1 + self.text.bytes().take(span.start).filter(|b| *b == b'\n').count()
-    }
-}
+/// One `[[exception]]`, or its `who`.
+struct Entry<'d>(Section<'d>);
 
-/// A table of the file. Its getters note what is wrong and give what there is.
-struct Section<'t, 'd> {
-    reader: &'t Reader<'t>,
-    name: String,
-    line: usize,
-    table: &'t DeTable<'d>,
-}
-
-type Item<'t, 'd> = &'t Spanned<DeValue<'d>>;
-
-const ENTRY_KEYS: [&str; 10] =
-    ["id", "who", "rules", "actions", "scopes_max", "reason", "owner", "ticket", "accepts", "added"];
 const WHO_KEYS: [&str; 6] = ["actor", "app", "ip", "asn", "channel", "organization"];
 
-impl<'t, 'd> Section<'t, 'd> {
+impl<'d> Entry<'d> {
+    /// Called by its id, or by its number where it has none.
+    fn of(mut section: Section<'d>, number: usize) -> Self {
+        let id = section.known_item("id").and_then(|id| id.get_ref().as_str()).filter(|id| !id.is_empty());
+        let name = id.map_or_else(|| format!("exception {}", number + 1), |id| id.chars().take(MAX_ID).collect());
+        Self(section.called(name))
+    }
+
     /// `None` only after a problem was noted.
-    fn entry(&self, known: &Known, now: UnixSeconds) -> Option<Exception> {
-        let keys = [&ENTRY_KEYS[..], &["expires"]].concat();
-        self.allow(&keys);
+    fn read(mut self, known: &Known, now: UnixSeconds, before: &[Exception]) -> Option<Exception> {
+        let line = self.0.place().map_or(1, |place| place.line);
         let id = self.id();
+        if let Some(other) = before.iter().find(|other| Some(&other.id) == id.as_ref()) {
+            self.0.problem("id", format!("the entry in line {} has the same id", other.line), None);
+        }
         let (who, has_who) = self.who(known);
         let (rules, actions) = (self.rules(known), self.actions(known));
         let scopes_max = self.scopes_max();
-        if self.item("rules").is_none() && self.item("actions").is_none() {
+        if !self.0.has("rules") && !self.0.has("actions") {
             let hint = "an exception is for a subject and what it is known to set off: rules = [\"apps.install\"]";
-            self.problem("rules", "is missing, and so is `actions`", hint.to_owned());
+            self.0.problem("rules", "is missing, and so is `actions`", hint.to_owned());
         }
         if has_who {
             self.check_scopes(&who, &rules, &actions, scopes_max.is_some(), known);
@@ -145,6 +121,7 @@ impl<'t, 'd> Section<'t, 'd> {
         let accepts = self.texts("accepts", true);
         let added = self.time("added", 0);
         let expires = self.expires(added, now);
+        self.0.finish_with(whole_severity);
         Some(Exception {
             id: id?,
             who,
@@ -157,34 +134,35 @@ impl<'t, 'd> Section<'t, 'd> {
             accepts,
             added,
             expires: expires?,
-            line: self.line,
+            line,
         })
     }
 
-    fn id(&self) -> Option<String> {
+    fn id(&mut self) -> Option<String> {
         let id = self.required("id", "it is what suppressed alerts name, as in \"backup-bot\"")?;
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if !id.chars().all(fits) || id.len() > MAX_ID {
-            self.problem("id", format!("`{id}` is no id"), format!("use a-z, 0-9, -, _ and ., at most {MAX_ID}"));
+            self.0.problem(
+                "id",
+                format!("`{id}` is not a valid id"),
+                format!("use a-z, 0-9, -, _ and ., at most {MAX_ID}"),
+            );
         }
         Some(id)
     }
 
     /// The subject, and whether anything was said of it.
-    fn who(&self, known: &Known) -> (Who, bool) {
+    fn who(&mut self, known: &Known) -> (Who, bool) {
         let hint =
             "name the subject, as in who = { actor = \"W0123\" }; there are actor, app, ip, asn, channel, organization";
-        let Some(item) = self.item("who") else {
-            self.problem("who", "is missing", hint.to_owned());
+        if !self.0.has("who") {
+            self.0.problem("who", "is missing", hint.to_owned());
             return (Who::default(), false);
-        };
-        let Some(table) = item.get_ref().as_table() else {
-            self.wrong_type("who", item, "a table");
+        }
+        let mut section = Self(self.0.section("who"));
+        if !section.0.is_present() {
             return (Who::default(), false);
-        };
-        let name = self.key("who");
-        let section = Section { reader: self.reader, name, line: self.reader.line(&item.span()), table };
-        section.allow(&WHO_KEYS);
+        }
         let who = Who {
             actor: section.slack_ids("actor", &['W', 'U']),
             app: section.slack_ids("app", &['A']),
@@ -193,13 +171,14 @@ impl<'t, 'd> Section<'t, 'd> {
             channel: section.slack_ids("channel", &['C', 'G', 'D']),
             organization: section.slack_ids("organization", &['T', 'E']),
         };
-        if WHO_KEYS.iter().all(|key| section.item(key).is_none()) {
-            self.problem("who", "names nobody", hint.to_owned());
+        if WHO_KEYS.iter().all(|key| !section.0.has(key)) {
+            self.0.problem("who", "names nobody", hint.to_owned());
         }
+        section.0.finish();
         (who, true)
     }
 
-    fn slack_ids(&self, key: &'static str, first: &[char]) -> Vec<String> {
+    fn slack_ids(&mut self, key: &'static str, first: &[char]) -> Vec<String> {
         let is_id = |text: &str| {
             text.starts_with(first)
                 && text.len() <= 64
@@ -209,77 +188,84 @@ impl<'t, 'd> Section<'t, 'd> {
         for id in ids.iter().filter(|id| !is_id(id)) {
             let begins: Vec<String> = first.iter().map(|c| format!("{c}…")).collect();
             let what = match id.contains('*') {
-                true => format!("`{id}` would be anybody"),
-                false => format!("`{id}` is no id of Slack's"),
+                true => format!("`{id}` would match anybody"),
+                false => format!("`{id}` is not a Slack id"),
             };
-            self.problem(key, what, format!("name each by the id that Slack gave it, {}", begins.join(" or ")));
+            self.0.problem(key, what, format!("name each by the id that Slack gave it, {}", begins.join(" or ")));
         }
         ids
     }
 
-    fn ranges(&self) -> Vec<IpNet> {
+    fn ranges(&mut self) -> Vec<IpNet> {
+        let texts = self.one_or_more("ip");
         let net = |text: &String| match range(text) {
             Ok(net) => Some(net),
             Err((what, hint)) => {
-                self.problem("ip", what, hint.to_owned());
+                self.0.problem("ip", what, hint.to_owned());
                 None
             }
         };
-        self.one_or_more("ip").iter().filter_map(net).collect()
+        texts.iter().filter_map(net).collect()
     }
 
-    fn asns(&self, known: &Known) -> Vec<String> {
+    fn asns(&mut self, known: &Known) -> Vec<String> {
         let asns = self.one_or_more("asn");
         if !asns.is_empty() && !known.networks {
             let hint = "say who runs which addresses: `networks` in [detect]";
-            self.problem("asn", "no table of networks is configured, so no address has one", hint.to_owned());
+            self.0.problem("asn", "no table of networks is configured, so no address has one", hint.to_owned());
         }
         for asn in asns.iter().filter(|asn| asn.strip_prefix("AS").is_none_or(|n| n.parse::<u32>().is_err())) {
-            self.problem("asn", format!("`{asn}` is no autonomous system"), "as in \"AS64500\"".to_owned());
+            self.0.problem(
+                "asn",
+                format!("`{asn}` is not an autonomous system number"),
+                "as in \"AS64500\"".to_owned(),
+            );
         }
         asns
     }
 
-    fn rules(&self, known: &Known) -> Vec<String> {
+    fn rules(&mut self, known: &Known) -> Vec<String> {
         let rules = self.texts("rules", false);
         let more_than_one = known.modules().len() > 1;
         if more_than_one && known.rules.keys().all(|rule| rules.iter().any(|pattern| covers(pattern, rule))) {
             let hint = "name the rules that the subject is known to set off".to_owned();
-            self.problem("rules", "covers every rule there is", hint);
+            self.0.problem("rules", "covers every rule there is", hint);
         }
         for rule in &rules {
             if let Some((what, hint)) = rule_problem(rule, known) {
-                self.problem("rules", what, hint);
+                self.0.problem("rules", what, hint);
             }
         }
         rules
     }
 
-    fn actions(&self, known: &Known) -> Vec<String> {
+    fn actions(&mut self, known: &Known) -> Vec<String> {
         let actions = self.texts("actions", false);
         let watched =
             |action: &str| known.rules.values().flatten().any(|pattern| catalogue::pattern_matches(pattern, action));
         for action in &actions {
             if action.contains('*') {
                 let hint = "name each action that is meant".to_owned();
-                self.problem("actions", format!("`{action}` is a pattern"), hint);
+                self.0.problem("actions", format!("`{action}` is a pattern"), hint);
             } else if !catalogue::is_action(action) {
                 let hint = did_you_mean(action, catalogue::actions()).map(|near| format!("did you mean `{near}`?"));
-                self.problem("actions", format!("`{action}` is not in Slack's catalogue of actions"), hint);
+                self.0.problem("actions", format!("`{action}` is not in Slack's catalogue of actions"), hint);
             } else if !watched(action) {
-                self.problem("actions", format!("no rule watches `{action}`: there is nothing to hide"), None);
+                self.0.problem("actions", format!("no rule watches `{action}`: there is nothing to suppress"), None);
             }
         }
         actions
     }
 
-    fn scopes_max(&self) -> Option<Scopes> {
-        self.item("scopes_max")?;
+    fn scopes_max(&mut self) -> Option<Scopes> {
+        if !self.0.has("scopes_max") {
+            return None;
+        }
         let scopes = self.texts("scopes_max", true);
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | ':' | '_' | '-');
         for scope in scopes.iter().filter(|scope| !scope.chars().all(fits)) {
             let hint = "name each scope that the app may have, as in \"chat:write\"".to_owned();
-            self.problem("scopes_max", format!("`{scope}` is no scope"), hint);
+            self.0.problem("scopes_max", format!("`{scope}` is not a scope"), hint);
         }
         Some(scopes.into_iter().collect())
     }
@@ -287,7 +273,7 @@ impl<'t, 'd> Section<'t, 'd> {
     /// An app that may have any scope is allowed everything it may ever become.
     fn check_scopes(&self, who: &Who, rules: &[String], actions: &[String], given: bool, known: &Known) {
         if who.app.is_empty() && given {
-            self.problem("scopes_max", "is for entries that name an app", "add app = \"A…\" to `who`".to_owned());
+            self.0.problem("scopes_max", "is for entries that name an app", "add app = \"A…\" to `who`".to_owned());
         }
         let about_apps = |pattern: &String| match pattern.as_str() {
             "*" => true,
@@ -303,43 +289,39 @@ impl<'t, 'd> Section<'t, 'd> {
         if !who.app.is_empty() && needed && !given {
             let hint = "list all that the app may have: scopes_max = [\"chat:write\"]; one more, and the alert fires"
                 .to_owned();
-            self.problem("scopes_max", "is missing, and the entry covers what apps are given", hint);
+            self.0.problem("scopes_max", "is missing, and the entry covers what apps are given", hint);
         }
     }
 
-    fn expires(&self, added: Option<UnixSeconds>, now: UnixSeconds) -> Option<UnixSeconds> {
-        if self.item("expires").is_none() {
+    fn expires(&mut self, added: Option<UnixSeconds>, now: UnixSeconds) -> Option<UnixSeconds> {
+        if !self.0.has("expires") {
             let hint = "say until when, as in expires = 2026-12-31; at most a year ahead".to_owned();
-            self.problem("expires", "is missing", hint);
+            self.0.problem("expires", "is missing", hint);
         }
         if added.is_some_and(|added| added > now.plus(DAY_S)) {
-            self.problem("added", "is in the future", "say when it was decided".to_owned());
+            self.0.problem("added", "is in the future", "say when it was decided".to_owned());
         }
         // The day that is named is the last one.
         let expires = self.time("expires", DAY_S)?;
         let since = added.unwrap_or(now);
         if expires > since.plus(MAX_AHEAD_S + DAY_S) {
             let from = if added.is_some() { "`added`" } else { "now" };
-            self.problem(
-                "expires",
-                format!("is more than a year from {from}"),
-                "look at it again within a year".to_owned(),
-            );
+            self.0.problem("expires", format!("is more than a year from {from}"), "review it within a year".to_owned());
         }
         if added.is_some_and(|added| expires <= added) {
-            self.problem("expires", "is before `added`", None);
+            self.0.problem("expires", "is before `added`", None);
         }
         Some(expires)
     }
 
     /// A TOML date or one in quotes, or a time with its zone. A date means that many seconds after its start, in UTC.
-    fn time(&self, key: &str, of_date_s: u64) -> Option<UnixSeconds> {
-        let item = self.item(key)?;
-        let text = match item.get_ref() {
-            DeValue::Datetime(time) => time.to_string(),
-            DeValue::String(text) => text.to_string(),
-            _ => {
-                self.wrong_type(key, item, "a date, as in 2026-12-31");
+    fn time(&mut self, key: &'static str, of_date_s: u64) -> Option<UnixSeconds> {
+        let item = self.0.known_item(key)?;
+        let text = match (item.get_ref().as_datetime(), item.get_ref().as_str()) {
+            (Some(time), _) => time.to_string(),
+            (None, Some(text)) => text.to_owned(),
+            (None, None) => {
+                self.0.wrong_type(key, item, "a date, as in 2026-12-31");
                 return None;
             }
         };
@@ -351,128 +333,47 @@ impl<'t, 'd> Section<'t, 'd> {
         let second = second.and_then(|second| u64::try_from(second).ok());
         if second.is_none() {
             let hint = "write 2026-12-31, or 2026-12-31T18:00:00Z".to_owned();
-            self.problem(key, format!("`{text}` is no date"), hint);
+            self.0.problem(key, format!("`{text}` is not a date"), hint);
         }
         second.map(|second| UnixSeconds(second).plus(if date.is_some() { of_date_s } else { 0 }))
     }
 
-    fn required(&self, key: &str, hint: &str) -> Option<String> {
-        let Some(item) = self.item(key) else {
-            self.problem(key, "is missing", hint.to_owned());
-            return None;
-        };
-        let Some(text) = item.get_ref().as_str() else {
-            self.wrong_type(key, item, "a text");
-            return None;
-        };
-        if text.trim().is_empty() {
-            self.problem(key, "is empty", hint.to_owned());
-        } else if text.len() > MAX_TEXT {
-            self.problem(key, format!("is longer than {MAX_TEXT} bytes"), None);
+    fn required(&mut self, key: &'static str, hint: &str) -> Option<String> {
+        let text = self.0.required_text(key, hint)?;
+        if text.len() > MAX_TEXT {
+            self.0.problem(key, format!("is longer than {MAX_TEXT} bytes"), None);
         }
-        Some(text.to_owned())
+        Some(text)
     }
 
     /// A text, or a list of some.
-    fn one_or_more(&self, key: &str) -> Vec<String> {
-        match self.item(key).map(|item| item.get_ref()) {
-            None => Vec::new(),
-            Some(DeValue::String(text)) => vec![text.to_string()],
-            Some(_) => self.texts(key, false),
-        }
+    fn one_or_more(&mut self, key: &'static str) -> Vec<String> {
+        let texts = self.0.one_or_more(key);
+        self.bounded(key, texts, false)
     }
 
-    fn texts(&self, key: &str, may_be_empty: bool) -> Vec<String> {
-        let Some(item) = self.item(key) else { return Vec::new() };
-        let texts: Option<Vec<String>> = item
-            .get_ref()
-            .as_array()
-            .and_then(|items| items.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect());
-        let Some(texts) = texts else {
-            self.wrong_type(key, item, "a list of texts");
-            return Vec::new();
-        };
+    fn texts(&mut self, key: &'static str, may_be_empty: bool) -> Vec<String> {
+        let texts = self.0.texts(key);
+        self.bounded(key, texts, may_be_empty)
+    }
+
+    fn bounded(&self, key: &str, texts: Option<Vec<String>>, may_be_empty: bool) -> Vec<String> {
+        let Some(texts) = texts else { return Vec::new() };
         if texts.is_empty() && !may_be_empty {
-            self.problem(key, "is empty", "leave it out, or name something".to_owned());
+            self.0.problem(key, "is empty", "leave it out, or name something".to_owned());
         }
         if texts.len() > MAX_TEXTS || texts.iter().any(|text| text.len() > MAX_TEXT) {
-            self.problem(key, format!("is longer than {MAX_TEXTS} texts of {MAX_TEXT} bytes"), None);
+            self.0.problem(key, format!("is longer than {MAX_TEXTS} texts of {MAX_TEXT} bytes"), None);
         }
         texts
     }
-
-    fn sections(&self, key: &str) -> Vec<Section<'t, 'd>> {
-        let Some(item) = self.item(key) else { return Vec::new() };
-        let tables = item.get_ref().as_array().map(|items| items.iter().collect::<Vec<_>>());
-        let Some(tables) = tables.filter(|tables| tables.iter().all(|table| table.get_ref().is_table())) else {
-            self.wrong_type(key, item, &format!("written as [[{key}]]"));
-            return Vec::new();
-        };
-        let section = |(i, item): (usize, Item<'t, 'd>)| {
-            let table = item.get_ref().as_table()?;
-            let id = find(table, "id").and_then(|(_, id)| id.get_ref().as_str()).filter(|id| !id.is_empty());
-            let name = id.map_or_else(|| format!("{key} {}", i + 1), |id| id.chars().take(MAX_ID).collect());
-            Some(Section { reader: self.reader, name, line: self.reader.line(&item.span()), table })
-        };
-        tables.into_iter().enumerate().filter_map(section).collect()
-    }
-
-    fn allow(&self, known: &[&'static str]) {
-        for (key, _) in self.table.iter() {
-            let key = key.get_ref().as_ref();
-            if known.contains(&key) {
-                continue;
-            }
-            let hint = match (key, did_you_mean(key, known.iter().copied())) {
-                ("severity" | "severities" | "product" | "all", _) => {
-                    "an exception is for a subject and named rules or actions, never for all of a severity".to_owned()
-                }
-                (_, Some(near)) => format!("did you mean `{near}`?"),
-                (_, None) => format!("known are {}", known.join(", ")),
-            };
-            self.problem(key, "unknown key", hint);
-        }
-    }
-
-    fn wrong_type(&self, key: &str, item: Item<'t, 'd>, wanted: &str) {
-        self.problem(key, format!("is of type {}; it has to be {wanted}", item.get_ref().type_str()), None);
-    }
-
-    /// Notes what is wrong with a key. Where the key isn't there, its section stands in for the place.
-    fn problem(&self, key: &str, what: impl Into<String>, hint: impl Into<Option<String>>) {
-        let line = find(self.table, key).map_or(self.line, |(key, _)| self.reader.line(&key.span()));
-        let problem = Problem { line, key: self.key(key), what: what.into(), hint: hint.into() };
-        self.reader.problems.borrow_mut().push(problem);
-    }
-
-    fn key(&self, key: &str) -> String {
-        match (self.name.as_str(), key) {
-            ("", key) => key.to_owned(),
-            (name, "") => name.to_owned(),
-            (name, key) => format!("{name}.{key}"),
-        }
-    }
-
-    fn item(&self, key: &str) -> Option<Item<'t, 'd>> {
-        find(self.table, key).map(|(_, item)| item)
-    }
-}
-
-fn find<'t, 'd>(
-    table: &'t DeTable<'d>,
-    name: &str,
-) -> Option<(&'t Spanned<std::borrow::Cow<'d, str>>, &'t Spanned<DeValue<'d>>)> {
-    table.iter().find(|(key, _)| key.get_ref() == name)
 }
 
 /// What is wrong with the name of a rule, and what to do about it.
 fn rule_problem(rule: &str, known: &Known) -> Option<(String, Option<String>)> {
     if rule.split_once('.').is_some_and(|(module, _)| module == own::NAME) {
-        let what = format!("`{rule}` is gridwatch's own rule, which no exception may silence");
-        return Some((
-            what,
-            Some("name the rules of modules that it sums up, or filter it behind the sink".to_owned()),
-        ));
+        let what = format!("`{rule}` is gridwatch's own rule, which no exception can suppress");
+        return Some((what, Some("name the rules of modules that it sums up, or filter it after the sink".to_owned())));
     }
     if known.rules.contains_key(rule) {
         return None;
@@ -508,7 +409,7 @@ fn range(text: &str) -> Result<IpNet, (String, &'static str)> {
     let net: IpNet = match text.parse::<IpAddr>() {
         Ok(one) => one.to_canonical().into(),
         Err(_) => {
-            text.parse().map_err(|_| (format!("`{text}` is no range of addresses"), "as in \"198.51.100.0/24\""))?
+            text.parse().map_err(|_| (format!("`{text}` is not an address range"), "as in \"198.51.100.0/24\""))?
         }
     };
     let net = match net {

@@ -6,7 +6,7 @@ use super::{
     Places, Respond, Since, Sink, Slack, Store, TokenRotation, Tuning,
 };
 use crate::config::mmdb;
-use crate::reader::{DAY_S, Edge, GIB, HOUR_S, KIB, MIB, Problem, Problems, Purpose, Reader, Section, seconds_in};
+use crate::reader::{DAY_S, Edge, GIB, HOUR_S, KIB, MIB, Problems, Purpose, Section, seconds_in};
 use crate::sink;
 use gridwatch_event::network::{NetworkKind, Networks, NotNetworks};
 use gridwatch_event::provisioning::Provisioning;
@@ -14,6 +14,7 @@ use gridwatch_event::text::clean;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_event::zone::Zone;
 use gridwatch_manifest::Grant;
+use gridwatch_manifest::document::Document;
 use gridwatch_poll::MAX_WAIT_MS;
 use gridwatch_rules::risk::Bar;
 use gridwatch_rules::subject::is_id;
@@ -39,54 +40,43 @@ type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
 
 pub(super) fn load(path: &Path, env: Env<'_>, purpose: Purpose) -> Result<Config, Problems> {
     let text = config_text(path)?;
-    let reader = Reader::new(&text);
-    let document = document(path, &text, &reader)?;
+    let document = document(path, &text)?;
     let edge = Edge { file: path, folder: folder_of(path), env, purpose };
-    let config = config(Section::root(&reader, document.as_table()), &edge);
-    let problems = reader.into_problems();
+    let config = config(document.root(), &edge);
+    let problems = document.into_problems();
     match config {
         Some(config) if problems.is_empty() => Ok(config),
-        _ => Err(Problems::new(path.to_owned(), problems)),
+        _ => Err(Problems::of_file(path.to_owned(), problems)),
     }
 }
 
 /// Only where things are; what else is wrong with the file is no business of whoever asks.
 pub(super) fn homes(path: &Path) -> Result<Homes, Problems> {
     let text = config_text(path)?;
-    let reader = Reader::new(&text);
-    let document = document(path, &text, &reader)?;
-    let (mut root, folder) = (Section::root(&reader, document.as_table()), folder_of(path));
+    let document = document(path, &text)?;
+    let (mut root, folder) = (document.root(), folder_of(path));
     let state_dir = root.required_text("state_dir", STATE_DIR).map(|dir| folder.join(dir));
     let mut archive = root.section("archive");
     let (enabled, dir) = (archive.flag("enabled", true), archive.text("dir").map(|dir| folder.join(dir)));
-    let problems = reader.into_problems();
+    let problems = document.into_problems();
     match state_dir {
         Some(state_dir) if problems.is_empty() => {
             let archive = enabled.then(|| dir.unwrap_or_else(|| state_dir.join("archive")));
             Ok(Homes { state_dir, archive })
         }
-        _ => Err(Problems::new(path.to_owned(), problems)),
+        _ => Err(Problems::of_file(path.to_owned(), problems)),
     }
 }
 
-fn alone(path: &Path, line: Option<usize>, what: String, hint: &str) -> Problems {
-    let mut problem = Problem::new(line, "", what);
-    problem.hint(hint);
-    Problems::new(path.to_owned(), vec![problem])
-}
-
 fn config_text(path: &Path) -> Result<String, Problems> {
-    let example = "`gridwatch check --example` prints one to start from";
-    read_text(path, MAX_CONFIG_BYTES).map_err(|e| alone(path, None, format!("cannot be read: {e}"), example))
+    read_text(path, MAX_CONFIG_BYTES).map_err(|e| {
+        let hint = "`gridwatch check --example` prints one to start from";
+        Problems::of_whole_file(path.to_owned(), format!("cannot be read: {e}"), hint)
+    })
 }
 
-fn document<'t>(path: &Path, text: &'t str, reader: &Reader<'_>) -> Result<toml_edit::Document<&'t str>, Problems> {
-    toml_edit::Document::parse(text).map_err(|e| {
-        let line = e.span().map(|span| reader.line(span.start));
-        let what = format!("is not valid TOML: {}", e.message().trim());
-        // Only the message: the error's own display repeats the line, which may hold a secret.
-        alone(path, line, what, "texts are in \"quotes\", sections in [brackets]")
-    })
+fn document<'t>(path: &Path, text: &'t str) -> Result<Document<'t>, Problems> {
+    Document::parse(text).map_err(|problem| Problems::of_file(path.to_owned(), vec![problem]))
 }
 
 fn folder_of(path: &Path) -> PathBuf {
@@ -332,16 +322,16 @@ fn modules(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Modules> {
     }
     let settings = section.section("config");
     let (mut config, mut places) = (BTreeMap::new(), Places { file: edge.file.to_owned(), ..Places::default() });
-    places.lines.extend(settings.lines().into_iter().map(|(module, line)| ((module.to_owned(), String::new()), line)));
+    places.settings.extend(settings.places().into_iter().map(|(module, at)| ((module.to_owned(), String::new()), at)));
     for (module, _) in settings.entries() {
         check_name(&settings, module, module);
         let of_module = settings.free_section(module);
-        let lines = of_module.lines();
-        places.lines.extend(lines.into_iter().map(|(key, line)| ((module.to_owned(), key.to_owned()), line)));
+        let keys = of_module.places().into_iter();
+        places.settings.extend(keys.map(|(key, at)| ((module.to_owned(), key.to_owned()), at)));
         config.insert(module.to_owned(), of_module.json());
     }
     let granted = section.section("grants");
-    places.grants.extend(granted.lines().into_iter().map(|(module, line)| (module.to_owned(), line)));
+    places.grants.extend(granted.places().into_iter().map(|(module, at)| (module.to_owned(), at)));
     let grants = granted.entries().filter_map(|(module, item)| {
         check_name(&granted, module, module);
         Some((module.to_owned(), granted.free_choices(module, item, &GRANTS)?))
@@ -355,7 +345,7 @@ fn lookups(section: Section<'_>, edge: &Edge<'_>) -> (BTreeMap<String, Vec<Strin
     let (mut lookups, mut lists) = (BTreeMap::new(), Vec::new());
     for (name, item) in section.entries() {
         check_name(&section, name, name);
-        let items = match item.is_table_like() {
+        let items = match item.get_ref().is_table() {
             true => lookup_file(section.free_section(name), edge, &format!("lookups.{name}"), &mut lists),
             false => section.free_texts(name, item),
         };

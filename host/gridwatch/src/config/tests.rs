@@ -186,7 +186,7 @@ level = "verbose"
         "14: lookups.files.file: cannot read",
         "16: detect.batch: 0 is under the minimum; allowed is 1 to 4096",
         "17: detect.risk.rules: 1 is under the minimum; allowed is 2 to 1000",
-        "17: detect.risk.span: 30d is over the maximum; allowed is 1h to 7d",
+        "17: detect.risk.span: 30d is over the maximum; allowed is 60m to 7d",
         "17: detect.risk.point: unknown key",
         "19: sink.name: `Out` is not a valid name",
         "20: sink.type: `fil` is not allowed; allowed is stdout, file",
@@ -195,7 +195,7 @@ level = "verbose"
         "26: sink.include: names nothing",
         "28: sink.name: another sink is called `b`",
         "30: sink.keep: is for sinks of type \"file\"",
-        "32: archive.keep: 1h is under the minimum; allowed is 1d to 10000d",
+        "32: archive.keep: 1h is under the minimum; allowed is 24h to 10000d",
         "33: archive.enabled: is of type string; it has to be true or false",
         "35: log.level: `verbose` is not allowed",
     ] {
@@ -231,7 +231,7 @@ fn problems_print_as_file_line_key_and_hint() {
     let place = Place::new();
     let problems = place.load(&SMALL.replace("token_file", "page_limt = 5\ntoken_file")).unwrap_err();
     let shown = problems.to_string();
-    let expected = "gridwatch.toml:4: slack.page_limt: unknown key\n  hint: did you mean `page_limit`?";
+    let expected = "gridwatch.toml:4:1: slack.page_limt: unknown key\n  hint: did you mean `page_limit`?";
     assert!(shown.ends_with(expected), "{shown}");
 }
 

@@ -1,5 +1,6 @@
 //! What is wrong with a file: every problem, each with its place and a way out.
 
+use gridwatch_manifest::document;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -14,42 +15,33 @@ pub struct Problems {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     pub file: PathBuf,
-    /// Counted from 1; `None` when it is about the file as a whole.
+    /// Counted from 1, as columns are; both `None` when it is about the file as a whole.
     pub line: Option<usize>,
+    pub column: Option<usize>,
     /// As in `slack.page_limit`; empty when no key is to blame.
     pub key: String,
     pub what: String,
     pub hint: Option<String>,
 }
 
-impl Problem {
-    pub fn new(line: Option<usize>, key: &str, what: String) -> Self {
-        Self { file: PathBuf::new(), line, key: redacted(key), what: redacted(&what), hint: None }
-    }
-
-    pub fn hint(&mut self, hint: impl Into<String>) {
-        self.hint = Some(redacted(&hint.into()));
-    }
-}
-
 impl Problems {
-    /// Of another file that the configuration names: line, key, what is wrong, hint.
-    pub fn of_file(
-        file: PathBuf,
-        problems: impl IntoIterator<Item = (Option<usize>, String, String, Option<String>)>,
-    ) -> Self {
-        let problem = |(line, key, what, hint): (_, String, String, Option<String>)| {
-            let mut problem = Problem::new(line, &key, what);
-            hint.into_iter().for_each(|hint| problem.hint(hint));
-            problem
+    /// What was found while reading a file.
+    pub fn of_file(file: PathBuf, problems: Vec<document::Problem>) -> Self {
+        let problem = |problem: document::Problem| Problem {
+            file: file.clone(),
+            line: problem.place.map(|place| place.line),
+            column: problem.place.map(|place| place.column),
+            key: redacted(&problem.key),
+            what: redacted(&problem.what),
+            hint: problem.hint.map(|hint| redacted(&hint)),
         };
-        Self::new(file, problems.into_iter().map(problem).collect())
+        Self { problems: problems.into_iter().map(problem).collect(), file }
     }
 
-    pub fn new(file: PathBuf, mut problems: Vec<Problem>) -> Self {
-        problems.sort_by_key(|problem| problem.line);
-        problems.iter_mut().for_each(|problem| problem.file = file.clone());
-        Self { file, problems }
+    /// One problem that keeps the file from being read at all.
+    pub fn of_whole_file(file: PathBuf, what: String, hint: &str) -> Self {
+        let problem = document::Problem { place: None, key: String::new(), what, hint: Some(hint.to_owned()) };
+        Self::of_file(file, vec![problem])
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
@@ -57,7 +49,7 @@ impl Problems {
     }
 }
 
-/// `gridwatch.toml:12: slack.page_limit: 20000 is …`, the hint on a line of its own.
+/// `gridwatch.toml:12:3: slack.page_limit: 20000 is …`, the hint on a line of its own.
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.display();
@@ -66,8 +58,8 @@ impl fmt::Display for Problems {
                 writeln!(f)?;
             }
             write!(f, "{file}")?;
-            if let Some(line) = problem.line {
-                write!(f, ":{line}")?;
+            if let (Some(line), Some(column)) = (problem.line, problem.column) {
+                write!(f, ":{line}:{column}")?;
             }
             if !problem.key.is_empty() {
                 write!(f, ": {}", problem.key)?;

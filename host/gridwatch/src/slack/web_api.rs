@@ -102,7 +102,7 @@ async fn read(response: reqwest::Response) -> Result<Map<String, Value>, Failure
     if status.is_server_error() {
         return Err(Failure::Unclear(format!("Slack answered {status}")));
     }
-    let broken = || Failure::Unclear("the answer breaks off, or is none of Slack's".into());
+    let broken = || Failure::Unclear("the answer breaks off, or is not one that Slack gives".into());
     let bytes = http::body(response, MAX_BODY).await.map_err(|_| broken())?;
     let answer: Option<Map<String, Value>> = serde_json::from_slice(&bytes).ok();
     if status != StatusCode::OK {

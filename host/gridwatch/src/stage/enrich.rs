@@ -405,7 +405,7 @@ async fn call<A: Answer>(http: &Http, url: &str, token: &Token, id: &str) -> Cam
         Err(NoAnswer::Refused(word)) if TOKEN_ERRORS.contains(&word.as_str()) => Came::Refused(word),
         Err(NoAnswer::Refused(word)) if is_about_the_thing(&word) => Came::Kept(Err(word)),
         Err(NoAnswer::Refused(word)) => Came::Failed(format!("Slack said {word}")),
-        Err(NoAnswer::Unreadable) => Came::Failed(format!("the answer is none of {}", A::METHOD)),
+        Err(NoAnswer::Unreadable) => Came::Failed(format!("the answer is not one that {} gives", A::METHOD)),
     }
 }
 
