@@ -1,8 +1,8 @@
 //! What the OCSF view promises: total, valid, lossless and repeatable, for any entry and in both versions.
 //!
 //! Valid means by the view's own JSON Schema, which is written from the same tables as the view, and by `shape_problems`,
-//! which is not. The compiled schemas of OCSF are not part of the repository: for those, print views to feed a validator,
-//! `cargo test --test ocsf -- --ignored --nocapture print_views | grep '^{'`.
+//! which is not. The compiled schemas of OCSF are not part of the repository: to feed a validator that has them, write entries of
+//! every action with `gridwatch sim --every-action --export FILE`, and their views with `gridwatch normalize --view ocsf FILE`.
 
 use gridwatch_event::entry::Entry;
 use gridwatch_event::event::Event;
@@ -1298,81 +1298,5 @@ fn the_json_schema_describes_itself_and_every_attribute() {
             }
         }
         assert_eq!(found, Vec::<String>::new());
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one knob of the tests below: which file to render")]
-fn file_to_render() -> Option<String> {
-    std::env::var("GRIDWATCH_OCSF_ENTRIES").ok()
-}
-
-/// For a validator that has the whole schema; see the top of this file. With `GRIDWATCH_OCSF_ENTRIES=FILE` the views of
-/// the entries in a file, one a line, and the actions and the leaves that came to nothing.
-#[test]
-#[ignore = "prints a view per action, kind of entity and shape of entry, in both versions"]
-fn print_views() {
-    if let Some(file) = file_to_render() {
-        return render(&file);
-    }
-    for version in Version::ALL {
-        for raw in SAMPLES.into_iter().chain(["17", "null", "{", "{}"]) {
-            println!("{}", view_in(raw, version));
-        }
-        for alert in alerts() {
-            println!("{}", finding_in(&alert, version));
-        }
-        for (n, action) in catalogue::actions().chain(["", "an_action_of_tomorrow"]).enumerate() {
-            for kind in KINDS {
-                let mut entry = full_entry(action, kind);
-                println!("{}", view_in(&entry.to_string(), version));
-                println!("{}", view_in(&bare_entry(action, kind).to_string(), version));
-                entry["details"].as_object_mut().unwrap().extend(filled_details(n));
-                println!("{}", view_in(&entry.to_string(), version));
-            }
-        }
-    }
-}
-
-fn render(file: &str) {
-    let entries = std::fs::read_to_string(file).expect("a file of entries");
-    let (mut actions, mut unspecific, mut leaves, mut gone) = (BTreeSet::new(), BTreeSet::new(), 0, 0);
-    for raw in entries.lines() {
-        let event = event(raw);
-        for version in Version::ALL {
-            let view = ocsf::event(&event, &PRODUCT, version, RawData::Include);
-            leaves += leaves_of(event.json()).len();
-            gone += lost(&event, &view).len() + shape_problems(&view, version).len();
-            if view["class_uid"] == json!(0) {
-                unspecific.insert(event.action.clone());
-            }
-            println!("{view}");
-        }
-        actions.insert(event.action);
-    }
-    let catalogued = actions.iter().filter(|action| catalogue::is_action(action)).count();
-    println!("{} entries, {catalogued} catalogued actions, {leaves} leaves in both versions", entries.lines().count());
-    println!("{gone} leaves lost or problems, actions without a class: {unspecific:?}");
-}
-
-/// A rough figure: views per second, to tell a change of a factor.
-#[test]
-#[ignore = "measures"]
-fn measure_views() {
-    let events: Vec<Event> =
-        catalogue::actions().map(|action| event(&full_entry(action, "channel").to_string())).collect();
-    let samples: Vec<Event> = SAMPLES.iter().cycle().take(762).map(|raw| event(raw)).collect();
-    #[expect(clippy::disallowed_methods, reason = "a measurement")]
-    let now = std::time::Instant::now;
-    for version in Version::ALL {
-        for (name, events) in [("full", &events), ("sample", &samples)] {
-            let start = now();
-            let mut size = 0;
-            for _ in 0..20 {
-                for event in events {
-                    size += ocsf::event(event, &PRODUCT, version, RawData::Include).as_object().unwrap().len();
-                }
-            }
-            println!("{version} {name}: {:?} a view ({size})", start.elapsed() / (20 * 762));
-        }
     }
 }

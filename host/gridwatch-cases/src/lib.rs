@@ -230,7 +230,7 @@ pub fn gaps(manifest: &Manifest, cases: &[Case], mut run: impl FnMut(&Case) -> R
     };
     let strangers = cases.iter().flat_map(|case| case.of.iter().map(move |rule| (case, rule)));
     let strangers = strangers.filter(|(_, id)| !manifest.rules.iter().any(|rule| rule.id == **id));
-    let strangers = strangers.map(|(case, id)| format!("{}: of `{id}`, which is no rule", case.name));
+    let strangers = strangers.map(|(case, id)| format!("{}: of `{id}`, which is not a rule", case.name));
     strangers.chain(manifest.rules.iter().flat_map(of_rule)).collect()
 }
 
@@ -358,7 +358,7 @@ mod tests {
         ];
         assert_eq!(told, [want.join("\n")]);
         let told = problems(case(r#"{"rule":"bussy"}"#));
-        assert!(told[0].contains("`bussy` is no rule of the manifest"), "{told:?}");
+        assert!(told[0].contains("`bussy` is not a rule of the manifest"), "{told:?}");
         assert!(told[1].contains("rule `busy` makes an alert that isn't expected"), "{told:?}");
     }
 
@@ -397,7 +397,7 @@ mod tests {
         ];
         assert_eq!(gaps(&all), ["rule `busy` has no negative case"], "one with other actions is none");
         all[1].of = vec!["busy".into(), "bussy".into()];
-        assert_eq!(gaps(&all), [": of `bussy`, which is no rule"]);
+        assert_eq!(gaps(&all), [": of `bussy`, which is not a rule"]);
         all[1].of.clear();
         all.push(case("negative", "user_login", 1, "[]"));
         assert_eq!(gaps(&all), Vec::<String>::new());

@@ -54,7 +54,7 @@ impl Case {
         let Some(known) = manifest.rules.iter().find(|known| known.id == *rule) else {
             let rules: Vec<&str> = manifest.rules.iter().map(|rule| rule.id.as_str()).collect();
             return format!(
-                "{head}: expects an alert of `{rule}`, and `{rule}` is no rule of the manifest; there are {}",
+                "{head}: expects an alert of `{rule}`, and `{rule}` is not a rule of the manifest; there are {}",
                 rules.join(", ")
             );
         };

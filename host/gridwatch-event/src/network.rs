@@ -268,7 +268,7 @@ fn parse_line(line: &str) -> Result<(Range, Network), String> {
         country: parse_country(country)?,
         place: parse_place(latitude, longitude)?,
         kind: match NetworkKind::parse(kind) {
-            None if !is_usage => return Err(format!("`{kind}` is none of {KINDS}")),
+            None if !is_usage => return Err(format!("`{kind}` is not a kind of network; allowed are {KINDS}")),
             kind => kind,
         },
         usage: if is_usage { kind.to_owned() } else { String::new() },
@@ -280,7 +280,7 @@ fn parse_line(line: &str) -> Result<(Range, Network), String> {
 fn parse_range(text: &str) -> Result<Range, String> {
     let range: ipnet::IpNet = match text.parse::<IpAddr>() {
         Ok(one) => one.into(),
-        Err(_) => text.parse().map_err(|_| format!("`{text}` is no address range; write 198.51.100.0/24"))?,
+        Err(_) => text.parse().map_err(|_| format!("`{text}` is not an address range; write 198.51.100.0/24"))?,
     };
     Ok(Range { first: number_of(range.network()), last: number_of(range.broadcast()) })
 }
@@ -290,14 +290,14 @@ fn parse_asn(text: &str) -> Result<String, String> {
     match digits.parse::<u32>() {
         _ if text.is_empty() => Ok(String::new()),
         Ok(number) => Ok(format!("AS{number}")),
-        Err(_) => Err(format!("`{text}` is no autonomous system; write AS64500")),
+        Err(_) => Err(format!("`{text}` is not an autonomous system number; write AS64500")),
     }
 }
 
 fn parse_country(text: &str) -> Result<String, String> {
     match text.is_empty() || text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()) {
         true => Ok(text.to_owned()),
-        false => Err(format!("`{text}` is no country; write two capital letters (ISO 3166-1)")),
+        false => Err(format!("`{text}` is not a country code; write two capital letters (ISO 3166-1)")),
     }
 }
 
@@ -308,7 +308,7 @@ fn parse_place(latitude: &str, longitude: &str) -> Result<Option<Place>, String>
     let degrees = |text: &str, most: f64| text.parse::<f64>().ok().filter(|d| d.abs() <= most);
     match (degrees(latitude, 90.0), degrees(longitude, 180.0)) {
         (Some(latitude), Some(longitude)) => Ok(Some(Place { latitude, longitude })),
-        _ => Err(format!("`{latitude}`, `{longitude}` is no place; write degrees north and east")),
+        _ => Err(format!("`{latitude}`, `{longitude}` is not a position; write degrees north and east")),
     }
 }
 

@@ -169,7 +169,8 @@ mod tests {
 
     #[test]
     fn the_defaults_are_valid() {
-        assert!(PollConfig::new(PollSettings::new(UnixSeconds(1_600_000_000))).is_ok());
+        let settings = PollSettings::new(UnixSeconds(1_600_000_000));
+        PollConfig::new(settings).expect("each default is within what is allowed");
     }
 
     #[test]

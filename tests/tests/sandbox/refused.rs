@@ -65,7 +65,7 @@ fn a_file_that_is_too_large_is_refused_unread() {
     let bytes = test_guest("healthy");
     let granted = BTreeSet::new();
     let read = |max| Component::from_bytes(bytes.clone(), &granted, max);
-    assert!(read(bytes.len()).is_ok());
+    read(bytes.len()).expect("a file of just the size that is allowed");
     assert!(matches!(read(bytes.len() - 1), Err(Refused::TooLarge { .. })));
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("large.wasm");
@@ -110,7 +110,7 @@ fn imports_need_a_manifest_that_asks_and_a_configuration_that_grants() {
     );
     let ungranted = component(test_guest("misbehave"), &[Grant::Kv]).expect_err("lookup was not granted").to_string();
     assert!(ungranted.starts_with("imports `gridwatch:detect/lookup@1.0.0`, which wasn't granted"), "{ungranted}");
-    assert!(component(test_guest("misbehave"), &[Grant::Kv, Grant::Lookup]).is_ok());
+    component(test_guest("misbehave"), &[Grant::Kv, Grant::Lookup]).expect("all that it asks for is granted");
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn wasi_needs_a_grant_and_anything_else_cannot_be_had() {
     let asking = manifest.replacen("fields =", "grants = [\"wasi\"]\nfields =", 1);
     let ungranted = component(with_manifest(environment.clone(), &asking), &[]).expect_err("not granted");
     assert!(matches!(ungranted, Refused::Import { .. }), "{ungranted}");
-    assert!(component(with_manifest(environment, &asking), &[Grant::Wasi]).is_ok());
+    component(with_manifest(environment, &asking), &[Grant::Wasi]).expect("WASI is asked for and granted");
     for unknown in ["gridwatch:detect/secrets@1.0.0", "wasix:fs/all@1.0.0", "host"] {
         let refused = refusal(with_manifest(importing(unknown), &manifest));
         assert_eq!(refused, format!("imports `{unknown}`, which no host of gridwatch:detect@1 offers"));
@@ -144,7 +144,7 @@ fn settings_are_refused_with_every_problem() {
     let by_module = refusal(config("setup", json!(["refuse"])));
     assert_eq!(by_module, "refuses its configuration: too high; too low");
     let by_manifest = refusal(config("set_up", json!([])));
-    let known = "`set_up` is no setting of module misbehave (it has setup); did you mean `setup`?";
+    let known = "`set_up` is not a setting of module misbehave (it has setup); did you mean `setup`?";
     assert_eq!(by_manifest, format!("refuses its configuration: {known}"));
 }
 

@@ -541,7 +541,18 @@ fn told(entries: &[Read], label: &Label) -> Vec<usize> {
 
 #[test]
 fn each_storys_numbers_hold() {
-    let mut variants = BTreeSet::new();
+    /// The first of the conditions that doesn't hold, in its own words.
+    macro_rules! all {
+        ($($condition:expr),+) => {
+            'all: {
+                $(if !$condition {
+                    break 'all Err(stringify!($condition));
+                })+
+                Ok(())
+            }
+        };
+    }
+    let (mut variants, mut failed) = (BTreeSet::new(), Vec::new());
     for seed in 0..5 {
         let labelled = Benchmark { days: 8, ..small(seed) }.run();
         let entries = read(&labelled);
@@ -567,143 +578,160 @@ fn each_storys_numbers_hold() {
             };
             let in_strange_hands = || foreign() && mine[0].session.iter().any(|session| moved.contains(session));
             let last = mine[mine.len() - 1];
-            let holds = match name {
+            let holds: Result<(), &str> = match name {
                 "stolen-cookie-support" => {
-                    in_strange_hands() && things("public_channel_preview") >= 30 && things("file_downloaded") >= 10
+                    all!(in_strange_hands(), things("public_channel_preview") >= 30, things("file_downloaded") >= 10)
                 }
                 "stolen-cookie-channel-sweep" => {
-                    in_strange_hands() && things("user_channel_join") >= 50 && things("file_downloaded") >= 30
+                    all!(in_strange_hands(), things("user_channel_join") >= 50, things("file_downloaded") >= 30)
                 }
-                "infostealer-login" => {
-                    foreign()
-                        && mine[0].is("user_login")
-                        && things("public_channel_preview") >= 30
-                        && things("file_down") >= 30
-                }
+                "infostealer-login" => all!(
+                    foreign(),
+                    mine[0].is("user_login"),
+                    things("public_channel_preview") >= 30,
+                    things("file_down") >= 30
+                ),
                 "password-spray" => {
                     let failed = of("user_login_failed");
                     let mut tries = BTreeMap::<&str, u32>::new();
                     failed.iter().for_each(|e| *tries.entry(&e.actor).or_default() += 1);
                     let places: HashSet<&String> = failed.iter().map(|e| &e.ip).collect();
-                    tries.len() >= 5
-                        && failed.len() >= 15
-                        && tries.values().all(|n| (2..=6).contains(n))
-                        && places.len() == 1
-                        && last.is("user_login")
-                        && last.ip == failed[0].ip
+                    all!(
+                        tries.len() >= 5,
+                        failed.len() >= 15,
+                        tries.values().all(|n| (2..=6).contains(n)),
+                        places.len() == 1,
+                        last.is("user_login"),
+                        last.ip == failed[0].ip
+                    )
                 }
-                "password-guessing" => mine.len() >= 10 && of("user_login").len() == of("user_login_failed").len(),
-                "account-recovery-takeover" => last.is("user_passkey_created") && last.ip == of("user_login")[0].ip,
-                "anomaly-ignored" => {
-                    in_strange_hands()
-                        && of("user_login")[0].ip == of("anomaly")[0].ip
-                        && of("user_sessions_reset_by_anomaly").len() == 1
-                }
+                "password-guessing" => all!(mine.len() >= 10, of("user_login").len() == of("user_login_failed").len()),
+                "account-recovery-takeover" => all!(last.is("user_passkey_created"), last.ip == of("user_login")[0].ip),
+                "anomaly-ignored" => all!(
+                    in_strange_hands(),
+                    of("user_login")[0].ip == of("anomaly")[0].ip,
+                    of("user_sessions_reset_by_anomaly").len() == 1
+                ),
                 "ip-allowlist-pressure" => {
                     let places: HashSet<&String> = mine.iter().map(|e| &e.ip).collect();
-                    of("ip_allowlist_access_denied").len() >= 5 && places.len() >= 3 && last.is("user_login")
+                    all!(of("ip_allowlist_access_denied").len() >= 5, places.len() >= 3, last.is("user_login"))
                 }
                 "session-fingerprint" => {
-                    in_strange_hands() && last.value["details"]["reason"] != serde_json::json!(["ip_address"])
+                    all!(in_strange_hands(), last.value["details"]["reason"] != serde_json::json!(["ip_address"]))
                 }
                 "rogue-app" => {
                     let scopes = &of("app_scopes_expanded")[0].value["details"]["new_scopes"];
                     let app = mine[0].entity.as_str();
-                    scopes.to_string().contains("groups:history")
-                        && things("file_downloaded") >= 20
-                        && of("file_downloaded").iter().all(|e| e.app() == Some(app))
+                    all!(
+                        scopes.to_string().contains("groups:history"),
+                        things("file_downloaded") >= 20,
+                        of("file_downloaded").iter().all(|e| e.app() == Some(app))
+                    )
                 }
-                "mcp-sweep" => things("mcp_slack_read_channel_tool_called") >= 25 && mine[0].app().is_some(),
+                "mcp-sweep" => all!(things("mcp_slack_read_channel_tool_called") >= 25, mine[0].app().is_some()),
                 "app-governance-weakened" => {
-                    mine[0].value["details"]["new_value"] == "false" && last.is("app_installed")
+                    all!(mine[0].value["details"]["new_value"] == "false", last.is("app_installed"))
                 }
                 "token-preserved-leaver" => {
                     let kept = of("app_token_preserved")[0].entity.as_str();
-                    of("user_deactivated")[0].entity == hero
-                        && things("file_downloaded") >= 15
-                        && of("file_downloaded").iter().all(|e| e.app() == Some(kept))
+                    all!(
+                        of("user_deactivated")[0].entity == hero,
+                        things("file_downloaded") >= 15,
+                        of("file_downloaded").iter().all(|e| e.app() == Some(kept))
+                    )
                 }
                 "service-identity-off-network" => {
                     let usual = entries.iter().filter(|e| e.actor == hero && !label.entry_ids.contains(&e.id));
                     let places: HashSet<&String> = usual.map(|e| &e.ip).collect();
-                    !places.is_empty() && mine.iter().all(|e| !places.contains(&e.ip))
+                    all!(!places.is_empty(), mine.iter().all(|e| !places.contains(&e.ip)))
                 }
-                "insider-export" => {
-                    mine.len() == 3
-                        && mine.iter().all(|e| e.action.contains("export") && !facts.export_actors.contains(&e.actor))
-                }
+                "insider-export" => all!(
+                    mine.len() == 3,
+                    mine.iter().all(|e| e.action.contains("export") && !facts.export_actors.contains(&e.actor))
+                ),
                 "export-relay" => {
-                    mine[0].actor != last.actor && last.action.ends_with("downloaded") && mine[0].ip != last.ip
+                    all!(mine[0].actor != last.actor, last.action.ends_with("downloaded"), mine[0].ip != last.ip)
                 }
-                "insider-files" => things("file_downloaded") >= 60,
-                "public-link-burst" => mine.len() >= 5,
-                "forward-exfiltration" => of("private_message_forwarded").len() >= 20,
-                "deletion-burst" => things("message_tombstoned") >= 35 || things("public_channel_deleted") >= 3,
-                "legal-hold-then-delete" => {
-                    mine[0].action.starts_with("legal_hold_policy_")
-                        && mine.len() > 50
-                        && last.at - mine[0].at < 72 * 3600
-                }
-                "retention-shortened" => mine[0].value["details"]["new_value"] == "EXPIRE_ALL",
+                "insider-files" => all!(things("file_downloaded") >= 60),
+                "public-link-burst" => all!(mine.len() >= 5),
+                "forward-exfiltration" => all!(of("private_message_forwarded").len() >= 20),
+                "deletion-burst" => all!(things("message_tombstoned") >= 35 || things("public_channel_deleted") >= 3),
+                "legal-hold-then-delete" => all!(
+                    mine[0].action.starts_with("legal_hold_policy_"),
+                    mine.len() > 50,
+                    last.at - mine[0].at < 72 * 3600
+                ),
+                "retention-shortened" => all!(mine[0].value["details"]["new_value"] == "EXPIRE_ALL"),
                 "decoy-touched" => {
-                    facts.decoy_channels.contains(&mine[0].entity) && facts.decoy_files.contains(&last.entity)
+                    all!(facts.decoy_channels.contains(&mine[0].entity), facts.decoy_files.contains(&last.entity))
                 }
-                "sso-exemption" => {
-                    mine[0].value["details"]["authentication_mode"] == "password"
-                        && mine[1].is("user_login")
-                        && mine[1].actor == mine[0].entity
-                }
+                "sso-exemption" => all!(
+                    mine[0].value["details"]["authentication_mode"] == "password",
+                    mine[1].is("user_login"),
+                    mine[1].actor == mine[0].entity
+                ),
                 "weaken-act-restore" => {
                     let at = [mine[0].at, last.at];
                     let same = mine[0].action.split('_').next() == last.action.split('_').next();
-                    same && of("manual_export").len() + of("channels_export").len() == 2 && at[1] - at[0] < 4 * 3600
+                    all!(same, of("manual_export").len() + of("channels_export").len() == 2, at[1] - at[0] < 4 * 3600)
                 }
                 "dormant-admin" => {
                     let admin_class = ["role_", "app_", "pref.", "user_session_reset", "public_channel_archive"];
                     let before = entries.iter().filter(|e| e.actor == hero && !label.entry_ids.contains(&e.id));
-                    in_strange_hands()
-                        && before.clone().count() > 0
-                        && before
+                    all!(
+                        in_strange_hands(),
+                        before.clone().count() > 0,
+                        before
                             .clone()
                             .all(|e| is_everybodys(e) || !admin_class.iter().any(|part| e.action.starts_with(part)))
+                    )
                 }
                 "grant-then-use" => {
-                    [&mine[0].entity, &target(mine[0])].contains(&&last.actor) && last.at - mine[0].at < 24 * 3600
+                    all!([&mine[0].entity, &target(mine[0])].contains(&&last.actor), last.at - mine[0].at < 24 * 3600)
                 }
-                "ownership-taken" => mine[0].entity == hero,
-                "mfa-disabled" => mine[0].value["details"]["new_value"] == "false",
-                "federation-change" => mine.len() >= 2,
-                "audit-blinding" => mine.len() == 4 && last.entity == facts.watcher_app,
-                "ekm-tampering" => mine.iter().all(|e| e.action.starts_with("ekm_")),
-                "session-reset-wave" => things("user_session_reset_by_admin") >= 60 && last.at - mine[0].at < 24 * 3600,
+                "ownership-taken" => all!(mine[0].entity == hero),
+                "mfa-disabled" => all!(mine[0].value["details"]["new_value"] == "false"),
+                "federation-change" => all!(mine.len() >= 2),
+                "audit-blinding" => all!(mine.len() == 4, last.entity == facts.watcher_app),
+                "ekm-tampering" => all!(mine.iter().all(|e| e.action.starts_with("ekm_"))),
+                "session-reset-wave" => {
+                    all!(things("user_session_reset_by_admin") >= 60, last.at - mine[0].at < 24 * 3600)
+                }
                 "connect-drain" => {
                     let outside = |e: &&&Read| e.actor != hero && !facts.known_partners.contains(&e.actor);
                     let drained = of("file_downloaded");
                     let distinct: HashSet<&String> = drained.iter().filter(outside).map(|e| &e.entity).collect();
                     let theirs = &of("external_shared_channel_connected")[0].value["details"];
                     let organization = theirs["external_organization_id"].as_str().expect("organization");
-                    distinct.len() >= 10
-                        && distinct.len() == drained.len()
-                        && !facts.known_partners.iter().any(|known| known == organization)
-                        && last.at - mine[0].at < 3 * 86_400
+                    all!(
+                        distinct.len() >= 10,
+                        distinct.len() == drained.len(),
+                        !facts.known_partners.iter().any(|known| known == organization),
+                        last.at - mine[0].at < 3 * 86_400
+                    )
                 }
-                "guest-made-durable" => things("guest_channel_join") >= 3 && mine[0].is("guest_created"),
+                "guest-made-durable" => all!(things("guest_channel_join") >= 3, mine[0].is("guest_created")),
                 "huddle-in-incident" => {
                     let joined = of("guest_channel_join")[0].entity.clone();
-                    facts.incident_channels.contains(&joined)
-                        && of("huddle_knock_accepted").len() == 1
-                        && of("huddle_participant_joined")[0].actor == hero
+                    all!(
+                        facts.incident_channels.contains(&joined),
+                        of("huddle_knock_accepted").len() == 1,
+                        of("huddle_participant_joined")[0].actor == hero
+                    )
                 }
                 "impersonation-profile" => {
                     let after = mine[0].value["details"]["new_profile"]["display_name"].as_str().expect("name");
-                    !after.is_ascii() && after.chars().any(|c| ('а'..='я').contains(&c) || c == 'І')
+                    all!(!after.is_ascii(), after.chars().any(|c| ('а'..='я').contains(&c) || c == 'І'))
                 }
                 _ => panic!("{name} has no numbers to hold"),
             };
-            assert!(holds, "seed {seed}: {label:#?}");
+            if let Err(condition) = holds {
+                failed.push(format!("seed {seed}, {name}, {:?}: not {condition}: {label:?}", label.variant));
+            }
             variants.insert((name.to_owned(), format!("{:?}", label.variant)));
         }
     }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
     let several = |v: Variant| variants.iter().filter(|(_, variant)| *variant == format!("{v:?}")).count();
     assert!(several(Variant::Near) >= 8 && several(Variant::Slow) >= 8, "{variants:?}");
 }

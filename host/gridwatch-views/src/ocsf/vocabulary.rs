@@ -809,41 +809,4 @@ mod tests {
             }
         }
     }
-
-    /// One line an attribute: version, class or object, name, attribute, type, array, required, profile, ids.
-    #[test]
-    #[ignore = "prints the tables, to check them against a compiled schema"]
-    fn print_table() {
-        for (spec, is_class) in all() {
-            for version in Version::ALL {
-                let what = if is_class { "class" } else { "object" };
-                println!("{version}\t{what}\t{}\tat_least_one\t{}", spec.name, spec.constraint(version).join(","));
-                for attribute in spec.all(version) {
-                    let kind = match attribute.kind {
-                        Type::Object(object) => object.name.to_owned(),
-                        other => format!("{other:?}"),
-                    };
-                    let ids: Vec<String> =
-                        attribute.ids(version).map(|id| format!("{}={}", id.id, id.caption)).collect();
-                    println!(
-                        "{version}\t{what}\t{}\t{}\t{kind}\t{}\t{}\t{}\t{}",
-                        spec.name,
-                        attribute.name,
-                        attribute.is_array,
-                        attribute.is_required,
-                        attribute.profile.unwrap_or_default(),
-                        ids.join(";")
-                    );
-                }
-            }
-        }
-        for class in Class::ALL {
-            for version in Version::ALL {
-                for activity in class.activities(version) {
-                    let name = class.spec().name;
-                    println!("{version}\tactivity\t{name}\t{}\t{}\t{}", class.uid(), activity.id, activity.name);
-                }
-            }
-        }
-    }
 }
