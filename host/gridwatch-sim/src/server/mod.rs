@@ -2,7 +2,8 @@
 //!
 //! ```no_run
 //! # async fn demo() -> anyhow::Result<()> {
-//! use gridwatch_sim::{OrgPlan, Sim, SimConfig, generate};
+//! use gridwatch_sim::{Sim, SimConfig};
+//! use gridwatch_stories::{OrgPlan, generate};
 //! let sim = Sim::start(generate(&OrgPlan::default()), SimConfig::default(), "127.0.0.1:0".parse()?).await?;
 //! println!("{}/audit/v1/logs", sim.base_url());
 //! sim.stop().await;
