@@ -635,7 +635,7 @@ fn a_check_names_what_nobody_filled_in_and_what_is_old() {
     assert!(warned("enrich.tor")[0].contains("40 days old"), "{report}");
     assert_eq!(warned("lookups.listed"), ["lookups.listed: no module uses this table"], "younger than its own max_age");
     let unfilled = warned("modules.config.sessions").join("\n");
-    assert!(unfilled.contains("`listed_addresses`, which nobody fills"), "{report}");
+    assert!(unfilled.contains("`listed_addresses`, which is empty"), "{report}");
     assert!(warned("modules.config.connect").iter().any(|w| w.contains("`allowed_inviters` is empty")), "{report}");
     assert!(!unfilled.contains("corporate_egress"), "{report}");
     assert_eq!(report["fine"], true);

@@ -446,7 +446,8 @@ fn a_wrong_threshold_is_told_with_file_line_and_what_is_allowed() {
         format!("{}sign-in.burst_failures: is 9999; allowed is 3 to 1000", at(2)),
         format!("{}sign-in.spray_usrs: is not a setting of module sign-in", at(3)),
         "did you mean `spray_users`?".to_owned(),
-        format!("{}sing-in: `sing-in` is configured, but", at(4)),
+        // Within its header, after `[modules.config.`.
+        format!("gridwatch.toml:{}:17: modules.config.sing-in: `sing-in` is configured, but", lines + 4),
         format!("{}people.incident_lately: is 5m; allowed is 10m to 14d", at(7)),
     ] {
         assert!(said.contains(&part), "{part} not in {said}");

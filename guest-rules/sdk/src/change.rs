@@ -14,7 +14,8 @@
 //!
 //! - **Either end speaks for itself.** What is off now is looser, and what is on now is stricter, whatever stood before and also
 //!   where Slack leaves the value before away; unless it was saved as it was.
-//! - **Nothing after something is off.** `""` or `[]` where a value stood before is how an emptied setting looks.
+//! - **Nothing after something is off.** `""` or `[]` where a value stood before is how an emptied setting looks. Of a permission
+//!   only where that value is understood, or was a list: a change that raises no alert has to be certain.
 //! - **Halfway is a step of its own.** `optional` is less than `required` and more than `off`; without a value before it says
 //!   nothing of the direction.
 //! - **A word of no list is [`Direction::Unclear`], never a guess**, and only words that say so make a change stricter: a change
@@ -115,6 +116,8 @@ pub fn of_permission(before: &str, after: &str) -> Direction {
         (Said::Level(before), Said::Level(after)) if after <= before => Stricter,
         (Said::Level(_), Said::Level(_)) | (_, Said::Level(Level::On)) => Looser,
         (Said::Nothing | Said::Level(Level::Off), Said::Nothing) => Unclear,
+        // Of a word that isn't understood it isn't known that it let anybody do anything.
+        (Said::Other, Said::Nothing) if !is_list(before) => Unclear,
         (_, Said::Nothing) => Stricter,
         // Something is let in where nothing was.
         (Said::Level(Level::Off), Said::Other) => Looser,
@@ -349,6 +352,7 @@ mod tests {
             ("", "", Unclear),
             ("off", "", Unclear),
             ("", "ask_first", Unclear),
+            ("ask_first", "", Unclear),
             ("true", "ask_first", Unclear),
             ("all", r#"["gdrive"]"#, Unclear),
             ("ask_first", "ask_always", Unclear),
