@@ -74,7 +74,7 @@ impl Case {
         let events = self.events();
         let is_its =
             |event: &&Event| known.actions.iter().any(|pattern| catalogue::pattern_matches(pattern, &event.action));
-        let windows = match events.iter().filter(is_its).next_back() {
+        let windows = match events.iter().rfind(is_its) {
             Some(event) => at_event(manifest, made, event),
             None => format!("\n  no entry has one of the rule's actions: {}", known.actions.join(", ")),
         };

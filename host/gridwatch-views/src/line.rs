@@ -78,7 +78,7 @@ pub(super) fn cut(value: Value, layout: &Layout, copy: Option<&[&str]>, whole: u
         return line;
     }
     let spare = layout.spare.iter();
-    let steps = STEPS.into_iter().map(|step| Step::Shorten(step)).chain(spare.map(|at| Step::LeaveOut(at)));
+    let steps = STEPS.into_iter().map(Step::Shorten).chain(spare.map(|at| Step::LeaveOut(at)));
     steps.fold(None, |line: Option<String>, step| line.or_else(|| cut.step(&step))).unwrap_or_else(|| cut.written())
 }
 

@@ -176,7 +176,7 @@ impl<'t> Places<'t> {
                 let top = 0..self.parts.first().map_or(self.lines.len(), |part| part.lines.start);
                 let is_key =
                     |line: &&str| line.trim_start().strip_prefix(key).is_some_and(|l| l.trim_start().starts_with('='));
-                let start = self.lines[top.clone()].iter().position(|line| is_key(&line))?;
+                let start = self.lines[top.clone()].iter().position(|line| is_key(line))?;
                 (start..top.end, rest)
             }
         };
