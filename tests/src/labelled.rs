@@ -2,7 +2,7 @@
 //! ordinary life may cost.
 
 use crate::guests::{engine, workspace};
-use gridwatch_detect::{Component, Limits, Module, Setting};
+use gridwatch_detect::{Component, DetectorConfig, Limits, Module};
 use gridwatch_event::entry::Entry;
 use gridwatch_event::event::Event;
 use gridwatch_event::lookup::Tables;
@@ -51,8 +51,14 @@ pub fn settings(manifest: &Manifest, facts: &Facts) -> Map<String, Value> {
 }
 
 /// What an operator would have a detector go by, with two threads.
-pub fn setting(facts: &Facts, networks: Networks) -> Setting {
-    Setting { networks, tables: tables(facts), provisioning: provisioning(facts), threads: 2, ..Setting::default() }
+pub fn setting(facts: &Facts, networks: Networks) -> DetectorConfig {
+    DetectorConfig {
+        networks,
+        tables: tables(facts),
+        provisioning: provisioning(facts),
+        threads: 2,
+        ..DetectorConfig::default()
+    }
 }
 
 /// Who provisions accounts there.

@@ -1,6 +1,6 @@
 //! One detection, four ways to it: what `run` told is what `replay`, `tune` and `exceptions check` find in its archive.
 
-use gridwatch_sim::{OrgPlan, generate};
+use gridwatch_stories::{OrgPlan, generate};
 use gridwatch_tests::host::{Host, Setup, ended, gridwatch, our_modules};
 use gridwatch_tests::sim::{Slack, now};
 use serde_json::Value;
@@ -77,7 +77,7 @@ fn run_replay_tune_and_exceptions_check_find_the_same() {
     assert!(given(&|value| value >= 30) < burst as u64, "{sweep}");
 
     // Exceptions check: the archive as a case of the team's own makes each of the rules, and no other.
-    let entries: Vec<String> = host.archived("state/archive").into_iter().map(|(_, raw)| raw).collect();
+    let entries: Vec<String> = host.raw().into_values().collect();
     let case = |rules: &[&str]| format!("# fires: {}\n{}\n", rules.join(", "), entries.join("\n"));
     let told: Vec<&str> = run.keys().map(String::as_str).collect();
     std::fs::write(host.path("cases/archive.ndjson"), case(&told)).expect("a case");

@@ -4,7 +4,7 @@
 use gridwatch_sim::{Fault, FaultKind, Knobs, SimConfig, When};
 use gridwatch_stories::org::User;
 use gridwatch_stories::{Org, OrgPlan, SimEntry, generate};
-use gridwatch_tests::host::{Host, Setup, ended, gridwatch, private, until};
+use gridwatch_tests::host::{Host, Setup, ended, gridwatch, private, terminate, until};
 use gridwatch_tests::mmdb::database;
 use gridwatch_tests::sim::{Slack, now};
 use gridwatch_views::View;
@@ -276,6 +276,78 @@ fn shown(host: &Host, alert: &Value) {
     let text = String::from_utf8(ended(&mut command).stdout).expect("UTF-8");
     for part in ["kind of address", "tor", "app's scopes", "others who did this in 30 days", "two-factor"] {
         assert!(text.contains(part), "no {part} in {text}");
+    }
+}
+
+/// Alerts as the sink got them: by finding the records, in order, each with its id.
+fn records(host: &Host) -> BTreeMap<String, Vec<(String, Value)>> {
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let mut records: BTreeMap<String, Vec<(String, Value)>> = BTreeMap::new();
+    for alert in host.lines("alerts.ndjson") {
+        let id = text(&alert["metadata"]["uid"]);
+        records.entry(text(&alert["finding_info"]["uid"])).or_default().push((id, alert));
+    }
+    records
+}
+
+#[test]
+fn an_alert_is_sent_at_once_and_what_slack_says_follows() {
+    let story = Story::told();
+    let slack = story.slack();
+    // Slack answers nothing, for much longer than the alert may take.
+    slack.set_people_faults(vec![FaultKind::SlowBody { ms: 60_000 }.at(When::Every(1))]);
+    let host = story.host(&slack, "token_file = \"people\"", "");
+    let process = host.start(&[]);
+    until("the alerts are there", || host.path("alerts.ndjson").exists() && by_family(&host).len() >= 4);
+    for (id, alert) in
+        records(&host).values().flatten().filter(|(_, a)| a["metadata"]["event_code"] != "gridwatch.risk")
+    {
+        assert!(!id.contains("enrichment"), "{id}");
+        assert!(lacks(alert)["two-factor"].contains("Slack is being asked"), "{:?}", lacks(alert));
+    }
+    terminate(process);
+    let fold: Vec<String> = records(&host).into_values().flatten().map(|(id, _)| id).collect();
+
+    // What could not be asked is asked after the next start, and told in a record of its own.
+    slack.set_people_faults(vec![]);
+    host.run_once_well();
+    let all = records(&host);
+    let added: Vec<&(String, Value)> = all.values().flatten().filter(|(id, _)| !fold.contains(id)).collect();
+    assert!(added.len() >= 4 && added.iter().all(|(id, _)| id.contains(":enrichment-1:")), "{added:?}");
+    for (id, alert) in &added {
+        assert!(enrichment(alert, "account")["two_factor"]["value"].is_boolean(), "{id}");
+    }
+    let ids: BTreeSet<&String> = all.values().flatten().map(|(id, _)| id).collect();
+    assert_eq!(ids.len(), all.values().flatten().count(), "no id comes twice");
+
+    // The list shows an alert once, as it is known last; a replay, which asks nobody, makes the records of before.
+    let listed =
+        ended(gridwatch().args(["alerts", "list", "--json", "--limit", "0", "--state-dir"]).arg(host.path("state")));
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert_eq!(listed.lines().count(), all.len());
+    let replay = ended(
+        gridwatch()
+            .args(["replay", "--format", "ndjson", "--config"])
+            .arg(host.path("gridwatch.toml"))
+            .arg("--archive")
+            .arg(host.path("state/archive")),
+    );
+    let parse =
+        |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["metadata"]["uid"].as_str().map(str::to_owned);
+    let replayed: BTreeSet<String> = String::from_utf8_lossy(&replay.stdout).lines().filter_map(parse).collect();
+    assert_eq!(replayed, fold.into_iter().collect());
+}
+
+#[test]
+fn where_one_record_is_wanted_an_alert_waits_for_slack() {
+    let story = Story::told();
+    let slack = story.slack();
+    let host = story.host(&slack, "token_file = \"people\"\nwait = \"10s\"", "");
+    host.run_once_well();
+    let all = records(&host);
+    assert!(all.len() >= 4 && all.values().flatten().all(|(id, _)| !id.contains("enrichment")), "{:?}", all.keys());
+    for (family, alert) in by_family(&host).iter().filter(|(family, _)| *family != "gridwatch") {
+        assert!(enrichment(alert, "account")["two_factor"]["value"].is_boolean(), "{family}");
     }
 }
 

@@ -821,6 +821,7 @@ fn full_alert() -> Alert {
     };
     Alert {
         uid: "gw-00ff".into(),
+        org: gridwatch_event::org::OrgId::default(),
         revision: 1,
         source: Source::Fold,
         severity: Severity::High,

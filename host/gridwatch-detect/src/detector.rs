@@ -9,6 +9,7 @@ use crate::workers::Workers;
 use gridwatch_event::event::Event;
 use gridwatch_event::lookup::Tables;
 use gridwatch_event::network::Networks;
+use gridwatch_event::org::OrgId;
 use gridwatch_event::provisioning::Provisioning;
 use gridwatch_event::zone::Zone;
 use gridwatch_manifest::Manifest;
@@ -24,7 +25,9 @@ use std::time::Duration;
 
 /// What a detector goes by beside its modules.
 #[derive(Clone, Debug, Default)]
-pub struct Setting {
+pub struct DetectorConfig {
+    /// Whose events they are.
+    pub org: OrgId,
     pub networks: Networks,
     /// What modules with the grant may look up; said in alerts.
     pub tables: Tables,
@@ -80,8 +83,9 @@ pub struct Behaved {
 
 impl Detector {
     /// With these modules from the first event on.
-    pub fn new(setting: Setting, modules: Vec<Module>) -> std::io::Result<Self> {
-        let Setting {
+    pub fn new(setting: DetectorConfig, modules: Vec<Module>) -> std::io::Result<Self> {
+        let DetectorConfig {
+            org,
             networks,
             tables,
             provisioning,
@@ -94,6 +98,7 @@ impl Detector {
             threads,
         } = setting;
         let mut pipeline = Pipeline::default()
+            .with_org(org)
             .with_networks(networks)
             .with_tables(tables)
             .with_provisioning(provisioning)
@@ -145,13 +150,21 @@ impl Detector {
         mut saved: impl FnMut(&[u8]) -> Result<Vec<Row>, E>,
     ) -> Result<(ServiceId, Vec<Forgotten>), E> {
         let (id, prefixes) = self.serve(module, 0);
+        Ok((id, self.fetch(prefixes, &mut saved)?))
+    }
+
+    fn fetch<E>(
+        &mut self,
+        prefixes: Vec<Vec<u8>>,
+        saved: &mut impl FnMut(&[u8]) -> Result<Vec<Row>, E>,
+    ) -> Result<Vec<Forgotten>, E> {
         let mut forgotten = Vec::new();
         for prefix in prefixes {
             for (key, value) in saved(&prefix)? {
                 forgotten.extend(self.pipeline.load(&key, &value).err());
             }
         }
-        Ok((id, forgotten))
+        Ok(forgotten)
     }
 
     /// Takes a module out of service. Its windows go on counting, and its own state is kept.
@@ -160,9 +173,22 @@ impl Detector {
         ids.into_iter().for_each(|id| self.leave(id));
     }
 
-    /// Has another version take over at a sequence number: events before it are judged by the one, from it on by the other.
-    pub fn hand_over(&mut self, module: Module, at: u64) {
+    /// Has another version take over at a sequence number: events before it are judged by the one, from it on by the other. Windows
+    /// that only the other one declares count from now on, and go on from their saved rows, which `saved` gives as for
+    /// [`Detector::add`].
+    ///
+    /// # Errors
+    /// As `saved` has it.
+    pub fn hand_over<E>(
+        &mut self,
+        module: Module,
+        at: u64,
+        mut saved: impl FnMut(&[u8]) -> Result<Vec<Row>, E>,
+    ) -> Result<Vec<Forgotten>, E> {
+        let prefixes = self.pipeline.announce(&module.manifest);
+        let forgotten = self.fetch(prefixes, &mut saved)?;
         self.coming.entry(at).or_default().push(module);
+        Ok(forgotten)
     }
 
     fn serve(&mut self, mut module: Module, from: u64) -> (ServiceId, Vec<Vec<u8>>) {
@@ -198,8 +224,10 @@ impl Detector {
             self.part(old, &mut detected);
             rest = new;
             for module in self.coming.remove(&at).unwrap_or_default() {
-                self.retire(&module.manifest.name.clone());
+                let manifest = module.manifest.clone();
+                self.retire(&manifest.name);
                 self.serve(module, at);
+                self.pipeline.has_come(&manifest);
             }
         }
         self.part(rest, &mut detected);

@@ -27,7 +27,7 @@ mod host;
 mod tail;
 
 pub use component::{Component, Refused};
-pub use detector::{Detected, Detector, Setting};
+pub use detector::{Detected, Detector, DetectorConfig};
 pub use engine::Engine;
 pub use limits::Limits;
 pub use module::{Evaluation, Module};

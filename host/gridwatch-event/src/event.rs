@@ -5,6 +5,7 @@
 
 use crate::entry::{Entry, Mark, Marks, before_slack};
 use crate::json;
+use crate::org::OrgId;
 use crate::time::{UnixMillis, UnixSeconds};
 use gridwatch_names::catalogue;
 use serde_json::Value;
@@ -47,6 +48,7 @@ pub struct Event {
     pub action: String,
     pub marks: Marks,
     sight: Sight,
+    org: OrgId,
     /// Id of the enterprise it belongs to: the one it names, or the one that the log was known to belong to.
     organization: Option<Arc<str>>,
     raw: Box<str>,
@@ -85,7 +87,7 @@ impl Event {
         let time = sight.counts_as.or(entry.time).unwrap_or(first_seen.seconds());
         let (id, raw) = (entry.id.clone(), entry.raw().into());
         let organization = named_by(&json).map(Arc::from);
-        Self { seq, id, time, first_seen, action, marks, sight, organization, raw, json }
+        Self { seq, id, time, first_seen, action, marks, sight, org: OrgId::default(), organization, raw, json }
     }
 
     /// The same of an enterprise that it doesn't name itself, as it was known when the event was judged.
@@ -94,13 +96,25 @@ impl Event {
         self
     }
 
+    /// The same of one of several organizations.
+    pub fn of_org(mut self, org: OrgId) -> Self {
+        self.org = org;
+        self
+    }
+
+    /// Which of the configured organizations' logs it stands in.
+    pub fn org(&self) -> &OrgId {
+        &self.org
+    }
+
     /// Id of the enterprise that the entry itself gives as its location.
     pub fn named_organization(&self) -> Option<&str> {
         named_by(&self.json)
     }
 
-    /// Says which enterprise it belongs to; one that the entry names itself stays.
-    pub fn place_in(&mut self, organization: Option<Arc<str>>) {
+    /// Says in whose log it stands, and which enterprise it belongs to; one that the entry names itself stays.
+    pub fn place_in(&mut self, org: OrgId, organization: Option<Arc<str>>) {
+        self.org = org;
         self.organization = named_by(&self.json).map(Arc::from).or(organization);
     }
 

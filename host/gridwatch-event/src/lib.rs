@@ -12,6 +12,7 @@ pub mod json;
 pub mod lookup;
 pub mod mention;
 pub mod network;
+pub mod org;
 pub mod provisioning;
 pub mod range;
 pub mod role;

@@ -52,6 +52,7 @@ impl<'t> Document<'t> {
             path: String::new(),
             place: None,
             table: Some(self.table.get_ref()),
+            below: None,
             known: Vec::new(),
         }
     }
@@ -76,13 +77,25 @@ pub struct Section<'d> {
     path: String,
     place: Option<Place>,
     table: Option<&'d DeTable<'d>>,
+    /// What counts where the table says nothing.
+    below: Option<Box<Section<'d>>>,
     /// Keys that were asked for. Others are unknown.
     known: Vec<&'static str>,
 }
 
 impl<'d> Section<'d> {
     pub fn is_present(&self) -> bool {
-        self.table.is_some()
+        self.table.is_some() || self.below.as_ref().is_some_and(|below| below.is_present())
+    }
+
+    /// The same section, with another one that counts for each key that it doesn't have, and so on in its sections.
+    pub fn over(self, below: Self) -> Self {
+        Self { below: Some(Box::new(below)), ..self }
+    }
+
+    /// Does the section itself have the key, and not only what lies below it?
+    fn has_itself(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.iter().any(|(name, _)| name.get_ref() == key))
     }
 
     pub fn has(&self, key: &str) -> bool {
@@ -103,7 +116,11 @@ impl<'d> Section<'d> {
     pub fn problem(&self, key: &str, what: impl Into<String>, hint: impl Into<Option<String>>) {
         let place = self.find(key).map(|(key, _)| self.document.place(key.span())).or(self.place);
         let problem = Problem { place, key: self.key(key), what: what.into(), hint: hint.into() };
-        self.document.problems.borrow_mut().push(problem);
+        let mut problems = self.document.problems.borrow_mut();
+        // What lies below several sections is read with each of them.
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
     }
 
     /// Notes that a value is of another type than `wanted`.
@@ -137,14 +154,23 @@ impl<'d> Section<'d> {
 
     /// All keys with their values, for tables whose keys are free.
     pub fn entries(&self) -> impl Iterator<Item = (&'d str, Item<'d>)> + use<'d> {
-        let table = self.table;
-        table.into_iter().flat_map(|table| table.iter()).map(|(key, item)| (key.get_ref().as_ref(), item))
+        self.pairs().into_iter().map(|(key, item)| (key.get_ref().as_ref(), item))
     }
 
     /// All keys with their places.
     pub fn places(&self) -> Vec<(&'d str, Place)> {
-        let keys = self.table.into_iter().flat_map(|table| table.keys());
-        keys.map(|key| (key.get_ref().as_ref(), self.document.place(key.span()))).collect()
+        let pairs = self.pairs().into_iter();
+        pairs.map(|(key, _)| (key.get_ref().as_ref(), self.document.place(key.span()))).collect()
+    }
+
+    fn pairs(&self) -> Vec<(&'d Spanned<Cow<'d, str>>, Item<'d>)> {
+        let mut pairs: Vec<_> = self.table.into_iter().flat_map(|table| table.iter()).collect();
+        for (key, item) in self.below.iter().flat_map(|below| below.pairs()) {
+            if pairs.iter().all(|(known, _)| known.get_ref() != key.get_ref()) {
+                pairs.push((key, item));
+            }
+        }
+        pairs
     }
 
     pub fn section(&mut self, key: &'static str) -> Section<'d> {
@@ -154,13 +180,24 @@ impl<'d> Section<'d> {
 
     /// A section whose name the one who wrote the document chose.
     pub fn free_section(&self, key: &str) -> Section<'d> {
+        if let Some(below) = self.below.as_ref() {
+            return match (self.has_itself(key), below.has(key)) {
+                (false, _) => below.free_section(key),
+                (true, false) => self.own_section(key),
+                (true, true) => self.own_section(key).over(below.free_section(key)),
+            };
+        }
+        self.own_section(key)
+    }
+
+    fn own_section(&self, key: &str) -> Section<'d> {
         let item = self.item(key);
         let table = item.and_then(|item| item.get_ref().as_table());
         if let (Some(item), None) = (item, table) {
             self.wrong_type(key, item, "a table");
         }
         let place = item.map(|item| self.document.place(item.span())).or(self.place);
-        Section { document: self.document, path: self.key(key), place, table, known: Vec::new() }
+        Section { document: self.document, path: self.key(key), place, table, known: Vec::new(), below: None }
     }
 
     /// `[[key]]`, each with its place.
@@ -176,7 +213,14 @@ impl<'d> Section<'d> {
         };
         let section = |(span, table)| {
             let place = Some(self.document.place(span));
-            Section { document: self.document, path: self.key(key), place, table: Some(table), known: Vec::new() }
+            Section {
+                document: self.document,
+                path: self.key(key),
+                place,
+                table: Some(table),
+                known: Vec::new(),
+                below: None,
+            }
         };
         tables.into_iter().map(section).collect()
     }
@@ -357,7 +401,14 @@ impl<'d> Section<'d> {
         None
     }
 
-    fn key(&self, key: &str) -> String {
+    /// The whole name of a key, as problems have it.
+    pub fn key(&self, key: &str) -> String {
+        if let Some(below) = self.below.as_ref()
+            && !self.has_itself(key)
+            && below.has(key)
+        {
+            return below.key(key);
+        }
         match (self.path.as_str(), key) {
             ("", key) => key.to_owned(),
             (path, "") => path.to_owned(),
@@ -370,7 +421,8 @@ impl<'d> Section<'d> {
     }
 
     fn find(&self, name: &str) -> Option<(&'d Spanned<Cow<'d, str>>, Item<'d>)> {
-        self.table?.iter().find(|(key, _)| key.get_ref() == name)
+        let own = self.table.and_then(|table| table.iter().find(|(key, _)| key.get_ref() == name));
+        own.or_else(|| self.below.as_ref()?.find(name))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::directory::Act;
 use crate::stub::Stub;
 use crate::subject::Subjects;
 use gridwatch_event::event::Event;
+use gridwatch_event::org::OrgId;
 use gridwatch_event::role::Role;
 use gridwatch_event::text::clean;
 use gridwatch_event::text::hex;
@@ -36,6 +37,9 @@ const MAX_NAME: usize = 256;
 pub struct Alert {
     /// Stable: hash of rule, dedup key and period.
     pub uid: String,
+    /// In whose log it was found.
+    #[serde(default, skip_serializing_if = "OrgId::is_unnamed")]
+    pub org: OrgId,
     /// Which of folding's revisions this is, or adds to: 1 when it opens, one more each time folding sends it again. Nothing else
     /// counts here, so a replay, which asks nobody, makes the same numbers.
     pub revision: u32,
@@ -219,6 +223,19 @@ impl Alert {
         self.revision <= 1 && matches!(self.source, Source::Fold)
     }
 
+    /// Says in whose log it was found. Organizations that have names may see the same ids, and theirs differ.
+    pub fn of_org(mut self, org: &OrgId) -> Self {
+        self.org = org.clone();
+        self.uid = self.uid_in_org();
+        self
+    }
+
+    fn uid_in_org(&self) -> String {
+        let Some(name) = self.org.name() else { return self.uid.clone() };
+        let digest = Sha256::digest(format!("{name}\n{}", self.uid));
+        format!("gw-{}", hex(&digest[..16]))
+    }
+
     /// What the actor did last, less what is evidence anyway.
     pub fn recent_besides(&self) -> impl Iterator<Item = &Act> {
         self.recent.iter().filter(|act| self.evidence.iter().all(|stub| stub.seq != act.seq))
@@ -229,6 +246,7 @@ impl Alert {
     pub fn suppress(&mut self, by: &str) {
         let key = format!("{}\nsuppressed by {by}", self.dedup_key);
         (self.uid, _) = Self::identity(&self.rule, &key, self.period_start, self.period_s);
+        self.uid = self.uid_in_org();
         self.suppressed_by = Some(by.to_owned());
     }
 }

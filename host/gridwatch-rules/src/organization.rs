@@ -6,22 +6,29 @@
 
 use crate::state::{Forgotten, ORGANIZATION, Row, StateOp};
 use gridwatch_event::event::Event;
+use gridwatch_event::org::OrgId;
 use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
 pub struct Organization {
+    /// What the configuration calls the organization whose log it is.
+    org: OrgId,
     known: Option<Arc<str>>,
     is_new: bool,
 }
 
 impl Organization {
+    pub fn of(org: OrgId) -> Self {
+        Self { org, ..Self::default() }
+    }
+
     /// Learns from an event, and tells it whose it is where it doesn't say so itself. In order of the events.
     pub fn place(&mut self, event: &mut Event) {
         if let (None, Some(named)) = (&self.known, event.named_organization()) {
             self.known = Some(named.into());
             self.is_new = true;
         }
-        event.place_in(self.known.clone());
+        event.place_in(self.org.clone(), self.known.clone());
     }
 
     /// Puts it back as it was saved.

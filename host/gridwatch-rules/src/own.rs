@@ -14,6 +14,7 @@ use crate::subject::Subjects;
 use gridwatch_event::drift::Drift;
 use gridwatch_event::entry::Mark;
 use gridwatch_event::event::Event;
+use gridwatch_event::org::OrgId;
 use gridwatch_event::role::Role;
 use gridwatch_event::roster::Member;
 use gridwatch_event::text::clean;
@@ -90,6 +91,7 @@ fn about_entry(rule: &str, key: &str, title: String, event: &Event, actor: Actor
     let labels = BTreeMap::from([("entry".to_owned(), clean(&event.id, MAX_LABEL))]);
     let (first, last) = (event.time, event.time);
     Alert { uid, period_start, first, last, actor, evidence: vec![Stub::of(event)], evidence_total: 1, labels, ..blank }
+        .of_org(event.org())
 }
 
 /// What is news of a sum.
@@ -127,7 +129,7 @@ pub fn risk(sum: Sum, last: &Alert) -> (Alert, Vec<String>) {
         attack: sum.attack,
         ..blank
     };
-    (alert, sum.rules)
+    (alert.of_org(&last.org), sum.rules)
 }
 
 /// A module failed, flooded or held up the others too often: none of its rules watches any more. One alert for each file and
@@ -160,6 +162,7 @@ pub fn module_set_aside(module: &Manifest, digest: &str, set_aside: &SetAside, a
         labels,
         ..blank
     }
+    .of_org(at.org())
 }
 
 /// Slack's lists are not what they were at build time. One alert for each drift that differs from the last one reported.
@@ -298,6 +301,7 @@ fn blank(rule: &str, key: &str, title: String, at: UnixMillis) -> Alert {
     let (uid, period_start) = Alert::identity(&name, &key, at.seconds(), rule.fold_s);
     Alert {
         uid,
+        org: OrgId::default(),
         revision: 1,
         source: Source::Fold,
         severity: rule.severity,

@@ -32,6 +32,7 @@ use crate::windows::{WindowSize, Windows};
 use gridwatch_event::event::Event;
 use gridwatch_event::lookup::Tables;
 use gridwatch_event::network::Networks;
+use gridwatch_event::org::OrgId;
 use gridwatch_event::provisioning::Provisioning;
 use gridwatch_event::text::clean;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
@@ -219,6 +220,12 @@ impl Pipeline {
         self
     }
 
+    /// Says which of several organizations the events are of.
+    pub fn with_org(mut self, org: OrgId) -> Self {
+        self.organization = Organization::of(org);
+        self
+    }
+
     /// What it takes for findings about one actor to add up, instead of the default.
     pub fn with_risk(mut self, bar: Bar) -> Self {
         self.risk = Risk::new(bar);
@@ -261,6 +268,17 @@ impl Pipeline {
         self.services.insert(place, InService { id, service, columns, windows });
         self.subscribers.clear();
         Added { service: id, saved }
+    }
+
+    /// Has the windows of a module count that is going to come into service. Returns what the keys of their saved rows begin with.
+    pub fn announce(&mut self, manifest: &Manifest) -> Vec<Vec<u8>> {
+        self.declared.enter(&manifest.name, &manifest.windows);
+        self.windows.declare(&manifest.name, &manifest.windows)
+    }
+
+    /// A module that was announced is in service, or isn't going to be.
+    pub fn has_come(&mut self, manifest: &Manifest) {
+        self.declared.leave(&manifest.name, &manifest.windows, self.windows.newest());
     }
 
     /// Takes a module out of service. Its windows go on counting, in case it comes back.
@@ -527,6 +545,7 @@ impl Pipeline {
         evidence.drain(..evidence.len().saturating_sub(crate::alert::MAX_EVIDENCE));
         Alert {
             uid,
+            org: OrgId::default(),
             revision: 1,
             source: Source::Fold,
             severity: finding.severity,
@@ -563,6 +582,7 @@ impl Pipeline {
             suppressed_by: None,
             about: Box::default(),
         }
+        .of_org(event.org())
     }
 
     fn tell_about(&mut self, event: &Event, sent: &mut [Sent]) {

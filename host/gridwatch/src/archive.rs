@@ -34,9 +34,6 @@ pub use record::ArchiveRecord;
 
 use frame::Found;
 
-/// Its name among the sinks' positions; no sink can have it, for their names have no brackets.
-pub const ARCHIVE: &str = "(archive)";
-
 #[derive(Debug)]
 pub struct Archive {
     folder: PathBuf,

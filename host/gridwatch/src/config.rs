@@ -20,12 +20,14 @@ use crate::reader::Purpose;
 use crate::sink::Setup;
 use gridwatch_event::lookup::Tables;
 use gridwatch_event::network::Networks;
+use gridwatch_event::org::OrgId;
 use gridwatch_event::provisioning::Provisioning;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_event::zone::Zone;
 use gridwatch_manifest::Grant;
 use gridwatch_manifest::document;
 use gridwatch_poll::{InvalidPollConfig, PollConfig, PollSettings};
+use gridwatch_rules::alert::Alert;
 use gridwatch_rules::risk::Bar;
 use gridwatch_views::{RawData, View};
 use serde_json::{Map, Value};
@@ -43,6 +45,8 @@ pub const EXAMPLE: &str = include_str!("../../../examples/gridwatch.toml");
 /// Paths are absolute.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Which organization it is about. What concerns the process is the same in the configurations of all.
+    pub org: OrgId,
     /// May be missing still; its parent isn't.
     pub state_dir: PathBuf,
     pub slack: Slack,
@@ -213,7 +217,7 @@ pub struct Asking {
     pub base_url: String,
     pub network: Network,
     pub token: Secret,
-    /// The longest that a batch of events waits for all answers.
+    /// How long an alert is held for what Slack says of it. Not at all: it goes out at once, and the answers in a record of their own.
     pub wait: Duration,
     /// How long an answer is used.
     pub keep_s: u64,
@@ -234,12 +238,14 @@ pub struct Sink {
 }
 
 /// Which records a sink gets; at least one kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Include {
     pub events: bool,
     pub alerts: bool,
     /// Alerts that an exception holds back.
     pub suppressed: bool,
+    /// Of these organizations; `None`: of all.
+    pub orgs: Option<Vec<OrgId>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -287,35 +293,127 @@ pub enum LogFormat {
     Json,
 }
 
-/// Where a gridwatch keeps what may be asked about: all that `status`, `alerts` and `explain` need of a configuration. Nothing
-/// else in it is checked, so they work on a machine, or for a user, that couldn't run it.
+/// Where a gridwatch keeps what it remembers, for commands that read it.
 #[derive(Clone, Debug)]
 pub struct Homes {
     pub state_dir: PathBuf,
-    /// `None`: none is kept.
-    pub archive: Option<PathBuf>,
+    /// Of each organization that keeps one; `None` where there is no configuration at hand.
+    archives: Option<BTreeMap<OrgId, PathBuf>>,
 }
 
 impl Homes {
+    /// # Errors
+    ///
+    /// When the file isn't there, or doesn't say where things are.
     pub fn read(config: &Path) -> Result<Self, Problems> {
         check::homes(config)
     }
 
     /// Where there is no configuration at hand.
     pub fn of_state_dir(state_dir: &Path) -> Self {
-        Self { state_dir: state_dir.to_owned(), archive: Some(state_dir.join("archive")) }
+        Self { state_dir: state_dir.to_owned(), archives: None }
+    }
+
+    /// `None`: none is kept.
+    pub fn archive(&self, org: &OrgId) -> Option<PathBuf> {
+        match &self.archives {
+            Some(archives) => archives.get(org).cloned(),
+            None => Some(self.of_org(org).join("archive")),
+        }
+    }
+
+    pub fn of_org(&self, org: &OrgId) -> PathBuf {
+        org_dir(&self.state_dir, org)
     }
 }
 
-impl Config {
+/// Where an organization's own files are in a state folder. The only one has them in the folder itself.
+pub fn org_dir(state_dir: &Path, org: &OrgId) -> PathBuf {
+    org.name().map_or_else(|| state_dir.to_owned(), |name| state_dir.join("orgs").join(name))
+}
+
+/// What a configuration file says: of one organization, or of several, by their names. There is at least one.
+#[derive(Clone, Debug)]
+pub struct Configs(Vec<Config>);
+
+impl Configs {
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
     pub fn load(path: &Path) -> Result<Self, Problems> {
-        check::load(path, &environment, Purpose::Run)
+        check::load(path, &environment, Purpose::Run).map(Self)
     }
 
     /// For commands that only look: neither secrets nor the folders that are written to need to be within reach. Its tokens
     /// are empty.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
     pub fn look(path: &Path) -> Result<Self, Problems> {
-        check::load(path, &environment, Purpose::Look)
+        check::load(path, &environment, Purpose::Look).map(Self)
+    }
+
+    /// What concerns the process is the same for all organizations.
+    pub fn process(&self) -> &Config {
+        &self.0[0]
+    }
+
+    pub fn iter(&self) -> std::slice::Iter<'_, Config> {
+        self.0.iter()
+    }
+
+    /// The configuration of the organization that is meant: by its name, or the only one there is.
+    ///
+    /// # Errors
+    ///
+    /// When there are several and none is named, or there is none of that name.
+    pub fn one(self, org: Option<&str>) -> anyhow::Result<Config> {
+        let names: Vec<String> = self.iter().map(|config| config.org.to_string()).collect();
+        let names = names.join(", ");
+        match (org, self.0.len()) {
+            (None, 1) => {}
+            (None, _) => {
+                anyhow::bail!("the configuration has several organizations\nhint: name one with --org: {names}")
+            }
+            (Some(org), _) if self.iter().all(|config| config.org.to_string() != org) => {
+                anyhow::bail!("the configuration has no organization `{org}`\nhint: it has {names}")
+            }
+            (Some(_), _) => {}
+        }
+        let is_meant = |config: &Config| org.is_none_or(|org| config.org.to_string() == org);
+        self.0.into_iter().find(is_meant).ok_or_else(|| anyhow::anyhow!("the configuration has no organization"))
+    }
+}
+
+impl Configs {
+    /// The configuration of the organization in whose log an alert was found.
+    ///
+    /// # Errors
+    ///
+    /// When there is none of it any more.
+    pub fn of(self, alert: &Alert) -> anyhow::Result<Config> {
+        let org = &alert.org;
+        let found = self.0.into_iter().find(|config| config.org == *org);
+        found.ok_or_else(|| {
+            anyhow::anyhow!("the alert is of organization `{org}`, which the configuration doesn't have")
+        })
+    }
+}
+
+impl IntoIterator for Configs {
+    type Item = Config;
+    type IntoIter = std::vec::IntoIter<Config>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl Config {
+    /// Where its own files are.
+    pub fn org_dir(&self) -> PathBuf {
+        org_dir(&self.state_dir, &self.org)
     }
 
     /// What is allowed, and may surprise all the same. `now` decides what a time to begin at means.

@@ -4,43 +4,100 @@ pub mod lists;
 
 use crate::bell::Bell;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::exceptions::Live;
-use crate::store::Store;
-use crate::telemetry::status::{Board, ModuleStatus};
+use crate::store::{OrgStore, Store};
+use crate::telemetry::metrics::{DetectMetrics, PollMetrics};
+use crate::telemetry::status::{Board, ModuleStatus, OrgStatus};
+use gridwatch_event::org::OrgId;
+use gridwatch_event::time::UnixMillis;
 use gridwatch_poll::Lane;
 use gridwatch_rules::alert::Alert;
 use lists::Lists;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// What the stages share.
-pub struct Shared {
-    pub config: Config,
+/// What all of the process shares.
+pub struct Process {
     pub clock: Clock,
     pub paths: Paths,
     pub store: Store,
     pub board: Arc<Board>,
     pub bells: Bells,
     pub observe: Observe,
-    pub exceptions: Live,
-    /// Lookup tables and networks, as last read.
-    pub lists: Lists,
 }
 
 #[derive(Debug, Default)]
 pub struct Bells {
-    /// There may be entries to detect on.
-    pub detect: Bell,
     /// There may be records to deliver.
     pub deliver: Bell,
     /// Delivery should not wait any longer.
     pub hurry: Bell,
 }
 
+/// What the stages and watches of one organization share.
+pub struct Shared {
+    pub process: Arc<Process>,
+    pub org: OrgId,
+    pub config: Config,
+    /// Its part of the store.
+    pub store: OrgStore,
+    /// There may be entries to detect on.
+    pub detect: Bell,
+    /// There may be alerts that Slack could tell more of.
+    pub wanting: Bell,
+    /// What its stages count.
+    pub polled: PollMetrics,
+    pub detected: DetectMetrics,
+    pub exceptions: Live,
+    /// Lookup tables and networks, as last read.
+    pub lists: Lists,
+}
+
+impl Shared {
+    pub fn now(&self) -> UnixMillis {
+        self.process.clock.now()
+    }
+
+    pub fn paths(&self) -> OrgPaths {
+        self.process.paths.of_org(&self.org)
+    }
+
+    /// What is known of the organization.
+    pub fn status(&self) -> OrgStatus {
+        self.process.board.now().org(&self.org)
+    }
+
+    pub fn update(&self, change: impl FnOnce(&mut OrgStatus)) {
+        self.process.board.update_org(&self.org, change);
+    }
+
+    /// Notes what waits in the store.
+    pub fn note_backlog(&self) {
+        self.process.board.metrics.set_backlog(self.process.store.backlog());
+    }
+
+    /// A stage's sign of life: what it does now, and how long that may take at most.
+    pub fn heard(&self, stage: &str, doing: &str, patience: Duration) {
+        self.process.board.heard(&self.stage(stage), doing, patience, self.now());
+    }
+
+    /// A stage has done all it had to.
+    pub fn ended(&self, stage: &str) {
+        self.process.board.ended(&self.stage(stage));
+    }
+
+    /// As the status calls a stage: one of a named organization with its name.
+    pub fn stage(&self, stage: &str) -> String {
+        self.org.name().map_or_else(|| stage.to_owned(), |name| format!("{stage} {name}"))
+    }
+}
+
 /// The files and folders of a state folder.
 #[derive(Debug, Clone)]
 pub struct Paths {
+    state_dir: PathBuf,
     pub store: PathBuf,
     /// Says that the store broke while in use.
     pub damaged: PathBuf,
@@ -48,8 +105,14 @@ pub struct Paths {
     pub lock: PathBuf,
     /// Counts starts that got nowhere.
     pub starts: PathBuf,
-    pub checkpoint: PathBuf,
     pub status: PathBuf,
+}
+
+/// Those of one organization. The only one has them in the state folder itself.
+#[derive(Debug, Clone)]
+pub struct OrgPaths {
+    pub dir: PathBuf,
+    pub checkpoint: PathBuf,
     /// What `gridwatch respond` has done.
     pub responses: PathBuf,
 }
@@ -57,14 +120,18 @@ pub struct Paths {
 impl Paths {
     pub fn of(state_dir: &Path) -> Self {
         Self {
+            state_dir: state_dir.to_owned(),
             store: state_dir.join("store"),
             damaged: state_dir.join("store.damaged"),
             lock: state_dir.join("gridwatch.lock"),
             starts: state_dir.join("starts"),
-            checkpoint: state_dir.join("checkpoint.json"),
             status: state_dir.join("status.json"),
-            responses: crate::responses::path(state_dir),
         }
+    }
+
+    pub fn of_org(&self, org: &OrgId) -> OrgPaths {
+        let dir = config::org_dir(&self.state_dir, org);
+        OrgPaths { checkpoint: dir.join("checkpoint.json"), responses: crate::responses::path(&dir), dir }
     }
 }
 

@@ -8,9 +8,10 @@ pub use folder::{Folder, Served};
 use crate::config::{Config, Places};
 use crate::responses::Follower;
 use anyhow::Result;
-use gridwatch_detect::{Engine, Limits, Module, Refused, Setting};
+use gridwatch_detect::{DetectorConfig, Engine, Limits, Module, Refused};
 use gridwatch_event::lookup::Tables;
 use gridwatch_event::network::Networks;
+use gridwatch_event::org::OrgId;
 use gridwatch_event::provisioning::Provisioning;
 use gridwatch_event::zone::Zone;
 use gridwatch_manifest::{Grant, Manifest};
@@ -24,6 +25,8 @@ use std::sync::Arc;
 /// What the configuration says about modules.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
+    /// Whose events they are to judge.
+    pub org: OrgId,
     pub dir: PathBuf,
     /// By module name.
     pub settings: BTreeMap<String, Map<String, Value>>,
@@ -75,6 +78,7 @@ fn also(sound: &[String]) -> String {
 impl Wanted {
     pub fn of(config: &Config) -> Self {
         Self {
+            org: config.org.clone(),
             dir: config.modules.dir.clone(),
             settings: config.modules.config.clone(),
             places: config.modules.places.clone(),
@@ -89,7 +93,7 @@ impl Wanted {
             provisioning: config.provisioning.clone(),
             zone: config.detect.zone.clone(),
             exceptions: config.tuning.exceptions.clone(),
-            responses: Some(crate::responses::path(&config.state_dir)),
+            responses: Some(crate::responses::path(&config.org_dir())),
             state_max_bytes: Some(config.detect.state_max_bytes as usize),
             risk: config.detect.risk,
             limits: Limits::default(),
@@ -131,8 +135,9 @@ impl Wanted {
     }
 
     /// What a detector goes by beside its modules: all that is configured, without exceptions.
-    pub fn setting(&self) -> Result<Setting> {
-        Ok(Setting {
+    pub fn setting(&self) -> Result<DetectorConfig> {
+        Ok(DetectorConfig {
+            org: self.org.clone(),
             networks: self.networks.clone(),
             tables: self.tables.clone(),
             provisioning: self.provisioning.clone(),
@@ -141,7 +146,7 @@ impl Wanted {
             state_max_bytes: self.state_max_bytes,
             echoes: self.echoes()?,
             threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
-            ..Setting::default()
+            ..DetectorConfig::default()
         })
     }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use gridwatch_event::entry::Entry;
 use gridwatch_event::event::{Event, Sight};
 use gridwatch_event::json::one_line;
+use gridwatch_event::org::OrgId;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_rules::alert::Alert;
 use gridwatch_views::{Product, RawData, View};
@@ -37,20 +38,30 @@ pub struct Rendered {
 
 #[derive(Clone, Debug)]
 pub enum Record {
-    Event { seq: u64, sight: Sight, organization: Option<Arc<str>>, raw: String },
+    Event { org: OrgId, seq: u64, sight: Sight, organization: Option<Arc<str>>, raw: String },
     Alert(Box<Alert>),
 }
 
 impl Record {
     pub fn of_event(event: &Event) -> Self {
         let organization = event.organization().map(Arc::from);
-        Self::Event { seq: event.seq, sight: event.sight(), organization, raw: event.raw().to_owned() }
+        let org = event.org().clone();
+        Self::Event { org, seq: event.seq, sight: event.sight(), organization, raw: event.raw().to_owned() }
+    }
+
+    /// Whose it is. What gridwatch says of itself is nobody's, and goes by the only organization's id.
+    pub fn org(&self) -> &OrgId {
+        match self {
+            Self::Event { org, .. } => org,
+            Self::Alert(alert) => &alert.org,
+        }
     }
 
     pub fn render(&self, form: Form) -> Rendered {
         match self {
-            Self::Event { seq, sight, organization, raw } => {
-                let event = Event::seen(*seq, *sight, &Entry::from_json(raw)).in_organization(organization.clone());
+            Self::Event { org, seq, sight, organization, raw } => {
+                let event = Event::seen(*seq, *sight, &Entry::from_json(raw));
+                let event = event.in_organization(organization.clone()).of_org(org.clone());
                 let line = match form {
                     Form::View { view, raw_data, max_line } => {
                         view.event_line_within(&event, &PRODUCT, raw_data, max_line)
@@ -77,11 +88,13 @@ impl Record {
     /// It can't be serialised.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         Ok(match self {
-            Self::Event { seq, sight, organization, raw } => {
+            Self::Event { org, seq, sight, organization, raw } => {
+                let (name, name_length) = fitting(org.name().unwrap_or_default());
                 let (organization, length) = fitting(organization.as_deref().unwrap_or_default());
+                let named: [&[u8]; 3] = if org.is_unnamed() { [&[], &[], &[]] } else { [b"N", &[name_length], name] };
                 let parts: [&[u8]; 6] =
                     [b"E", &seq.to_be_bytes(), &sight_bytes(*sight), &[length], organization, raw.as_bytes()];
-                parts.concat()
+                [named.concat(), parts.concat()].concat()
             }
             Self::Alert(alert) => {
                 [&b"a"[..], &serde_json::to_vec(alert).context("an alert can't be written")?].concat()
@@ -91,6 +104,18 @@ impl Record {
 
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         match bytes.split_first() {
+            // Of an organization that has a name, before what is saved of any.
+            Some((b'N', rest)) => {
+                let (length, rest) = rest.split_first().context("an outbox row is too short")?;
+                let (name, rest) = rest.split_at_checked((*length).into()).context("an outbox row is too short")?;
+                let named = OrgId::named(&String::from_utf8_lossy(name)).context("an outbox row")?;
+                match Self::from_bytes(rest)? {
+                    Self::Event { seq, sight, organization, raw, .. } => {
+                        Ok(Self::Event { org: named, seq, sight, organization, raw })
+                    }
+                    alert @ Self::Alert(_) => Ok(alert),
+                }
+            }
             Some((b'E', rest)) => {
                 let (seq, rest) = rest.split_first_chunk::<8>().context("an outbox row is too short")?;
                 let (sight, rest) = sight_of(rest).context("an outbox row is too short")?;
@@ -100,13 +125,14 @@ impl Record {
                 let organization = Some(organization).filter(|id| !id.is_empty());
                 let organization = organization.map(|id| Arc::from(&*String::from_utf8_lossy(id)));
                 let raw = String::from_utf8_lossy(raw).into_owned();
-                Ok(Self::Event { seq: u64::from_be_bytes(*seq), sight, organization, raw })
+                Ok(Self::Event { org: OrgId::default(), seq: u64::from_be_bytes(*seq), sight, organization, raw })
             }
             // As layout 2 of the store wrote it.
             Some((b'e', rest)) => {
                 let (seq, rest) = rest.split_first_chunk::<8>().context("an outbox row is too short")?;
                 let (seen, raw) = rest.split_first_chunk::<8>().context("an outbox row is too short")?;
                 Ok(Self::Event {
+                    org: OrgId::default(),
                     seq: u64::from_be_bytes(*seq),
                     sight: Sight::first(UnixMillis(u64::from_be_bytes(*seen))),
                     organization: None,
@@ -166,25 +192,29 @@ mod tests {
     #[test]
     fn an_event_comes_back_as_it_was_seen() {
         let first = Sight::first(UnixMillis(1_794_000_000_123));
-        for sight in [
-            first,
-            Sight { counts_as: Some(UnixSeconds(1_794_000_000)), ..first },
-            Sight { version: 3, other_act: true, ..first },
+        for (org, sight) in [
+            ("", first),
+            ("acme", Sight { counts_as: Some(UnixSeconds(1_794_000_000)), ..first }),
+            ("", Sight { version: 3, other_act: true, ..first }),
         ] {
+            let org = OrgId::named(org).unwrap_or_default();
             let organization = Some("E1".into());
-            let record = Record::Event { seq: 7, sight, organization, raw: r#"{"id":"a"}"#.into() };
-            let Ok(Record::Event { seq, sight: back, organization, raw }) =
+            let record = Record::Event { org: org.clone(), seq: 7, sight, organization, raw: r#"{"id":"a"}"#.into() };
+            let Ok(Record::Event { org: whose, seq, sight: back, organization, raw }) =
                 Record::from_bytes(&record.to_bytes().unwrap())
             else {
                 panic!()
             };
-            assert_eq!(organization.as_deref(), Some("E1"));
+            assert_eq!((whose, organization.as_deref()), (org, Some("E1")));
             assert_eq!((seq, back, raw.as_str()), (7, sight, r#"{"id":"a"}"#));
         }
         let later = Sight { version: 3, ..first };
         let form = Form::View { view: View::Raw, raw_data: RawData::Include, max_line: 16 << 10 };
-        let id =
-            |sight| Record::Event { seq: 7, sight, organization: None, raw: r#"{"id":"a"}"#.into() }.render(form).id;
+        let id = |sight| {
+            Record::Event { org: OrgId::default(), seq: 7, sight, organization: None, raw: r#"{"id":"a"}"#.into() }
+                .render(form)
+                .id
+        };
         assert_eq!((id(first), id(later)), ("a".to_owned(), "a:version-3".to_owned()), "neither replaces the other");
         let old = [&b"e"[..], &7_u64.to_be_bytes(), &1_794_000_000_123_u64.to_be_bytes(), b"{}"].concat();
         let Ok(Record::Event { seq: 7, sight, raw, .. }) = Record::from_bytes(&old) else { panic!() };

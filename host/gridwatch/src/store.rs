@@ -14,6 +14,7 @@
 //! | `t` key | rule state: windows, roles, open alerts, the modules' own |
 //! | `o` number | an outbox record: an event or an alert, in the order of detection |
 //! | `s` sink | a sink's position in the outbox and what it needs to resume |
+//! | `e` number | an alert that Slack could tell more of |
 //! | `f` number | a fault: an event that a module could not get over, or a lie of its |
 //!
 //! Each row carries a checksum and a version (`rows.rs`). One that can't be read is either damage, because polling or delivery
@@ -29,23 +30,25 @@ use anyhow::{Context, Result};
 use gridwatch_event::drift::Checked;
 use gridwatch_event::entry::Entry;
 use gridwatch_event::event::Sight;
+use gridwatch_event::org::OrgId;
 use gridwatch_event::roster::Roster;
 use gridwatch_event::text::hex;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_poll::{Commit, Lane, LateHistogram, Ledger, LedgerRange, PollState};
+use gridwatch_rules::alert::Alert;
 use gridwatch_rules::batch::MAX_BATCH_BYTES;
 use gridwatch_rules::pipeline::Fault;
 use gridwatch_rules::state::{Forgotten, Part, StateOp};
 use rows::{
     BEGUN, DRIFT, FAULTS, FORMAT_KEY, Kind, LATE, LEDGER, NEXT_RECORD, NEXT_SEQ, OUTBOX, PENDING, POLL, POSITIONS,
-    RELEASED, ROSTER, RULES, SEEN, TOLD,
+    RELEASED, ROSTER, RULES, SEEN, TOLD, WANTING,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub mod checkpoint;
 pub mod damage;
@@ -64,12 +67,29 @@ const SWEEP: usize = 20_000;
 /// Layout of the rows. A store of another layout is set aside and filled anew by reading Slack again: see [`older`].
 const FORMAT: u32 = 4;
 
+/// All of it: what is common to all organizations (records, sinks), and each organization's part.
 #[derive(Debug)]
 pub struct Store {
+    rows: Arc<Rows>,
+    orgs: Mutex<BTreeMap<OrgId, OrgStore>>,
+}
+
+/// What all parts write to.
+#[derive(Debug)]
+struct Rows {
     db: sled::Db,
     /// Numbers handed out, and the one lock that keeps commits in order.
     counters: Mutex<Counters>,
     unreadable: Mutex<Unreadable>,
+}
+
+/// One organization's part: its polling, its entries, what its rules remember. Clones are the same part.
+#[derive(Clone, Debug)]
+pub struct OrgStore {
+    rows: Arc<Rows>,
+    /// What its keys begin with. The only organization has none, so that its rows are where they always were.
+    prefix: Arc<[u8]>,
+    numbers: Arc<Mutex<Numbers>>,
 }
 
 /// Rows that can't be read, and who knows of them.
@@ -110,12 +130,18 @@ pub struct Again {
     pub ids_from: UnixSeconds,
 }
 
+/// What an organization's part hands out.
+#[derive(Debug, Clone, Copy, Default)]
+struct Numbers {
+    seq: u64,
+    fault: u64,
+    wanting: u64,
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 struct Counters {
-    next_seq: u64,
     next_record: u64,
     first_record: u64,
-    next_fault: u64,
     /// Entries that wait for detection.
     pending: u64,
     /// What waits for detection or delivery.
@@ -134,6 +160,14 @@ pub struct Pending {
     bytes: u64,
 }
 
+/// An alert that Slack could tell more of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanting {
+    pub alert: Alert,
+    /// It isn't in the outbox yet: it goes there with what Slack says.
+    pub is_held: bool,
+}
+
 /// A sink's place in the outbox.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Position {
@@ -141,6 +175,9 @@ pub struct Position {
     pub next: u64,
     /// What the sink needs to go on exactly there.
     pub resume: Option<serde_json::Value>,
+    /// Records that it has got, ever.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub delivered: u64,
     #[serde(default, skip_serializing_if = "Lost::is_nothing")]
     pub lost: Lost,
 }
@@ -159,6 +196,10 @@ pub struct Lost {
     pub removed_alert: Option<u64>,
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl Lost {
     fn is_nothing(&self) -> bool {
         *self == Self::default()
@@ -175,134 +216,93 @@ struct Released {
 }
 
 impl Store {
-    /// Opens or makes the store.
+    /// Opens or makes the store, with these organizations' parts.
     ///
     /// # Errors
     /// It has to be set aside if the error [is damage](damage::is_damage).
-    pub fn open(dir: &Path) -> Result<Opened> {
+    pub fn open(dir: &Path, orgs: &[OrgId]) -> Result<Opened> {
         let db = opened(dir)?;
-        match layout(&db)? {
+        let store = match layout(&db)? {
             None if db.is_empty() => {
-                let store = Self::of(db);
+                let store = Self::of_db(db);
                 store.finish()?;
-                store.count()?;
-                Ok(Opened::Store(store))
+                store
             }
-            None => Err(Damaged("it doesn't say which layout it has".into()).into()),
-            Some(FORMAT) => {
-                let store = Self::of(db);
-                store.check()?;
-                store.count()?;
-                Ok(Opened::Store(store))
-            }
-            Some(layout) if Older::is_known(layout) => Ok(Opened::Older(Older::new(db, layout))),
+            None => return Err(Damaged("it doesn't say which layout it has".into()).into()),
+            Some(FORMAT) => Self::of_db(db),
+            Some(layout) if Older::is_known(layout) => return Ok(Opened::Older(Older::new(db, layout))),
             Some(other) => {
-                Err(Damaged(format!("it has layout {other}, which this gridwatch doesn't know (its own is {FORMAT})"))
-                    .into())
+                let what = format!("it has layout {other}, which this gridwatch doesn't know (its own is {FORMAT})");
+                return Err(Damaged(what).into());
             }
-        }
+        };
+        store.count()?;
+        orgs.iter().try_for_each(|org| store.org(org).map(|_| ()))?;
+        Ok(Opened::Store(store))
     }
 
     /// A store that is to be filled; until [`Store::finish`], it is none.
     pub fn make(dir: &Path) -> Result<Self> {
-        Ok(Self::of(opened(dir)?))
+        Ok(Self::of_db(opened(dir)?))
     }
 
-    fn of(db: sled::Db) -> Self {
-        Self { db, counters: Mutex::default(), unreadable: Mutex::default() }
+    fn of_db(db: sled::Db) -> Self {
+        let rows = Rows { db, counters: Mutex::default(), unreadable: Mutex::default() };
+        Self { rows: Arc::new(rows), orgs: Mutex::default() }
+    }
+
+    /// An organization's part. What can't be read of it is found when it is asked for the first time.
+    ///
+    /// # Errors
+    /// As for [`Store::open`].
+    pub fn org(&self, org: &OrgId) -> Result<OrgStore> {
+        let mut orgs = self.orgs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = orgs.get(org) {
+            return Ok(known.clone());
+        }
+        let part = OrgStore {
+            rows: self.rows.clone(),
+            prefix: org.name().map_or_else(Vec::new, rows::prefix).into(),
+            numbers: Arc::default(),
+        };
+        part.check()?;
+        part.count()?;
+        orgs.insert(org.clone(), part.clone());
+        Ok(part)
     }
 
     /// Says that all is there that a store begins with.
     fn finish(&self) -> Result<()> {
         let mut batch = sled::Batch::default();
         batch.insert(FORMAT_KEY, FORMAT.to_string().as_bytes());
-        self.commit(batch)
+        self.rows.commit(batch)
     }
 
-    /// Damage may also be that the newest commits are missing: sled takes up what is before a damaged place and says
-    /// nothing. The checkpoint is written after the commits it speaks of, so a store can't be behind it.
-    pub fn is_behind(&self, checkpoint: &Checkpoint) -> Result<bool> {
-        // One that was begun anew starts before the checkpoint there was, and isn't behind it until there is a newer one.
-        if self.begun()?.checkpoint.as_ref() == Some(checkpoint) {
-            return Ok(false);
-        }
-        let watermark = self.get::<PollState>(POLL)?.and_then(|state| state.watermark());
-        Ok(watermark < Some(checkpoint.watermark)
-            || self.next_seq() < checkpoint.next_seq
-            || self.next_record() < checkpoint.next_record)
-    }
-
-    /// Reads what polling and delivery can't do without, so that damage to it is found before anything is done; and the small rows
-    /// that they can do without.
-    fn check(&self) -> Result<()> {
-        self.poll_state()?;
-        self.get::<Released>(RELEASED)?;
-        self.begun()?;
-        for row in self.db.scan_prefix(POSITIONS.key(&[])) {
-            let (key, value) = row?;
-            POSITIONS.open_json::<Position>(&key, &value).map_err(Damaged::from)?;
-        }
-        for row in self.db.scan_prefix(FAULTS.key(&[])) {
-            let (key, value) = row?;
-            self.readable(FAULTS.open_json::<Fault>(&key, &value));
-        }
-        self.drift()?;
-        self.roster()?;
-        self.told()?;
-        Ok(())
-    }
-
+    /// Reads what delivery can't do without, so that damage to it is found before anything is done.
     fn count(&self) -> Result<()> {
-        let mut counters = self.lock();
-        let next = |kind: Kind| -> Result<Option<u64>> {
-            let last = self.db.scan_prefix(kind.key(&[])).next_back().transpose()?;
-            Ok(last.map(|(key, _)| number(kind.rest(&key)) + 1))
-        };
-        counters.next_seq = self.get(NEXT_SEQ)?.unwrap_or(1);
-        counters.next_record = self.get(NEXT_RECORD)?.unwrap_or(1);
-        counters.next_fault = next(FAULTS)?.unwrap_or(1);
+        self.positions()?;
+        let mut counters = self.rows.lock();
+        counters.next_record = self.rows.get(NEXT_RECORD, &NEXT_RECORD.key(&[]))?.unwrap_or(1);
         counters.first_record = counters.next_record;
-        for row in self.db.scan_prefix(OUTBOX.key(&[])) {
+        for row in self.rows.db.scan_prefix(OUTBOX.key(&[])) {
             let (key, value) = row?;
             OUTBOX.open(&key, &value).map_err(Damaged::from)?;
             counters.first_record = counters.first_record.min(number(OUTBOX.rest(&key)));
             counters.backlog_bytes += value.len() as u64;
-        }
-        for row in self.db.scan_prefix(PENDING.key(&[])) {
-            let (key, value) = row?;
-            PENDING.open(&key, &value).map_err(Damaged::from)?;
-            counters.backlog_bytes += value.len() as u64;
-            counters.pending += 1;
         }
         Ok(())
     }
 
     // --- what can't be read ------------------------------------------------------------------------------------------
 
-    /// What was read, or nothing of a row that gridwatch can do without.
-    fn readable<T>(&self, read: Result<T, Forgotten>) -> Option<T> {
-        match read {
-            Ok(value) => Some(value),
-            Err(forgotten) => {
-                self.note(forgotten);
-                None
-            }
-        }
-    }
-
     /// Notes a row that can't be read.
     pub fn note(&self, forgotten: Forgotten) {
-        self.unreadable().new.insert(forgotten.key.clone(), forgotten);
-    }
-
-    /// Notes a row of rule state that was handed out and is of no use to whom it was for.
-    pub fn note_rule_state(&self, forgotten: Forgotten) {
-        self.note(Forgotten { key: RULES.key(&forgotten.key), ..forgotten });
+        self.rows.note(forgotten);
     }
 
     /// The rows that couldn't be read since this was asked last.
     pub fn new_forgotten(&self) -> Vec<Forgotten> {
-        let mut lost = self.unreadable();
+        let mut lost = self.rows.unreadable();
         let new: Vec<Forgotten> = std::mem::take(&mut lost.new).into_values().collect();
         lost.untold.extend(new.iter().cloned());
         new
@@ -310,7 +310,7 @@ impl Store {
 
     /// Those that an alert has yet to tell of, if none has for so long.
     pub fn untold_forgotten(&self, now: UnixMillis, every_ms: u64) -> Vec<Forgotten> {
-        let mut lost = self.unreadable();
+        let mut lost = self.rows.unreadable();
         if lost.untold.is_empty() || lost.told.is_some_and(|told| now.since(told) < every_ms) {
             return Vec::new();
         }
@@ -325,11 +325,195 @@ impl Store {
         for row in forgotten.iter().filter(|row| row.part != SEEN.name) {
             batch.remove(&*row.key);
         }
-        self.commit_with(batch, alerts)
+        self.rows.commit_with(batch, alerts)
     }
 
-    fn unreadable(&self) -> std::sync::MutexGuard<'_, Unreadable> {
-        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
+    // --- delivery ----------------------------------------------------------------------------------------------------
+
+    /// Makes the sinks known. New ones begin at the oldest record kept; those no longer configured are forgotten, or
+    /// they would hold the outbox for ever. Returns the forgotten ones.
+    pub fn set_sinks(&self, names: &[String]) -> Result<Vec<String>> {
+        let mut batch = sled::Batch::default();
+        let mut gone = Vec::new();
+        for key in self.rows.db.scan_prefix(POSITIONS.key(&[])).keys() {
+            let key = key?;
+            let name = String::from_utf8_lossy(POSITIONS.rest(&key)).into_owned();
+            if !names.contains(&name) {
+                batch.remove(key);
+                gone.push(name);
+            }
+        }
+        let first = self.rows.lock().first_record;
+        for name in names {
+            if self.rows.db.get(POSITIONS.key(name.as_bytes()))?.is_none() {
+                put(
+                    &mut batch,
+                    POSITIONS,
+                    POSITIONS.key(name.as_bytes()),
+                    &Position { next: first, ..Position::default() },
+                )?;
+            }
+        }
+        self.rows.commit(batch)?;
+        Ok(gone)
+    }
+
+    pub fn position(&self, sink: &str) -> Result<Position> {
+        Ok(self.rows.get(POSITIONS, &POSITIONS.key(sink.as_bytes()))?.unwrap_or_default())
+    }
+
+    /// Up to `max` records from a number on, of at most `max_bytes` together (but at least one). Only saved ones: sled shows a
+    /// batch before it is synced, and what was delivered but never saved would be delivered in another shape after a crash.
+    pub fn records(&self, from: u64, max: usize, max_bytes: usize) -> Result<Vec<(u64, Record)>> {
+        let (mut out, mut bytes) = (Vec::new(), 0);
+        let saved = self.next_record().max(from);
+        for row in self.rows.db.range(outbox_key(from)..outbox_key(saved)).take(max) {
+            let (key, value) = row?;
+            bytes += value.len();
+            if bytes > max_bytes && !out.is_empty() {
+                break;
+            }
+            let saved = OUTBOX.open(&key, &value).map_err(Damaged::from)?;
+            let record = Record::from_bytes(saved).with_context(|| Damaged("an outbox row".into()))?;
+            out.push((number(OUTBOX.rest(&key)), record));
+        }
+        Ok(out)
+    }
+
+    /// Saves that a sink is done with everything before `position.next`, and drops what all sinks are done with. Alerts about the
+    /// attempt enter the outbox in the same batch: what `position.lost` says was told is told, once.
+    pub fn commit_attempt(&self, sink: &str, position: &Position, alerts: &[Record]) -> Result<()> {
+        let mut batch = sled::Batch::default();
+        put(&mut batch, POSITIONS, POSITIONS.key(sink.as_bytes()), position)?;
+        let others = self.positions()?.into_iter().filter(|(name, _)| *name != sink.as_bytes());
+        let lowest = others.map(|(_, other)| other.next).fold(position.next, u64::min);
+        let first = self.rows.lock().first_record;
+        let mut freed = 0;
+        for row in self.rows.db.range(outbox_key(first)..outbox_key(lowest)) {
+            let (key, value) = row?;
+            freed += value.len() as u64;
+            batch.remove(key);
+        }
+        self.rows.commit_with(batch, alerts)?;
+        let mut counters = self.rows.lock();
+        counters.first_record = counters.first_record.max(lowest);
+        counters.backlog_bytes = counters.backlog_bytes.saturating_sub(freed);
+        Ok(())
+    }
+
+    pub fn next_record(&self) -> u64 {
+        self.rows.lock().next_record
+    }
+
+    /// The oldest record still kept; equal to `next_record` when everything is delivered.
+    pub fn first_record(&self) -> u64 {
+        self.rows.lock().first_record
+    }
+
+    /// What waits for detection, and for a sink.
+    pub fn backlog(&self) -> Backlog {
+        let counters = self.rows.lock();
+        let records = counters.next_record.saturating_sub(counters.first_record);
+        Backlog { entries: counters.pending, records, bytes: counters.backlog_bytes }
+    }
+
+    /// Bytes that wait for detection or for a sink.
+    pub fn backlog_bytes(&self) -> u64 {
+        self.rows.lock().backlog_bytes
+    }
+
+    /// Drops what all sinks have taken; how many records are left. Two sinks that save their positions at the same time
+    /// each see the other's old one, so that what both have taken may still be there.
+    pub fn trim(&self) -> Result<u64> {
+        let lowest = self.positions()?.into_iter().map(|(_, position)| position.next).min().unwrap_or(0);
+        let (mut batch, mut freed, first) = (sled::Batch::default(), 0, self.first_record());
+        for row in self.rows.db.range(outbox_key(first)..outbox_key(lowest.max(first))) {
+            let (key, value) = row?;
+            freed += value.len() as u64;
+            batch.remove(key);
+        }
+        self.rows.commit(batch)?;
+        let mut counters = self.rows.lock();
+        counters.first_record = counters.first_record.max(lowest).min(counters.next_record);
+        counters.backlog_bytes = counters.backlog_bytes.saturating_sub(freed);
+        Ok(counters.next_record.saturating_sub(counters.first_record))
+    }
+
+    /// Where each sink is, by its name.
+    fn positions(&self) -> Result<Vec<(Vec<u8>, Position)>> {
+        let rows = self.rows.db.scan_prefix(POSITIONS.key(&[])).map(|row| -> Result<(Vec<u8>, Position)> {
+            let (key, value) = row?;
+            let position = POSITIONS.open_json(&key, &value).map_err(Damaged::from)?;
+            Ok((POSITIONS.rest(&key).to_vec(), position))
+        });
+        rows.collect()
+    }
+
+    /// Starts numbering records where a lost store may have left off: numbers are never used twice.
+    pub fn skip_to(&self, next_record: u64) -> Result<()> {
+        let mut batch = sled::Batch::default();
+        put(&mut batch, NEXT_RECORD, NEXT_RECORD.key(&[]), &next_record)?;
+        self.rows.commit(batch)?;
+        let mut counters = self.rows.lock();
+        if counters.first_record == counters.next_record {
+            counters.first_record = next_record; // nothing is kept
+        }
+        counters.next_record = next_record;
+        Ok(())
+    }
+}
+
+impl OrgStore {
+    /// Damage may also be that the newest commits are missing: sled takes up what is before a damaged place and says
+    /// nothing. The checkpoint is written after the commits it speaks of, so a store can't be behind it.
+    pub fn is_behind(&self, checkpoint: &Checkpoint) -> Result<bool> {
+        // One that was begun anew starts before the checkpoint there was, and isn't behind it until there is a newer one.
+        if self.begun()?.checkpoint.as_ref() == Some(checkpoint) {
+            return Ok(false);
+        }
+        let watermark = self.get::<PollState>(POLL)?.and_then(|state| state.watermark());
+        Ok(watermark < Some(checkpoint.watermark)
+            || self.next_seq() < checkpoint.next_seq
+            || self.rows.lock().next_record < checkpoint.next_record)
+    }
+
+    /// Reads what polling can't do without, so that damage to it is found before anything is done; and the small rows that it can do
+    /// without.
+    fn check(&self) -> Result<()> {
+        self.poll_state()?;
+        self.get::<Released>(RELEASED)?;
+        self.begun()?;
+        for row in self.scan(FAULTS) {
+            let (key, value) = row?;
+            self.rows.readable(FAULTS.open_json::<Fault>(&key, &value));
+        }
+        self.drift()?;
+        self.roster()?;
+        self.told()?;
+        Ok(())
+    }
+
+    fn count(&self) -> Result<()> {
+        let next = |kind| -> Result<u64> {
+            let last = self.scan(kind).next_back().transpose()?;
+            Ok(last.map_or(1, |(key, _)| number(self.rest(kind, &key)) + 1))
+        };
+        let (fault, wanting) = (next(FAULTS)?, next(WANTING)?);
+        *self.lock() = Numbers { seq: self.get(NEXT_SEQ)?.unwrap_or(1), fault, wanting };
+        self.wanting(usize::MAX)?;
+        for row in self.scan(PENDING) {
+            let (key, value) = row?;
+            PENDING.open(&key, &value).map_err(Damaged::from)?;
+            let mut counters = self.rows.lock();
+            counters.backlog_bytes += value.len() as u64;
+            counters.pending += 1;
+        }
+        Ok(())
+    }
+
+    /// Notes a row of rule state that was handed out and is of no use to whom it was for.
+    pub fn note_rule_state(&self, forgotten: Forgotten) {
+        self.rows.note(Forgotten { key: self.key(RULES, &forgotten.key), ..forgotten });
     }
 
     // --- polling -----------------------------------------------------------------------------------------------------
@@ -340,7 +524,7 @@ impl Store {
             let (key, value) = row?;
             Ok(LEDGER.open_json(&key, &value).map_err(Damaged::from)?)
         };
-        let ranges: Vec<LedgerRange> = self.db.scan_prefix(LEDGER.key(&[])).map(range).collect::<Result<_>>()?;
+        let ranges: Vec<LedgerRange> = self.scan(LEDGER).map(range).collect::<Result<_>>()?;
         Ok(Some((state, Ledger::from_rows(ranges), self.recall(LATE)?.unwrap_or_default())))
     }
 
@@ -366,24 +550,24 @@ impl Store {
                 let time = counts_as.or(entry.time).map_or(first_seen, UnixSeconds::millis);
                 sight.first_seen = time.min(first_seen);
             }
-            let key = pending_key(lane, entry, sight);
+            let key = self.pending_key(lane, entry, sight);
             let value = PENDING.seal(&key, &pending_value(entry, sight, is_delivered));
             bytes += value.len() as u64;
             added += 1;
             batch.insert(key, value);
         }
-        arrivals.put(&mut batch);
-        put(&mut batch, POLL, &[], &commit.state)?;
-        put(&mut batch, LATE, &[], late)?;
+        arrivals.put(&mut batch, self);
+        self.put(&mut batch, POLL, &[], &commit.state)?;
+        self.put(&mut batch, LATE, &[], late)?;
         for start in &commit.ledger.deletes {
-            batch.remove(LEDGER.key(&start.0.to_be_bytes()));
+            batch.remove(self.key(LEDGER, &start.0.to_be_bytes()));
         }
         for range in &commit.ledger.upserts {
-            put(&mut batch, LEDGER, &range.start.0.to_be_bytes(), range)?;
+            self.put(&mut batch, LEDGER, &range.start.0.to_be_bytes(), range)?;
         }
         self.release(&mut batch, lane, commit)?;
-        self.commit(batch)?;
-        let mut counters = self.lock();
+        self.rows.commit(batch)?;
+        let mut counters = self.rows.lock();
         counters.backlog_bytes += bytes;
         counters.pending += added;
         Ok(())
@@ -400,7 +584,7 @@ impl Store {
             Lane::Reread => released.reread = drained,
             Lane::Backfill => released.backfill = drained,
         }
-        put(batch, RELEASED, &[], &released)
+        self.put(batch, RELEASED, &[], &released)
     }
 
     // --- detection ---------------------------------------------------------------------------------------------------
@@ -417,8 +601,8 @@ impl Store {
                 Lane::Backfill if released.backfill => u64::MAX,
                 Lane::Reread | Lane::Backfill => continue,
             };
-            let (from, to) = (pending_prefix(lane, 0), pending_prefix(lane, to));
-            for row in self.db.range(from..to).take(max - out.len()) {
+            let (from, to) = (self.pending_prefix(lane, 0), self.pending_prefix(lane, to));
+            for row in self.rows.db.range(from..to).take(max - out.len()) {
                 let (key, value) = row?;
                 bytes += value.len();
                 if bytes > MAX_BATCH_BYTES && !out.is_empty() {
@@ -434,7 +618,7 @@ impl Store {
     }
 
     pub fn next_seq(&self) -> u64 {
-        self.lock().next_seq
+        self.lock().seq
     }
 
     /// Every row of rule state that can be read, for the pipeline and the modules to load at start.
@@ -442,9 +626,9 @@ impl Store {
         let row = |row: sled::Result<(sled::IVec, sled::IVec)>| -> Result<Option<(Vec<u8>, Vec<u8>)>> {
             let (key, value) = row?;
             let value = RULES.open(&key, &value).and_then(|value| unpacked(&key, value));
-            Ok(self.readable(named(&key, value)).map(|value| (RULES.rest(&key).to_vec(), value)))
+            Ok(self.rows.readable(self.named(&key, value)).map(|value| (self.rest(RULES, &key).to_vec(), value)))
         };
-        self.db.scan_prefix(RULES.key(&[])).filter_map(move |found| row(found).transpose())
+        self.scan(RULES).filter_map(move |found| row(found).transpose())
     }
 
     /// Saves a batch's results: its entries leave the queue, its events and alerts enter the outbox, rule state follows.
@@ -455,43 +639,70 @@ impl Store {
         records: &[Record],
         changes: &[StateOp],
         faults: &[Fault],
+        wanting: &[Wanting],
     ) -> Result<()> {
-        // Held until it is saved: the drift watch hands out numbers of records too.
-        let mut shared = self.lock();
-        let mut counters = *shared;
+        // Held until it is saved: others hand out numbers of records too.
+        let (mut numbers, mut shared) = (self.lock(), self.rows.lock());
+        let (mut next, mut next_record) = (*numbers, shared.next_record);
         let (mut batch, mut grown, mut shrunk) = (sled::Batch::default(), 0, 0);
         for pending in taken {
             shrunk += pending.bytes;
             batch.remove(&pending.key);
         }
         for record in records {
-            grown += put_record(&mut batch, counters.next_record, record)?;
-            counters.next_record += 1;
+            grown += put_record(&mut batch, next_record, record)?;
+            next_record += 1;
         }
+        self.change(&mut batch, changes)?;
+        for wanting in wanting {
+            self.put(&mut batch, WANTING, &next.wanting.to_be_bytes(), wanting)?;
+            next.wanting += 1;
+        }
+        for fault in faults {
+            self.put(&mut batch, FAULTS, &next.fault.to_be_bytes(), fault)?;
+            if let Some(oldest) = next.fault.checked_sub(MAX_FAULTS) {
+                batch.remove(self.key(FAULTS, &oldest.to_be_bytes()));
+            }
+            next.fault += 1;
+        }
+        next.seq += taken.len() as u64;
+        self.put(&mut batch, NEXT_SEQ, &[], &next.seq)?;
+        put(&mut batch, NEXT_RECORD, NEXT_RECORD.key(&[]), &next_record)?;
+        self.rows.commit(batch)?;
+        *numbers = next;
+        shared.next_record = next_record;
+        shared.pending = shared.pending.saturating_sub(taken.len() as u64);
+        shared.backlog_bytes = (shared.backlog_bytes + grown).saturating_sub(shrunk);
+        Ok(())
+    }
+
+    fn change(&self, batch: &mut sled::Batch, changes: &[StateOp]) -> Result<()> {
         for op in changes {
-            let key = RULES.key(&op.key);
+            let key = self.key(RULES, &op.key);
             match op.value.as_ref().map_err(Clone::clone)? {
                 Some(value) => batch.insert(&*key, RULES.seal(&key, &packed(value))),
                 None => batch.remove(key),
             }
         }
-        for fault in faults {
-            put(&mut batch, FAULTS, &counters.next_fault.to_be_bytes(), fault)?;
-            if let Some(oldest) = counters.next_fault.checked_sub(MAX_FAULTS) {
-                batch.remove(FAULTS.key(&oldest.to_be_bytes()));
-            }
-            counters.next_fault += 1;
-        }
-        counters.next_seq += taken.len() as u64;
-        put(&mut batch, NEXT_SEQ, &[], &counters.next_seq)?;
-        put(&mut batch, NEXT_RECORD, &[], &counters.next_record)?;
-        self.commit(batch)?;
-        shared.next_seq = counters.next_seq;
-        shared.next_record = counters.next_record;
-        shared.next_fault = counters.next_fault;
-        shared.pending = shared.pending.saturating_sub(taken.len() as u64);
-        shared.backlog_bytes = (shared.backlog_bytes + grown).saturating_sub(shrunk);
         Ok(())
+    }
+
+    /// Up to so many of the alerts that Slack could tell more of, the oldest first, each with its key.
+    pub fn wanting(&self, max: usize) -> Result<Vec<(Vec<u8>, Wanting)>> {
+        let row = |row: sled::Result<(sled::IVec, sled::IVec)>| -> Result<(Vec<u8>, Wanting)> {
+            let (key, value) = row?;
+            let wanting = WANTING.open_json(&key, &value).map_err(Damaged::from)?;
+            Ok((key.to_vec(), wanting))
+        };
+        self.scan(WANTING).take(max).map(row).collect()
+    }
+
+    /// Saves what Slack said: alerts that are done with leave the queue, and what is to be told of them enters the outbox.
+    pub fn commit_enrichment(&self, settled: &[Vec<u8>], records: &[Record], changes: &[StateOp]) -> Result<()> {
+        let mut batch = sled::Batch::default();
+        settled.iter().for_each(|key| batch.remove(&**key));
+        self.change(&mut batch, changes)?;
+        self.rows.commit_with(batch, records)
     }
 
     pub fn drift(&self) -> Result<Option<Checked>> {
@@ -525,8 +736,107 @@ impl Store {
     /// Saves what a watch beside the stages saw, with the alerts that tell it.
     fn commit_watched<T: Serialize>(&self, kind: Kind, seen: &T, alerts: &[Record]) -> Result<()> {
         let mut batch = sled::Batch::default();
-        put(&mut batch, kind, &[], seen)?;
-        self.commit_with(batch, alerts)
+        self.put(&mut batch, kind, &[], seen)?;
+        self.rows.commit_with(batch, alerts)
+    }
+
+    pub fn faults(&self) -> u64 {
+        self.lock().fault - 1
+    }
+
+    /// Notes how this store was begun, after the one before it was lost or of an older layout.
+    pub fn begin(&self, begun: &Begun) -> Result<()> {
+        let mut batch = sled::Batch::default();
+        self.put(&mut batch, BEGUN, &[], begun)?;
+        self.rows.commit(batch)
+    }
+
+    pub fn begun(&self) -> Result<Begun> {
+        Ok(self.get(BEGUN)?.unwrap_or_default())
+    }
+
+    /// Starts numbering where a lost store may have left off: numbers are never used twice.
+    pub fn skip_to(&self, next_seq: u64) -> Result<()> {
+        let mut batch = sled::Batch::default();
+        self.put(&mut batch, NEXT_SEQ, &[], &next_seq)?;
+        self.rows.commit(batch)?;
+        self.lock().seq = next_seq;
+        Ok(())
+    }
+
+    // --- rows --------------------------------------------------------------------------------------------------------
+
+    fn key(&self, kind: Kind, rest: &[u8]) -> Vec<u8> {
+        [&self.prefix, &*kind.key(rest)].concat()
+    }
+
+    /// What sets a key apart from the others of its kind and organization.
+    fn rest<'k>(&self, kind: Kind, key: &'k [u8]) -> &'k [u8] {
+        kind.rest(key.strip_prefix(&*self.prefix).unwrap_or_default())
+    }
+
+    fn scan(&self, kind: Kind) -> sled::Iter {
+        self.rows.db.scan_prefix(self.key(kind, &[]))
+    }
+
+    fn put<T: Serialize>(&self, batch: &mut sled::Batch, kind: Kind, rest: &[u8], value: &T) -> Result<()> {
+        put(batch, kind, self.key(kind, rest), value)
+    }
+
+    /// A row that there is one of, and that gridwatch can't do without.
+    fn get<T: DeserializeOwned>(&self, kind: Kind) -> Result<Option<T>> {
+        self.rows.get(kind, &self.key(kind, &[]))
+    }
+
+    /// A row that there is one of, and that gridwatch can do without.
+    fn recall<T: DeserializeOwned>(&self, kind: Kind) -> Result<Option<T>> {
+        let key = self.key(kind, &[]);
+        let Some(value) = self.rows.db.get(&key)? else { return Ok(None) };
+        Ok(self.rows.readable(kind.open_json(&key, &value)))
+    }
+
+    /// What was read, or which part of the rule state a row is of that can't be.
+    fn named<T>(&self, key: &[u8], read: Result<T, Forgotten>) -> Result<T, Forgotten> {
+        let part = Part::of(self.rest(RULES, key)).map_or(RULES.name, |part| part.name);
+        read.map_err(|forgotten| Forgotten { part, ..forgotten })
+    }
+
+    fn pending_prefix(&self, lane: Lane, time: u64) -> Vec<u8> {
+        self.key(PENDING, &pending_prefix(lane, time))
+    }
+
+    fn pending_key(&self, lane: Lane, entry: &Entry, sight: Sight) -> Vec<u8> {
+        self.key(PENDING, &pending_key(lane, entry, sight))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Numbers> {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rows {
+    fn get<T: DeserializeOwned>(&self, kind: Kind, key: &[u8]) -> Result<Option<T>> {
+        let Some(value) = self.db.get(key)? else { return Ok(None) };
+        Ok(Some(kind.open_json(key, &value).map_err(Damaged::from)?))
+    }
+
+    /// What was read, or nothing of a row that gridwatch can do without.
+    fn readable<T>(&self, read: Result<T, Forgotten>) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(forgotten) => {
+                self.note(forgotten);
+                None
+            }
+        }
+    }
+
+    fn note(&self, forgotten: Forgotten) {
+        self.unreadable().new.insert(forgotten.key.clone(), forgotten);
+    }
+
+    fn unreadable(&self) -> std::sync::MutexGuard<'_, Unreadable> {
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Numbers alerts of gridwatch's own and puts them on their way together with what else a batch changes.
@@ -541,176 +851,11 @@ impl Store {
             grown += put_record(&mut batch, next_record, alert)?;
             next_record += 1;
         }
-        put(&mut batch, NEXT_RECORD, &[], &next_record)?;
+        put(&mut batch, NEXT_RECORD, NEXT_RECORD.key(&[]), &next_record)?;
         self.commit(batch)?;
         counters.next_record = next_record;
         counters.backlog_bytes += grown;
         Ok(())
-    }
-
-    pub fn faults(&self) -> u64 {
-        self.lock().next_fault - 1
-    }
-
-    // --- delivery ----------------------------------------------------------------------------------------------------
-
-    /// Makes the sinks known. New ones begin at the oldest record kept; those no longer configured are forgotten, or
-    /// they would hold the outbox for ever. Returns the forgotten ones.
-    pub fn set_sinks(&self, names: &[String]) -> Result<Vec<String>> {
-        let mut batch = sled::Batch::default();
-        let mut gone = Vec::new();
-        for key in self.db.scan_prefix(POSITIONS.key(&[])).keys() {
-            let key = key?;
-            let name = String::from_utf8_lossy(POSITIONS.rest(&key)).into_owned();
-            if !names.contains(&name) {
-                batch.remove(key);
-                gone.push(name);
-            }
-        }
-        let first = self.lock().first_record;
-        for name in names {
-            if self.db.get(POSITIONS.key(name.as_bytes()))?.is_none() {
-                put(&mut batch, POSITIONS, name.as_bytes(), &Position { next: first, ..Position::default() })?;
-            }
-        }
-        self.commit(batch)?;
-        Ok(gone)
-    }
-
-    pub fn position(&self, sink: &str) -> Result<Position> {
-        Ok(self.get_under(POSITIONS, sink.as_bytes())?.unwrap_or_default())
-    }
-
-    /// Up to `max` records from a number on, of at most `max_bytes` together (but at least one). Only saved ones: sled shows a
-    /// batch before it is synced, and what was delivered but never saved would be delivered in another shape after a crash.
-    pub fn records(&self, from: u64, max: usize, max_bytes: usize) -> Result<Vec<(u64, Record)>> {
-        let (mut out, mut bytes) = (Vec::new(), 0);
-        let saved = self.next_record().max(from);
-        for row in self.db.range(outbox_key(from)..outbox_key(saved)).take(max) {
-            let (key, value) = row?;
-            bytes += value.len();
-            if bytes > max_bytes && !out.is_empty() {
-                break;
-            }
-            let saved = OUTBOX.open(&key, &value).map_err(Damaged::from)?;
-            let record = Record::from_bytes(saved).with_context(|| Damaged("an outbox row".into()))?;
-            out.push((number(OUTBOX.rest(&key)), record));
-        }
-        Ok(out)
-    }
-
-    /// Saves that a sink is done with everything before `position.next`, and drops what all sinks are done with. Alerts about the
-    /// attempt enter the outbox in the same batch: what `position.lost` says was told is told, once.
-    pub fn commit_attempt(&self, sink: &str, position: &Position, alerts: &[Record]) -> Result<()> {
-        let mut batch = sled::Batch::default();
-        put(&mut batch, POSITIONS, sink.as_bytes(), position)?;
-        let others = self.positions()?.into_iter().filter(|(name, _)| *name != sink.as_bytes());
-        let lowest = others.map(|(_, other)| other.next).fold(position.next, u64::min);
-        let first = self.lock().first_record;
-        let mut freed = 0;
-        for row in self.db.range(outbox_key(first)..outbox_key(lowest)) {
-            let (key, value) = row?;
-            freed += value.len() as u64;
-            batch.remove(key);
-        }
-        self.commit_with(batch, alerts)?;
-        let mut counters = self.lock();
-        counters.first_record = counters.first_record.max(lowest);
-        counters.backlog_bytes = counters.backlog_bytes.saturating_sub(freed);
-        Ok(())
-    }
-
-    pub fn next_record(&self) -> u64 {
-        self.lock().next_record
-    }
-
-    /// The oldest record still kept; equal to `next_record` when everything is delivered.
-    pub fn first_record(&self) -> u64 {
-        self.lock().first_record
-    }
-
-    /// What waits for detection, and for a sink.
-    pub fn backlog(&self) -> Backlog {
-        let counters = self.lock();
-        let records = counters.next_record.saturating_sub(counters.first_record);
-        Backlog { entries: counters.pending, records, bytes: counters.backlog_bytes }
-    }
-
-    /// Bytes that wait for detection or for a sink.
-    pub fn backlog_bytes(&self) -> u64 {
-        self.lock().backlog_bytes
-    }
-
-    /// Notes how this store was begun, after the one before it was lost or of an older layout.
-    pub fn begin(&self, begun: &Begun) -> Result<()> {
-        let mut batch = sled::Batch::default();
-        put(&mut batch, BEGUN, &[], begun)?;
-        self.commit(batch)
-    }
-
-    pub fn begun(&self) -> Result<Begun> {
-        Ok(self.get(BEGUN)?.unwrap_or_default())
-    }
-
-    /// Drops what all sinks have taken; how many records are left. Two sinks that save their positions at the same time
-    /// each see the other's old one, so that what both have taken may still be there.
-    pub fn trim(&self) -> Result<u64> {
-        let lowest = self.positions()?.into_iter().map(|(_, position)| position.next).min().unwrap_or(0);
-        let (mut batch, mut freed, first) = (sled::Batch::default(), 0, self.first_record());
-        for row in self.db.range(outbox_key(first)..outbox_key(lowest.max(first))) {
-            let (key, value) = row?;
-            freed += value.len() as u64;
-            batch.remove(key);
-        }
-        self.commit(batch)?;
-        let mut counters = self.lock();
-        counters.first_record = counters.first_record.max(lowest).min(counters.next_record);
-        counters.backlog_bytes = counters.backlog_bytes.saturating_sub(freed);
-        Ok(counters.next_record.saturating_sub(counters.first_record))
-    }
-
-    /// Starts numbering where a lost store may have left off: numbers are never used twice.
-    pub fn skip_to(&self, next_seq: u64, next_record: u64) -> Result<()> {
-        let mut batch = sled::Batch::default();
-        put(&mut batch, NEXT_SEQ, &[], &next_seq)?;
-        put(&mut batch, NEXT_RECORD, &[], &next_record)?;
-        self.commit(batch)?;
-        let mut counters = self.lock();
-        if counters.first_record == counters.next_record {
-            counters.first_record = next_record; // nothing is kept
-        }
-        (counters.next_seq, counters.next_record) = (next_seq, next_record);
-        Ok(())
-    }
-
-    // --- rows --------------------------------------------------------------------------------------------------------
-
-    /// A row that there is one of, and that gridwatch can't do without.
-    fn get<T: DeserializeOwned>(&self, kind: Kind) -> Result<Option<T>> {
-        self.get_under(kind, &[])
-    }
-
-    fn get_under<T: DeserializeOwned>(&self, kind: Kind, rest: &[u8]) -> Result<Option<T>> {
-        let key = kind.key(rest);
-        let Some(value) = self.db.get(&key)? else { return Ok(None) };
-        Ok(Some(kind.open_json(&key, &value).map_err(Damaged::from)?))
-    }
-
-    /// A row that there is one of, and that gridwatch can do without.
-    fn recall<T: DeserializeOwned>(&self, kind: Kind) -> Result<Option<T>> {
-        let key = kind.key(&[]);
-        let Some(value) = self.db.get(&key)? else { return Ok(None) };
-        Ok(self.readable(kind.open_json(&key, &value)))
-    }
-
-    /// Where each sink is, by its name.
-    fn positions(&self) -> Result<Vec<(Vec<u8>, Position)>> {
-        let rows = self.db.scan_prefix(POSITIONS.key(&[])).map(|row| -> Result<(Vec<u8>, Position)> {
-            let (key, value) = row?;
-            let position = POSITIONS.open_json(&key, &value).map_err(Damaged::from)?;
-            Ok((POSITIONS.rest(&key).to_vec(), position))
-        });
-        rows.collect()
     }
 
     /// The one way anything is written: all of it, on disk, or an error after which the process must not go on.
@@ -721,7 +866,7 @@ impl Store {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Counters> {
-        self.counters.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -744,12 +889,6 @@ fn unpacked(key: &[u8], value: &[u8]) -> Result<Vec<u8>, Forgotten> {
     }
 }
 
-/// The same, but saying which part of the rule state the row is of.
-fn named<T>(key: &[u8], read: Result<T, Forgotten>) -> Result<T, Forgotten> {
-    let part = Part::of(RULES.rest(key)).map_or(RULES.name, |part| part.name);
-    read.map_err(|forgotten| Forgotten { part, ..forgotten })
-}
-
 fn opened(dir: &Path) -> Result<sled::Db> {
     crate::folder::make(dir, crate::folder::PRIVATE).with_context(|| format!("can't make {}", dir.display()))?;
     let db = sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(64 << 20).open();
@@ -762,8 +901,7 @@ fn layout(db: &sled::Db) -> Result<Option<u32>> {
     Ok(Some(serde_json::from_slice(&value).with_context(|| Damaged("which layout it has can't be read".into()))?))
 }
 
-fn put<T: Serialize>(batch: &mut sled::Batch, kind: Kind, rest: &[u8], value: &T) -> Result<()> {
-    let key = kind.key(rest);
+fn put<T: Serialize>(batch: &mut sled::Batch, kind: Kind, key: Vec<u8>, value: &T) -> Result<()> {
     batch.insert(&*key, kind.seal_json(&key, value)?);
     Ok(())
 }
@@ -814,7 +952,7 @@ fn pending_prefix(lane: Lane, time: u64) -> Vec<u8> {
         Lane::Reread => 1,
         Lane::Backfill => 2,
     };
-    PENDING.key(&[&[lane][..], &time.to_be_bytes()].concat())
+    [&[lane][..], &time.to_be_bytes()].concat()
 }
 
 fn pending_key(lane: Lane, entry: &Entry, sight: Sight) -> Vec<u8> {

@@ -2,5 +2,6 @@
 
 pub mod health;
 pub mod log;
+pub mod metrics;
 pub mod progress;
 pub mod status;

@@ -1,6 +1,6 @@
 //! Watches: what is looked at beside the stages, once in a while. No stage depends on one.
 //!
-//! A new watch is a file here and a line in [`all`].
+//! A new watch is a file here and a line in [`of_process`] or [`of_org`].
 
 mod catalogue;
 mod configuration;
@@ -9,7 +9,7 @@ mod modules_folder;
 mod roster;
 mod stamp;
 
-use crate::context::{Shared, Until};
+use crate::context::{Process, Shared, Until};
 use crate::slack::public_lists::PublicLists;
 use crate::telemetry::log::Relevel;
 use anyhow::{Context, Result};
@@ -56,11 +56,17 @@ pub trait Watch: Send {
     }
 }
 
-/// Those that run beside the stages.
-pub fn all(shared: &Arc<Shared>, lists: PublicLists, relevel: Relevel) -> Vec<Box<dyn Watch>> {
+/// Those that run once, whatever is watched.
+pub fn of_process(orgs: &[Arc<Shared>], relevel: Relevel) -> Vec<Box<dyn Watch>> {
+    let mut watches: Vec<Box<dyn Watch>> = vec![Box::new(configuration::Configuration::new(orgs.to_vec(), relevel))];
+    // All organizations have the same modules.
+    watches.extend(orgs.first().map(|org| Box::new(modules_folder::ModulesFolder::new(org.clone())) as Box<dyn Watch>));
+    watches
+}
+
+/// Those that run for each organization.
+pub fn of_org(shared: &Arc<Shared>, lists: PublicLists) -> Vec<Box<dyn Watch>> {
     vec![
-        Box::new(configuration::Configuration::new(shared.clone(), relevel)),
-        Box::new(modules_folder::ModulesFolder::new(shared.clone())),
         Box::new(catalogue::Catalogue::new(shared.clone(), lists)),
         Box::new(exceptions_file::ExceptionsFile::new(shared.clone())),
         Box::new(roster::RosterWatch::new(shared.clone())),
@@ -70,20 +76,20 @@ pub fn all(shared: &Arc<Shared>, lists: PublicLists, relevel: Relevel) -> Vec<Bo
 /// Looks whenever it is due, until told to stop; a run that ends by itself looks once, if it is due.
 async fn keep_looking(
     mut watch: Box<dyn Watch>,
-    shared: &Shared,
+    process: &Process,
     until: Until,
     mut stop: watch::Receiver<bool>,
     mut hangups: watch::Receiver<u64>,
 ) -> Result<()> {
     if until == Until::UpToDate {
-        let now = shared.clock.now();
+        let now = process.clock.now();
         return match watch.due(now)? {
             Some(Duration::ZERO) => watch.look(now, Reason::Due).await,
             _ => Ok(()),
         };
     }
     loop {
-        let due = watch.due(shared.clock.now())?;
+        let due = watch.due(process.clock.now())?;
         let waited = async {
             match due {
                 Some(wait) => tokio::time::sleep(wait).await,
@@ -96,7 +102,7 @@ async fn keep_looking(
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         };
         tokio::select! {
-            looked = watch.look(shared.clock.now(), reason) => looked?,
+            looked = watch.look(process.clock.now(), reason) => looked?,
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         }
     }
@@ -112,16 +118,16 @@ pub struct Running {
 /// Starts a watch. One that can't save ends everything, like a stage: `failed` says so.
 pub fn start(
     watch: Box<dyn Watch>,
-    shared: &Arc<Shared>,
+    process: &Arc<Process>,
     until: Until,
     stop: &watch::Receiver<bool>,
     hangups: &watch::Receiver<u64>,
     failed: &Arc<watch::Sender<bool>>,
 ) -> Running {
     let (name, patience) = (watch.name(), watch.patience());
-    let (shared, stop, hangups, failed) = (shared.clone(), stop.clone(), hangups.clone(), failed.clone());
+    let (process, stop, hangups, failed) = (process.clone(), stop.clone(), hangups.clone(), failed.clone());
     let task = tokio::spawn(async move {
-        let result = keep_looking(watch, &shared, until, stop, hangups).await;
+        let result = keep_looking(watch, &process, until, stop, hangups).await;
         if let Err(error) = &result {
             tracing::error!(error = format!("{error:#}"), "{name} failed");
             let _ = failed.send(true);

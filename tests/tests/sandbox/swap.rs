@@ -1,7 +1,7 @@
 //! Versions that take over: each event is judged by one of them, and what the one kept the next one has.
 
 use super::misbehave;
-use gridwatch_detect::{Detector, Limits, Setting};
+use gridwatch_detect::{Detector, DetectorConfig, Limits};
 use gridwatch_event::event::Event;
 use gridwatch_tests::detection::signs_in;
 use serde_json::json;
@@ -11,7 +11,7 @@ fn by(n: u64, who: &str, misdeed: &str) -> Event {
 }
 
 fn detector() -> Detector {
-    let setting = Setting { is_apart: true, threads: 2, ..Setting::default() };
+    let setting = DetectorConfig { is_apart: true, threads: 2, ..DetectorConfig::default() };
     Detector::new(setting, vec![misbehave(&Limits::default())]).expect("threads")
 }
 
@@ -32,7 +32,8 @@ fn a_version_takes_over_at_a_sequence_number_however_events_are_cut_into_batches
     ];
     for size in [1, 2, 3, 5] {
         let mut detector = detector();
-        detector.hand_over(misbehave(&Limits::default()), 3);
+        let nothing_saved = |_: &[u8]| Ok::<_, std::convert::Infallible>(Vec::new());
+        let Ok(_) = detector.hand_over(misbehave(&Limits::default()), 3, nothing_saved);
         let told: Vec<String> = events.chunks(size).flat_map(|batch| titles(&mut detector, batch)).collect();
         assert_eq!(told[..3], ["call 1", "seen", "10 bytes"], "{size}: what the old one wrote");
         // Whether the third event came to the new one in a call of its own, the cut says; no call of the old one counts.

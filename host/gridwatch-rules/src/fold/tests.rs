@@ -23,6 +23,7 @@ fn alert(at: u64, severity: Severity, event: u64) -> Alert {
     };
     Alert {
         uid,
+        org: gridwatch_event::org::OrgId::default(),
         revision: 1,
         source: Source::Fold,
         severity,

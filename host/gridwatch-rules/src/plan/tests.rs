@@ -24,6 +24,7 @@ fn alert(method: &str, on: Option<On>, entry: Value) -> Alert {
     };
     Alert {
         uid: "gw-1".into(),
+        org: gridwatch_event::org::OrgId::default(),
         revision: 1,
         source: Source::Fold,
         severity: Severity::High,

@@ -24,7 +24,7 @@ pub fn alert(alert: &Alert, product: &Product<'_>) -> Value {
     document.put("message", alert.title.as_str());
     document.put("observer.product", Product::NAME);
     document.put("observer.vendor", Product::NAME);
-    document.maybe("organization.id", alert.organization.as_deref());
+    document.maybe("organization.id", alert.org.name().or(alert.organization.as_deref()));
     folding(&mut document, alert);
     document.list("gridwatch.alert.evidence", alert.evidence.iter().map(|stub| evidence(stub)));
     document.list("gridwatch.alert.recent", alert.recent_besides().map(act));

@@ -151,14 +151,19 @@ impl Draft<'_> {
         self.document.maybe("source.address", address);
         self.document.maybe("source.ip", ip);
         self.document.maybe("user_agent.original", self.leaves.text(&["context", "ua"]));
-        let of_event = self.event.organization();
-        if self.read(&["context", "location", "type"]).as_deref() == Some("enterprise") {
-            self.document.maybe("organization.id", self.read(&["context", "location", "id"]));
+        let is_enterprise = self.read(&["context", "location", "type"]).as_deref() == Some("enterprise");
+        let named = self.event.org().name().map(str::to_owned);
+        let id = match named {
+            Some(name) => Some(name),
+            None if is_enterprise => self.read(&["context", "location", "id"]),
+            None => {
+                let team = self.read(&["actor", "user", "team"]).filter(|team| team.starts_with('E'));
+                self.event.organization().map(str::to_owned).or(team)
+            }
+        };
+        self.document.maybe("organization.id", id);
+        if is_enterprise {
             self.document.maybe("organization.name", self.read(&["context", "location", "name"]));
-        } else {
-            let team = self.read(&["actor", "user", "team"]);
-            let team = team.filter(|team| team.starts_with('E'));
-            self.document.maybe("organization.id", of_event.map(str::to_owned).or(team));
         }
     }
 

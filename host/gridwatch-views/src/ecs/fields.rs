@@ -305,7 +305,7 @@ const TABLE: &[(&str, Type, &str, &str)] = &[
     ("message", Type::Keyword, "alert: title", "the alert in a line"),
     ("observer.product", Type::Keyword, "", "who tells it: Slack Enterprise Grid or gridwatch"),
     ("observer.vendor", Type::Keyword, "", "Slack or gridwatch"),
-    ("organization.id", Type::Keyword, "context.location.id, or that of an entry before, actor.user.team", "the enterprise, never a workspace"),
+    ("organization.id", Type::Keyword, "its name in the configuration; else context.location.id, or that of an entry before, actor.user.team", "the organization, never a workspace"),
     ("organization.name", Type::Keyword, "context.location.name", "its name"),
     ("related.hash", Type::Keywords, "details", "all hashes and fingerprints"),
     ("related.ip", Type::Ips, "context, details; alert: evidence, recent", "all addresses"),

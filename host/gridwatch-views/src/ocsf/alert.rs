@@ -91,7 +91,7 @@ fn metadata(alert: &Alert, product: &Product<'_>, version: Version, profiles: Ve
         .set("uid", alert.record_id())
         .set("event_code", alert.rule.as_str())
         .set("product", gridwatch)
-        .maybe("tenant_uid", alert.organization.as_deref())
+        .maybe("tenant_uid", alert.org.name().or(alert.organization.as_deref()))
         .maybe("profiles", non_empty(profiles))
 }
 

@@ -444,10 +444,10 @@ impl<'e> Draft<'e> {
             .maybe("profiles", non_empty(self.out.profiles()))
     }
 
-    /// The enterprise: where the event took place, or the one that the log is known to belong to; while that isn't known, the
+    /// The organization by the name that the configuration gives it; else the enterprise: where the event took place, or the one that the log is known to belong to; while that isn't known, the
     /// organization that the actor belongs to.
     fn tenant(&self) -> Option<Value> {
-        if let Some(org) = self.event.organization() {
+        if let Some(org) = self.event.org().name().or(self.event.organization()) {
             return Some(org.into());
         }
         let org = self.out.get("cloud").and_then(|cloud| cloud.pointer("/org/uid"));

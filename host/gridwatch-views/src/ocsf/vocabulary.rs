@@ -596,7 +596,7 @@ pub(super) static METADATA: Object = plain(
         object("product", &PRODUCT, "Slack, or gridwatch for its own alerts.").required(),
         text("profiles", "The profiles that brought attributes.").many(),
         of("sequence", Type::Integer, "Number of the entry in gridwatch's order of detection."),
-        text("tenant_uid", "The enterprise."),
+        text("tenant_uid", "The organization, by its name in the configuration; where it has none, the enterprise."),
         text("uid", "Slack's id of the entry, or a hash of it where it has none; of an alert, id and revision."),
         of("untruncated_size", Type::Integer, "Kilobytes of the whole record, if something is left out.").only(V1_8_0),
         text("version", "Version of OCSF.").required(),

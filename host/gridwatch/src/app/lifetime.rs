@@ -5,11 +5,11 @@
 
 use super::open::{self, Refused};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::Configs;
 use crate::context::Paths;
 use crate::folder;
 use crate::telemetry::health::{Health, Lock};
-use crate::telemetry::status::{Board, End, HowEnded, Mirror, Phase, Status};
+use crate::telemetry::status::{Board, End, HowEnded, Mirror, OrgStatus, Phase, Status};
 use anyhow::{Context, Result};
 use gridwatch_event::time::UnixMillis;
 use std::fs::File;
@@ -34,8 +34,8 @@ pub struct Lifetime {
 
 impl Lifetime {
     /// Makes the state folder, takes its lock and writes the first word.
-    pub fn begin(config: &Config, clock: Clock) -> Result<Self> {
-        let dir = &config.state_dir;
+    pub fn begin(configs: &Configs, clock: Clock) -> Result<Self> {
+        let dir = &configs.process().state_dir;
         folder::make(dir, folder::SHOWN).with_context(|| format!("can't make the state folder {}", dir.display()))?;
         let paths = Paths::of(dir);
         // Not sled's own lock: it looks at other files first, and what is wrong with those must not set a store aside in use.
@@ -51,6 +51,7 @@ impl Lifetime {
             started: clock.now(),
             phase: Phase::Starting,
             doing: "reading the configuration".into(),
+            orgs: configs.iter().map(|config| (config.org.clone(), OrgStatus::default())).collect(),
             ..Status::default()
         }));
         let mirror = Mirror::start(board.clone(), paths.status.clone(), clock).context("can't start a thread")?;

@@ -4,12 +4,13 @@
 
 use super::starts::{MAX_DEATHS, Starts};
 use crate::clock::Clock;
-use crate::context::{Paths, Shared, Until};
+use crate::context::{Paths, Process, Until};
 use crate::stage::forgotten;
 use crate::store::checkpoint::Checkpoint;
 use crate::store::older::Reach;
 use crate::store::{Begun, Damaged, Older, Opened, Store, damage};
 use anyhow::{Context, Result};
+use gridwatch_event::org::OrgId;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -156,10 +157,10 @@ impl std::fmt::Display for Anew {
 
 impl Anew {
     /// Says so in the status, and by an alert if something was lost: before anything else is done with the store.
-    pub fn tell(&self, shared: &Shared) -> Result<()> {
-        shared.board.update(|status| status.state.begun_anew = Some(self.to_string()));
+    pub fn tell(&self, process: &Process) -> Result<()> {
+        process.board.update(|status| status.state.begun_anew = Some(self.to_string()));
         match self {
-            Self::Damaged { why, from } => forgotten::store(shared, why, from),
+            Self::Damaged { why, from } => forgotten::store(process, why, from),
             Self::Older { .. } => Ok(()),
         }
     }
@@ -170,33 +171,43 @@ impl Anew {
 ///
 /// # Errors
 /// Nothing can be done about it here; [`ended`] says more.
-pub fn store(paths: &Paths, reach: Reach, clock: Clock) -> Result<Opening> {
+pub fn store(paths: &Paths, orgs: &[OrgId], reach: Reach, clock: Clock) -> Result<Opening> {
     let starts = Starts::begin(paths.starts.clone());
-    let checkpoint = Checkpoint::read(&paths.checkpoint);
-    let error = match open(paths, checkpoint, &starts) {
+    let checkpoints: Vec<(&OrgId, Option<Checkpoint>)> =
+        orgs.iter().map(|org| (org, Checkpoint::read(&paths.of_org(org).checkpoint))).collect();
+    let error = match open(paths, &checkpoints, &starts) {
         Ok(Opened::Store(store)) => return Ok(Opening { store, anew: None }),
-        Ok(Opened::Older(older)) => match take_over(paths, older, reach, checkpoint, clock) {
-            Ok(opening) => return Ok(opening),
-            Err(error) => error,
-        },
+        Ok(Opened::Older(older)) => {
+            let only = Checkpoint::read(&paths.of_org(&OrgId::default()).checkpoint);
+            match take_over(paths, older, reach, only, clock) {
+                Ok(opening) => return Ok(opening),
+                Err(error) => error,
+            }
+        }
         Err(error) => error,
     };
     if !damage::is_damage(&error) {
         return Err(error);
     }
     let aside = paths.store.with_extension(format!("broken-{}", clock.now().0));
-    let from = checkpoint.map_or("from the configured start".to_owned(), |c| format!("from before {}", c.watermark));
+    let earliest = checkpoints.iter().filter_map(|(_, checkpoint)| Some(checkpoint.as_ref()?.watermark)).min();
+    let from = earliest.map_or("from the configured start".to_owned(), |at| format!("from before {at}"));
     let why = format!("{error:#}");
     tracing::error!(error = why, set_aside = %aside.display(), from,
         "the store can't be used; rebuilding it by reading Slack again from before the checkpoint, or from the configured \
          start if there is none (what was delivered since may be delivered once more, with the same ids)");
     damage::set_aside(&paths.store, &aside)?;
-    let Opened::Store(store) = Store::open(&paths.store).context("can't make a new store")? else {
+    let Opened::Store(store) = Store::open(&paths.store, orgs).context("can't make a new store")? else {
         anyhow::bail!("can't make a new store: there is one already in {}", paths.store.display());
     };
-    if let Some(checkpoint) = checkpoint {
-        store.skip_to(checkpoint.next_seq + NUMBER_GAP, checkpoint.next_record + NUMBER_GAP)?;
-        store.begin(&Begun { checkpoint: Some(checkpoint), again: None })?;
+    let known = || checkpoints.iter().filter_map(|(org, checkpoint)| Some((*org, (*checkpoint)?)));
+    if let Some(next) = known().map(|(_, checkpoint)| checkpoint.next_record).max() {
+        store.skip_to(next + NUMBER_GAP)?;
+    }
+    for (org, checkpoint) in known() {
+        let part = store.org(org)?;
+        part.skip_to(checkpoint.next_seq + NUMBER_GAP)?;
+        part.begin(&Begun { checkpoint: Some(checkpoint), again: None })?;
     }
     if paths.damaged.exists() {
         std::fs::remove_file(&paths.damaged).with_context(|| format!("can't remove {}", paths.damaged.display()))?;
@@ -248,7 +259,7 @@ fn successor(store: &Path) -> PathBuf {
 fn open_when_free(dir: &Path) -> Result<Store> {
     let mut tries = 0;
     loop {
-        match Store::open(dir) {
+        match Store::open(dir, &[]) {
             Ok(Opened::Store(store)) => return Ok(store),
             Ok(Opened::Older(_)) => anyhow::bail!("{} is still of an older layout", dir.display()),
             Err(error) if tries == LOCK_TRIES || damage::is_damage(&error) => return Err(error),
@@ -258,7 +269,7 @@ fn open_when_free(dir: &Path) -> Result<Store> {
     }
 }
 
-fn open(paths: &Paths, checkpoint: Option<Checkpoint>, starts: &Starts) -> Result<Opened> {
+fn open(paths: &Paths, checkpoints: &[(&OrgId, Option<Checkpoint>)], starts: &Starts) -> Result<Opened> {
     if let Some(what) = damage::marked(&paths.damaged) {
         return Err(Damaged(format!("in the last run: {what}")).into());
     }
@@ -278,12 +289,17 @@ fn open(paths: &Paths, checkpoint: Option<Checkpoint>, starts: &Starts) -> Resul
     }
     damage::drop_broken_snapshots(&paths.store)?;
     damage::guarded(|| {
-        let opened = Store::open(&paths.store)?;
-        match (&opened, checkpoint) {
-            (Opened::Store(store), Some(checkpoint)) if store.is_behind(&checkpoint)? => {
-                Err(Damaged("it is older than its checkpoint; commits are missing".into()).into())
+        let orgs: Vec<OrgId> = checkpoints.iter().map(|(org, _)| (*org).clone()).collect();
+        let opened = Store::open(&paths.store, &orgs)?;
+        if let Opened::Store(store) = &opened {
+            for (org, checkpoint) in checkpoints {
+                if let Some(checkpoint) = checkpoint
+                    && store.org(org)?.is_behind(checkpoint)?
+                {
+                    return Err(Damaged("it is older than its checkpoint; commits are missing".into()).into());
+                }
             }
-            _ => Ok(opened),
         }
+        Ok(opened)
     })
 }

@@ -2,22 +2,24 @@
 //!
 //! ```text
 //! poll (async) ─commit_page─► store ─► detect (thread, modules on their own) ─commit_detections─► store ─►
-//!     deliver (a thread per sink, one for the archive) ─commit_attempt─► store
+//!     enrich (thread) ─commit_enrichment─► store ─► deliver (a thread per sink, one for the archive) ─commit_attempt─► store
 //! ```
 //!
 //! Stages take no input but a bell. To end, polling stops first, then detection empties its queue, then delivery the
 //! outbox; so a restart and an ordinary day are one path.
 
 use super::lifetime::Lifetime;
-use super::open::{self, NUMBER_GAP, Opening};
+use super::open::{self, Anew, NUMBER_GAP, Opening};
 use super::signals::{Orders, is_told};
 use super::starts::Starts;
-use crate::archive::{ARCHIVE, Archive};
+use crate::archive::Archive;
+use crate::bell::Bell;
 use crate::clock::Clock;
-use crate::config::{self, Config, Include};
+use crate::config::{self, Config, Configs, Include};
 use crate::context::lists::{self, Lists};
-use crate::context::{Bells, Happening, Observe, Paths, Shared, Until};
+use crate::context::{Bells, Happening, Observe, Paths, Process, Shared, Until};
 use crate::exceptions::Live;
+use crate::folder;
 use crate::history::{self, HISTORY};
 use crate::modules::Wanted;
 use crate::record::Form;
@@ -27,20 +29,21 @@ use crate::sink::render::Renderer;
 use crate::slack::logs::Client;
 use crate::stage::deliver::{self, Anywhere, Ending, ForArchive, ForSink};
 use crate::stage::detect;
-use crate::stage::enrich::Answers;
+use crate::stage::enrich::{self, Answers, Asker, Known};
 use crate::stage::forgotten;
-use crate::stage::poll::Poller;
+use crate::stage::poll::{Halted, Poller};
 use crate::store::checkpoint::Checkpoint;
 use crate::store::damage;
 use crate::store::older::Reach;
 use crate::telemetry::health;
-use crate::telemetry::status::{Catalogue, HowEnded, ModuleStatus, Phase, SinkStatus, Status};
+use crate::telemetry::status::{Catalogue, HowEnded, ModuleStatus, OrgStatus, Phase, SinkStatus, Status};
 use crate::watch;
 use anyhow::{Context, Result};
-use gridwatch_detect::{Detector, Module, Setting};
+use gridwatch_detect::{Detector, DetectorConfig, Module};
+use gridwatch_event::org::OrgId;
 use gridwatch_poll::{LateHistogram, Machine, PollConfig, PollSettings};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::watch::{Receiver, Sender, channel};
@@ -52,13 +55,17 @@ const REBUILD_MIN_S: u64 = 86_400;
 const REBUILD_MAX_S: u64 = 30 * 86_400;
 
 /// Runs the host until it is told to end, or has done what there was to do. The final status is the answer.
-pub async fn run(config: Config, until: Until, orders: Orders, observe: Observe, clock: Clock) -> Result<Status> {
-    let paths = Paths::of(&config.state_dir);
+///
+/// # Errors
+///
+/// When it can't start, or something could not be saved.
+pub async fn run(configs: Configs, until: Until, orders: Orders, observe: Observe, clock: Clock) -> Result<Status> {
+    let paths = Paths::of(&configs.process().state_dir);
     let _listening = open::outlive_long_files();
     open::enough_files()?;
-    let life = Lifetime::begin(&config, clock)?;
+    let life = Lifetime::begin(&configs, clock)?;
     let (stop, started) = (orders.stop.clone(), clock.now());
-    let result = work(config, until, orders, (observe, clock), &life).await;
+    let result = work(configs, until, orders, (observe, clock), &life).await;
     let told = *stop.borrow();
     let (how, why) = match (&result, told) {
         (Err(error), _) => (HowEnded::Failed, format!("{error:#}")),
@@ -74,10 +81,13 @@ pub async fn run(config: Config, until: Until, orders: Orders, observe: Observe,
     }
     let status = life.end(&why, how);
     let up = health::span(clock.now().since(started) / 1000);
-    let (poll, detect) = (&status.poll, &status.detect);
+    let sum = |of: fn(&OrgStatus) -> u64| status.orgs.values().map(of).sum::<u64>();
     let done = format!(
         "{} pages, {} new entries, {} events, {} alerts and revisions",
-        poll.pages, poll.stored, detect.events, detect.alerts
+        sum(|org| org.poll.pages),
+        sum(|org| org.poll.stored),
+        sum(|org| org.detect.events),
+        sum(|org| org.detect.alerts)
     );
     match &result {
         Ok(()) => tracing::info!(why, done, undelivered = status.backlog.records, up, "gridwatch ends"),
@@ -88,8 +98,26 @@ pub async fn run(config: Config, until: Until, orders: Orders, observe: Observe,
     open::ended(&paths, result.map(|()| status))
 }
 
-async fn work(
+/// What has to be so before the store is opened: one organization's configuration, with what it names read.
+struct Wants {
     config: Config,
+    lists: Lists,
+    wanted: Wanted,
+    modules: Vec<Module>,
+    exceptions: Live,
+}
+
+/// One organization, ready to go.
+struct Ready {
+    shared: Arc<Shared>,
+    poller: Poller,
+    detector: Detector,
+    known: Known,
+    asker: Option<Asker>,
+}
+
+async fn work(
+    configs: Configs,
     until: Until,
     orders: Orders,
     (observe, clock): (Observe, Clock),
@@ -98,47 +126,45 @@ async fn work(
     let Orders { stop: told, reload: hangups, relevel } = orders;
     let mut stop = is_told(told);
     life.doing("looking for room on the disk");
-    let tell = |why: Option<&str>| life.board.update(|status| status.poll.paused = why.map(str::to_owned));
-    if !open::wait_for_room(&config.state_dir, until, &mut stop, tell).await? {
+    let tell = |why: Option<&str>| {
+        life.board.update(|status| {
+            status.orgs.values_mut().for_each(|org| org.poll.paused = why.map(str::to_owned));
+        });
+    };
+    let process_config = configs.process().clone();
+    if !open::wait_for_room(&process_config.state_dir, until, &mut stop, tell).await? {
         return Ok(());
     }
     life.doing("compiling and starting the modules");
-    let lists = Lists::of(&config);
-    let wanted = Wanted { tables: lists.tables.clone(), ..Wanted::of(&config) };
-    let modules = wanted.load()?;
-    let exceptions = Live::open(&wanted, &modules, clock.now())?;
+    let wants = configs.into_iter().map(|config| want(config, clock)).collect::<Result<Vec<_>>>()?;
     life.doing("opening the store");
-    let shared = Arc::new(prepare(config, &modules, (exceptions, lists), (observe, clock), life)?);
-    life.doing("reading what the rules remember");
-    let poller = poller(&shared, &modules, until)?;
-    let reading = poller.begins();
-    let (detector, answers) = detector(&shared, &wanted, modules)?;
-    forgotten::look(&shared)?;
+    let span_s = wants.iter().flat_map(|want| &want.modules).map(|module| module.manifest.longest_span_s()).max();
+    let orgs: Vec<OrgId> = wants.iter().map(|want| want.config.org.clone()).collect();
+    let reach = Reach { span_s: span_s.unwrap_or(0), dedup_s: process_config.store.dedup_s };
+    let (process, anew) = process(&process_config, (&orgs, reach), (observe, clock), life)?;
+    let orgs = wants.into_iter().map(|wants| ready(&process, wants, until, life)).collect::<Result<Vec<_>>>()?;
+    if let Some(anew) = anew {
+        anew.tell(&process)?;
+    }
+    forgotten::look(&process)?;
     // All of the store has been read. Whatever a process dies of from here on, the store is not to blame unless it says so.
-    Starts::is_well(&shared.paths.starts);
+    Starts::is_well(&process.paths.starts);
     life.doing("opening the sinks");
-    let targets = targets(&shared)?;
-    say_start(&shared, &reading);
+    let shareds: Vec<Arc<Shared>> = orgs.iter().map(|org| org.shared.clone()).collect();
+    let targets = targets(&process, &shareds)?;
+    orgs.iter().for_each(say_start);
 
-    let (polled, detected, hurry) = (flag(), flag(), flag());
+    let (polled, judged, detected, hurry) = (flag(), flag(), flag(), flag());
     let ending = Ending { detected: detected.clone(), hurry: hurry.clone() };
     let (failed, mut failure) = channel(false);
     let failed = Arc::new(failed);
-    let detecting = {
-        let (shared, polled) = (shared.clone(), polled.clone());
-        stage("detect", failed.clone(), move || detect::run(&shared, detector, answers, &polled))?
-    };
     let delivering = targets
         .into_iter()
         .map(|(name, target)| {
-            let (shared, ending) = (shared.clone(), ending.clone());
+            let (process, ending) = (process.clone(), ending.clone());
             stage(&format!("sink-{name}"), failed.clone(), move || {
-                let at = deliver::Place {
-                    store: &shared.store,
-                    board: &shared.board,
-                    bells: &shared.bells,
-                    clock: shared.clock,
-                };
+                let Process { store, board, bells, clock, .. } = &*process;
+                let at = deliver::Place { store, board, bells, clock: *clock };
                 match target {
                     Anywhere::Sink(target) => deliver::run(at, &name, target, &ending),
                     Anywhere::Archive(target) => deliver::run(at, &name, target, &ending),
@@ -146,64 +172,129 @@ async fn work(
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    shared.board.update(|status| (status.phase, status.doing) = (Phase::Running, String::new()));
-
     // A stage that can't save ends everything: going on would mean acting on what is not written down.
     let ended = merged(&mut stop, &mut failure);
-    let start = |watch| watch::start(watch, &shared, until, &ended, &hangups, &failed);
-    let watches: Vec<_> = watch::all(&shared, poller.public_lists(), relevel).into_iter().map(start).collect();
-    let result = poller.run(ended.clone()).await;
-    shared.board.ended("poll");
+    let start = |watch| watch::start(watch, &process, until, &ended, &hangups, &failed);
+    let mut watches: Vec<_> = watch::of_process(&shareds, relevel).into_iter().map(start).collect();
+    let (mut polling, mut detecting, mut enriching) = (Vec::new(), Vec::new(), Vec::new());
+    for Ready { shared, poller, detector, known, asker } in orgs {
+        let (polled, of_stage, answers) = (polled.clone(), shared.clone(), known.clone());
+        let name = shared.stage("detect");
+        detecting.push(stage(&name, failed.clone(), move || detect::run(&of_stage, detector, &answers, &polled))?);
+        let (judged, of_stage) = (judged.clone(), shared.clone());
+        let name = shared.stage("enrich");
+        enriching.push(stage(&name, failed.clone(), move || enrich::run(&of_stage, &known, asker, &judged))?);
+        watches.extend(watch::of_org(&shared, poller.public_lists()).into_iter().map(start));
+        polling.push(tokio::spawn(poll(shared, poller, ended.clone(), failed.clone())));
+    }
+    process.board.update(|status| (status.phase, status.doing) = (Phase::Running, String::new()));
+
+    // One organization that can't go on keeps none of the others from being read to its end.
+    let mut result = Ok(());
+    for poll in polling {
+        result = result.and(poll.await.context("polling")?);
+    }
     let result = result.and(watch::end(watches, until).await);
-    shared.board.update(|status| {
+    process.board.update(|status| {
         (status.phase, status.doing) = (Phase::Draining, "running the modules over what was fetched".into());
     });
     tracing::info!("polling ended; what was fetched is still judged and delivered");
     polled.store(true, Ordering::Release);
-    shared.bells.detect.ring();
-    let result = result.and(join(detecting).await);
-    shared.board.update(|status| status.doing = "delivering".into());
+    shareds.iter().for_each(|shared| shared.detect.ring());
+    let mut result = result;
+    for thread in detecting {
+        result = result.and(join(thread).await);
+    }
+    process.board.update(|status| status.doing = "asking Slack about the last alerts".into());
+    judged.store(true, Ordering::Release);
+    shareds.iter().for_each(|shared| shared.wanting.ring());
+    for thread in enriching {
+        result = result.and(join(thread).await);
+    }
+    process.board.update(|status| status.doing = "delivering".into());
     detected.store(true, Ordering::Release);
-    shared.bells.deliver.ring();
-    let result = result.and(drain(&shared, delivering, &hurry).await);
-    shared.board.update(|status| status.backlog = shared.store.backlog());
+    process.bells.deliver.ring();
+    let result = result.and(drain(&process, delivering, &hurry).await);
+    process.board.metrics.set_backlog(process.store.backlog());
     result
 }
 
+/// Polls one organization. What could not be saved ends everything; that Slack lets nobody in ends this one alone.
+async fn poll(shared: Arc<Shared>, poller: Poller, ended: Receiver<bool>, failed: Arc<Sender<bool>>) -> Result<()> {
+    let result = poller.run(ended).await;
+    shared.ended("poll");
+    if let Err(error) = &result
+        && !error.is::<Halted>()
+    {
+        let _ = failed.send(true);
+    }
+    match shared.org.name() {
+        Some(name) => result.with_context(|| format!("organization `{name}`")),
+        None => result,
+    }
+}
+
 /// The first line of a log: which program this is, what it runs with, and where it begins.
-fn say_start(shared: &Shared, reading: &str) {
-    let (config, status) = (&shared.config, shared.board.now());
+fn say_start(org: &Ready) {
+    let Ready { shared, poller, .. } = org;
+    let (config, status) = (&shared.config, shared.status());
     let module = |m: &ModuleStatus| format!("{}@{} {}", m.name, m.version, &m.digest[..12.min(m.digest.len())]);
     let sink = |sink: &config::Sink| format!("{} ({}, {})", sink.name, sink.setup.place(), sink.view.name());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        pid = status.pid,
+        pid = std::process::id(),
         config = %config.modules.places.file.display(),
         state_dir = %config.state_dir.display(),
+        org = shared.org.name(),
         slack = config.slack.base_url,
         modules = status.modules.iter().map(module).collect::<Vec<_>>().join(", "),
         sinks = config.sinks.iter().map(sink).collect::<Vec<_>>().join(", "),
         archive = config.archive.as_ref().map_or("none is kept".to_owned(), |archive| archive.dir.display().to_string()),
-        reading,
+        reading = poller.begins(),
         "gridwatch starts"
     );
-    for (list, old) in lists::old(config, shared.clock.now()) {
+    for (list, old) in lists::old(config, shared.now()) {
         tracing::warn!("{list}: {old}");
     }
 }
 
-/// The store, opened or rebuilt, and what there is to say of modules and sinks.
-fn prepare(
-    config: Config,
-    modules: &[Module],
-    (exceptions, lists): (Live, Lists),
+fn want(config: Config, clock: Clock) -> Result<Wants> {
+    let lists = Lists::of(&config);
+    let wanted = Wanted { tables: lists.tables.clone(), ..Wanted::of(&config) };
+    let modules = wanted.load()?;
+    let exceptions = Live::open(&wanted, &modules, clock.now())?;
+    Ok(Wants { config, lists, wanted, modules, exceptions })
+}
+
+/// The store, opened or rebuilt, and what there is to say of sinks.
+fn process(
+    config: &Config,
+    (orgs, reach): (&[OrgId], Reach),
     (observe, clock): (Observe, Clock),
     life: &Lifetime,
-) -> Result<Shared> {
+) -> Result<(Arc<Process>, Option<Anew>)> {
     let paths = Paths::of(&config.state_dir);
     damage::end_at_panics(paths.damaged.clone());
-    let span_s = modules.iter().map(|m| m.manifest.longest_span_s()).max().unwrap_or(0);
-    let Opening { store, anew } = open::store(&paths, Reach { span_s, dedup_s: config.store.dedup_s }, clock)?;
+    let Opening { store, anew } = open::store(&paths, orgs, reach, clock)?;
+    let board = life.board.clone();
+    board.metrics.set_backlog(store.backlog());
+    board.update(|status| {
+        status.sinks = config.sinks.iter().map(|sink| (sink.name.clone(), SinkStatus::default())).collect();
+    });
+    Ok((Arc::new(Process { clock, paths, store, board, bells: Bells::default(), observe }), anew))
+}
+
+/// One organization's part of the store, and what is made of it.
+fn ready(process: &Arc<Process>, wants: Wants, until: Until, life: &Lifetime) -> Result<Ready> {
+    life.doing("reading what the rules remember");
+    let Wants { config, lists, wanted, modules, exceptions } = wants;
+    let dir = config.org_dir();
+    if dir != config.state_dir {
+        for dir in dir.ancestors().take(2).collect::<Vec<_>>().into_iter().rev() {
+            folder::make(dir, folder::SHOWN).with_context(|| format!("can't make {}", dir.display()))?;
+        }
+    }
+    let (org, store) = (config.org.clone(), process.store.org(&config.org)?);
     let module = |m: &Module| ModuleStatus {
         name: m.manifest.name.clone(),
         version: m.manifest.version.to_string(),
@@ -212,24 +303,28 @@ fn prepare(
         rule_ids: m.manifest.rules.iter().map(|rule| format!("{}.{}", m.manifest.name, rule.id)).collect(),
         ..ModuleStatus::default()
     };
-    let (board, checked, backlog) = (life.board.clone(), store.drift()?, store.backlog());
-    board.update(|status| {
+    let checked = store.drift()?;
+    let metrics = &process.board.metrics;
+    let (polled, detected) = (metrics.poll(&org), metrics.detect(&org));
+    let (process_of_it, detect) = (process.clone(), Bell::default());
+    let wanting = Bell::default();
+    let shared =
+        Shared { process: process_of_it, org, config, store, detect, wanting, polled, detected, exceptions, lists };
+    shared.update(|status| {
         status.modules = modules.iter().map(module).collect();
         status.catalogue = Catalogue { checked, ..Catalogue::default() };
-        status.sinks = config.sinks.iter().map(|sink| (sink.name.clone(), SinkStatus::default())).collect();
-        status.backlog = backlog;
     });
-    observe(&Happening::Modules(&board.now().modules));
-    let shared = Shared { config, clock, paths, store, board, bells: Bells::default(), observe, exceptions, lists };
-    if let Some(anew) = anew {
-        anew.tell(&shared)?;
-    }
-    Ok(shared)
+    (process.observe)(&Happening::Modules(&shared.status().modules));
+    let shared = Arc::new(shared);
+    let poller = poller(&shared, &modules, until)?;
+    let (detector, known) = detector(&shared, &wanted, modules)?;
+    let asker = shared.config.asking.as_ref().map(Asker::new).transpose()?;
+    Ok(Ready { shared, poller, detector, known, asker })
 }
 
 fn poller(shared: &Arc<Shared>, modules: &[Module], until: Until) -> Result<Poller> {
     let slack = &shared.config.slack;
-    let (client, now) = (Client::new(slack, &shared.config.state_dir)?, shared.clock.now().seconds());
+    let (client, now) = (Client::new(slack, &shared.paths().dir)?, shared.now().seconds());
     let mut config = slack.poll(now)?;
     // Where the settle time ends now is as far as a run that ends by itself has to get, and it shouldn't wait on the way.
     let goal = (until == Until::UpToDate).then(|| now.minus(slack.settle_s));
@@ -247,7 +342,7 @@ fn poller(shared: &Arc<Shared>, modules: &[Module], until: Until) -> Result<Poll
         let machine = Machine::start_again(config, again.drained_from, again.ids_from);
         return Ok(Poller::new(machine, LateHistogram::default(), client, shared.clone(), goal));
     }
-    let config = match Checkpoint::read(&shared.paths.checkpoint) {
+    let config = match Checkpoint::read(&shared.paths().checkpoint) {
         None => config,
         Some(checkpoint) => {
             let span = modules.iter().map(|m| m.manifest.longest_span_s()).max().unwrap_or(0);
@@ -260,11 +355,15 @@ fn poller(shared: &Arc<Shared>, modules: &[Module], until: Until) -> Result<Poll
 }
 
 /// The modules in service, with what they and the answers remember.
-fn detector(shared: &Shared, wanted: &Wanted, modules: Vec<Module>) -> Result<(Detector, Answers)> {
-    let setting =
-        Setting { threads: shared.config.detect.threads, networks: shared.lists.networks(), ..wanted.setting()? };
+fn detector(shared: &Shared, wanted: &Wanted, modules: Vec<Module>) -> Result<(Detector, Known)> {
+    let setting = DetectorConfig {
+        org: shared.org.clone(),
+        threads: shared.config.detect.threads,
+        networks: shared.lists.networks(),
+        ..wanted.setting()?
+    };
     let mut detector = Detector::new(setting, modules)?;
-    let mut answers = Answers::new(shared.config.asking.as_ref())?;
+    let mut answers = Answers::new(shared.config.asking.as_ref());
     for row in shared.store.rule_state() {
         let (key, value) = row?;
         let loaded = match Answers::is_state(&key) {
@@ -276,57 +375,65 @@ fn detector(shared: &Shared, wanted: &Wanted, modules: Vec<Module>) -> Result<(D
         }
     }
     detector.loaded();
-    shared.board.update(|status| status.detect.unseen = detect::unseen(detector.pipeline()));
-    Ok((detector, answers))
+    shared.update(|status| status.detect.unseen = detect::unseen(detector.pipeline()));
+    Ok((detector, Arc::new(Mutex::new(answers))))
 }
 
-fn targets(shared: &Shared) -> Result<Vec<(String, Anywhere)>> {
-    let config = &shared.config;
+fn targets(process: &Process, orgs: &[Arc<Shared>]) -> Result<Vec<(String, Anywhere)>> {
+    // What concerns sinks is the same for all.
+    let config = &orgs.first().context("there is no organization")?.config;
     let mut names: Vec<String> = config.sinks.iter().map(|sink| sink.name.clone()).collect();
     names.push(HISTORY.to_owned());
-    names.extend(config.archive.as_ref().map(|_| ARCHIVE.to_owned()));
-    for gone in shared.store.set_sinks(&names)? {
+    names.extend(orgs.iter().filter(|org| org.config.archive.is_some()).map(|org| archive_name(&org.org)));
+    for gone in process.store.set_sinks(&names)? {
         tracing::warn!(sink = gone, "no longer configured; its position is forgotten");
     }
     let renderer = Arc::new(Renderer::new(config.sinks.iter().map(form)));
     let mut targets = Vec::new();
     for sink in &config.sinks {
-        let resume = shared.store.position(&sink.name)?.resume;
-        let opened = sink.setup.open(resume.as_ref(), shared.clock).with_context(|| format!("sink `{}`", sink.name))?;
+        let resume = process.store.position(&sink.name)?.resume;
+        let opened =
+            sink.setup.open(resume.as_ref(), process.clock).with_context(|| format!("sink `{}`", sink.name))?;
         let target = ForSink {
             sink: opened,
             pace: sink.setup.pace(),
             form: form(sink),
-            include: sink.include,
+            include: sink.include.clone(),
             renderer: renderer.clone(),
             dead: DeadLetters::of(&config.state_dir, &sink.name),
         };
         targets.push((sink.name.clone(), Anywhere::Sink(target)));
     }
-    let resume = shared.store.position(HISTORY)?.resume;
+    let resume = process.store.position(HISTORY)?.resume;
     let history = ForSink {
-        sink: Box::new(history::open(&config.state_dir, resume.as_ref(), shared.clock)?),
+        sink: Box::new(history::open(&config.state_dir, resume.as_ref(), process.clock)?),
         pace: file::PACE,
         form: Form::Kept,
-        include: Include { events: false, alerts: true, suppressed: true },
+        include: Include { events: false, alerts: true, suppressed: true, orgs: None },
         renderer,
         dead: DeadLetters::of(&config.state_dir, HISTORY),
     };
     targets.push((HISTORY.to_owned(), Anywhere::Sink(history)));
-    if let Some(archive) = &config.archive {
+    for org in orgs {
+        let Some(archive) = &org.config.archive else { continue };
         let opened = Archive::open(&archive.dir, archive.segment_bytes)?;
         // Only if store and checkpoint were lost: the archive outlives them, and its numbers are taken.
-        if let Some(last) = opened.resume().last_seq.filter(|last| *last >= shared.store.next_seq()) {
-            shared.store.skip_to(last + NUMBER_GAP, shared.store.next_record())?;
+        if let Some(last) = opened.resume().last_seq.filter(|last| *last >= org.store.next_seq()) {
+            org.store.skip_to(last + NUMBER_GAP)?;
         }
-        let target = ForArchive { archive: opened, keep_s: archive.keep_s };
-        targets.push((ARCHIVE.to_owned(), Anywhere::Archive(target)));
+        let target = ForArchive { archive: opened, keep_s: archive.keep_s, org: org.org.clone() };
+        targets.push((archive_name(&org.org), Anywhere::Archive(target)));
     }
     Ok(targets)
 }
 
 fn form(sink: &config::Sink) -> Form {
     Form::View { view: sink.view, raw_data: sink.raw_data, max_line: sink.max_line }
+}
+
+/// Its name among the sinks' positions; no sink can have it, for their names have no brackets.
+fn archive_name(org: &OrgId) -> String {
+    org.name().map_or_else(|| "(archive)".to_owned(), |name| format!("(archive {name})"))
 }
 
 fn flag() -> Arc<AtomicBool> {
@@ -372,12 +479,12 @@ async fn join(thread: JoinHandle<Result<()>>) -> Result<()> {
 }
 
 /// Waits for delivery to finish, and with a sink that refuses only so long.
-async fn drain(shared: &Arc<Shared>, threads: Vec<JoinHandle<Result<()>>>, hurry: &Arc<AtomicBool>) -> Result<()> {
-    let (shared_late, hurry) = (shared.clone(), hurry.clone());
+async fn drain(process: &Arc<Process>, threads: Vec<JoinHandle<Result<()>>>, hurry: &Arc<AtomicBool>) -> Result<()> {
+    let (late, hurry) = (process.clone(), hurry.clone());
     let patience = tokio::spawn(async move {
         tokio::time::sleep(DRAIN).await;
         hurry.store(true, Ordering::Release);
-        shared_late.bells.hurry.ring();
+        late.bells.hurry.ring();
     });
     let mut result = Ok(());
     for thread in threads {
@@ -386,8 +493,8 @@ async fn drain(shared: &Arc<Shared>, threads: Vec<JoinHandle<Result<()>>>, hurry
     patience.abort();
     // A store that couldn't be written to has been told of; what it holds is still to be delivered.
     let left = match &result {
-        Ok(()) => shared.store.trim()?,
-        Err(_) => shared.store.next_record().saturating_sub(shared.store.first_record()),
+        Ok(()) => process.store.trim()?,
+        Err(_) => process.store.next_record().saturating_sub(process.store.first_record()),
     };
     if left > 0 {
         tracing::warn!(records = left, "not delivered yet; they stay in the store for the next start");

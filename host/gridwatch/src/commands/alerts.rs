@@ -75,6 +75,9 @@ pub struct Which {
     /// Only those of this actor, by id, name or e-mail address.
     #[arg(long, value_name = "WHO")]
     actor: Option<String>,
+    /// Only those of this organization, by its name in the configuration.
+    #[arg(long, value_name = "NAME")]
+    org: Option<String>,
     /// Also those that an exception or one of gridwatch's own responses suppressed.
     #[arg(long)]
     suppressed: bool,
@@ -120,6 +123,7 @@ impl Which {
             severity: self.severity,
             rule: self.rule.clone(),
             actor: self.actor.clone(),
+            org: self.org.clone(),
             suppressed: self.suppressed,
         }
     }
@@ -139,6 +143,8 @@ pub struct Filter {
     pub rule: Option<String>,
     /// Id, name or e-mail address.
     pub actor: Option<String>,
+    /// Its organization's name.
+    pub org: Option<String>,
     /// Suppressed ones as well.
     pub suppressed: bool,
 }
@@ -154,6 +160,7 @@ impl Filter {
             && self.severity.is_none_or(|least| alert.severity >= least)
             && self.rule.as_ref().is_none_or(is_rule)
             && self.actor.as_ref().is_none_or(|who| [&actor.id, &actor.name, &actor.email].contains(&who))
+            && self.org.as_ref().is_none_or(|org| alert.org.to_string() == *org)
             && (self.suppressed || alert.suppressed_by.is_none())
     }
 }
@@ -183,7 +190,7 @@ impl Form {
 /// Is there such a rule, as far as a state folder knows: among those of the modules that run, gridwatch's own, and the history?
 pub fn check_rule(state_dir: &Path, rule: &str) -> Result<()> {
     let status = lifetime::status(state_dir).ok().flatten().unwrap_or_default();
-    let mut known: BTreeSet<String> = status.modules.into_iter().flat_map(|module| module.rule_ids).collect();
+    let mut known: BTreeSet<String> = status.rule_ids().cloned().collect();
     known.extend(own::manifest().rules.iter().map(|rule| format!("{}.{}", own::NAME, rule.id)));
     known.extend(history::alerts(state_dir)?.into_iter().map(|alert| alert.rule));
     let modules: BTreeSet<String> =

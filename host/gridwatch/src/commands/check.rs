@@ -5,7 +5,7 @@
 use super::live::{self, Line};
 use crate::app::signals;
 use crate::clock::Clock;
-use crate::config::{self, Config, Problem, Problems};
+use crate::config::{self, Config, Configs, Problem, Problems};
 use crate::context::lists;
 use crate::exceptions;
 use crate::modules::Wanted;
@@ -46,10 +46,13 @@ pub fn run(options: &Options, log: Option<&str>, clock: Clock) -> Result<u8> {
     log::start(log.unwrap_or("warn"))?;
     let mut report = configuration(options.config.as_deref().context("--config is missing")?, clock.now())?;
     if options.live
-        && let Some(config) = &report.config
+        && let Some(configs) = &report.configs
     {
-        report.live = signals::runtime()?.block_on(live::ask(config, clock));
-        report.live.extend(live::sinks(&config.sinks));
+        let runtime = signals::runtime()?;
+        for config in configs.iter() {
+            report.live.extend(runtime.block_on(live::ask(config, clock)));
+        }
+        report.live.extend(live::sinks(&configs.process().sinks));
     }
     let mut out = std::io::stdout().lock();
     match options.json {
@@ -79,7 +82,7 @@ pub struct Report {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub live: Vec<Line>,
     #[serde(skip)]
-    pub config: Option<Config>,
+    pub configs: Option<Configs>,
 }
 
 /// Works, and may not do what somebody thinks it does.
@@ -124,36 +127,53 @@ fn configuration(path: &Path, now: UnixMillis) -> Result<Report> {
         exceptions: None,
         sinks: Vec::new(),
         live: Vec::new(),
-        config: None,
+        configs: None,
     };
-    let config = match Config::load(path) {
-        Ok(config) => config,
+    let configs = match Configs::load(path) {
+        Ok(configs) => configs,
         Err(problems) => {
             report.blame(&problems);
             return Ok(report);
         }
     };
-    let wanted = Wanted::of(&config).looking();
-    report.notes = wanted.folder().notes;
-    match wanted.load() {
-        Err(error) => report.errors.push(format!("{error:#}")),
-        Ok(modules) => {
-            report.modules = modules.iter().map(Checked::of).collect();
-            match exceptions::Live::open(&wanted, &modules, now) {
-                Err(problems) => report.blame(&problems),
-                Ok(live) => {
-                    let file = |file: &PathBuf| ExceptionsFile { file: file.clone(), entries: live.in_force().len() };
-                    report.exceptions = wanted.exceptions.as_ref().map(file);
-                }
+    report.notes = Wanted::of(configs.process()).looking().folder().notes;
+    for config in configs.iter() {
+        organization(config, now, &mut report);
+    }
+    report.sinks = configs.process().sinks.iter().map(|sink| sink.name.clone()).collect();
+    report.fine = report.errors.is_empty();
+    report.configs = Some(configs);
+    Ok(report)
+}
+
+/// What only the modules, and the files that are named, can say of one organization's configuration.
+fn organization(config: &Config, now: UnixMillis, report: &mut Report) {
+    let wanted = Wanted::of(config).looking();
+    let modules = match wanted.load() {
+        Ok(modules) => modules,
+        Err(error) => {
+            let error = format!("{error:#}");
+            // What is wrong with a module's file is wrong for all.
+            if !report.errors.contains(&error) {
+                report.errors.push(error);
             }
-            let manifests: Vec<&Manifest> = modules.iter().map(|module| &*module.manifest).collect();
-            report.warnings = warnings(&config, &wanted, &manifests, now);
+            return;
+        }
+    };
+    report.modules = modules.iter().map(Checked::of).collect();
+    match exceptions::Live::open(&wanted, &modules, now) {
+        Err(problems) => report.blame(&problems),
+        Ok(live) => {
+            let file = |file: &PathBuf| ExceptionsFile { file: file.clone(), entries: live.in_force().len() };
+            report.exceptions = wanted.exceptions.as_ref().map(file);
         }
     }
-    report.sinks = config.sinks.iter().map(|sink| sink.name.clone()).collect();
-    report.fine = report.errors.is_empty();
-    report.config = Some(config);
-    Ok(report)
+    let manifests: Vec<&Manifest> = modules.iter().map(|module| &*module.manifest).collect();
+    for warning in warnings(config, &wanted, &manifests, now) {
+        if !report.warnings.contains(&warning) {
+            report.warnings.push(warning);
+        }
+    }
 }
 
 impl Checked {

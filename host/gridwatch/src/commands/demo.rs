@@ -4,13 +4,14 @@ use super::show;
 use crate::app::signals::{self, Orders};
 use crate::app::supervise;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::Configs;
 use crate::context::{Happening, Observe, Until};
 use crate::modules::embedded::{Folder, temporary};
 use crate::telemetry::log::{self, Relevel};
 use anstream::println;
 use anyhow::{Context, Result};
 use clap::Args;
+use gridwatch_event::org::OrgId;
 use gridwatch_manifest::Severity;
 use gridwatch_rules::alert::Alert;
 use gridwatch_sim::{Fault, FaultKind, Knobs, Sim, SimClock, SimConfig, Truth, When};
@@ -94,17 +95,18 @@ async fn shown(options: &Options, orders: Orders, clock: Clock) -> Result<u8> {
     let until = if options.keep { Until::Stopped } else { Until::UpToDate };
     let status = supervise::run(config, until, orders, watcher.clone().observe(), clock).await?;
 
+    let poll = status.org(&OrgId::default()).poll;
     let (truth, stats) = (sim.truth(), sim.stats());
     sim.stop().await;
     let alerts = watcher.alerts();
     let delivered = Delivered::read(&dir.join("events.ndjson"))?;
     println!(
         "polled   {} pages in {} requests, {} of them refused or broken",
-        status.poll.pages,
+        poll.pages,
         stats.logs_requests,
         stats.logs_requests - stats.pages
     );
-    let code = verdict(&truth, &delivered, &alerts, status.poll.stored, options.keep);
+    let code = verdict(&truth, &delivered, &alerts, poll.stored, options.keep);
     if let Some(dir) = &options.dir {
         println!("kept     in {0}: gridwatch alerts list --config {0}/gridwatch.toml", dir.display());
     }
@@ -122,7 +124,7 @@ fn faults() -> Vec<Fault> {
 }
 
 /// The configuration a user would write for this, as text, so that the demo goes the way of every run.
-fn configuration(dir: &Path, base_url: &str, modules: &Path, from: u64) -> Result<Config> {
+fn configuration(dir: &Path, base_url: &str, modules: &Path, from: u64) -> Result<Configs> {
     let modules = std::path::absolute(modules)?;
     let token = dir.join("token");
     private(&token, "xoxp-demo")?;
@@ -139,7 +141,7 @@ fn configuration(dir: &Path, base_url: &str, modules: &Path, from: u64) -> Resul
     );
     let path = dir.join("gridwatch.toml");
     std::fs::write(&path, text)?;
-    Ok(Config::load(&path)?)
+    Ok(Configs::load(&path)?)
 }
 
 /// A file that only we can read, as the configuration demands of secrets.

@@ -5,7 +5,7 @@ mod found;
 mod shipped;
 
 use self::check::{Report, Scope};
-use crate::config::Config;
+use crate::config::{Config, Configs};
 use crate::exceptions::Source;
 use crate::modules::Wanted;
 use crate::telemetry::log;
@@ -56,6 +56,9 @@ pub struct Which {
     /// The configuration, which names the file, the modules and their settings.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Which of the configuration's organizations, by its name; only needed where there are several.
+    #[arg(long, value_name = "NAME")]
+    org: Option<String>,
     /// Use this file instead of the configured one.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -82,7 +85,7 @@ struct Read {
 
 impl Which {
     fn read(&self, now: UnixMillis) -> Result<Read> {
-        let config = Config::look(&self.config)?;
+        let config = Configs::look(&self.config)?.one(self.org.as_deref())?;
         let wanted = Wanted::of(&config).looking();
         let path = self.file.as_ref().or(wanted.exceptions.as_ref());
         let path = path.context(

@@ -30,7 +30,7 @@ pub fn run(options: &Options) -> Result<u8> {
         false => show::explanation(&alert, &mut out)?,
     }
     if options.entries {
-        let archive = homes.archive.context("the configuration keeps no archive")?;
+        let archive = homes.archive(&alert.org).context("the configuration keeps no archive")?;
         writeln!(out, "\nEntries")?;
         alerts::entries(&archive, &alert, &mut out)?;
     }

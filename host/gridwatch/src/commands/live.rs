@@ -66,7 +66,7 @@ pub fn sinks(sinks: &[Sink]) -> Vec<Line> {
 }
 
 pub async fn ask(config: &Config, clock: Clock) -> Vec<Line> {
-    let current = match Keeper::open(&config.slack, &config.state_dir) {
+    let current = match Keeper::open(&config.slack, &config.org_dir()) {
         Ok(keeper) => keeper.token().clone(),
         Err(error) => return vec![Line::failed("token", format!("{error:#}"), "see [slack.rotation]")],
     };
@@ -80,6 +80,10 @@ pub async fn ask(config: &Config, clock: Clock) -> Vec<Line> {
     match page(config, &slack, clock).await {
         Ok(answered) => lines.extend(answered),
         Err(error) => lines.push(Line::failed("page", format!("{error:#}"), "see the log")),
+    }
+    // Of several organizations each line says whose it is.
+    if let Some(org) = config.org.name() {
+        lines.iter_mut().for_each(|line| line.name = format!("{org}: {}", line.name));
     }
     lines
 }
@@ -128,7 +132,7 @@ async fn page(config: &Config, slack: &crate::config::Slack, clock: Clock) -> Re
     let settings = PollSettings { min_window_s: PAGE_S, max_window_s: PAGE_S, start, backfill: None, ..settings };
     let mut machine = Machine::start(PollConfig::new(settings)?);
     let Step::Fetch(request) = machine.next(Now { wall: now }) else { anyhow::bail!("there is nothing to ask for") };
-    let answer = Client::new(slack, &config.state_dir)?.logs(&request, now.seconds()).await?;
+    let answer = Client::new(slack, &config.org_dir())?.logs(&request, now.seconds()).await?;
     let at = clock.now();
     let mut lines = match answer.result {
         Ok(page) => vec![

@@ -1,6 +1,6 @@
 //! `gridwatch module`: which modules there are, and what one of them says of itself. Runs none of them.
 
-use crate::config::Config;
+use crate::config::Configs;
 use crate::modules::embedded;
 use crate::modules::folder::{self, Folder, Served};
 use crate::modules::{Unusable, Wanted, asked_for};
@@ -38,13 +38,15 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-#[group(multiple = false)]
 pub struct Source {
     /// The configuration, for the folder and with it settings, grants and lookup tables.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Which of the configuration's organizations, by its name; only needed where there are several.
+    #[arg(long, value_name = "NAME", requires = "config")]
+    org: Option<String>,
     /// A folder of modules, where there is no configuration. Without either: target/modules, or those that a release carries.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
     modules: Option<PathBuf>,
 }
 
@@ -69,7 +71,7 @@ struct Place {
 impl Place {
     fn of(from: &Source) -> Result<Self> {
         if let Some(config) = &from.config {
-            let wanted = Wanted::of(&Config::look(config)?).looking();
+            let wanted = Wanted::of(&Configs::look(config)?.one(from.org.as_deref())?).looking();
             return Ok(Self { wanted, is_configured: true, _carried: None });
         }
         let carried = embedded::Folder::of(from.modules.as_deref())?;

@@ -7,7 +7,7 @@ mod diff;
 use super::alerts::Filter;
 use super::{FAILED, show, values};
 use crate::archive::{self, ArchiveRecord};
-use crate::config::{self, Config, Since};
+use crate::config::{self, Configs, Since};
 use crate::exceptions::Live;
 use crate::input::{Entries, Given, Report};
 use crate::modules::embedded::Folder;
@@ -18,7 +18,7 @@ use crate::telemetry::log;
 use anyhow::{Context, Result};
 use clap::Args;
 use gridwatch_detect::module::grants;
-use gridwatch_detect::{Detected, Detector, Module, Setting};
+use gridwatch_detect::{Detected, Detector, DetectorConfig, Module};
 use gridwatch_event::entry::{Entry, Versions};
 use gridwatch_event::event::{Event, Sight};
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
@@ -69,6 +69,9 @@ pub struct Options {
     /// Settings, grants and lookups for the modules, from a gridwatch configuration.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Which of the configuration's organizations, by its name; only needed where there are several.
+    #[arg(long, value_name = "NAME", requires = "config")]
+    org: Option<String>,
     /// Events per batch. Changes nothing but speed.
     #[arg(long, default_value_t = config::DEFAULT_BATCH, value_parser = clap::value_parser!(u16).range(1..=4096))]
     batch: u16,
@@ -79,7 +82,8 @@ pub struct Options {
 
 pub fn run(args: &Options, log: Option<&str>, now: UnixMillis) -> Result<u8> {
     log::start(log.unwrap_or("warn"))?;
-    let configured = args.config.as_ref().map(|config| Config::look(config)).transpose()?;
+    let configured = args.config.as_ref().map(|config| Configs::look(config)).transpose()?;
+    let configured = configured.map(|configs| configs.one(args.org.as_deref())).transpose()?;
     let configured = configured.map(|config| Wanted::of(&config).looking());
     // Removed at the end, if it had to be unpacked.
     let carried;
@@ -282,7 +286,8 @@ impl Replay<'_> {
             None => Live::open(wanted, &modules, self.now)?.in_force(),
         };
         let troubles = Troubles::of(&modules);
-        let mut detector = Detector::new(Setting { exceptions: exceptions.clone(), ..wanted.setting()? }, modules)?;
+        let mut detector =
+            Detector::new(DetectorConfig { exceptions: exceptions.clone(), ..wanted.setting()? }, modules)?;
         let mut ran = Ran { exceptions, report: self.source.report(), troubles, alerts: BTreeMap::new() };
         let mut events = self.source.events()?;
         loop {

@@ -10,7 +10,7 @@ mod show;
 
 use crate::app::signals;
 use crate::clock::Clock;
-use crate::config::{self, Config, Homes, Respond};
+use crate::config::{self, Config, Configs, Homes, Respond};
 use crate::history;
 use crate::responses::{self, Journal};
 use crate::slack::http::Http;
@@ -90,29 +90,31 @@ pub fn run(options: &Options, log: Option<&str>, clock: Clock) -> Result<u8> {
     log::start(log.unwrap_or("warn"))?;
     match (&options.config, &options.state_dir) {
         (Some(path), _) if options.execute => {
-            signals::runtime()?.block_on(execute(options, &Config::load(path)?, clock))
+            signals::runtime()?.block_on(execute(options, &Homes::read(path)?, Configs::load(path)?, clock))
         }
         (Some(path), _) => {
             // Only looks: nobody's token is needed to read a plan.
-            let (homes, config) = (Homes::read(path)?, Config::look(path)?);
-            plan(options, &homes, &config.respond, &config.slack.web_url())
+            let (alert, homes) = (named(options, &Homes::read(path)?)?, Homes::read(path)?);
+            let config = Configs::look(path)?.of(&alert)?;
+            plan(options, &homes, alert, &config.respond, &config.slack.web_url())
         }
         (None, Some(dir)) => {
             eprintln!("note: without the configuration nobody knows `respond.break_glass` and `respond.own_apps`");
-            plan(options, &Homes::of_state_dir(dir), &Respond::default(), config::WEB_API)
+            let homes = Homes::of_state_dir(dir);
+            let alert = named(options, &homes)?;
+            plan(options, &homes, alert, &Respond::default(), config::WEB_API)
         }
         (None, None) => wrong("--config or --state-dir is needed"),
     }
 }
 
-fn found(options: &Options, homes: &Homes) -> Result<(Alert, Reach)> {
-    let alert = history::find(&homes.state_dir, &options.alert).map_err(|e| Wrong(format!("{e:#}")))?;
-    Ok(evidence::widened(alert, homes))
+fn named(options: &Options, homes: &Homes) -> Result<Alert> {
+    Ok(history::find(&homes.state_dir, &options.alert).map_err(|e| Wrong(format!("{e:#}")))?)
 }
 
-fn plan(options: &Options, homes: &Homes, respond: &Respond, api: &str) -> Result<u8> {
-    let (alert, reach) = found(options, homes)?;
-    let (plan, rows) = (Plan::of(&alert, &unasked(respond, options)), responses::read(&homes.state_dir)?);
+fn plan(options: &Options, homes: &Homes, alert: Alert, respond: &Respond, api: &str) -> Result<u8> {
+    let (alert, reach) = evidence::widened(alert, homes);
+    let (plan, rows) = (Plan::of(&alert, &unasked(respond, options)), responses::read(&homes.of_org(&alert.org))?);
     let shown = show::Shown { alert: &alert, reach: &reach, plan: &plan, rows: &rows, api };
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
     match options.json {
@@ -122,13 +124,14 @@ fn plan(options: &Options, homes: &Homes, respond: &Respond, api: &str) -> Resul
     Ok(DONE)
 }
 
-async fn execute(options: &Options, config: &Config, clock: Clock) -> Result<u8> {
-    let homes = Homes { state_dir: config.state_dir.clone(), archive: config.archive.as_ref().map(|a| a.dir.clone()) };
-    let (alert, reach) = found(options, &homes)?;
+async fn execute(options: &Options, homes: &Homes, configs: Configs, clock: Clock) -> Result<u8> {
+    let alert = named(options, homes)?;
+    let config = &configs.of(&alert)?;
+    let (alert, reach) = evidence::widened(alert, homes);
     if options.json && !options.yes {
         return wrong("--json has nobody to confirm with\nhint: add --yes");
     }
-    let Some(journal) = Journal::open(&config.state_dir)? else {
+    let Some(journal) = Journal::open(&config.org_dir())? else {
         anyhow::bail!(
             "another `gridwatch respond` is at work on this state_dir\nhint: run it again when that one has ended"
         );
@@ -176,7 +179,7 @@ impl Responder {
             }
             Err(problem) => return wrong(problem),
         };
-        let polling = Keeper::open(&config.slack, &config.state_dir)?.token().clone();
+        let polling = Keeper::open(&config.slack, &config.org_dir())?.token().clone();
         if [&polling, config.slack.token.token()].iter().any(|known| known.expose() == token.expose()) {
             return wrong(
                 "the responder's token is the one that reads the audit log\nhint: create a separate app for responding; the \
@@ -295,7 +298,7 @@ impl Execution<'_> {
     async fn run(mut self, out: &mut impl Write) -> Result<u8> {
         let plan = Plan::of(self.alert, &self.safeguards);
         let steps = self.chosen_steps(&plan)?;
-        let rows = responses::read(&self.config.state_dir)?;
+        let rows = responses::read(&self.config.org_dir())?;
         let (todo, mut outcomes) = self.sorted(&steps, &rows);
         if !self.options.json {
             let asked = self.safeguards.asked.as_ref();
@@ -315,7 +318,7 @@ impl Execution<'_> {
             outcomes.push((chosen, outcome));
         }
         if self.options.json {
-            let rows = responses::read(&self.config.state_dir)?;
+            let rows = responses::read(&self.config.org_dir())?;
             let api = self.config.slack.web_url();
             let shown = show::Shown { alert: self.alert, reach: &self.reach, plan: &plan, rows: &rows, api: &api };
             writeln!(out, "{}", shown.json_with(&outcomes))?;

@@ -3,7 +3,7 @@
 use crate::app::signals::{self, Orders};
 use crate::app::supervise;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::Configs;
 use crate::context::Until;
 use crate::telemetry::log::{self, Relevel};
 use anyhow::Result;
@@ -25,8 +25,8 @@ pub fn run(options: &Options, log: Option<&str>, clock: Clock) -> Result<u8> {
     signals::runtime()?.block_on(async {
         // Before anything that takes time: an order that comes early must not kill.
         let (stop, reload) = signals::listen()?;
-        let config = Config::load(&options.config)?;
-        let relevel = log::start_as(config.log.format, log.unwrap_or(config.log.level.as_str()))?;
+        let config = Configs::load(&options.config)?;
+        let relevel = log::start_as(config.process().log.format, log.unwrap_or(config.process().log.level.as_str()))?;
         let relevel = match log {
             Some(_) => Relevel::never(),
             None => relevel,

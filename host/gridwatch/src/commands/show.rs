@@ -3,7 +3,7 @@
 use crate::telemetry::health::{Health, State, span};
 use crate::telemetry::progress::Progress;
 use crate::telemetry::status::{
-    self as board, Catalogue, Exceptions, ModuleStatus, Poll, Reload, RosterStatus, Status,
+    self as board, Catalogue, Exceptions, ModuleStatus, OrgStatus, Poll, Reload, RosterStatus, Status,
 };
 use anstream::println;
 use anstyle::{AnsiColor, Style};
@@ -167,13 +167,12 @@ pub fn status(status: Option<&Status>, health: &Health, now: UnixMillis) {
     }
     needs(health);
     remembered(&status.state);
-    reading(&status.poll, now);
-    let detect = &status.detect;
-    let suppressed = if detect.suppressed > 0 { format!(", {} suppressed", detect.suppressed) } else { String::new() };
-    println!(
-        "detect   {} events, {} alerts and revisions{suppressed}, {} faults",
-        detect.events, detect.alerts, detect.faults
-    );
+    for (org, of_org) in &status.orgs {
+        if let Some(name) = org.name() {
+            println!("{BOLD}org      {name}{BOLD:#}");
+        }
+        organization(of_org, now);
+    }
     let backlog = &status.backlog;
     if backlog.entries + backlog.records > 0 {
         println!(
@@ -183,20 +182,7 @@ pub fn status(status: Option<&Status>, health: &Health, now: UnixMillis) {
             size(backlog.bytes)
         );
     }
-    exceptions(&status.exceptions);
     reload(&status.reload);
-    for (mark, count) in &detect.marked {
-        println!("         {count} marked {mark}");
-    }
-    for (kind, name, count) in status.detect.unseen.iter().take(UNSEEN_SHOWN) {
-        println!("         {count} with {kind} `{name}`, which is not in the built-in catalogue");
-    }
-    if let Some(more) = status.detect.unseen.len().checked_sub(UNSEEN_SHOWN).filter(|more| *more > 0) {
-        println!("         and {more} more names, all in `status --json`");
-    }
-    catalogue(&status.catalogue);
-    roster(&status.roster);
-    status.modules.iter().for_each(module);
     if !status.modules_waiting.is_empty() {
         println!("         the modules folder differs from what runs; restart to take it:");
         status.modules_waiting.iter().for_each(|line| println!("         {line}"));
@@ -223,6 +209,30 @@ pub fn status(status: Option<&Status>, health: &Health, now: UnixMillis) {
             );
         }
     }
+}
+
+/// What was read and found of one organization, and with which modules.
+fn organization(org: &OrgStatus, now: UnixMillis) {
+    reading(&org.poll, now);
+    let detect = &org.detect;
+    let suppressed = if detect.suppressed > 0 { format!(", {} suppressed", detect.suppressed) } else { String::new() };
+    println!(
+        "detect   {} events, {} alerts and revisions{suppressed}, {} faults",
+        detect.events, detect.alerts, detect.faults
+    );
+    exceptions(&org.exceptions);
+    for (mark, count) in &detect.marked {
+        println!("         {count} marked {mark}");
+    }
+    for (kind, name, count) in detect.unseen.iter().take(UNSEEN_SHOWN) {
+        println!("         {count} with {kind} `{name}`, which is not in the built-in catalogue");
+    }
+    if let Some(more) = detect.unseen.len().checked_sub(UNSEEN_SHOWN).filter(|more| *more > 0) {
+        println!("         and {more} more names, all in `status --json`");
+    }
+    catalogue(&org.catalogue);
+    roster(&org.roster);
+    org.modules.iter().for_each(module);
 }
 
 /// Why somebody has to look, before everything else.

@@ -10,7 +10,7 @@ mod sweep;
 
 use super::exceptions::state;
 use crate::archive;
-use crate::config::{Config, Homes};
+use crate::config::{Configs, Homes};
 use crate::exceptions::Live;
 use crate::history;
 use crate::modules;
@@ -20,6 +20,7 @@ use crate::telemetry::log;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use gridwatch_detect::Module;
+use gridwatch_event::org::OrgId;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_manifest::{Manifest, Rule, Severity};
 use gridwatch_rules::alert::Alert;
@@ -40,6 +41,9 @@ pub struct Options {
     /// The configuration that gridwatch runs with.
     #[arg(long, value_name = "FILE", required_unless_present = "state_dir", conflicts_with = "state_dir")]
     config: Option<PathBuf>,
+    /// Which of the configuration's organizations, by its name; only needed where there are several.
+    #[arg(long, value_name = "NAME", requires = "config")]
+    org: Option<String>,
     /// Its state folder, if there is no configuration at hand; then there are no exceptions, and modules have their default settings.
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -124,15 +128,18 @@ pub struct Hid {
 
 impl Options {
     /// What to read, and the modules to measure it by. Only looks: no secret is needed.
-    fn about(&self) -> Result<(Homes, Wanted, Option<Folder>)> {
+    fn about(&self) -> Result<(Homes, OrgId, Wanted, Option<Folder>)> {
         match (&self.config, &self.state_dir) {
-            (Some(path), _) => Ok((Homes::read(path)?, Wanted::of(&Config::look(path)?).looking(), None)),
+            (Some(path), _) => {
+                let config = Configs::look(path)?.one(self.org.as_deref())?;
+                Ok((Homes::read(path)?, config.org.clone(), Wanted::of(&config).looking(), None))
+            }
             (None, Some(dir)) => {
                 let folder = Folder::of(self.modules.as_deref())?;
                 let mut wanted = Wanted::in_dir(folder.path());
                 wanted.grant_lookups();
                 wanted.responses = Some(crate::responses::path(dir));
-                Ok((Homes::of_state_dir(dir), wanted, Some(folder)))
+                Ok((Homes::of_state_dir(dir), OrgId::default(), wanted, Some(folder)))
             }
             (None, None) => bail!("--config or --state-dir is needed"),
         }
@@ -142,19 +149,20 @@ impl Options {
 pub fn run(options: &Options, log: Option<&str>, now: UnixMillis) -> Result<u8> {
     log::start(log.unwrap_or("warn"))?;
     // What was unpacked stays until the end.
-    let (homes, wanted, _unpacked) = options.about()?;
+    let (homes, org, wanted, _unpacked) = options.about()?;
     let asked = now.seconds().minus(options.days * DAY_S);
     let manifests = modules::manifests(&wanted.dir)?;
     if let Some(rule) = &options.rule {
         check_rule(rule, &manifests)?;
     }
     let exceptions = exceptions(&wanted, now)?;
-    let archive = homes.archive.as_deref();
+    let archive = homes.archive(&org);
+    let archive = archive.as_deref();
     progress("counting who was active, from the archive");
     let seen = archive.map(|dir| Seen::between(dir, asked, now.seconds())).transpose()?;
     let from = seen.as_ref().and_then(|seen| seen.first).unwrap_or(asked).max(asked);
     let mut alerts = history::alerts(&homes.state_dir)?;
-    alerts.retain(|alert| (from..=now.seconds()).contains(&alert.last));
+    alerts.retain(|alert| alert.org == org && (from..=now.seconds()).contains(&alert.last));
     let period = Period { from, to: now.seconds(), users: seen.map(|seen| seen.actors.len() as u64) };
     let hid = hid(&alerts, &exceptions, now.seconds());
     let sweeps = match (&options.rule, archive) {

@@ -3,18 +3,20 @@
 use super::secret::{Kind, Secret};
 use super::{
     Archive, Asking, Config, DEFAULT_BATCH, Detect, Homes, Include, ListFile, Log, LogFormat, Modules, Network, Place,
-    Places, Respond, Since, Sink, Slack, Store, TokenRotation, Tuning,
+    Places, Respond, Since, Sink, Slack, Store, TokenRotation, Tuning, org_dir,
 };
 use crate::config::mmdb;
 use crate::reader::{DAY_S, Edge, GIB, HOUR_S, KIB, MIB, Problems, Purpose, Section, seconds_in};
 use crate::sink;
 use gridwatch_event::network::{NetworkKind, Networks, NotNetworks};
+use gridwatch_event::org::OrgId;
 use gridwatch_event::provisioning::Provisioning;
 use gridwatch_event::text::clean;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_event::zone::Zone;
 use gridwatch_manifest::Grant;
 use gridwatch_manifest::document::Document;
+use gridwatch_names::slip::did_you_mean;
 use gridwatch_poll::MAX_WAIT_MS;
 use gridwatch_rules::risk::Bar;
 use gridwatch_rules::subject::is_id;
@@ -38,15 +40,79 @@ const DEFAULT_MAX_THREADS: u64 = 4;
 
 type Env<'e> = &'e dyn Fn(&str) -> Option<String>;
 
-pub(super) fn load(path: &Path, env: Env<'_>, purpose: Purpose) -> Result<Config, Problems> {
+pub(super) fn load(path: &Path, env: Env<'_>, purpose: Purpose) -> Result<Vec<Config>, Problems> {
     let text = config_text(path)?;
     let document = document(path, &text)?;
     let edge = Edge { file: path, folder: folder_of(path), env, purpose };
-    let config = config(document.root(), &edge);
+    let orgs = orgs(&document);
+    let configs: Vec<Option<Config>> = orgs.into_iter().map(|(org, section)| config(section, org, &edge)).collect();
+    same_everywhere(&document, &configs);
     let problems = document.into_problems();
-    match config {
-        Some(config) if problems.is_empty() => Ok(config),
+    match configs.into_iter().collect::<Option<Vec<_>>>() {
+        Some(configs) if problems.is_empty() => Ok(configs),
         _ => Err(Problems::of_file(path.to_owned(), problems)),
+    }
+}
+
+/// What a section of an organization may say. Everything else belongs to the process.
+const OF_AN_ORG: [&str; 7] = ["slack", "modules", "lookups", "detect", "enrich", "archive", "respond"];
+
+/// Each organization with what is said of it: its section over what is said of all. Without such sections there is one.
+fn orgs<'d>(document: &'d Document<'_>) -> Vec<(OrgId, Section<'d>)> {
+    let mut root = document.root();
+    let named = root.section("org");
+    if !named.is_present() {
+        return vec![(OrgId::default(), document.root())];
+    }
+    let mut orgs = Vec::new();
+    for (name, _) in named.entries() {
+        let section = named.free_section(name);
+        let whole = "belongs to the whole process: set it outside of the sections of organizations".to_owned();
+        for (key, _) in section.entries().filter(|(key, _)| !OF_AN_ORG.contains(key)) {
+            section.problem(key, "can't be set for an organization", whole.clone());
+        }
+        for key in ["dir"].into_iter().filter(|key| section.free_section("modules").has(key)) {
+            section.free_section("modules").problem(key, "can't be set for an organization", whole.clone());
+        }
+        match OrgId::named(name) {
+            Ok(org) => orgs.push((org, section.over(document.root()))),
+            Err(problem) => named.problem(name, problem.to_string(), None),
+        }
+    }
+    if named.entries().next().is_none() {
+        root.problem("org", "names no organization", "add [org.NAME], or leave it out".to_owned());
+    }
+    orgs.sort_by(|(a, _), (b, _)| a.cmp(b));
+    orgs
+}
+
+/// Two organizations must not be the same one, nor share what each needs for itself.
+fn same_everywhere(document: &Document<'_>, configs: &[Option<Config>]) {
+    let known: Vec<&Config> = configs.iter().flatten().collect();
+    let names = || known.iter().filter_map(|config| config.org.name()).collect::<Vec<_>>();
+    let mut root = document.root();
+    let sinks = root.sections("sink");
+    for (sink, section) in known.first().iter().flat_map(|config| &config.sinks).zip(sinks) {
+        for org in sink.include.orgs.iter().flatten().filter(|org| known.iter().all(|config| config.org != **org)) {
+            let near =
+                did_you_mean(&org.to_string(), names().into_iter()).map(|near| format!("did you mean `{near}`?"));
+            section.problem("orgs", format!("there is no organization `{org}`"), near);
+        }
+    }
+    for (i, config) in known.iter().enumerate() {
+        let has_its_token = |other: &&&Config| other.slack.token.is_at(&config.slack.token);
+        if let Some(other) = known[..i].iter().find(has_its_token) {
+            let (one, two) = (&other.org, &config.org);
+            let what = format!("organizations `{one}` and `{two}` have the same token: each would read the same log");
+            root.section("org").problem(config.org.name().unwrap_or_default(), what, None);
+        }
+        let archive = |config: &Config| config.archive.as_ref().map(|archive| archive.dir.clone());
+        if let Some(other) =
+            known[..i].iter().find(|other| archive(other).is_some() && archive(other) == archive(config))
+        {
+            let what = format!("organizations `{}` and `{}` have the same archive", other.org, config.org);
+            root.section("org").problem(config.org.name().unwrap_or_default(), what, None);
+        }
     }
 }
 
@@ -56,15 +122,29 @@ pub(super) fn homes(path: &Path) -> Result<Homes, Problems> {
     let document = document(path, &text)?;
     let (mut root, folder) = (document.root(), folder_of(path));
     let state_dir = root.required_text("state_dir", STATE_DIR).map(|dir| folder.join(dir));
-    let mut archive = root.section("archive");
-    let (enabled, dir) = (archive.flag("enabled", true), archive.text("dir").map(|dir| folder.join(dir)));
+    let mut archives = BTreeMap::new();
+    for (org, mut section) in orgs(&document) {
+        let mut archive = section.section("archive");
+        let (enabled, dir) = (archive.flag("enabled", true), archive_dir(&mut archive, &org, &folder));
+        let default = || Some(org_dir(state_dir.as_deref()?, &org).join("archive"));
+        if let Some(dir) = dir.or_else(default).filter(|_| enabled) {
+            archives.insert(org, dir);
+        }
+    }
     let problems = document.into_problems();
     match state_dir {
-        Some(state_dir) if problems.is_empty() => {
-            let archive = enabled.then(|| dir.unwrap_or_else(|| state_dir.join("archive")));
-            Ok(Homes { state_dir, archive })
-        }
+        Some(state_dir) if problems.is_empty() => Ok(Homes { state_dir, archives: Some(archives) }),
         _ => Err(Problems::of_file(path.to_owned(), problems)),
+    }
+}
+
+/// Where an archive is to be. A folder that is named for all organizations has one in it for each that has a name.
+fn archive_dir(section: &mut Section<'_>, org: &OrgId, folder: &Path) -> Option<PathBuf> {
+    let is_its_own = section.key("dir").starts_with("org.");
+    let dir = folder.join(section.text("dir")?);
+    match org.name() {
+        Some(name) if !is_its_own => Some(dir.join(name)),
+        _ => Some(dir),
     }
 }
 
@@ -87,7 +167,8 @@ fn folder_of(path: &Path) -> PathBuf {
 const STATE_DIR: &str = "name the folder for gridwatch's own state, as in \"/var/lib/gridwatch\"";
 
 /// `None` only after a problem was noted.
-fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
+fn config(mut root: Section<'_>, org: OrgId, edge: &Edge<'_>) -> Option<Config> {
+    root.know(&["org"]);
     let state_dir = root.required_text("state_dir", STATE_DIR).map(|dir| edge.folder.join(dir));
     if let Some(dir) = &state_dir {
         new_folder(&root, "state_dir", dir, edge);
@@ -98,12 +179,13 @@ fn config(mut root: Section<'_>, edge: &Edge<'_>) -> Option<Config> {
     let (detect, networks, provisioning, tuning) = detect(root.section("detect"), edge);
     let (below, asking) = enrich(root.section("enrich"), edge, slack.as_ref(), &mut lists);
     let sinks = sinks(&mut root, edge);
-    let archive = archive(root.section("archive"), edge, state_dir.as_deref());
+    let archive = archive(root.section("archive"), &org, edge, state_dir.as_deref());
     let store = store(root.section("store"));
     let respond = respond(root.section("respond"), edge);
     let log = log(root.section("log"));
     root.finish();
     Some(Config {
+        org,
         state_dir: state_dir?,
         slack: slack?,
         modules: modules?,
@@ -507,8 +589,8 @@ fn enrich(
         lists.extend(path.and_then(|path| list_file("enrich.city", &path, max_age_s, Some(places.made()))));
         networks = networks.over_database(Arc::new(places));
     }
-    // Longer than Slack needs as a rule, and shorter than anybody minds.
-    let wait = Duration::from_secs(section.span("wait", 0..=30, 2));
+    // Nobody is to hear of an attack later because Slack is slow.
+    let wait = Duration::from_secs(section.span("wait", 0..=30, 0));
     let keep_s = section.span("keep", 60..=30 * DAY_S, DAY_S);
     let roster_every_s = Some(section.span("roster", 0..=30 * DAY_S, 0)).filter(|every_s| *every_s > 0);
     let token = optional_secret(&mut section, edge);
@@ -649,12 +731,22 @@ fn include(section: &mut Section<'_>) -> Include {
         section.problem("include", "names nothing", "leave it out for events and alerts".to_owned());
     }
     let has = |what| chosen.contains(&what);
-    Include { events: has(What::Events), alerts: has(What::Alerts), suppressed: has(What::Suppressed) }
+    let orgs = section.texts("orgs").map(|names| {
+        let named = |name: &String| {
+            let org = OrgId::try_from(name.clone());
+            org.map_err(|problem| section.problem("orgs", format!("`{name}` {problem}"), None)).ok()
+        };
+        names.iter().filter_map(named).collect::<Vec<_>>()
+    });
+    if orgs.as_ref().is_some_and(Vec::is_empty) {
+        section.problem("orgs", "names nothing", "leave it out for all organizations".to_owned());
+    }
+    Include { events: has(What::Events), alerts: has(What::Alerts), suppressed: has(What::Suppressed), orgs }
 }
 
-fn archive(mut section: Section<'_>, edge: &Edge<'_>, state_dir: Option<&Path>) -> Option<Archive> {
+fn archive(mut section: Section<'_>, org: &OrgId, edge: &Edge<'_>, state_dir: Option<&Path>) -> Option<Archive> {
     let enabled = section.flag("enabled", true);
-    let given = section.text("dir").map(|dir| edge.folder.join(dir));
+    let given = archive_dir(&mut section, org, &edge.folder);
     // The state folder may not be there yet; it is created before the archive is.
     if let Some(dir) = given.as_deref().filter(|dir| dir.parent() != state_dir) {
         new_folder(&section, "dir", dir, edge);
@@ -664,7 +756,7 @@ fn archive(mut section: Section<'_>, edge: &Edge<'_>, state_dir: Option<&Path>) 
     // A year and its seasons, as long as the longest window of a module.
     let keep_s = section.span("keep", DAY_S..=10_000 * DAY_S, 400 * DAY_S);
     section.finish();
-    let dir = given.or_else(|| Some(state_dir?.join("archive")))?;
+    let dir = given.or_else(|| Some(org_dir(state_dir?, org).join("archive")))?;
     enabled.then_some(Archive { dir, segment_bytes, keep_s })
 }
 

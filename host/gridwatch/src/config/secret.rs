@@ -47,6 +47,11 @@ pub enum Look {
 }
 
 impl Secret {
+    /// Is it read from the same place?
+    pub fn is_at(&self, other: &Self) -> bool {
+        self.place == other.place
+    }
+
     pub(super) fn read(place: Place, kind: Kind, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadToken> {
         let (seen, token) = match &place {
             Place::File(path) => (Stamp::of(path), kind.from_file(path)?),

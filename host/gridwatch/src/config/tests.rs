@@ -36,6 +36,10 @@ impl Place {
     }
 
     fn load(&self, text: &str) -> Result<Config, Problems> {
+        self.load_all(text).map(|configs| configs.into_iter().next().expect("one"))
+    }
+
+    fn load_all(&self, text: &str) -> Result<Vec<Config>, Problems> {
         fs::write(self.path("gridwatch.toml"), text).unwrap();
         let env = |name: &str| (name == "SLACK_AUDIT_TOKEN").then(|| "xoxp-s3cret".to_owned());
         check::load(&self.path("gridwatch.toml"), &env, Purpose::Run)
@@ -126,7 +130,7 @@ fn defaults_need_four_keys() {
     assert_eq!(config.slack.base_url, "https://api.slack.com");
     assert_eq!(config.slack.token.expose(), "xoxp-s3cret");
     assert_eq!(config.archive.unwrap().dir, place.path("state/archive"));
-    assert_eq!(config.sinks[0].include, Include { events: true, alerts: true, suppressed: false });
+    assert_eq!(config.sinks[0].include, Include { events: true, alerts: true, suppressed: false, orgs: None });
 }
 
 #[test]
@@ -464,4 +468,78 @@ fn a_backfill_larger_than_what_a_sink_keeps_is_told() {
     assert!(told.contains("sink `f`") && told.contains("400 days") && told.contains("12782 entries a day"), "{told}");
     assert_eq!(warned("backfill = \"400d\"", "keep_bytes = \"1024GiB\""), "");
     assert_eq!(warned("backfill = \"400d\"", "keep = 0"), "");
+}
+
+const TWO: &str = r#"
+state_dir = "state"
+[slack]
+interval = "10s"
+[org.acme.slack]
+token_file = "slack-token"
+[org.globex.slack]
+token_file = "client-secret"
+interval = "20s"
+[org.globex.lookups]
+corporate_egress = ["192.0.2.0/24"]
+[lookups]
+corporate_egress = ["198.51.100.0/24"]
+exporters = ["W1"]
+[modules]
+dir = "modules"
+[[sink]]
+name = "out"
+type = "stdout"
+[[sink]]
+name = "globex"
+type = "file"
+path = "log/globex.ndjson"
+orgs = ["globex"]
+"#;
+
+#[test]
+fn an_organization_has_what_is_said_of_it_and_else_what_is_said_of_all() {
+    let place = Place::new();
+    let [acme, globex] = place.load_all(TWO).unwrap().try_into().unwrap();
+    assert_eq!([&acme, &globex].map(|config: &Config| config.org.to_string()), ["acme", "globex"]);
+    assert_eq!((acme.slack.interval_s, globex.slack.interval_s), (10, 20));
+    assert_eq!(acme.lookups["corporate_egress"], ["198.51.100.0/24"]);
+    assert_eq!(globex.lookups["corporate_egress"], ["192.0.2.0/24"]);
+    assert_eq!(globex.lookups["exporters"], ["W1"], "what it doesn't say itself");
+    assert_eq!(globex.archive.unwrap().dir, place.path("state/orgs/globex/archive"));
+    assert_eq!(acme.sinks[0].include.orgs, None);
+    assert_eq!(acme.sinks[1].include.orgs, Some(vec![OrgId::named("globex").unwrap()]));
+    let homes = Homes::read(&place.path("gridwatch.toml")).unwrap();
+    assert_eq!(homes.archive(&acme.org), Some(place.path("state/orgs/acme/archive")));
+    let alone = place.load(SMALL).unwrap();
+    assert_eq!((alone.org.name(), alone.archive.unwrap().dir), (None, place.path("state/archive")));
+}
+
+#[test]
+fn a_folder_for_all_archives_has_one_for_each_organization() {
+    let place = Place::new();
+    let text = format!("{TWO}\n[archive]\ndir = \"log\"\n[org.acme.archive]\ndir = \"state/mine\"\n");
+    let [acme, globex] = place.load_all(&text).unwrap().try_into().unwrap();
+    let dir = |config: Config| config.archive.unwrap().dir;
+    assert_eq!((dir(acme), dir(globex)), (place.path("state/mine"), place.path("log/globex")));
+}
+
+#[test]
+fn what_is_wrong_with_an_organization_is_told_once_with_its_place() {
+    let place = Place::new();
+    let same = TWO.replace("client-secret", "slack-token");
+    let problems = place.load_all(&same).unwrap_err().to_string();
+    assert!(problems.contains("organizations `acme` and `globex` have the same token"), "{problems}");
+    let wrong = TWO.replace("interval = \"20s\"", "intervall = \"20s\"").replace("[\"globex\"]", "[\"globx\"]")
+        + "[org.globex.sink]\nx = 1\n[org.Initech.slack]\ntoken_file = \"slack-token\"\n[store]\nmin_fre = 1\n";
+    let problems = place.problems(&wrong);
+    for (what, times) in [
+        ("org.globex.slack.intervall: unknown key", 1),
+        ("org.globex.sink: can't be set for an organization", 1),
+        ("org.Initech: is no name of an organization", 1),
+        ("store.min_fre: unknown key", 1),
+        ("there is no organization `globx`", 1),
+    ] {
+        let found = problems.iter().filter(|problem| problem.contains(what)).count();
+        assert_eq!(found, times, "{what} in {problems:#?}");
+    }
 }

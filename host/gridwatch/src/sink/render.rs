@@ -115,7 +115,13 @@ mod tests {
 
     fn record(number: u64) -> Record {
         let raw = format!(r#"{{"id":"e{number}","date_create":{number},"action":"user_login"}}"#);
-        Record::Event { seq: number, sight: Sight::first(UnixMillis(0)), organization: None, raw }
+        Record::Event {
+            org: gridwatch_event::org::OrgId::default(),
+            seq: number,
+            sight: Sight::first(UnixMillis(0)),
+            organization: None,
+            raw,
+        }
     }
 
     fn is_same(a: &Delivery, b: &Delivery) -> bool {

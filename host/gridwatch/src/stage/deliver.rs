@@ -14,6 +14,7 @@ use crate::record::Record;
 use crate::sink::batch::{Due, Queue};
 use crate::sink::{Answer, Next, Pace, Problem, Refused};
 use crate::store::{Position, Store};
+use crate::telemetry::metrics::SinkMetrics;
 use crate::telemetry::status::{Board, PATIENCE};
 use anyhow::Result;
 use gridwatch_event::time::UnixMillis;
@@ -69,6 +70,7 @@ struct Lane<'p, T: Target> {
     name: &'p str,
     target: T,
     pace: Pace,
+    metrics: SinkMetrics,
     /// As it is saved.
     position: Position,
     /// Records read ahead that the target wants.
@@ -93,14 +95,15 @@ enum Onward {
 impl<'p, T: Target> Lane<'p, T> {
     fn open(at: Place<'p>, name: &'p str, target: T) -> Result<Self> {
         let (position, pace) = (at.store.position(name)?, target.pace());
-        if position.lost.refused > 0 {
-            at.board.update(|status| status.sinks.entry(name.to_owned()).or_default().refused = position.lost.refused);
-        }
+        let metrics = at.board.metrics.sink(name);
+        metrics.delivered.inc_by(position.delivered);
+        metrics.refused.inc_by(position.lost.refused);
         Ok(Self {
             at,
             name,
             target,
             pace,
+            metrics,
             ahead: position.next,
             position,
             queue: Queue::new(pace.batch),
@@ -196,6 +199,7 @@ impl<'p, T: Target> Lane<'p, T> {
         self.at.board.heard(&stage(self.name), &doing, PATIENCE + self.pace.timeout, began);
         let answer = self.target.attempt(batch, began);
         let took = Duration::from_millis(self.at.clock.now().since(began));
+        self.metrics.took(took);
         if took > self.pace.timeout {
             tracing::warn!(sink = self.name, took_s = took.as_secs(), "an attempt took longer than it may");
         }
@@ -218,6 +222,7 @@ impl<'p, T: Target> Lane<'p, T> {
             self.position.next = self.queue.first().unwrap_or(self.ahead);
             self.position.resume = answer.resume.or(self.position.resume.take());
             let count = buried.as_ref().map_or(0, |buried| buried.count);
+            self.position.delivered += settled - count;
             let alerts = self.alerts(buried, now);
             self.save(&alerts)?;
             self.tell(settled - count, None);
@@ -259,6 +264,7 @@ impl<'p, T: Target> Lane<'p, T> {
         let mut alerts: Vec<Alert> = Vec::new();
         if let Some(Buried { count, id, reason, file }) = buried {
             lost.refused += count;
+            self.metrics.refused.inc_by(count);
             lost.unalerted += count;
             tracing::warn!(sink = self.name, count, id, reason, file, "records were refused for good");
             if lost.refused_alert != Some(today) {
@@ -268,9 +274,7 @@ impl<'p, T: Target> Lane<'p, T> {
             }
         }
         if let Some(removed) = self.target.removed() {
-            self.at.board.update(|status| {
-                status.sinks.entry(self.name.to_owned()).or_default().removed_unread += removed.files;
-            });
+            self.metrics.removed_unread.inc_by(removed.files);
             if lost.removed_alert != Some(today) {
                 let (files, bytes, age_s) = (removed.files, removed.bytes, removed.age_s);
                 alerts.push(own::lines_removed(self.name, files, bytes, age_s, removed.limit_bytes, now));
@@ -308,6 +312,7 @@ impl<'p, T: Target> Lane<'p, T> {
         for (_, lasts) in self.reminders.due(now, Some(self.name.to_owned())) {
             tracing::error!(sink = self.name, error, lasts, "delivery still fails; it is tried again and again");
         }
+        self.metrics.failed_attempts.inc();
         self.tell(0, Some(error));
         self.failures = self.failures.saturating_add(1);
         Onward::Wait(self.pace.retry.wait(self.failures, at_least, chance()))
@@ -315,13 +320,13 @@ impl<'p, T: Target> Lane<'p, T> {
 
     fn tell(&self, delivered: u64, error: Option<String>) {
         let behind = self.at.store.next_record().saturating_sub(self.position.next);
+        self.metrics.delivered.inc_by(delivered);
+        self.metrics.set_behind(behind);
+        self.at.board.metrics.set_backlog(self.at.store.backlog());
         self.at.board.update(|status| {
             let sink = status.sinks.entry(self.name.to_owned()).or_default();
-            sink.delivered += delivered;
-            sink.refused = self.position.lost.refused;
             sink.is_behind(behind, self.at.clock.now());
             sink.error = error;
-            status.backlog = self.at.store.backlog();
         });
     }
 

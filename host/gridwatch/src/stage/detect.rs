@@ -1,14 +1,15 @@
 //! The detect stage: takes entries whose windows are drained, runs the modules, saves what they found.
 
-use super::enrich::Answers;
+use super::enrich::{self, Known};
 use crate::context::{Happening, Shared};
 use crate::record::Record;
 use crate::responses::Follower;
-use crate::store::Pending;
+use crate::store::{Pending, Wanting};
 use crate::telemetry::status::PATIENCE;
 use anyhow::Result;
 use gridwatch_detect::{Detected, Detector};
 use gridwatch_event::event::Event;
+use gridwatch_rules::alert::Alert;
 use gridwatch_rules::own;
 use gridwatch_rules::pipeline::{Fault, Pipeline};
 use std::sync::Arc;
@@ -33,23 +34,23 @@ pub fn log_faults(faults: &[Fault]) {
 }
 
 /// Works until `polled` is set and nothing is left. An error means that a result could not be saved.
-pub fn run(shared: &Shared, mut detector: Detector, mut answers: Answers, polled: &Arc<AtomicBool>) -> Result<()> {
-    let mut responses = Follower::new(shared.paths.responses.clone());
+pub fn run(shared: &Shared, mut detector: Detector, known: &Known, polled: &Arc<AtomicBool>) -> Result<()> {
+    let mut responses = Follower::new(shared.paths().responses);
     loop {
-        let (rung, last_round) = (shared.bells.detect.count(), polled.load(Ordering::Acquire));
+        let (rung, last_round) = (shared.detect.count(), polled.load(Ordering::Acquire));
         let pending = shared.store.next_pending(shared.config.detect.batch)?;
-        let heard = |doing: &str| shared.board.heard("detect", doing, PATIENCE, shared.clock.now());
+        let heard = |doing: &str| shared.heard("detect", doing, PATIENCE);
         if !pending.is_empty() {
             heard(&format!("running the modules over {} entries", pending.len()));
             shared.lists.take(detector.pipeline());
             learn_echoes(detector.pipeline(), &mut responses);
-            step(shared, &mut detector, &mut answers, &pending)?;
+            step(shared, &mut detector, known, &pending)?;
         } else if last_round {
-            shared.board.ended("detect");
+            shared.ended("detect");
             return Ok(());
         } else {
             heard("waiting for entries");
-            shared.bells.detect.wait(rung, IDLE);
+            shared.detect.wait(rung, IDLE);
         }
     }
 }
@@ -66,7 +67,8 @@ fn learn_echoes(pipeline: &mut Pipeline, responses: &mut Follower) {
 
 /// Judges the entries that wait, as far as they are of one kind: those that were delivered before are judged for what the rules
 /// remember, and what comes of them was told then.
-fn step(shared: &Shared, detector: &mut Detector, answers: &mut Answers, pending: &[Pending]) -> Result<()> {
+fn step(shared: &Shared, detector: &mut Detector, known: &Known, pending: &[Pending]) -> Result<()> {
+    let began = shared.now();
     let is_delivered = pending.first().is_some_and(|pending| pending.is_delivered);
     let alike = pending.iter().take_while(|pending| pending.is_delivered == is_delivered).count();
     let pending = &pending[..alike];
@@ -75,27 +77,31 @@ fn step(shared: &Shared, detector: &mut Detector, answers: &mut Answers, pending
     let mut events: Vec<Event> = numbered.map(|(i, p)| Event::seen(first + i as u64, p.sight, &p.entry)).collect();
     detector.pipeline().place(&mut events);
     detector.pipeline().except(shared.exceptions.in_force());
-    let Detected { mut concluded, mut changes, behaved } = detector.detect(&events);
+    let Detected { mut concluded, changes, behaved } = detector.detect(&events);
     if is_delivered {
         // That a module is set aside is about now, whatever it failed on.
         concluded.alerts.retain(|alert| alert.rule == own::MODULE_SET_ASIDE);
-    } else {
-        changes.extend(answers.fill(&mut concluded.alerts, shared.clock));
     }
-    let alerts = concluded.alerts.iter().map(|alert| Record::Alert(Box::new(alert.clone())));
+    let wanting = wanting(shared, known, &mut concluded.alerts);
+    let is_held = |alert: &Alert| wanting.iter().any(|wanting| wanting.is_held && wanting.alert == *alert);
+    let alerts = concluded.alerts.iter().filter(|alert| !is_held(alert));
+    let alerts = alerts.map(|alert| Record::Alert(Box::new(alert.clone())));
     let told = events.iter().filter(|_| !is_delivered);
     let records: Vec<Record> = told.map(Record::of_event).chain(alerts).collect();
-    shared.store.commit_detections(pending, &records, &changes, &concluded.faults)?;
-    shared.bells.deliver.ring();
-    let now = shared.clock.now();
-    shared.board.update(|status| {
-        status.detect.events += events.len() as u64;
-        let suppressed = concluded.alerts.iter().filter(|alert| alert.suppressed_by.is_some()).count() as u64;
-        status.detect.alerts += concluded.alerts.len() as u64 - suppressed;
-        status.detect.suppressed += suppressed;
+    shared.store.commit_detections(pending, &records, &changes, &concluded.faults, &wanting)?;
+    if !wanting.is_empty() {
+        shared.wanting.ring();
+    }
+    shared.process.bells.deliver.ring();
+    let now = shared.now();
+    let suppressed = concluded.alerts.iter().filter(|alert| alert.suppressed_by.is_some()).count() as u64;
+    shared.detected.events.inc_by(events.len() as u64);
+    shared.detected.alerts.inc_by(concluded.alerts.len() as u64 - suppressed);
+    shared.detected.suppressed.inc_by(suppressed);
+    shared.detected.took(Duration::from_millis(now.since(began)));
+    shared.update(|status| {
         status.detect.faults = shared.store.faults();
         status.detect.unseen = unseen(detector.pipeline());
-        status.backlog = shared.store.backlog();
         for behaved in &behaved {
             if let Some(module) = status.modules.iter_mut().find(|module| module.name == behaved.module) {
                 module.follow(behaved, &concluded.faults, now);
@@ -105,6 +111,7 @@ fn step(shared: &Shared, detector: &mut Detector, answers: &mut Answers, pending
             *status.detect.marked.entry(format!("{mark:?}")).or_default() += 1;
         }
     });
+    shared.note_backlog();
     log_faults(&concluded.faults);
     for alert in &concluded.alerts {
         if let Some(by) = &alert.suppressed_by {
@@ -118,9 +125,20 @@ fn step(shared: &Shared, detector: &mut Detector, answers: &mut Answers, pending
             title = alert.title,
             "alert"
         );
-        (shared.observe)(&Happening::Alert(alert));
+        (shared.process.observe)(&Happening::Alert(alert));
     }
     Ok(())
+}
+
+/// Fills in what is known of the alerts, and gives those that Slack could tell more of. Without a token alerts say what a replay
+/// says, which asks nobody.
+fn wanting(shared: &Shared, known: &Known, alerts: &mut [Alert]) -> Vec<Wanting> {
+    let Some(asking) = &shared.config.asking else { return Vec::new() };
+    let (now, is_held) = (shared.now(), !asking.wait.is_zero());
+    let wanting = alerts
+        .iter_mut()
+        .filter_map(|alert| enrich::fill_known(known, alert, now).then(|| Wanting { alert: alert.clone(), is_held }));
+    wanting.collect()
 }
 
 /// As the status shows it.

@@ -1,30 +1,34 @@
-//! Answers: what Slack's Web API says of the people and channels in alerts (`users.info`, `conversations.info`), for what the log
-//! can't tell.
+//! The enrich stage: what Slack's Web API says of the people and channels in alerts (`users.info`, `conversations.info`), for what the
+//! log can't tell.
 //!
-//! Asked for the actor, the target and the channel of an alert that is about to be saved, and for nothing else; the answers are
-//! kept for a while, over restarts too. No batch of events waits longer for all of its answers than `enrich.wait`, and none at
-//! all while Slack refuses a method: then an alert says that it lacks them, and why. No rule reads any of this, so a replay,
-//! which asks nobody, finds the same.
+//! Detection waits for nobody. An alert goes out as soon as it is found, with what is known of it by then; what Slack answers
+//! comes as another record of the same alert. Where the configuration wants one record (`enrich.wait`), the alert is held for so
+//! long. Only the actor, the target and the channel of an alert are asked about; answers are kept for a while, over restarts too.
+//! No rule reads any of this, so a replay, which asks nobody, finds the same.
 
-use crate::clock::Clock;
 use crate::config::{Asking, Look, Secret, Token};
+use crate::context::Shared;
+use crate::record::Record;
 use crate::slack::http::{self, Http, NoBody};
+use crate::store::Wanting;
+use crate::telemetry::status::PATIENCE;
 use anyhow::Result;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_rules::about::{Account, Answer, Conversation, NoAnswer};
-use gridwatch_rules::alert::Alert;
+use gridwatch_rules::alert::{Alert, Source};
 use gridwatch_rules::state::{ACCOUNTS, CONVERSATIONS, Forgotten, Part, Row, StateOp};
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 /// Answers of a method kept. The oldest go first.
 const MAX_KEPT: usize = 20_000;
-/// Things a method is asked about for one batch of events; Slack allows about 100 calls a minute, 50 of some methods.
+/// Things a method is asked about at once; Slack allows about 100 calls a minute, 50 of some methods.
 const MAX_ASKED: usize = 50;
 /// Calls of a method at a time.
 const MAX_CALLS: usize = 8;
@@ -50,13 +54,15 @@ const TOKEN_ERRORS: [&str; 8] = [
 /// An answer, or Slack's word for why there is none.
 type Found<A> = std::result::Result<A, String>;
 
-/// What is known from Slack, and who asks, if anybody does.
+/// What is known from Slack.
 #[derive(Debug)]
 pub struct Answers {
-    asker: Option<Asker>,
     people: Shelf<Account>,
     channels: Shelf<Conversation>,
 }
+
+/// Shared by detection, which reads what is known, and this stage, which learns more.
+pub type Known = Arc<Mutex<Answers>>;
 
 /// The answers of one method.
 #[derive(Debug)]
@@ -76,8 +82,9 @@ struct Kept<A> {
     answer: Found<A>,
 }
 
+/// Who asks Slack.
 #[derive(Debug)]
-struct Asker {
+pub struct Asker {
     http: Http,
     /// Of methods, without the last part.
     base_url: String,
@@ -107,12 +114,129 @@ enum Came<A> {
     Failed(String),
 }
 
+/// Alerts taken up at once.
+const MAX_ALERTS: usize = 50;
+const IDLE: Duration = Duration::from_millis(500);
+/// How long alerts that nobody could be asked about rest before they are looked at again.
+const REST: Duration = Duration::from_secs(5);
+/// An answer that comes later than this after its alert is of no use.
+const LATE_MS: u64 = 3_600_000;
+/// How long one round of questions may take where nobody waits for it.
+const ROUND: Duration = Duration::from_secs(10);
+/// What an alert lacks that is on its way.
+const ON_ITS_WAY: &str = "Slack is being asked; what it says comes as another record of this alert";
+
+/// Asks until `detected` is set and nothing is left that can be asked now. An error means that a result could not be saved.
+pub fn run(shared: &Shared, known: &Known, mut asker: Option<Asker>, detected: &AtomicBool) -> Result<()> {
+    loop {
+        let (rung, is_last_round) = (shared.wanting.count(), detected.load(Ordering::Acquire));
+        let wanting = shared.store.wanting(MAX_ALERTS)?;
+        let heard = |doing: &str, wait| shared.heard("enrich", doing, PATIENCE + wait);
+        if wanting.is_empty() {
+            if is_last_round {
+                shared.ended("enrich");
+                return Ok(());
+            }
+            heard("waiting for alerts", Duration::ZERO);
+            shared.wanting.wait(rung, IDLE);
+            continue;
+        }
+        heard(&format!("asking Slack about {} alerts", wanting.len()), ROUND);
+        let settled = step(shared, known, asker.as_mut(), wanting)?;
+        if settled == 0 {
+            if is_last_round {
+                shared.ended("enrich");
+                return Ok(()); // they are asked about after the next start
+            }
+            heard("waiting until Slack may be asked again", REST);
+            shared.wanting.wait(rung, REST);
+        }
+    }
+}
+
+/// How many of the alerts are done with.
+fn step(shared: &Shared, known: &Known, asker: Option<&mut Asker>, wanting: Vec<(Vec<u8>, Wanting)>) -> Result<usize> {
+    let asked = asker.map(|asker| ask(shared, known, asker, &wanting));
+    let (mut settled, mut records) = (Vec::new(), Vec::new());
+    let mut answers = locked(known);
+    let (now, nothing) = (shared.now(), Unknown::default());
+    let unknown = asked.as_ref().unwrap_or(&nothing);
+    for (key, Wanting { mut alert, is_held }) in wanting {
+        let before = alert.about.clone();
+        answers.fill(&mut alert, unknown);
+        let is_whole = answers.lacks_nothing(&alert, now);
+        let is_late = now.since(alert.seen) > LATE_MS;
+        if !is_held && !is_whole && !is_late && asked.is_some() {
+            continue;
+        }
+        if !is_held && (asked.is_none() || alert.about == before) {
+            settled.push(key); // there is nothing to add
+            continue;
+        }
+        if !is_held {
+            alert.source = Source::Enrichment(1);
+        }
+        settled.push(key);
+        records.push(Record::Alert(Box::new(alert)));
+    }
+    let changes = answers.take_changes();
+    drop(answers);
+    shared.store.commit_enrichment(&settled, &records, &changes)?;
+    shared.process.bells.deliver.ring();
+    Ok(settled.len())
+}
+
+/// Why there is no answer, by id: of people, and of channels.
+type Unknown = (BTreeMap<String, String>, BTreeMap<String, String>);
+
+fn ask(shared: &Shared, known: &Known, asker: &mut Asker, wanting: &[(Vec<u8>, Wanting)]) -> Unknown {
+    let alerts = || wanting.iter().map(|(_, wanting)| &wanting.alert);
+    let (people, channels) = {
+        let mut answers = locked(known);
+        if asker.has_new_token() {
+            answers.people.breaker = Breaker::default();
+            answers.channels.breaker = Breaker::default();
+        }
+        let now = shared.now();
+        let people = alerts().flat_map(|alert| alert.about.wanted()).map(str::to_owned).collect();
+        let channels = alerts().filter_map(|alert| alert.about.wanted_channel()).map(str::to_owned).collect();
+        let (people, channels) = (answers.people.missing(people, now), answers.channels.missing(channels, now));
+        (worth_asking(people, &answers.people, now), worth_asking(channels, &answers.channels, now))
+    };
+    // Nobody waits for the lock while Slack is waited for.
+    let came = match people.ids.is_empty() && channels.ids.is_empty() {
+        true => <(BTreeMap<String, Came<Account>>, BTreeMap<String, Came<Conversation>>)>::default(),
+        false => asker.runtime.block_on(async {
+            tokio::join!(asker.calls::<Account>(&people.ids), asker.calls::<Conversation>(&channels.ids))
+        }),
+    };
+    let (mut answers, now) = (locked(known), shared.now());
+    (
+        answers.people.take_in(people, came.0, asker.wait, now),
+        answers.channels.take_in(channels, came.1, asker.wait, now),
+    )
+}
+
+fn locked(known: &Known) -> MutexGuard<'_, Answers> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Fills in what is known by now of what an alert lacks. True if Slack could tell more.
+pub fn fill_known(known: &Known, alert: &mut Alert, now: UnixMillis) -> bool {
+    let mut answers = locked(known);
+    let wanted = alert.about.wanted().into_iter().map(str::to_owned).collect();
+    let channel = alert.about.wanted_channel().map(str::to_owned).into_iter().collect();
+    let on_its_way = |ids: Vec<String>| ids.into_iter().map(|id| (id, ON_ITS_WAY.to_owned())).collect();
+    let unknown: Unknown =
+        (on_its_way(answers.people.missing(wanted, now)), on_its_way(answers.channels.missing(channel, now)));
+    answers.fill(alert, &unknown);
+    !unknown.0.is_empty() || !unknown.1.is_empty()
+}
+
 impl Answers {
-    /// Has to be called on the runtime that is to make the calls.
-    pub fn new(settings: Option<&Asking>) -> Result<Self> {
-        let asker = settings.map(Asker::new).transpose()?;
+    pub fn new(settings: Option<&Asking>) -> Self {
         let keep_ms = settings.map_or(0, |settings| settings.keep_s.saturating_mul(1_000));
-        Ok(Self { asker, people: Shelf::new(ACCOUNTS, keep_ms), channels: Shelf::new(CONVERSATIONS, keep_ms) })
+        Self { people: Shelf::new(ACCOUNTS, keep_ms), channels: Shelf::new(CONVERSATIONS, keep_ms) }
     }
 
     /// Is a row of saved state one of these?
@@ -132,32 +256,19 @@ impl Answers {
         }
     }
 
-    /// Fills in what the alerts lack, as far as that is known in time; returns the rows to save.
-    pub fn fill(&mut self, alerts: &mut [Alert], clock: Clock) -> Vec<StateOp> {
-        // Without a token alerts say what a replay says, which asks nobody.
-        let Some(asker) = &mut self.asker else { return Vec::new() };
-        if asker.has_new_token() {
-            self.people.breaker = Breaker::default();
-            self.channels.breaker = Breaker::default();
-        }
-        let now = clock.now();
-        let people = alerts.iter().flat_map(|alert| alert.about.wanted()).map(str::to_owned).collect();
-        let channels = alerts.iter().filter_map(|alert| alert.about.wanted_channel()).map(str::to_owned).collect();
-        let (people, channels) = (self.people.missing(people, now), self.channels.missing(channels, now));
-        let asked = (asker.worth_asking(people, &self.people, now), asker.worth_asking(channels, &self.channels, now));
-        let came = match asked.0.ids.is_empty() && asked.1.ids.is_empty() {
-            true => <(BTreeMap<String, Came<Account>>, BTreeMap<String, Came<Conversation>>)>::default(),
-            false => asker.runtime.block_on(async {
-                tokio::join!(asker.calls::<Account>(&asked.0.ids), asker.calls::<Conversation>(&asked.1.ids))
-            }),
-        };
-        let now = clock.now();
-        let people = self.people.take_in(asked.0, came.0, asker.wait, now);
-        let channels = self.channels.take_in(asked.1, came.1, asker.wait, now);
-        for alert in alerts {
-            self.fill_people(alert, &people);
-            self.fill_channel(alert, &channels);
-        }
+    fn fill(&self, alert: &mut Alert, unknown: &Unknown) {
+        self.fill_people(alert, &unknown.0);
+        self.fill_channel(alert, &unknown.1);
+    }
+
+    /// Is there an answer to all that may be asked of an alert?
+    fn lacks_nothing(&mut self, alert: &Alert, now: UnixMillis) -> bool {
+        let wanted = alert.about.wanted().into_iter().map(str::to_owned).collect();
+        let channel = alert.about.wanted_channel().map(str::to_owned).into_iter().collect();
+        self.people.missing(wanted, now).is_empty() && self.channels.missing(channel, now).is_empty()
+    }
+
+    fn take_changes(&mut self) -> Vec<StateOp> {
         let mut changes = self.people.take_changes();
         changes.extend(self.channels.take_changes());
         changes
@@ -281,14 +392,27 @@ struct Asked {
     unasked: BTreeMap<String, String>,
 }
 
+fn worth_asking<A>(mut ids: Vec<String>, shelf: &Shelf<A>, now: UnixMillis) -> Asked {
+    let why = shelf.breaker.is_open(now);
+    let beyond = ids.split_off(if why.is_some() { 0 } else { ids.len().min(MAX_ASKED) });
+    let why = why.unwrap_or_else(|| "too many at once".to_owned());
+    Asked { ids, unasked: beyond.into_iter().map(|id| (id, why.clone())).collect() }
+}
+
 impl Asker {
-    fn new(settings: &Asking) -> Result<Self> {
+    /// Has to be called on the runtime that is to make the calls.
+    ///
+    /// # Errors
+    ///
+    /// When there can be no HTTP client.
+    pub fn new(settings: &Asking) -> Result<Self> {
+        let wait = if settings.wait.is_zero() { ROUND } else { settings.wait };
         Ok(Self {
-            http: Http::new(&settings.network, settings.wait.max(Duration::from_millis(1)))?,
+            http: Http::new(&settings.network, wait)?,
             base_url: settings.base_url.clone(),
             token: settings.token.clone(),
             runtime: Handle::current(),
-            wait: settings.wait,
+            wait,
         })
     }
 
@@ -308,15 +432,6 @@ impl Asker {
                 false
             }
         }
-    }
-
-    fn worth_asking<A>(&self, mut ids: Vec<String>, shelf: &Shelf<A>, now: UnixMillis) -> Asked {
-        let why = shelf.breaker.is_open(now);
-        let why =
-            why.or_else(|| self.wait.is_zero().then(|| "enrich.wait is 0: only kept answers are used".to_owned()));
-        let beyond = ids.split_off(if why.is_some() { 0 } else { ids.len().min(MAX_ASKED) });
-        let why = why.unwrap_or_else(|| "too many in one batch of alerts".to_owned());
-        Asked { ids, unasked: beyond.into_iter().map(|id| (id, why.clone())).collect() }
     }
 
     /// The answers that come in time.

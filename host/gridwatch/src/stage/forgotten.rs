@@ -3,7 +3,7 @@
 //! gridwatch goes on without them. Somebody has to know, for a rule whose counts begin anew may be late or silent until its window
 //! has filled again; and who can change these rows can make rules forget.
 
-use crate::context::Shared;
+use crate::context::Process;
 use crate::record::Record;
 use crate::store::rows::shown;
 use anyhow::Result;
@@ -21,35 +21,35 @@ const TOLD_EVERY_MS: u64 = 86_400_000;
 ///
 /// # Errors
 /// The alert can't be saved.
-pub fn store(shared: &Shared, why: &str, from: &str) -> Result<()> {
-    save(shared, &[], own::store_damaged(why, from, shared.clock.now()))
+pub fn store(process: &Process, why: &str, from: &str) -> Result<()> {
+    save(process, &[], own::store_damaged(why, from, process.clock.now()))
 }
 
 /// Tells of the rows that couldn't be read since this was called last. What comes within a day of an alert waits for the next one.
 ///
 /// # Errors
 /// The alert can't be saved.
-pub fn look(shared: &Shared) -> Result<()> {
-    let now = shared.clock.now();
-    let new = shared.store.new_forgotten();
+pub fn look(process: &Process) -> Result<()> {
+    let now = process.clock.now();
+    let new = process.store.new_forgotten();
     if !new.is_empty() {
         log(&new);
-        shared.board.update(|status| {
+        process.board.update(|status| {
             for (part, rows) in counts(&new) {
                 *status.state.forgotten.entry(part).or_default() += rows;
             }
         });
     }
-    let rows = shared.store.untold_forgotten(now, TOLD_EVERY_MS);
+    let rows = process.store.untold_forgotten(now, TOLD_EVERY_MS);
     let Some(first) = rows.first() else { return Ok(()) };
     let first = format!("{first} (key {})", shown(&first.key));
-    save(shared, &rows, own::state_forgotten(&counts(&rows), &first, now))
+    save(process, &rows, own::state_forgotten(&counts(&rows), &first, now))
 }
 
-fn save(shared: &Shared, rows: &[Forgotten], alert: Alert) -> Result<()> {
+fn save(process: &Process, rows: &[Forgotten], alert: Alert) -> Result<()> {
     tracing::warn!(rule = alert.rule, severity = alert.severity.name(), uid = alert.uid, title = alert.title, "alert");
-    shared.store.commit_forgotten(rows, &[Record::Alert(Box::new(alert))])?;
-    shared.bells.deliver.ring();
+    process.store.commit_forgotten(rows, &[Record::Alert(Box::new(alert))])?;
+    process.bells.deliver.ring();
     Ok(())
 }
 

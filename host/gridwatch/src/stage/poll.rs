@@ -8,7 +8,7 @@ use crate::slack::public_lists::PublicLists;
 use crate::store::checkpoint::Checkpoint;
 use crate::store::{Arrival, Arrivals, Sighting};
 use crate::telemetry::status::PATIENCE;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use gridwatch_event::entry::{Entry, Page};
 use gridwatch_event::range::Range;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
@@ -26,6 +26,14 @@ const PAUSE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_secs(2);
 /// Entries first seen within this long of their window's end tell how late Slack is; older ones only that we were.
 const FRESH_S: u64 = 600;
+
+/// Slack lets nobody in, and a run that ends by itself doesn't wait until somebody has seen to it.
+#[derive(Debug, thiserror::Error)]
+#[error("polling can't go on ({label})\nhint: {advice}")]
+pub struct Halted {
+    label: String,
+    advice: String,
+}
 
 pub struct Poller {
     machine: Machine,
@@ -86,28 +94,29 @@ impl Poller {
             self.look_for_room()?;
             self.remind();
             if let Some(why) = &self.no_room {
-                self.shared.board.update(|s| (s.poll.paused, s.poll.waiting) = (Some(why.to_string()), None));
+                self.shared.update(|s| (s.poll.paused, s.poll.waiting) = (Some(why.to_string()), None));
                 self.heard("waiting for room", PAUSE);
                 sleep(&mut stop, PAUSE).await;
                 continue;
             }
-            match self.machine.next(Now { wall: self.shared.clock.now() }) {
+            match self.machine.next(Now { wall: self.shared.now() }) {
                 Step::Wait { why: WaitReason::UpToDate | WaitReason::WatermarkAhead { .. }, .. } if self.is_there() => {
                     return Ok(());
                 }
                 Step::Wait { why: WaitReason::Halted { problem }, .. } if self.goal.is_some() => {
-                    bail!("polling can't go on ({})\nhint: {}", problem.label(), problem.advice());
+                    let (label, advice) = (problem.label().to_owned(), problem.advice().to_owned());
+                    return Err(Halted { label, advice }.into());
                 }
                 Step::Wait { until, why } => {
                     let text = Some(wait_text(&why));
-                    self.shared.board.update(|s| {
+                    self.shared.update(|s| {
                         (s.poll.paused, s.poll.waiting) = match why {
                             WaitReason::Halted { .. } => (text, None),
                             WaitReason::UpToDate => (None, None),
                             _ => (None, text),
                         };
                     });
-                    let wait = Duration::from_millis(until.since(self.shared.clock.now()));
+                    let wait = Duration::from_millis(until.since(self.shared.now()));
                     self.heard("waiting until it is time to ask again", wait);
                     match why {
                         WaitReason::Halted { .. } => self.wait_for_a_secret(&mut stop, wait).await,
@@ -115,12 +124,14 @@ impl Poller {
                     }
                 }
                 Step::Fetch(request) => {
-                    self.shared.board.update(|s| (s.poll.paused, s.poll.waiting) = (None, None));
+                    self.shared.update(|s| (s.poll.paused, s.poll.waiting) = (None, None));
                     self.heard("waiting for Slack's answer", Duration::from_secs(self.shared.config.slack.timeout_s));
+                    let asked = self.shared.now();
                     let answer = tokio::select! {
-                        answer = self.client.logs(&request, self.shared.clock.now().seconds()) => answer?,
+                        answer = self.client.logs(&request, self.shared.now().seconds()) => answer?,
                         _ = stop.wait_for(|stop| *stop) => return Ok(()),
                     };
+                    self.shared.polled.took(Duration::from_millis(self.shared.now().since(asked)));
                     self.heard("saving a page", Duration::ZERO);
                     self.take(request, answer)?;
                 }
@@ -131,19 +142,19 @@ impl Poller {
 
     /// A sign of life: what is being done, and how long that may rightly take beside the time that any work has.
     fn heard(&self, doing: &str, expected: Duration) {
-        self.shared.board.heard("poll", doing, expected + PATIENCE, self.shared.clock.now());
+        self.shared.heard("poll", doing, expected + PATIENCE);
     }
 
     /// Where reading begins or goes on, in words, and noted in the status.
     pub fn begins(&self) -> String {
         let (state, settings) = (self.machine.state(), self.machine.config().settings());
         let at = state.watermark().unwrap_or(settings.start);
-        self.shared.board.update(|status| {
+        self.shared.update(|status| {
             status.poll.began_at = Some(at);
             status.poll.settle_s = settings.settle_s;
             status.poll.backfill_to = settings.backfill;
-            status.poll.follow(state, &self.late);
         });
+        self.follow(state);
         let back = settings.backfill.map(|to| format!(", and older entries back to {to}")).unwrap_or_default();
         match state.watermark() {
             Some(at) => format!("goes on from {at}{back}"),
@@ -168,7 +179,7 @@ impl Poller {
     fn remind(&mut self) {
         let names = self.machine.state().problems().map(|(_, problem)| problem.label().to_owned());
         let names = names.chain(self.no_room.iter().map(|_| NO_ROOM.to_owned())).collect::<Vec<_>>();
-        for (name, lasts) in self.reminders.due(self.shared.clock.now(), names) {
+        for (name, lasts) in self.reminders.due(self.shared.now(), names) {
             match (&self.no_room, self.machine.state().problems().find(|(_, problem)| problem.label() == name)) {
                 (_, Some((_, problem))) => {
                     tracing::error!(problem = name, lasts, advice = problem.advice(), "polling still has a problem");
@@ -185,7 +196,7 @@ impl Poller {
 
     /// Notes whether there is room for another page, and tells when that changes.
     fn look_for_room(&mut self) -> Result<()> {
-        let (store, waiting) = (&self.shared.config.store, self.shared.store.backlog_bytes());
+        let (store, waiting) = (&self.shared.config.store, self.shared.process.store.backlog_bytes());
         let (min_free, max) = (store.min_free_bytes, store.outbox_max_bytes);
         let free = crate::disk::free_bytes(&self.shared.config.state_dir)?;
         let no_room = if free < min_free {
@@ -211,24 +222,18 @@ impl Poller {
                 tracing::debug!(?request, ?failure, "request failed");
                 let lane = request.lane;
                 let (server_date, retry_after_s) = (answer.date, answer.retry_after_s);
-                let failed = Failed { request, at: self.shared.clock.now(), server_date, retry_after_s, failure };
+                let failed = Failed { request, at: self.shared.now(), server_date, retry_after_s, failure };
                 let commit = self.machine.apply(Outcome::Failed(failed));
-                self.shared.store.commit_page(
-                    lane,
-                    &Arrivals::default(),
-                    self.shared.clock.now(),
-                    &commit,
-                    &self.late,
-                )?;
+                self.shared.store.commit_page(lane, &Arrivals::default(), self.shared.now(), &commit, &self.late)?;
                 self.told(&commit.notes);
-                self.shared.board.update(|s| s.poll.follow(&commit.state, &self.late));
+                self.follow(&commit.state);
                 Ok(())
             }
         }
     }
 
     fn page(&mut self, request: Request, server_date: Option<UnixSeconds>, page: &Page) -> Result<()> {
-        let (now, lane, window) = (self.shared.clock.now(), request.lane, request.window);
+        let (now, lane, window) = (self.shared.now(), request.lane, request.window);
         // What lies between the newest range and now is read next; it is no misdated entry that a server shows it early.
         let newest_until = if lane == Lane::Live { now.seconds() } else { window.latest() };
         let counts_as = |entry: &Entry| entry.counts_as(window, newest_until);
@@ -252,8 +257,8 @@ impl Poller {
         self.shared.store.commit_page(lane, &arrivals, now, &commit, &self.late)?;
         self.told(&commit.notes);
         self.count(&arrivals.each, now, &commit.state);
-        forgotten::look(&self.shared)?;
-        (self.shared.observe)(&Happening::Page { entries: page.entries.len(), lane });
+        forgotten::look(&self.shared.process)?;
+        (self.shared.process.observe)(&Happening::Page { entries: page.entries.len(), lane });
         if let Some(drained) = commit.drained {
             let window = drained.window.map_or("nothing yet: too young".to_owned(), |window| window.to_string());
             tracing::info!(lane = %drained.lane, window, entries = drained.entries, new = drained.new_entries,
@@ -280,22 +285,26 @@ impl Poller {
         for arrival in arrivals.iter().filter(|a| a.sighting == Sighting::TooMany) {
             tracing::warn!(id = arrival.entry.id, "an entry has too many versions; this one is not delivered");
         }
-        self.shared.board.update(|status| {
-            let poll = &mut status.poll;
-            poll.last_success = Some(now);
-            poll.pages += 1;
-            poll.entries += arrivals.len() as u64;
-            poll.stored += delivered;
-            poll.duplicates += arrivals.len() as u64 - delivered - dropped;
-            poll.changed += count(&|s| matches!(s, Sighting::Version { .. }));
-            poll.respelled += count(&|s| s == Sighting::Respelled);
-            poll.adopted += adopted;
-            poll.dropped_versions += dropped;
-            status.state.relearned += relearned;
-            let poll = &mut status.poll;
-            poll.follow(state, &self.late);
-            status.backlog = self.shared.store.backlog();
-        });
+        let polled = &self.shared.polled;
+        polled.pages.inc();
+        polled.entries.inc_by(arrivals.len() as u64);
+        polled.stored.inc_by(delivered);
+        polled.duplicates.inc_by(arrivals.len() as u64 - delivered - dropped);
+        polled.changed.inc_by(count(&|s| matches!(s, Sighting::Version { .. })));
+        polled.respelled.inc_by(count(&|s| s == Sighting::Respelled));
+        polled.adopted.inc_by(adopted);
+        polled.dropped_versions.inc_by(dropped);
+        self.shared.update(|status| status.poll.last_success = Some(now));
+        self.follow(state);
+        self.shared.process.board.update(|status| status.state.relearned += relearned);
+        self.shared.note_backlog();
+    }
+
+    /// Shows how far the machine is.
+    fn follow(&self, state: &gridwatch_poll::PollState) {
+        self.shared.polled.set_watermark(state.watermark());
+        self.shared.polled.requests_per_minute.set(state.budget().rate_mpm() as f64 / 1000.0);
+        self.shared.update(|status| status.poll.follow(state, &self.late));
     }
 
     /// Old time was looked at again.
@@ -304,23 +313,25 @@ impl Poller {
             tracing::warn!(window = ?drained.window, entries = drained.new_entries,
                 "entries came later than the last re-read; they were found by looking at old time again");
         }
-        self.shared.board.update(|status| {
-            status.poll.sampled += 1;
-            status.poll.sampled_late += drained.new_entries;
-        });
+        self.shared.polled.sampled.inc();
+        self.shared.polled.sampled_late.inc_by(drained.new_entries);
     }
 
     fn drained(&mut self, watermark: Option<UnixSeconds>) -> Result<()> {
-        self.shared.bells.detect.ring();
+        self.shared.detect.ring();
         if let Some(watermark) = watermark {
             let (store, state) = (&self.shared.store, self.machine.state());
             let open: Vec<Range> = Lane::ALL.iter().filter_map(|lane| Some(state.open_window(*lane)?.window)).collect();
             // By the earlier of the two: neither a clock of ours that is ahead nor Slack's makes anything come again.
-            let present = watermark.min(self.shared.clock.now().seconds());
+            let present = watermark.min(self.shared.now().seconds());
             let horizon = present.minus(self.shared.config.store.dedup_s);
             store.forget_unseen_since(horizon, &open)?;
-            let checkpoint = Checkpoint { watermark, next_seq: store.next_seq(), next_record: store.next_record() };
-            checkpoint.write(&self.shared.paths.checkpoint)?;
+            let checkpoint = Checkpoint {
+                watermark,
+                next_seq: store.next_seq(),
+                next_record: self.shared.process.store.next_record(),
+            };
+            checkpoint.write(&self.shared.paths().checkpoint)?;
             self.machine.forgot_ids_before(horizon);
         }
         Ok(())
@@ -332,7 +343,10 @@ impl Poller {
                 Note::Problem { lane, problem } => {
                     let lane = lane.map_or("all", Lane::label);
                     tracing::error!(lane, problem = problem.label(), advice = problem.advice(), "{problem}");
-                    (self.shared.observe)(&Happening::Problem { label: problem.label(), advice: problem.advice() });
+                    (self.shared.process.observe)(&Happening::Problem {
+                        label: problem.label(),
+                        advice: problem.advice(),
+                    });
                 }
                 Note::RetryAfterCapped { .. } | Note::Missing { .. } | Note::DateRefuted { .. } => {
                     tracing::warn!("{note}")

@@ -11,7 +11,7 @@ use super::checkpoint::Checkpoint;
 use super::rows::{DRIFT, NEXT_RECORD, NEXT_SEQ, OUTBOX, PENDING, POSITIONS, RELEASED, ROSTER, TOLD};
 use super::seen::{Identity, Row, Version, day_of, identity_of};
 use super::{
-    Again, Begun, Damaged, MAX_BATCH_BYTES, Position, Released, SWEEP, Store, number, outbox_key, pending_key,
+    Again, Begun, Damaged, MAX_BATCH_BYTES, OrgStore, Position, Released, SWEEP, Store, number, outbox_key,
     pending_value, put, put_record,
 };
 use crate::record::{self, Record};
@@ -19,6 +19,7 @@ use anyhow::{Context, Result};
 use gridwatch_event::drift::Checked;
 use gridwatch_event::entry::Entry;
 use gridwatch_event::event::Sight;
+use gridwatch_event::org::OrgId;
 use gridwatch_event::roster::Roster;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_poll::{Lane, PollState};
@@ -102,25 +103,27 @@ impl Older {
         let again = state.as_ref().and_then(|state| self.again(state, reach));
         let begun = Begun { checkpoint, again };
         let mut batch = sled::Batch::default();
-        put(&mut batch, NEXT_SEQ, &[], &next_seq)?;
-        put(&mut batch, NEXT_RECORD, &[], &next_record)?;
+        // What wrote it knew one organization, without a name.
+        let part = new.org(&OrgId::default())?;
+        part.put(&mut batch, NEXT_SEQ, &[], &next_seq)?;
+        put(&mut batch, NEXT_RECORD, NEXT_RECORD.key(&[]), &next_record)?;
         for row in self.db.scan_prefix(b"s") {
             let (key, value) = row?;
-            put(&mut batch, POSITIONS, &key[1..], &parse::<Position>(&key, &value)?)?;
+            put(&mut batch, POSITIONS, POSITIONS.key(&key[1..]), &parse::<Position>(&key, &value)?)?;
         }
         let told: Option<Vec<String>> = self.get("mtold")?;
-        told.map(|told| put(&mut batch, TOLD, &[], &told)).transpose()?;
+        told.map(|told| part.put(&mut batch, TOLD, &[], &told)).transpose()?;
         let checked: Option<Checked> = self.get("mdrift")?;
-        checked.map(|checked| put(&mut batch, DRIFT, &[], &checked)).transpose()?;
+        checked.map(|checked| part.put(&mut batch, DRIFT, &[], &checked)).transpose()?;
         let roster: Option<Roster> = self.get("mroster")?;
-        roster.map(|roster| put(&mut batch, ROSTER, &[], &roster)).transpose()?;
-        new.commit(batch)?;
+        roster.map(|roster| part.put(&mut batch, ROSTER, &[], &roster)).transpose()?;
+        new.rows.commit(batch)?;
         let mut forgotten = Vec::new();
         let records = self.hand_over_records(new, &mut forgotten)?;
-        let waiting = self.hand_over_pending(new, begun.again)?;
+        let waiting = self.hand_over_pending(&part, begun.again)?;
         // Without a range that was read to its end, nothing was judged: all of it is new.
-        let entries = if begun.again.is_some() { self.hand_over_seen(new, &waiting, now)? } else { 0 };
-        new.begin(&begun)?;
+        let entries = if begun.again.is_some() { self.hand_over_seen(&part, &waiting, now)? } else { 0 };
+        part.begin(&begun)?;
         new.finish()?;
         Ok(Handed { begun, entries, records, forgotten })
     }
@@ -149,16 +152,16 @@ impl Older {
                 Err(why) => forgotten.push(OUTBOX.forgotten(&outbox_key(number(&key[1..])), format!("{why:#}"))),
             }
             if bytes > MAX_BATCH_BYTES {
-                new.commit(std::mem::take(&mut batch))?;
+                new.rows.commit(std::mem::take(&mut batch))?;
                 bytes = 0;
             }
         }
-        new.commit(batch)?;
+        new.rows.commit(batch)?;
         Ok(records)
     }
 
     /// Hands over the entries that wait and are older than what is read again. The others come again by themselves.
-    fn hand_over_pending(&self, new: &Store, again: Option<Again>) -> Result<Waiting> {
+    fn hand_over_pending(&self, new: &OrgStore, again: Option<Again>) -> Result<Waiting> {
         let (mut waiting, mut batch) = (Waiting::default(), sled::Batch::default());
         let Some(again) = again else { return Ok(waiting) };
         for row in self.db.scan_prefix(b"p") {
@@ -168,16 +171,16 @@ impl Older {
                 waiting.unseen.entry(identity_of(&entry)).or_default().push(entry.content_hash());
                 continue;
             }
-            let key = pending_key(Lane::Reread, &entry, sight);
+            let key = new.pending_key(Lane::Reread, &entry, sight);
             batch.insert(&*key, PENDING.seal(&key, &pending_value(&entry, sight, false)));
             waiting.handed.insert(identity_of(&entry));
         }
-        put(&mut batch, RELEASED, &[], &Released { reread: !waiting.handed.is_empty(), ..Released::default() })?;
-        new.commit(batch)?;
+        new.put(&mut batch, RELEASED, &[], &Released { reread: !waiting.handed.is_empty(), ..Released::default() })?;
+        new.rows.commit(batch)?;
         Ok(waiting)
     }
 
-    fn hand_over_seen(&self, new: &Store, waiting: &Waiting, now: UnixMillis) -> Result<usize> {
+    fn hand_over_seen(&self, new: &OrgStore, waiting: &Waiting, now: UnixMillis) -> Result<usize> {
         let mut handed = 0;
         let mut rows = self.db.scan_prefix(if self.layout == 2 { b"i" } else { b"v" });
         loop {
@@ -211,11 +214,11 @@ impl Older {
                 row.versions.retain(|version| !unseen.contains(&version.bytes));
                 row.is_unlearned = !waiting.handed.contains(&identity);
                 if !row.versions.is_empty() {
-                    row.put(&mut batch, &identity, None);
+                    row.put(&mut batch, new, &identity, None);
                     handed += 1;
                 }
             }
-            new.commit(batch)?;
+            new.rows.commit(batch)?;
         }
     }
 
@@ -316,13 +319,13 @@ mod tests {
         drop(new);
         let opened = (0..500).find_map(|_| {
             std::thread::sleep(std::time::Duration::from_millis(20));
-            Store::open(dir).ok()
+            Store::open(dir, &[]).ok()
         });
         let Some(Opened::Store(store)) = opened else { panic!("no store") };
         (store, handed)
     }
 
-    fn sightings(store: &Store, entries: &[(&str, u64)]) -> Vec<Sighting> {
+    fn sightings(store: &OrgStore, entries: &[(&str, u64)]) -> Vec<Sighting> {
         let entries: Vec<Entry> = entries.iter().map(|(id, at)| Entry::from_json(&raw(id, *at))).collect();
         store.arrivals(&entries, NOW, |_| None).unwrap().each.iter().map(|arrival| arrival.sighting).collect()
     }
@@ -340,23 +343,24 @@ mod tests {
             wait(&db, "waits-and-is-old", old);
             db.flush().unwrap();
             let (store, handed) = successor(&Older::new(db, layout), &dir.path().join("new"));
+            let part = store.org(&OrgId::default()).unwrap();
             let again = handed.begun.again.unwrap();
             assert_eq!((again.from.0, again.drained_from.0), (W - 7 * DAY_S, W - 90 * DAY_S));
             assert_eq!((handed.entries, handed.records, handed.forgotten.len()), (3, 2, 1), "layout {layout}");
-            assert_eq!((store.next_seq(), store.next_record(), store.first_record()), (40, 50, 48));
+            assert_eq!((part.next_seq(), store.next_record(), store.first_record()), (40, 50, 48));
             assert_eq!(store.position("events").unwrap().next, 48);
-            assert_eq!(store.told().unwrap(), ["expired a"]);
+            assert_eq!(part.told().unwrap(), ["expired a"]);
             assert_eq!(store.records(48, 9, 1 << 20).unwrap().len(), 2);
-            assert_eq!(store.rule_state().count(), 0);
-            assert_eq!(store.begun().unwrap(), handed.begun);
-            assert!(!store.is_behind(&CHECKPOINT).unwrap());
-            let waiting: Vec<String> = store.next_pending(9).unwrap().into_iter().map(|p| p.entry.id).collect();
+            assert_eq!(part.rule_state().count(), 0);
+            assert_eq!(part.begun().unwrap(), handed.begun);
+            assert!(!part.is_behind(&CHECKPOINT).unwrap());
+            let waiting: Vec<String> = part.next_pending(9).unwrap().into_iter().map(|p| p.entry.id).collect();
             assert_eq!(waiting, ["waits-and-is-old"], "what isn't read again is judged from the queue");
             use Sighting::{Again, New, Relearned};
-            let twice = sightings(&store, &[("delivered", young), ("delivered", young)]);
+            let twice = sightings(&part, &[("delivered", young), ("delivered", young)]);
             assert_eq!(twice, [Relearned, Again], "layout {layout}");
-            assert_eq!(sightings(&store, &[("waits", young), ("new", young)]), [New, New]);
-            assert_eq!(sightings(&store, &[("waits-and-is-old", old)]), [Again], "it is judged once");
+            assert_eq!(sightings(&part, &[("waits", young), ("new", young)]), [New, New]);
+            assert_eq!(sightings(&part, &[("waits-and-is-old", old)]), [Again], "it is judged once");
         }
     }
 
@@ -383,7 +387,7 @@ mod tests {
         drop(written(&path, 3, W - DAY_S));
         let opened = (0..500).find_map(|_| {
             std::thread::sleep(std::time::Duration::from_millis(20));
-            Store::open(&path).ok()
+            Store::open(&path, &[]).ok()
         });
         let Some(Opened::Older(older)) = opened else { panic!("not known") };
         assert_eq!(older.layout, 3);
@@ -391,6 +395,6 @@ mod tests {
         let new = Store::make(&dir.path().join("new")).unwrap();
         let error = older.hand_over(&new, REACH, Some(ahead), NOW).unwrap_err();
         assert!(super::super::damage::is_damage(&error), "{error:#}");
-        assert!(new.db.get(rows::FORMAT_KEY).unwrap().is_none(), "it isn't complete");
+        assert!(new.rows.db.get(rows::FORMAT_KEY).unwrap().is_none(), "it isn't complete");
     }
 }

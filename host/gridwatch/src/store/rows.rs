@@ -37,6 +37,7 @@ pub const PENDING: Kind = kind(b"p", 1, "entries that wait");
 pub const RULES: Kind = kind(b"t", 1, "rule state");
 pub const OUTBOX: Kind = kind(b"o", 1, "records to deliver");
 pub const POSITIONS: Kind = kind(b"s", 1, "positions of sinks");
+pub const WANTING: Kind = kind(b"e", 1, "alerts to ask Slack about");
 pub const FAULTS: Kind = kind(b"f", 1, "faults of modules");
 
 // Rows that there is one of.
@@ -52,6 +53,11 @@ pub const TOLD: Kind = kind(b"mtold", 1, "what was told of exceptions");
 
 /// Says which layout all of this is. Not wrapped, so that every version can read it.
 pub const FORMAT_KEY: &[u8] = b"mformat";
+
+/// What the keys of an organization with a name begin with. No kind of row begins so.
+pub fn prefix(org: &str) -> Vec<u8> {
+    format!("@{org}/").into_bytes()
+}
 
 const SUM_BYTES: usize = 4;
 

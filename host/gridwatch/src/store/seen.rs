@@ -14,7 +14,7 @@
 //! deliver weeks of entries again. For the same reason, an entry whose row can't be read is taken for one that was delivered.
 
 use super::rows::{SEEN, SEEN_ON};
-use super::{Damaged, SWEEP, Store};
+use super::{Damaged, OrgStore, SWEEP};
 use anyhow::Result;
 use gridwatch_event::entry::{Entry, Mark};
 use gridwatch_event::json;
@@ -182,14 +182,14 @@ impl Row {
         row.ok_or_else(|| SEEN.forgotten(key, "it has another length"))
     }
 
-    pub(super) fn put(&self, batch: &mut sled::Batch, identity: &Identity, day_before: Option<u32>) {
-        let key = SEEN.key(identity);
+    pub(super) fn put(&self, batch: &mut sled::Batch, store: &OrgStore, identity: &Identity, day_before: Option<u32>) {
+        let key = store.key(SEEN, identity);
         batch.insert(&*key, SEEN.seal(&key, &self.to_bytes()));
         if day_before != Some(self.day) {
             if let Some(day) = day_before {
-                batch.remove(day_key(day, identity));
+                batch.remove(store.day_key(day, identity));
             }
-            batch.insert(day_key(self.day, identity), Vec::<u8>::new());
+            batch.insert(store.day_key(self.day, identity), Vec::<u8>::new());
         }
     }
 }
@@ -205,15 +205,11 @@ fn versions(bytes: &[u8]) -> Option<Vec<Version>> {
 
 impl Arrivals<'_> {
     /// What a page changes, for the batch that its entries are saved in.
-    pub(super) fn put(&self, batch: &mut sled::Batch) {
+    pub(super) fn put(&self, batch: &mut sled::Batch, store: &OrgStore) {
         for (identity, change) in self.rows.iter().filter(|(_, change)| change.is_changed) {
-            change.row.put(batch, identity, change.day_before);
+            change.row.put(batch, store, identity, change.day_before);
         }
     }
-}
-
-fn day_key(day: u32, identity: &Identity) -> Vec<u8> {
-    SEEN_ON.key(&[&day.to_be_bytes()[..], identity].concat())
 }
 
 pub(super) fn identity_of(entry: &Entry) -> Identity {
@@ -224,7 +220,11 @@ pub(super) fn day_of(time: UnixMillis) -> u32 {
     u32::try_from(time.0 / DAY_MS).unwrap_or(u32::MAX)
 }
 
-impl Store {
+impl OrgStore {
+    fn day_key(&self, day: u32, identity: &Identity) -> Vec<u8> {
+        self.key(SEEN_ON, &[&day.to_be_bytes()[..], identity].concat())
+    }
+
     /// Which of a page's entries are new. Two of one identity in one page are told apart here, too.
     pub fn arrivals<'e>(
         &self,
@@ -253,12 +253,12 @@ impl Store {
     }
 
     fn change_of(&self, entry: &Entry, identity: &Identity, today: u32) -> Result<Change> {
-        let key = SEEN.key(identity);
-        let mut found = self.db.get(&key)?.map(|value| Row::open(&key, &value));
+        let key = self.key(SEEN, identity);
+        let mut found = self.rows.db.get(&key)?.map(|value| Row::open(&key, &value));
         if found.is_none() && entry.marks.contains(&Mark::NoId) {
             // Layout 2 knew it by its bytes.
-            let key = SEEN.key(&json::hash(entry.id.as_bytes()));
-            found = self.db.get(&key)?.map(|value| Row::open(&key, &value));
+            let key = self.key(SEEN, &json::hash(entry.id.as_bytes()));
+            found = self.rows.db.get(&key)?.map(|value| Row::open(&key, &value));
             if let Some(Ok(row)) = found {
                 return Ok(Change { row, day_before: None, is_changed: false });
             }
@@ -267,7 +267,7 @@ impl Store {
             None => Change { row: Row::default(), day_before: None, is_changed: false },
             Some(Ok(row)) => Change { day_before: Some(row.day), row, is_changed: false },
             Some(read) => {
-                self.readable(read);
+                self.rows.readable(read);
                 let versions = vec![Version::of_bytes(entry.content_hash())];
                 let row = Row { day: today, time: entry.time.unwrap_or_default(), versions, ..Row::default() };
                 Change { row, day_before: None, is_changed: true }
@@ -277,23 +277,23 @@ impl Store {
 
     /// What is known under an identity.
     pub(super) fn seen(&self, identity: &Identity) -> Result<Option<Row>> {
-        let key = SEEN.key(identity);
-        let Some(value) = self.db.get(&key)? else { return Ok(None) };
+        let key = self.key(SEEN, identity);
+        let Some(value) = self.rows.db.get(&key)? else { return Ok(None) };
         Ok(Some(Row::open(&key, &value).map_err(Damaged::from)?))
     }
 
     /// Forgets what was last seen before `horizon`, a bounded number at a time; returns how many. What is in a range that is being
     /// walked stays, for a walk may begin again.
     pub fn forget_unseen_since(&self, horizon: UnixSeconds, walked: &[Range]) -> Result<usize> {
-        let end = SEEN_ON.key(&day_of(horizon.millis()).to_be_bytes());
+        let end = self.key(SEEN_ON, &day_of(horizon.millis()).to_be_bytes());
         let (mut batch, mut count) = (sled::Batch::default(), 0);
-        for key in self.db.range(SEEN_ON.key(&[])..end).keys() {
+        for key in self.rows.db.range(self.key(SEEN_ON, &[])..end).keys() {
             let key = key?;
             let odd = || Damaged("a day of what was seen".into());
-            let (day, identity) = SEEN_ON.rest(&key).split_first_chunk::<4>().ok_or_else(odd)?;
+            let (day, identity) = self.rest(SEEN_ON, &key).split_first_chunk::<4>().ok_or_else(odd)?;
             let identity: Identity = identity.try_into().map_err(|_| odd())?;
-            let seen = SEEN.key(&identity);
-            let row = self.db.get(&seen)?.and_then(|value| Row::open(&seen, &value).ok());
+            let seen = self.key(SEEN, &identity);
+            let row = self.rows.db.get(&seen)?.and_then(|value| Row::open(&seen, &value).ok());
             if row.as_ref().is_some_and(|row| walked.iter().any(|window| window.contains(row.time))) {
                 continue;
             }
@@ -308,7 +308,7 @@ impl Store {
             }
         }
         if count > 0 {
-            self.commit(batch)?;
+            self.rows.commit(batch)?;
         }
         Ok(count)
     }
@@ -316,32 +316,34 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Opened;
+    use super::super::{Opened, Store};
     use super::*;
+    use gridwatch_event::org::OrgId;
+    use std::sync::Mutex;
 
     const NOW: UnixMillis = UnixMillis(1_794_000_000_000);
 
-    fn store() -> (tempfile::TempDir, Store) {
+    fn store() -> (tempfile::TempDir, OrgStore) {
         let dir = tempfile::tempdir().unwrap();
         let store = opened(&dir.path().join("store"));
         (dir, store)
     }
 
-    fn opened(path: &std::path::Path) -> Store {
-        let Opened::Store(store) = Store::open(path).unwrap() else { panic!("it is of an older layout") };
-        store
+    fn opened(path: &std::path::Path) -> OrgStore {
+        let Opened::Store(store) = Store::open(path, &[]).unwrap() else { panic!("it is of an older layout") };
+        store.org(&OrgId::default()).unwrap()
     }
 
-    fn see_at(store: &Store, now: UnixMillis, raw: &[&str]) -> Vec<Sighting> {
+    fn see_at(store: &OrgStore, now: UnixMillis, raw: &[&str]) -> Vec<Sighting> {
         let entries: Vec<Entry> = raw.iter().map(|raw| Entry::from_json(raw)).collect();
         let arrivals = store.arrivals(&entries, now, |_| None).unwrap();
         let mut batch = sled::Batch::default();
-        arrivals.put(&mut batch);
-        store.commit(batch).unwrap();
+        arrivals.put(&mut batch, store);
+        store.rows.commit(batch).unwrap();
         arrivals.each.iter().map(|arrival| arrival.sighting).collect()
     }
 
-    fn see(store: &Store, raw: &str) -> Sighting {
+    fn see(store: &OrgStore, raw: &str) -> Sighting {
         see_at(store, NOW, &[raw])[0]
     }
 
@@ -402,10 +404,10 @@ mod tests {
             assert_eq!(see_at(&store, day(n), &[ancient])[0], Sighting::Again, "day {n}");
         }
         assert_eq!(see_at(&store, day(30), &[A])[0], Sighting::New, "not shown for a month");
-        assert_eq!(store.db.scan_prefix(b"d").count(), store.db.scan_prefix(b"v").count());
+        assert_eq!(store.rows.db.scan_prefix(b"d").count(), store.rows.db.scan_prefix(b"v").count());
         let walked = Range::new(UnixSeconds(1_499_999_999), UnixSeconds(1_500_000_001)).unwrap();
         assert_eq!((sweep(50, &[walked]), sweep(50, &[])), (1, 1), "a walk may begin again");
-        assert_eq!(store.db.scan_prefix(b"v").count(), 0);
+        assert_eq!(store.rows.db.scan_prefix(b"v").count(), 0);
     }
 
     #[test]
@@ -413,14 +415,15 @@ mod tests {
         let (_dir, store) = store();
         assert_eq!(see_at(&store, NOW, &[A]), [Sighting::New]);
         let key = SEEN.key(&identity_of(&Entry::from_json(A)));
-        let mut value = store.db.get(&key).unwrap().unwrap().to_vec();
+        let mut value = store.rows.db.get(&key).unwrap().unwrap().to_vec();
         value[20] ^= 4;
-        store.db.insert(&key, value).unwrap();
+        store.rows.db.insert(&key, value).unwrap();
         assert_eq!(see(&store, A), Sighting::Again);
-        let forgotten = store.new_forgotten();
+        let whole = Store { rows: store.rows.clone(), orgs: Mutex::default() };
+        let forgotten = whole.new_forgotten();
         assert_eq!(forgotten.iter().map(|row| row.part).collect::<Vec<_>>(), [SEEN.name]);
-        store.commit_forgotten(&forgotten, &[]).unwrap();
+        whole.commit_forgotten(&forgotten, &[]).unwrap();
         assert_eq!((see(&store, A_RESPELLED), see(&store, A)), (Sighting::Adopted, Sighting::Again));
-        assert!(store.new_forgotten().is_empty(), "it was noted anew");
+        assert!(whole.new_forgotten().is_empty(), "it was noted anew");
     }
 }

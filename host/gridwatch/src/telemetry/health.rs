@@ -3,7 +3,7 @@
 //! The lock decides whether a process is there; the file it writes says what it is doing; how long its stages may be silent
 //! says whether it is stuck. Nothing here asks anybody or changes anything.
 
-use crate::telemetry::status::{HowEnded, Phase, Status};
+use crate::telemetry::status::{HowEnded, OrgStatus, Phase, Status};
 use gridwatch_event::time::UnixMillis;
 use serde::Serialize;
 
@@ -131,12 +131,32 @@ fn stuck(status: &Status, now: UnixMillis) -> Option<String> {
 
 /// What a person has to see to while it runs.
 fn wants(status: &Status, now: UnixMillis) -> Vec<String> {
-    let poll = &status.poll;
+    let mut wants = Vec::new();
+    for (org, of_org) in &status.orgs {
+        let whose = org.name().map(|name| format!("organization `{name}`: ")).unwrap_or_default();
+        wants.extend(org_wants(of_org, status.started, now).into_iter().map(|want| format!("{whose}{want}")));
+    }
+    for (name, sink) in &status.sinks {
+        if let Some(error) = &sink.error {
+            wants.push(format!("sink `{name}` fails: {error}"));
+        }
+    }
+    if let Some(broken) = &status.reload.broken {
+        wants.push(format!("the configuration has errors: {}", broken.lines().next().unwrap_or_default()));
+    }
+    if !status.modules_waiting.is_empty() {
+        wants.push(format!("the modules folder waits for a restart: {}", status.modules_waiting.join(", ")));
+    }
+    wants
+}
+
+fn org_wants(org: &OrgStatus, started: UnixMillis, now: UnixMillis) -> Vec<String> {
+    let poll = &org.poll;
     let mut wants = Vec::new();
     if let Some(paused) = &poll.paused {
         wants.push(format!("polling is paused: {paused}"));
     }
-    let without_s = now.since(poll.last_success.unwrap_or(status.started)) / 1000;
+    let without_s = now.since(poll.last_success.unwrap_or(started)) / 1000;
     for (label, advice) in &poll.problems {
         let passes = PASSING.contains(&label.as_str());
         // Told already, as the reason of the pause.
@@ -145,25 +165,14 @@ fn wants(status: &Status, now: UnixMillis) -> Vec<String> {
             wants.push(format!("{label} (no page for {}): {advice}", span(without_s)));
         }
     }
-    for (name, sink) in &status.sinks {
-        if let Some(error) = &sink.error {
-            wants.push(format!("sink `{name}` fails: {error}"));
-        }
-    }
-    for module in &status.modules {
+    for module in &org.modules {
         if let Some(aside) = &module.set_aside {
             let why = aside.why.text();
             wants.push(format!("module `{}` is set aside since {} and watches nothing: {why}", module.name, aside.at));
         }
     }
-    if let Some(broken) = &status.exceptions.broken {
+    if let Some(broken) = &org.exceptions.broken {
         wants.push(format!("the exceptions file has errors: {}", broken.lines().next().unwrap_or_default()));
-    }
-    if let Some(broken) = &status.reload.broken {
-        wants.push(format!("the configuration has errors: {}", broken.lines().next().unwrap_or_default()));
-    }
-    if !status.modules_waiting.is_empty() {
-        wants.push(format!("the modules folder waits for a restart: {}", status.modules_waiting.join(", ")));
     }
     wants
 }
@@ -186,6 +195,7 @@ pub fn span(seconds: u64) -> String {
 mod tests {
     use super::*;
     use crate::telemetry::status::{End, SinkStatus, Stage};
+    use gridwatch_event::org::OrgId;
 
     const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 
@@ -195,11 +205,26 @@ mod tests {
 
     fn status(phase: Phase) -> Status {
         let mut status = Status { phase, written: ago(1), started: ago(86_400), ..Status::default() };
-        status.poll.last_success = Some(ago(10));
+        only(&mut status).poll.last_success = Some(ago(10));
         let stage =
             Stage { heard: ago(1), due: UnixMillis(NOW.0 + 60_000), doing: "waiting for Slack's answer".into() };
         status.stages.insert("poll".into(), stage);
         status
+    }
+
+    fn only(status: &mut Status) -> &mut OrgStatus {
+        status.org_mut(&OrgId::default())
+    }
+
+    #[test]
+    fn whose_trouble_it_is_is_told_where_there_are_several() {
+        let mut status = Status { phase: Phase::Running, written: ago(1), started: ago(86_400), ..Status::default() };
+        for (name, paused) in [("acme", None), ("globex", Some("token_rejected: no".to_owned()))] {
+            let poll = &mut status.org_mut(&OrgId::named(name).unwrap()).poll;
+            (poll.paused, poll.last_success) = (paused, Some(ago(10)));
+        }
+        let health = Health::of(Some(&status), Lock::Held, NOW);
+        assert_eq!(health.needs, ["organization `globex`: polling is paused: token_rejected: no"]);
     }
 
     fn state_of(status: Option<&Status>, lock: Lock) -> State {
@@ -250,8 +275,9 @@ mod tests {
     fn what_passes_by_itself_needs_somebody_only_once_it_has_lasted() {
         let with = |label: &str, last_success: u64| {
             let mut status = status(Phase::Running);
-            status.poll.problems = vec![(label.into(), "what to do".into())];
-            status.poll.last_success = Some(ago(last_success));
+            let poll = &mut only(&mut status).poll;
+            poll.problems = vec![(label.into(), "what to do".into())];
+            poll.last_success = Some(ago(last_success));
             Health::of(Some(&status), Lock::Held, NOW).healthy
         };
         assert!(with("rate_limited", 10) && with("unreachable", 299));
@@ -261,7 +287,7 @@ mod tests {
     #[test]
     fn a_pause_and_a_sink_that_fails_need_somebody() {
         let mut paused = status(Phase::Running);
-        paused.poll.paused = Some("disk: 1 byte free".into());
+        only(&mut paused).poll.paused = Some("disk: 1 byte free".into());
         let mut failing = status(Phase::Running);
         failing.sinks.insert("siem".into(), SinkStatus { error: Some("no space".into()), ..SinkStatus::default() });
         for (status, what) in [(paused, "disk"), (failing, "`siem`")] {

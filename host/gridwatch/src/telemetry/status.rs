@@ -5,9 +5,11 @@
 use crate::bell::Bell;
 use crate::clock::Clock;
 use crate::disk::replace;
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::progress::{Pace, Progress};
 use gridwatch_detect::detector::Behaved;
 use gridwatch_event::drift::Checked;
+use gridwatch_event::org::OrgId;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_poll::{Lane, LateHistogram, PollState};
 use gridwatch_rules::conduct::{SetAside, Why};
@@ -20,33 +22,37 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// A process and what it watches.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(into = "Written", from = "Written")]
 pub struct Status {
     pub pid: u32,
     /// When that process began, in the kernel's ticks since boot: a number that is used again belongs to another one.
-    #[serde(default)]
     pub pid_began: Option<u64>,
     pub version: String,
     pub started: UnixMillis,
     /// When this was written: an old one means that gridwatch is not running, or stuck.
     pub written: UnixMillis,
-    #[serde(default)]
     pub phase: Phase,
     /// What the start or the end is at.
-    #[serde(default)]
     pub doing: String,
     /// Why it ended, once it has.
-    #[serde(default)]
     pub end: Option<End>,
     /// By name: what moves entries along, and when each was last heard of.
-    #[serde(default)]
     pub stages: BTreeMap<String, Stage>,
-    #[serde(default)]
     pub backlog: Backlog,
-    #[serde(default)]
     pub reload: Reload,
-    #[serde(default)]
     pub state: State,
+    /// By sink name.
+    pub sinks: BTreeMap<String, SinkStatus>,
+    /// What lies otherwise in the modules folder than when it was read: it waits for a restart.
+    pub modules_waiting: Vec<String>,
+    pub orgs: BTreeMap<OrgId, OrgStatus>,
+}
+
+/// What is known of one organization.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct OrgStatus {
     pub poll: Poll,
     pub detect: Detect,
     #[serde(default)]
@@ -54,12 +60,161 @@ pub struct Status {
     pub catalogue: Catalogue,
     #[serde(default)]
     pub roster: RosterStatus,
-    /// By sink name.
-    pub sinks: BTreeMap<String, SinkStatus>,
     pub modules: Vec<ModuleStatus>,
-    /// What lies otherwise in the modules folder than when it was read: it waits for a restart.
-    #[serde(default)]
-    pub modules_waiting: Vec<String>,
+}
+
+impl Status {
+    /// Of one of the organizations that are watched; nothing is known of others.
+    pub fn org(&self, org: &OrgId) -> OrgStatus {
+        self.orgs.get(org).cloned().unwrap_or_default()
+    }
+
+    /// Its part of the status, to be changed.
+    pub fn org_mut(&mut self, org: &OrgId) -> &mut OrgStatus {
+        self.orgs.entry(org.clone()).or_default()
+    }
+
+    /// Each module once, whatever organizations it serves.
+    pub fn rule_ids(&self) -> impl Iterator<Item = &String> {
+        self.orgs.values().flat_map(|org| &org.modules).flat_map(|module| &module.rule_ids)
+    }
+}
+
+/// The file's shape: where one organization has no name, its part stands beside the process's own; those with names are in `orgs`.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Written {
+    pid: u32,
+    pid_began: Option<u64>,
+    version: String,
+    started: UnixMillis,
+    written: UnixMillis,
+    phase: Phase,
+    doing: String,
+    end: Option<End>,
+    stages: BTreeMap<String, Stage>,
+    backlog: Backlog,
+    reload: Reload,
+    state: State,
+    sinks: BTreeMap<String, SinkStatus>,
+    modules_waiting: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    poll: Option<Poll>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detect: Option<Detect>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exceptions: Option<Exceptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    catalogue: Option<Catalogue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roster: Option<RosterStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modules: Option<Vec<ModuleStatus>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    orgs: BTreeMap<OrgId, OrgStatus>,
+}
+
+impl From<Status> for Written {
+    fn from(mut status: Status) -> Self {
+        let only = status.orgs.remove(&OrgId::default());
+        let (poll, detect, exceptions, catalogue, roster, modules) = match only {
+            Some(OrgStatus { poll, detect, exceptions, catalogue, roster, modules }) => {
+                (Some(poll), Some(detect), Some(exceptions), Some(catalogue), Some(roster), Some(modules))
+            }
+            None => Default::default(),
+        };
+        let Status {
+            pid,
+            pid_began,
+            version,
+            started,
+            written,
+            phase,
+            doing,
+            end,
+            stages,
+            backlog,
+            reload,
+            state,
+            sinks,
+            modules_waiting,
+            orgs,
+        } = status;
+        Self {
+            pid,
+            pid_began,
+            version,
+            started,
+            written,
+            phase,
+            doing,
+            end,
+            stages,
+            backlog,
+            reload,
+            state,
+            sinks,
+            modules_waiting,
+            poll,
+            detect,
+            exceptions,
+            catalogue,
+            roster,
+            modules,
+            orgs,
+        }
+    }
+}
+
+impl From<Written> for Status {
+    fn from(written: Written) -> Self {
+        let Written {
+            pid,
+            pid_began,
+            version,
+            started,
+            written,
+            phase,
+            doing,
+            end,
+            stages,
+            backlog,
+            reload,
+            state,
+            sinks,
+            modules_waiting,
+            poll,
+            detect,
+            exceptions,
+            catalogue,
+            roster,
+            modules,
+            mut orgs,
+        } = written;
+        if let (Some(poll), Some(detect)) = (poll, detect) {
+            let (exceptions, catalogue) = (exceptions.unwrap_or_default(), catalogue.unwrap_or_default());
+            let (roster, modules) = (roster.unwrap_or_default(), modules.unwrap_or_default());
+            let only = OrgStatus { poll, detect, exceptions, catalogue, roster, modules };
+            orgs.insert(OrgId::default(), only);
+        }
+        Self {
+            pid,
+            pid_began,
+            version,
+            started,
+            written,
+            phase,
+            doing,
+            end,
+            stages,
+            backlog,
+            reload,
+            state,
+            sinks,
+            modules_waiting,
+            orgs,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -323,32 +478,53 @@ impl ModuleStatus {
 }
 
 impl SinkStatus {
+    /// Since when there are records that it hasn't got.
     pub fn is_behind(&mut self, records: u64, now: UnixMillis) {
-        self.behind = records;
         self.behind_since = (records > 0).then(|| self.behind_since.unwrap_or(now));
     }
 }
 
 /// How long a stage may be silent while it works.
 pub const PATIENCE: Duration = Duration::from_secs(300);
+/// The numbers in the text format of OpenMetrics, beside the status: for a collector of text files.
+const METRICS: &str = "metrics.prom";
 /// How often the board is mirrored to its file.
 const MIRROR_EVERY: Duration = Duration::from_secs(2);
 
 /// The status that all stages write into.
 #[derive(Debug, Default)]
-pub struct Board(Mutex<Status>);
+pub struct Board {
+    /// What is no number.
+    status: Mutex<Status>,
+    pub metrics: Metrics,
+}
 
 impl Board {
     pub fn new(status: Status) -> Self {
-        Self(Mutex::new(status))
+        Self { status: Mutex::new(status), metrics: Metrics::default() }
     }
 
     pub fn update(&self, change: impl FnOnce(&mut Status)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// The same for one organization's part.
+    pub fn update_org(&self, org: &OrgId, change: impl FnOnce(&mut OrgStatus)) {
+        self.update(|status| change(status.org_mut(org)));
+    }
+
+    /// All there is to say, with the numbers as they are now.
     pub fn now(&self) -> Status {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (org, of_org) in &mut status.orgs {
+            self.metrics.poll(org).show(&mut of_org.poll);
+            self.metrics.detect(org).show(&mut of_org.detect);
+        }
+        for (name, sink) in &mut status.sinks {
+            self.metrics.sink(name).show(sink);
+        }
+        status.backlog = self.metrics.backlog();
+        status
     }
 
     /// A stage's sign of life: what it does now, and how long that may take at most.
@@ -368,12 +544,20 @@ impl Board {
     pub fn write(&self, path: &Path, now: UnixMillis) {
         self.update(|status| {
             status.written = now;
-            status.poll.watermark_behind_s = status.poll.watermark.and_then(|at| behind_s(at, now));
+            for poll in status.orgs.values_mut().map(|org| &mut org.poll) {
+                poll.watermark_behind_s = poll.watermark.and_then(|at| behind_s(at, now));
+            }
         });
         let written =
             serde_json::to_vec_pretty(&self.now()).map_err(Into::into).and_then(|bytes| replace(path, &bytes));
         if let Err(error) = written {
             tracing::warn!(%error, path = %path.display(), "status not written");
+        }
+        let path = path.with_file_name(METRICS);
+        let written =
+            self.metrics.text().map_err(std::io::Error::other).and_then(|text| replace(&path, text.as_bytes()));
+        if let Err(error) = written {
+            tracing::warn!(%error, path = %path.display(), "metrics not written");
         }
     }
 }
@@ -415,23 +599,21 @@ impl Drop for Mirror {
     }
 }
 
-/// What is only seen by looking more than once.
+/// What is only seen by looking more than once: how fast each organization's reads go.
 #[derive(Debug, Default)]
-struct Paces {
-    live: Pace,
-    back: Pace,
-}
+struct Paces(BTreeMap<OrgId, [Pace; 2]>);
 
 impl Paces {
     fn look(&mut self, status: &mut Status, now: UnixMillis) {
-        let poll = &mut status.poll;
-        let to = now.seconds().minus(poll.settle_s);
-        poll.catching_up =
-            poll.began_at.zip(poll.position).and_then(|(from, at)| self.live.of(now, from, to, at.min(to), 1.0));
-        poll.backfill = poll
-            .backfill_from
-            .zip(poll.backfill_to)
-            .and_then(|(from, to)| self.back.of(now, from, to, poll.backfilled_to.unwrap_or(from), 0.0));
+        for (org, of_org) in &mut status.orgs {
+            let ([live, back], poll) = (self.0.entry(org.clone()).or_default(), &mut of_org.poll);
+            let to = now.seconds().minus(poll.settle_s);
+            let reading = poll.began_at.zip(poll.position);
+            poll.catching_up = reading.and_then(|(from, at)| live.of(now, from, to, at.min(to), 1.0));
+            let reading = poll.backfill_from.zip(poll.backfill_to);
+            let at = |from| poll.backfilled_to.unwrap_or(from);
+            poll.backfill = reading.and_then(|(from, to)| back.of(now, from, to, at(from), 0.0));
+        }
     }
 }
 
@@ -447,7 +629,6 @@ impl Poll {
         self.backfilled_to =
             state.backfilled_to().or(self.backfill_from).map(|at| at.minus(state.covered_s(Lane::Backfill)));
         self.clock_ahead_s = state.clock().ahead_s();
-        self.requests_per_minute = state.budget().rate_mpm() as f64 / 1000.0;
         let problem = |p: &gridwatch_poll::Problem| (p.label().to_owned(), p.advice().to_owned());
         self.problems = state.problems().map(|(_, p)| problem(p)).collect();
         self.lateness = late.buckets().collect();

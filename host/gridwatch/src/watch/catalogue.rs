@@ -42,7 +42,7 @@ impl Watch for Catalogue {
 
 fn next(shared: &Shared) -> Result<UnixMillis> {
     let (every_ms, checked) = (shared.config.slack.catalogue_every_s * 1_000, shared.store.drift()?);
-    let failed = shared.board.now().catalogue.failed;
+    let failed = shared.status().catalogue.failed;
     let due = checked.map_or(UnixMillis(0), |checked| UnixMillis(checked.at.0 + every_ms));
     Ok(failed.map_or(due, |failed| due.max(UnixMillis(failed.0 + RETRY_MS))))
 }
@@ -52,7 +52,7 @@ async fn check(shared: &Shared, lists: &PublicLists, now: UnixMillis) -> Result<
         Ok(drift) => drift,
         Err(error) => {
             tracing::warn!(error = format!("{error:#}"), "Slack's lists of actions and entity types could not be read");
-            shared.board.update(|status| {
+            shared.update(|status| {
                 status.catalogue.failed = Some(now);
                 status.catalogue.error = Some(format!("{error:#}"));
             });
@@ -60,15 +60,15 @@ async fn check(shared: &Shared, lists: &PublicLists, now: UnixMillis) -> Result<
         }
     };
     let told = shared.store.drift()?.map(|checked| checked.drift).unwrap_or_default();
-    let alert = (drift != told && !drift.is_empty()).then(|| own::catalogue_drift(&drift, now));
+    let alert = (drift != told && !drift.is_empty()).then(|| own::catalogue_drift(&drift, now).of_org(&shared.org));
     if let Some(alert) = &alert {
         tracing::info!(drift = drift.summary(), uid = alert.uid, "Slack's catalogue differs from the built-in one");
     }
     let checked = Checked { at: now, drift };
     let alerts: Vec<Record> = alert.into_iter().map(|alert| Record::Alert(Box::new(alert))).collect();
     shared.store.commit_drift(&checked, &alerts)?;
-    shared.bells.deliver.ring();
-    shared.board.update(|status| {
+    shared.process.bells.deliver.ring();
+    shared.update(|status| {
         (status.catalogue.failed, status.catalogue.error) = (None, None);
         status.catalogue.checked = Some(checked);
     });

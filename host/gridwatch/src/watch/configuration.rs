@@ -5,26 +5,63 @@
 //! never ends gridwatch: a terminal that closes, or a service manager's `reload`, must not cost a single entry.
 
 use super::{Looking, Reason, Watch};
-use crate::config::Config;
+use crate::config::{Config, Configs};
 use crate::context::Shared;
 use crate::telemetry::log::Relevel;
 use crate::telemetry::status::Reload;
 use anyhow::Result;
 use gridwatch_event::time::UnixMillis;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub struct Configuration {
-    shared: Arc<Shared>,
+    /// Each organization, with what its configuration says.
+    orgs: Vec<(Arc<Shared>, Said)>,
     relevel: Relevel,
-    said: Said,
 }
 
 impl Configuration {
-    pub fn new(shared: Arc<Shared>, relevel: Relevel) -> Self {
-        let said = Said::of(&shared.config);
-        Self { shared, relevel, said }
+    pub fn new(orgs: Vec<Arc<Shared>>, relevel: Relevel) -> Self {
+        let said = |shared: Arc<Shared>| {
+            let said = Said::of(&shared.config);
+            (shared, said)
+        };
+        Self { orgs: orgs.into_iter().map(said).collect(), relevel }
+    }
+
+    fn take(&mut self, configs: &Configs) -> (Vec<String>, Vec<String>) {
+        let (mut taken, mut waiting) = (BTreeSet::new(), BTreeSet::new());
+        for (shared, said) in &mut self.orgs {
+            let whose = |name: &String| match shared.org.name() {
+                Some(org) => format!("{name} of organization {org}"),
+                None => name.clone(),
+            };
+            let Some(config) = configs.iter().find(|config| config.org == shared.org) else {
+                waiting.insert(format!("org.{} is gone", shared.org));
+                continue;
+            };
+            let (taken_of_it, waiting_of_it) = take(shared, said, config);
+            taken.extend(taken_of_it.iter().map(whose));
+            waiting.extend(waiting_of_it.iter().map(whose));
+        }
+        let is_known = |config: &Config| self.orgs.iter().any(|(shared, _)| shared.org == config.org);
+        waiting.extend(configs.iter().filter(|config| !is_known(config)).map(|config| format!("org.{}", config.org)));
+        (Vec::from_iter(taken), Vec::from_iter(waiting))
+    }
+
+    /// The log level is the process's own.
+    fn relevel(&mut self, configs: &Configs, taken: &mut Vec<String>, waiting: &mut Vec<String>) {
+        let level = configs.process().log.level;
+        let said = level.as_str().to_lowercase();
+        if self.orgs.iter().all(|(_, before)| before.level == said) {
+            return;
+        }
+        match self.relevel.to(level) {
+            true => taken.push(format!("log.level = {said}")),
+            false => waiting.push("log.level (the command line says otherwise)".to_owned()),
+        }
+        self.orgs.iter_mut().for_each(|(_, before)| before.level.clone_from(&said));
     }
 }
 
@@ -39,22 +76,34 @@ impl Watch for Configuration {
 
     fn look(&mut self, now: UnixMillis, _: Reason) -> Looking<'_> {
         Box::pin(async move {
+            let Some((first, _)) = self.orgs.first() else { return Ok(()) };
+            let process = first.process.clone();
             // Lists may be large, and databases on a slow disk.
-            let path = self.shared.config.modules.places.file.clone();
-            let read = tokio::task::spawn_blocking(move || Config::load(&path)).await?;
-            match read {
-                Ok(config) => self.said = take(&self.shared, &self.said, &config, &self.relevel, now),
+            let path = first.config.modules.places.file.clone();
+            let read = tokio::task::spawn_blocking(move || Configs::load(&path)).await?;
+            let reload = match read {
+                Ok(configs) => {
+                    let (mut taken, mut waiting) = self.take(&configs);
+                    self.relevel(&configs, &mut taken, &mut waiting);
+                    let or_none =
+                        |list: &[String]| if list.is_empty() { "nothing".to_owned() } else { list.join(", ") };
+                    tracing::info!(
+                        changed = or_none(&taken),
+                        waiting_for_a_restart = or_none(&waiting),
+                        "SIGHUP: lookup tables, lists of networks and the exceptions file have been read again"
+                    );
+                    Reload { at: Some(now), taken, waiting, broken: None }
+                }
                 Err(problems) => {
                     let problems = problems.to_string();
                     tracing::error!(
                         problems,
                         "SIGHUP: the configuration has errors; everything stays as it was read before"
                     );
-                    self.shared.board.update(|status| {
-                        status.reload = Reload { at: Some(now), broken: Some(problems), ..Reload::default() };
-                    });
+                    Reload { at: Some(now), broken: Some(problems), ..Reload::default() }
                 }
-            }
+            };
+            process.board.update(|status| status.reload = reload);
             Ok(())
         })
     }
@@ -64,34 +113,21 @@ impl Watch for Configuration {
     }
 }
 
-fn take(shared: &Shared, before: &Said, config: &Config, relevel: &Relevel, now: UnixMillis) -> Said {
+/// Takes what can be taken while running; the names of that, and of what waits for a restart.
+fn take(shared: &Shared, before: &mut Said, config: &Config) -> (Vec<String>, Vec<String>) {
     let said = Said::of(config);
     let changed = |of: fn(&Said) -> &BTreeMap<String, String>| -> Vec<String> {
         let (old, new) = (of(before), of(&said));
         let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)));
         names.filter(|name| old.get(*name) != new.get(*name)).cloned().collect()
     };
-    let mut taken = changed(|said| &said.lists);
+    let (taken, waiting) = (changed(|said| &said.lists), changed(|said| &said.rest));
     // Databases are opened anew: what is in them can't be compared.
     shared.lists.put(config.tables(), config.networks.clone());
-    shared.bells.detect.ring();
-    let mut waiting = changed(|said| &said.rest);
-    if said.level != before.level {
-        match relevel.to(config.log.level) {
-            true => taken.push(format!("log.level = {}", said.level)),
-            false => waiting.push("log.level (the command line says otherwise)".to_owned()),
-        }
-    }
-    let or_none = |list: &[String]| if list.is_empty() { "nothing".to_owned() } else { list.join(", ") };
-    tracing::info!(
-        changed = or_none(&taken),
-        waiting_for_a_restart = or_none(&waiting),
-        "SIGHUP: lookup tables, lists of networks and the exceptions file have been read again"
-    );
-    let reload = Reload { at: Some(now), taken, waiting, broken: None };
-    shared.board.update(|status| status.reload = reload);
+    shared.detect.ring();
     // What waits goes on waiting: the next SIGHUP says so again.
-    Said { rest: before.rest.clone(), ..said }
+    before.lists = said.lists;
+    (taken, waiting)
 }
 
 /// A configuration's parts as texts, to tell which of them another one says differently. Secrets have none.

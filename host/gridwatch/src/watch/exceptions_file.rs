@@ -78,9 +78,9 @@ fn take(shared: &Shared, source: &Source, now: UnixMillis) -> Result<()> {
                     [&change.added, &change.removed, &change.changed].map(|ids| ids.join(", "));
                 tracing::info!(added, removed, changed, "exceptions taken");
                 shared.exceptions.put(new);
-                shared.board.update(|status| status.exceptions.taken = Some(now));
+                shared.update(|status| status.exceptions.taken = Some(now));
             }
-            shared.board.update(|status| status.exceptions.broken = None);
+            shared.update(|status| status.exceptions.broken = None);
             let mut told = shared.store.told()?;
             if told.iter().any(|key| key.starts_with(UNUSABLE)) {
                 told.retain(|key| !key.starts_with(UNUSABLE));
@@ -93,7 +93,7 @@ fn take(shared: &Shared, source: &Source, now: UnixMillis) -> Result<()> {
 }
 
 fn unusable(shared: &Shared, problems: &str, now: UnixMillis) -> Result<()> {
-    shared.board.update(|status| status.exceptions.broken = Some(problems.to_owned()));
+    shared.update(|status| status.exceptions.broken = Some(problems.to_owned()));
     let key = format!("{UNUSABLE}{}", hex(&Sha256::digest(problems)[..8]));
     let mut told = shared.store.told()?;
     if told.contains(&key) {
@@ -101,7 +101,7 @@ fn unusable(shared: &Shared, problems: &str, now: UnixMillis) -> Result<()> {
     }
     tracing::error!(problems, "the exceptions file has errors; those read before stay in force");
     told.push(key);
-    save(shared, told, vec![own::exceptions_unusable(problems, now)])
+    save(shared, told, vec![own::exceptions_unusable(problems, now).of_org(&shared.org)])
 }
 
 /// Tells of each entry that has run out, once, and keeps the status current.
@@ -109,7 +109,7 @@ fn tell(shared: &Shared, now: UnixMillis) -> Result<()> {
     let Some(source) = shared.exceptions.source() else { return Ok(()) };
     let exceptions = shared.exceptions.in_force();
     let expired = exceptions.iter().filter(|exception| exception.expires <= now.seconds()).count();
-    shared.board.update(|status| {
+    shared.update(|status| {
         status.exceptions.file = Some(source.path.clone());
         status.exceptions.holding = exceptions.iter().filter(|exception| exception.holds_at(now.seconds())).count();
         status.exceptions.expired = expired;
@@ -126,7 +126,7 @@ fn tell(shared: &Shared, now: UnixMillis) -> Result<()> {
     for exception in &due {
         tracing::warn!(id = exception.id, owner = exception.owner, "an exception has expired");
     }
-    let alerts = due.iter().map(|exception| own::exception_expired(exception, now)).collect();
+    let alerts = due.iter().map(|exception| own::exception_expired(exception, now).of_org(&shared.org)).collect();
     told.extend(due.iter().map(|exception| exception.expiry_key()));
     save(shared, told, alerts)
 }
@@ -135,7 +135,7 @@ fn save(shared: &Shared, mut told: Vec<String>, alerts: Vec<Alert>) -> Result<()
     told.drain(..told.len().saturating_sub(MAX_TOLD));
     let records: Vec<Record> = alerts.into_iter().map(|alert| Record::Alert(Box::new(alert))).collect();
     shared.store.commit_told(&told, &records)?;
-    shared.bells.deliver.ring();
+    shared.process.bells.deliver.ring();
     Ok(())
 }
 

@@ -55,8 +55,8 @@ impl Watch for ModulesFolder {
 }
 
 fn tell(shared: &Shared, folder: &Folder) {
-    let now = shared.board.now();
-    let differs = differences(&now.modules, folder);
+    let now = shared.process.board.now();
+    let differs = differences(&now.org(&shared.org).modules, folder);
     if differs == now.modules_waiting {
         return;
     }
@@ -68,7 +68,7 @@ fn tell(shared: &Shared, folder: &Folder) {
             "the modules folder differs from what runs; gridwatch goes on with what it started with, restart to take the folder"
         ),
     }
-    shared.board.update(|status| status.modules_waiting = differs);
+    shared.process.board.update(|status| status.modules_waiting = differs);
 }
 
 /// One line for each module that another start would take otherwise, and for each that would stop it.

@@ -68,7 +68,7 @@ fn settings(shared: &Shared) -> Option<(&Asking, u64)> {
 
 fn next(shared: &Shared, every_ms: u64) -> Result<UnixMillis> {
     let due = shared.store.roster()?.map_or(UnixMillis(0), |roster| UnixMillis(roster.at.0 + every_ms));
-    let failed = shared.board.now().roster.failed;
+    let failed = shared.status().roster.failed;
     Ok(failed.map_or(due, |failed| due.max(UnixMillis(failed.0 + RETRY_MS))))
 }
 
@@ -77,7 +77,7 @@ async fn look(shared: &Shared, asking: &Asking, now: UnixMillis) -> Result<()> {
         Ok(members) => members,
         Err(error) => {
             tracing::warn!(error = format!("{error:#}"), "the list of people could not be read");
-            shared.board.update(|status| {
+            shared.update(|status| {
                 status.roster.failed = Some(now);
                 status.roster.error = Some(format!("{error:#}"));
             });
@@ -86,14 +86,15 @@ async fn look(shared: &Shared, asking: &Asking, now: UnixMillis) -> Result<()> {
     };
     let before = shared.store.roster()?;
     let lost = before.iter().flat_map(|before| before.lost(&members).into_iter().map(move |member| (before, member)));
-    let alerts: Vec<_> = lost.map(|(before, member)| own::second_factor_off(member, before.at, now)).collect();
+    let alerts: Vec<_> =
+        lost.map(|(before, member)| own::second_factor_off(member, before.at, now).of_org(&shared.org)).collect();
     for alert in &alerts {
         tracing::info!(rule = alert.rule, severity = alert.severity.name(), uid = alert.uid, "alert");
     }
     let records: Vec<Record> = alerts.into_iter().map(|alert| Record::Alert(Box::new(alert))).collect();
     shared.store.commit_roster(&Roster::of(&members, now), &records)?;
-    shared.bells.deliver.ring();
-    shared.board.update(|status| {
+    shared.process.bells.deliver.ring();
+    shared.update(|status| {
         (status.roster.failed, status.roster.error) = (None, None);
         (status.roster.checked, status.roster.people) = (Some(now), members.len() as u64);
     });

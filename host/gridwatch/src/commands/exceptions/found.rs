@@ -4,7 +4,7 @@
 
 use crate::modules::Wanted;
 use anyhow::Result;
-use gridwatch_detect::{Detector, Module, Setting};
+use gridwatch_detect::{Detector, DetectorConfig, Module};
 use gridwatch_event::event::Event;
 use gridwatch_event::network::Networks;
 use gridwatch_manifest::{Manifest, Severity};
@@ -47,7 +47,7 @@ impl Findings {
     ) -> Result<Self> {
         let modules = wanted.load()?.into_iter().map(unfolded).collect();
         let mut detector =
-            Detector::new(Setting { is_apart: true, echoes: Echoes::default(), ..wanted.setting()? }, modules)?;
+            Detector::new(DetectorConfig { is_apart: true, echoes: Echoes::default(), ..wanted.setting()? }, modules)?;
         let mut findings =
             Self { found: Vec::new(), networks: wanted.networks.clone(), own: BTreeSet::new(), risk: wanted.risk };
         let (mut places, mut apps) = (HashMap::new(), Apps::default());

@@ -33,9 +33,9 @@ pub(super) struct Reach {
 pub(super) fn widened(mut alert: Alert, homes: &Homes) -> (Alert, Reach) {
     let mut reach = Reach { total: alert.evidence_total, shown: alert.evidence.len(), ..Reach::default() };
     learn_places(&mut alert, homes);
-    let Some(archive) = &homes.archive else { return (alert, reach) };
+    let Some(archive) = homes.archive(&alert.org) else { return (alert, reach) };
     let (mut events, mut ids) = (Vec::new(), BTreeSet::new());
-    match alerts::cited(archive, &alert) {
+    match alerts::cited(&archive, &alert) {
         Ok(records) => {
             for record in records {
                 match record {
@@ -66,10 +66,11 @@ fn learn_places(alert: &mut Alert, homes: &Homes) {
     let learn = |seen: &mut Subjects, of: &Subjects| {
         of.enterprises.ids.iter().chain(&of.workspaces.ids).for_each(|id| seen.add_place(id));
     };
-    history::alerts(&homes.state_dir).unwrap_or_default().iter().for_each(|other| learn(&mut seen, &other.subjects));
-    if let Some(archive) = homes.archive.as_ref().filter(|_| seen.enterprises.ids.is_empty()) {
+    let others = history::alerts(&homes.state_dir).unwrap_or_default();
+    others.iter().filter(|other| other.org == alert.org).for_each(|other| learn(&mut seen, &other.subjects));
+    if let Some(archive) = homes.archive(&alert.org).filter(|_| seen.enterprises.ids.is_empty()) {
         let (from, to) = (alert.first.minus(LEARN_S), alert.last.plus(LEARN_S));
-        let records = archive::read(archive, Some(from), Some(to)).into_iter().flatten();
+        let records = archive::read(&archive, Some(from), Some(to)).into_iter().flatten();
         for record in records.filter_map(Result::ok).take(LEARN_MAX) {
             let event = record.event();
             let mut said = Directory::default();

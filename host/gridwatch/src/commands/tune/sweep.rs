@@ -8,7 +8,7 @@ use super::{Period, progress};
 use crate::archive;
 use crate::modules::Wanted;
 use anyhow::{Context, Result};
-use gridwatch_detect::{Detector, Module, Setting};
+use gridwatch_detect::{Detector, DetectorConfig, Module};
 use gridwatch_event::event::Event;
 use gridwatch_manifest::{ConfigKind, Manifest, Severity, span_text};
 use gridwatch_rules::exception::Exceptions;
@@ -147,7 +147,7 @@ fn tried(trial: &Trial<'_>, values: &[u64]) -> Result<Vec<Given>> {
     }
     let mut exceptions = trial.exceptions.clone();
     exceptions.also_for(trial.module, &names);
-    let setting = Setting { exceptions: Arc::new(exceptions), ..trial.wanted.setting()? };
+    let setting = DetectorConfig { exceptions: Arc::new(exceptions), ..trial.wanted.setting()? };
     let counted = counted(trial, setting, modules)?;
     for (n, given) in given.iter_mut().enumerate() {
         let rule = format!("{}.{}", variant_name(trial.module, n + 1), trial.rule);
@@ -160,7 +160,11 @@ fn tried(trial: &Trial<'_>, values: &[u64]) -> Result<Vec<Given>> {
 }
 
 /// Every alert of the period that isn't suppressed, by rule and id, with its worst severity.
-fn counted(trial: &Trial<'_>, setting: Setting, modules: Vec<Module>) -> Result<BTreeMap<(String, String), Severity>> {
+fn counted(
+    trial: &Trial<'_>,
+    setting: DetectorConfig,
+    modules: Vec<Module>,
+) -> Result<BTreeMap<(String, String), Severity>> {
     let back = modules.iter().map(|module| module.manifest.longest_span_s()).max().unwrap_or_default();
     let mut detector = Detector::new(setting, modules)?;
     let from = trial.period.from.minus(back);

@@ -8,6 +8,7 @@ use crate::sink::dead_letter::{DeadLetters, Letter};
 use crate::sink::render::Renderer;
 use crate::sink::retry::Backoff;
 use crate::sink::{Answer, Delivery, Pace, Problem, Removed, Sink};
+use gridwatch_event::org::OrgId;
 use gridwatch_event::time::UnixMillis;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,7 +90,10 @@ impl Target for ForSink {
 }
 
 impl Include {
-    fn takes(self, record: &Record) -> bool {
+    fn takes(&self, record: &Record) -> bool {
+        if self.orgs.as_ref().is_some_and(|orgs| !orgs.contains(record.org())) {
+            return false;
+        }
         match record {
             Record::Event { .. } => self.events,
             Record::Alert(alert) if alert.suppressed_by.is_some() => self.suppressed,
@@ -98,9 +102,11 @@ impl Include {
     }
 }
 
+/// The archive of one organization.
 pub struct ForArchive {
     pub archive: Archive,
     pub keep_s: u64,
+    pub org: OrgId,
 }
 
 /// A record of the archive with its number in the outbox.
@@ -129,10 +135,10 @@ impl Target for ForArchive {
 
     fn load(&self, number: u64, record: &Record) -> Option<Archived> {
         match record {
-            Record::Event { seq, sight, raw, .. } => {
+            Record::Event { org, seq, sight, raw, .. } if *org == self.org => {
                 Some(Archived(number, ArchiveRecord { seq: *seq, sight: *sight, raw: raw.as_str().into() }))
             }
-            Record::Alert(_) => None,
+            Record::Event { .. } | Record::Alert(_) => None,
         }
     }
 

@@ -10,6 +10,7 @@ use crate::sink::retry::Backoff;
 use crate::sink::{Delivery, Kind, Sink};
 use crate::store::Opened;
 use gridwatch_event::event::Sight;
+use gridwatch_event::org::OrgId;
 use gridwatch_views::{RawData, View};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -20,7 +21,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const FORM: Form = Form::View { view: View::Ocsf, raw_data: RawData::Include, max_line: 16 << 10 };
-const ALL: Include = Include { events: true, alerts: true, suppressed: false };
+const ALL: Include = Include { events: true, alerts: true, suppressed: false, orgs: None };
 const PACE: Pace = Pace {
     batch: Limits { records: 7, bytes: 1 << 20, age: Duration::ZERO },
     retry: Backoff { first: Duration::from_millis(1), most: Duration::from_millis(1) },
@@ -102,7 +103,7 @@ struct Life {
 
 impl Life {
     fn begin(state: &Path) -> Self {
-        let Opened::Store(store) = Store::open(&state.join("store")).unwrap() else { panic!("an older store") };
+        let Opened::Store(store) = Store::open(&state.join("store"), &[]).unwrap() else { panic!("an older store") };
         let life = Self { store, board: Board::default(), bells: Bells::default() };
         life.store.set_sinks(&["siem".to_owned()]).unwrap();
         life
@@ -116,11 +117,17 @@ impl Life {
     fn detect(&self, ids: std::ops::Range<u64>) {
         for n in ids {
             let raw = format!(r#"{{"id":"e{n}","date_create":{},"action":"user_login"}}"#, 1_790_000_000 + n);
-            let event = Record::Event { seq: n, sight: Sight::first(UnixMillis(0)), organization: None, raw };
+            let event = Record::Event {
+                org: OrgId::default(),
+                seq: n,
+                sight: Sight::first(UnixMillis(0)),
+                organization: None,
+                raw,
+            };
             let alert = own::exceptions_unusable(&format!("{n}"), UnixMillis(n * 1_000));
             let alert = (n % 4 == 0).then(|| Record::Alert(Box::new(alert)));
             let records: Vec<Record> = std::iter::once(event).chain(alert).collect();
-            self.store.commit_detections(&[], &records, &[], &[]).unwrap();
+            self.store.org(&OrgId::default()).unwrap().commit_detections(&[], &records, &[], &[], &[]).unwrap();
         }
     }
 
@@ -255,9 +262,9 @@ fn a_death_between_the_dead_letter_and_the_position_leaves_one_letter_and_one_al
 fn numbers_are_the_records_own_whatever_is_included() {
     for include in [
         ALL,
-        Include { events: false, alerts: true, suppressed: false },
-        Include { events: true, alerts: false, suppressed: false },
-        Include { events: false, alerts: false, suppressed: true },
+        Include { events: false, alerts: true, suppressed: false, orgs: None },
+        Include { events: true, alerts: false, suppressed: false, orgs: None },
+        Include { events: false, alerts: false, suppressed: true, orgs: None },
     ] {
         let state = tempfile::tempdir().unwrap();
         let (receiver, life) = (Shared::default(), Life::begin(state.path()));
@@ -265,7 +272,7 @@ fn numbers_are_the_records_own_whatever_is_included() {
         life.detect(0..50);
         let numbers = outbox(&life.store);
         let sink = Difficult { receiver: receiver.clone(), rng: SmallRng::seed_from_u64(3) };
-        life.deliver(target(state.path(), sink, include));
+        life.deliver(target(state.path(), sink, include.clone()));
         let got: BTreeMap<String, u64> = receiver.lock().has.iter().map(|(id, (n, _))| (id.clone(), *n)).collect();
         let is_wanted = |id: &str| if id.starts_with("gw-") { include.alerts } else { include.events };
         let expected: BTreeMap<String, u64> = numbers.into_iter().filter(|(id, _)| is_wanted(id)).collect();
@@ -327,7 +334,8 @@ fn a_position_as_it_was_saved_before_there_were_dead_letters_is_read_on() {
 fn an_event_and_an_alert_say_what_they_are() {
     let renderer = Renderer::new([FORM]);
     let raw = r#"{"id":"e1","date_create":1790000000,"action":"user_login"}"#.to_owned();
-    let event = Record::Event { seq: 1, sight: Sight::first(UnixMillis(7)), organization: None, raw };
+    let event =
+        Record::Event { org: OrgId::default(), seq: 1, sight: Sight::first(UnixMillis(7)), organization: None, raw };
     let alert = Record::Alert(Box::new(own::exceptions_unusable("x", UnixMillis(5_000))));
     let (event, alert) = (renderer.delivery(8, &event, FORM), renderer.delivery(9, &alert, FORM));
     assert_eq!((event.number, &*event.id, event.kind, event.time.0), (8, "e1", Kind::Event, 1_790_000_000_000));
