@@ -32,7 +32,9 @@ pub fn manifest() {
         },
     };
     for line in problem.lines() {
-        println!("cargo::error=module.toml: {line}");
+        // As compilers write a place: `module.toml:12:3: …`.
+        let separator = if line.starts_with(|c: char| c.is_ascii_digit()) { ":" } else { ": " };
+        println!("cargo::error=module.toml{separator}{line}");
     }
     std::process::exit(1);
 }

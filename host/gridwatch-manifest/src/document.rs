@@ -37,12 +37,7 @@ impl<'t> Document<'t> {
     pub fn parse(text: &'t str) -> Result<Self, Problem> {
         match DeTable::parse(text) {
             Ok(table) => Ok(Self { text, table, problems: RefCell::default() }),
-            Err(error) => Err(Problem {
-                place: error.span().map(|span| Place::of(text, span.start)),
-                key: String::new(),
-                what: format!("is not valid TOML: {}", error.message().trim()),
-                hint: Some("texts and dates are in \"quotes\", sections in [brackets]".to_owned()),
-            }),
+            Err(error) => Err(not_toml(text, &error)),
         }
     }
 
@@ -66,6 +61,16 @@ impl<'t> Document<'t> {
 
     fn place(&self, span: std::ops::Range<usize>) -> Place {
         Place::of(self.text, span.start)
+    }
+}
+
+/// Why a text isn't TOML.
+pub(crate) fn not_toml(text: &str, error: &toml::de::Error) -> Problem {
+    Problem {
+        place: error.span().map(|span| Place::of(text, span.start)),
+        key: String::new(),
+        what: format!("is not valid TOML: {}", error.message().trim()),
+        hint: Some("texts and dates are in \"quotes\", sections in [brackets]".to_owned()),
     }
 }
 

@@ -1,6 +1,7 @@
-//! Reading a manifest's text part by part, and finding the line that a problem is about: one slip hides no other.
+//! Reading a manifest's text part by part, and finding the place that a problem is about: one slip hides no other.
 
 use super::{RawManifest, rule::RawRule, setting::RawConfig, window::RawWindow};
+use crate::document::{Place, not_toml};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,7 +22,7 @@ pub(super) fn read(text: &str) -> Read {
     let mut reader = Reader { text, problems: Vec::new() };
     let table = match DeTable::parse(text) {
         Ok(table) => table,
-        Err(error) => return Read { raw: None, problems: vec![error.to_string().trim_end().to_owned()] },
+        Err(error) => return Read { raw: None, problems: vec![not_toml(text, &error).to_string()] },
     };
     let span = table.span();
     let mut table = table.into_inner();
@@ -83,8 +84,8 @@ impl Reader<'_> {
                 return None;
             }
             let span = error.span().unwrap_or(whole.clone());
-            let line = 1 + self.text.bytes().take(span.start).filter(|byte| *byte == b'\n').count();
-            self.problems.push(format!("line {line}: {}", error.message().trim()));
+            let place = Place::of(self.text, span.start);
+            self.problems.push(format!("{place}: {}", error.message().trim()));
             taken.push(take_out(&mut value, &span)?);
         }
         None
@@ -159,15 +160,15 @@ impl<'t> Places<'t> {
         Self { lines, parts }
     }
 
-    /// The problem with its line, as far as that can be told: the first one of its part that has what the problem quotes.
+    /// The problem with its place, as far as that is known: the first in its part that has what the problem quotes.
     pub(super) fn placed(&self, problem: &str) -> String {
-        match self.line(problem) {
-            Some(at) => format!("line {}: {problem}", at + 1),
+        match self.place(problem) {
+            Some(place) => format!("{place}: {problem}"),
             None => problem.to_owned(),
         }
     }
 
-    fn line(&self, problem: &str) -> Option<usize> {
+    fn place(&self, problem: &str) -> Option<Place> {
         let part = self.parts.iter().rev().find(|part| problem.starts_with(&part.at));
         let (lines, rest) = match part {
             Some(part) => (part.lines.clone(), &problem[part.at.len()..]),
@@ -181,10 +182,14 @@ impl<'t> Places<'t> {
             }
         };
         let quoted = rest.split('`').skip(1).step_by(2).filter(|text| !text.is_empty());
-        let holds = |text: &str| self.lines[lines.clone()].iter().position(|line| line.contains(text));
+        let holds = |text: &str| {
+            let of_line = |(n, line): (usize, &&str)| Some((n, line.find(text)?));
+            self.lines[lines.clone()].iter().enumerate().find_map(of_line)
+        };
         let found = quoted.clone().find_map(|text| holds(&format!("\"{text}\"")));
-        let found = found.or_else(|| quoted.clone().find_map(holds)).unwrap_or(0);
-        Some(lines.start + found)
+        let (line, at) = found.or_else(|| quoted.clone().find_map(holds)).unwrap_or((0, 0));
+        let line = lines.start + line;
+        Some(Place { line: line + 1, column: Place::of(self.lines[line], at).column })
     }
 }
 
@@ -238,11 +243,15 @@ min = 2
                 .iter()
                 .find(|problem| problem.contains(part))
                 .unwrap_or_else(|| panic!("{part}: {problems:#?}"));
-            problem.strip_prefix("line ").and_then(|rest| rest.split(':').next()?.parse::<usize>().ok())
+            problem.split_once(": ").map(|(place, _)| place.to_owned())
         };
         let found =
             ["version: ", "`user.id`", "`login_failed`", "`soon`", "1110", "session.resett", "its default"].map(line);
-        assert_eq!(found, [2, 7, 13, 14, 23, 26, 27].map(Some), "{problems:#?}");
+        assert_eq!(
+            found,
+            ["2:1", "7:3", "13:26", "14:8", "23:11", "26:35", "27:1"].map(|place| Some(place.to_owned())),
+            "{problems:#?}"
+        );
     }
 
     #[test]
@@ -254,9 +263,9 @@ min = 2
             .replace("help = \"h\"", "hlep = \"h\"");
         let problems = Manifest::parse(&text).unwrap_err().problems.join("\n");
         for part in [
-            "line 5: unknown field `tilte`",
-            "line 13: unknown field `spam`",
-            "line 14: unknown field `keys`",
+            "5:1: unknown field `tilte`",
+            "13:1: unknown field `spam`",
+            "14:1: unknown field `keys`",
             "`lowest`",
             "`hlep`",
         ] {
