@@ -82,7 +82,7 @@ fn no_manifest_is_refused() {
     );
     assert_eq!(
         refusal(with_manifest(without_manifest("healthy"), "\u{0}")).lines().next(),
-        Some("its manifest is wrong: TOML parse error at line 1, column 2")
+        Some("its manifest is wrong: 1:2: is not valid TOML: key with no value, expected `=`")
     );
 }
 
@@ -91,7 +91,7 @@ fn another_abi_is_refused() {
     let refused = refusal(with_changed_manifest("healthy", "gridwatch:detect@1", "gridwatch:detect@2"));
     assert_eq!(
         refused,
-        "its manifest is wrong: line 3: abi: `gridwatch:detect@2` is not `gridwatch:detect@1`, the one this host speaks"
+        "its manifest is wrong: 3:7: abi: `gridwatch:detect@2` is not `gridwatch:detect@1`, the one this host speaks"
     );
 }
 
