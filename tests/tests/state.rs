@@ -40,7 +40,7 @@ const FORGETTABLE: [(&[u8], &str); 19] = [
 /// Found by the page that shows the entry again.
 const SEEN: (&[u8], &str) = (b"v", "entries seen");
 /// Rows without which the store can't be used.
-const VITAL: [(&[u8], &str); 9] = [
+const VITAL: [(&[u8], &str); 10] = [
     (b"mpoll", "the state of polling"),
     (b"mreleased", "what is released to the rules"),
     (b"mnext_seq", "the next sequence number"),
@@ -50,6 +50,7 @@ const VITAL: [(&[u8], &str); 9] = [
     (b"s", "positions of sinks"),
     (b"p", "entries that wait"),
     (b"o", "records to deliver"),
+    (b"e", "alerts to ask Slack about"),
 ];
 /// Rows of which no byte can be flipped in this way: the layout is told by a bare number, and days have no value.
 const OTHERS: [&[u8]; 2] = [b"mformat", b"d"];
@@ -202,16 +203,19 @@ fn a_byte_flipped_in_each_kind_of_row_is_named_counted_and_told_and_gridwatch_go
     assert!(host.delivered().values().all(|n| *n == 1));
 }
 
-/// A gridwatch that was killed with something waiting for the rules and something for a sink.
+/// A gridwatch that was killed with something waiting for the rules, something for a sink, and alerts that Slack wasn't asked about.
 fn killed_in_between(host: &Host, raw: &Raw, is_broken: &AtomicBool, at: u64) {
     let setup = Setup {
         sinks: String::new(),
         more:
-            "[store]\nmin_free = \"16MiB\"\n[[sink]]\nname = \"slow\"\ntype = \"file\"\npath = \"slow/events.ndjson\"\n"
+            "[store]\nmin_free = \"16MiB\"\n[enrich]\ntoken_file = \"people\"\n[[sink]]\nname = \"slow\"\ntype = \"file\"\n\
+             path = \"slow/events.ndjson\"\n"
                 .into(),
         ..setup(&raw.base_url(), at - 600)
     };
     configure(host, &setup);
+    std::fs::write(host.path("people"), PEOPLE_TOKEN).expect("a token");
+    private(&host.path("people"));
     std::fs::create_dir(host.path("slow")).expect("a folder");
     host.run_once_well();
     let gridwatch = host.start(&[]);
