@@ -407,7 +407,10 @@ fn modules_are_listed_and_inspected_without_running_them() {
     assert_eq!(module["fields"][1], "details.misdeed");
     assert_eq!((&module["windows"][0]["kind"], &module["limits"]["call_ms"]), (&json!("count"), &json!(1_000)));
     let warnings = module["warnings"].to_string();
-    assert!(warnings.contains("reads `details.misdeed`, which neither"), "{warnings}");
+    assert!(
+        warnings.contains("reads `details.misdeed`, which is neither in Slack's lists nor in its documentation"),
+        "{warnings}"
+    );
     let (_, inspected, _) = run(&["inspect", &host.path("modules/looping-1.0.0.wasm").display().to_string()]);
     for part in [
         "looping@1.0.0",
@@ -432,8 +435,8 @@ fn check_warns_of_what_nobody_filled_in() {
     let (code, text) = check(&host);
     assert_eq!(code, Some(0), "{text}");
     for part in [
-        "warning: module connect reads the table `sensitive_channels`, which nobody fills",
-        "warning: module connect setting `allowed_inviters` is empty, so what it is for isn't watched",
+        "warning: module connect reads the lookup table `sensitive_channels`, which is empty: every lookup in it answers no",
+        "warning: module connect setting `allowed_inviters` is empty, so what it enables is not watched",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
