@@ -216,7 +216,7 @@ fn the_plan_has_calls_to_copy_and_sends_nothing() {
         call(&format!("admin.apps.uninstall {header} -d app_id=A0BAD -d enterprise_id=E0ELSE\n")),
         "1. Ask by phone whether it was they\n     by hand".to_owned(),
         "admin.users.session.reset · scope admin.users:write · about 20 calls a minute · reversible".to_owned(),
-        "not reversible by itself".to_owned(),
+        "cannot be undone by a call".to_owned(),
         "tokens of apps and bots live on".to_owned(),
     ];
     let output = scene.respond(&[]);

@@ -120,7 +120,7 @@ impl Older {
         new.rows.commit(batch)?;
         let mut forgotten = Vec::new();
         let records = self.hand_over_records(new, &mut forgotten)?;
-        let waiting = self.hand_over_pending(&part, begun.again)?;
+        let waiting = self.hand_over_pending(&part, begun.again, now)?;
         // Without a range that was read to its end, nothing was judged: all of it is new.
         let entries = if begun.again.is_some() { self.hand_over_seen(&part, &waiting, now)? } else { 0 };
         part.begin(&begun)?;
@@ -160,17 +160,22 @@ impl Older {
         Ok(records)
     }
 
-    /// Hands over the entries that wait and are older than what is read again. The others come again by themselves.
-    fn hand_over_pending(&self, new: &OrgStore, again: Option<Again>) -> Result<Waiting> {
+    /// Hands over the entries that wait and are older than what is read again, or dated ahead of it. The others come again by themselves.
+    fn hand_over_pending(&self, new: &OrgStore, again: Option<Again>, now: UnixMillis) -> Result<Waiting> {
         let (mut waiting, mut batch) = (Waiting::default(), sled::Batch::default());
         let Some(again) = again else { return Ok(waiting) };
         for row in self.db.scan_prefix(b"p") {
             let (key, value) = row?;
             let (entry, sight) = pending(&key, &value)?;
-            if sight.counts_as.or(entry.time).unwrap_or_default() >= again.from {
+            let time = sight.counts_as.or(entry.time).unwrap_or_default();
+            let is_ahead = time > now.seconds();
+            if time >= again.from && !is_ahead {
                 waiting.unseen.entry(identity_of(&entry)).or_default().push(entry.content_hash());
                 continue;
             }
+            // No range that is read again has what is dated ahead. Layout 2 had it wait for its own time.
+            let counts_as = if is_ahead { Some(sight.first_seen.min(now).seconds()) } else { sight.counts_as };
+            let sight = Sight { counts_as, ..sight };
             let key = new.pending_key(Lane::Reread, &entry, sight);
             batch.insert(&*key, PENDING.seal(&key, &pending_value(&entry, sight, false)));
             waiting.handed.insert(identity_of(&entry));
