@@ -168,7 +168,8 @@ impl Older {
             let (key, value) = row?;
             let (entry, sight) = pending(&key, &value)?;
             let time = sight.counts_as.or(entry.time).unwrap_or_default();
-            let is_ahead = time > now.seconds();
+            // By the key, which has the date as it was written.
+            let is_ahead = number(key.get(2..).unwrap_or_default()) > now.seconds().0;
             if time >= again.from && !is_ahead {
                 waiting.unseen.entry(identity_of(&entry)).or_default().push(entry.content_hash());
                 continue;
@@ -346,6 +347,7 @@ mod tests {
             }
             wait(&db, "waits", young);
             wait(&db, "waits-and-is-old", old);
+            wait(&db, "ahead", W * 1_000);
             db.flush().unwrap();
             let (store, handed) = successor(&Older::new(db, layout), &dir.path().join("new"));
             let part = store.org(&OrgId::default()).unwrap();
@@ -360,7 +362,7 @@ mod tests {
             assert_eq!(part.begun().unwrap(), handed.begun);
             assert!(!part.is_behind(&CHECKPOINT).unwrap());
             let waiting: Vec<String> = part.next_pending(9).unwrap().into_iter().map(|p| p.entry.id).collect();
-            assert_eq!(waiting, ["waits-and-is-old"], "what isn't read again is judged from the queue");
+            assert_eq!(waiting, ["waits-and-is-old", "ahead"], "what isn't read again is judged from the queue");
             use Sighting::{Again, New, Relearned};
             let twice = sightings(&part, &[("delivered", young), ("delivered", young)]);
             assert_eq!(twice, [Relearned, Again], "layout {layout}");
