@@ -5,7 +5,7 @@ use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_manifest::Severity;
 use gridwatch_rules::about::{
     About, Activity, Address, AdminAct, Alerted, App, Channel, Lack, Peers, Person, Seen, SeenSession, Session, Source,
-    Through, Told,
+    Sourced, Through,
 };
 
 const TIME: UnixSeconds = UnixSeconds(1_700_000_000);
@@ -97,7 +97,7 @@ fn of(ip: &str, text: impl Fn(&str) -> String) -> About {
             shared: Some(true),
             org_shared: Some(false),
             sensitive: Some(true),
-            members: Some(Told { value: 42, by: Source::ConversationsInfo(UnixMillis(1_700_000_000_123)) }),
+            members: Some(Sourced { value: 42, by: Source::ConversationsInfo(UnixMillis(1_700_000_000_123)) }),
         }),
         peers: Some(Peers { action: text("file_downloaded"), people: 200, same_role: Some(3), watched_s: 86_400 }),
         lacks: vec![Lack { what: text("channel's members"), why: text("the log doesn't tell") }],
@@ -110,15 +110,15 @@ fn person(text: &impl Fn(&str) -> String, id: &str, by: Source) -> Person {
         name: text("Ada"),
         email: text("ada@corp.example"),
         placeholder: false,
-        role_at_event: Some(Told { value: Role::Guest, by: Source::Log }),
-        role_now: Some(Told { value: Role::Admin, by }),
+        role_at_event: Some(Sourced { value: Role::Guest, by: Source::Log }),
+        role_now: Some(Sourced { value: Role::Admin, by }),
         system_roles: [text("Users Admin")].into(),
-        guest: Some(Told { value: true, by }),
-        bot: Some(Told { value: false, by }),
-        external: Some(Told { value: false, by }),
-        deactivated: Some(Told { value: false, by }),
-        dormant: Some(Told { value: false, by: Source::Log }),
-        two_factor: Some(Told { value: true, by }),
-        created: Some(Told { value: TIME, by: Source::Log }),
+        guest: Some(Sourced { value: true, by }),
+        bot: Some(Sourced { value: false, by }),
+        external: Some(Sourced { value: false, by }),
+        deactivated: Some(Sourced { value: false, by }),
+        dormant: Some(Sourced { value: false, by: Source::Log }),
+        two_factor: Some(Sourced { value: true, by }),
+        created: Some(Sourced { value: TIME, by: Source::Log }),
     }
 }

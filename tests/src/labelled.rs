@@ -10,7 +10,7 @@ use gridwatch_event::network::Networks;
 use gridwatch_event::provisioning::Provisioning;
 use gridwatch_event::time::UnixMillis;
 use gridwatch_manifest::{ConfigKind, Manifest, Rule, Severity};
-use gridwatch_rules::own;
+use gridwatch_rules::builtin;
 use gridwatch_stories::benchmark::{Facts, Labelled};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -95,7 +95,7 @@ pub fn rules<'m>(manifests: impl Iterator<Item = &'m Manifest>) -> BTreeMap<Stri
     let of = |manifest: &Manifest| {
         manifest.rules.iter().map(|rule| (format!("{}.{}", manifest.name, rule.id), rule.clone())).collect::<Vec<_>>()
     };
-    manifests.chain([own::manifest()]).flat_map(of).collect()
+    manifests.chain([builtin::manifest()]).flat_map(of).collect()
 }
 
 /// Is it more of this severity (Medium: or above) than ordinary life may cost?

@@ -9,7 +9,7 @@ use gridwatch_event::event::Event;
 use gridwatch_manifest::{Manifest, Severity};
 use gridwatch_names::catalogue;
 use gridwatch_rules::alert::Alert;
-use gridwatch_rules::pipeline::{Asked, Outcome, Pipeline, Prepared, Service, ServiceId};
+use gridwatch_rules::pipeline::{Asked, ModuleOutcome, Pipeline, Prepared, Service, ServiceId};
 use gridwatch_sdk::testing::native;
 use gridwatch_stories::benchmark::{Benchmark, Facts};
 use gridwatch_tests::detection::service;
@@ -100,7 +100,7 @@ fn evaluated(
     services: &[Service],
     prepared: &Prepared,
     natives: &mut BTreeMap<String, Run>,
-) -> Vec<(ServiceId, Outcome)> {
+) -> Vec<(ServiceId, ModuleOutcome)> {
     let run = |(service, asked): (&Service, &Asked)| {
         let outcome = natives.get_mut(&service.manifest.name).map(|run| run(&asked.batch)).unwrap_or_default();
         (asked.service, outcome)

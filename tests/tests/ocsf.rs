@@ -11,7 +11,7 @@ use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_manifest::{Playbook, Severity, Step};
 use gridwatch_names::catalogue;
 use gridwatch_rules::alert::{Actor, Alert, Counts, Doer, ModuleRef, Source};
-use gridwatch_rules::directory::Act;
+use gridwatch_rules::directory::RecentAct;
 use gridwatch_rules::stub::Stub;
 use gridwatch_rules::subject::Subjects;
 use gridwatch_tests::KINDS;
@@ -813,7 +813,7 @@ fn step(text: &str, method: Option<&str>, scope: Option<&str>) -> Step {
 }
 
 fn full_alert() -> Alert {
-    let act = |seq: u64, action: &str, ip: &str| Act {
+    let act = |seq: u64, action: &str, ip: &str| RecentAct {
         seq,
         time: UnixSeconds(1_700_000_000 + seq),
         action: action.into(),
@@ -906,7 +906,7 @@ fn hostile_alert(text: &str) -> Alert {
         condition: text.into(),
         dedup_key: text.into(),
         actor: Actor { id: text.into(), name: text.into(), email: text.into(), ..Actor::default() },
-        recent: vec![Act { seq: 0, time: UnixSeconds(u64::MAX), action: text.into(), ip_address: text.into() }],
+        recent: vec![RecentAct { seq: 0, time: UnixSeconds(u64::MAX), action: text.into(), ip_address: text.into() }],
         evidence: vec![Arc::new(stub)],
         labels: [(text.into(), text.into())].into(),
         attack: vec![text.into()],

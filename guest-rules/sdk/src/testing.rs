@@ -8,7 +8,7 @@ use gridwatch_event::lookup::Tables;
 use gridwatch_manifest::Manifest;
 use gridwatch_rules::batch::Batch as HostBatch;
 use gridwatch_rules::finding::RawFinding;
-use gridwatch_rules::pipeline::Outcome;
+use gridwatch_rules::pipeline::ModuleOutcome;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -40,7 +40,7 @@ pub fn native<C: DeserializeOwned + 'static>(
         let mut findings = Findings::default();
         let batch = from_host(batch);
         batch.rows().for_each(|row| detect(&row, &config, &mut findings));
-        Outcome { findings: findings.list.into_iter().map(raw).collect(), ..Outcome::default() }
+        ModuleOutcome { findings: findings.list.into_iter().map(raw).collect(), ..ModuleOutcome::default() }
     })
 }
 

@@ -26,7 +26,7 @@ use gridwatch_manifest::{Manifest, Rule, Severity};
 use gridwatch_names::catalogue;
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::batch::Batch;
-use gridwatch_rules::pipeline::{Fault, Outcome, Pipeline, Service};
+use gridwatch_rules::pipeline::{Fault, ModuleOutcome, Pipeline, Service};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,7 +103,7 @@ struct Made {
 }
 
 /// A way to run the module: a batch in, an outcome out.
-pub type Run = Box<dyn FnMut(&Batch) -> Outcome>;
+pub type Run = Box<dyn FnMut(&Batch) -> ModuleOutcome>;
 
 impl Case {
     /// Every `*.json` of a folder, by name.
@@ -180,7 +180,7 @@ impl Case {
                 let values = |row| (0..manifest.windows.len()).map(|window| batch.window_at(window, row)).collect();
                 made.windows.extend(batch.seqs.iter().enumerate().map(|(row, seq)| (*seq, values(row))));
             }
-            let mut judged = |batch| if Batch::rows(batch) == 0 { Outcome::default() } else { run(batch) };
+            let mut judged = |batch| if Batch::rows(batch) == 0 { ModuleOutcome::default() } else { run(batch) };
             let outcomes: Vec<_> = prepared.asked.iter().map(|a| (a.service, judged(&a.batch))).collect();
             let concluded = pipeline.conclude(events, &prepared, outcomes);
             made.sent.extend(concluded.alerts);
@@ -316,7 +316,7 @@ mod tests {
     "#;
 
     /// A module that tells what it sees: the network as key, where `busy` says so.
-    fn module(batch: &Batch) -> Outcome {
+    fn module(batch: &Batch) -> ModuleOutcome {
         let (busy, rows) = (&batch.windows[batch.rows()..], 0..batch.rows());
         let finding = |row: usize| RawFinding {
             row: row as u32,
@@ -324,7 +324,7 @@ mod tests {
             dedup_key: batch.text_at(0, row).to_owned(),
             ..RawFinding::default()
         };
-        Outcome { findings: rows.filter(|row| busy[*row] > 0).map(finding).collect(), ..Outcome::default() }
+        ModuleOutcome { findings: rows.filter(|row| busy[*row] > 0).map(finding).collect(), ..ModuleOutcome::default() }
     }
 
     #[test]

@@ -131,7 +131,11 @@ impl Case {
 fn windows_of(manifest: &Manifest, alert: &Alert) -> String {
     let basis = &alert.basis;
     let names: Vec<&str> = manifest.windows.iter().map(|window| window.name.as_str()).collect();
-    told(&basis.event, &basis.action, basis.windows.iter().filter(|counted| names.contains(&counted.window.as_str())))
+    windows_seen(
+        &basis.event,
+        &basis.action,
+        basis.windows.iter().filter(|counted| names.contains(&counted.window.as_str())),
+    )
 }
 
 fn at_event(manifest: &Manifest, made: &Made, event: &Event) -> String {
@@ -140,10 +144,10 @@ fn at_event(manifest: &Manifest, made: &Made, event: &Event) -> String {
     };
     let counted: Vec<Counted> =
         manifest.windows.iter().zip(values).map(|(spec, value)| Counted::of(spec, *value, false)).collect();
-    told(&event.id, &event.action, counted.iter())
+    windows_seen(&event.id, &event.action, counted.iter())
 }
 
-fn told<'c>(event: &str, action: &str, windows: impl Iterator<Item = &'c Counted>) -> String {
+fn windows_seen<'c>(event: &str, action: &str, windows: impl Iterator<Item = &'c Counted>) -> String {
     let value = |counted: &Counted| {
         let cited = if counted.cited { " (cited)" } else { "" };
         format!("{} {}{cited}", counted.window, counted.text())

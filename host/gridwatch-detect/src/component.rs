@@ -3,7 +3,7 @@
 use gridwatch_event::text::clean;
 use gridwatch_event::text::hex;
 use gridwatch_manifest::{Grant, Manifest, ManifestError, SECTION};
-use gridwatch_rules::own;
+use gridwatch_rules::builtin;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -78,8 +78,8 @@ impl Component {
         }
         let Outline { manifest, imports } = Outline::of(&bytes)?;
         let manifest = Manifest::parse(&manifest.ok_or(Refused::NoManifest)?)?;
-        if manifest.name == own::NAME {
-            return Err(Refused::Reserved(own::NAME));
+        if manifest.name == builtin::NAME {
+            return Err(Refused::Reserved(builtin::NAME));
         }
         for import in imports {
             if let Some(why) = refusal(&import, &manifest, granted) {

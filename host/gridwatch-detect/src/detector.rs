@@ -17,7 +17,7 @@ use gridwatch_rules::conduct::SetAside;
 use gridwatch_rules::echo::Echoes;
 use gridwatch_rules::exception::Exceptions;
 use gridwatch_rules::pipeline::{Concluded, Pipeline, Service, ServiceId};
-use gridwatch_rules::risk::Bar;
+use gridwatch_rules::risk::RiskThreshold;
 use gridwatch_rules::state::{Forgotten, StateOp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub struct DetectorConfig {
     pub tables: Tables,
     pub provisioning: Provisioning,
     pub zone: Zone,
-    pub risk: Bar,
+    pub risk: RiskThreshold,
     /// Bytes that all windows together may take, if not the default.
     pub state_max_bytes: Option<usize>,
     pub exceptions: Arc<Exceptions>,
@@ -45,7 +45,7 @@ pub struct DetectorConfig {
 }
 
 /// A row of state as it was saved.
-pub type Row = (Vec<u8>, Vec<u8>);
+pub type SavedRow = (Vec<u8>, Vec<u8>);
 
 #[derive(Debug)]
 pub struct Detector {
@@ -147,7 +147,7 @@ impl Detector {
     pub fn add<E>(
         &mut self,
         module: Module,
-        mut saved: impl FnMut(&[u8]) -> Result<Vec<Row>, E>,
+        mut saved: impl FnMut(&[u8]) -> Result<Vec<SavedRow>, E>,
     ) -> Result<(ServiceId, Vec<Forgotten>), E> {
         let (id, prefixes) = self.serve(module, 0);
         Ok((id, self.fetch(prefixes, &mut saved)?))
@@ -156,7 +156,7 @@ impl Detector {
     fn fetch<E>(
         &mut self,
         prefixes: Vec<Vec<u8>>,
-        saved: &mut impl FnMut(&[u8]) -> Result<Vec<Row>, E>,
+        saved: &mut impl FnMut(&[u8]) -> Result<Vec<SavedRow>, E>,
     ) -> Result<Vec<Forgotten>, E> {
         let mut forgotten = Vec::new();
         for prefix in prefixes {
@@ -183,7 +183,7 @@ impl Detector {
         &mut self,
         module: Module,
         at: u64,
-        mut saved: impl FnMut(&[u8]) -> Result<Vec<Row>, E>,
+        mut saved: impl FnMut(&[u8]) -> Result<Vec<SavedRow>, E>,
     ) -> Result<Vec<Forgotten>, E> {
         let prefixes = self.pipeline.announce(&module.manifest);
         let forgotten = self.fetch(prefixes, &mut saved)?;

@@ -1,7 +1,7 @@
 //! Kept: the key-value state of a module, which outlives the versions of it that write it.
 
 use crate::host::{Item, Kv};
-use gridwatch_rules::state::{Forgotten, KV, Part, Row};
+use gridwatch_rules::state::{Forgotten, KV, Part, StateRow};
 
 /// State that is in nobody's hands: as it was saved, or as a module left it.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ impl Kept {
     /// # Errors
     /// The row can't be read, and changes nothing.
     pub fn load(&mut self, key: &[u8], value: &[u8]) -> Result<(), Forgotten> {
-        let row = Row::open(key, value)?;
+        let row = StateRow::open(key, value)?;
         let (_, key) = split(row.id()).ok_or_else(|| row.forgotten("its key names no module"))?;
         let (expires, value) =
             row.body().split_first_chunk::<8>().ok_or_else(|| row.forgotten("it doesn't say when it expires"))?;

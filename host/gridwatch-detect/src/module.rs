@@ -16,7 +16,7 @@ use gridwatch_manifest::{Grant, Manifest};
 use gridwatch_rules::batch::Batch;
 use gridwatch_rules::conduct::{Conduct, SetAside, Why};
 use gridwatch_rules::finding::RawFinding;
-use gridwatch_rules::pipeline::{DeadRow, Outcome};
+use gridwatch_rules::pipeline::{DeadRow, ModuleOutcome};
 use gridwatch_rules::state::{KV, StateOp};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -58,7 +58,7 @@ struct Instance {
 /// What came of a batch.
 #[derive(Debug, Default)]
 pub struct Evaluation {
-    pub outcome: Outcome,
+    pub outcome: ModuleOutcome,
     /// The module's own state, to be saved with the batch's alerts.
     pub changes: Vec<StateOp>,
     /// Calls that failed, with what they failed of, the bisected ones included.
@@ -74,7 +74,7 @@ pub struct Evaluation {
 impl Evaluation {
     pub(crate) fn all_dead(rows: usize, reason: &str) -> Self {
         let dead = (0..rows).map(|row| dead(row, reason)).collect();
-        Self { outcome: Outcome { dead, ..Outcome::default() }, ..Self::default() }
+        Self { outcome: ModuleOutcome { dead, ..ModuleOutcome::default() }, ..Self::default() }
     }
 }
 

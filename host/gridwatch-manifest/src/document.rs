@@ -10,7 +10,7 @@ pub use problem::{Place, Problem};
 pub use size::seconds_in;
 
 use crate::span::span_text;
-use gridwatch_names::slip::did_you_mean;
+use gridwatch_names::suggest::did_you_mean;
 use serde_json::{Map, Number, Value as Json};
 use size::{bytes_in, bytes_text};
 use std::borrow::Cow;

@@ -6,4 +6,4 @@
 pub mod attack;
 pub mod catalogue;
 pub mod method;
-pub mod slip;
+pub mod suggest;

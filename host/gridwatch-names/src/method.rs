@@ -18,7 +18,7 @@ pub struct Method {
     pub tier: Tier,
     pub effect: Effect,
     /// What it is done to: one call each, but for [`Fill::Users`].
-    pub target: Target,
+    pub target: TargetKind,
     pub arguments: &'static [Argument],
     /// What it doesn't do, and what Slack refuses.
     pub limits: &'static str,
@@ -50,7 +50,7 @@ pub enum Effect {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum TargetKind {
     Nothing,
     User,
     Session,
@@ -136,8 +136,8 @@ impl Method {
     /// May a step say this of whom it is about?
     pub fn takes(&self, on: On) -> bool {
         match self.target {
-            Target::Nothing => false,
-            Target::User | Target::Session | Target::App => true,
+            TargetKind::Nothing => false,
+            TargetKind::User | TargetKind::Session | TargetKind::App => true,
             _ => on == On::Others,
         }
     }
@@ -204,7 +204,7 @@ mod tests {
             let name = method.name;
             assert!(method.echoes.iter().all(|action| catalogue::is_action(action)), "{name}: {:?}", method.echoes);
             let takes_target = method.arguments.iter().any(|a| matches!(a.fill, Fill::Target | Fill::Users));
-            assert_eq!(takes_target, method.target != Target::Nothing, "{name}");
+            assert_eq!(takes_target, method.target != TargetKind::Nothing, "{name}");
             assert!(method.undo.is_none_or(|undo| called(undo).is_some_and(|u| u.target == method.target)), "{name}");
             assert!(method.effect == Effect::Reads || !method.limits.is_empty() || !method.scopes.is_empty(), "{name}");
             assert!(

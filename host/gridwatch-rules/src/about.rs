@@ -14,7 +14,7 @@ mod memory;
 
 pub use account::Account;
 pub use answer::{Answer, Conversation, NoAnswer};
-pub use memory::{Memory, Surroundings};
+pub use memory::{Memory, OrgKnowledge};
 
 use items::Asked;
 
@@ -66,9 +66,9 @@ pub struct About {
     pub lacks: Vec<Lack>,
 }
 
-/// A value and who told it.
+/// A value and where it is from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told<T> {
+pub struct Sourced<T> {
     pub value: T,
     pub by: Source,
 }
@@ -92,28 +92,28 @@ pub struct Person {
     /// USLACKUSER or USLACKSECURITY: no person at all.
     pub placeholder: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub role_at_event: Option<Told<Role>>,
+    pub role_at_event: Option<Sourced<Role>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub role_now: Option<Told<Role>>,
+    pub role_now: Option<Sourced<Role>>,
     /// System roles held at the event, by name.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub system_roles: BTreeSet<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub guest: Option<Told<bool>>,
+    pub guest: Option<Sourced<bool>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub bot: Option<Told<bool>>,
+    pub bot: Option<Sourced<bool>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub external: Option<Told<bool>>,
+    pub external: Option<Sourced<bool>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub deactivated: Option<Told<bool>>,
+    pub deactivated: Option<Sourced<bool>>,
     /// Did nothing in the [`DORMANT_S`] before.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dormant: Option<Told<bool>>,
+    pub dormant: Option<Sourced<bool>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub two_factor: Option<Told<bool>>,
+    pub two_factor: Option<Sourced<bool>>,
     /// When the account was made.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub created: Option<Told<UnixSeconds>>,
+    pub created: Option<Sourced<UnixSeconds>>,
 }
 
 /// Through what or whom somebody acted, or was made to.
@@ -278,7 +278,7 @@ pub struct Channel {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sensitive: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub members: Option<Told<u64>>,
+    pub members: Option<Sourced<u64>>,
 }
 
 /// Who else did the same in the last 30 days, to the day.
@@ -317,7 +317,7 @@ impl Alerted {
     }
 }
 
-impl<T> Told<T> {
+impl<T> Sourced<T> {
     fn by_log(value: T) -> Self {
         Self { value, by: Source::Log }
     }
@@ -368,7 +368,7 @@ impl About {
     pub fn fill_channel(&mut self, answer: &Conversation, at: UnixMillis) {
         if let Some(channel) = &mut self.channel {
             let by = Source::ConversationsInfo(at);
-            channel.members = answer.members.map(|value| Told { value, by });
+            channel.members = answer.members.map(|value| Sourced { value, by });
             channel.private = channel.private.or(answer.private);
             channel.shared = channel.shared.or(answer.shared);
             if channel.name.is_empty() {
@@ -428,7 +428,7 @@ impl Person {
         if let Some(value) = account.role
             && (self.role_now.is_none() || is_newer)
         {
-            self.role_now = Some(Told { value, by });
+            self.role_now = Some(Sourced { value, by });
         }
         let flags = [
             (&mut self.guest, account.guest),
@@ -439,7 +439,7 @@ impl Person {
         ];
         for (mine, theirs) in flags {
             if let (None, Some(value)) = (&mine, theirs) {
-                *mine = Some(Told { value, by });
+                *mine = Some(Sourced { value, by });
             }
         }
         for (mine, theirs) in [(&mut self.name, &account.name), (&mut self.email, &account.email)] {

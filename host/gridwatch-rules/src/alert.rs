@@ -6,7 +6,7 @@
 
 use crate::about::About;
 use crate::basis::Basis;
-use crate::directory::Act;
+use crate::directory::RecentAct;
 use crate::stub::Stub;
 use crate::subject::Subjects;
 use gridwatch_event::event::Event;
@@ -76,7 +76,7 @@ pub struct Alert {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<Doer>,
     /// What the actor did last, newest first, up to the event that made this revision.
-    pub recent: Vec<Act>,
+    pub recent: Vec<RecentAct>,
     pub evidence: Vec<Arc<Stub>>,
     /// Distinct events cited so far; more than `evidence` shows when that is full.
     pub evidence_total: u64,
@@ -237,12 +237,12 @@ impl Alert {
     }
 
     /// What the actor did last, less what is evidence anyway.
-    pub fn recent_besides(&self) -> impl Iterator<Item = &Act> {
+    pub fn recent_besides(&self) -> impl Iterator<Item = &RecentAct> {
         self.recent.iter().filter(|act| self.evidence.iter().all(|stub| stub.seq != act.seq))
     }
 
     /// Makes it one that nobody is told of. It gets an identity of its own, or else it would swallow findings of the same
-    /// rule and key that nothing hides, and they it. No dedup key has a line feed, so none makes this one.
+    /// rule and key that nothing suppresses, and they it. No dedup key has a line feed, so none makes this one.
     pub fn suppress(&mut self, by: &str) {
         let key = format!("{}\nsuppressed by {by}", self.dedup_key);
         (self.uid, _) = Self::identity(&self.rule, &key, self.period_start, self.period_s);
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn each_record_of_an_alert_has_an_id_of_its_own_that_ends_in_the_revision() {
-        let folded = crate::own::catalogue_drift(&gridwatch_event::drift::Drift::default(), UnixMillis(0));
+        let folded = crate::builtin::catalogue_drift(&gridwatch_event::drift::Drift::default(), UnixMillis(0));
         let of = |revision, source| Alert { revision, source, ..folded.clone() };
         let records = [
             of(1, Source::Fold),

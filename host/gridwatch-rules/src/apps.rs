@@ -7,7 +7,7 @@
 //! Learned event by event, in order, and asked about an event once it has been learned, so that an answer doesn't depend on how
 //! events were batched.
 
-use crate::state::{APPS, Forgotten, Row, StateOp};
+use crate::state::{APPS, Forgotten, StateOp, StateRow};
 use gridwatch_event::event::Event;
 use gridwatch_event::mention::app_id;
 use gridwatch_event::time::UnixSeconds;
@@ -97,7 +97,7 @@ impl Apps {
     ///
     /// # Errors
     /// The row can't be read.
-    pub fn load(&mut self, row: Row<'_>) -> Result<(), Forgotten> {
+    pub fn load(&mut self, row: StateRow<'_>) -> Result<(), Forgotten> {
         self.apps.insert(row.name()?.to_owned(), row.json()?);
         Ok(())
     }

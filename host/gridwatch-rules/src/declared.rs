@@ -5,7 +5,7 @@
 //! not be there to say it. It ends [`AWAY_S`] after the module was last in service, or when the same module has had
 //! [`MAX_OF_A_MODULE`] newer ones; what no other declares any more is then forgotten.
 
-use crate::state::{DECLARED, Forgotten, Row, StateOp};
+use crate::state::{DECLARED, Forgotten, StateOp, StateRow};
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_manifest::WindowSpec;
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ impl Declared {
     ///
     /// # Errors
     /// The row can't be read.
-    pub fn load(&mut self, row: Row<'_>) -> Result<Option<(&str, &[WindowSpec])>, Forgotten> {
+    pub fn load(&mut self, row: StateRow<'_>) -> Result<Option<(&str, &[WindowSpec])>, Forgotten> {
         let declaration: Declaration = row.json()?;
         let module = row.id().split_last_chunk::<8>().and_then(|(module, _)| std::str::from_utf8(module).ok());
         let module = module.ok_or_else(|| row.forgotten("its key names no module"))?;

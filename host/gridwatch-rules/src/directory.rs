@@ -5,7 +5,7 @@
 //! from `account_type` where it is given. "Unknown" is an answer; a guess is not. Everything is asked "as of" an event,
 //! so an answer doesn't depend on how events were batched. What people usually do is in [`about`](crate::about).
 
-use crate::state::{DIRECTORY, Forgotten, HOME, Row, StateOp};
+use crate::state::{DIRECTORY, Forgotten, HOME, StateOp, StateRow};
 use gridwatch_event::event::Event;
 use gridwatch_event::grant::{self, Direction, Scope};
 use gridwatch_event::role::Role;
@@ -86,7 +86,7 @@ struct Home {
 
 /// One thing a person did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Act {
+pub struct RecentAct {
     pub seq: u64,
     pub time: UnixSeconds,
     pub action: String,
@@ -213,7 +213,7 @@ impl Directory {
     ///
     /// # Errors
     /// The row can't be read.
-    pub fn load(&mut self, row: Row<'_>) -> Result<(), Forgotten> {
+    pub fn load(&mut self, row: StateRow<'_>) -> Result<(), Forgotten> {
         if row.part == HOME {
             self.home = row.json()?;
         } else {

@@ -6,7 +6,7 @@
 //!
 //! An entry names less than an act: of a session its user alone, and of a shared channel perhaps not with whom it was shared.
 
-use crate::response::{Row, Stage};
+use crate::response::{ResponseRow, Stage};
 use gridwatch_event::event::Event;
 use gridwatch_event::mention;
 use gridwatch_event::time::UnixSeconds;
@@ -38,14 +38,14 @@ struct Act {
 }
 
 impl Echoes {
-    pub fn of(rows: &[Row]) -> Self {
+    pub fn of(rows: &[ResponseRow]) -> Self {
         let mut echoes = Self::default();
         rows.iter().for_each(|row| echoes.learn(row));
         echoes
     }
 
     /// Takes in one more row, in the order of the file.
-    pub fn learn(&mut self, row: &Row) {
+    pub fn learn(&mut self, row: &ResponseRow) {
         match row.stage {
             // From the intent on: whoever was killed before the outcome may have done it.
             Stage::Intent => self.add(row),
@@ -67,7 +67,7 @@ impl Echoes {
         acts.iter().rev().find(is_echo).map(|act| act.id.as_str())
     }
 
-    fn add(&mut self, row: &Row) {
+    fn add(&mut self, row: &ResponseRow) {
         let Some(method) = method::called(&row.method).filter(|_| !row.responder.is_empty()) else { return };
         let acts = self.acts.entry(row.responder.clone()).or_default();
         let targets = row.targets.iter().cloned().collect();
@@ -79,7 +79,7 @@ impl Echoes {
         }
     }
 
-    fn forget(&mut self, row: &Row) {
+    fn forget(&mut self, row: &ResponseRow) {
         if let Some(acts) = self.acts.get_mut(&row.responder) {
             let before = acts.len();
             acts.retain(|act| act.id != row.id);
@@ -121,8 +121,8 @@ mod tests {
 
     const AT: u64 = 1_790_000_000;
 
-    fn row(method: &str, targets: &[&str], stage: Stage) -> Row {
-        Row {
+    fn row(method: &str, targets: &[&str], stage: Stage) -> ResponseRow {
+        ResponseRow {
             id: format!("r-{method}"),
             at: UnixMillis(AT * 1_000),
             stage,

@@ -78,12 +78,12 @@ fn as_texts<S: serde::Serializer>(nets: &[IpNet], serializer: S) -> Result<S::Ok
 
 /// What the exceptions say of a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict<'x> {
+pub enum ExceptionMatch<'x> {
     /// No exception is about it.
-    Told,
-    Hidden(&'x Exception),
-    /// It would be hidden, but for what the app has beyond its allowance.
-    Beyond(&'x Exception, Excess),
+    None,
+    Suppressed(&'x Exception),
+    /// It would be suppressed, but for what the app has beyond its allowance.
+    Exceeded(&'x Exception, Excess),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub enum Excess {
 
 /// What is known beyond an event.
 #[derive(Clone, Copy, Debug)]
-pub struct Around<'e> {
+pub struct AppKnowledge<'e> {
     pub networks: &'e Networks,
     /// Has to have learned the event.
     pub apps: &'e Apps,
@@ -114,7 +114,7 @@ impl Exceptions {
         self.entries.is_empty()
     }
 
-    /// Those that hold now, as if they held at any time: for asking what they would hide of cases from another time.
+    /// Those that hold now, as if they held at any time: for asking what they would suppress of cases from another time.
     pub fn at_any_time(&self, now: UnixSeconds) -> Self {
         let holding = self.entries.iter().filter(|exception| exception.holds_at(now)).cloned();
         let always = |exception| Exception { added: None, expires: UnixSeconds(u64::MAX), ..exception };
@@ -131,28 +131,28 @@ impl Exceptions {
         }
     }
 
-    /// Those that have run out and of which nobody was told yet; `told` are keys as [`Exception::expiry_key`] makes them.
-    pub fn expired<'x>(&'x self, now: UnixSeconds, told: &dyn Fn(&str) -> bool) -> Vec<&'x Exception> {
-        let due = |exception: &&Exception| exception.expires <= now && !told(&exception.expiry_key());
+    /// Those that have run out and of which nobody was told yet; `reported` are keys as [`Exception::expiry_key`] makes them.
+    pub fn expired<'x>(&'x self, now: UnixSeconds, reported: &dyn Fn(&str) -> bool) -> Vec<&'x Exception> {
+        let due = |exception: &&Exception| exception.expires <= now && !reported(&exception.expiry_key());
         self.entries.iter().filter(due).collect()
     }
 
-    /// Is a finding of this rule on this event to be told? The first entry that hides it is named.
-    pub fn verdict(&self, rule: &str, event: &Event, around: Around<'_>) -> Verdict<'_> {
-        let mut verdict = Verdict::Told;
+    /// Is a finding of this rule on this event to be told? The first entry that suppresses it is named.
+    pub fn matching(&self, rule: &str, event: &Event, known: AppKnowledge<'_>) -> ExceptionMatch<'_> {
+        let mut found = ExceptionMatch::None;
         let about = |exception: &&Exception| {
             exception.holds_at(event.time)
                 && exception.covers(rule, &event.action)
-                && exception.who.fits(event, around.networks)
+                && exception.who.fits(event, known.networks)
         };
         for exception in self.entries.iter().filter(about) {
-            match exception.excess(event, around.apps) {
-                None => return Verdict::Hidden(exception),
-                Some(excess) if verdict == Verdict::Told => verdict = Verdict::Beyond(exception, excess),
+            match exception.excess(event, known.apps) {
+                None => return ExceptionMatch::Suppressed(exception),
+                Some(excess) if found == ExceptionMatch::None => found = ExceptionMatch::Exceeded(exception, excess),
                 Some(_) => {}
             }
         }
-        verdict
+        found
     }
 }
 
@@ -174,7 +174,7 @@ impl Exception {
         format!("{} {}", self.id, self.expires.0)
     }
 
-    /// What an alert that it hides says of it, so that it can be explained when the entry is long gone.
+    /// What an alert that it suppresses says of it, so that it can be explained when the entry is long gone.
     pub fn labels(&self) -> [(&'static str, String); 4] {
         [
             ("exception_owner", self.owner.clone()),

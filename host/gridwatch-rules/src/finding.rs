@@ -46,7 +46,7 @@ pub struct Finding {
 
 /// Why a finding was thrown away: the module said something that can't be true.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Lie {
+pub enum InvalidFinding {
     #[error("names row {row} of a batch of {rows}")]
     Row { row: u32, rows: usize },
     #[error("names rule {rule} of {rules}")]
@@ -61,22 +61,27 @@ pub enum Lie {
 
 impl RawFinding {
     /// `action` is the row's action: a rule may only fire on what it declared.
-    pub fn check(self, batch: &Batch, manifest: &Manifest, action: impl Fn(usize) -> String) -> Result<Finding, Lie> {
+    pub fn check(
+        self,
+        batch: &Batch,
+        manifest: &Manifest,
+        action: impl Fn(usize) -> String,
+    ) -> Result<Finding, InvalidFinding> {
         let row = self.row as usize;
         if row >= batch.rows() {
-            return Err(Lie::Row { row: self.row, rows: batch.rows() });
+            return Err(InvalidFinding::Row { row: self.row, rows: batch.rows() });
         }
         let Some(rule) = manifest.rules.get(self.rule as usize) else {
-            return Err(Lie::Rule { rule: self.rule, rules: manifest.rules.len() });
+            return Err(InvalidFinding::Rule { rule: self.rule, rules: manifest.rules.len() });
         };
         let action = action(row);
         if !rule.actions.iter().any(|p| gridwatch_names::catalogue::pattern_matches(p, &action)) {
-            return Err(Lie::Unsubscribed { rule: rule.id.clone() });
+            return Err(InvalidFinding::Unsubscribed { rule: rule.id.clone() });
         }
         if let Some(window) = self.windows.iter().find(|w| **w as usize >= manifest.windows.len()) {
-            return Err(Lie::Window { window: *window, windows: manifest.windows.len() });
+            return Err(InvalidFinding::Window { window: *window, windows: manifest.windows.len() });
         }
-        let row_of = |seq: &u64| batch.seqs.binary_search(seq).map_err(|_| Lie::Evidence { seq: *seq });
+        let row_of = |seq: &u64| batch.seqs.binary_search(seq).map_err(|_| InvalidFinding::Evidence { seq: *seq });
         let evidence = self.evidence.iter().take(MAX_EVIDENCE).map(row_of).collect::<Result<_, _>>()?;
         let label = |(key, value): (String, String)| (clean(&key, MAX_LABEL), clean(&value, MAX_LABEL));
         Ok(Finding {

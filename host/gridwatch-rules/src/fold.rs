@@ -18,7 +18,7 @@ use crate::about::About;
 use crate::alert::{AND_MORE, Alert, Counts, Doer, LABEL_SEPARATOR};
 use crate::basis::Basis;
 use crate::distinct::Distinct;
-use crate::state::{ALERTS, Forgotten, Row, StateOp};
+use crate::state::{ALERTS, Forgotten, StateOp, StateRow};
 use crate::subject::Subjects;
 use crate::windows::LATE_S;
 use gridwatch_event::event::Event;
@@ -196,12 +196,12 @@ impl Folder {
             Some(open) if !open.telling.aside => Vec::new(),
             _ => self.make_room(sight.newest, new.seen),
         };
-        let (open, told) = match known {
+        let (open, news) = match known {
             None => Open::new(new, sight),
             Some(open) => open.with(new, sight),
         };
         self.put_in(open);
-        sent.extend(told);
+        sent.extend(news);
         sent
     }
 
@@ -241,7 +241,7 @@ impl Folder {
     ///
     /// # Errors
     /// The row can't be read.
-    pub fn load(&mut self, row: Row<'_>) -> Result<(), Forgotten> {
+    pub fn load(&mut self, row: StateRow<'_>) -> Result<(), Forgotten> {
         self.put_in(row.json()?);
         self.dirty.clear();
         Ok(())
@@ -325,8 +325,8 @@ impl Folder {
 }
 
 fn key_of(alert: &Alert, fold_s: u64) -> String {
-    let hidden = alert.suppressed_by.as_deref().unwrap_or_default();
-    format!("{}\n{}\n{hidden}\n{fold_s}", alert.rule, alert.dedup_key)
+    let suppressed = alert.suppressed_by.as_deref().unwrap_or_default();
+    format!("{}\n{}\n{suppressed}\n{fold_s}", alert.rule, alert.dedup_key)
 }
 
 /// By which a finding belongs to a period. A sum's newest event may be later than the event that made it.
@@ -477,11 +477,11 @@ impl Telling {
 
     /// Never less than what was told: who was set aside starts to count again.
     fn now(&self) -> Counts {
-        let told = self.counts;
+        let reported = self.counts;
         Counts {
-            doers: self.doers.count().max(told.doers),
-            objects: self.objects.count().max(told.objects),
-            addresses: self.addresses.count().max(told.addresses),
+            doers: self.doers.count().max(reported.doers),
+            objects: self.objects.count().max(reported.objects),
+            addresses: self.addresses.count().max(reported.addresses),
         }
     }
 
@@ -492,7 +492,7 @@ impl Telling {
             (now.objects, self.counts.objects),
             (now.addresses, self.counts.addresses),
         ];
-        pairs.into_iter().any(|(now, told)| rung(now) > told) || power_of_ten(findings) > self.findings
+        pairs.into_iter().any(|(now, reported)| rung(now) > reported) || power_of_ten(findings) > self.findings
     }
 
     /// The numbers that have grown, in words.
@@ -506,8 +506,8 @@ impl Telling {
         ];
         numbers
             .into_iter()
-            .filter(|(_, now, told)| now > told)
-            .map(|(what, now, told)| format!("{now} {what} instead of {told}"))
+            .filter(|(_, now, reported)| now > reported)
+            .map(|(what, now, reported)| format!("{now} {what} instead of {reported}"))
             .collect()
     }
 }

@@ -4,7 +4,7 @@
 //! first entry that names it says it for all that come after: a query by organization then finds them all. What came before
 //! stays without, so that an event looks the same however often it is read.
 
-use crate::state::{Forgotten, ORGANIZATION, Row, StateOp};
+use crate::state::{Forgotten, ORGANIZATION, StateOp, StateRow};
 use gridwatch_event::event::Event;
 use gridwatch_event::org::OrgId;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ impl Organization {
     ///
     /// # Errors
     /// The row can't be read.
-    pub fn load(&mut self, row: Row<'_>) -> Result<(), Forgotten> {
+    pub fn load(&mut self, row: StateRow<'_>) -> Result<(), Forgotten> {
         self.known = Some(row.json::<String>()?.into());
         Ok(())
     }

@@ -8,23 +8,23 @@
 //!
 //! What comes out depends on the events and their order alone, never on how they were cut into batches.
 
-use crate::about::{Memory, Surroundings};
+use crate::about::{Memory, OrgKnowledge};
 use crate::alert::{Actor, Alert, Counts, ModuleRef, Source};
 use crate::apps::Apps;
 use crate::basis::Basis;
 use crate::batch::{Batch, Scratch, Table};
+use crate::builtin;
 use crate::conduct::SetAside;
 use crate::declared::Declared;
 use crate::directory::Directory;
 use crate::echo::Echoes;
-use crate::exception::{Around, Exceptions, Verdict};
+use crate::exception::{AppKnowledge, ExceptionMatch, Exceptions};
 use crate::finding::{Finding, MAX_LABEL, RawFinding};
 use crate::fold::{Folder, Occasion, Sent, Sight};
 use crate::organization::Organization;
-use crate::own;
 use crate::reading::Reading;
-use crate::risk::{Bar, Risk};
-use crate::state::{self, Forgotten, Row, StateOp};
+use crate::risk::{Risk, RiskThreshold};
+use crate::state::{self, Forgotten, StateOp, StateRow};
 use crate::stub::Stub;
 use crate::subject::Subjects;
 use crate::unseen::Unseen;
@@ -78,7 +78,7 @@ pub struct Added {
 
 /// What a module made of its batch.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome {
+pub struct ModuleOutcome {
     pub findings: Vec<RawFinding>,
     /// Rows it could not get over, each alone.
     pub dead: Vec<DeadRow>,
@@ -110,12 +110,12 @@ pub struct Prepared {
     /// For each of them, the event of each row.
     rows: Vec<Vec<u32>>,
     /// gridwatch's own alerts, each with the event it is about.
-    own: Vec<(usize, Own)>,
+    builtin: Vec<(usize, Builtin)>,
 }
 
 /// An alert of gridwatch's own about an event.
 #[derive(Clone, Debug)]
-enum Own {
+enum Builtin {
     /// There is no other of its kind.
     Once(Alert),
     /// May come as often as Slack makes the same mistake, and is folded like a module's.
@@ -227,8 +227,8 @@ impl Pipeline {
     }
 
     /// What it takes for findings about one actor to add up, instead of the default.
-    pub fn with_risk(mut self, bar: Bar) -> Self {
-        self.risk = Risk::new(bar);
+    pub fn with_risk(mut self, threshold: RiskThreshold) -> Self {
+        self.risk = Risk::new(threshold);
         self
     }
 
@@ -298,7 +298,7 @@ impl Pipeline {
     /// # Errors
     /// The row can't be read, and changes nothing. Whoever saved it should say so, and delete it.
     pub fn load(&mut self, key: &[u8], value: &[u8]) -> Result<(), Forgotten> {
-        let row = Row::open(key, value)?;
+        let row = StateRow::open(key, value)?;
         match row.part {
             state::DECLARED => {
                 if let Some((module, windows)) = self.declared.load(row)? {
@@ -334,9 +334,9 @@ impl Pipeline {
         let mut table = Table::new(self.fields.len(), events.len());
         let mut rows: Vec<Vec<u32>> = vec![Vec::new(); self.services.len()];
         let mut values: Vec<Vec<Vec<u64>>> = self.services.iter().map(|s| vec![Vec::new(); s.windows.len()]).collect();
-        let mut own = Vec::new();
+        let mut builtin = Vec::new();
         for (at, event) in events.iter().enumerate() {
-            own.extend(self.own(event).into_iter().map(|alert| (at, alert)));
+            builtin.extend(self.builtin(event).into_iter().map(|alert| (at, alert)));
             let subscribers = self.subscribers(&event.action);
             let reading = Reading::of(event, &self.directory, &self.networks)
                 .with_provisioning(&self.provisioning)
@@ -359,21 +359,21 @@ impl Pipeline {
             let batch = Batch { windows: windows.concat(), ..table.project(rows, &module.columns, &mut self.scratch) };
             Asked { service: module.id, batch: Arc::new(batch) }
         });
-        Prepared { asked: asked.collect(), rows, own }
+        Prepared { asked: asked.collect(), rows, builtin }
     }
 
     /// Learns what an event says of people and actions, and has gridwatch's own to say about it.
-    fn own(&mut self, event: &Event) -> Vec<Own> {
-        let mut own = Vec::new();
+    fn builtin(&mut self, event: &Event) -> Vec<Builtin> {
+        let mut builtin = Vec::new();
         if event.is_first_version() {
             self.directory.learn(event);
             if self.unseen.learn(event) {
-                own.push(Own::Once(own::unknown_action(event, self.actor(event))));
+                builtin.push(Builtin::Once(builtin::unknown_action(event, self.actor(event))));
             }
         }
-        own.extend(own::unreadable_entry(event, self.actor(event)).map(Own::Each));
-        own.extend(own::entry_changed(event, self.actor(event)).map(Own::Each));
-        own
+        builtin.extend(builtin::unreadable_entry(event, self.actor(event)).map(Builtin::Each));
+        builtin.extend(builtin::entry_changed(event, self.actor(event)).map(Builtin::Each));
+        builtin
     }
 
     /// Checks and folds what the modules said. Nobody may come or go between the two.
@@ -381,21 +381,21 @@ impl Pipeline {
         &mut self,
         events: &[Event],
         prepared: &Prepared,
-        outcomes: impl IntoIterator<Item = (ServiceId, Outcome)>,
+        outcomes: impl IntoIterator<Item = (ServiceId, ModuleOutcome)>,
     ) -> Concluded {
         let mut concluded = Concluded::default();
-        let (mut findings, mut own) = (Vec::new(), prepared.own.clone());
+        let (mut findings, mut builtin) = (Vec::new(), prepared.builtin.clone());
         for (id, outcome) in outcomes {
             let Some(i) = self.services.iter().position(|there| there.id == id) else { continue };
             let set_aside = outcome.set_aside.as_ref();
             let set_aside = set_aside.and_then(|set_aside| self.set_aside(i, events, prepared, set_aside));
-            own.extend(set_aside.map(|(at, alert)| (at, Own::Each(alert))));
+            builtin.extend(set_aside.map(|(at, alert)| (at, Builtin::Each(alert))));
             self.check(i, events, prepared, outcome, &mut findings, &mut concluded.faults);
         }
         // In the order of events first, so that batch size can't be seen in what is sent.
         findings.sort_by_key(|(event, module, _)| (*event, *module));
-        own.sort_by_key(|(event, _)| *event);
-        let (mut own, mut findings) = (own.into_iter().peekable(), findings.into_iter().peekable());
+        builtin.sort_by_key(|(event, _)| *event);
+        let (mut builtin, mut findings) = (builtin.into_iter().peekable(), findings.into_iter().peekable());
         for (at, event) in events.iter().enumerate() {
             let newest = self.windows.newest_as_of(event.seq);
             let is_news = event.is_first_version();
@@ -404,10 +404,10 @@ impl Pipeline {
                 self.memory.learn_channel(event);
             }
             let mut sent = self.folder.rest(newest, event.first_seen);
-            while let Some((_, own)) = own.next_if(|(own, _)| *own == at) {
-                match own {
-                    Own::Once(alert) => sent.push(Sent { alert, occasion: Occasion::Headline }),
-                    Own::Each(alert) => {
+            while let Some((_, alert)) = builtin.next_if(|(of, _)| *of == at) {
+                match alert {
+                    Builtin::Once(alert) => sent.push(Sent { alert, occasion: Occasion::Headline }),
+                    Builtin::Each(alert) => {
                         let sight = Sight::of(event, &alert, &[], newest);
                         sent.extend(self.folder.fold(alert, &sight));
                     }
@@ -416,12 +416,12 @@ impl Pipeline {
             while let Some((_, module, finding)) = findings.next_if(|(of, ..)| *of == at) {
                 let news = &self.services[module].service.manifest.rules[finding.rule].news.clone();
                 let mut alert = self.alert(module, events, prepared, at, finding);
-                self.hide(&mut alert, event);
-                let sum = self.risk.learn(&alert, newest).map(|sum| own::risk(sum, &alert));
+                self.suppress(&mut alert, event);
+                let sum = self.risk.learn(&alert, newest).map(|sum| builtin::risk(sum, &alert));
                 let sight = Sight::of(event, &alert, news, newest);
                 sent.extend(self.folder.fold(alert, &sight));
                 if let Some((sum, rules)) = sum {
-                    let sight = Sight { objects: rules, ..Sight::of(event, &sum, own::risk_news(), newest) };
+                    let sight = Sight { objects: rules, ..Sight::of(event, &sum, builtin::risk_news(), newest) };
                     sent.extend(self.folder.fold(sum, &sight));
                 }
             }
@@ -487,7 +487,7 @@ impl Pipeline {
         module: usize,
         events: &[Event],
         prepared: &Prepared,
-        outcome: Outcome,
+        outcome: ModuleOutcome,
         findings: &mut Vec<(usize, usize, Finding)>,
         faults: &mut Vec<Fault>,
     ) {
@@ -504,7 +504,7 @@ impl Pipeline {
             let row = raw.row;
             match raw.check(&prepared.asked[module].batch, manifest, |row| events[rows[row] as usize].action.clone()) {
                 Ok(finding) => findings.push((rows[finding.row] as usize, module, finding)),
-                Err(lie) => faults.push(fault(row, lie.to_string())),
+                Err(invalid) => faults.push(fault(row, invalid.to_string())),
             }
         }
     }
@@ -519,7 +519,7 @@ impl Pipeline {
     ) -> Option<(usize, Alert)> {
         let service = &self.services[module].service;
         let at = *prepared.rows[module].get(set_aside.row as usize)? as usize;
-        Some((at, own::module_set_aside(&service.manifest, &service.digest, set_aside, &events[at])))
+        Some((at, builtin::module_set_aside(&service.manifest, &service.digest, set_aside, &events[at])))
     }
 
     /// The alert that one finding makes by itself.
@@ -590,13 +590,13 @@ impl Pipeline {
         if headlines.peek().is_none() {
             return;
         }
-        let around = Surroundings {
+        let known = OrgKnowledge {
             directory: &self.directory,
             apps: &self.apps,
             networks: &self.networks,
             tables: &self.tables,
         };
-        let about = self.memory.about(event, around);
+        let about = self.memory.about(event, known);
         for sent in headlines {
             (*sent.alert.about).clone_from(&about);
             self.folder.remember(&sent.alert.uid, &about);
@@ -605,19 +605,19 @@ impl Pipeline {
 
     /// Suppresses the alert of a finding on this event if it is the echo of a response of ours or an exception holds for it, or
     /// says what keeps an exception from doing so.
-    fn hide(&self, alert: &mut Alert, event: &Event) {
+    fn suppress(&self, alert: &mut Alert, event: &Event) {
         if let Some(response) = self.echoes.covers(event) {
             return alert.suppress(&format!("response {response}"));
         }
-        let around = Around { networks: &self.networks, apps: &self.apps };
-        match self.exceptions.verdict(&alert.rule, event, around) {
-            Verdict::Told => {}
-            Verdict::Hidden(exception) => {
+        let known = AppKnowledge { networks: &self.networks, apps: &self.apps };
+        match self.exceptions.matching(&alert.rule, event, known) {
+            ExceptionMatch::None => {}
+            ExceptionMatch::Suppressed(exception) => {
                 alert.suppress(&exception.id);
                 let labels = exception.labels().map(|(name, text)| (name.to_owned(), clean(&text, MAX_LABEL)));
                 alert.labels.extend(labels);
             }
-            Verdict::Beyond(exception, excess) => {
+            ExceptionMatch::Exceeded(exception, excess) => {
                 let what = clean(&format!("{}: {excess}", exception.id), MAX_LABEL);
                 alert.labels.insert("beyond_exception".to_owned(), what);
             }
@@ -675,7 +675,7 @@ fn text<'v>(object: Option<&'v Value>, name: &str) -> &'v str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::response::{Row, Stage};
+    use crate::response::{ResponseRow, Stage};
     use gridwatch_event::entry::Entry;
     use serde_json::json;
     use std::collections::BTreeMap;
@@ -720,12 +720,12 @@ mod tests {
         let prepared = pipeline.prepare(events);
         let finding = |row| RawFinding { row, severity: 2, dedup_key: "WRESP".into(), ..RawFinding::default() };
         let findings = (0..events.len() as u32).map(finding).collect();
-        let outcome = Outcome { findings, ..Outcome::default() };
+        let outcome = ModuleOutcome { findings, ..ModuleOutcome::default() };
         pipeline.conclude(events, &prepared, [(prepared.asked[0].service, outcome)]).alerts
     }
 
     fn responded(target: &str) -> Echoes {
-        Echoes::of(&[Row {
+        Echoes::of(&[ResponseRow {
             id: "r-1".into(),
             at: UnixMillis(AT * 1_000),
             stage: Stage::Intent,

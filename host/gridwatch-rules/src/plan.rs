@@ -1,13 +1,13 @@
 //! A plan: an alert's playbook with its subjects filled in, as calls that can be copied, and which of them may be done.
 //!
 //! Pure: what Slack says of people and tokens comes in as [`Safeguards`]. A step without a method, or with one that this
-//! gridwatch doesn't know, is for a person. Only reversible acts whose every target was cleared can be executed at all.
+//! gridwatch doesn't know, is for a person. Only reversible calls whose every target was cleared can be executed at all.
 
 use crate::alert::Alert;
 use crate::subject::{Kept, Session, Shared, Subjects};
 use gridwatch_event::role::Role;
 use gridwatch_manifest::Step;
-use gridwatch_names::method::{self, Argument, Effect, Fill, Method, Need, On, Target};
+use gridwatch_names::method::{self, Argument, Effect, Fill, Method, Need, On, TargetKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -50,7 +50,7 @@ pub struct Asked {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct ResponsePlan {
     pub steps: Vec<Planned>,
 }
 
@@ -82,27 +82,27 @@ pub enum How {
 pub struct Calls {
     pub method: &'static Method,
     /// At least one.
-    pub acts: Vec<Act>,
+    pub planned: Vec<PlannedCall>,
     /// Mentions of targets that the alert had no room for.
     pub more: u64,
 }
 
 /// One call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Act {
+pub struct PlannedCall {
     /// Ids it is done to, of sessions `<user>/<session>`, of shared channels `<channel>/<organization>`. None where the method
     /// has no target, or the alert names none.
     pub targets: Vec<String>,
     pub arguments: Vec<(&'static str, String)>,
     /// Arguments that a person has to fill in first.
     pub missing: Vec<&'static str>,
-    pub verdict: Verdict,
+    pub clearance: Clearance,
     /// What whoever confirms it should know.
     pub note: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Clearance {
     Allowed,
     /// It depends on what Slack says of people and of the two tokens.
     Unasked,
@@ -168,7 +168,7 @@ impl Phase {
     }
 }
 
-impl Plan {
+impl ResponsePlan {
     pub fn of(alert: &Alert, safeguards: &Safeguards) -> Self {
         let playbook = &alert.playbook;
         let phases =
@@ -190,21 +190,21 @@ impl Plan {
             How::Calls(calls) if calls.method.effect == Effect::Reversible => Some(calls),
             _ => None,
         });
-        let of_people = calls.filter(|calls| matches!(calls.method.target, Target::User | Target::Session));
-        let targets = of_people.flat_map(|calls| calls.acts.iter().flat_map(|act| &act.targets));
+        let of_people = calls.filter(|calls| matches!(calls.method.target, TargetKind::User | TargetKind::Session));
+        let targets = of_people.flat_map(|calls| calls.planned.iter().flat_map(|call| &call.targets));
         targets.map(|target| head_of(target).to_owned()).collect()
     }
 }
 
 impl Calls {
     /// May this act of theirs be done by `--execute`?
-    pub fn is_executable(&self, act: &Act) -> bool {
+    pub fn is_executable(&self, act: &PlannedCall) -> bool {
         let is_whole = act.missing.is_empty() && !act.targets.is_empty();
-        self.method.effect == Effect::Reversible && is_whole && act.verdict == Verdict::Allowed
+        self.method.effect == Effect::Reversible && is_whole && act.clearance == Clearance::Allowed
     }
 }
 
-impl Act {
+impl PlannedCall {
     /// The call that takes it back, if one does.
     pub fn undo(&self, method: &Method) -> Option<(&'static Method, Self)> {
         let undo = method.undo.and_then(method::called)?;
@@ -277,25 +277,25 @@ impl View<'_> {
         let Some(name) = &step.method else { return How::ByHand };
         let Some(method) = method::called(name) else { return How::UnknownMethod(name.clone()) };
         let (aims, more) = self.aims(method.target, step.on);
-        How::Calls(Calls { method, acts: self.acts(method, &aims), more })
+        How::Calls(Calls { method, planned: self.calls(method, &aims), more })
     }
 
-    fn acts(&self, method: &Method, aims: &[Aim]) -> Vec<Act> {
+    fn calls(&self, method: &Method, aims: &[Aim]) -> Vec<PlannedCall> {
         if aims.is_empty() {
             return vec![self.act(method, &[], self.cleared(method))];
         }
-        let judged = aims.iter().map(|aim| (aim, self.verdict(method, aim)));
+        let judged = aims.iter().map(|aim| (aim, self.clearance(method, aim)));
         if !method.is_bulk() {
-            return judged.map(|(aim, verdict)| self.act(method, &[aim], verdict)).collect();
+            return judged.map(|(aim, clearance)| self.act(method, &[aim], clearance)).collect();
         }
-        let (good, refused): (Vec<_>, Vec<_>) = judged.partition(|(_, verdict)| *verdict == self.cleared(method));
+        let (good, refused): (Vec<_>, Vec<_>) = judged.partition(|(_, clearance)| *clearance == self.cleared(method));
         let good: Vec<&Aim> = good.into_iter().map(|(aim, _)| aim).collect();
         let together = (!good.is_empty()).then(|| self.act(method, &good, self.cleared(method)));
-        let alone = refused.into_iter().map(|(aim, verdict)| self.act(method, &[aim], verdict));
+        let alone = refused.into_iter().map(|(aim, clearance)| self.act(method, &[aim], clearance));
         together.into_iter().chain(alone).collect()
     }
 
-    fn act(&self, method: &Method, aims: &[&Aim], verdict: Verdict) -> Act {
+    fn act(&self, method: &Method, aims: &[&Aim], clearance: Clearance) -> PlannedCall {
         let (mut arguments, mut missing) = (Vec::new(), Vec::new());
         for argument in method.arguments {
             match (self.value(argument.fill, method, aims), argument.need) {
@@ -308,7 +308,7 @@ impl View<'_> {
             }
         }
         let targets = aims.iter().map(|aim| aim.key.clone()).collect();
-        Act { targets, arguments, missing, verdict, note: aims.first().and_then(|aim| aim.note()) }
+        PlannedCall { targets, arguments, missing, clearance, note: aims.first().and_then(|aim| aim.note()) }
     }
 
     fn value(&self, fill: Fill, method: &Method, aims: &[&Aim]) -> Option<String> {
@@ -316,7 +316,7 @@ impl View<'_> {
         let session = aim.and_then(|aim| aim.session.as_ref());
         match fill {
             Fill::Target => match method.target {
-                Target::Session | Target::SharedChannel => aim.map(|aim| aim.head().to_owned()),
+                TargetKind::Session | TargetKind::SharedChannel => aim.map(|aim| aim.head().to_owned()),
                 _ => aim.map(|aim| aim.key.clone()),
             },
             Fill::Users => {
@@ -339,14 +339,14 @@ impl View<'_> {
     }
 
     /// The targets of a step, and how many more there were.
-    fn aims(&self, target: Target, on: Option<On>) -> (Vec<Aim>, u64) {
+    fn aims(&self, target: TargetKind, on: Option<On>) -> (Vec<Aim>, u64) {
         let s = self.subjects;
         let kept = match target {
-            Target::Nothing => return (Vec::new(), 0),
+            TargetKind::Nothing => return (Vec::new(), 0),
             _ if on == Some(On::Others) => return (Vec::new(), 0),
-            Target::Session => return self.sessions(on),
-            Target::User => return self.users(on),
-            Target::App => match on {
+            TargetKind::Session => return self.sessions(on),
+            TargetKind::User => return self.users(on),
+            TargetKind::App => match on {
                 Some(On::Actor) => vec![&s.calling_apps],
                 Some(On::Target) => vec![&s.apps],
                 Some(On::Both) => vec![&s.apps, &s.calling_apps],
@@ -354,11 +354,11 @@ impl View<'_> {
                 None if s.apps.is_empty() => vec![&s.calling_apps],
                 None => vec![&s.apps],
             },
-            Target::SharedChannel if !s.shared.is_empty() => return self.shared(),
-            Target::Channel | Target::SharedChannel => vec![&s.channels],
-            Target::File => vec![&s.files],
-            Target::Workflow => vec![&s.workflows],
-            Target::Org => vec![&s.orgs],
+            TargetKind::SharedChannel if !s.shared.is_empty() => return self.shared(),
+            TargetKind::Channel | TargetKind::SharedChannel => vec![&s.channels],
+            TargetKind::File => vec![&s.files],
+            TargetKind::Workflow => vec![&s.workflows],
+            TargetKind::Org => vec![&s.orgs],
         };
         let ids: BTreeSet<&String> = kept.iter().flat_map(|kept| &kept.ids).collect();
         (ids.into_iter().map(|id| Aim::at(id)).collect(), kept.iter().map(|kept| kept.more).sum())
@@ -409,30 +409,30 @@ impl View<'_> {
         (aims.into_values().collect(), self.subjects.shared.more)
     }
 
-    fn verdict(&self, method: &Method, aim: &Aim) -> Verdict {
+    fn clearance(&self, method: &Method, aim: &Aim) -> Clearance {
         if method.effect == Effect::Reads {
-            return Verdict::Allowed;
+            return Clearance::Allowed;
         }
         let protected = &self.safeguards.break_glass;
         if protected.contains(&aim.key) || protected.contains(aim.head()) {
-            return Verdict::Refused(Refusal::BreakGlass);
+            return Clearance::Refused(Refusal::BreakGlass);
         }
         let refusal = match method.target {
-            Target::User | Target::Session => self.refusal_of_person(aim),
-            Target::App => self.refusal_of_app(&aim.key),
-            Target::SharedChannel => aim.shared.as_ref().and_then(|shared| self.refusal_of_shared(shared)),
-            Target::Org => self.is_own_org(&aim.key).then_some(Refusal::OwnOrg),
+            TargetKind::User | TargetKind::Session => self.refusal_of_person(aim),
+            TargetKind::App => self.refusal_of_app(&aim.key),
+            TargetKind::SharedChannel => aim.shared.as_ref().and_then(|shared| self.refusal_of_shared(shared)),
+            TargetKind::Org => self.is_own_org(&aim.key).then_some(Refusal::OwnOrg),
             _ => None,
         };
-        refusal.map_or(self.cleared(method), Verdict::Refused)
+        refusal.map_or(self.cleared(method), Clearance::Refused)
     }
 
     /// What nothing speaks against: of people and apps only once Slack has been asked.
-    fn cleared(&self, method: &Method) -> Verdict {
-        let takes_asking = matches!(method.target, Target::User | Target::Session | Target::App);
+    fn cleared(&self, method: &Method) -> Clearance {
+        let takes_asking = matches!(method.target, TargetKind::User | TargetKind::Session | TargetKind::App);
         match takes_asking && method.effect != Effect::Reads && self.safeguards.asked.is_none() {
-            true => Verdict::Unasked,
-            false => Verdict::Allowed,
+            true => Clearance::Unasked,
+            false => Clearance::Allowed,
         }
     }
 
@@ -494,19 +494,19 @@ fn only(kept: &Kept<String>) -> Option<String> {
 }
 
 /// What stands in a call where a person has to put something.
-fn placeholder(argument: &Argument, target: Target) -> String {
+fn placeholder(argument: &Argument, target: TargetKind) -> String {
     let text = match (argument.fill, target) {
         (Fill::Person(text), _) => text,
         (Fill::SessionId, _) => "SESSION_ID",
         (Fill::SharedWith, _) => "THEIR_ORG_ID",
         (Fill::Workspace, _) => "WORKSPACE_ID",
         (Fill::Enterprise, _) => "ORG_ID",
-        (Fill::Channel, _) | (_, Target::Channel | Target::SharedChannel) => "CHANNEL_ID",
+        (Fill::Channel, _) | (_, TargetKind::Channel | TargetKind::SharedChannel) => "CHANNEL_ID",
         (Fill::Users, _) => "USER_IDS",
-        (_, Target::App) => "APP_ID",
-        (_, Target::File) => "FILE_ID",
-        (_, Target::Workflow) => "WORKFLOW_ID",
-        (_, Target::Org) => "THEIR_ORG_ID",
+        (_, TargetKind::App) => "APP_ID",
+        (_, TargetKind::File) => "FILE_ID",
+        (_, TargetKind::Workflow) => "WORKFLOW_ID",
+        (_, TargetKind::Org) => "THEIR_ORG_ID",
         _ => "USER_ID",
     };
     text.to_owned()

@@ -100,10 +100,10 @@ impl<'e> Reading<'e> {
         }
     }
 
-    fn in_zone(&self, told: fn(&Zone, UnixSeconds) -> String) -> String {
+    fn in_zone(&self, format: fn(&Zone, UnixSeconds) -> String) -> String {
         match self.zone {
-            Some(zone) => told(zone, self.event.time),
-            None => told(&Zone::default(), self.event.time),
+            Some(zone) => format(zone, self.event.time),
+            None => format(&Zone::default(), self.event.time),
         }
     }
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
+pub struct ResponseRow {
     /// Of the act: both of its rows have it.
     pub id: String,
     pub at: UnixMillis,
@@ -18,7 +18,7 @@ pub struct Row {
     pub alert: String,
     pub rule: String,
     pub method: String,
-    /// As in [`crate::plan::Act::targets`].
+    /// As in [`crate::plan::PlannedCall::targets`].
     pub targets: Vec<String>,
     pub arguments: BTreeMap<String, String>,
     /// User id of the token's owner: the actor of what Slack logs of it.
@@ -58,7 +58,7 @@ pub enum Past {
     },
 }
 
-impl Row {
+impl ResponseRow {
     /// The id of an act that is begun now.
     pub fn new_id(alert: &str, method: &str, targets: &[String], at: UnixMillis) -> String {
         let digest = Sha256::digest(format!("{alert}\n{method}\n{}\n{}", targets.join(","), at.0));
@@ -72,19 +72,20 @@ impl Row {
 }
 
 /// Rows of a file. Lines that are none, like one that was torn by a crash, are counted and left out.
-pub fn rows(text: &str) -> (Vec<Row>, usize) {
+pub fn rows(text: &str) -> (Vec<ResponseRow>, usize) {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let rows: Vec<Row> = lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let rows: Vec<ResponseRow> = lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let odd = lines.len() - rows.len();
     (rows, odd)
 }
 
 /// What was done before, for this alert, by this method, to this target. A failed try was no act.
-pub fn past(rows: &[Row], alert: &str, method: &str, target: &str) -> Past {
-    let is_it = |row: &&Row| row.alert == alert && row.method == method && row.targets.iter().any(|t| t == target);
+pub fn past(rows: &[ResponseRow], alert: &str, method: &str, target: &str) -> Past {
+    let is_it =
+        |row: &&ResponseRow| row.alert == alert && row.method == method && row.targets.iter().any(|t| t == target);
     let mut past = Past::Never;
     // The latest act counts, but a failed one doesn't make an earlier one undone.
-    let mut begun: Option<(&Row, Past)> = None;
+    let mut begun: Option<(&ResponseRow, Past)> = None;
     for row in rows.iter().filter(is_it) {
         match row.stage {
             Stage::Intent => {
@@ -107,8 +108,8 @@ pub fn past(rows: &[Row], alert: &str, method: &str, target: &str) -> Past {
 mod tests {
     use super::*;
 
-    fn row(id: &str, stage: Stage, target: &str) -> Row {
-        Row {
+    fn row(id: &str, stage: Stage, target: &str) -> ResponseRow {
+        ResponseRow {
             id: id.into(),
             at: UnixMillis(1),
             stage,
@@ -125,7 +126,7 @@ mod tests {
     }
 
     fn past_of(stages: &[(&str, Stage)]) -> Past {
-        let rows: Vec<Row> = stages.iter().map(|(id, stage)| row(id, *stage, "F1")).collect();
+        let rows: Vec<ResponseRow> = stages.iter().map(|(id, stage)| row(id, *stage, "F1")).collect();
         past(&rows, "gw-1", "files.revokePublicURL", "F1")
     }
 

@@ -2,10 +2,10 @@
 //!
 //! Each of several small findings may be ordinary; that they are all about one person on one day is not. Distinct rules
 //! count, not events, and they must stand for different tactics of ATT&CK, so that one noisy habit never adds up to an
-//! alarm. After Splunk's risk-based alerting and Elastic's roll-ups by entity, with a bar that takes both breadth and weight.
+//! alarm. After Splunk's risk-based alerting and Elastic's roll-ups by entity, with a threshold that takes both breadth and weight.
 
 use crate::alert::Alert;
-use crate::state::{Forgotten, RISK, Row, StateOp};
+use crate::state::{Forgotten, RISK, StateOp, StateRow};
 use crate::stub::Stub;
 use crate::windows::LATE_S;
 use gridwatch_event::time::UnixSeconds;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// What has to come together. All of it may be set under `[detect.risk]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bar {
+pub struct RiskThreshold {
     /// Within this time …
     pub span_s: u64,
     /// … so many rules, or so many points …
@@ -27,7 +27,7 @@ pub struct Bar {
     pub tactics: u64,
 }
 
-impl Default for Bar {
+impl Default for RiskThreshold {
     fn default() -> Self {
         Self { span_s: 86_400, rules: 5, points: 100, tactics: 3 }
     }
@@ -49,7 +49,7 @@ const fn points(severity: Severity) -> u64 {
 
 #[derive(Debug, Default)]
 pub struct Risk {
-    bar: Bar,
+    threshold: RiskThreshold,
     actors: HashMap<String, Marks>,
     dirty: BTreeSet<String>,
 }
@@ -78,7 +78,7 @@ pub struct Sum {
     pub evidence: Vec<Arc<Stub>>,
 }
 
-impl Bar {
+impl RiskThreshold {
     fn is_over(&self, time: UnixSeconds, newest: UnixSeconds) -> bool {
         time.plus(self.span_s + LATE_S) < newest
     }
@@ -89,15 +89,15 @@ impl Bar {
 }
 
 impl Risk {
-    pub fn new(bar: Bar) -> Self {
-        Self { bar, ..Self::default() }
+    pub fn new(threshold: RiskThreshold) -> Self {
+        Self { threshold, ..Self::default() }
     }
 
     /// Takes in an alert that one finding made; says what it adds up to if that is enough. `newest` is the newest event time
     /// as of the event: what is past the late allowance by it doesn't count, so that it doesn't matter when it is swept out.
     pub fn learn(&mut self, alert: &Alert, newest: UnixSeconds) -> Option<Sum> {
         let stub = alert.evidence.last().filter(|_| !alert.actor.id.is_empty())?;
-        if alert.suppressed_by.is_some() || self.bar.is_over(alert.last, newest) {
+        if alert.suppressed_by.is_some() || self.threshold.is_over(alert.last, newest) {
             return None;
         }
         self.make_room(&alert.actor.id);
@@ -109,14 +109,14 @@ impl Risk {
             marks.insert(alert.rule.clone(), mark);
             self.dirty.insert(alert.actor.id.clone());
         }
-        let sum = Sum::of(marks, time, newest, &self.bar);
-        self.bar.is_reached(&sum).then_some(sum)
+        let sum = Sum::of(marks, time, newest, &self.threshold);
+        self.threshold.is_reached(&sum).then_some(sum)
     }
 
     pub fn expire(&mut self, newest: UnixSeconds) {
         for (actor, marks) in &mut self.actors {
             let before = marks.len();
-            marks.retain(|_, mark| !self.bar.is_over(mark.time, newest));
+            marks.retain(|_, mark| !self.threshold.is_over(mark.time, newest));
             if marks.len() != before {
                 self.dirty.insert(actor.clone());
             }
@@ -147,7 +147,7 @@ impl Risk {
     ///
     /// # Errors
     /// The row can't be read.
-    pub fn load(&mut self, row: Row<'_>) -> Result<(), Forgotten> {
+    pub fn load(&mut self, row: StateRow<'_>) -> Result<(), Forgotten> {
         self.actors.insert(row.name()?.to_owned(), row.json()?);
         Ok(())
     }
@@ -155,10 +155,10 @@ impl Risk {
 
 impl Sum {
     /// Of the marks within the span of this time, on either side: what comes late belongs to it all the same.
-    fn of(marks: &Marks, at: UnixSeconds, newest: UnixSeconds, bar: &Bar) -> Self {
-        let is_near = |time: UnixSeconds| time.plus(bar.span_s) > at && time < at.plus(bar.span_s);
+    fn of(marks: &Marks, at: UnixSeconds, newest: UnixSeconds, threshold: &RiskThreshold) -> Self {
+        let is_near = |time: UnixSeconds| time.plus(threshold.span_s) > at && time < at.plus(threshold.span_s);
         let near: Vec<(&String, &Mark)> =
-            marks.iter().filter(|(_, mark)| is_near(mark.time) && !bar.is_over(mark.time, newest)).collect();
+            marks.iter().filter(|(_, mark)| is_near(mark.time) && !threshold.is_over(mark.time, newest)).collect();
         let mut evidence: Vec<Arc<Stub>> = near.iter().map(|(_, mark)| mark.stub.clone()).collect();
         evidence.sort_by_key(|stub| (stub.time, stub.seq));
         evidence.dedup_by_key(|stub| stub.seq);
@@ -166,7 +166,7 @@ impl Sum {
         let tactics: Vec<BTreeSet<&str>> = near.iter().map(|(_, mark)| tactics_of(&mark.attack)).collect();
         Self {
             rules: near.iter().map(|(rule, _)| (*rule).clone()).collect(),
-            span_s: bar.span_s,
+            span_s: threshold.span_s,
             points: near.iter().map(|(_, mark)| points(mark.severity)).sum(),
             tactics: different(&tactics),
             attack: attack.into_iter().cloned().collect(),
@@ -218,7 +218,7 @@ fn find_one(
 mod tests {
     use super::*;
     use crate::alert::Actor;
-    use crate::own;
+    use crate::builtin;
 
     fn alert(actor: &str, rule: &str, at: u64, severity: Severity, attack: &[&str]) -> Alert {
         let stub = Stub {
@@ -230,7 +230,7 @@ mod tests {
             ip_address: String::new(),
             ua: String::new(),
         };
-        let blank = own::catalogue_drift(
+        let blank = builtin::catalogue_drift(
             &gridwatch_event::drift::Drift::default(),
             gridwatch_event::time::UnixMillis(at * 1_000),
         );
@@ -285,15 +285,19 @@ mod tests {
     fn the_bar_may_be_set() {
         let two: Vec<Alert> =
             (0..2).map(|i| alert("W1", &format!("m.r{i}"), 1_000 * i as u64, LOW, &[THREE[i]])).collect();
-        let reaches = |bar: Bar| {
-            let mut risk = Risk::new(bar);
+        let reaches = |threshold: RiskThreshold| {
+            let mut risk = Risk::new(threshold);
             two.iter().filter_map(|alert| risk.learn(alert, alert.last)).last()
         };
-        let bar = Bar { span_s: 1_001, rules: 2, points: 1_000, tactics: 2 };
-        assert_eq!(reaches(bar).map(|sum| (sum.rules.len(), sum.span_s)), Some((2, 1_001)));
-        assert_eq!(reaches(Bar { rules: 9, points: 20, ..bar }).map(|sum| sum.points), Some(20));
-        for higher in [Bar { span_s: 1_000, ..bar }, Bar { rules: 3, ..bar }, Bar { tactics: 3, ..bar }, Bar::default()]
-        {
+        let threshold = RiskThreshold { span_s: 1_001, rules: 2, points: 1_000, tactics: 2 };
+        assert_eq!(reaches(threshold).map(|sum| (sum.rules.len(), sum.span_s)), Some((2, 1_001)));
+        assert_eq!(reaches(RiskThreshold { rules: 9, points: 20, ..threshold }).map(|sum| sum.points), Some(20));
+        for higher in [
+            RiskThreshold { span_s: 1_000, ..threshold },
+            RiskThreshold { rules: 3, ..threshold },
+            RiskThreshold { tactics: 3, ..threshold },
+            RiskThreshold::default(),
+        ] {
             assert_eq!(reaches(higher), None, "{higher:?}");
         }
     }
@@ -327,7 +331,7 @@ mod tests {
         risk.take_changes().iter().for_each(|op| again.load(op.row().unwrap()).unwrap());
         assert!(again.learn(&alerts[2], alerts[2].last).is_some());
         again.take_changes();
-        again.expire(UnixSeconds(1_000 + Bar::default().span_s + LATE_S + 1));
+        again.expire(UnixSeconds(1_000 + RiskThreshold::default().span_s + LATE_S + 1));
         assert!(again.actors.is_empty() && again.take_changes().iter().all(|op| op.value == Ok(None)));
     }
 

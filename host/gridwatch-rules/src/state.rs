@@ -104,13 +104,13 @@ pub struct Unwritable {
 
 /// A saved row, of a version that its part reads.
 #[derive(Clone, Copy, Debug)]
-pub struct Row<'r> {
+pub struct StateRow<'r> {
     pub part: Part,
     key: &'r [u8],
     body: &'r [u8],
 }
 
-impl<'r> Row<'r> {
+impl<'r> StateRow<'r> {
     /// # Errors
     /// The key is of no part, or the value is of another version.
     pub fn open(key: &'r [u8], value: &'r [u8]) -> Result<Self, Forgotten> {
@@ -195,9 +195,9 @@ impl StateOp {
 
     /// What will be read back, unless the row is deleted.
     #[cfg(test)]
-    pub(crate) fn row(&self) -> Option<Row<'_>> {
+    pub(crate) fn row(&self) -> Option<StateRow<'_>> {
         let value = self.value.as_ref().expect("it can be written").as_deref()?;
-        Some(Row::open(&self.key, value).expect("it can be read"))
+        Some(StateRow::open(&self.key, value).expect("it can be read"))
     }
 }
 
@@ -232,7 +232,7 @@ mod tests {
             (b"\xff", b"\x01{}", "no part"),
             (b"", b"\x01{}", "no part"),
         ] {
-            let forgotten = Row::open(key, value).unwrap_err();
+            let forgotten = StateRow::open(key, value).unwrap_err();
             assert!(forgotten.to_string().contains(why) && forgotten.key == key, "{forgotten}");
         }
     }

@@ -301,8 +301,8 @@ impl Subjects {
         let sides = ["/details/origin_team", "/details/target_team"].map(|name| text(json, name));
         // Ours is the side at which it took place. The actor's may be either: guests from outside aren't always known as such.
         let is_place = |id: &str| self.enterprises.ids.contains(id) || self.workspaces.ids.contains(id);
-        let is_told = sides.into_iter().any(is_place);
-        let is_own = |id: &str| if is_told { is_place(id) } else { id == own_team };
+        let is_known_side = sides.into_iter().any(is_place);
+        let is_own = |id: &str| if is_known_side { is_place(id) } else { id == own_team };
         let is_of_sharing = event.action.starts_with("external_shared_channel_");
         let others: Vec<&str> = match text(json, "/details/external_organization_id") {
             "" if is_outsider => vec![team],

@@ -3,7 +3,7 @@
 //! None of them changes a verdict or loses a leaf. They say that rules and mapping may have something to learn. Slack's own lists
 //! of today are held against the catalogue in [`drift`](gridwatch_event::drift).
 
-use crate::state::{DRIFT, Forgotten, Row, StateOp};
+use crate::state::{DRIFT, Forgotten, StateOp, StateRow};
 use gridwatch_event::event::Event;
 use gridwatch_event::text::clean;
 use gridwatch_event::time::UnixSeconds;
@@ -117,7 +117,7 @@ impl Unseen {
     ///
     /// # Errors
     /// The row can't be read.
-    pub fn load(&mut self, row: Row<'_>) -> Result<(), Forgotten> {
+    pub fn load(&mut self, row: StateRow<'_>) -> Result<(), Forgotten> {
         let mut name = row.name()?.chars();
         let letter = name.next();
         let kind = Kind::ALL.into_iter().find(|kind| letter == Some(kind.letter().into()));

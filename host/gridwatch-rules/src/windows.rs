@@ -297,7 +297,7 @@ impl Windows {
     ///
     /// # Errors
     /// The page can't be read, and changes nothing: what it says was counted or dropped is not known.
-    pub fn load(&mut self, page: state::Row<'_>) -> Result<(), Forgotten> {
+    pub fn load(&mut self, page: state::StateRow<'_>) -> Result<(), Forgotten> {
         let id = page.id().split_first_chunk::<8>();
         let (id, _) = id.ok_or_else(|| page.forgotten("its key names no window"))?;
         if let Some(slot) = self.slots.iter_mut().find(|slot| slot.id == *id) {

@@ -8,7 +8,7 @@ use gridwatch_event::event::Event;
 use gridwatch_event::time::UnixMillis;
 use gridwatch_manifest::Manifest;
 use gridwatch_rules::batch::Batch;
-use gridwatch_rules::pipeline::{Outcome, Pipeline, Service, ServiceId};
+use gridwatch_rules::pipeline::{ModuleOutcome, Pipeline, Service, ServiceId};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -145,7 +145,7 @@ fn judged(pipeline: &mut Pipeline, event: &Event) -> (Option<Vec<u64>>, Vec<grid
     let prepared = pipeline.prepare(events);
     let told = |batch: &Batch| (0..5).map(|window| batch.window_at(window, 0)).collect();
     let values = prepared.asked.first().map(|asked| told(&asked.batch));
-    let silent: Vec<_> = prepared.asked.iter().map(|asked| (asked.service, Outcome::default())).collect();
+    let silent: Vec<_> = prepared.asked.iter().map(|asked| (asked.service, ModuleOutcome::default())).collect();
     (values, pipeline.conclude(events, &prepared, silent).changes)
 }
 

@@ -5,7 +5,7 @@ use gridwatch_event::entry::Entry;
 use gridwatch_event::event::Event;
 use gridwatch_event::time::UnixMillis;
 use gridwatch_manifest::Manifest;
-use gridwatch_rules::pipeline::{Outcome, Pipeline, Service};
+use gridwatch_rules::pipeline::{ModuleOutcome, Pipeline, Service};
 use gridwatch_rules::windows::{LATE_S, MAX_KEYS, MAX_TOTAL_HITS};
 use std::path::Path;
 
@@ -71,7 +71,7 @@ fn made_up(n: u64, time: u64) -> Event {
 /// Takes events in as the host does, with modules that find nothing.
 fn take_in(pipeline: &mut Pipeline, events: &[Event]) {
     let prepared = pipeline.prepare(events);
-    let silent = prepared.asked.iter().map(|asked| (asked.service, Outcome::default()));
+    let silent = prepared.asked.iter().map(|asked| (asked.service, ModuleOutcome::default()));
     assert!(pipeline.conclude(events, &prepared, silent).faults.is_empty());
 }
 

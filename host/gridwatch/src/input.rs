@@ -196,7 +196,7 @@ impl Entries {
             None => {
                 let before = self.inputs.pop_front().map(|input| input.before).unwrap_or_default();
                 let now = self.report.counts();
-                if now.entries == before.entries && !self.report.is_told(&path) {
+                if now.entries == before.entries && !self.report.is_reported(&path) {
                     self.report.problems.push(nothing(&path, before, now));
                 }
                 if let Some(next) = self.inputs.front_mut() {
@@ -393,7 +393,7 @@ impl Report {
         Counts { entries: self.entries, alerts: self.alerts, bare: self.bare, odd: self.odd }
     }
 
-    fn is_told(&self, path: &Path) -> bool {
+    fn is_reported(&self, path: &Path) -> bool {
         self.problems.iter().any(|problem| problem.starts_with(&named(path)))
     }
 

@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result};
 use gridwatch_rules::echo::Echoes;
-use gridwatch_rules::response::{Row, rows};
+use gridwatch_rules::response::{ResponseRow, rows};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -22,7 +22,7 @@ pub fn path(state_dir: &Path) -> PathBuf {
 }
 
 /// Everything that was done. No file is no rows.
-pub fn read(state_dir: &Path) -> Result<Vec<Row>> {
+pub fn read(state_dir: &Path) -> Result<Vec<ResponseRow>> {
     let path = path(state_dir);
     let bytes = match std::fs::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -57,7 +57,7 @@ impl Journal {
     }
 
     /// On disk when it returns.
-    pub fn append(&mut self, row: &Row) -> Result<()> {
+    pub fn append(&mut self, row: &ResponseRow) -> Result<()> {
         let mut line = serde_json::to_vec(row)?;
         line.push(b'\n');
         self.write(line).with_context(|| format!("can't write {}", self.path.display()))
@@ -140,8 +140,8 @@ mod tests {
     use gridwatch_rules::response::Stage;
     use std::collections::BTreeMap;
 
-    fn row(target: &str) -> Row {
-        Row {
+    fn row(target: &str) -> ResponseRow {
+        ResponseRow {
             id: format!("r-{target}"),
             at: UnixMillis(1_790_000_000_000),
             stage: Stage::Intent,

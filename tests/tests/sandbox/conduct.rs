@@ -3,8 +3,8 @@
 use super::{evaluate, misbehave, rows};
 use gridwatch_detect::Limits;
 use gridwatch_event::event::Event;
+use gridwatch_rules::builtin;
 use gridwatch_rules::conduct::{FAULTS, Why};
-use gridwatch_rules::own;
 use gridwatch_tests::detection::{Detection, asks, plain};
 use gridwatch_tests::guests;
 use proptest::prelude::*;
@@ -90,7 +90,7 @@ proptest! {
         };
         let events: Vec<_> = kinds.iter().enumerate().map(event).collect();
         let one_by_one = run(&events, &[1]);
-        prop_assert!(one_by_one.iter().any(|line| line.contains(own::MODULE_SET_ASIDE)), "it is set aside");
+        prop_assert!(one_by_one.iter().any(|line| line.contains(builtin::MODULE_SET_ASIDE)), "it is set aside");
         for sizes in [sizes, vec![events.len()]] {
             let other = run(&events, &sizes);
             let differs = other.iter().zip(&one_by_one).find(|(other, one)| other != one);

@@ -4,7 +4,7 @@ use super::{ConfigKey, ConfigKind, MAX_BUDGET, MAX_SPAN_S};
 use crate::field::Field;
 use crate::span::parse_span;
 use gridwatch_names::catalogue;
-use gridwatch_names::slip::did_you_mean;
+use gridwatch_names::suggest::did_you_mean;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Labels of one rule that are news, and those that are where a rule doesn't say.
@@ -63,7 +63,7 @@ impl Check {
     ) -> (u64, Option<String>) {
         match config.get(text) {
             Some(key @ ConfigKey { kind: ConfigKind::Span { .. }, .. }) => {
-                (key.told(&key.default).as_u64().unwrap_or_default(), Some(text.to_owned()))
+                (key.for_module(&key.default).as_u64().unwrap_or_default(), Some(text.to_owned()))
             }
             Some(_) => {
                 self.problem(format!("{at}: `{text}` is a [config] key of another type than span"));

@@ -3,7 +3,7 @@
 
 use super::{Conditions, ConfigKind, Manifest, WindowKind};
 use gridwatch_names::catalogue;
-use gridwatch_names::slip::did_you_mean;
+use gridwatch_names::suggest::did_you_mean;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 

@@ -3,7 +3,7 @@
 use super::check::Check;
 use super::{MAX_SPAN_S, Manifest};
 use crate::span::{parse_span, span_text};
-use gridwatch_names::slip::did_you_mean;
+use gridwatch_names::suggest::did_you_mean;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -43,8 +43,9 @@ impl Manifest {
         if !problems.is_empty() {
             return Err(problems.into_iter().map(|(name, problem)| format!("`{name}` {problem}")).collect());
         }
-        let value_of =
-            |(name, key): (&String, &ConfigKey)| (name.clone(), key.told(given.get(name).unwrap_or(&key.default)));
+        let value_of = |(name, key): (&String, &ConfigKey)| {
+            (name.clone(), key.for_module(given.get(name).unwrap_or(&key.default)))
+        };
         Ok(Value::Object(self.config.iter().map(value_of).collect()))
     }
 
@@ -94,7 +95,7 @@ pub(super) fn number(config: &Value, setting: Option<&String>, otherwise: u64) -
 
 impl ConfigKey {
     /// A value as the module gets it.
-    pub fn told(&self, value: &Value) -> Value {
+    pub fn for_module(&self, value: &Value) -> Value {
         match (self.kind, value.as_str().and_then(parse_span)) {
             (ConfigKind::Span { .. }, Some(seconds)) => seconds.into(),
             _ => value.clone(),

@@ -1,6 +1,6 @@
 //! The rows of the table of methods, by name.
 
-use super::{Argument, Effect, Fill, Method, Need, Target, Tier};
+use super::{Argument, Effect, Fill, Method, Need, TargetKind, Tier};
 
 const fn required(name: &'static str, fill: Fill) -> Argument {
     Argument { name, fill, need: Need::Required }
@@ -27,7 +27,7 @@ const PLAIN: Method = Method {
     scopes: &[],
     tier: Tier::Two,
     effect: Effect::Reads,
-    target: Target::Nothing,
+    target: TargetKind::Nothing,
     arguments: &[],
     limits: "",
     undo: None,
@@ -39,7 +39,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.apps.activities.list",
         scopes: &["admin.app_activities:read"],
         tier: Tier::Three,
-        target: Target::App,
+        target: TargetKind::App,
         arguments: &[required("app_id", Fill::Target), optional("team_id", Fill::Workspace)],
         limits: "apps on Slack's own platform only; others show their calls nowhere but in the audit log",
         ..PLAIN
@@ -48,7 +48,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.apps.approve",
         scopes: APPS_WRITE,
         effect: Effect::Lasting,
-        target: Target::App,
+        target: TargetKind::App,
         arguments: &[required("app_id", Fill::Target), required("enterprise_id", Fill::Enterprise)],
         limits: "lets an app back in that was restricted; what was uninstalled has to be installed again",
         ..PLAIN
@@ -64,7 +64,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.apps.clearResolution",
         scopes: APPS_WRITE,
         effect: Effect::Lasting,
-        target: Target::App,
+        target: TargetKind::App,
         arguments: &[required("app_id", Fill::Target), required("enterprise_id", Fill::Enterprise)],
         limits: "the app is neither approved nor restricted afterwards",
         ..PLAIN
@@ -72,7 +72,7 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "admin.apps.config.lookup",
         scopes: APPS_READ,
-        target: Target::App,
+        target: TargetKind::App,
         arguments: &[required("app_ids", Fill::Target)],
         limits: "which domains an app's workflows may call",
         ..PLAIN
@@ -82,7 +82,7 @@ pub const METHODS: &[Method] = &[
         scopes: APPS_WRITE,
         tier: Tier::Three,
         effect: Effect::Lasting,
-        target: Target::App,
+        target: TargetKind::App,
         arguments: &[
             required("app_id", Fill::Target),
             optional("domain_restrictions", Fill::Person("RESTRICTIONS_AS_JSON")),
@@ -109,7 +109,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.apps.restrict",
         scopes: APPS_WRITE,
         effect: Effect::Reversible,
-        target: Target::App,
+        target: TargetKind::App,
         arguments: &[required("app_id", Fill::Target), required("enterprise_id", Fill::Enterprise)],
         limits: "stops new installs only: what is installed goes on, with its tokens",
         undo: Some("admin.apps.clearResolution"),
@@ -128,7 +128,7 @@ pub const METHODS: &[Method] = &[
         scopes: APPS_WRITE,
         tier: Tier::One,
         effect: Effect::Lasting,
-        target: Target::App,
+        target: TargetKind::App,
         arguments: &[required("app_id", Fill::Target), required("enterprise_id", Fill::Enterprise)],
         limits: "ends the app's tokens everywhere and for good; not for SCIM and app management apps; with `team_ids` instead of \
                  `enterprise_id` for up to 100 workspaces",
@@ -154,7 +154,7 @@ pub const METHODS: &[Method] = &[
         scopes: USERS_WRITE,
         tier: Tier::Four,
         effect: Effect::Lasting,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[
             required("policy_name", Fill::Fixed("email_password")),
             required("entity_type", Fill::Fixed("USER")),
@@ -179,7 +179,7 @@ pub const METHODS: &[Method] = &[
         scopes: USERS_WRITE,
         tier: Tier::Four,
         effect: Effect::Lasting,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[
             required("policy_name", Fill::Fixed("email_password")),
             required("entity_type", Fill::Fixed("USER")),
@@ -226,7 +226,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.conversations.archive",
         scopes: CONVERSATIONS_WRITE,
         effect: Effect::Lasting,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[required("channel_id", Fill::Target)],
         limits: "nobody can write any more, members can still read; `admin.conversations.unarchive` opens it again",
         ..PLAIN
@@ -251,7 +251,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.conversations.convertToPrivate",
         scopes: CONVERSATIONS_WRITE,
         effect: Effect::Lasting,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[required("channel_id", Fill::Target)],
         limits: "files shared while it was public stay reachable; not for #general and channels shared with other organizations",
         ..PLAIN
@@ -260,7 +260,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.conversations.convertToPublic",
         scopes: CONVERSATIONS_WRITE,
         effect: Effect::Lasting,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[required("channel_id", Fill::Target)],
         limits: "everybody can read what was private until now",
         ..PLAIN
@@ -269,7 +269,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.conversations.delete",
         scopes: CONVERSATIONS_WRITE,
         effect: Effect::Lasting,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[required("channel_id", Fill::Target)],
         limits: "for good; archive it instead while it may be evidence",
         ..PLAIN
@@ -278,7 +278,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.conversations.disconnectShared",
         scopes: CONVERSATIONS_WRITE,
         effect: Effect::Reversible,
-        target: Target::SharedChannel,
+        target: TargetKind::SharedChannel,
         arguments: &[required("channel_id", Fill::Target), required("leaving_team_ids", Fill::SharedWith)],
         limits: "only where the channel is ours; one other organization at a time; both sides keep what was said; a new \
                  invitation undoes it",
@@ -295,7 +295,7 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "admin.conversations.getConversationPrefs",
         scopes: CONVERSATIONS_READ,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[required("channel_id", Fill::Target)],
         limits: "who may post, thread, and mention everybody",
         ..PLAIN
@@ -303,7 +303,7 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "admin.conversations.getCustomRetention",
         scopes: CONVERSATIONS_READ,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[required("channel_id", Fill::Target)],
         ..PLAIN
     },
@@ -311,7 +311,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.conversations.getTeams",
         scopes: CONVERSATIONS_READ,
         tier: Tier::Three,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[required("channel_id", Fill::Target)],
         ..PLAIN
     },
@@ -319,7 +319,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.conversations.removeCustomRetention",
         scopes: CONVERSATIONS_WRITE,
         effect: Effect::Lasting,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[required("channel_id", Fill::Target)],
         limits: "the organization's own setting holds again",
         ..PLAIN
@@ -328,7 +328,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.conversations.rename",
         scopes: CONVERSATIONS_WRITE,
         effect: Effect::Lasting,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[required("channel_id", Fill::Target), required("name", Fill::Person("NAME"))],
         limits: "gives a channel that imitates another its name back",
         ..PLAIN
@@ -337,7 +337,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.conversations.restrictAccess.addGroup",
         scopes: CONVERSATIONS_WRITE,
         effect: Effect::Lasting,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[
             required("channel_id", Fill::Target),
             required("group_id", Fill::Person("IDP_GROUP_ID")),
@@ -349,7 +349,7 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "admin.conversations.restrictAccess.listGroups",
         scopes: CONVERSATIONS_READ,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[required("channel_id", Fill::Target), optional("team_id", Fill::Workspace)],
         ..PLAIN
     },
@@ -358,7 +358,7 @@ pub const METHODS: &[Method] = &[
         scopes: CONVERSATIONS_WRITE,
         tier: Tier::One,
         effect: Effect::Lasting,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[
             required("channel_id", Fill::Target),
             required("group_id", Fill::Person("IDP_GROUP_ID")),
@@ -379,7 +379,7 @@ pub const METHODS: &[Method] = &[
         scopes: CONVERSATIONS_WRITE,
         tier: Tier::Three,
         effect: Effect::Lasting,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[required("channel_id", Fill::Target), required("prefs", Fill::Person("PREFS_AS_JSON"))],
         limits: "who may post, as in {\"who_can_post\":\"type:admin\"}; everybody can still read",
         ..PLAIN
@@ -388,7 +388,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.conversations.setCustomRetention",
         scopes: CONVERSATIONS_WRITE,
         effect: Effect::Lasting,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[required("channel_id", Fill::Target), required("duration_days", Fill::Person("DAYS"))],
         limits: "one channel; the organization's own setting has no API; what was deleted stays deleted",
         ..PLAIN
@@ -397,7 +397,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.conversations.setTeams",
         scopes: CONVERSATIONS_WRITE,
         effect: Effect::Lasting,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[
             required("channel_id", Fill::Target),
             required("target_team_ids", Fill::Person("WORKSPACE_IDS")),
@@ -410,7 +410,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.conversations.unarchive",
         scopes: CONVERSATIONS_WRITE,
         effect: Effect::Lasting,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[required("channel_id", Fill::Target)],
         limits: "members can write again",
         ..PLAIN
@@ -432,7 +432,7 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "admin.functions.list",
         scopes: &["admin.workflows:read"],
-        target: Target::App,
+        target: TargetKind::App,
         arguments: &[required("app_ids", Fill::Target), optional("team_id", Fill::Workspace)],
         limits: "the steps that an app offers to workflows; in pages; go on with `cursor`",
         ..PLAIN
@@ -493,7 +493,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.roles.addAssignments",
         scopes: &["admin.roles:write"],
         effect: Effect::Lasting,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[ROLE, ENTITIES, required("user_ids", Fill::Target)],
         limits: "gives a system role back; check with whoever held it by phone first",
         ..PLAIN
@@ -509,7 +509,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.roles.removeAssignments",
         scopes: &["admin.roles:write"],
         effect: Effect::Lasting,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[ROLE, ENTITIES, required("user_ids", Fill::Target)],
         limits: "system roles only; `admin.roles.listAssignments` tells role and entity",
         echoes: &["role_removed"],
@@ -541,7 +541,7 @@ pub const METHODS: &[Method] = &[
         scopes: &["admin.usergroups:write"],
         tier: Tier::One,
         effect: Effect::Lasting,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[
             required("usergroup_id", Fill::Person("USERGROUP_ID")),
             required("channel_ids", Fill::Target),
@@ -561,7 +561,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.usergroups.removeChannels",
         scopes: &["admin.usergroups:write"],
         effect: Effect::Lasting,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[required("usergroup_id", Fill::Person("USERGROUP_ID")), required("channel_ids", Fill::Target)],
         limits: "new members aren't brought in any more; those who are in stay",
         ..PLAIN
@@ -570,7 +570,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.users.deactivate",
         scopes: USERS_WRITE,
         effect: Effect::Lasting,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[required("user_id", Fill::Target)],
         limits: "scope and arguments weren't verified; tokens of apps that the user installed live on, and the identity provider \
                  may switch the account on again; by SCIM instead: PATCH https://api.slack.com/scim/v2/Users/USER_ID with \
@@ -581,7 +581,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.users.getExpiration",
         scopes: USERS_READ,
         tier: Tier::Four,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[required("user_id", Fill::Target), optional("target_team", Fill::Workspace)],
         limits: "guests only",
         ..PLAIN
@@ -598,7 +598,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.users.remove",
         scopes: USERS_WRITE,
         effect: Effect::Lasting,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[required("team_id", Fill::Workspace), required("user_id", Fill::Target)],
         limits: "one workspace; apps that the user installed stay, and their tokens; not the primary owner",
         ..PLAIN
@@ -608,7 +608,7 @@ pub const METHODS: &[Method] = &[
         scopes: USERS_WRITE,
         tier: Tier::Four,
         effect: Effect::Lasting,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[required("user_ids", Fill::Target)],
         echoes: &["user_session_settings_changed"],
         ..PLAIN
@@ -617,7 +617,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.users.session.getSettings",
         scopes: USERS_READ,
         tier: Tier::Four,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[required("user_ids", Fill::Target)],
         ..PLAIN
     },
@@ -625,7 +625,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.users.session.invalidate",
         scopes: USERS_WRITE,
         effect: Effect::Reversible,
-        target: Target::Session,
+        target: TargetKind::Session,
         arguments: &[
             required("user_id", Fill::Target),
             required("session_id", Fill::SessionId),
@@ -638,7 +638,7 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "admin.users.session.list",
         scopes: USERS_READ,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[required("user_id", Fill::Target), required("team_id", Fill::Workspace)],
         limits: "user and workspace go together; active sessions only",
         ..PLAIN
@@ -647,7 +647,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.users.session.reset",
         scopes: USERS_WRITE,
         effect: Effect::Reversible,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[required("user_id", Fill::Target)],
         limits: "the user may sign straight in again; tokens of apps and bots live on; not for bots, nor the primary owner",
         echoes: &["user_session_reset_by_admin"],
@@ -657,7 +657,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.users.session.resetBulk",
         scopes: USERS_WRITE,
         effect: Effect::Reversible,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[required("user_ids", Fill::Users)],
         limits: "up to 1,000 users; ok means queued, not done; they may sign straight in again; tokens of apps and bots live on; \
                  not for bots, nor the primary owner",
@@ -669,7 +669,7 @@ pub const METHODS: &[Method] = &[
         scopes: USERS_WRITE,
         tier: Tier::Four,
         effect: Effect::Lasting,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[required("user_ids", Fill::Target), required("duration", Fill::Person("SECONDS"))],
         limits: "how long sessions last; `admin.users.session.clearSettings` ends it",
         echoes: &["user_session_settings_changed"],
@@ -679,7 +679,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.users.setAdmin",
         scopes: USERS_WRITE,
         effect: Effect::Lasting,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[required("team_id", Fill::Workspace), required("user_id", Fill::Target)],
         limits: "gives a demoted admin the role back; check with them by phone first",
         ..PLAIN
@@ -688,7 +688,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.users.setExpiration",
         scopes: USERS_WRITE,
         effect: Effect::Lasting,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[
             required("user_id", Fill::Target),
             required("expiration_ts", Fill::Person("SECONDS_SINCE_1970")),
@@ -702,7 +702,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.users.setOwner",
         scopes: USERS_WRITE,
         effect: Effect::Lasting,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[required("team_id", Fill::Workspace), required("user_id", Fill::Target)],
         limits: "gives a demoted owner the role back; check with them by phone first",
         ..PLAIN
@@ -711,7 +711,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.users.setRegular",
         scopes: USERS_WRITE,
         effect: Effect::Lasting,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[required("team_id", Fill::Workspace), required("user_id", Fill::Target)],
         limits: "one workspace, an org admin at the organization only; system roles stay; not the primary owner",
         echoes: &["role_change_to_user"],
@@ -721,14 +721,14 @@ pub const METHODS: &[Method] = &[
         name: "admin.workflows.collaborators.remove",
         scopes: WORKFLOWS_WRITE,
         effect: Effect::Lasting,
-        target: Target::Workflow,
+        target: TargetKind::Workflow,
         arguments: &[required("workflow_ids", Fill::Target), required("collaborator_ids", Fill::Person("USER_IDS"))],
         ..PLAIN
     },
     Method {
         name: "admin.workflows.permissions.lookup",
         scopes: &["admin.workflows:read"],
-        target: Target::Workflow,
+        target: TargetKind::Workflow,
         arguments: &[required("workflow_ids", Fill::Target)],
         limits: "who may run a workflow, and who else can change it",
         ..PLAIN
@@ -743,7 +743,7 @@ pub const METHODS: &[Method] = &[
         name: "admin.workflows.unpublish",
         scopes: WORKFLOWS_WRITE,
         effect: Effect::Lasting,
-        target: Target::Workflow,
+        target: TargetKind::Workflow,
         arguments: &[required("workflow_ids", Fill::Target)],
         limits: "only its owner can publish it again",
         ..PLAIN
@@ -796,7 +796,7 @@ pub const METHODS: &[Method] = &[
         name: "conversations.info",
         scopes: &["channels:read", "groups:read", "im:read", "mpim:read"],
         tier: Tier::Three,
-        target: Target::Channel,
+        target: TargetKind::Channel,
         arguments: &[required("channel", Fill::Target)],
         limits: "only channels that the token's user can see",
         ..PLAIN
@@ -806,7 +806,7 @@ pub const METHODS: &[Method] = &[
         scopes: &["channels:write", "groups:write"],
         tier: Tier::Three,
         effect: Effect::Lasting,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[required("channel", Fill::Channel), required("user", Fill::Target)],
         limits: "`channels:write` for public channels, `groups:write` for private ones; the caller has to be in the channel",
         ..PLAIN
@@ -825,7 +825,7 @@ pub const METHODS: &[Method] = &[
         scopes: FILES_WRITE,
         tier: Tier::Three,
         effect: Effect::Lasting,
-        target: Target::File,
+        target: TargetKind::File,
         arguments: &[required("file", Fill::Target)],
         limits: "for good, unless a legal hold keeps it; save what is needed as evidence first",
         ..PLAIN
@@ -834,7 +834,7 @@ pub const METHODS: &[Method] = &[
         name: "files.info",
         scopes: &["files:read"],
         tier: Tier::Four,
-        target: Target::File,
+        target: TargetKind::File,
         arguments: &[required("file", Fill::Target)],
         limits: "only files that the token's user can see",
         ..PLAIN
@@ -844,7 +844,7 @@ pub const METHODS: &[Method] = &[
         scopes: FILES_WRITE,
         tier: Tier::Three,
         effect: Effect::Reversible,
-        target: Target::File,
+        target: TargetKind::File,
         arguments: &[required("file", Fill::Target)],
         limits: "who has downloaded it has it; only files that the token's user can see; a new link undoes it",
         echoes: &["file_public_link_revoked"],
@@ -861,7 +861,7 @@ pub const METHODS: &[Method] = &[
         name: "team.externalTeams.disconnect",
         scopes: &["conversations.connect:manage"],
         effect: Effect::Lasting,
-        target: Target::Org,
+        target: TargetKind::Org,
         arguments: &[required("target_team", Fill::Target)],
         limits: "a bot token's method: the responder's user token won't do; ends every channel shared with that organization",
         ..PLAIN
@@ -869,7 +869,7 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "team.integrationLogs",
         scopes: &["admin"],
-        target: Target::App,
+        target: TargetKind::App,
         arguments: &[optional("app_id", Fill::Target), optional("team_id", Fill::Workspace)],
         limits: "what was installed, changed and removed, and by whom; in pages",
         ..PLAIN
@@ -898,7 +898,7 @@ pub const METHODS: &[Method] = &[
         name: "users.conversations",
         scopes: &["channels:read", "groups:read", "im:read", "mpim:read"],
         tier: Tier::Three,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[required("user", Fill::Target), optional("team_id", Fill::Workspace)],
         limits: "only channels that the token's user can see too; in pages; go on with `cursor`",
         ..PLAIN
@@ -907,7 +907,7 @@ pub const METHODS: &[Method] = &[
         name: "users.info",
         scopes: &["users:read"],
         tier: Tier::Four,
-        target: Target::User,
+        target: TargetKind::User,
         arguments: &[required("user", Fill::Target)],
         limits: "e-mail addresses need `users:read.email` too",
         ..PLAIN

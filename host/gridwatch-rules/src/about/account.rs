@@ -91,14 +91,14 @@ impl User {
         let none = Rank::default();
         let org = self.enterprise_user.as_ref().unwrap_or(&none);
         let either = |here: Option<bool>, there: Option<bool>| here == Some(true) || there == Some(true);
-        let is_told = self.is_admin.or(org.is_admin).or(self.is_restricted).is_some();
+        let has_rank = self.is_admin.or(org.is_admin).or(self.is_restricted).is_some();
         Some(match () {
             () if self.is_bot == Some(true) => Role::Bot,
             () if either(self.is_primary_owner, org.is_primary_owner) => Role::PrimaryOwner,
             () if either(self.is_owner, org.is_owner) => Role::Owner,
             () if either(self.is_admin, org.is_admin) => Role::Admin,
             () if self.is_guest() == Some(true) => Role::Guest,
-            () if is_told => Role::Member,
+            () if has_rank => Role::Member,
             () => return None,
         })
     }

@@ -3,7 +3,7 @@
 //! Entries about a channel say so, those about what is in it name it at most. The newest word counts, in the order of arrival.
 
 use super::Channel;
-use crate::state::{ABOUT, Forgotten, Row, StateOp};
+use crate::state::{ABOUT, Forgotten, StateOp, StateRow};
 use gridwatch_event::event::Event;
 use gridwatch_event::mention::channel_of;
 use serde::{Deserialize, Serialize};
@@ -41,21 +41,22 @@ impl Channels {
         }
         let flag = |name: &str| channel.get(name).and_then(Value::as_bool);
         let known = self.channels.get(id);
-        let mut told = known.cloned().unwrap_or_default();
+        let mut updated = known.cloned().unwrap_or_default();
         if !text(channel, "name").is_empty() {
-            told.name = clip(text(channel, "name"));
+            updated.name = clip(text(channel, "name"));
         }
-        told.private = Some(text(channel, "privacy")).filter(|p| !p.is_empty()).map(|p| p != "public").or(told.private);
-        told.shared = flag("is_shared").or(told.shared);
-        told.org_shared = flag("is_org_shared").or(told.org_shared);
-        if known.is_some_and(|known| *known == told) {
+        updated.private =
+            Some(text(channel, "privacy")).filter(|p| !p.is_empty()).map(|p| p != "public").or(updated.private);
+        updated.shared = flag("is_shared").or(updated.shared);
+        updated.org_shared = flag("is_org_shared").or(updated.org_shared);
+        if known.is_some_and(|known| *known == updated) {
             return;
         }
         if known.is_none() {
             self.make_room();
         }
         self.dirty.insert(id.to_owned());
-        self.channels.insert(id.to_owned(), Known { seq: event.seq, ..told });
+        self.channels.insert(id.to_owned(), Known { seq: event.seq, ..updated });
     }
 
     /// The channel that an event is about or names, with what is known of it once the event was taken in.
@@ -77,7 +78,7 @@ impl Channels {
         std::mem::take(&mut self.dirty).into_iter().map(row).collect()
     }
 
-    pub(super) fn load(&mut self, id: &str, row: Row<'_>) -> Result<(), Forgotten> {
+    pub(super) fn load(&mut self, id: &str, row: StateRow<'_>) -> Result<(), Forgotten> {
         self.channels.insert(id.to_owned(), row.json()?);
         Ok(())
     }

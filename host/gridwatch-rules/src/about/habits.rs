@@ -6,8 +6,8 @@
 
 use super::{Activity, AdminAct, Alerted, DAY_S, HOUR_S, Seen, SeenSession};
 use crate::alert::Alert;
-use crate::directory::Act;
-use crate::state::{ABOUT, Forgotten, Row, StateOp};
+use crate::directory::RecentAct;
+use crate::state::{ABOUT, Forgotten, StateOp, StateRow};
 use gridwatch_event::event::Event;
 use gridwatch_event::grant::{self, Scope};
 use gridwatch_event::time::UnixSeconds;
@@ -197,7 +197,7 @@ struct Acts {
     /// The newest entry that names them, whoever did it.
     #[serde(default)]
     newest: UnixSeconds,
-    recent: Vec<Act>,
+    recent: Vec<RecentAct>,
     admin: Option<(String, UnixSeconds)>,
     hours: Vec<Tally>,
 }
@@ -250,7 +250,7 @@ impl Habits {
     }
 
     /// Takes in an act that a person is named in.
-    pub(super) fn act(&mut self, id: &str, act: Act, known: Option<Kind>, doing: Doing) {
+    pub(super) fn act(&mut self, id: &str, act: RecentAct, known: Option<Kind>, doing: Doing) {
         let time = act.time;
         let (habit, dirty) = self.person(id, act.seq);
         dirty.days |= habit.count(time, doing.of_family(known.map_or(0, |known| known.family)));
@@ -325,7 +325,7 @@ impl Habits {
     }
 
     /// Puts back what was saved of a person; `what` and `id` are of the row's key, as [`Habits::take_changes`] made it.
-    pub(super) fn load(&mut self, what: u8, id: &str, row: Row<'_>) -> Result<(), Forgotten> {
+    pub(super) fn load(&mut self, what: u8, id: &str, row: StateRow<'_>) -> Result<(), Forgotten> {
         match what {
             b'h' => row.json().map(|acts| self.loaded(id).acts = acts),
             b'l' => row.json().map(|alerts| self.loaded(id).alerts = alerts),
@@ -378,7 +378,7 @@ impl Habit {
         &self.places
     }
 
-    pub(super) fn recent(&self) -> &[Act] {
+    pub(super) fn recent(&self) -> &[RecentAct] {
         &self.acts.recent
     }
 
@@ -578,8 +578,8 @@ mod tests {
 
     const DAY0: u64 = 20_000 * DAY_S;
 
-    fn act(seq: u64, time: u64, action: &str) -> Act {
-        Act { seq, time: UnixSeconds(time), action: action.into(), ip_address: String::new() }
+    fn act(seq: u64, time: u64, action: &str) -> RecentAct {
+        RecentAct { seq, time: UnixSeconds(time), action: action.into(), ip_address: String::new() }
     }
 
     fn habits(acts: &[(u64, &str)]) -> Habits {

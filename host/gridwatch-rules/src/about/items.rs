@@ -5,7 +5,7 @@
 use super::{
     About, Activity, Address, Alerted, App, Channel, MAX_COUNTED, Peers, Person, SENSITIVE_CHANNELS, Seen, Session,
 };
-use super::{DAY_S, HOUR_S, SeenSession, Source, Through, Told};
+use super::{DAY_S, HOUR_S, SeenSession, Source, Sourced, Through};
 use gridwatch_event::role::Role;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_manifest::Severity;
@@ -120,8 +120,8 @@ fn person_text(person: &Person) -> String {
 
 fn person(items: &mut Items, whose: &str, person: &Person) {
     let label = |name: &str| format!("{whose}{name}");
-    let role = |role: &Option<Told<Role>>| role.as_ref().map(|told| told_text(told, told.value.name()));
-    let flag = |flag: &Option<Told<bool>>| flag.as_ref().map(|told| told_text(told, yes(told.value)));
+    let role = |role: &Option<Sourced<Role>>| role.as_ref().map(|known| sourced_text(known, known.value.name()));
+    let flag = |flag: &Option<Sourced<bool>>| flag.as_ref().map(|known| sourced_text(known, yes(known.value)));
     items.put(&label("role at the event"), role(&person.role_at_event), "no entry up to then told it");
     items.account(&label("role now"), role(&person.role_now));
     if !person.system_roles.is_empty() {
@@ -134,12 +134,12 @@ fn person(items: &mut Items, whose: &str, person: &Person) {
     items.account(&label("deactivated"), flag(&person.deactivated));
     items.put(&label("dormant"), flag(&person.dormant), "never seen, and the log was watched for less than 30 days");
     items.account(&label("two-factor"), flag(&person.two_factor));
-    let created = person.created.as_ref().map(|told| told_text(told, &told.value.to_string()));
+    let created = person.created.as_ref().map(|known| sourced_text(known, &known.value.to_string()));
     items.put(&label("account made"), created, "before the log was watched");
 }
 
-fn told_text<T>(told: &Told<T>, text: &str) -> String {
-    match told.by {
+fn sourced_text<T>(known: &Sourced<T>, text: &str) -> String {
+    match known.by {
         Source::Log => text.to_owned(),
         Source::UsersInfo(at) => format!("{text} (users.info, {at})"),
         Source::ConversationsInfo(at) => format!("{text} (conversations.info, {at})"),
@@ -286,7 +286,7 @@ fn channel(items: &mut Items, channel: Option<&Channel>) {
     items.said("channel", format!("{} {}", channel.id, channel.name).trim().to_owned());
     items.conversation("channel is private", flag(channel.private));
     items.conversation("channel is shared outside", flag(channel.shared));
-    let members = channel.members.as_ref().map(|told| told_text(told, &told.value.to_string()));
+    let members = channel.members.as_ref().map(|known| sourced_text(known, &known.value.to_string()));
     items.conversation("channel's members", members);
     let why = format!("there is no lookup table `{SENSITIVE_CHANNELS}`");
     items.put("channel is sensitive", flag(channel.sensitive), &why);

@@ -6,11 +6,11 @@
 use super::channels::Channels;
 use super::habits::{Doing, From, Habit, Habits, Kind, Place, Span, count, family_of};
 use super::{About, Activity, Address, Alerted, App, Channel, DAY_S, DORMANT_S, HOUR_S, MAX_COUNTED, MAX_NAMED};
-use super::{Peers, Person, SENSITIVE_CHANNELS, Session, Through, Told, items};
+use super::{Peers, Person, SENSITIVE_CHANNELS, Session, Sourced, Through, items};
 use crate::alert::Alert;
 use crate::apps::Apps;
-use crate::directory::{Act, Directory, target_of};
-use crate::state::{Forgotten, Row, StateOp};
+use crate::directory::{Directory, RecentAct, target_of};
+use crate::state::{Forgotten, StateOp, StateRow};
 use crate::subject::session_id;
 use gridwatch_event::client::client_of;
 use gridwatch_event::event::Event;
@@ -39,7 +39,7 @@ pub struct Memory {
 
 /// What else is known, beside the memory.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'e> {
+pub struct OrgKnowledge<'e> {
     /// Has to have learned the event, and so have the apps.
     pub directory: &'e Directory,
     pub apps: &'e Apps,
@@ -49,21 +49,21 @@ pub struct Surroundings<'e> {
 
 impl Memory {
     /// About an event that was not learned yet, but for the channel that it is about.
-    pub fn about(&self, event: &Event, around: Surroundings<'_>) -> About {
+    pub fn about(&self, event: &Event, known: OrgKnowledge<'_>) -> About {
         let mut about = About {
-            actor: self.person(event.actor(), event.actor_id(), event, around.directory),
-            target: self.target(event, around.directory),
-            acted_through: acted_through(event, around.apps),
+            actor: self.person(event.actor(), event.actor_id(), event, known.directory),
+            target: self.target(event, known.directory),
+            acted_through: acted_through(event, known.apps),
             activity: self.activity(event),
             session: self.session(event),
             alerts: self.alerts(&whom(event), event.time),
-            address: self.address(event, around.networks),
-            app: app(event, around.apps),
-            channel: self.channel(event, around.tables),
-            peers: self.peers(event, around.directory),
+            address: self.address(event, known.networks),
+            app: app(event, known.apps),
+            channel: self.channel(event, known.tables),
+            peers: self.peers(event, known.directory),
             lacks: Vec::new(),
         };
-        if !around.networks.knows_countries() {
+        if !known.networks.knows_countries() {
             items::note_no_networks(&mut about);
         }
         about.note_lacks(None);
@@ -71,7 +71,7 @@ impl Memory {
     }
 
     /// What the actor did last, with this event, newest first.
-    pub fn recent(&self, event: &Event) -> Vec<Act> {
+    pub fn recent(&self, event: &Event) -> Vec<RecentAct> {
         let before = self.habits.of(event.actor_id()).map_or(&[][..], Habit::recent);
         [act(event, Whose::of(event))]
             .into_iter()
@@ -134,7 +134,7 @@ impl Memory {
     ///
     /// # Errors
     /// The row can't be read.
-    pub fn load(&mut self, row: Row<'_>) -> Result<(), Forgotten> {
+    pub fn load(&mut self, row: StateRow<'_>) -> Result<(), Forgotten> {
         match row.name()?.split_at_checked(1) {
             Some(("c", id)) => self.channels.load(id, row),
             Some((what, id)) => self.habits.load(what.as_bytes()[0], id, row),
@@ -144,9 +144,9 @@ impl Memory {
 
     fn person(&self, user: Option<&Value>, id: &str, event: &Event, directory: &Directory) -> Person {
         let text = |name: &str| clip(user.and_then(|u| u.get(name)).and_then(Value::as_str).unwrap_or_default());
-        let known = |role: Role| (role != Role::Unknown).then(|| Told::by_log(role));
+        let known = |role: Role| (role != Role::Unknown).then(|| Sourced::by_log(role));
         let role = directory.role_at(id, event);
-        let is = |which: Role| (role != Role::Unknown).then(|| Told::by_log(role == which));
+        let is = |which: Role| (role != Role::Unknown).then(|| Sourced::by_log(role == which));
         Person {
             id: id.chars().take(MAX_ID).collect(),
             name: text("name"),
@@ -157,11 +157,11 @@ impl Memory {
             system_roles: directory.grants_at(id, event),
             guest: is(Role::Guest),
             bot: is(Role::Bot),
-            external: user.and_then(|user| directory.is_external(user, event)).map(Told::by_log),
-            deactivated: directory.is_deactivated(id, event).map(Told::by_log),
-            dormant: self.is_dormant(id, event, directory).map(Told::by_log),
+            external: user.and_then(|user| directory.is_external(user, event)).map(Sourced::by_log),
+            deactivated: directory.is_deactivated(id, event).map(Sourced::by_log),
+            dormant: self.is_dormant(id, event, directory).map(Sourced::by_log),
             two_factor: None,
-            created: directory.made(id, event).map(Told::by_log),
+            created: directory.made(id, event).map(Sourced::by_log),
         }
     }
 
@@ -355,9 +355,9 @@ fn is_person(id: &str) -> bool {
     !id.is_empty() && id.len() <= MAX_ID && !is_placeholder(id)
 }
 
-fn act(event: &Event, whose: Whose<'_>) -> Act {
+fn act(event: &Event, whose: Whose<'_>) -> RecentAct {
     let ip = if matches!(whose, Whose::Inviter(_)) { "" } else { whose::address(event) };
-    Act { seq: event.seq, time: event.time, action: clip(&event.action), ip_address: clip(ip) }
+    RecentAct { seq: event.seq, time: event.time, action: clip(&event.action), ip_address: clip(ip) }
 }
 
 /// What stands for an address's network, as the field `context.network` has it.

@@ -51,8 +51,8 @@ fn told(events: &[Event]) -> Vec<About> {
         directory.learn(event);
         apps.learn(event);
         memory.learn_channel(event);
-        let around = Surroundings { directory: &directory, apps: &apps, networks: &networks, tables: &tables };
-        let about = memory.about(event, around);
+        let known = OrgKnowledge { directory: &directory, apps: &apps, networks: &networks, tables: &tables };
+        let about = memory.about(event, known);
         memory.learn(event, &networks);
         about
     };

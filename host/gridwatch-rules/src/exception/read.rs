@@ -2,12 +2,12 @@
 
 use super::{Exception, Exceptions, Who, covers};
 use crate::apps::Scopes;
-use crate::own;
+use crate::builtin;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_manifest::document::{Document, Problem, Section};
 use gridwatch_manifest::{MAX_BYTES as MAX_MANIFEST_BYTES, Manifest};
 use gridwatch_names::catalogue;
-use gridwatch_names::slip::did_you_mean;
+use gridwatch_names::suggest::did_you_mean;
 use ipnet::{IpNet, Ipv4Net};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -371,7 +371,7 @@ impl<'d> Entry<'d> {
 
 /// What is wrong with the name of a rule, and what to do about it.
 fn rule_problem(rule: &str, known: &Known) -> Option<(String, Option<String>)> {
-    if rule.split_once('.').is_some_and(|(module, _)| module == own::NAME) {
+    if rule.split_once('.').is_some_and(|(module, _)| module == builtin::NAME) {
         let what = format!("`{rule}` is gridwatch's own rule, which no exception can suppress");
         return Some((what, Some("name the rules of modules that it sums up, or filter it after the sink".to_owned())));
     }

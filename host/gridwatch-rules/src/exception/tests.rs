@@ -1,9 +1,9 @@
-//! Exceptions by themselves and in a pipeline: what a file may say, whom an entry hides, and until when.
+//! Exceptions by themselves and in a pipeline: what a file may say, whom an entry suppresses, and until when.
 
 use super::*;
 use crate::alert::Alert;
 use crate::finding::RawFinding;
-use crate::pipeline::{Outcome, Pipeline, Service};
+use crate::pipeline::{ModuleOutcome, Pipeline, Service};
 use gridwatch_event::entry::Entry;
 use gridwatch_event::time::UnixMillis;
 use gridwatch_manifest::Manifest;
@@ -80,13 +80,13 @@ fn app(seq: u64, time: u64, scopes: &[&str]) -> Event {
     event(seq, time, "app_installed", "W9", json!({ "entity": entity }))
 }
 
-fn verdict<'x>(exceptions: &'x Exceptions, rule: &str, event: &Event) -> Verdict<'x> {
+fn matching<'x>(exceptions: &'x Exceptions, rule: &str, event: &Event) -> ExceptionMatch<'x> {
     let (networks, apps) = (Networks::default(), Apps::default());
-    exceptions.verdict(rule, event, Around { networks: &networks, apps: &apps })
+    exceptions.matching(rule, event, AppKnowledge { networks: &networks, apps: &apps })
 }
 
-fn is_hidden(exceptions: &Exceptions, rule: &str, event: &Event) -> bool {
-    matches!(verdict(exceptions, rule, event), Verdict::Hidden(_))
+fn is_suppressed(exceptions: &Exceptions, rule: &str, event: &Event) -> bool {
+    matches!(matching(exceptions, rule, event), ExceptionMatch::Suppressed(_))
 }
 
 #[test]
@@ -186,26 +186,26 @@ fn no_entry_covers_every_rule_there_is() {
 fn an_entry_holds_for_its_subject_and_its_rules_and_nothing_else() {
     let login = |actor: &str| event(1, NOW.0, "user_login", actor, json!({}));
     let exceptions = read(&entry(&[]));
-    assert!(is_hidden(&exceptions, "apps.sign-in", &login("W1")));
-    assert!(!is_hidden(&exceptions, "apps.sign-in", &login("W2")));
-    assert!(!is_hidden(&exceptions, "apps.bulk", &login("W1")));
+    assert!(is_suppressed(&exceptions, "apps.sign-in", &login("W1")));
+    assert!(!is_suppressed(&exceptions, "apps.sign-in", &login("W2")));
+    assert!(!is_suppressed(&exceptions, "apps.bulk", &login("W1")));
     let both = read(&entry(&[("who", "{ actor = [\"W1\", \"W2\"], ip = \"198.51.0.0/16\" }")]));
-    assert!(is_hidden(&both, "apps.sign-in", &login("W2")));
+    assert!(is_suppressed(&both, "apps.sign-in", &login("W2")));
     let elsewhere = event(1, NOW.0, "user_login", "W2", json!({"context": {"ip_address": "203.0.113.1"}}));
-    assert!(!is_hidden(&both, "apps.sign-in", &elsewhere), "all of `who` has to fit");
+    assert!(!is_suppressed(&both, "apps.sign-in", &elsewhere), "all of `who` has to fit");
     let module = read(&entry(&[("rules", "[\"apps.*\"]"), ("actions", "[\"user_login\"]")]));
-    assert!(is_hidden(&module, "apps.sign-in", &login("W1")));
-    assert!(!is_hidden(&module, "apps-more.sign-in", &login("W1")));
-    assert!(!is_hidden(&module, "apps.bulk", &event(1, NOW.0, "file_downloaded", "W1", json!({}))));
+    assert!(is_suppressed(&module, "apps.sign-in", &login("W1")));
+    assert!(!is_suppressed(&module, "apps-more.sign-in", &login("W1")));
+    assert!(!is_suppressed(&module, "apps.bulk", &event(1, NOW.0, "file_downloaded", "W1", json!({}))));
     let nobody = event(1, NOW.0, "user_login", "", json!({"context": {}}));
-    assert!(!is_hidden(&both, "apps.sign-in", &nobody));
+    assert!(!is_suppressed(&both, "apps.sign-in", &nobody));
 }
 
 #[test]
 fn each_kind_of_subject_is_found_in_its_places() {
     let fits = |who: &str, action: &str, rest: serde_json::Value| {
         let change = [("who", who), ("-rules", ""), ("actions", "[\"file_downloaded\", \"user_login\"]")];
-        is_hidden(&read(&entry(&change)), "apps.bulk", &event(1, NOW.0, action, "W7", rest))
+        is_suppressed(&read(&entry(&change)), "apps.bulk", &event(1, NOW.0, action, "W7", rest))
     };
     let context = |app: &str| json!({"context": {"app": {"id": app}, "ip_address": "::ffff:198.51.100.7"}});
     assert!(fits("{ app = \"A1\" }", "file_downloaded", context("A1")));
@@ -230,7 +230,7 @@ fn an_app_that_brings_in_another_is_not_that_other() {
     let allowed = [("who", "{ app = \"A2\" }"), ("rules", "[\"apps.install\"]"), ("scopes_max", "[\"admin\"]")];
     let entity = json!({"type": "app", "app": {"id": "A1", "scopes": ["admin"]}});
     let through = json!({"entity": entity, "context": {"app": {"id": "A2"}}});
-    assert!(!is_hidden(&read(&entry(&allowed)), "apps.install", &event(1, NOW.0, "app_installed", "W9", through)));
+    assert!(!is_suppressed(&read(&entry(&allowed)), "apps.install", &event(1, NOW.0, "app_installed", "W9", through)));
 }
 
 #[test]
@@ -238,10 +238,13 @@ fn an_autonomous_system_is_the_networks_word() {
     let networks = Networks::parse("198.51.100.0/24,AS64500,DE").unwrap();
     let text = entry(&[("who", "{ asn = \"AS64500\" }")]);
     let exceptions = parse(&text, &Known::of([&manifest()], true), NOW).unwrap();
-    let around = Around { networks: &networks, apps: &Apps::default() };
+    let known = AppKnowledge { networks: &networks, apps: &Apps::default() };
     let login = |ip: &str| event(1, NOW.0, "user_login", "W7", json!({"context": {"ip_address": ip}}));
-    assert!(matches!(exceptions.verdict("apps.sign-in", &login("198.51.100.7"), around), Verdict::Hidden(_)));
-    assert_eq!(exceptions.verdict("apps.sign-in", &login("203.0.113.7"), around), Verdict::Told);
+    assert!(matches!(
+        exceptions.matching("apps.sign-in", &login("198.51.100.7"), known),
+        ExceptionMatch::Suppressed(_)
+    ));
+    assert_eq!(exceptions.matching("apps.sign-in", &login("203.0.113.7"), known), ExceptionMatch::None);
 }
 
 #[test]
@@ -249,20 +252,20 @@ fn an_entry_ends_at_the_exact_second_and_begins_with_its_day() {
     let login = |at: u64| event(1, at, "user_login", "W1", json!({}));
     let end = NOW.0 + 61 * DAY_S; // 2027-01-01T00:00:00Z, for the last day counts.
     let exceptions = read(&entry(&[("added", "2026-11-01")]));
-    for (at, hidden) in [(NOW.0 - 1, false), (NOW.0, true), (end - 1, true), (end, false)] {
-        assert_eq!(is_hidden(&exceptions, "apps.sign-in", &login(at)), hidden, "{at}");
+    for (at, suppressed) in [(NOW.0 - 1, false), (NOW.0, true), (end - 1, true), (end, false)] {
+        assert_eq!(is_suppressed(&exceptions, "apps.sign-in", &login(at)), suppressed, "{at}");
     }
     let exact = read(&entry(&[("expires", "2026-11-01T10:00:00+02:00")]));
     let end = NOW.0 + 8 * 3_600;
-    for (at, hidden) in [(0, true), (end - 1, true), (end, false)] {
-        assert_eq!(is_hidden(&exact, "apps.sign-in", &login(at)), hidden, "{at}");
+    for (at, suppressed) in [(0, true), (end - 1, true), (end, false)] {
+        assert_eq!(is_suppressed(&exact, "apps.sign-in", &login(at)), suppressed, "{at}");
     }
     assert_eq!(exact.expired(UnixSeconds(end - 1), &|_| false).len(), 0);
     assert_eq!(exact.expired(UnixSeconds(end), &|_| false).len(), 1);
     let key = exact.iter().next().unwrap().expiry_key();
     assert_eq!(exact.expired(UnixSeconds(end), &|told| told == key).len(), 0, "told once");
     assert!(exact.at_any_time(UnixSeconds(end)).is_empty());
-    assert!(is_hidden(&exact.at_any_time(UnixSeconds(end - 1)), "apps.sign-in", &login(end + 9)));
+    assert!(is_suppressed(&exact.at_any_time(UnixSeconds(end - 1)), "apps.sign-in", &login(end + 9)));
 }
 
 #[test]
@@ -270,15 +273,15 @@ fn an_allowed_app_beyond_its_scopes_is_told_with_what_is_beyond() {
     let allowed =
         [("who", "{ app = \"A1\" }"), ("rules", "[\"apps.*\"]"), ("scopes_max", "[\"chat:write\", \"users:read\"]")];
     let exceptions = read(&entry(&allowed));
-    assert!(is_hidden(&exceptions, "apps.install", &app(1, NOW.0, &["chat:write"])));
-    let Verdict::Beyond(exception, excess) =
-        verdict(&exceptions, "apps.install", &app(1, NOW.0, &["chat:write", "admin"]))
+    assert!(is_suppressed(&exceptions, "apps.install", &app(1, NOW.0, &["chat:write"])));
+    let ExceptionMatch::Exceeded(exception, excess) =
+        matching(&exceptions, "apps.install", &app(1, NOW.0, &["chat:write", "admin"]))
     else {
-        panic!("hidden")
+        panic!("suppressed")
     };
     assert_eq!((exception.id.as_str(), excess.to_string().as_str()), ("bot", "admin"));
-    let unknown = verdict(&exceptions, "apps.install", &app(1, NOW.0, &[]));
-    assert!(matches!(unknown, Verdict::Beyond(_, Excess::Unknown)), "{unknown:?}");
+    let unknown = matching(&exceptions, "apps.install", &app(1, NOW.0, &[]));
+    assert!(matches!(unknown, ExceptionMatch::Exceeded(_, Excess::Unknown)), "{unknown:?}");
 }
 
 /// What the pipeline makes of events, each of which every rule that watches it fires on, in batches of some sizes.
@@ -304,7 +307,7 @@ fn run(exceptions: &Exceptions, events: &[Event], sizes: &[usize]) -> Vec<Alert>
                 ..RawFinding::default()
             }
         });
-        let outcome = Outcome { findings: findings.collect(), ..Outcome::default() };
+        let outcome = ModuleOutcome { findings: findings.collect(), ..ModuleOutcome::default() };
         let concluded = pipeline.conclude(batch, &prepared, [(prepared.asked[0].service, outcome)]);
         assert_eq!(concluded.faults, []);
         alerts.extend(concluded.alerts);
@@ -364,8 +367,8 @@ fn an_entry_can_hold_of_variants_of_a_module() {
     let mut exceptions = read(&entry(&[("rules", "[\"apps.sign-in\"]")]));
     exceptions.also_for("apps", &["apps~1".to_owned()]);
     let login = event(1, NOW.0, "user_login", "W1", json!({}));
-    assert!(is_hidden(&exceptions, "apps~1.sign-in", &login) && is_hidden(&exceptions, "apps.sign-in", &login));
-    assert!(!is_hidden(&exceptions, "apps~1.bulk", &login));
+    assert!(is_suppressed(&exceptions, "apps~1.sign-in", &login) && is_suppressed(&exceptions, "apps.sign-in", &login));
+    assert!(!is_suppressed(&exceptions, "apps~1.bulk", &login));
 }
 
 #[test]
@@ -380,10 +383,10 @@ fn a_subject_can_be_cast_as_whoever_an_event_is_about() {
     let networks = Networks::default();
     let attack = |seq: u64, action: &str, actor: &str| event(seq, NOW.0, action, actor, json!({}));
     let cast = exceptions.cast(of("bot"), &attack(1, "user_login", "W7"), &networks).unwrap();
-    assert!(is_hidden(&cast, "apps.sign-in", &attack(2, "user_login", "W7")));
-    assert!(is_hidden(&cast, "apps.bulk", &attack(2, "file_downloaded", "W7")), "what else is said of the subject");
-    assert!(!is_hidden(&cast, "apps.install", &attack(2, "app_installed", "W7")), "of another subject");
-    assert!(!is_hidden(&cast, "apps.sign-in", &attack(2, "user_login", "W8")), "by somebody else");
+    assert!(is_suppressed(&cast, "apps.sign-in", &attack(2, "user_login", "W7")));
+    assert!(is_suppressed(&cast, "apps.bulk", &attack(2, "file_downloaded", "W7")), "what else is said of the subject");
+    assert!(!is_suppressed(&cast, "apps.install", &attack(2, "app_installed", "W7")), "of another subject");
+    assert!(!is_suppressed(&cast, "apps.sign-in", &attack(2, "user_login", "W8")), "by somebody else");
     assert!(exceptions.cast(of("bot"), &attack(1, "user_login", ""), &networks).is_none(), "nobody did it");
 }
 
@@ -394,8 +397,8 @@ fn a_cast_range_is_the_neighbourhood_of_an_address_and_all_kinds_have_to_be_ther
     let bot = exceptions.iter().next().unwrap();
     let cast = |ip: &str| exceptions.cast(bot, &login("W7", ip), &Networks::default());
     let near = cast("198.51.100.7").unwrap();
-    assert!(is_hidden(&near, "apps.sign-in", &login("W7", "198.51.100.200")));
-    assert!(!is_hidden(&near, "apps.sign-in", &login("W7", "198.51.101.7")));
-    assert!(!is_hidden(&near, "apps.sign-in", &login("W8", "198.51.100.7")), "all of `who` has to fit");
+    assert!(is_suppressed(&near, "apps.sign-in", &login("W7", "198.51.100.200")));
+    assert!(!is_suppressed(&near, "apps.sign-in", &login("W7", "198.51.101.7")));
+    assert!(!is_suppressed(&near, "apps.sign-in", &login("W8", "198.51.100.7")), "all of `who` has to fit");
     assert!(cast("").is_none());
 }

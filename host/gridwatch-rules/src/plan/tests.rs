@@ -98,7 +98,7 @@ fn asked(roles: &[(&str, Role)]) -> Safeguards {
 }
 
 fn calls(alert: &Alert, safeguards: &Safeguards) -> Calls {
-    match Plan::of(alert, safeguards).steps.remove(1).how {
+    match ResponsePlan::of(alert, safeguards).steps.remove(1).how {
         How::Calls(calls) => calls,
         other => panic!("no calls: {other:?}"),
     }
@@ -125,26 +125,26 @@ fn every_family_of_subjects_fills_its_call() {
     ] {
         let alert = alert(method, None, entry);
         let calls = calls(&alert, &asked(&[("W1", Role::Member)]));
-        assert_eq!(calls.acts.len(), 1, "{method}");
-        let curl = calls.acts[0].curl(calls.method, API);
+        assert_eq!(calls.planned.len(), 1, "{method}");
+        let curl = calls.planned[0].curl(calls.method, API);
         assert!(curl.starts_with(&format!("curl -sS -X POST {API}/{method} ")), "{curl}");
         assert!(curl.contains("\"Authorization: Bearer $SLACK_RESPONDER_TOKEN\"") && curl.ends_with(line), "{curl}");
-        assert!(calls.is_executable(&calls.acts[0]), "{method}");
+        assert!(calls.is_executable(&calls.planned[0]), "{method}");
     }
 }
 
 #[test]
 fn a_plan_that_nobody_checked_yet_clears_nobody() {
     let alert = alert("admin.users.session.reset", None, entry("user_login", "user", json!({ "id": "W1" })));
-    let plan = Plan::of(&alert, &Safeguards::default());
+    let plan = ResponsePlan::of(&alert, &Safeguards::default());
     assert_eq!(plan.people(), BTreeSet::from(["W1".into()]));
     assert_eq!(
         (plan.steps[0].how.clone(), plan.steps[0].number, plan.steps[1].phase),
         (How::ByHand, 1, Phase::Contain)
     );
     let calls = calls(&alert, &Safeguards::default());
-    assert_eq!(calls.acts[0].verdict, Verdict::Unasked);
-    assert!(!calls.is_executable(&calls.acts[0]));
+    assert_eq!(calls.planned[0].clearance, Clearance::Unasked);
+    assert!(!calls.is_executable(&calls.planned[0]));
 }
 
 #[test]
@@ -165,17 +165,17 @@ fn each_refusal_is_given_where_it_belongs() {
         ("WNEW", Some(Refusal::UnknownRole)),
     ] {
         let calls = calls(&on_user(id), &safeguards);
-        assert_eq!(calls.acts[0].verdict, refusal.map_or(Verdict::Allowed, Verdict::Refused), "{id}");
-        assert_eq!(calls.is_executable(&calls.acts[0]), ["W2", "WADM"].contains(&id), "{id}");
+        assert_eq!(calls.planned[0].clearance, refusal.map_or(Clearance::Allowed, Clearance::Refused), "{id}");
+        assert_eq!(calls.is_executable(&calls.planned[0]), ["W2", "WADM"].contains(&id), "{id}");
     }
     let mut blind = asked(&roles);
     blind.asked.as_mut().unwrap().poller = None;
-    assert_eq!(calls(&on_user("W2"), &blind).acts[0].verdict, Verdict::Refused(Refusal::UnknownPoller));
+    assert_eq!(calls(&on_user("W2"), &blind).planned[0].clearance, Clearance::Refused(Refusal::UnknownPoller));
     let app = alert("admin.apps.restrict", None, entry("app_installed", "app", json!({ "id": "AOWN" })));
-    assert_eq!(calls(&app, &safeguards).acts[0].verdict, Verdict::Refused(Refusal::OwnApp));
+    assert_eq!(calls(&app, &safeguards).planned[0].clearance, Clearance::Refused(Refusal::OwnApp));
     let channel = shared("CBREAK", json!({ "origin_team": "E9", "target_team": "E8" }));
     let channel = alert("admin.conversations.disconnectShared", None, channel);
-    assert_eq!(calls(&channel, &safeguards).acts[0].verdict, Verdict::Refused(Refusal::BreakGlass));
+    assert_eq!(calls(&channel, &safeguards).planned[0].clearance, Clearance::Refused(Refusal::BreakGlass));
 }
 
 #[test]
@@ -184,41 +184,41 @@ fn a_script_spares_admins_and_owners() {
     let spared = Safeguards { admins: Admins::Spared, ..asked(&roles) };
     let mut alert = alert("admin.users.session.resetBulk", None, entry("x", "file", json!({ "id": "F1" })));
     alert.subjects.actors.ids.extend(["W2".to_owned(), "W3".to_owned()]);
-    let verdicts = |safeguards: &Safeguards| -> Vec<(String, Verdict)> {
-        let acts = calls(&alert, safeguards).acts.into_iter();
-        acts.map(|act| (act.targets.join(","), act.verdict)).collect()
+    let clearances = |safeguards: &Safeguards| -> Vec<(String, Clearance)> {
+        let planned = calls(&alert, safeguards).planned.into_iter();
+        planned.map(|act| (act.targets.join(","), act.clearance)).collect()
     };
-    assert_eq!(verdicts(&asked(&roles)), [("W1,W2,W3".to_owned(), Verdict::Allowed)]);
-    let refused = |role| Verdict::Refused(Refusal::Admin(role));
-    let want = [("W1", Verdict::Allowed), ("W2", refused(Role::Admin)), ("W3", refused(Role::Owner))];
-    assert_eq!(verdicts(&spared), want.map(|(id, verdict)| (id.to_owned(), verdict)));
+    assert_eq!(clearances(&asked(&roles)), [("W1,W2,W3".to_owned(), Clearance::Allowed)]);
+    let refused = |role| Clearance::Refused(Refusal::Admin(role));
+    let want = [("W1", Clearance::Allowed), ("W2", refused(Role::Admin)), ("W3", refused(Role::Owner))];
+    assert_eq!(clearances(&spared), want.map(|(id, clearance)| (id.to_owned(), clearance)));
 }
 
 #[test]
 fn an_app_is_cleared_once_it_is_known_which_are_our_own() {
     let app = alert("admin.apps.restrict", None, entry("app_installed", "app", json!({ "id": "A1" })));
-    let verdict = |configured: &[&str], said: &[&str]| {
+    let clearance = |configured: &[&str], said: &[&str]| {
         let texts = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
         let mut safeguards = asked(&[]);
         safeguards.own_apps = texts(configured);
         let asked = safeguards.asked.as_mut().unwrap();
         (asked.own_apps, asked.knows_own_apps) = (texts(said), said.len() == 2);
-        calls(&app, &safeguards).acts[0].verdict.clone()
+        calls(&app, &safeguards).planned[0].clearance.clone()
     };
     for (configured, said, want) in [
-        (&[][..], &["AOWN", "ARESP"][..], Verdict::Allowed),
-        (&[], &["AOWN", "A1"], Verdict::Refused(Refusal::OwnApp)),
-        (&[], &["A1"], Verdict::Refused(Refusal::OwnApp)),
-        (&[], &["AOWN"], Verdict::Refused(Refusal::UnknownOwnApps)),
-        (&[], &[], Verdict::Refused(Refusal::UnknownOwnApps)),
-        (&["AOWN"], &[], Verdict::Allowed),
-        (&["A1"], &[], Verdict::Refused(Refusal::OwnApp)),
-        (&["A1"], &["AOWN", "ARESP"], Verdict::Refused(Refusal::OwnApp)),
-        (&["AOWN"], &["A1"], Verdict::Refused(Refusal::OwnApp)),
+        (&[][..], &["AOWN", "ARESP"][..], Clearance::Allowed),
+        (&[], &["AOWN", "A1"], Clearance::Refused(Refusal::OwnApp)),
+        (&[], &["A1"], Clearance::Refused(Refusal::OwnApp)),
+        (&[], &["AOWN"], Clearance::Refused(Refusal::UnknownOwnApps)),
+        (&[], &[], Clearance::Refused(Refusal::UnknownOwnApps)),
+        (&["AOWN"], &[], Clearance::Allowed),
+        (&["A1"], &[], Clearance::Refused(Refusal::OwnApp)),
+        (&["A1"], &["AOWN", "ARESP"], Clearance::Refused(Refusal::OwnApp)),
+        (&["AOWN"], &["A1"], Clearance::Refused(Refusal::OwnApp)),
     ] {
-        assert_eq!(verdict(configured, said), want, "{configured:?} {said:?}");
+        assert_eq!(clearance(configured, said), want, "{configured:?} {said:?}");
     }
-    assert_eq!(calls(&app, &Safeguards::default()).acts[0].verdict, Verdict::Unasked);
+    assert_eq!(calls(&app, &Safeguards::default()).planned[0].clearance, Clearance::Unasked);
 }
 
 #[test]
@@ -237,11 +237,14 @@ fn a_shared_channel_is_disconnected_from_one_organization_at_a_time_where_it_is_
         also("C3", "E8", Some(true)),
     ]);
     let calls = calls(&alert, &asked(&[]));
-    let acts: Vec<_> =
-        calls.acts.iter().map(|a| (a.targets[0].as_str(), calls.is_executable(a), a.note.is_some())).collect();
-    assert_eq!(acts, [("C1/E7", true, true), ("C1/E8", true, false), ("C2/E8", false, false), ("C3/E8", true, true)]);
-    assert_eq!(calls.acts[2].verdict, Verdict::Refused(Refusal::NotOurs));
-    assert_eq!(calls.acts[0].arguments, [("channel_id", "C1".to_owned()), ("leaving_team_ids", "E7".to_owned())]);
+    let planned: Vec<_> =
+        calls.planned.iter().map(|a| (a.targets[0].as_str(), calls.is_executable(a), a.note.is_some())).collect();
+    assert_eq!(
+        planned,
+        [("C1/E7", true, true), ("C1/E8", true, false), ("C2/E8", false, false), ("C3/E8", true, true)]
+    );
+    assert_eq!(calls.planned[2].clearance, Clearance::Refused(Refusal::NotOurs));
+    assert_eq!(calls.planned[0].arguments, [("channel_id", "C1".to_owned()), ("leaving_team_ids", "E7".to_owned())]);
 }
 
 #[test]
@@ -260,8 +263,8 @@ fn our_own_organization_is_never_taken_for_the_other_one() {
             alert.subjects.orgs.ids = BTreeSet::from([org.to_owned()]);
             let mut safeguards = asked(&[]);
             safeguards.asked.as_mut().unwrap().enterprise = enterprise.map(str::to_owned);
-            let want = if refused { Verdict::Refused(Refusal::OwnOrg) } else { Verdict::Allowed };
-            assert_eq!(calls(&alert, &safeguards).acts[0].verdict, want, "{method}: {org}, where {enterprise:?}");
+            let want = if refused { Clearance::Refused(Refusal::OwnOrg) } else { Clearance::Allowed };
+            assert_eq!(calls(&alert, &safeguards).planned[0].clearance, want, "{method}: {org}, where {enterprise:?}");
         }
     }
 }
@@ -271,10 +274,10 @@ fn slacks_word_of_today_goes_before_the_logs_of_then() {
     let mut entry = entry("x", "user", json!({ "id": "W2", "account_type": "primary_owner" }));
     entry["actor"] = entry["entity"].clone();
     let alert = alert("admin.users.session.reset", None, entry);
-    let verdict = |safeguards: &Safeguards| calls(&alert, safeguards).acts[0].verdict.clone();
-    assert_eq!(verdict(&Safeguards::default()), Verdict::Refused(Refusal::PrimaryOwner));
-    assert_eq!(verdict(&asked(&[("W2", Role::Owner)])), Verdict::Allowed);
-    assert_eq!(verdict(&asked(&[])), Verdict::Refused(Refusal::UnknownRole));
+    let clearance = |safeguards: &Safeguards| calls(&alert, safeguards).planned[0].clearance.clone();
+    assert_eq!(clearance(&Safeguards::default()), Clearance::Refused(Refusal::PrimaryOwner));
+    assert_eq!(clearance(&asked(&[("W2", Role::Owner)])), Clearance::Allowed);
+    assert_eq!(clearance(&asked(&[])), Clearance::Refused(Refusal::UnknownRole));
 }
 
 #[test]
@@ -282,7 +285,7 @@ fn a_step_says_whom_it_is_about_or_it_is_whoever_did_it() {
     let users = |on| {
         let alert =
             alert("admin.users.session.reset", on, entry("role_change_to_admin", "user", json!({ "id": "W2" })));
-        calls(&alert, &asked(&[])).acts.into_iter().flat_map(|act| act.targets).collect::<Vec<_>>()
+        calls(&alert, &asked(&[])).planned.into_iter().flat_map(|act| act.targets).collect::<Vec<_>>()
     };
     assert_eq!(users(None), ["W1"]);
     assert_eq!(users(Some(On::Actor)), ["W1"]);
@@ -293,14 +296,14 @@ fn a_step_says_whom_it_is_about_or_it_is_whoever_did_it() {
         let mut entry = entry("app_installed", "app", json!({ "id": "A1" }));
         entry["context"]["app"] = json!({ "id": "A7" });
         let alert = alert("admin.apps.restrict", on, entry);
-        calls(&alert, &asked(&[])).acts.into_iter().flat_map(|act| act.targets).collect::<Vec<_>>()
+        calls(&alert, &asked(&[])).planned.into_iter().flat_map(|act| act.targets).collect::<Vec<_>>()
     };
     assert_eq!(apps(None), ["A1"]);
     assert_eq!(apps(Some(On::Actor)), ["A7"]);
     let mut by_slack = entry("user_sessions_reset_by_anomaly_event_response", "user", json!({ "id": "W2" }));
     by_slack["actor"]["user"]["id"] = json!("USLACKUSER");
     let alert = alert("admin.users.session.reset", None, by_slack);
-    assert_eq!(calls(&alert, &asked(&[])).acts[0].targets, ["W2"], "nobody did it: whoever it was done to");
+    assert_eq!(calls(&alert, &asked(&[])).planned[0].targets, ["W2"], "nobody did it: whoever it was done to");
 }
 
 #[test]
@@ -310,8 +313,8 @@ fn a_person_behind_an_app_is_shown_and_refused() {
     let alert = alert("admin.users.session.reset", None, entry);
     for safeguards in [Safeguards::default(), asked(&[("W1", Role::Member)])] {
         let calls = calls(&alert, &safeguards);
-        assert_eq!(calls.acts[0].targets, ["W1"]);
-        assert_eq!(calls.acts[0].verdict, Verdict::Refused(Refusal::BehindApp));
+        assert_eq!(calls.planned[0].targets, ["W1"]);
+        assert_eq!(calls.planned[0].clearance, Clearance::Refused(Refusal::BehindApp));
     }
 }
 
@@ -320,10 +323,13 @@ fn a_bulk_call_leaves_out_whom_it_must_not_touch() {
     let mut alert = alert("admin.users.session.resetBulk", Some(On::Both), entry("x", "user", json!({ "id": "W2" })));
     alert.subjects.users.ids.insert("WPO".into());
     let calls = calls(&alert, &asked(&[("W1", Role::Member), ("W2", Role::Guest), ("WPO", Role::PrimaryOwner)]));
-    let acts: Vec<(Vec<&str>, bool)> =
-        calls.acts.iter().map(|a| (a.targets.iter().map(String::as_str).collect(), calls.is_executable(a))).collect();
-    assert_eq!(acts, [(vec!["W1", "W2"], true), (vec!["WPO"], false)]);
-    assert_eq!(calls.acts[0].arguments, [("user_ids", "W1,W2".to_owned())]);
+    let planned: Vec<(Vec<&str>, bool)> = calls
+        .planned
+        .iter()
+        .map(|a| (a.targets.iter().map(String::as_str).collect(), calls.is_executable(a)))
+        .collect();
+    assert_eq!(planned, [(vec!["W1", "W2"], true), (vec!["WPO"], false)]);
+    assert_eq!(calls.planned[0].arguments, [("user_ids", "W1,W2".to_owned())]);
 }
 
 #[test]
@@ -331,8 +337,8 @@ fn what_the_alert_does_not_know_is_left_to_a_person() {
     let call = |method: &str, entry: Value| {
         let alert = alert(method, None, entry);
         let calls = calls(&alert, &asked(&[("W1", Role::Member)]));
-        assert!(!calls.is_executable(&calls.acts[0]), "{method}");
-        calls.acts[0].curl(calls.method, API)
+        assert!(!calls.is_executable(&calls.planned[0]), "{method}");
+        calls.planned[0].curl(calls.method, API)
     };
     let mut no_session = entry("user_login", "user", json!({ "id": "W1" }));
     no_session["context"] = json!({});
@@ -352,7 +358,7 @@ fn an_act_knows_the_call_that_takes_it_back() {
     let undone = |method: &str, entry: Value| {
         let alert = alert(method, None, entry);
         let calls = calls(&alert, &asked(&[]));
-        calls.acts[0].undo(calls.method).map(|(undo, act)| act.curl(undo, API))
+        calls.planned[0].undo(calls.method).map(|(undo, act)| act.curl(undo, API))
     };
     let undo = undone("admin.apps.restrict", entry("app_installed", "app", json!({ "id": "A1" }))).unwrap();
     assert!(
@@ -366,15 +372,15 @@ fn an_act_knows_the_call_that_takes_it_back() {
 fn lasting_acts_are_shown_with_their_call_and_never_executed() {
     let alert = alert("admin.apps.uninstall", None, entry("app_installed", "app", json!({ "id": "A1" })));
     let calls = calls(&alert, &asked(&[]));
-    assert_eq!(calls.acts[0].verdict, Verdict::Allowed);
-    assert!(!calls.is_executable(&calls.acts[0]));
-    assert!(calls.acts[0].curl(calls.method, API).contains("app_id=A1"));
+    assert_eq!(calls.planned[0].clearance, Clearance::Allowed);
+    assert!(!calls.is_executable(&calls.planned[0]));
+    assert!(calls.planned[0].curl(calls.method, API).contains("app_id=A1"));
 }
 
 #[test]
 fn a_method_of_a_newer_module_is_left_to_a_person() {
     let alert = alert("admin.users.vanish", None, entry("user_login", "user", json!({ "id": "W1" })));
-    let how = Plan::of(&alert, &Safeguards::default()).steps.remove(1).how;
+    let how = ResponsePlan::of(&alert, &Safeguards::default()).steps.remove(1).how;
     assert_eq!(how, How::UnknownMethod("admin.users.vanish".into()));
 }
 

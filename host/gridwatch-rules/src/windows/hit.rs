@@ -1,7 +1,7 @@
 //! Hits: the events that a window remembers one by one under a key, and the densest stretch of them.
 
 use super::LATE_S;
-use super::journal::Row;
+use super::journal::JournalRow;
 use super::kind::{Gone, Size};
 use super::row;
 use super::slot::cost;
@@ -115,7 +115,7 @@ impl Hits {
         !self.hits.is_empty()
     }
 
-    pub(super) fn rows(&self, key: &str) -> Vec<Row> {
+    pub(super) fn rows(&self, key: &str) -> Vec<JournalRow> {
         let row = row::key_row(key);
         self.hits.iter().map(|hit| (row::hit_row(&row, hit), row::saying(hit))).collect()
     }

@@ -40,7 +40,7 @@ struct Part {
 }
 
 /// A row with its key as the window knows it.
-pub(super) type Row = (Vec<u8>, Value);
+pub(super) type JournalRow = (Vec<u8>, Value);
 
 /// What it says, if that can be written; `None` deletes it.
 pub(super) type Value = Result<Option<Vec<u8>>, Unwritable>;
@@ -53,8 +53,8 @@ impl Journal {
     pub(super) fn save(
         &mut self,
         id: &SlotId,
-        changed: impl Iterator<Item = Row>,
-        whole: impl FnOnce() -> Vec<Row>,
+        changed: impl Iterator<Item = JournalRow>,
+        whole: impl FnOnce() -> Vec<JournalRow>,
     ) -> Result<Vec<StateOp>, Unwritable> {
         let mut ops = self.since.append(id, SINCE, changed)?;
         if self.since.bytes > self.whole.bytes.max(MIN_BYTES) {
@@ -87,7 +87,12 @@ impl Journal {
 }
 
 impl Part {
-    fn append(&mut self, id: &SlotId, kind: u8, rows: impl Iterator<Item = Row>) -> Result<Vec<StateOp>, Unwritable> {
+    fn append(
+        &mut self,
+        id: &SlotId,
+        kind: u8,
+        rows: impl Iterator<Item = JournalRow>,
+    ) -> Result<Vec<StateOp>, Unwritable> {
         let (mut ops, mut page) = (Vec::new(), Vec::new());
         for (key, value) in rows {
             write(&mut page, &key, value?.as_deref());
@@ -172,7 +177,7 @@ mod tests {
     }
 
     impl Saved {
-        fn save(&mut self, changed: Vec<Row>) {
+        fn save(&mut self, changed: Vec<JournalRow>) {
             for (key, value) in changed.clone() {
                 match value.unwrap() {
                     Some(value) => _ = self.truth.insert(key, value),
@@ -194,7 +199,7 @@ mod tests {
             self.journal = Journal::default();
             let mut read = BTreeMap::new();
             for (key, page) in &self.store {
-                let page = crate::state::Row::open(key, page).unwrap();
+                let page = crate::state::StateRow::open(key, page).unwrap();
                 for (key, value) in self.journal.load(&page.id()[8..], page.body()).unwrap() {
                     match value {
                         Some(value) => _ = read.insert(key.to_vec(), value.to_vec()),
@@ -215,7 +220,7 @@ mod tests {
                 let value = (!(n + batch).is_multiple_of(5)).then(|| vec![batch as u8; 40 + (n % 90) as usize]);
                 (n.to_be_bytes().to_vec(), Ok(value))
             };
-            let changed: Vec<Row> = (0..30).map(row).collect();
+            let changed: Vec<JournalRow> = (0..30).map(row).collect();
             changed_bytes += changed
                 .iter()
                 .map(|(key, v)| 8 + key.len() + v.as_ref().unwrap().as_ref().map_or(0, Vec::len))

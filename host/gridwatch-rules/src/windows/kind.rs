@@ -12,7 +12,7 @@ mod sequence;
 mod travel;
 
 use super::hit::{Hit, Hits};
-use super::journal::Row;
+use super::journal::JournalRow;
 use super::slot::{Fed, Slot};
 use super::{Seeing, Stubs};
 use baseline::{Buckets, Change};
@@ -95,7 +95,7 @@ impl std::ops::Sub for Size {
 #[derive(Default)]
 pub(super) struct Gone {
     /// Rows to save or to delete for it.
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<JournalRow>,
     /// Events before that still have these as evidence.
     pub(super) hits: Vec<Hit>,
 }
@@ -180,7 +180,7 @@ impl Held {
     }
 
     /// All of it as rows.
-    pub(super) fn rows(&self, key: &str) -> Vec<Row> {
+    pub(super) fn rows(&self, key: &str) -> Vec<JournalRow> {
         match self {
             Self::Hits(hits) => hits.rows(key),
             Self::Seen(known) => vec![known.row(key)],

@@ -385,7 +385,7 @@ fn save(windows: &mut Windows, rows: &mut BTreeMap<Vec<u8>, Vec<u8>>) {
 
 fn restarted(manifest: &Manifest, rows: &BTreeMap<Vec<u8>, Vec<u8>>, so_far: &[Act], narrow: Narrow) -> Watched {
     let mut watched = watched(manifest, narrow);
-    let page = |key, value| state::Row::open(key, value).unwrap();
+    let page = |key, value| state::StateRow::open(key, value).unwrap();
     watched.windows.load(page(b"w-of-nobody\0", b"\x01{}")).unwrap();
     rows.iter().for_each(|(key, value)| watched.windows.load(page(key, value)).unwrap());
     watched.windows.resume_at(UnixSeconds(so_far.iter().map(|act| act.time).max().unwrap()));

@@ -1,7 +1,7 @@
 //! A slot: one window of one module, with what it remembers under each key.
 
 use super::hit::{self, Hit, Keep, Near};
-use super::journal::{Journal, Row, Value};
+use super::journal::{Journal, JournalRow, Value};
 use super::kind::{self, Gone, Held, Saved, Size};
 use super::row::{self, SlotId};
 use super::{Keys, LEARNING, MAX_KEYS, MAX_TOTAL_HITS, NEVER, NOT_YET, Seeing, Stubs, WindowSize};
@@ -158,7 +158,7 @@ impl Slot {
         key: &str,
         seeing: &Seeing<'_, '_>,
         new: impl FnOnce() -> Held,
-        feed: impl FnOnce(&mut Held) -> Option<Row>,
+        feed: impl FnOnce(&mut Held) -> Option<JournalRow>,
     ) {
         self.make_room(key, seeing);
         let row = self.hold(key, new, feed);
@@ -306,14 +306,19 @@ impl Slot {
     }
 
     /// Everything that it remembers.
-    fn rows(&self) -> Vec<Row> {
-        let mut rows: Vec<Row> = self.since.iter().map(|since| (row::START.to_vec(), row::saying(since))).collect();
+    fn rows(&self) -> Vec<JournalRow> {
+        let mut rows: Vec<JournalRow> =
+            self.since.iter().map(|since| (row::START.to_vec(), row::saying(since))).collect();
         rows.extend(self.held.iter().flat_map(|(key, held)| held.rows(key)));
         rows
     }
 
     /// Puts a saved page back, all of it or nothing. Returns the newest time it tells of.
-    pub(super) fn load(&mut self, page: state::Row<'_>, stubs: &mut Stubs) -> Result<Option<UnixSeconds>, Forgotten> {
+    pub(super) fn load(
+        &mut self,
+        page: state::StateRow<'_>,
+        stubs: &mut Stubs,
+    ) -> Result<Option<UnixSeconds>, Forgotten> {
         let not_a_page = || page.forgotten("it isn't a page of a window");
         let rows = self.journal.load(&page.id()[self.id.len()..], page.body()).ok_or_else(not_a_page)?;
         let read = rows.into_iter().map(|(row, value)| self.read(row, value));

@@ -7,7 +7,7 @@ use crate::leaves::is_ip;
 use gridwatch_event::role::Role;
 use gridwatch_manifest::Step;
 use gridwatch_rules::alert::{Alert, Doer};
-use gridwatch_rules::directory::Act;
+use gridwatch_rules::directory::RecentAct;
 use gridwatch_rules::stub::Stub;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -178,7 +178,7 @@ fn other(doer: &Doer) -> Value {
     document.into()
 }
 
-fn act(act: &Act) -> Value {
+fn act(act: &RecentAct) -> Value {
     let mut document = Document::default();
     document.text("action", &act.action);
     document.text("ip_address", &act.ip_address);

@@ -15,7 +15,7 @@ use gridwatch_event::time::UnixSeconds;
 use gridwatch_manifest::{Playbook, Step};
 use gridwatch_rules::about::{About, Address};
 use gridwatch_rules::alert::Alert;
-use gridwatch_rules::directory::Act;
+use gridwatch_rules::directory::RecentAct;
 use gridwatch_rules::stub::Stub;
 use serde_json::{Value, json};
 
@@ -71,9 +71,9 @@ const fn status(alert: &Alert) -> (u64, &'static str) {
 
 /// What silenced it, and why it is sent again.
 fn status_detail(alert: &Alert) -> Option<String> {
-    let hidden = alert.suppressed_by.as_ref().map(|name| format!("suppressed by {name}"));
-    let told: Vec<String> = hidden.into_iter().chain(alert.news.iter().cloned()).collect();
-    non_empty(told).map(|told| clean(&told.join("; "), MAX_DETAIL))
+    let suppressed = alert.suppressed_by.as_ref().map(|name| format!("suppressed by {name}"));
+    let detail: Vec<String> = suppressed.into_iter().chain(alert.news.iter().cloned()).collect();
+    non_empty(detail).map(|detail| clean(&detail.join("; "), MAX_DETAIL))
 }
 
 fn metadata(alert: &Alert, product: &Product<'_>, version: Version, profiles: Vec<&str>) -> Made {
@@ -201,7 +201,7 @@ fn about(about: &About) -> Vec<(&'static str, &'static str, &str, Value)> {
     parts.into_iter().flatten().collect()
 }
 
-fn act(act: &Act) -> Value {
+fn act(act: &RecentAct) -> Value {
     Fields::new()
         .set("seq", act.seq)
         .set("action", act.action.as_str())

@@ -165,7 +165,7 @@ impl Status {
 
 /// One action of the catalogue and what it is shown as, in 1.8.0 and in 1.1.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct ActionMapping {
     pub group: &'static str,
     pub action: &'static str,
     pub class: Class,
@@ -180,16 +180,16 @@ pub struct Row {
 }
 
 /// The whole mapping, by group and then by action.
-pub fn mapping_rows() -> impl Iterator<Item = Row> {
-    let mut rows: Vec<Row> = catalogue::actions().map(row).collect();
+pub fn mapping_rows() -> impl Iterator<Item = ActionMapping> {
+    let mut rows: Vec<ActionMapping> = catalogue::actions().map(row).collect();
     rows.sort_by_key(|row| (row.group, row.action));
     rows.into_iter()
 }
 
-fn row(action: &'static str) -> Row {
+fn row(action: &'static str) -> ActionMapping {
     let mapping = mapping(action);
     let [newer, older] = [Version::V1_8_0, Version::V1_1_0].map(|version| mapping.activity.in_version(version));
-    Row {
+    ActionMapping {
         group: catalogue::group_of(action).unwrap_or_default(),
         action,
         class: newer.class,

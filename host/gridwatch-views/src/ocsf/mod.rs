@@ -23,7 +23,7 @@ mod vocabulary;
 
 pub use alert::{EVIDENCES_MAX, detection_finding};
 pub(crate) use classes::matches;
-pub use classes::{Activity, Class, Mapping, Row, Status, mapping, mapping_rows};
+pub use classes::{ActionMapping, Activity, Class, Mapping, Status, mapping, mapping_rows};
 pub use event::event;
 pub use json_schema::json_schema;
 pub use schema::Version;

@@ -9,17 +9,17 @@ use tokio::sync::watch;
 pub struct Orders {
     /// Turns into the reason when it is to end.
     pub stop: watch::Receiver<Option<&'static str>>,
-    /// Counts how often it was told to read its configuration again.
+    /// Counts how often a signal asked to read its configuration again.
     pub reload: watch::Receiver<u64>,
     /// Sets another log level.
     pub relevel: Relevel,
 }
 
 /// True once there is a reason to end.
-pub fn is_told(mut told: watch::Receiver<Option<&'static str>>) -> watch::Receiver<bool> {
-    let (sender, receiver) = watch::channel(told.borrow().is_some());
+pub fn is_stopping(mut signal: watch::Receiver<Option<&'static str>>) -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(signal.borrow().is_some());
     tokio::spawn(async move {
-        let _ = told.wait_for(Option::is_some).await;
+        let _ = signal.wait_for(Option::is_some).await;
         let _ = sender.send(true);
         sender.closed().await;
     });

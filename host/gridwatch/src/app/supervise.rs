@@ -10,7 +10,7 @@
 
 use super::lifetime::Lifetime;
 use super::open::{self, Anew, NUMBER_GAP, Opening};
-use super::signals::{Orders, is_told};
+use super::signals::{Orders, is_stopping};
 use super::starts::Starts;
 use crate::archive::Archive;
 use crate::bell::Bell;
@@ -66,10 +66,10 @@ pub async fn run(configs: Configs, until: Until, orders: Orders, observe: Observ
     let life = Lifetime::begin(&configs, clock)?;
     let (stop, started) = (orders.stop.clone(), clock.now());
     let result = work(configs, until, orders, (observe, clock), &life).await;
-    let told = *stop.borrow();
-    let (how, why) = match (&result, told) {
+    let signal = *stop.borrow();
+    let (how, why) = match (&result, signal) {
         (Err(error), _) => (HowEnded::Failed, format!("{error:#}")),
-        (Ok(()), Some(signal)) => (HowEnded::Told, format!("stopped by {signal}")),
+        (Ok(()), Some(signal)) => (HowEnded::Signalled, format!("stopped by {signal}")),
         (Ok(()), None) => (HowEnded::Done, "everything that may be read now has been read and delivered".to_owned()),
     };
     // While the lock is held: the next start has to find it.
@@ -123,8 +123,8 @@ async fn work(
     (observe, clock): (Observe, Clock),
     life: &Lifetime,
 ) -> Result<()> {
-    let Orders { stop: told, reload: hangups, relevel } = orders;
-    let mut stop = is_told(told);
+    let Orders { stop: signal, reload: hangups, relevel } = orders;
+    let mut stop = is_stopping(signal);
     life.doing("looking for room on the disk");
     let tell = |why: Option<&str>| {
         life.board.update(|status| {

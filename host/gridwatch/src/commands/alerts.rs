@@ -14,9 +14,9 @@ use clap::{Args, Subcommand};
 use gridwatch_event::entry::Entry;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_manifest::Severity;
-use gridwatch_names::slip::did_you_mean;
+use gridwatch_names::suggest::did_you_mean;
 use gridwatch_rules::alert::Alert;
-use gridwatch_rules::own;
+use gridwatch_rules::builtin;
 use gridwatch_views::{DEFAULT_MAX_BYTES, View};
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
@@ -191,7 +191,7 @@ impl Form {
 pub fn check_rule(state_dir: &Path, rule: &str) -> Result<()> {
     let status = lifetime::status(state_dir).ok().flatten().unwrap_or_default();
     let mut known: BTreeSet<String> = status.rule_ids().cloned().collect();
-    known.extend(own::manifest().rules.iter().map(|rule| format!("{}.{}", own::NAME, rule.id)));
+    known.extend(builtin::manifest().rules.iter().map(|rule| format!("{}.{}", builtin::NAME, rule.id)));
     known.extend(history::alerts(state_dir)?.into_iter().map(|alert| alert.rule));
     let modules: BTreeSet<String> =
         known.iter().filter_map(|rule| Some(format!("{}.*", rule.split_once('.')?.0))).collect();

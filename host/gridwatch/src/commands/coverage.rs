@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 use gridwatch_event::time::UnixMillis;
 use gridwatch_names::attack;
 use gridwatch_rules::alert::Alert;
+use gridwatch_rules::builtin;
 use gridwatch_rules::coverage::{Coverage, Why, coverage, layers};
-use gridwatch_rules::own;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -58,7 +58,7 @@ const OBSERVED_MS: u64 = 30 * 86_400_000;
 /// any, nobody has looked.
 fn of(dir: &Path, alerts: &[PathBuf], state_dir: Option<&Path>, now: UnixMillis) -> Result<Coverage> {
     let manifests = manifests(dir)?;
-    let all: Vec<_> = manifests.iter().chain([own::manifest()]).collect();
+    let all: Vec<_> = manifests.iter().chain([builtin::manifest()]).collect();
     let mut seen = BTreeSet::new();
     in_files(alerts, now, &mut seen)?;
     if let Some(state_dir) = state_dir {
@@ -77,8 +77,8 @@ fn is_recent(time: UnixMillis, now: UnixMillis) -> bool {
 
 /// Alerts that somebody was told of.
 fn in_history(state_dir: &Path, now: UnixMillis, seen: &mut Seen) -> Result<()> {
-    let told = |alert: &Alert| is_recent(alert.seen, now) && alert.suppressed_by.is_none();
-    for alert in history::alerts(state_dir)?.into_iter().filter(told) {
+    let is_shown = |alert: &Alert| is_recent(alert.seen, now) && alert.suppressed_by.is_none();
+    for alert in history::alerts(state_dir)?.into_iter().filter(is_shown) {
         seen.extend(alert.attack.into_iter().map(|technique| (alert.uid.clone(), technique)));
     }
     Ok(())

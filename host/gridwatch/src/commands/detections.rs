@@ -7,7 +7,7 @@ use crate::modules::embedded::Folder;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use gridwatch_manifest::{Manifest, Playbook, Rule, Step};
-use gridwatch_rules::own;
+use gridwatch_rules::builtin;
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ pub struct Detection {
 /// The manifests of a folder of modules, and the one of gridwatch's built-in rules.
 fn manifests(dir: &Path) -> Result<Vec<Manifest>> {
     let mut manifests = modules::manifests(dir)?;
-    manifests.push(own::manifest().clone());
+    manifests.push(builtin::manifest().clone());
     Ok(manifests)
 }
 

@@ -157,8 +157,8 @@ fn checked(read: &Read, scope: Scope, strict: bool, now: UnixSeconds) -> Result<
 
 /// What doesn't make the check fail, and is good to know.
 fn notes(report: &Report, out: &mut impl Write) -> Result<()> {
-    for (id, hidden) in &report.by_design {
-        let (rules, stories) = (list(&hidden.rules), list(&hidden.stories));
+    for (id, suppressed) in &report.by_design {
+        let (rules, stories) = (list(&suppressed.rules), list(&suppressed.stories));
         writeln!(
             out,
             "note: `{id}` suppresses {rules} for its subject, as intended; there is still an alert if the subject does {stories}"

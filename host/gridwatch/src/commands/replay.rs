@@ -25,8 +25,8 @@ use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_manifest::Severity;
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::batch::MAX_BATCH_BYTES;
+use gridwatch_rules::builtin;
 use gridwatch_rules::exception::Exceptions;
-use gridwatch_rules::own;
 use gridwatch_views::{DEFAULT_MAX_BYTES, View};
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
@@ -108,7 +108,7 @@ pub fn run(args: &Options, log: Option<&str>, now: UnixMillis) -> Result<u8> {
     if let Some(rule) = args.rule.as_ref().filter(|rule| !rule.ends_with(".*")) {
         let dirs = [Some(&wanted.dir), args.diff.as_ref()];
         let manifests: Vec<_> = dirs.into_iter().flatten().map(|dir| manifests(dir)).collect::<Result<_>>()?;
-        super::tune::check_rule(rule, &[manifests.concat(), vec![own::manifest().clone()]].concat())?;
+        super::tune::check_rule(rule, &[manifests.concat(), vec![builtin::manifest().clone()]].concat())?;
     }
     let at = |time: Option<Since>| time.map(|time| time.from(now.seconds()));
     let source = match &args.archive {

@@ -24,8 +24,10 @@ use gridwatch_event::role::Role;
 use gridwatch_event::time::UnixMillis;
 use gridwatch_names::method::{Effect, Method};
 use gridwatch_rules::alert::Alert;
-use gridwatch_rules::plan::{Act, Admins, Asked, Calls, How, Plan, Planned, Refusal, Safeguards, Verdict};
-use gridwatch_rules::response::{Past, Row, Stage, past};
+use gridwatch_rules::plan::{
+    Admins, Asked, Calls, Clearance, How, Planned, PlannedCall, Refusal, ResponsePlan, Safeguards,
+};
+use gridwatch_rules::response::{Past, ResponseRow, Stage, past};
 use gridwatch_rules::subject::is_id;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -114,7 +116,8 @@ fn named(options: &Options, homes: &Homes) -> Result<Alert> {
 
 fn plan(options: &Options, homes: &Homes, alert: Alert, respond: &Respond, api: &str) -> Result<u8> {
     let (alert, reach) = evidence::widened(alert, homes);
-    let (plan, rows) = (Plan::of(&alert, &unasked(respond, options)), responses::read(&homes.of_org(&alert.org))?);
+    let (plan, rows) =
+        (ResponsePlan::of(&alert, &unasked(respond, options)), responses::read(&homes.of_org(&alert.org))?);
     let shown = show::Shown { alert: &alert, reach: &reach, plan: &plan, rows: &rows, api };
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
     match options.json {
@@ -212,7 +215,7 @@ impl Responder {
             return wrong(format!("the responder's token is of organization {ours}, the audit log of {theirs}"));
         }
         let mut roles = BTreeMap::new();
-        for person in Plan::of(alert, &unasked).people() {
+        for person in ResponsePlan::of(alert, &unasked).people() {
             match self.api.call("users.info", &[("user", person.clone())]).await {
                 Ok(answer) => roles.extend(role_of(&answer).map(|role| (person, role))),
                 Err(failure) => eprintln!("note: Slack doesn't say who {person} is: {failure}"),
@@ -280,7 +283,7 @@ enum Outcome {
 struct Chosen {
     step: usize,
     method: &'static Method,
-    act: Act,
+    act: PlannedCall,
 }
 
 struct Execution<'a> {
@@ -296,7 +299,7 @@ struct Execution<'a> {
 
 impl Execution<'_> {
     async fn run(mut self, out: &mut impl Write) -> Result<u8> {
-        let plan = Plan::of(self.alert, &self.safeguards);
+        let plan = ResponsePlan::of(self.alert, &self.safeguards);
         let steps = self.chosen_steps(&plan)?;
         let rows = responses::read(&self.config.org_dir())?;
         let (todo, mut outcomes) = self.sorted(&steps, &rows);
@@ -327,7 +330,7 @@ impl Execution<'_> {
     }
 
     /// The steps to execute: those named, which have to be executable, or all that are.
-    fn chosen_steps<'p>(&self, plan: &'p Plan) -> Result<Vec<(&'p Planned, &'p Calls)>> {
+    fn chosen_steps<'p>(&self, plan: &'p ResponsePlan) -> Result<Vec<(&'p Planned, &'p Calls)>> {
         let mut chosen = Vec::new();
         for number in &self.options.step {
             let Some(step) = plan.steps.iter().find(|step| step.number == *number) else {
@@ -354,19 +357,19 @@ impl Execution<'_> {
     }
 
     /// What is to be done, each once; and what isn't, with the reason.
-    fn sorted(&self, steps: &[(&Planned, &Calls)], rows: &[Row]) -> (Vec<Chosen>, Vec<(Chosen, Outcome)>) {
+    fn sorted(&self, steps: &[(&Planned, &Calls)], rows: &[ResponseRow]) -> (Vec<Chosen>, Vec<(Chosen, Outcome)>) {
         let (mut todo, mut not) = (Vec::new(), Vec::new());
         let mut taken = BTreeSet::new();
         for (step, calls) in steps {
             let method = calls.method;
-            for act in &calls.acts {
-                let chosen = |act: Act| Chosen { step: step.number, method, act };
-                match &act.verdict {
-                    Verdict::Refused(refusal) => {
+            for act in &calls.planned {
+                let chosen = |act: PlannedCall| Chosen { step: step.number, method, act };
+                match &act.clearance {
+                    Clearance::Refused(refusal) => {
                         not.push((chosen(act.clone()), Outcome::Refused(refusal.clone())));
                         continue;
                     }
-                    Verdict::Unasked | Verdict::Allowed if !calls.is_executable(act) => {
+                    Clearance::Unasked | Clearance::Allowed if !calls.is_executable(act) => {
                         let missing = if act.targets.is_empty() { vec!["a target"] } else { act.missing.clone() };
                         not.push((chosen(act.clone()), Outcome::Incomplete(missing)));
                         continue;
@@ -418,12 +421,12 @@ impl Execution<'_> {
         Ok(outcome)
     }
 
-    fn intent(&self, method: &Method, act: &Act) -> Row {
+    fn intent(&self, method: &Method, act: &PlannedCall) -> ResponseRow {
         let at = self.clock.now();
         let reason = [self.config.respond.reason.as_str(), &self.alert.title];
         let reason: Vec<&str> = reason.into_iter().filter(|part| !part.is_empty()).collect();
-        Row {
-            id: Row::new_id(&self.alert.uid, method.name, &act.targets, at),
+        ResponseRow {
+            id: ResponseRow::new_id(&self.alert.uid, method.name, &act.targets, at),
             at,
             stage: Stage::Intent,
             alert: self.alert.uid.clone(),
@@ -487,8 +490,13 @@ mod tests {
     fn what_nobody_filled_in_is_not_done() {
         let plan = |outcomes: &[Outcome]| {
             let method = gridwatch_names::method::called("admin.apps.restrict").unwrap();
-            let act =
-                Act { targets: vec![], arguments: vec![], missing: vec![], verdict: Verdict::Allowed, note: None };
+            let act = PlannedCall {
+                targets: vec![],
+                arguments: vec![],
+                missing: vec![],
+                clearance: Clearance::Allowed,
+                note: None,
+            };
             let chosen = Chosen { step: 1, method, act };
             exit_code(&outcomes.iter().map(|outcome| (chosen.clone(), outcome.clone())).collect::<Vec<_>>())
         };

@@ -8,7 +8,7 @@ use crate::record::PRODUCT;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use gridwatch_views::loss::Report;
-use gridwatch_views::ocsf::{self, Class, Row};
+use gridwatch_views::ocsf::{self, ActionMapping, Class};
 use gridwatch_views::{RawData, View, ecs};
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -115,7 +115,7 @@ fn table_json(out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-fn row_json(row: &Row) -> Value {
+fn row_json(row: &ActionMapping) -> Value {
     let (category, kind) = ecs::categories(row.action);
     let activity = |class: Class, id: u64, name: &str| json!({ "class_uid": class.uid(), "class_name": class.name(), "activity_id": id, "activity_name": name });
     json!({

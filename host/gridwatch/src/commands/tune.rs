@@ -174,10 +174,10 @@ pub fn run(options: &Options, log: Option<&str>, now: UnixMillis) -> Result<u8> 
     };
     let is_asked = |rule: &str| options.rule.as_ref().is_none_or(|asked| asked == rule);
     alerts.retain(|alert| is_asked(&alert.rule));
-    let told = || alerts.iter().filter(|alert| alert.suppressed_by.is_none());
+    let shown = || alerts.iter().filter(|alert| alert.suppressed_by.is_none());
     let tuning = Tuning {
-        actors: noisiest(told().map(actor)),
-        apps: noisiest(told().flat_map(apps)),
+        actors: noisiest(shown().map(actor)),
+        apps: noisiest(shown().flat_map(apps)),
         from,
         to: period.to,
         days: period.days(),
@@ -229,7 +229,7 @@ pub fn check_rule(rule: &str, manifests: &[Manifest]) -> Result<()> {
     if names.iter().any(|name| name == rule) {
         return Ok(());
     }
-    let near = gridwatch_names::slip::did_you_mean(rule, names.iter().map(String::as_str));
+    let near = gridwatch_names::suggest::did_you_mean(rule, names.iter().map(String::as_str));
     let hint = near.map_or("`gridwatch detections` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
     Err(crate::commands::respond::Wrong(format!("no module has a rule `{rule}`\nhint: {hint}")).into())
 }
@@ -284,14 +284,14 @@ fn rules(alerts: &[Alert], period: &Period, manifests: &[Manifest]) -> Vec<RuleN
 
 impl RuleNumbers {
     fn of(rule: &str, alerts: &[&Alert], period: &Period, manifests: &[Manifest]) -> Self {
-        let told: Vec<&Alert> = alerts.iter().copied().filter(|alert| alert.suppressed_by.is_none()).collect();
-        let a_day = told.len() as f64 / period.days();
+        let shown: Vec<&Alert> = alerts.iter().copied().filter(|alert| alert.suppressed_by.is_none()).collect();
+        let a_day = shown.len() as f64 / period.days();
         let per_1000 = |a_day: f64| period.users.filter(|n| *n > 0).map(|n| a_day * 1_000.0 / n as f64);
-        let medium_or_above = told.iter().filter(|alert| alert.severity >= Severity::Medium).count();
+        let medium_or_above = shown.iter().filter(|alert| alert.severity >= Severity::Medium).count();
         let known = rule_of(rule, manifests);
         let counted = match known {
             Some(known) if known.severity >= Severity::Medium => medium_or_above,
-            _ => told.len(),
+            _ => shown.len(),
         };
         let budget = known.map(|known| known.budget);
         let judgement = budget.zip(period.users).map(|(budget, users)| {
@@ -300,17 +300,17 @@ impl RuleNumbers {
         });
         Self {
             rule: rule.to_owned(),
-            alerts: told.len() as u64,
+            alerts: shown.len() as u64,
             medium_or_above: medium_or_above as u64,
             a_day,
             a_day_per_1000_users: per_1000(a_day),
             budget,
             over_budget: judgement.and_then(Judgement::is_over),
             judgement,
-            by_day: period.by_day(told.iter().map(|alert| alert.last)),
-            suppressed: (alerts.len() - told.len()) as u64,
-            actors: noisiest(told.iter().map(|alert| actor(alert))),
-            apps: noisiest(told.iter().flat_map(|alert| apps(alert))),
+            by_day: period.by_day(shown.iter().map(|alert| alert.last)),
+            suppressed: (alerts.len() - shown.len()) as u64,
+            actors: noisiest(shown.iter().map(|alert| actor(alert))),
+            apps: noisiest(shown.iter().flat_map(|alert| apps(alert))),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::config::Since;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_manifest::{Severity, parse_span};
-use gridwatch_names::slip::did_you_mean;
+use gridwatch_names::suggest::did_you_mean;
 use gridwatch_views::View;
 
 pub fn view(text: &str) -> Result<View, String> {

@@ -16,7 +16,7 @@ use gridwatch_event::time::UnixSeconds;
 use gridwatch_event::zone::Zone;
 use gridwatch_manifest::Grant;
 use gridwatch_manifest::document::Document;
-use gridwatch_names::slip::did_you_mean;
+use gridwatch_names::suggest::did_you_mean;
 use gridwatch_poll::MAX_WAIT_MS;
 use gridwatch_rules::risk::Bar;
 use gridwatch_rules::subject::is_id;

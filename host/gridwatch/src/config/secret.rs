@@ -97,12 +97,12 @@ impl Secret {
                 let hint = bad.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
                 let what = format!("{bad}{hint}");
                 // Told at the second look that finds the same.
-                let (is_second, was_told) = match &self.wrong {
-                    Some((before, told)) if *before == what => (true, *told),
+                let (is_second, was_reported) = match &self.wrong {
+                    Some((before, reported)) if *before == what => (true, *reported),
                     _ => (false, false),
                 };
                 self.wrong = Some((what.clone(), is_second));
-                if is_second && !was_told { Look::Unusable(what) } else { Look::Same }
+                if is_second && !was_reported { Look::Unusable(what) } else { Look::Same }
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::telemetry::status::{Board, PATIENCE};
 use anyhow::Result;
 use gridwatch_event::time::UnixMillis;
 use gridwatch_rules::alert::Alert;
-use gridwatch_rules::own;
+use gridwatch_rules::builtin;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -269,7 +269,7 @@ impl<'p, T: Target> Lane<'p, T> {
             tracing::warn!(sink = self.name, count, id, reason, file, "records were refused for good");
             if lost.refused_alert != Some(today) {
                 let (new, all) = (std::mem::take(&mut lost.unalerted), lost.refused);
-                alerts.push(own::records_refused(self.name, new, all, (&id, &reason), &file, now));
+                alerts.push(builtin::records_refused(self.name, new, all, (&id, &reason), &file, now));
                 lost.refused_alert = Some(today);
             }
         }
@@ -277,7 +277,7 @@ impl<'p, T: Target> Lane<'p, T> {
             self.metrics.removed_unread.inc_by(removed.files);
             if lost.removed_alert != Some(today) {
                 let (files, bytes, age_s) = (removed.files, removed.bytes, removed.age_s);
-                alerts.push(own::lines_removed(self.name, files, bytes, age_s, removed.limit_bytes, now));
+                alerts.push(builtin::lines_removed(self.name, files, bytes, age_s, removed.limit_bytes, now));
                 lost.removed_alert = Some(today);
             }
         }

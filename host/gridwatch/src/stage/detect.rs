@@ -10,7 +10,7 @@ use anyhow::Result;
 use gridwatch_detect::{Detected, Detector};
 use gridwatch_event::event::Event;
 use gridwatch_rules::alert::Alert;
-use gridwatch_rules::own;
+use gridwatch_rules::builtin;
 use gridwatch_rules::pipeline::{Fault, Pipeline};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,14 +80,14 @@ fn step(shared: &Shared, detector: &mut Detector, known: &Known, pending: &[Pend
     let Detected { mut concluded, changes, behaved } = detector.detect(&events);
     if is_delivered {
         // That a module is set aside is about now, whatever it failed on.
-        concluded.alerts.retain(|alert| alert.rule == own::MODULE_SET_ASIDE);
+        concluded.alerts.retain(|alert| alert.rule == builtin::MODULE_SET_ASIDE);
     }
     let wanting = wanting(shared, known, &mut concluded.alerts);
     let is_held = |alert: &Alert| wanting.iter().any(|wanting| wanting.is_held && wanting.alert == *alert);
     let alerts = concluded.alerts.iter().filter(|alert| !is_held(alert));
     let alerts = alerts.map(|alert| Record::Alert(Box::new(alert.clone())));
-    let told = events.iter().filter(|_| !is_delivered);
-    let records: Vec<Record> = told.map(Record::of_event).chain(alerts).collect();
+    let undelivered = events.iter().filter(|_| !is_delivered);
+    let records: Vec<Record> = undelivered.map(Record::of_event).chain(alerts).collect();
     shared.store.commit_detections(pending, &records, &changes, &concluded.faults, &wanting)?;
     if !wanting.is_empty() {
         shared.wanting.ring();

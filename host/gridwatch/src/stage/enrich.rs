@@ -16,7 +16,7 @@ use anyhow::Result;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_rules::about::{Account, Answer, Conversation, NoAnswer};
 use gridwatch_rules::alert::{Alert, Source};
-use gridwatch_rules::state::{ACCOUNTS, CONVERSATIONS, Forgotten, Part, Row, StateOp};
+use gridwatch_rules::state::{ACCOUNTS, CONVERSATIONS, Forgotten, Part, StateOp, StateRow};
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -249,7 +249,7 @@ impl Answers {
     /// # Errors
     /// The row can't be read, and changes nothing.
     pub fn load(&mut self, key: &[u8], value: &[u8]) -> std::result::Result<(), Forgotten> {
-        let row = Row::open(key, value)?;
+        let row = StateRow::open(key, value)?;
         match row.part {
             CONVERSATIONS => self.channels.load(row),
             _ => self.people.load(row),
@@ -304,7 +304,7 @@ impl<A: Answer> Shelf<A> {
         Self { part, kept: HashMap::new(), dirty: BTreeSet::new(), keep_ms, breaker: Breaker::default() }
     }
 
-    fn load(&mut self, row: Row<'_>) -> std::result::Result<(), Forgotten> {
+    fn load(&mut self, row: StateRow<'_>) -> std::result::Result<(), Forgotten> {
         self.kept.insert(row.name()?.to_owned(), row.json()?);
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::record::Record;
 use crate::store::rows::shown;
 use anyhow::Result;
 use gridwatch_rules::alert::Alert;
-use gridwatch_rules::own;
+use gridwatch_rules::builtin;
 use gridwatch_rules::state::Forgotten;
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ const TOLD_EVERY_MS: u64 = 86_400_000;
 /// # Errors
 /// The alert can't be saved.
 pub fn store(process: &Process, why: &str, from: &str) -> Result<()> {
-    save(process, &[], own::store_damaged(why, from, process.clock.now()))
+    save(process, &[], builtin::store_damaged(why, from, process.clock.now()))
 }
 
 /// Tells of the rows that couldn't be read since this was called last. What comes within a day of an alert waits for the next one.
@@ -43,7 +43,7 @@ pub fn look(process: &Process) -> Result<()> {
     let rows = process.store.untold_forgotten(now, TOLD_EVERY_MS);
     let Some(first) = rows.first() else { return Ok(()) };
     let first = format!("{first} (key {})", shown(&first.key));
-    save(process, &rows, own::state_forgotten(&counts(&rows), &first, now))
+    save(process, &rows, builtin::state_forgotten(&counts(&rows), &first, now))
 }
 
 fn save(process: &Process, rows: &[Forgotten], alert: Alert) -> Result<()> {

@@ -225,7 +225,7 @@ impl Poller {
                 let failed = Failed { request, at: self.shared.now(), server_date, retry_after_s, failure };
                 let commit = self.machine.apply(Outcome::Failed(failed));
                 self.shared.store.commit_page(lane, &Arrivals::default(), self.shared.now(), &commit, &self.late)?;
-                self.told(&commit.notes);
+                self.log_notes(&commit.notes);
                 self.follow(&commit.state);
                 Ok(())
             }
@@ -255,7 +255,7 @@ impl Poller {
         };
         let commit = self.machine.apply(Outcome::Page(received));
         self.shared.store.commit_page(lane, &arrivals, now, &commit, &self.late)?;
-        self.told(&commit.notes);
+        self.log_notes(&commit.notes);
         self.count(&arrivals.each, now, &commit.state);
         forgotten::look(&self.shared.process)?;
         (self.shared.process.observe)(&Happening::Page { entries: page.entries.len(), lane });
@@ -337,7 +337,7 @@ impl Poller {
         Ok(())
     }
 
-    fn told(&self, notes: &[Note]) {
+    fn log_notes(&self, notes: &[Note]) {
         for note in notes {
             match note {
                 Note::Problem { lane, problem } => {

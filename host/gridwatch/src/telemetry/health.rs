@@ -160,8 +160,8 @@ fn org_wants(org: &OrgStatus, started: UnixMillis, now: UnixMillis) -> Vec<Strin
     for (label, advice) in &poll.problems {
         let passes = PASSING.contains(&label.as_str());
         // Told already, as the reason of the pause.
-        let is_told = poll.paused.as_ref().is_some_and(|paused| paused.starts_with(label.as_str()));
-        if !is_told && (!passes || without_s * 1000 > PASSING_MS) {
+        let is_reported = poll.paused.as_ref().is_some_and(|paused| paused.starts_with(label.as_str()));
+        if !is_reported && (!passes || without_s * 1000 > PASSING_MS) {
             wants.push(format!("{label} (no page for {}): {advice}", span(without_s)));
         }
     }
@@ -246,7 +246,7 @@ mod tests {
             (Some(status(Phase::Running)), Lock::Free, State::Died),
             (Some(status(Phase::Starting)), Lock::Free, State::Died),
             (Some(status(Phase::Running)), gone, State::Died),
-            (Some(ended(HowEnded::Told)), Lock::Free, State::Stopped),
+            (Some(ended(HowEnded::Signalled)), Lock::Free, State::Stopped),
             (Some(ended(HowEnded::Failed)), Lock::Free, State::Failed),
             (Some(ended(HowEnded::Failed)), Lock::Held, State::Starting),
         ] {

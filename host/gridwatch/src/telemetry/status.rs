@@ -241,7 +241,8 @@ pub struct End {
 pub enum HowEnded {
     /// As a signal said.
     #[default]
-    Told,
+    #[serde(rename = "told")]
+    Signalled,
     /// There was nothing more to do, as `run --once` was asked for.
     Done,
     /// It couldn't go on.

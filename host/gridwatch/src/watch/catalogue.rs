@@ -9,7 +9,7 @@ use crate::slack::public_lists::PublicLists;
 use anyhow::Result;
 use gridwatch_event::drift::{Checked, Drift, compare};
 use gridwatch_event::time::UnixMillis;
-use gridwatch_rules::own;
+use gridwatch_rules::builtin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,8 +59,9 @@ async fn check(shared: &Shared, lists: &PublicLists, now: UnixMillis) -> Result<
             return Ok(());
         }
     };
-    let told = shared.store.drift()?.map(|checked| checked.drift).unwrap_or_default();
-    let alert = (drift != told && !drift.is_empty()).then(|| own::catalogue_drift(&drift, now).of_org(&shared.org));
+    let reported = shared.store.drift()?.map(|checked| checked.drift).unwrap_or_default();
+    let alert =
+        (drift != reported && !drift.is_empty()).then(|| builtin::catalogue_drift(&drift, now).of_org(&shared.org));
     if let Some(alert) = &alert {
         tracing::info!(drift = drift.summary(), uid = alert.uid, "Slack's catalogue differs from the built-in one");
     }

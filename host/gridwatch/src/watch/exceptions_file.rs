@@ -1,8 +1,8 @@
 //! The watch over the exceptions file: it is read again whenever it changes, without a restart.
 //!
 //! A changed file is taken between two batches, once it has stopped changing or at SIGHUP. One with an error is not: the
-//! exceptions read before stay in force, and log, status and one alert say what is wrong. An entry that has run out is told in
-//! one alert, by the clock, so also where nothing happens. What has been told is saved with the alert that tells it.
+//! exceptions read before stay in force, and log, status and one alert say what is wrong. An exception that has expired is reported in
+//! one alert, by the clock, so also where nothing happens. What has been reported is saved with the alert that tells it.
 
 use super::stamp::{Stamp, stamp};
 use super::{Looking, Reason, Watch};
@@ -13,17 +13,17 @@ use anyhow::Result;
 use gridwatch_event::text::hex;
 use gridwatch_event::time::UnixMillis;
 use gridwatch_rules::alert::Alert;
+use gridwatch_rules::builtin;
 use gridwatch_rules::exception::{Exception, Exceptions};
-use gridwatch_rules::own;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How often the file is looked at. A change counts once two looks in a row have seen the same.
 const LOOK_EVERY: Duration = Duration::from_millis(1_000);
-/// Things told that are remembered; the oldest go first. A file has fewer entries.
+/// Things reported that are remembered; the oldest go first. A file has fewer entries.
 const MAX_TOLD: usize = 4_096;
-/// What the memory of a told error begins with. It is forgotten when the file is in order again.
+/// What the memory of a reported error begins with. It is forgotten when the file is in order again.
 const UNUSABLE: &str = "unusable ";
 
 pub struct ExceptionsFile {
@@ -81,10 +81,10 @@ fn take(shared: &Shared, source: &Source, now: UnixMillis) -> Result<()> {
                 shared.update(|status| status.exceptions.taken = Some(now));
             }
             shared.update(|status| status.exceptions.broken = None);
-            let mut told = shared.store.told()?;
-            if told.iter().any(|key| key.starts_with(UNUSABLE)) {
-                told.retain(|key| !key.starts_with(UNUSABLE));
-                shared.store.commit_told(&told, &[])?;
+            let mut reported = shared.store.told()?;
+            if reported.iter().any(|key| key.starts_with(UNUSABLE)) {
+                reported.retain(|key| !key.starts_with(UNUSABLE));
+                shared.store.commit_told(&reported, &[])?;
             }
             tell(shared, now)
         }
@@ -95,13 +95,13 @@ fn take(shared: &Shared, source: &Source, now: UnixMillis) -> Result<()> {
 fn unusable(shared: &Shared, problems: &str, now: UnixMillis) -> Result<()> {
     shared.update(|status| status.exceptions.broken = Some(problems.to_owned()));
     let key = format!("{UNUSABLE}{}", hex(&Sha256::digest(problems)[..8]));
-    let mut told = shared.store.told()?;
-    if told.contains(&key) {
+    let mut reported = shared.store.told()?;
+    if reported.contains(&key) {
         return Ok(());
     }
     tracing::error!(problems, "the exceptions file has errors; those read before stay in force");
-    told.push(key);
-    save(shared, told, vec![own::exceptions_unusable(problems, now).of_org(&shared.org)])
+    reported.push(key);
+    save(shared, reported, vec![builtin::exceptions_unusable(problems, now).of_org(&shared.org)])
 }
 
 /// Tells of each entry that has run out, once, and keeps the status current.
@@ -118,23 +118,23 @@ fn tell(shared: &Shared, now: UnixMillis) -> Result<()> {
     if expired == 0 {
         return Ok(());
     }
-    let mut told = shared.store.told()?;
-    let due: Vec<&Exception> = exceptions.expired(now.seconds(), &|key| told.iter().any(|known| known == key));
+    let mut reported = shared.store.told()?;
+    let due: Vec<&Exception> = exceptions.expired(now.seconds(), &|key| reported.iter().any(|known| known == key));
     if due.is_empty() {
         return Ok(());
     }
     for exception in &due {
         tracing::warn!(id = exception.id, owner = exception.owner, "an exception has expired");
     }
-    let alerts = due.iter().map(|exception| own::exception_expired(exception, now).of_org(&shared.org)).collect();
-    told.extend(due.iter().map(|exception| exception.expiry_key()));
-    save(shared, told, alerts)
+    let alerts = due.iter().map(|exception| builtin::exception_expired(exception, now).of_org(&shared.org)).collect();
+    reported.extend(due.iter().map(|exception| exception.expiry_key()));
+    save(shared, reported, alerts)
 }
 
-fn save(shared: &Shared, mut told: Vec<String>, alerts: Vec<Alert>) -> Result<()> {
-    told.drain(..told.len().saturating_sub(MAX_TOLD));
+fn save(shared: &Shared, mut reported: Vec<String>, alerts: Vec<Alert>) -> Result<()> {
+    reported.drain(..reported.len().saturating_sub(MAX_TOLD));
     let records: Vec<Record> = alerts.into_iter().map(|alert| Record::Alert(Box::new(alert))).collect();
-    shared.store.commit_told(&told, &records)?;
+    shared.store.commit_told(&reported, &records)?;
     shared.process.bells.deliver.ring();
     Ok(())
 }

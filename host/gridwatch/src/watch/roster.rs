@@ -12,7 +12,7 @@ use crate::slack::web_api::WebApi;
 use anyhow::{Context, Result, bail};
 use gridwatch_event::roster::{Member, Page, Roster};
 use gridwatch_event::time::UnixMillis;
-use gridwatch_rules::own;
+use gridwatch_rules::builtin;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,7 +87,7 @@ async fn look(shared: &Shared, asking: &Asking, now: UnixMillis) -> Result<()> {
     let before = shared.store.roster()?;
     let lost = before.iter().flat_map(|before| before.lost(&members).into_iter().map(move |member| (before, member)));
     let alerts: Vec<_> =
-        lost.map(|(before, member)| own::second_factor_off(member, before.at, now).of_org(&shared.org)).collect();
+        lost.map(|(before, member)| builtin::second_factor_off(member, before.at, now).of_org(&shared.org)).collect();
     for alert in &alerts {
         tracing::info!(rule = alert.rule, severity = alert.severity.name(), uid = alert.uid, "alert");
     }

@@ -3,7 +3,7 @@
 //! Only buckets in which the key did anything are kept and counted, so "usual" is what it does when it does it at all.
 
 use super::{Gone, Held, Size};
-use crate::windows::journal::Row;
+use crate::windows::journal::JournalRow;
 use crate::windows::slot::{Fed, Slot, cost};
 use crate::windows::{LATE_S, NOT_YET, Seeing, row};
 use gridwatch_event::time::UnixSeconds;
@@ -88,7 +88,7 @@ impl Change {
         matches!(self, Self::Count { count: None, .. } | Self::Value { is_there: false, .. })
     }
 
-    fn row(&self, key: &str) -> Row {
+    fn row(&self, key: &str) -> JournalRow {
         let row = row::key_row(key);
         match *self {
             Self::Count { bucket, count } => {
@@ -192,7 +192,7 @@ impl Buckets {
         !self.buckets.is_empty()
     }
 
-    pub(super) fn rows(&self, key: &str) -> Vec<Row> {
+    pub(super) fn rows(&self, key: &str) -> Vec<JournalRow> {
         let counts = self.buckets.iter().map(|(at, bucket)| Change::Count { bucket: *at, count: Some(bucket.count) });
         let values = self.buckets.iter().flat_map(|(at, bucket)| {
             bucket.values.iter().map(|value| Change::Value { bucket: *at, value: *value, is_there: true })

@@ -2,7 +2,7 @@
 
 use super::{Gone, Held};
 use crate::windows::hit::is_dead;
-use crate::windows::journal::Row;
+use crate::windows::journal::JournalRow;
 use crate::windows::slot::{Fed, Slot};
 use crate::windows::{LEARNING, NEVER, Seeing, row};
 use gridwatch_event::event::Event;
@@ -107,7 +107,7 @@ impl SeenKey {
         !is_gone
     }
 
-    pub(super) fn row(&self, key: &str) -> Row {
+    pub(super) fn row(&self, key: &str) -> JournalRow {
         (row::key_row(key), row::saying(&self.seen))
     }
 }

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! A case from last year has to be told of today as well, so an exception that holds now counts as if it held at any time. One
-//! that has expired hides nothing.
+//! that has expired suppresses nothing.
 //!
 //! Not asked: what the modules' settings silence of a subject that they name too.
 
@@ -26,8 +26,8 @@ use gridwatch_event::entry::Entry;
 use gridwatch_event::event::Event;
 use gridwatch_manifest::Severity;
 use gridwatch_rules::alert::Alert;
+use gridwatch_rules::builtin;
 use gridwatch_rules::exception::{Exception, Exceptions};
-use gridwatch_rules::own;
 use gridwatch_stories::Label;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -47,8 +47,8 @@ pub struct Report {
     pub dead: Vec<String>,
     /// Shipped stories that the modules' default settings tell of and the configured ones don't.
     pub lost_to_settings: BTreeSet<String>,
-    /// By exception: what it would hide of its subject in shipped stories of which somebody is still told.
-    pub by_design: BTreeMap<String, Hidden>,
+    /// By exception: what it would suppress of its subject in shipped stories of which somebody is still told.
+    pub by_design: BTreeMap<String, Suppressed>,
     /// By exception: shipped stories that its subject would get away with, as the entry accepts.
     pub accepted: BTreeMap<String, BTreeSet<String>>,
     /// By exception: stories that it accepts without need.
@@ -59,12 +59,12 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Quiet {
     pub case: String,
-    /// (exception, rule) that hide it.
+    /// (exception, rule) that suppress it.
     pub by: BTreeSet<(String, String)>,
 }
 
 #[derive(Debug, Default)]
-pub struct Hidden {
+pub struct Suppressed {
     pub rules: BTreeSet<String>,
     pub stories: BTreeSet<String>,
 }
@@ -162,7 +162,7 @@ impl<'r> Story<'r> {
 
     /// Of a story that is told of without exceptions: is it with them, whoever does it?
     fn judge(&self, exceptions: &Exceptions, report: &mut Report) {
-        let as_they_are = self.hidden(exceptions);
+        let as_they_are = self.suppressed(exceptions);
         if !self.is_left(&[&as_they_are]) {
             let case = format!("story `{}`", self.name);
             report.quiet.insert(Quiet { case, by: self.by(&as_they_are) });
@@ -170,9 +170,9 @@ impl<'r> Story<'r> {
         }
         for exception in exceptions.iter() {
             for cast in self.casts(exception, exceptions) {
-                let hidden = self.hidden(&cast);
-                let by = self.by(&hidden);
-                if !self.is_left(&[&as_they_are, &hidden]) {
+                let suppressed = self.suppressed(&cast);
+                let by = self.by(&suppressed);
+                if !self.is_left(&[&as_they_are, &suppressed]) {
                     self.unseen(by, &cast, report);
                     continue;
                 }
@@ -215,18 +215,18 @@ impl<'r> Story<'r> {
         }
     }
 
-    /// For each finding, the exception that hides it.
-    fn hidden<'x>(&self, exceptions: &'x Exceptions) -> Vec<Option<&'x str>> {
+    /// For each finding, the exception that suppresses it.
+    fn suppressed<'x>(&self, exceptions: &'x Exceptions) -> Vec<Option<&'x str>> {
         self.found.iter().map(|found| self.run.hidden_by(exceptions, found)).collect()
     }
 
-    fn is_left(&self, hidden: &[&[Option<&str>]]) -> bool {
-        let is_hidden = |at: usize| hidden.iter().any(|by| by[at].is_some());
-        self.run.are_told(self.found.iter().enumerate().filter(|(at, _)| !is_hidden(*at)).map(|(_, found)| *found))
+    fn is_left(&self, suppressed: &[&[Option<&str>]]) -> bool {
+        let is_suppressed = |at: usize| suppressed.iter().any(|by| by[at].is_some());
+        self.run.are_told(self.found.iter().enumerate().filter(|(at, _)| !is_suppressed(*at)).map(|(_, found)| *found))
     }
 
-    fn by(&self, hidden: &[Option<&str>]) -> BTreeSet<(String, String)> {
-        let pairs = self.found.iter().zip(hidden);
+    fn by(&self, suppressed: &[Option<&str>]) -> BTreeSet<(String, String)> {
+        let pairs = self.found.iter().zip(suppressed);
         pairs.filter_map(|(found, by)| Some(((*by)?.to_owned(), found.alert.rule.clone()))).collect()
     }
 }
@@ -236,9 +236,9 @@ fn own_case(path: &Path, wanted: &Wanted, exceptions: &Exceptions, report: &mut 
     let run = Findings::of(wanted, case.events.into_iter().map(Ok), |_| true)?;
     report.cases += 1;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let hidden: Vec<(&Found, Option<&str>)> =
+    let suppressed: Vec<(&Found, Option<&str>)> =
         run.found.iter().map(|found| (found, run.hidden_by(exceptions, found))).collect();
-    let left = || hidden.iter().filter(|(_, by)| by.is_none()).map(|(found, _)| *found);
+    let left = || suppressed.iter().filter(|(_, by)| by.is_none()).map(|(found, _)| *found);
     let mut dead = Vec::new();
     for rule in &case.rules {
         let is_own = run.own.contains(rule);
@@ -246,13 +246,13 @@ fn own_case(path: &Path, wanted: &Wanted, exceptions: &Exceptions, report: &mut 
             dead.push(rule.as_str());
             continue;
         }
-        // Of gridwatch's own, the sum lives on what is told; nothing hides the others.
+        // Of gridwatch's own, the sum lives on what is told; nothing suppresses the others.
         let is_left = match is_own {
-            true => rule != own::RISK || run.add_up(left()),
+            true => rule != builtin::RISK || run.add_up(left()),
             false => left().any(|found| found.alert.rule == *rule),
         };
         if !is_left {
-            let of_rule = hidden.iter().filter(|(found, _)| is_own || found.alert.rule == *rule);
+            let of_rule = suppressed.iter().filter(|(found, _)| is_own || found.alert.rule == *rule);
             let by = of_rule.filter_map(|(found, by)| Some(((*by)?.to_owned(), found.alert.rule.clone()))).collect();
             report.quiet.insert(Quiet { case: format!("case `{name}` ({rule})"), by });
         }

@@ -1,6 +1,6 @@
-//! Every finding by itself: what the modules say of events, with nothing folded into an alert and nothing hidden.
+//! Every finding by itself: what the modules say of events, with nothing folded into an alert and nothing suppressed.
 //!
-//! Modules never see exceptions, so one run answers what any of them would hide.
+//! Modules never see exceptions, so one run answers what any of them would suppress.
 
 use crate::modules::Wanted;
 use anyhow::Result;
@@ -10,9 +10,9 @@ use gridwatch_event::network::Networks;
 use gridwatch_manifest::{Manifest, Severity};
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::apps::Apps;
+use gridwatch_rules::builtin;
 use gridwatch_rules::echo::Echoes;
-use gridwatch_rules::exception::{Around, Exceptions, Verdict};
-use gridwatch_rules::own;
+use gridwatch_rules::exception::{AppKnowledge, ExceptionMatch, Exceptions};
 use gridwatch_rules::risk::{Bar, Risk};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -72,7 +72,7 @@ impl Findings {
     }
 
     fn take(&mut self, alert: Alert, events: &[Event], apps: Option<&Apps>, places: &mut HashMap<String, usize>) {
-        if alert.module.name == own::NAME {
+        if alert.module.name == builtin::NAME {
             self.own.insert(alert.rule);
         } else if let Some(place) = places.get(&alert.uid) {
             let known = &mut self.found[*place].alert;
@@ -86,12 +86,12 @@ impl Findings {
         }
     }
 
-    /// The exception that would hide a finding.
+    /// The exception that would suppress a finding.
     pub fn hidden_by<'x>(&self, exceptions: &'x Exceptions, found: &Found) -> Option<&'x str> {
-        let around = Around { networks: &self.networks, apps: &found.apps };
-        match exceptions.verdict(&found.alert.rule, &found.event, around) {
-            Verdict::Hidden(exception) => Some(&exception.id),
-            Verdict::Told | Verdict::Beyond(..) => None,
+        let known = AppKnowledge { networks: &self.networks, apps: &found.apps };
+        match exceptions.matching(&found.alert.rule, &found.event, known) {
+            ExceptionMatch::Suppressed(exception) => Some(&exception.id),
+            ExceptionMatch::None | ExceptionMatch::Exceeded(..) => None,
         }
     }
 
@@ -106,7 +106,7 @@ impl Findings {
     }
 }
 
-/// With ids for each second instead of each fold: what an alert swallows mustn't look hidden with what opened it.
+/// With ids for each second instead of each fold: what an alert swallows mustn't look suppressed with what opened it.
 fn unfolded(mut module: Module) -> Module {
     let mut manifest = Manifest::clone(&module.manifest);
     manifest.rules.iter_mut().for_each(|rule| rule.fold_s = 1);

@@ -30,7 +30,7 @@ struct Said {
     title: String,
 }
 
-type Told = BTreeMap<String, Said>;
+type AlertsById = BTreeMap<String, Said>;
 
 /// Writes what the modules of `new` say otherwise than those of `old`; true if that is nothing, and what came of `new`. The
 /// exceptions are those of `new` for both.
@@ -41,7 +41,7 @@ pub fn compare(
     json: bool,
     out: &mut dyn Write,
 ) -> Result<(bool, Ran)> {
-    let (mut before, mut after) = (Told::new(), Told::new());
+    let (mut before, mut after) = (AlertsById::new(), AlertsById::new());
     let ran = told(replay, new, None, &mut after)?;
     told(replay, old, Some(ran.exceptions.clone()), &mut before)?;
     let uids: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
@@ -66,7 +66,12 @@ pub fn compare(
     Ok((differences.is_empty(), ran))
 }
 
-fn told(replay: &Replay<'_>, wanted: &Wanted, exceptions: Option<Arc<Exceptions>>, told: &mut Told) -> Result<Ran> {
+fn told(
+    replay: &Replay<'_>,
+    wanted: &Wanted,
+    exceptions: Option<Arc<Exceptions>>,
+    told: &mut AlertsById,
+) -> Result<Ran> {
     let ran = replay.run(wanted, exceptions, End::AsLive, &mut |alert| {
         let said = Said { rule: alert.rule.clone(), severity: alert.severity, title: alert.title.clone() };
         told.insert(alert.uid.clone(), said);

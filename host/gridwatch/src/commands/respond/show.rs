@@ -6,8 +6,8 @@ use anstyle::{AnsiColor, Style};
 use gridwatch_event::role::Role;
 use gridwatch_names::method::Effect;
 use gridwatch_rules::alert::Alert;
-use gridwatch_rules::plan::{Act, Calls, How, Phase, Plan, Planned, Verdict, head_of};
-use gridwatch_rules::response::{Past, Row, past};
+use gridwatch_rules::plan::{Calls, Clearance, How, Phase, Planned, PlannedCall, ResponsePlan, head_of};
+use gridwatch_rules::response::{Past, ResponseRow, past};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{Result, Write};
@@ -21,8 +21,8 @@ const BAD: Style = AnsiColor::Red.on_default();
 pub(super) struct Shown<'a> {
     pub(super) alert: &'a Alert,
     pub(super) reach: &'a Reach,
-    pub(super) plan: &'a Plan,
-    pub(super) rows: &'a [Row],
+    pub(super) plan: &'a ResponsePlan,
+    pub(super) rows: &'a [ResponseRow],
     /// The Web API's address.
     pub(super) api: &'a str,
 }
@@ -71,7 +71,7 @@ impl Shown<'_> {
         if !method.limits.is_empty() {
             writeln!(out, "     {FAINT}{}{FAINT:#}", method.limits)?;
         }
-        for act in &calls.acts {
+        for act in &calls.planned {
             self.act(calls, act, out)?;
         }
         if calls.more > 0 {
@@ -80,9 +80,9 @@ impl Shown<'_> {
         Ok(())
     }
 
-    fn act(&self, calls: &Calls, act: &Act, out: &mut impl Write) -> Result<()> {
+    fn act(&self, calls: &Calls, act: &PlannedCall, out: &mut impl Write) -> Result<()> {
         let name = act.targets.join(", ");
-        if let Verdict::Refused(refusal) = &act.verdict {
+        if let Clearance::Refused(refusal) = &act.clearance {
             return writeln!(out, "     {BAD}{name} refused:{BAD:#} {refusal}");
         }
         for (target, done) in self.done(calls, act) {
@@ -98,7 +98,7 @@ impl Shown<'_> {
     }
 
     /// What was done before of an act, by target.
-    fn done<'t>(&self, calls: &Calls, act: &'t Act) -> Vec<(&'t str, String)> {
+    fn done<'t>(&self, calls: &Calls, act: &'t PlannedCall) -> Vec<(&'t str, String)> {
         if calls.method.effect != Effect::Reversible {
             return Vec::new();
         }
@@ -148,18 +148,18 @@ impl Shown<'_> {
             shown["effect"] = json!(method.effect);
             shown["limits"] = method.limits.into();
             shown["more_targets"] = calls.more.into();
-            shown["calls"] = calls.acts.iter().map(|act| self.act_json(calls, act)).collect();
+            shown["calls"] = calls.planned.iter().map(|act| self.act_json(calls, act)).collect();
         }
         shown
     }
 
-    fn act_json(&self, calls: &Calls, act: &Act) -> Value {
+    fn act_json(&self, calls: &Calls, act: &PlannedCall) -> Value {
         let arguments: serde_json::Map<String, Value> =
             act.arguments.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
-        let (verdict, reason) = match &act.verdict {
-            Verdict::Allowed => ("allowed", None),
-            Verdict::Unasked => ("asked at --execute", None),
-            Verdict::Refused(refusal) => ("refused", Some(refusal.to_string())),
+        let (verdict, reason) = match &act.clearance {
+            Clearance::Allowed => ("allowed", None),
+            Clearance::Unasked => ("asked at --execute", None),
+            Clearance::Refused(refusal) => ("refused", Some(refusal.to_string())),
         };
         let done: Vec<Value> = self.done(calls, act).into_iter().map(|(t, done)| json!({ t: done })).collect();
         json!({

@@ -12,10 +12,10 @@ pub fn alert_line(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     let (colour, dim) = (colour(alert.severity), if alert.suppressed_by.is_some() { DIM } else { Style::new() });
     let severity = alert.severity.name().to_uppercase();
     let times = if alert.findings > 1 { format!(" ×{}", alert.findings) } else { String::new() };
-    let hidden = alert.suppressed_by.as_ref().map(|by| format!("  suppressed by {by}")).unwrap_or_default();
+    let suppressed = alert.suppressed_by.as_ref().map(|by| format!("  suppressed by {by}")).unwrap_or_default();
     writeln!(
         out,
-        "{DIM}{}{DIM:#}  {colour}{severity:<13}{colour:#} {}  {DIM}{:<34}{DIM:#} {dim}{}{times}  {DIM}{}{hidden}{DIM:#}{dim:#}",
+        "{DIM}{}{DIM:#}  {colour}{severity:<13}{colour:#} {}  {DIM}{:<34}{DIM:#} {dim}{}{times}  {DIM}{}{suppressed}{DIM:#}{dim:#}",
         alert.last,
         short_id(alert),
         alert.rule,

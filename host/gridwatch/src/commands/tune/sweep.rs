@@ -98,7 +98,7 @@ pub fn sweeps(
             ConfigKind::Span { min_s, max_s } => (min_s, max_s, Some("s")),
             ConfigKind::Boolean | ConfigKind::Texts => continue,
         };
-        let present = key.told(settings.get(name).unwrap_or(&key.default)).as_u64().unwrap_or(min);
+        let present = key.for_module(settings.get(name).unwrap_or(&key.default)).as_u64().unwrap_or(min);
         let values = values(present, min, max);
         progress(&format!("trying {} values of {module}.{name}", values.len()));
         let trial = Trial { module, rule, name, unit, wanted, exceptions, archive, period };

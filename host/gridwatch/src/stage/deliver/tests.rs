@@ -124,7 +124,7 @@ impl Life {
                 organization: None,
                 raw,
             };
-            let alert = own::exceptions_unusable(&format!("{n}"), UnixMillis(n * 1_000));
+            let alert = builtin::exceptions_unusable(&format!("{n}"), UnixMillis(n * 1_000));
             let alert = (n % 4 == 0).then(|| Record::Alert(Box::new(alert)));
             let records: Vec<Record> = std::iter::once(event).chain(alert).collect();
             self.store.org(&OrgId::default()).unwrap().commit_detections(&[], &records, &[], &[], &[]).unwrap();
@@ -336,7 +336,7 @@ fn an_event_and_an_alert_say_what_they_are() {
     let raw = r#"{"id":"e1","date_create":1790000000,"action":"user_login"}"#.to_owned();
     let event =
         Record::Event { org: OrgId::default(), seq: 1, sight: Sight::first(UnixMillis(7)), organization: None, raw };
-    let alert = Record::Alert(Box::new(own::exceptions_unusable("x", UnixMillis(5_000))));
+    let alert = Record::Alert(Box::new(builtin::exceptions_unusable("x", UnixMillis(5_000))));
     let (event, alert) = (renderer.delivery(8, &event, FORM), renderer.delivery(9, &alert, FORM));
     assert_eq!((event.number, &*event.id, event.kind, event.time.0), (8, "e1", Kind::Event, 1_790_000_000_000));
     assert_eq!((alert.number, alert.kind, alert.time.0), (9, Kind::Alert, 5_000));

@@ -34,9 +34,9 @@ pub const MODULE_SET_ASIDE: &str = "gridwatch.module-set-aside";
 pub const BUILT_IN: &str = "built-in";
 
 static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| {
-    let (text, version) = (include_str!("own.toml"), env!("CARGO_PKG_VERSION"));
+    let (text, version) = (include_str!("builtin.toml"), env!("CARGO_PKG_VERSION"));
     let parsed = Manifest::parse(&text.replacen("0.0.0", version, 1));
-    parsed.unwrap_or_else(|problem| unreachable!("own.toml is tested: {problem}"))
+    parsed.unwrap_or_else(|problem| unreachable!("builtin.toml is tested: {problem}"))
 });
 
 /// The rules that gridwatch brings itself.
@@ -183,7 +183,7 @@ pub fn catalogue_drift(drift: &Drift, at: UnixMillis) -> Alert {
 
 /// An exception has run out: what it hid is told again. One alert for each entry and end.
 pub fn exception_expired(exception: &Exception, at: UnixMillis) -> Alert {
-    let title = format!("The exception `{}` has expired; it hides nothing any more", exception.id);
+    let title = format!("The exception `{}` has expired; it suppresses nothing any more", exception.id);
     let mut blank = blank("exception-expired", &exception.expiry_key(), title, at);
     let what = if exception.rules.is_empty() { &exception.actions } else { &exception.rules };
     let expires = exception.expires.to_string();
@@ -338,7 +338,7 @@ fn blank(rule: &str, key: &str, title: String, at: UnixMillis) -> Alert {
 
 fn rule_called(id: &str) -> &'static Rule {
     let found = MANIFEST.rules.iter().find(|rule| rule.id == id);
-    found.unwrap_or_else(|| unreachable!("own.toml has a rule {id}"))
+    found.unwrap_or_else(|| unreachable!("builtin.toml has a rule {id}"))
 }
 
 #[cfg(test)]
