@@ -1,7 +1,7 @@
 //! What time it is at Slack, as far as that can be known from answers and a clock of ours that may step.
 //!
 //! Slack docs, audit logs: a `latest` in the future can be refused with `invalid_range`. Worse is one that is accepted:
-//! the window looks drained, and what happens later inside it lies behind the watermark. So two rules: no `latest` is
+//! the range looks drained, and what happens later inside it lies behind the watermark. So two rules: no `latest` is
 //! ever sent that lies past the last `Date` seen, and only time that Slack's clock had passed (less the settle time)
 //! when a walk began counts as drained.
 //!
@@ -33,7 +33,7 @@ pub struct SlackClock {
     /// How far a disbelieved `Date` was ahead of our clock, in milliseconds.
     doubted_ahead_ms: Option<u64>,
     dateless: u8,
-    /// Extra distance learned from `invalid_range` answers that the clocks don't explain; shrinks as windows drain.
+    /// Extra distance learned from `invalid_range` answers that the clocks don't explain; shrinks as ranges drain.
     margin_s: u64,
     /// So far Slack's clock is ahead of ours at least: an entry that young was shown.
     #[serde(default)]
@@ -176,7 +176,7 @@ impl SlackClock {
         self.margin_s = (self.margin_s + self.margin_s / 2).clamp(FIRST_MARGIN_S, most);
     }
 
-    /// A window drained: come a little closer again.
+    /// A range drained: come a little closer again.
     pub(super) fn relax(&mut self) {
         self.margin_s -= self.margin_s.div_ceil(8);
     }
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unexplained_range_error_steps_back_and_drained_windows_return() {
+    fn an_unexplained_range_error_steps_back_and_drained_ranges_return() {
         let mut clock = SlackClock::default();
         (0..60).for_each(|_| clock.step_back());
         assert_eq!(clock.newest_safe(at(T), 60), UnixSeconds(T - 60 - MAX_MARGIN_S));

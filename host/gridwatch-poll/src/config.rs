@@ -9,18 +9,18 @@ use std::fmt;
 /// As written by the operator. `PollSettings::new(start)` gives the defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PollSettings {
-    /// First second wanted by the live lane. In the future it means "from now on". Once the first window is drained the
+    /// First second wanted by the live lane. In the future it means "from now on". Once the first range is drained the
     /// stored state rules, and older time is asked for with `backfill`.
     pub start: UnixSeconds,
     /// Oldest second wanted, read newest first with what the budget leaves over.
     pub backfill: Option<UnixSeconds>,
     /// `latest` stays this far behind Slack's clock: Slack documents no figure for how late an entry may appear.
     pub settle_s: u64,
-    /// The next live window starts this far before the watermark; dedup by id absorbs what comes twice.
+    /// The next live range starts this far before the watermark; dedup by id absorbs what comes twice.
     pub overlap_s: u64,
-    /// Bounds of the adaptive length of a window.
-    pub min_window_s: u64,
-    pub max_window_s: u64,
+    /// Bounds of the adaptive length of a range.
+    pub min_range_s: u64,
+    pub max_range_s: u64,
     /// Entries a page may hold. Slack docs, audit logs: at most 9999, and only a wish: pages may be larger or smaller.
     pub page_limit: u32,
     /// How often the live lane looks for new time.
@@ -44,8 +44,8 @@ impl PollSettings {
             backfill: None,
             settle_s: 60,
             overlap_s: 30,
-            min_window_s: 60,
-            max_window_s: 86_400,
+            min_range_s: 60,
+            max_range_s: 86_400,
             page_limit: 1000,
             interval_s: 30,
             reread_after_s: vec![15 * 60, 6 * 3600, 48 * 3600],
@@ -99,8 +99,8 @@ impl PollConfig {
         // Settle is what keeps `latest` reachable without ever passing Slack's last `Date`: zero would never move on.
         check(&mut problems, "settle_s", s.settle_s, 5, 3600);
         check(&mut problems, "overlap_s", s.overlap_s, 0, 3600);
-        check(&mut problems, "max_window_s", s.max_window_s, 1, 7 * DAY_S);
-        check(&mut problems, "min_window_s", s.min_window_s, 1, s.max_window_s);
+        check(&mut problems, "max_range_s", s.max_range_s, 1, 7 * DAY_S);
+        check(&mut problems, "min_range_s", s.min_range_s, 1, s.max_range_s);
         check(&mut problems, "page_limit", u64::from(s.page_limit), 1, 9999);
         check(&mut problems, "interval_s", s.interval_s, 1, super::MAX_WAIT_MS / 1000);
         check(&mut problems, "sample_every_s", s.sample_every_s, 0, DAY_S);
@@ -152,7 +152,7 @@ impl PollConfig {
     /// a quarter of the delay is fair, and saves three of four requests. `None`: settled rows merge per day.
     pub(super) fn longest_row_s(&self, level: u8) -> Option<u64> {
         let after = self.settings.reread_after_s.get(usize::from(level))?;
-        Some((after / 4).clamp(15, 3600).min(self.settings.max_window_s))
+        Some((after / 4).clamp(15, 3600).min(self.settings.max_range_s))
     }
 }
 
@@ -182,11 +182,11 @@ mod tests {
             interval_s: 301,
             backfill: Some(start),
             reread_after_s: vec![900, 900],
-            min_window_s: 90_000,
+            min_range_s: 90_000,
             ..PollSettings::new(start)
         };
         let named: Vec<_> = PollConfig::new(bad).unwrap_err().problems.iter().map(|p| p.setting).collect();
-        assert_eq!(named, ["settle_s", "min_window_s", "page_limit", "interval_s", "backfill", "reread_after_s"]);
+        assert_eq!(named, ["settle_s", "min_range_s", "page_limit", "interval_s", "backfill", "reread_after_s"]);
     }
 
     #[test]

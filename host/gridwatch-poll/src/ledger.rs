@@ -69,7 +69,7 @@ pub struct Ledger {
 /// What a finished walk adds to the ledger.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
-    pub(super) window: Range,
+    pub(super) range: Range,
     pub(super) pages: u64,
     pub(super) entries: u64,
     pub(super) read_at: UnixSeconds,
@@ -94,8 +94,8 @@ impl Ledger {
         let stored: BTreeMap<_, _> = rows.into_iter().map(|row| (row.start, row)).collect();
         let mut ledger = Self::default();
         for row in stored.values() {
-            if let Some(window) = Range::of(row.start, row.end) {
-                ledger.carve(window);
+            if let Some(range) = Range::of(row.start, row.end) {
+                ledger.carve(range);
                 ledger.insert(row.clone());
             }
         }
@@ -128,11 +128,11 @@ impl Ledger {
         delta
     }
 
-    pub(super) fn mark(&mut self, window: Range, state: RangeState) {
-        self.carve(window);
+    pub(super) fn mark(&mut self, range: Range, state: RangeState) {
+        self.carve(range);
         self.insert(LedgerRange {
-            start: window.oldest(),
-            end: window.latest(),
+            start: range.oldest(),
+            end: range.latest(),
             state,
             level: 0,
             pages: 0,
@@ -142,33 +142,33 @@ impl Ledger {
         });
     }
 
-    /// Marks only the parts of `window` that no row covers.
-    pub(super) fn mark_uncovered(&mut self, window: Range, state: RangeState) {
-        let mut from = window.oldest();
-        let covered: Vec<_> = self.overlapping(window).map(|row| (row.start, row.end)).collect();
+    /// Marks only the parts of `range` that no row covers.
+    pub(super) fn mark_uncovered(&mut self, range: Range, state: RangeState) {
+        let mut from = range.oldest();
+        let covered: Vec<_> = self.overlapping(range).map(|row| (row.start, row.end)).collect();
         for (start, end) in covered {
             if let Some(hole) = Range::of(from, start.minus(1)).filter(|_| start > from) {
                 self.mark(hole, state);
             }
             from = end.plus(1);
         }
-        if let Some(hole) = Range::of(from, window.latest()) {
+        if let Some(hole) = Range::of(from, range.latest()) {
             self.mark(hole, state);
         }
     }
 
-    /// Forgets that `window` was begun.
-    pub(super) fn forget(&mut self, window: Range) {
-        self.carve(window);
+    /// Forgets that `range` was begun.
+    pub(super) fn forget(&mut self, range: Range) {
+        self.carve(range);
     }
 
     pub(super) fn record(&mut self, config: &PollConfig, reading: Reading) {
-        let before = self.carve(reading.window);
+        let before = self.carve(reading.range);
         let row = LedgerRange {
-            start: reading.window.oldest(),
-            end: reading.window.latest(),
+            start: reading.range.oldest(),
+            end: reading.range.latest(),
             state: if reading.reread { RangeState::Reread } else { RangeState::Drained },
-            level: config.level_after(reading.window.latest(), reading.read_at, reading.reread),
+            level: config.level_after(reading.range.latest(), reading.read_at, reading.reread),
             pages: before.pages + reading.pages,
             entries: before.entries + reading.entries,
             late: before.late + if reading.reread { reading.entries } else { 0 },
@@ -180,8 +180,8 @@ impl Ledger {
     }
 
     /// Slack no longer answers for this range, so it isn't asked again.
-    pub(super) fn settle(&mut self, window: Range) {
-        let starts: Vec<_> = self.overlapping(window).filter(|row| row.state.is_read()).map(|row| row.start).collect();
+    pub(super) fn settle(&mut self, range: Range) {
+        let starts: Vec<_> = self.overlapping(range).filter(|row| row.state.is_read()).map(|row| row.start).collect();
         for start in starts {
             if let Some(row) = self.rows.get_mut(&start) {
                 row.level = u8::MAX;
@@ -198,9 +198,9 @@ impl Ledger {
             match joined {
                 None if is_due => joined = Range::of(row.start, row.end),
                 None => {}
-                Some(window) if is_due && row.start == window.latest().plus(1) => {
-                    let longer = Range::of(window.oldest(), row.end);
-                    match longer.filter(|longer| longer.length_s() <= config.settings().max_window_s) {
+                Some(range) if is_due && row.start == range.latest().plus(1) => {
+                    let longer = Range::of(range.oldest(), row.end);
+                    match longer.filter(|longer| longer.length_s() <= config.settings().max_range_s) {
                         Some(longer) => joined = Some(longer),
                         None => break,
                     }
@@ -208,9 +208,9 @@ impl Ledger {
                 Some(_) => break,
             }
         }
-        let window = joined?;
-        let most = window.oldest().plus(config.settings().max_window_s - 1);
-        Range::of(window.oldest(), window.latest().min(most))
+        let range = joined?;
+        let most = range.oldest().plus(config.settings().max_range_s - 1);
+        Range::of(range.oldest(), range.latest().min(most))
     }
 
     /// When the next re-read falls due.
@@ -219,16 +219,16 @@ impl Ledger {
         waiting.filter_map(|row| due(config, row)).min()
     }
 
-    /// Entries that a walk over all of `window` has to show, as far as whole rows in it say.
-    pub(super) fn known_within(&self, window: Range) -> u64 {
-        let whole = self.overlapping(window).filter(|row| row.start >= window.oldest() && row.end <= window.latest());
+    /// Entries that a walk over all of `range` has to show, as far as whole rows in it say.
+    pub(super) fn known_within(&self, range: Range) -> u64 {
+        let whole = self.overlapping(range).filter(|row| row.start >= range.oldest() && row.end <= range.latest());
         whole.filter(|row| row.state.is_read()).map(|row| row.entries).sum()
     }
 
-    fn overlapping(&self, window: Range) -> impl Iterator<Item = &LedgerRange> {
-        let before = self.rows.range(..window.oldest()).next_back().map(|(_, row)| row);
-        let inside = self.rows.range(window.oldest()..=window.latest()).map(|(_, row)| row);
-        before.into_iter().filter(move |row| row.end >= window.oldest()).chain(inside)
+    fn overlapping(&self, range: Range) -> impl Iterator<Item = &LedgerRange> {
+        let before = self.rows.range(..range.oldest()).next_back().map(|(_, row)| row);
+        let inside = self.rows.range(range.oldest()..=range.latest()).map(|(_, row)| row);
+        before.into_iter().filter(move |row| row.end >= range.oldest()).chain(inside)
     }
 
     fn insert(&mut self, row: LedgerRange) {
@@ -236,12 +236,12 @@ impl Ledger {
         self.rows.insert(row.start, row);
     }
 
-    /// Cuts `window` out of all rows and returns the sums of what was in it. Counts of a row cut in two go with the part
+    /// Cuts `range` out of all rows and returns the sums of what was in it. Counts of a row cut in two go with the part
     /// that was cut out: the sum over all rows stays right.
-    fn carve(&mut self, window: Range) -> LedgerRange {
+    fn carve(&mut self, range: Range) -> LedgerRange {
         let mut sums = LedgerRange {
-            start: window.oldest(),
-            end: window.latest(),
+            start: range.oldest(),
+            end: range.latest(),
             state: RangeState::Planned,
             level: 0,
             pages: 0,
@@ -249,7 +249,7 @@ impl Ledger {
             late: 0,
             read_at: UnixSeconds(0),
         };
-        let hit: Vec<_> = self.overlapping(window).map(|row| row.start).collect();
+        let hit: Vec<_> = self.overlapping(range).map(|row| row.start).collect();
         for start in hit {
             let Some(row) = self.rows.remove(&start) else { continue };
             self.changed.insert(start);
@@ -257,11 +257,11 @@ impl Ledger {
             sums.entries += row.entries;
             sums.late += row.late;
             let rest = LedgerRange { pages: 0, entries: 0, late: 0, ..row };
-            if rest.start < window.oldest() {
-                self.insert(LedgerRange { end: window.oldest().minus(1), ..rest.clone() });
+            if rest.start < range.oldest() {
+                self.insert(LedgerRange { end: range.oldest().minus(1), ..rest.clone() });
             }
-            if rest.end > window.latest() {
-                self.insert(LedgerRange { start: window.latest().plus(1), ..rest });
+            if rest.end > range.latest() {
+                self.insert(LedgerRange { start: range.latest().plus(1), ..rest });
             }
         }
         sums
@@ -335,8 +335,8 @@ mod tests {
     }
 
     fn read(oldest: u64, latest: u64, read_at: u64) -> Reading {
-        let window = w(oldest, latest);
-        Reading { window, pages: 1, entries: 10, read_at: UnixSeconds(read_at), reread: false }
+        let range = w(oldest, latest);
+        Reading { range, pages: 1, entries: 10, read_at: UnixSeconds(read_at), reread: false }
     }
 
     #[test]
@@ -388,11 +388,11 @@ mod tests {
     }
 
     #[test]
-    fn due_neighbours_are_read_in_one_window_of_bounded_length() {
+    fn due_neighbours_are_read_in_one_range_of_bounded_length() {
         let (config, mut ledger) = (config(), Ledger::default());
         (0..2000).for_each(|n| ledger.record(&config, read(n * 200, n * 200 + 199, n * 200 + 260)));
-        let window = ledger.due(&config, UnixSeconds(1_000_000)).unwrap();
-        assert!(window.length_s() > 80_000 && window.length_s() <= 86_400, "{window}");
+        let range = ledger.due(&config, UnixSeconds(1_000_000)).unwrap();
+        assert!(range.length_s() > 80_000 && range.length_s() <= 86_400, "{range}");
     }
 
     proptest! {
@@ -405,13 +405,13 @@ mod tests {
             let mut covered = BTreeSet::new();
             let mut entries = 0;
             for (oldest, length, read_at, kind) in steps {
-                let window = w(oldest, oldest + length);
+                let range = w(oldest, oldest + length);
                 match kind {
-                    0 => ledger.mark_uncovered(window, RangeState::Planned),
+                    0 => ledger.mark_uncovered(range, RangeState::Planned),
                     1 => {
-                        ledger.mark(window, RangeState::Open);
+                        ledger.mark(range, RangeState::Open);
                         entries = ledger.rows().map(|row| row.entries).sum();
-                        covered.retain(|second| !window.contains(UnixSeconds(*second)));
+                        covered.retain(|second| !range.contains(UnixSeconds(*second)));
                     }
                     _ => {
                         let reading = Reading { reread: kind == 3, ..read(oldest, oldest + length, read_at) };

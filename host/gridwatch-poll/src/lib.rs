@@ -5,11 +5,11 @@
 //! before it calls `next` again. A shell that can't save must stop: the machine has already moved on in memory.
 //!
 //! Promises:
-//! - The watermark moves only when a window has been walked to its end, only forward, and never past the point that both
+//! - The watermark moves only when a range has been walked to its end, only forward, and never past the point that both
 //!   Slack's clock and ours had reached (less the settle time) when that walk began; a slow one of ours is put right by the
 //!   entries shown.
-//! - A cursor is only ever sent with the window and the limit it was minted for.
-//! - Nothing is skipped: a window that can't be read is restarted, split and retried ever more slowly. A walk that doesn't
+//! - A cursor is only ever sent with the range and the limit it was minted for.
+//! - Nothing is skipped: a range that can't be read is restarted, split and retried ever more slowly. A walk that doesn't
 //!   show what was seen before is made again.
 //! - Every wait, retry, page count and restart has a named maximum. A `Retry-After` is never shortened below that.
 //!
@@ -42,7 +42,7 @@ pub use ledger::{Ledger, LedgerDelta, LedgerRange, RangeState, gaps};
 pub use machine::{Commit, Drained, Machine, Note, Now, RestartReason, Step, WaitReason};
 pub use outcome::{Failed, Failure, Outcome, PageReceived, PageSummary, Request};
 pub use problem::Problem;
-pub use state::{Lane, OpenWindow, PollState, StateError};
+pub use state::{Lane, OpenRange, PollState, StateError};
 
 /// Longest wait that Slack did not ask for: a clock step or a lost wake-up can't stall polling for longer.
 pub const MAX_WAIT_MS: u64 = 300_000;
@@ -50,7 +50,7 @@ pub const MAX_WAIT_MS: u64 = 300_000;
 /// Longest `Retry-After` that is believed. Slack's are seconds; an hour of silence is already an incident.
 pub const MAX_RETRY_AFTER_MS: u64 = 3_600_000;
 
-/// Pages of one walk before it counts as endless. At the default limit that is ten million entries in one window.
+/// Pages of one walk before it counts as endless. At the default limit that is ten million entries in one range.
 pub const MAX_PAGES_PER_WALK: u32 = 10_000;
 
 /// Pages in a row with entries that reach no further back in time before a walk counts as stuck: Slack's next page is older.
@@ -67,12 +67,12 @@ pub const DOUBTS_OF_OLD_TIME: u32 = 3;
 /// First wait after an account problem; it doubles, as long as the problem lasts, up to what the problem allows.
 pub const FIRST_HALT_MS: u64 = 5_000;
 
-/// Failures at one cursor before the cursor itself is suspected and the window restarted.
+/// Failures at one cursor before the cursor itself is suspected and the range restarted.
 pub const FAILURES_BEFORE_RESTART: u32 = 5;
 
-/// Restarts of one window between two splits of it.
+/// Restarts of one range between two splits of it.
 pub const RESTARTS_BEFORE_SPLIT: u32 = 2;
 
-/// Refusals of an old window in a row before its time is written off as something Slack does not show. A nameless 400 can
+/// Refusals of an old range in a row before its time is written off as something Slack does not show. A nameless 400 can
 /// be an incident of a few minutes; with the growing delays in between this outlasts one.
 pub const REFUSALS_BEFORE_GAP: u32 = 8;

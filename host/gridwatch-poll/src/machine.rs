@@ -10,7 +10,7 @@ use super::ledger::{Ledger, LedgerDelta, RangeState, Reading};
 use super::outcome::{Failed, Failure, Outcome, PageReceived, Request};
 use super::planner::{self, Plan};
 use super::problem::Problem;
-use super::state::{Begun, Lane, OpenWindow, Pause, PollState, StateError};
+use super::state::{Begun, Lane, OpenRange, Pause, PollState, StateError};
 use super::{
     DOUBTS_BEFORE_BELIEF, DOUBTS_OF_OLD_TIME, FAILURES_BEFORE_RESTART, FIRST_HALT_MS, MAX_EMPTY_PAGES,
     MAX_PAGES_PER_WALK, MAX_RETRY_AFTER_MS, MAX_STALLED_PAGES, MAX_WAIT_MS, REFUSALS_BEFORE_GAP, RESTARTS_BEFORE_SPLIT,
@@ -63,13 +63,13 @@ pub struct Commit {
     pub notes: Vec<Note>,
 }
 
-/// A window walked to its end.
+/// A range walked to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
-    pub window_no: u64,
+    pub range_no: u64,
     pub lane: Lane,
     /// The part that counts as drained: `None` where Slack's clock had not settled any of it.
-    pub window: Option<Range>,
+    pub range: Option<Range>,
     pub entries: u64,
     pub new_entries: u64,
     pub strays: u64,
@@ -82,15 +82,15 @@ pub struct Drained {
 pub enum Note {
     /// The outcome of a request that is no longer current: its entries are welcome, it moves nothing.
     Stale {
-        window_no: u64,
+        range_no: u64,
     },
     Opened {
-        window_no: u64,
+        range_no: u64,
         lane: Lane,
-        window: Range,
+        range: Range,
     },
     Restarted {
-        window_no: u64,
+        range_no: u64,
         lane: Lane,
         why: RestartReason,
     },
@@ -99,20 +99,20 @@ pub enum Note {
         from: Range,
         to: Range,
     },
-    /// The window reached past what Slack's clock had settled.
+    /// The range reached past what Slack's clock had settled.
     ClockAhead {
-        window: Range,
+        range: Range,
     },
     /// A walk ended without entries that were seen in the same time before; it is made again.
     Missing {
         lane: Lane,
-        window: Range,
+        range: Range,
         doubts: u32,
     },
     /// It ended like that so often that it is believed.
     Believed {
         lane: Lane,
-        window: Range,
+        range: Range,
     },
     /// Slack asked for a longer wait than is believed.
     RetryAfterCapped {
@@ -120,7 +120,7 @@ pub enum Note {
     },
     /// Slack refused a range that only its `Date` had allowed: for a while our own clock is the limit.
     DateRefuted {
-        window: Range,
+        range: Range,
     },
     /// Slack has nothing older than this.
     HistoryEnds {
@@ -128,7 +128,7 @@ pub enum Note {
     },
     /// Slack refuses to show this drained range again.
     RereadGivenUp {
-        window: Range,
+        range: Range,
     },
     Problem {
         lane: Option<Lane>,
@@ -146,39 +146,39 @@ impl fmt::Display for Note {
         let of = |lane: &Option<Lane>| lane.map_or("all lanes".to_owned(), |lane| format!("the {lane} lane"));
         match self {
             Self::Stale { .. } => {
-                f.write_str("an answer came for a window that is no longer walked; its entries are kept")
+                f.write_str("an answer came for a range that is no longer walked; its entries are kept")
             }
-            Self::Opened { lane, window, .. } => write!(f, "the {lane} lane reads {window}"),
+            Self::Opened { lane, range, .. } => write!(f, "the {lane} lane reads {range}"),
             Self::Restarted { lane, why, .. } => {
-                write!(f, "the {lane} lane reads its window again from the start: {why}")
+                write!(f, "the {lane} lane reads its range again from the start: {why}")
             }
             Self::Split { lane, from, to } => {
-                write!(f, "the {lane} lane reads a smaller window, {to} instead of {from}")
+                write!(f, "the {lane} lane reads a smaller range, {to} instead of {from}")
             }
-            Self::ClockAhead { window } => {
-                write!(f, "the window {window} reached past what Slack's clock had settled; its end is read again")
+            Self::ClockAhead { range } => {
+                write!(f, "the range {range} reached past what Slack's clock had settled; its end is read again")
             }
-            Self::Missing { lane, window, doubts } => write!(
+            Self::Missing { lane, range, doubts } => write!(
                 f,
-                "an answer in the {lane} lane for {window} lacks entries that were seen in the same time before; it is asked for \
+                "an answer in the {lane} lane for {range} lacks entries that were seen in the same time before; it is asked for \
                  again, over another connection ({doubts} times so far)"
             ),
-            Self::Believed { lane, window } => write!(
+            Self::Believed { lane, range } => write!(
                 f,
-                "the entries seen before in {window} ({lane} lane) don't come back; going on without them, as Slack says so each \
+                "the entries seen before in {range} ({lane} lane) don't come back; going on without them, as Slack says so each \
                  time"
             ),
             Self::RetryAfterCapped { asked_s } => write!(
                 f,
                 "Slack asked for a wait of {asked_s} s, longer than gridwatch believes; it is asked again after an hour"
             ),
-            Self::DateRefuted { window } => write!(
+            Self::DateRefuted { range } => write!(
                 f,
-                "Slack refused {window}, which the `Date` of its own answers had allowed; for an hour this host's clock is the \
+                "Slack refused {range}, which the `Date` of its own answers had allowed; for an hour this host's clock is the \
                  limit"
             ),
             Self::HistoryEnds { at } => write!(f, "Slack has nothing older than {at}"),
-            Self::RereadGivenUp { window } => write!(f, "Slack refuses to show {window} again; it was read before"),
+            Self::RereadGivenUp { range } => write!(f, "Slack refuses to show {range} again; it was read before"),
             Self::Problem { lane, problem } => write!(f, "{problem} ({})", of(lane)),
             Self::Recovered { lane, problem } => write!(f, "no longer: {problem} ({})", of(lane)),
         }
@@ -191,7 +191,7 @@ impl fmt::Display for RestartReason {
             Self::CursorRefused => "Slack no longer takes its cursor",
             Self::SameCursorAgain => "Slack gave the same cursor again",
             Self::NoProgress => "its pages reached no further back",
-            Self::TooManyPages => "it had more pages than any window should",
+            Self::TooManyPages => "it had more pages than any range should",
             Self::CursorKeepsFailing => "its next page failed again and again",
         })
     }
@@ -268,8 +268,8 @@ impl Machine {
         state.check()?;
         let (limits, settings) = (config.budget_limits(), config.settings());
         state.budget.resume(&limits);
-        state.span_s = state.span_s.clamp(settings.min_window_s, settings.max_window_s);
-        state.backfilled.span_s = state.backfilled.span_s.clamp(settings.min_window_s, settings.max_window_s);
+        state.span_s = state.span_s.clamp(settings.min_range_s, settings.max_range_s);
+        state.backfilled.span_s = state.backfilled.span_s.clamp(settings.min_range_s, settings.max_range_s);
         let mut machine = Self::with(config, state, ledger);
         // What Slack refused before is asked for once more: a restart is how an operator says "try again". Only the quota
         // has nothing to do with us.
@@ -379,7 +379,7 @@ impl Machine {
         retries.chain(pause).chain(own).for_each(|timer| timer.steady(wall));
     }
 
-    /// What the lane has to send now, opening its next window if it has none; otherwise how long it has to wait.
+    /// What the lane has to send now, opening its next range if it has none; otherwise how long it has to wait.
     fn ready(&mut self, lane: Lane, wall: UnixMillis) -> Ready {
         let retry_ms = self.state.lane(lane).retry.map_or(0, |timer| timer.left_ms(wall));
         if retry_ms > 0 {
@@ -393,7 +393,7 @@ impl Machine {
         let is_idle = matches!(plan, Plan::Nothing | Plan::WaitMs(_));
         let sample = if lane == Lane::Reread && is_idle { self.sample(wall) } else { None };
         let is_sample = sample.is_some();
-        let plan = sample.map_or(plan, |window| Plan::Open { window, fresh_from: window.oldest() });
+        let plan = sample.map_or(plan, |range| Plan::Open { range, fresh_from: range.oldest() });
         let budget_ms = self.state.budget.ready_in_ms(&self.limits, lane);
         match plan {
             Plan::Nothing => Ready::Nothing,
@@ -403,12 +403,12 @@ impl Machine {
                 self.state.budget.take();
                 Ready::Send(request)
             }
-            Plan::Open { window, fresh_from } => {
+            Plan::Open { range, fresh_from } => {
                 if lane == Lane::Live {
                     self.state.live_timer = Some(Timer::new(wall, self.until_next_live_ms(wall)));
                 }
                 self.state.budget.take();
-                let open = self.open(lane, window, fresh_from);
+                let open = self.open(lane, range, fresh_from);
                 open.is_sample = is_sample;
                 Ready::Send(open.request())
             }
@@ -428,9 +428,9 @@ impl Machine {
             return None;
         }
         self.state.sample_timer = Some(Timer::new(wall, every_ms));
-        let window = planner::sample(&self.config, &self.state, &self.ledger, wall, from);
+        let range = planner::sample(&self.config, &self.state, &self.ledger, wall, from);
         self.state.samples = self.state.samples.wrapping_add(1);
-        window
+        range
     }
 
     /// A poll that begins without fresh knowledge of Slack's clock may ask only up to the last `Date`: its answer brings
@@ -440,23 +440,23 @@ impl Machine {
         if self.state.clock.is_stale(wall, settings.settle_s) { 0 } else { settings.interval_s * 1000 }
     }
 
-    /// A window planned before Slack's clock was known, and not begun: nothing is lost by planning it again.
+    /// A range planned before Slack's clock was known, and not begun: nothing is lost by planning it again.
     fn drop_if_in_the_future(&mut self, lane: Lane, wall: UnixMillis) {
         let reached = self.state.clock.reached(wall);
         let unbegun =
-            self.state.lane_mut(lane).open.take_if(|open| open.begun.is_none() && open.window.latest() > reached);
+            self.state.lane_mut(lane).open.take_if(|open| open.begun.is_none() && open.range.latest() > reached);
         if let Some(open) = unbegun {
             self.forget_open(&open);
-            self.notes.push(Note::ClockAhead { window: open.window });
+            self.notes.push(Note::ClockAhead { range: open.range });
         }
     }
 
-    fn open(&mut self, lane: Lane, window: Range, fresh_from: UnixSeconds) -> &mut OpenWindow {
-        let number = self.state.next_window_no;
-        self.state.next_window_no += 1;
-        self.notes.push(Note::Opened { window_no: number, lane, window });
+    fn open(&mut self, lane: Lane, range: Range, fresh_from: UnixSeconds) -> &mut OpenRange {
+        let number = self.state.next_range_no;
+        self.state.next_range_no += 1;
+        self.notes.push(Note::Opened { range_no: number, lane, range });
         let limit = self.config.settings().page_limit;
-        self.state.lane_mut(lane).open.insert(OpenWindow::new(number, lane, window, fresh_from, limit))
+        self.state.lane_mut(lane).open.insert(OpenRange::new(number, lane, range, fresh_from, limit))
     }
 
     fn page(&mut self, received: PageReceived) -> Option<Drained> {
@@ -468,18 +468,18 @@ impl Machine {
         self.state.budget.went_through(&self.limits);
         let begun = self.begun_now(received.received_at);
         let Some(open) = current(&mut self.state, &received.request) else {
-            self.notes.push(Note::Stale { window_no: received.request.window_no });
+            self.notes.push(Note::Stale { range_no: received.request.range_no });
             return None;
         };
         let is_first_page = open.cursor.is_none();
         if is_first_page {
             open.begun = Some(begun);
         }
-        let window = open.window;
+        let range = open.range;
         let verdict = judge(open, &received);
         self.recovered(lane);
         if is_first_page {
-            self.mark_open(lane, window);
+            self.mark_open(lane, range);
         }
         match verdict {
             Verdict::Drained if self.is_short(lane) => return self.doubt(lane, received.received_at),
@@ -506,9 +506,9 @@ impl Machine {
         let is_gone = open.newest.is_some() && open.reached.is_none();
         let lacks_known = match lane {
             Lane::Live => self.state.anchor.is_some_and(|anchor| {
-                open.window.contains(anchor) && open.reached.is_none_or(|reached| reached > anchor)
+                open.range.contains(anchor) && open.reached.is_none_or(|reached| reached > anchor)
             }),
-            Lane::Reread => open.entries == 0 && self.ledger.known_within(open.window) > 0,
+            Lane::Reread => open.entries == 0 && self.ledger.known_within(open.range) > 0,
             Lane::Backfill => false,
         };
         is_gone || lacks_known
@@ -518,16 +518,16 @@ impl Machine {
     fn doubt(&mut self, lane: Lane, at: UnixMillis) -> Option<Drained> {
         let open = self.state.lane_mut(lane).open.as_mut()?;
         open.doubts += 1;
-        let (number, window, doubts) = (open.number, open.window, open.doubts);
+        let (number, range, doubts) = (open.number, open.range, open.doubts);
         let most = if lane == Lane::Live { DOUBTS_BEFORE_BELIEF } else { DOUBTS_OF_OLD_TIME };
         if doubts > most {
             open.newest = None;
-            self.notes.push(Note::Believed { lane, window });
+            self.notes.push(Note::Believed { lane, range });
             self.state.anchor.take_if(|_| lane == Lane::Live);
             return self.drain(lane);
         }
         open.rewind();
-        self.notes.push(Note::Missing { lane, window, doubts });
+        self.notes.push(Note::Missing { lane, range, doubts });
         if doubts > 1 {
             self.lane_problem(lane, Problem::EntriesMissing);
             self.retry_after(lane, at, delay_ms(number, doubts - 1).min(MAX_WAIT_MS / 5));
@@ -540,9 +540,9 @@ impl Machine {
         let open = self.state.lane_mut(lane).open.take()?;
         let begun = open.begun?;
         self.recovered(lane);
-        let counted = Range::of(open.fresh_from, open.window.latest().min(begun.settled));
-        if open.window.latest() > begun.safe {
-            self.notes.push(Note::ClockAhead { window: open.window });
+        let counted = Range::of(open.fresh_from, open.range.latest().min(begun.settled));
+        if open.range.latest() > begun.safe {
+            self.notes.push(Note::ClockAhead { range: open.range });
         }
         match lane {
             Lane::Live => self.drain_live(&open, counted, begun),
@@ -550,9 +550,9 @@ impl Machine {
             Lane::Backfill => self.drain_backfill(&open, counted, begun),
         }
         Some(Drained {
-            window_no: open.number,
+            range_no: open.number,
             lane,
-            window: counted,
+            range: counted,
             entries: open.entries,
             new_entries: open.new_entries,
             strays: open.strays,
@@ -561,11 +561,11 @@ impl Machine {
         })
     }
 
-    fn drain_live(&mut self, open: &OpenWindow, counted: Option<Range>, begun: Begun) {
+    fn drain_live(&mut self, open: &OpenRange, counted: Option<Range>, begun: Begun) {
         self.forget_open(open);
         self.state.clock.relax();
-        if open.window.latest() < open.fresh_from {
-            self.state.followed = Some(open.window.latest());
+        if open.range.latest() < open.fresh_from {
+            self.state.followed = Some(open.range.latest());
         }
         let Some(counted) = counted else { return };
         self.state.followed = None;
@@ -579,19 +579,19 @@ impl Machine {
         }
     }
 
-    fn drain_backfill(&mut self, open: &OpenWindow, counted: Option<Range>, begun: Begun) {
-        // Backward, so a window cut short at its newer end has drained nothing that adjoins what is there.
-        if let Some(counted) = counted.filter(|counted| *counted == open.window) {
+    fn drain_backfill(&mut self, open: &OpenRange, counted: Option<Range>, begun: Begun) {
+        // Backward, so a range cut short at its newer end has drained nothing that adjoins what is there.
+        if let Some(counted) = counted.filter(|counted| *counted == open.range) {
             self.record(open, Some(counted), begun);
             self.state.backfilled.low = Some(counted.oldest());
             self.state.backfilled.span_s = planner::next_span_s(&self.config, self.state.backfilled.span_s, open);
         }
     }
 
-    fn record(&mut self, open: &OpenWindow, counted: Option<Range>, begun: Begun) {
-        let Some(window) = counted else { return };
+    fn record(&mut self, open: &OpenRange, counted: Option<Range>, begun: Begun) {
+        let Some(range) = counted else { return };
         let reading = Reading {
-            window,
+            range,
             pages: u64::from(open.page),
             entries: open.new_entries,
             read_at: begun.at,
@@ -600,20 +600,20 @@ impl Machine {
         self.ledger.record(&self.config, reading);
     }
 
-    fn mark_open(&mut self, lane: Lane, window: Range) {
-        let fresh_from = self.state.lane(lane).open.as_ref().map_or(window.oldest(), |open| open.fresh_from);
-        match (lane, Range::of(fresh_from, window.latest())) {
+    fn mark_open(&mut self, lane: Lane, range: Range) {
+        let fresh_from = self.state.lane(lane).open.as_ref().map_or(range.oldest(), |open| open.fresh_from);
+        match (lane, Range::of(fresh_from, range.latest())) {
             (Lane::Live | Lane::Backfill, Some(fresh)) => self.ledger.mark(fresh, RangeState::Open),
             (Lane::Reread, _) | (_, None) => {}
         }
     }
 
-    /// The window is no longer open; what it has shown has to be shown again by the next one that covers it.
-    fn forget_open(&mut self, open: &OpenWindow) {
+    /// The range is no longer open; what it has shown has to be shown again by the next one that covers it.
+    fn forget_open(&mut self, open: &OpenRange) {
         if open.lane == Lane::Live {
             self.state.anchor = self.state.anchor.max(open.newest);
         }
-        let fresh = Range::of(open.fresh_from, open.window.latest());
+        let fresh = Range::of(open.fresh_from, open.range.latest());
         match (open.lane, fresh) {
             (Lane::Live, Some(fresh)) => self.ledger.forget(fresh),
             (Lane::Backfill, Some(fresh)) => self.ledger.mark(fresh, RangeState::Planned),
@@ -626,14 +626,14 @@ impl Machine {
             return;
         };
         let drained_from = self.state.backfilled.low.unwrap_or(origin);
-        if let Some(window) = Range::of(wanted, drained_from.minus(1)).filter(|_| wanted < drained_from) {
-            self.ledger.mark_uncovered(window, RangeState::Planned);
+        if let Some(range) = Range::of(wanted, drained_from.minus(1)).filter(|_| wanted < drained_from) {
+            self.ledger.mark_uncovered(range, RangeState::Planned);
         }
     }
 
-    /// The same window from its first page, later each time, and smaller every other time, down to what fits into a page:
+    /// The same range from its first page, later each time, and smaller every other time, down to what fits into a page:
     /// then no cursor is needed. It is never left out. A refusal that comes at once costs nothing but quota, so the wait
-    /// begins anew with each smaller window.
+    /// begins anew with each smaller range.
     fn restart(&mut self, lane: Lane, why: RestartReason, at: UnixMillis) {
         let followed = self.state.followed;
         let Some(open) = &mut self.state.lane_mut(lane).open else {
@@ -641,16 +641,16 @@ impl Machine {
         };
         let fitting_s = open.fitting_s();
         open.restart();
-        let (number, restarts, tries, window) = (open.number, open.restarts, open.tries, open.window);
+        let (number, restarts, tries, range) = (open.number, open.restarts, open.tries, open.range);
         let smaller =
             planner::smaller(open, followed, fitting_s).filter(|_| tries.is_multiple_of(RESTARTS_BEFORE_SPLIT));
-        self.notes.push(Note::Restarted { window_no: number, lane, why });
+        self.notes.push(Note::Restarted { range_no: number, lane, why });
         self.retry_after(lane, at, delay_ms(number, tries));
         if restarts >= RESTARTS_BEFORE_SPLIT {
-            self.lane_problem(lane, Problem::WindowWontFinish);
+            self.lane_problem(lane, Problem::RangeWontFinish);
         }
         if let Some(smaller) = smaller {
-            self.split(lane, window, smaller);
+            self.split(lane, range, smaller);
         }
     }
 
@@ -670,7 +670,7 @@ impl Machine {
             Lane::Backfill => &mut self.state.backfilled.span_s,
             Lane::Reread => return,
         };
-        *span_s = (*span_s / 2).min(to.length_s()).max(self.config.settings().min_window_s);
+        *span_s = (*span_s / 2).min(to.length_s()).max(self.config.settings().min_range_s);
     }
 
     fn failed(&mut self, failed: Failed) {
@@ -681,7 +681,7 @@ impl Machine {
         // The quota is the organization's: its refusal counts whatever was asked.
         let is_stale = current(&mut self.state, &failed.request).is_none();
         if is_stale && failed.failure != Failure::RateLimited {
-            self.notes.push(Note::Stale { window_no: failed.request.window_no });
+            self.notes.push(Note::Stale { range_no: failed.request.range_no });
             return;
         }
         match failed.failure {
@@ -733,7 +733,7 @@ impl Machine {
     fn rate_limited(&mut self, retry_after_s: Option<u64>, at: UnixMillis) {
         self.state.budget.refused();
         self.state.refusals = self.state.refusals.saturating_add(1);
-        let own_ms = delay_ms(self.state.next_window_no, self.state.refusals.saturating_add(2));
+        let own_ms = delay_ms(self.state.next_range_no, self.state.refusals.saturating_add(2));
         let wait_ms = retry_after_s.map_or(own_ms, |asked_s| self.capped_ms(asked_s)).max(1000);
         self.pause(Problem::RateLimited, at, wait_ms);
     }
@@ -786,8 +786,8 @@ impl Machine {
         match lane {
             Lane::Live => self.live_range_refused(&open, at),
             Lane::Reread if is_final => {
-                self.ledger.settle(open.window);
-                self.notes.push(Note::RereadGivenUp { window: open.window });
+                self.ledger.settle(open.range);
+                self.notes.push(Note::RereadGivenUp { range: open.range });
             }
             Lane::Reread => {}
             Lane::Backfill => self.backfill_range_refused(&open, is_final),
@@ -796,7 +796,7 @@ impl Machine {
 
     fn was_allowed_by_date_alone(&self, at: UnixMillis) -> bool {
         let own = self.state.clock.certain(at).minus(self.config.settings().settle_s);
-        self.state.live.open.as_ref().is_some_and(|open| open.window.latest() > own.max(open.fresh_from))
+        self.state.live.open.as_ref().is_some_and(|open| open.range.latest() > own.max(open.fresh_from))
             && self.state.clock.unproved_s(at) > 0
     }
 
@@ -804,17 +804,17 @@ impl Machine {
     fn date_refuted(&mut self, at: UnixMillis) {
         let Some(open) = self.state.live.open.take() else { return };
         self.forget_open(&open);
-        self.notes.push(Note::DateRefuted { window: open.window });
+        self.notes.push(Note::DateRefuted { range: open.range });
         self.state.clock.refute(at);
         self.state.live_timer = None;
     }
 
     /// The future end is the strict one. With a `Date` that explains it the next plan is right by itself.
-    fn live_range_refused(&mut self, open: &OpenWindow, at: UnixMillis) {
+    fn live_range_refused(&mut self, open: &OpenRange, at: UnixMillis) {
         self.forget_open(open);
-        let was_ahead = open.window.latest() > self.begun_now(at).settled;
+        let was_ahead = open.range.latest() > self.begun_now(at).settled;
         if was_ahead {
-            self.notes.push(Note::ClockAhead { window: open.window });
+            self.notes.push(Note::ClockAhead { range: open.range });
         }
         if !(was_ahead && self.state.clock.has_date()) {
             self.state.clock.step_back();
@@ -822,24 +822,24 @@ impl Machine {
     }
 
     /// Walking backward meets the beginning of Slack's history: close in on it to the second, then name it.
-    fn backfill_range_refused(&mut self, open: &OpenWindow, is_final: bool) {
+    fn backfill_range_refused(&mut self, open: &OpenRange, is_final: bool) {
         self.forget_open(open);
-        if open.window.length_s() > 1 {
-            self.state.backfilled.span_s = open.window.length_s() / 2;
+        if open.range.length_s() > 1 {
+            self.state.backfilled.span_s = open.range.length_s() / 2;
             self.state.backfill.refused = 0;
         } else if is_final {
-            let floor = open.window.latest().plus(1);
+            let floor = open.range.latest().plus(1);
             self.state.backfilled.floor = Some(floor);
             self.notes.push(Note::HistoryEnds { at: floor });
-            let wanted = self.config.settings().backfill.unwrap_or(open.window.oldest());
-            if let Some(refused) = Range::of(wanted, open.window.latest()) {
+            let wanted = self.config.settings().backfill.unwrap_or(open.range.oldest());
+            if let Some(refused) = Range::of(wanted, open.range.latest()) {
                 self.ledger.mark(refused, RangeState::Gap);
             }
             self.state.backfill.problem = None;
         }
     }
 
-    /// A failure that says nothing about window or cursor: the same request again, later. After several at the same
+    /// A failure that says nothing about range or cursor: the same request again, later. After several at the same
     /// cursor the cursor or the size of the page may be the reason.
     fn try_again(&mut self, lane: Lane, problem: Problem, at: UnixMillis) {
         let failures = self.failed_again(lane);
@@ -886,10 +886,10 @@ impl Machine {
         }
         let state = self.state.lane_mut(lane);
         (state.failures, state.refused, state.retry) = (0, 0, None);
-        // A window that won't finish still answers its first pages: only draining it clears that.
+        // A range that won't finish still answers its first pages: only draining it clears that.
         let unfinished = state.open.as_ref().is_some_and(|open| open.restarts >= RESTARTS_BEFORE_SPLIT);
         let doubted = state.open.as_ref().is_some_and(|open| open.doubts > 0);
-        let is_stuck = unfinished && state.problem == Some(Problem::WindowWontFinish)
+        let is_stuck = unfinished && state.problem == Some(Problem::RangeWontFinish)
             || doubted && state.problem == Some(Problem::EntriesMissing);
         if !is_stuck && let Some(problem) = state.problem.take() {
             self.notes.push(Note::Recovered { lane: Some(lane), problem });
@@ -909,12 +909,12 @@ fn account_or_refused(code: &str) -> Problem {
     Problem::of_account(code).unwrap_or_else(|| Problem::refused(code))
 }
 
-fn current<'a>(state: &'a mut PollState, request: &Request) -> Option<&'a mut OpenWindow> {
+fn current<'a>(state: &'a mut PollState, request: &Request) -> Option<&'a mut OpenRange> {
     state.lane_mut(request.lane).open.as_mut().filter(|open| open.is_answered_by(request))
 }
 
 /// Counts the page and decides how the walk goes on.
-fn judge(open: &mut OpenWindow, received: &PageReceived) -> Verdict {
+fn judge(open: &mut OpenRange, received: &PageReceived) -> Verdict {
     let page = &received.page;
     open.page = open.page.saturating_add(1);
     open.entries += page.entries;
@@ -931,13 +931,13 @@ fn judge(open: &mut OpenWindow, received: &PageReceived) -> Verdict {
         (false, 0) => open.stalled,
         (false, _) => open.stalled.saturating_add(1),
     };
-    // A server that ignores `oldest` never says that the window is done (elastic/integrations issue 8163).
-    if page.newest.is_some_and(|newest| newest < open.window.oldest()) {
+    // A server that ignores `oldest` never says that the range is done (elastic/integrations issue 8163).
+    if page.newest.is_some_and(|newest| newest < open.range.oldest()) {
         return Verdict::Drained;
     }
-    // Neither may one that takes no cursor either keep a window open for ever. Newest first, the page that reaches past the
-    // window's beginning has shown the rest of it; believed only where following the cursor was tried before.
-    if open.restarts > 0 && open.reached.is_some_and(|reached| reached < open.window.oldest()) {
+    // Neither may one that takes no cursor either keep a range open for ever. Newest first, the page that reaches past the
+    // range's beginning has shown the rest of it; believed only where following the cursor was tried before.
+    if open.restarts > 0 && open.reached.is_some_and(|reached| reached < open.range.oldest()) {
         return Verdict::Drained;
     }
     // Slack docs, pagination: the end is an empty `next_cursor`; clients have seen it missing and null as well.

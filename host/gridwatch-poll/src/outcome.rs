@@ -10,10 +10,10 @@ use std::fmt;
 /// without it pages on through all history (elastic/integrations issue 8163).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Names the window and its bounds; changes whenever they do.
-    pub window_no: u64,
+    /// Names the range and its bounds; changes whenever they do.
+    pub range_no: u64,
     pub lane: Lane,
-    pub window: Range,
+    pub range: Range,
     pub limit: u32,
     pub cursor: Option<String>,
     /// Over a connection of its own, and past every cache: what came over the last one can't be.
@@ -24,8 +24,8 @@ impl Request {
     /// Parameters of `/logs` in plain text; percent-encoding is the client's part (cursors hold `=`, `+` and `/`).
     pub fn parameters(&self) -> Vec<(&'static str, String)> {
         let mut parameters = vec![
-            ("oldest", self.window.oldest().0.to_string()),
-            ("latest", self.window.latest().0.to_string()),
+            ("oldest", self.range.oldest().0.to_string()),
+            ("latest", self.range.latest().0.to_string()),
             ("limit", self.limit.to_string()),
         ];
         parameters.extend(self.cursor.clone().map(|cursor| ("cursor", cursor)));
@@ -38,7 +38,7 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cursor = if self.cursor.is_some() { "with cursor" } else { "first page" };
         let anew = if self.anew { " anew" } else { "" };
-        write!(f, "#{} {} {} limit {} {cursor}{anew}", self.window_no, self.lane, self.window, self.limit)
+        write!(f, "#{} {} {} limit {} {cursor}{anew}", self.range_no, self.lane, self.range, self.limit)
     }
 }
 
@@ -50,22 +50,22 @@ pub struct PageSummary {
     pub new: u64,
     pub newest: Option<UnixSeconds>,
     pub oldest: Option<UnixSeconds>,
-    /// Entries outside the window asked for. They are stored like all others.
+    /// Entries outside the range asked for. They are stored like all others.
     pub strays: u64,
-    /// Newest second inside the window that an entry gives as its own.
+    /// Newest second inside the range that an entry gives as its own.
     pub newest_inside: Option<UnixSeconds>,
 }
 
 impl PageSummary {
     /// From `(date_create, is_new)` of each entry, in any order.
-    pub fn of(window: Range, entries: impl IntoIterator<Item = (UnixSeconds, bool)>) -> Self {
+    pub fn of(range: Range, entries: impl IntoIterator<Item = (UnixSeconds, bool)>) -> Self {
         let mut summary = Self::default();
         for (date, is_new) in entries {
             summary.entries += 1;
             summary.new += u64::from(is_new);
-            summary.strays += u64::from(!window.contains(date));
+            summary.strays += u64::from(!range.contains(date));
             summary.newest = summary.newest.max(Some(date));
-            summary.newest_inside = summary.newest_inside.max(Some(date).filter(|date| window.contains(*date)));
+            summary.newest_inside = summary.newest_inside.max(Some(date).filter(|date| range.contains(*date)));
             summary.oldest = Some(summary.oldest.map_or(date, |oldest| oldest.min(date)));
         }
         summary
@@ -160,9 +160,9 @@ mod tests {
 
     #[test]
     fn every_parameter_is_repeated_with_a_cursor_and_times_are_integers() {
-        let window = Range::new(UnixSeconds(1_566_215_192), UnixSeconds(1_566_215_300)).unwrap();
+        let range = Range::new(UnixSeconds(1_566_215_192), UnixSeconds(1_566_215_300)).unwrap();
         let cursor = Some("dGlt+/=".to_owned());
-        let request = Request { window_no: 1, lane: Lane::Live, window, limit: 1000, cursor, anew: false };
+        let request = Request { range_no: 1, lane: Lane::Live, range, limit: 1000, cursor, anew: false };
         let expected = [("oldest", "1566215192"), ("latest", "1566215300"), ("limit", "1000"), ("cursor", "dGlt+/=")];
         assert_eq!(request.parameters(), expected.map(|(name, value)| (name, value.to_owned())));
         assert!(!format!("{request:?}").contains("dGlt"));
@@ -170,9 +170,9 @@ mod tests {
 
     #[test]
     fn strays_are_counted_and_order_does_not_matter() {
-        let window = Range::new(UnixSeconds(10), UnixSeconds(20)).unwrap();
+        let range = Range::new(UnixSeconds(10), UnixSeconds(20)).unwrap();
         let dates = [(15, true), (25, true), (9, false), (20, false)];
-        let summary = PageSummary::of(window, dates.map(|(date, new)| (UnixSeconds(date), new)));
+        let summary = PageSummary::of(range, dates.map(|(date, new)| (UnixSeconds(date), new)));
         let (oldest, newest) = (Some(UnixSeconds(9)), Some(UnixSeconds(25)));
         let newest_inside = Some(UnixSeconds(20));
         assert_eq!(summary, PageSummary { entries: 4, new: 2, newest, oldest, strays: 2, newest_inside });

@@ -1,14 +1,14 @@
-//! Which time to ask for next: windows from positions, without any effect.
+//! Which time to ask for next: ranges from positions, without any effect.
 
 use super::backoff::mix;
 use super::config::PollConfig;
 use super::ledger::{Ledger, gaps};
 use super::outcome::Request;
-use super::state::{Lane, OpenWindow, PollState};
+use super::state::{Lane, OpenRange, PollState};
 use gridwatch_event::range::Range;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 
-/// A window of more pages than this was too long.
+/// A range of more pages than this was too long.
 const MANY_PAGES: u32 = 5;
 /// Where live reading goes on when the watermark turns out to be ahead of Slack's clock and nobody knows since when.
 const FOLLOW_FROM_S: u64 = 900;
@@ -19,10 +19,10 @@ const SAMPLE_S: u64 = 3600;
 /// What a lane does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Plan {
-    /// Its open window has another page.
+    /// Its open range has another page.
     GoOn(Request),
     Open {
-        window: Range,
+        range: Range,
         fresh_from: UnixSeconds,
     },
     WaitMs(u64),
@@ -47,9 +47,9 @@ fn live(config: &PollConfig, state: &PollState, wall: UnixMillis) -> Plan {
         Some(watermark) => watermark.plus(1),
         None => settings.start.min(target),
     };
-    // More is waiting than two intervals can have brought, or a full window: this is catching up, so the interval between
-    // two windows doesn't apply.
-    let far = state.span_s.min(2 * settings.interval_s.max(settings.min_window_s));
+    // More is waiting than two intervals can have brought, or a full range: this is catching up, so the interval between
+    // two ranges doesn't apply.
+    let far = state.span_s.min(2 * settings.interval_s.max(settings.min_range_s));
     // What only Slack's `Date` vouches for is read, but can't be done with: no hurry.
     let sure = target.min(state.clock.certain(wall).minus(settings.settle_s));
     let is_behind = sure.0.saturating_sub(fresh_from.0) >= far;
@@ -57,15 +57,15 @@ fn live(config: &PollConfig, state: &PollState, wall: UnixMillis) -> Plan {
         return Plan::WaitMs(waiting_ms);
     }
     let oldest = match (state.watermark, state.origin) {
-        // In windows shorter than the overlap, reading it each time would cost more than the new time.
+        // In ranges shorter than the overlap, reading it each time would cost more than the new time.
         (Some(_), Some(origin)) => fresh_from.minus(settings.overlap_s.min(state.span_s)).max(origin),
         _ => fresh_from,
     };
     let span_ends = fresh_from.plus(state.span_s - 1);
-    let longest_ends = fresh_from.plus(settings.max_window_s - 1);
+    let longest_ends = fresh_from.plus(settings.max_range_s - 1);
     let latest = if span_ends > sure { target.min(longest_ends) } else { target.min(span_ends) };
     match Range::of(fresh_from, latest).and_then(|_| Range::of(oldest, latest)) {
-        Some(window) => Plan::Open { window, fresh_from },
+        Some(range) => Plan::Open { range, fresh_from },
         None => follow(config, state, target, fresh_from, waiting_ms),
     }
 }
@@ -89,7 +89,7 @@ fn follow(
     let oldest = from.unwrap_or_else(unknown).min(target).minus(settings.overlap_s.max(1));
     let latest = target.min(oldest.plus(settings.overlap_s + state.span_s));
     match Range::of(oldest, latest) {
-        Some(window) => Plan::Open { window, fresh_from },
+        Some(range) => Plan::Open { range, fresh_from },
         None => Plan::Nothing,
     }
 }
@@ -106,7 +106,7 @@ fn reread(config: &PollConfig, state: &PollState, ledger: &Ledger, wall: UnixMil
         None => Plan::Nothing,
         Some(due) if due > now => Plan::WaitMs((due.0 - now.0).saturating_mul(1000)),
         Some(_) => match ledger.due(config, now) {
-            Some(window) => Plan::Open { window, fresh_from: window.oldest() },
+            Some(range) => Plan::Open { range, fresh_from: range.oldest() },
             None => Plan::Nothing,
         },
     }
@@ -128,8 +128,8 @@ pub(super) fn sample(
     let first = now.minus(older).max(from).max(state.backfilled.low.or(state.origin)?);
     let room_s = now.0.checked_sub(younger.checked_add(SAMPLE_S)?)?.checked_sub(first.0)?;
     let oldest = first.plus(mix(state.samples) % (room_s + 1));
-    let window = Range::of(oldest, oldest.plus(SAMPLE_S - 1))?;
-    gaps(ledger, window).is_empty().then_some(window)
+    let range = Range::of(oldest, oldest.plus(SAMPLE_S - 1))?;
+    gaps(ledger, range).is_empty().then_some(range)
 }
 
 /// Backward from the origin: the recent past is worth more, and the end of Slack's history is found by running into it.
@@ -141,18 +141,18 @@ fn backfill(config: &PollConfig, state: &PollState) -> Plan {
     let low = state.backfilled.low.unwrap_or(origin);
     let oldest = wanted.max(low.minus(state.backfilled.span_s));
     match Range::of(oldest, low.minus(1)).filter(|_| low > wanted) {
-        Some(window) => Plan::Open { window, fresh_from: window.oldest() },
+        Some(range) => Plan::Open { range, fresh_from: range.oldest() },
         None => Plan::Nothing,
     }
 }
 
-/// The length of the next window, from how the last one went. Only a window that used its whole span says that it could
+/// The length of the next range, from how the last one went. Only a range that used its whole span says that it could
 /// have been longer.
-pub(super) fn next_span_s(config: &PollConfig, span_s: u64, drained: &OpenWindow) -> u64 {
+pub(super) fn next_span_s(config: &PollConfig, span_s: u64, drained: &OpenRange) -> u64 {
     let settings = config.settings();
-    let used_it = drained.window.latest().0 - drained.fresh_from.0.min(drained.window.latest().0) + 1 >= span_s;
+    let used_it = drained.range.latest().0 - drained.fresh_from.0.min(drained.range.latest().0) + 1 >= span_s;
     let part_full = drained.page <= 1 && drained.entries < u64::from(drained.limit) / 2;
-    // A server that ignores a bound shows the same strays in every window: fewer, longer windows see them less often.
+    // A server that ignores a bound shows the same strays in every range: fewer, longer ranges see them less often.
     let mostly_strays = drained.strays > drained.entries / 2;
     let next = if mostly_strays || (part_full && used_it) {
         span_s.saturating_mul(2)
@@ -161,27 +161,27 @@ pub(super) fn next_span_s(config: &PollConfig, span_s: u64, drained: &OpenWindow
     } else {
         span_s
     };
-    next.clamp(settings.min_window_s, settings.max_window_s)
+    next.clamp(settings.min_range_s, settings.max_range_s)
 }
 
-/// The part of a window to try first, such that what remains is planned again by itself: a half, or less where more doesn't
+/// The part of a range to try first, such that what remains is planned again by itself: a half, or less where more doesn't
 /// fit into a page. `None` when it is one second.
-pub(super) fn smaller(open: &OpenWindow, followed: Option<UnixSeconds>, fitting_s: Option<u64>) -> Option<Range> {
-    let latest = open.window.latest();
-    let window = match open.lane {
+pub(super) fn smaller(open: &OpenRange, followed: Option<UnixSeconds>, fitting_s: Option<u64>) -> Option<Range> {
+    let latest = open.range.latest();
+    let range = match open.lane {
         // Overlap is given up, re-reads cover it.
         Lane::Live if open.fresh_from <= latest => Range::of(open.fresh_from, latest)?,
         Lane::Live => {
-            let read_to = followed.filter(|followed| open.window.contains(*followed) && *followed < latest);
-            Range::of(read_to.map_or(open.window.oldest(), |read_to| read_to.plus(1)), latest)?
+            let read_to = followed.filter(|followed| open.range.contains(*followed) && *followed < latest);
+            Range::of(read_to.map_or(open.range.oldest(), |read_to| read_to.plus(1)), latest)?
         }
-        Lane::Reread | Lane::Backfill => open.window,
+        Lane::Reread | Lane::Backfill => open.range,
     };
-    let half_s = window.length_s() / 2;
+    let half_s = range.length_s() / 2;
     let part_s = fitting_s.map_or(half_s, |fitting_s| fitting_s.min(half_s)).checked_sub(1)?;
     match open.lane {
         // Older part first: the watermark moves forward.
-        Lane::Live | Lane::Reread => Range::of(window.oldest(), window.oldest().plus(part_s)),
-        Lane::Backfill => Range::of(window.latest().minus(part_s), window.latest()),
+        Lane::Live | Lane::Reread => Range::of(range.oldest(), range.oldest().plus(part_s)),
+        Lane::Backfill => Range::of(range.latest().minus(part_s), range.latest()),
     }
 }

@@ -46,8 +46,9 @@ pub enum Problem {
     EntriesMissing,
     /// An answer that ends early or isn't JSON.
     BadBody,
-    /// The same window had to be begun again and again.
-    WindowWontFinish,
+    /// The same range had to be begun again and again.
+    #[serde(rename = "window_wont_finish")]
+    RangeWontFinish,
 }
 
 impl Problem {
@@ -101,7 +102,7 @@ impl Problem {
             Self::EntriesMissing => "entries_missing",
             Self::Unreachable => "unreachable",
             Self::BadBody => "bad_body",
-            Self::WindowWontFinish => "window_wont_finish",
+            Self::RangeWontFinish => "range_wont_finish",
         }
     }
 
@@ -170,8 +171,8 @@ impl Problem {
             Self::BadBody => {
                 "check for a proxy that cuts, rewrites or empties answers; they are asked for again, in smaller pages"
             }
-            Self::WindowWontFinish => {
-                "check the log for the reason of the restarts; smaller windows are being tried and nothing is skipped"
+            Self::RangeWontFinish => {
+                "check the log for the reason of the restarts; smaller ranges are being tried and nothing is skipped"
             }
         }
     }
@@ -208,7 +209,7 @@ impl fmt::Display for Problem {
             Self::EntriesMissing => f.write_str("time that showed entries before shows none"),
             Self::Unreachable => f.write_str("Slack can't be reached"),
             Self::BadBody => f.write_str("Slack's answer was cut or is not JSON"),
-            Self::WindowWontFinish => f.write_str("a window had to be begun again and again"),
+            Self::RangeWontFinish => f.write_str("a range had to be begun again and again"),
         }
     }
 }

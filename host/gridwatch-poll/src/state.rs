@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 const VERSION: u32 = 1;
-/// First length of a window, before anything is known about the traffic.
+/// First length of a range, before anything is known about the traffic.
 const FIRST_SPAN_S: u64 = 3600;
 /// Smallest page asked for after pages that didn't arrive whole.
 const SMALLEST_LIMIT: u32 = 50;
@@ -47,19 +47,20 @@ impl fmt::Display for Lane {
     }
 }
 
-/// The window being walked. One record, so that a cursor can't be saved apart from the window it was minted in:
+/// The range being walked. One record, so that a cursor can't be saved apart from the range it was minted in:
 /// resuming one with other bounds broke demisto/content (pull request 31528).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenWindow {
+pub struct OpenRange {
     pub number: u64,
     pub lane: Lane,
-    pub window: Range,
+    #[serde(rename = "window")]
+    pub range: Range,
     /// First second not drained before; what lies before it is overlap.
     pub fresh_from: UnixSeconds,
     pub limit: u32,
     /// Where this walk goes on; `None` is its first page.
     pub cursor: Option<String>,
-    /// Pages, entries and strays of this walk; new entries of all walks of this window.
+    /// Pages, entries and strays of this walk; new entries of all walks of this range.
     pub page: u32,
     pub entries: u64,
     pub strays: u64,
@@ -71,13 +72,13 @@ pub struct OpenWindow {
     pub(super) reached: Option<UnixSeconds>,
     /// What Slack's clock said when this walk began.
     pub(super) begun: Option<Begun>,
-    /// Restarts of the window as it is; `restarts` counts on through splits.
+    /// Restarts of the range as it is; `restarts` counts on through splits.
     #[serde(default)]
     pub(super) tries: u32,
     /// Pages in a row without an entry.
     #[serde(default)]
     pub(super) empty: u32,
-    /// Newest second inside the window that any walk of it has shown.
+    /// Newest second inside the range that any walk of it has shown.
     #[serde(default)]
     pub(super) newest: Option<UnixSeconds>,
     /// Walks that ended without what was seen in this time before.
@@ -100,12 +101,12 @@ pub(super) struct Begun {
     pub(super) settled: UnixSeconds,
 }
 
-impl OpenWindow {
-    pub(super) fn new(number: u64, lane: Lane, window: Range, fresh_from: UnixSeconds, limit: u32) -> Self {
+impl OpenRange {
+    pub(super) fn new(number: u64, lane: Lane, range: Range, fresh_from: UnixSeconds, limit: u32) -> Self {
         Self {
             number,
             lane,
-            window,
+            range,
             fresh_from,
             limit,
             cursor: None,
@@ -127,9 +128,9 @@ impl OpenWindow {
 
     pub(super) fn request(&self) -> Request {
         Request {
-            window_no: self.number,
+            range_no: self.number,
             lane: self.lane,
-            window: self.window,
+            range: self.range,
             limit: self.limit,
             cursor: self.cursor.clone(),
             anew: self.doubts > 0,
@@ -137,10 +138,10 @@ impl OpenWindow {
     }
 
     pub(super) fn is_answered_by(&self, request: &Request) -> bool {
-        self.number == request.window_no && self.window == request.window && self.cursor == request.cursor
+        self.number == request.range_no && self.range == request.range && self.cursor == request.cursor
     }
 
-    /// Back to the first page of the same window.
+    /// Back to the first page of the same range.
     pub(super) fn restart(&mut self) {
         self.rewind();
         self.restarts = self.restarts.saturating_add(1);
@@ -162,7 +163,7 @@ impl OpenWindow {
     /// was read.
     pub(super) fn fitting_s(&self) -> Option<u64> {
         let reached = self.reached.filter(|_| self.page == 1)?;
-        Some((self.window.latest().0.saturating_sub(reached.0) / 3).max(1))
+        Some((self.range.latest().0.saturating_sub(reached.0) / 3).max(1))
     }
 
     pub(super) fn ask_for_smaller_pages(&mut self) {
@@ -172,8 +173,8 @@ impl OpenWindow {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct LaneState {
-    pub(super) open: Option<OpenWindow>,
-    /// Failures since the last page; outlives a window that is given up.
+    pub(super) open: Option<OpenRange>,
+    /// Failures since the last page; outlives a range that is given up.
     pub(super) failures: u32,
     /// Refused ranges since the last page.
     pub(super) refused: u32,
@@ -206,17 +207,18 @@ pub struct PollState {
     version: u32,
     /// First second ever drained by the live lane.
     pub(super) origin: Option<UnixSeconds>,
-    /// End of drained live time. Moves only in `Machine::drain_live`, together with the last entries of the window: Slack pages
+    /// End of drained live time. Moves only in `Machine::drain_live`, together with the last entries of the range: Slack pages
     /// newest first, so moving it earlier would skip what is still on later pages.
     pub(super) watermark: Option<UnixSeconds>,
-    pub(super) next_window_no: u64,
-    /// Length of the next live window while catching up.
+    #[serde(rename = "next_window_no")]
+    pub(super) next_range_no: u64,
+    /// Length of the next live range while catching up.
     pub(super) span_s: u64,
     pub(super) live: LaneState,
     pub(super) reread: LaneState,
     pub(super) backfill: LaneState,
     pub(super) backfilled: BackfillState,
-    /// Runs out when the next live window is wanted.
+    /// Runs out when the next live range is wanted.
     pub(super) live_timer: Option<Timer>,
     pub(super) pause: Option<Pause>,
     /// 429s in a row.
@@ -254,12 +256,12 @@ pub enum StateError {
 impl PollState {
     pub(super) fn new(config: &PollConfig) -> Self {
         let settings = config.settings();
-        let span_s = FIRST_SPAN_S.clamp(settings.min_window_s, settings.max_window_s);
+        let span_s = FIRST_SPAN_S.clamp(settings.min_range_s, settings.max_range_s);
         Self {
             version: VERSION,
             origin: None,
             watermark: None,
-            next_window_no: 1,
+            next_range_no: 1,
             span_s,
             live: LaneState::default(),
             reread: LaneState::default(),
@@ -289,11 +291,11 @@ impl PollState {
         }
         for lane in Lane::ALL {
             let Some(open) = &self.lane(lane).open else { continue };
-            if open.lane != lane || open.number >= self.next_window_no || open.limit == 0 {
-                return contradiction("open window");
+            if open.lane != lane || open.number >= self.next_range_no || open.limit == 0 {
+                return contradiction("open range");
             }
             if lane == Lane::Live && self.watermark.is_some_and(|watermark| open.fresh_from > watermark.plus(1)) {
-                return contradiction("open live window leaves time out");
+                return contradiction("open live range leaves time out");
             }
         }
         Ok(())
@@ -315,7 +317,7 @@ impl PollState {
         }
     }
 
-    /// End of drained live time; `None` until the first window is drained.
+    /// End of drained live time; `None` until the first range is drained.
     pub fn watermark(&self) -> Option<UnixSeconds> {
         self.watermark
     }
@@ -330,19 +332,19 @@ impl PollState {
         self.backfilled.low
     }
 
-    pub fn open_window(&self, lane: Lane) -> Option<&OpenWindow> {
+    pub fn open_range(&self, lane: Lane) -> Option<&OpenRange> {
         self.lane(lane).open.as_ref()
     }
 
-    /// Seconds of a lane's open window that this walk has shown, as far as they are new.
+    /// Seconds of a lane's open range that this walk has shown, as far as they are new.
     pub fn covered_s(&self, lane: Lane) -> u64 {
-        self.open_window(lane).map_or(0, |open| {
-            let from = open.reached.map_or(open.window.latest(), |reached| reached.max(open.fresh_from));
-            open.window.latest().0.saturating_sub(from.0)
+        self.open_range(lane).map_or(0, |open| {
+            let from = open.reached.map_or(open.range.latest(), |reached| reached.max(open.fresh_from));
+            open.range.latest().0.saturating_sub(from.0)
         })
     }
 
-    /// Length of the next live window while catching up, in seconds.
+    /// Length of the next live range while catching up, in seconds.
     pub fn span_s(&self) -> u64 {
         self.span_s
     }

@@ -37,7 +37,7 @@ impl Shell {
     }
 
     fn page(&mut self, request: &Request, dates: &[u64], next_cursor: Option<&str>) -> Commit {
-        let page = PageSummary::of(request.window, dates.iter().map(|date| (UnixSeconds(*date), true)));
+        let page = PageSummary::of(request.range, dates.iter().map(|date| (UnixSeconds(*date), true)));
         let server_date = Some(self.now.seconds());
         let (request, next_cursor) = (request.clone(), next_cursor.map(str::to_owned));
         self.machine.apply(Outcome::Page(PageReceived {
@@ -70,7 +70,7 @@ impl Shell {
         }))
     }
 
-    /// Drains windows until live time is drained up to now.
+    /// Drains ranges until live time is drained up to now.
     fn catch_up(&mut self) {
         while self.machine.state().watermark() < Some(UnixSeconds(T - 60)) {
             let request = self.request();
@@ -91,16 +91,16 @@ fn shell() -> Shell {
 fn the_watermark_moves_only_with_the_last_page() {
     let mut shell = shell();
     let first = shell.request();
-    assert_eq!((first.window.oldest().0, first.window.latest().0, first.limit), (T - 7200, T - 3601, 1000));
+    assert_eq!((first.range.oldest().0, first.range.latest().0, first.limit), (T - 7200, T - 3601, 1000));
     let commit = shell.page(&first, &[T - 3700, T - 3650], Some("a"));
     assert_eq!((commit.state.watermark(), commit.drained), (None, None));
     let second = shell.request();
-    assert_eq!((second.window, second.limit, second.cursor.as_deref()), (first.window, 1000, Some("a")));
+    assert_eq!((second.range, second.limit, second.cursor.as_deref()), (first.range, 1000, Some("a")));
     let commit = shell.page(&second, &[T - 7000], Some(""));
     assert_eq!(commit.state.watermark(), Some(UnixSeconds(T - 3601)));
     let drained = commit.drained.unwrap();
-    assert_eq!((drained.window, drained.entries, drained.pages), (Some(first.window), 3, 2));
-    assert_eq!(shell.request().window.oldest().0, T - 3600 - 30, "the next window overlaps");
+    assert_eq!((drained.range, drained.entries, drained.pages), (Some(first.range), 3, 2));
+    assert_eq!(shell.request().range.oldest().0, T - 3600 - 30, "the next range overlaps");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn caught_up_it_waits_for_the_interval_and_stays_behind_now() {
     shell.catch_up();
     assert_eq!(shell.wait(), (30_000, WaitReason::UpToDate));
     let request = shell.request();
-    assert_eq!(request.window.latest(), shell.now.seconds().minus(60));
+    assert_eq!(request.range.latest(), shell.now.seconds().minus(60));
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn an_empty_page_with_a_cursor_is_followed() {
 }
 
 #[test]
-fn an_expired_cursor_restarts_the_same_window() {
+fn an_expired_cursor_restarts_the_same_range() {
     let mut shell = shell();
     let first = shell.request();
     shell.page(&first, &[T - 3700], Some("a"));
@@ -131,7 +131,7 @@ fn an_expired_cursor_restarts_the_same_window() {
 }
 
 #[test]
-fn a_window_restarted_too_often_is_split_slows_down_and_is_not_skipped() {
+fn a_range_restarted_too_often_is_split_slows_down_and_is_not_skipped() {
     let mut shell = shell();
     let first = shell.request();
     let begin = shell.now;
@@ -141,15 +141,15 @@ fn a_window_restarted_too_often_is_split_slows_down_and_is_not_skipped() {
         let second = shell.request();
         shell.fail(&second, Failure::BadRequest { error: Some("invalid_cursor".into()) });
         request = shell.request();
-        assert_eq!(request.window.oldest(), first.window.oldest());
+        assert_eq!(request.range.oldest(), first.range.oldest());
     }
-    assert_eq!(request.window.length_s(), 1);
+    assert_eq!(request.range.length_s(), 1);
     assert!(shell.now.since(begin) > 20 * MAX_WAIT_MS / 2);
-    assert!(shell.problems().contains(&"window_wont_finish"));
+    assert!(shell.problems().contains(&"range_wont_finish"));
     shell.page(&request, &[], None);
-    assert_eq!(shell.machine.state().watermark(), Some(first.window.oldest()));
+    assert_eq!(shell.machine.state().watermark(), Some(first.range.oldest()));
     assert_eq!(shell.problems(), Vec::<&str>::new());
-    assert_eq!(shell.request().window.oldest(), first.window.oldest(), "the rest is asked for next, overlapping");
+    assert_eq!(shell.request().range.oldest(), first.range.oldest(), "the rest is asked for next, overlapping");
 }
 
 #[test]
@@ -244,14 +244,14 @@ fn a_fast_clock_of_ours_never_counts_time_that_slack_has_not_reached() {
     let mut shell = Shell::new(|settings| settings.start = UnixSeconds(T - 600));
     shell.now = UnixSeconds(T + 3600).millis();
     let request = shell.request();
-    assert!(request.window.latest().0 > T, "nothing is known yet");
+    assert!(request.range.latest().0 > T, "nothing is known yet");
     let page = PageSummary::default();
     let (received_at, server_date) = (shell.now, Some(UnixSeconds(T)));
     let received = PageReceived { request, received_at, server_date, page, next_cursor: None };
     let commit = shell.machine.apply(Outcome::Page(received));
     assert_eq!(commit.state.watermark(), Some(UnixSeconds(T - 60)));
     assert!(commit.notes.iter().any(|note| matches!(note, Note::ClockAhead { .. })));
-    assert!(shell.request().window.latest().0 <= T);
+    assert!(shell.request().range.latest().0 <= T);
 }
 
 #[test]
@@ -262,12 +262,12 @@ fn invalid_range_steps_back_even_where_no_date_explains_it() {
     shell.fail(&first, failure());
     assert_eq!(shell.problems(), ["range_refused"]);
     let second = shell.request();
-    assert_eq!(second.window.latest(), shell.now.seconds().minus(60 + 30));
-    assert_eq!(second.window.oldest(), first.window.oldest());
+    assert_eq!(second.range.latest(), shell.now.seconds().minus(60 + 30));
+    assert_eq!(second.range.oldest(), first.range.oldest());
 }
 
 #[test]
-fn the_same_cursor_again_restarts_the_window() {
+fn the_same_cursor_again_restarts_the_range() {
     let mut shell = shell();
     let first = shell.request();
     shell.page(&first, &[T - 3700], Some("a"));
@@ -292,7 +292,7 @@ fn a_walk_that_goes_in_circles_is_ended() {
 }
 
 #[test]
-fn a_page_wholly_older_than_the_window_ends_it_and_its_entries_are_strays() {
+fn a_page_wholly_older_than_the_range_ends_it_and_its_entries_are_strays() {
     let mut shell = shell();
     let first = shell.request();
     shell.page(&first, &[T - 3700], Some("a"));
@@ -306,10 +306,10 @@ fn an_answer_to_an_old_request_moves_nothing() {
     let mut shell = shell();
     let first = shell.request();
     shell.page(&first, &[T - 3700], Some("a"));
-    let before = shell.machine.state().open_window(Lane::Live).cloned();
+    let before = shell.machine.state().open_range(Lane::Live).cloned();
     let commit = shell.page(&first, &[T - 3700], None);
-    assert_eq!(commit.notes, [Note::Stale { window_no: first.window_no }]);
-    assert_eq!((commit.drained, shell.machine.state().open_window(Lane::Live).cloned()), (None, before));
+    assert_eq!(commit.notes, [Note::Stale { range_no: first.range_no }]);
+    assert_eq!((commit.drained, shell.machine.state().open_range(Lane::Live).cloned()), (None, before));
 }
 
 #[test]
@@ -325,7 +325,7 @@ fn spans_double_while_pages_are_part_full_and_halve_when_there_are_many() {
     assert_eq!(lengths, [7200, 14_400, 28_800, 57_600, 86_400, 86_400]);
     for page in 0..6u64 {
         let request = shell.request();
-        let date = request.window.latest().0 - page;
+        let date = request.range.latest().0 - page;
         let next = (page < 5).then(|| format!("{page}"));
         shell.page(&request, &[date], next.as_deref());
     }
@@ -344,11 +344,11 @@ fn live_goes_first_and_backfill_runs_backward_to_where_history_ends() {
             shell.page(&request, &[], None);
             continue;
         }
-        assert_eq!(request.window.latest().0, lowest - 1);
-        if request.window.oldest().0 < floor {
+        assert_eq!(request.range.latest().0, lowest - 1);
+        if request.range.oldest().0 < floor {
             shell.fail(&request, Failure::BadRequest { error: Some("invalid_range".into()) });
         } else {
-            lowest = request.window.oldest().0;
+            lowest = request.range.oldest().0;
             shell.page(&request, &[], None);
         }
         if shell.machine.ledger().rows().any(|row| row.state == RangeState::Gap) {
@@ -372,8 +372,8 @@ fn drained_time_is_read_again_and_late_finds_are_counted() {
         shell.page(&request, &[], None);
         request = shell.request();
     }
-    assert!(shell.now.seconds() >= request.window.latest().plus(900));
-    let commit = shell.page(&request, &[request.window.oldest().0], None);
+    assert!(shell.now.seconds() >= request.range.latest().plus(900));
+    let commit = shell.page(&request, &[request.range.oldest().0], None);
     assert_eq!(commit.drained.unwrap().new_entries, 1);
     assert_eq!(commit.ledger.upserts.iter().map(|row| row.late).sum::<u64>(), 1);
 }
@@ -439,7 +439,7 @@ fn a_watermark_ahead_of_slacks_clock_still_asks_now_and_then() {
         let before = shell.now;
         let request = shell.request();
         assert!(shell.now.since(before) <= MAX_WAIT_MS);
-        assert!(request.window.latest() <= shell.now.seconds().minus(60));
+        assert!(request.range.latest() <= shell.now.seconds().minus(60));
         assert_eq!(shell.page(&request, &[], None).state.watermark(), watermark);
     }
 }
@@ -461,7 +461,7 @@ fn a_cursor_that_never_works_costs_seconds() {
     let refused = || Failure::BadRequest { error: Some("invalid_cursor".into()) };
     // An entry a second, a thousand a page.
     drains_within(&mut shell, 20, T - 3601, |shell, request| {
-        let (oldest, latest) = (request.window.oldest().0, request.window.latest().0);
+        let (oldest, latest) = (request.range.oldest().0, request.range.latest().0);
         let dates: Vec<u64> = (oldest..=latest).rev().take(1000).collect();
         match request.cursor {
             Some(_) => shell.fail(request, refused()),
@@ -491,7 +491,7 @@ fn polled(shell: &mut Shell, seconds: u64, ahead_s: u64) -> Vec<(u64, u64)> {
         let date = shell.now.seconds().0 + ahead_s;
         shell.empty(&request, Some(date));
         if request.lane == Lane::Live {
-            read.push((request.window.oldest().0, request.window.latest().0));
+            read.push((request.range.oldest().0, request.range.latest().0));
         }
         assert!(shell.machine.state().watermark() < Some(shell.now.seconds()), "past our own clock");
         shell.now = shell.now.plus(100);
@@ -525,7 +525,7 @@ fn a_refusal_of_what_a_wrong_date_allowed_is_no_reason_to_wait() {
     let until = shell.now.plus(1_200_000);
     while shell.now < until {
         let request = shell.request();
-        if request.window.latest() > shell.now.seconds() {
+        if request.range.latest() > shell.now.seconds() {
             refusals += 1;
             let failure = Failure::BadRequest { error: Some("invalid_range".into()) };
             let (at, server_date) = (shell.now, Some(shell.now.seconds().plus(3600)));
@@ -560,15 +560,15 @@ fn without_a_date_a_step_of_our_clock_and_back_loses_no_time() {
     shell.now = UnixMillis(shell.now.0 - 10_800_000);
     assert!(shell.machine.ahead_s(shell.now) > 9_000);
     let first = poll(&mut shell);
-    assert!(first.window.oldest() <= before.seconds(), "{first:?} begins after {before}");
-    let mut done = first.window.latest();
+    assert!(first.range.oldest() <= before.seconds(), "{first:?} begins after {before}");
+    let mut done = first.range.latest();
     assert!(matches!(shell.wait().1, WaitReason::WatermarkAhead { by_s } if by_s > 9_000));
     for _ in 0..20 {
         let from = shell.now;
         let request = poll(&mut shell);
         assert!(shell.now.since(from) <= 31_000);
-        assert!(request.window.oldest() <= done.plus(1));
-        done = request.window.latest();
+        assert!(request.range.oldest() <= done.plus(1));
+        done = request.range.latest();
     }
     assert_eq!(done, shell.now.seconds().minus(60));
 }
@@ -578,10 +578,10 @@ fn a_walk_without_what_was_there_before_is_made_again_over_another_connection() 
     let mut shell = shell();
     shell.catch_up();
     let request = shell.request();
-    let seen = request.window.latest().0 - 5;
+    let seen = request.range.latest().0 - 5;
     shell.page(&request, &[seen], None);
     let request = shell.request();
-    assert!(!request.anew && request.window.contains(UnixSeconds(seen)));
+    assert!(!request.anew && request.range.contains(UnixSeconds(seen)));
     let before = shell.machine.state().watermark();
     let commit = shell.page(&request, &[], None);
     assert_eq!((commit.drained, commit.state.watermark()), (None, before));
@@ -592,12 +592,12 @@ fn a_walk_without_what_was_there_before_is_made_again_over_another_connection() 
     assert_eq!(shell.problems(), ["entries_missing"]);
     let again = shell.request();
     shell.page(&again, &[seen + 20, seen], None);
-    assert_eq!(shell.machine.state().watermark(), Some(request.window.latest()));
+    assert_eq!(shell.machine.state().watermark(), Some(request.range.latest()));
     assert_eq!(shell.problems(), Vec::<&str>::new());
     // Which doesn't go on for ever.
     let begin = shell.now;
     let mut doubts = 0;
-    while shell.machine.state().watermark() <= Some(request.window.latest()) {
+    while shell.machine.state().watermark() <= Some(request.range.latest()) {
         let request = shell.request();
         shell.page(&request, &[], None);
         doubts += u32::from(request.lane == Lane::Live);
@@ -614,13 +614,13 @@ fn a_walk_begun_again_has_to_show_what_it_showed_before() {
     let second = shell.request();
     shell.fail(&second, Failure::BadRequest { error: None });
     let again = shell.request();
-    assert_eq!((again.window, &again.cursor), (first.window, &None));
+    assert_eq!((again.range, &again.cursor), (first.range, &None));
     let commit = shell.page(&again, &[], None);
     assert_eq!((commit.drained, commit.state.watermark()), (None, None), "a lie about time that has shown an entry");
     let again = shell.request();
     assert!(again.anew && again.cursor.is_none());
     let commit = shell.page(&again, &[T - 3650, T - 7000], None);
-    assert_eq!(commit.state.watermark(), Some(first.window.latest()));
+    assert_eq!(commit.state.watermark(), Some(first.range.latest()));
 }
 
 #[test]
@@ -635,19 +635,19 @@ fn a_server_that_ignores_the_beginning_and_takes_no_cursor_holds_nothing_up() {
     let again = shell.request();
     assert_eq!(again, first);
     let commit = shell.page(&again, &[inside, before], Some("b"));
-    assert_eq!(commit.state.watermark(), Some(first.window.latest()));
+    assert_eq!(commit.state.watermark(), Some(first.range.latest()));
 }
 
 #[test]
 fn time_that_was_old_when_it_was_read_is_read_once_more() {
     let mut shell = Shell::new(|settings| settings.start = UnixSeconds(T - 5 * 86_400));
     shell.catch_up();
-    // A window that reached into time of less than two days waits for the last ordinary re-read, as the whole it was read as.
+    // A range that reached into time of less than two days waits for the last ordinary re-read, as the whole it was read as.
     let (mut soon_s, mut all_s) = (0, 0);
     while shell.now < UnixSeconds(T + 8 * 3600).millis() {
         let request = shell.request();
-        let old = Range::of(request.window.oldest(), request.window.latest().min(UnixSeconds(T - 2 * 86_400 - 1)));
-        let old_s = old.filter(|_| request.lane == Lane::Reread).map_or(0, |window| window.length_s());
+        let old = Range::of(request.range.oldest(), request.range.latest().min(UnixSeconds(T - 2 * 86_400 - 1)));
+        let old_s = old.filter(|_| request.lane == Lane::Reread).map_or(0, |range| range.length_s());
         all_s += old_s;
         soon_s += if shell.now < UnixSeconds(T + 3000).millis() { old_s } else { 0 };
         shell.page(&request, &[], None);
@@ -664,10 +664,10 @@ fn old_time_is_looked_at_again_with_what_is_to_spare() {
     let (mut ages, until) = (Vec::new(), shell.now.plus(2 * 86_400_000));
     while shell.now < until {
         let request = shell.request();
-        let age_s = shell.now.seconds().0 - request.window.latest().0;
+        let age_s = shell.now.seconds().0 - request.range.latest().0;
         let commit = shell.page(&request, &[], None);
         if commit.drained.is_some_and(|drained| drained.is_sample) {
-            assert_eq!((request.lane, request.window.length_s()), (Lane::Reread, 3600));
+            assert_eq!((request.lane, request.range.length_s()), (Lane::Reread, 3600));
             ages.push(age_s / 86_400);
         }
     }
@@ -691,4 +691,24 @@ fn a_retry_after_holds_with_any_answer_and_a_capped_one_is_told() {
         assert!(commit.notes.contains(&Note::RetryAfterCapped { asked_s: 99_999_999 }), "{:?}", commit.notes);
         assert_eq!(shell.wait().0, MAX_RETRY_AFTER_MS);
     }
+}
+
+/// As gridwatch wrote it when a range was called a window.
+const SAVED_AS_A_WINDOW: &str = r#"{"version":1,"origin":null,"watermark":null,"next_window_no":4,"span_s":60,"live":{"open":{"number":3,"lane":"live","window":{"oldest":1749992800,"latest":1749992800},"fresh_from":1749992800,"limit":1000,"cursor":"a","page":1,"entries":1,"strays":0,"new_entries":61,"restarts":60,"stalled":0,"reached":1749992800,"begun":{"at":1750011108,"safe":1750011048,"settled":1750011048},"tries":56,"empty":0,"newest":1749992800,"doubts":0,"is_sample":false},"failures":0,"refused":0,"retry":null,"problem":"window_wont_finish"},"reread":{"open":null,"failures":0,"refused":0,"retry":null,"problem":null},"backfill":{"open":null,"failures":0,"refused":0,"retry":null,"problem":null},"backfilled":{"low":null,"floor":null,"span_s":3600},"live_timer":{"set_at":1750000000000,"wait_ms":30000},"pause":null,"refusals":0,"halts":0,"anchor":1749996300,"followed":null,"samples":0,"ids_from":null,"sample_timer":null,"clock":{"seen":{"date":1750011108,"wall":1750011108266},"doubted_ahead_ms":null,"dateless":0,"margin_s":0,"proved_ahead_ms":0,"looked":1750011108266,"refuted":null,"leapt_from":null},"budget":{"rate_mpm":40000,"level":420000000,"at":1750011108266}}"#;
+
+#[test]
+fn a_walk_that_an_older_version_saved_goes_on_at_its_cursor() {
+    let state: PollState = serde_json::from_str(SAVED_AS_A_WINDOW).unwrap();
+    assert_eq!(serde_json::to_string(&state).unwrap(), SAVED_AS_A_WINDOW, "an older version reads it back");
+    let machine = Shell::new(|_| {}).machine;
+    let mut shell = Shell {
+        machine: Machine::resume(machine.config().clone(), state, Ledger::default()).unwrap(),
+        now: UnixMillis(1_750_011_109_000),
+    };
+    assert_eq!(shell.problems(), ["range_wont_finish"]);
+    let request = shell.request();
+    let (oldest, latest) = (request.range.oldest().0, request.range.latest().0);
+    assert_eq!((request.range_no, oldest, latest, request.cursor.as_deref()), (3, T - 7200, T - 7200, Some("a")));
+    shell.page(&request, &[], None);
+    assert_eq!(shell.request().range_no, 4);
 }

@@ -36,7 +36,7 @@ fn it_reads_from_its_start_and_backfills_only_what_was_never_read() {
     let mut machine = Machine::start_again(config.clone(), UnixSeconds(DRAINED_FROM), UnixSeconds(T - 90_000));
     let mut now = UnixSeconds(T).millis();
     let first = next(&mut machine, &mut now);
-    assert_eq!((first.lane, first.window.oldest().0), (Lane::Live, START));
+    assert_eq!((first.lane, first.range.oldest().0), (Lane::Live, START));
     empty(&mut machine, now, first);
     // Saved and read back in the middle, as by a restart.
     let saved = serde_json::to_vec(machine.state()).unwrap();
@@ -49,6 +49,6 @@ fn it_reads_from_its_start_and_backfills_only_what_was_never_read() {
         }
         empty(&mut machine, now, request);
     };
-    assert_eq!(older.window.latest().0, DRAINED_FROM - 1, "what was drained before isn't read again");
+    assert_eq!(older.range.latest().0, DRAINED_FROM - 1, "what was drained before isn't read again");
     assert_eq!(machine.state().origin(), Some(UnixSeconds(START)));
 }

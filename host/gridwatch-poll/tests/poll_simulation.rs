@@ -69,7 +69,7 @@ struct Entry {
 struct Minted {
     before: u64,
     at_ms: u64,
-    window: Range,
+    range: Range,
     limit: u32,
     is_garbage: bool,
 }
@@ -127,7 +127,7 @@ impl Slack {
         if self.served.len() > self.habits.quota_per_minute {
             return Answer::Failure(Failure::RateLimited, Some(rng.random_range(1..40)));
         }
-        let (oldest, latest) = (request.window.oldest().0, request.window.latest().0);
+        let (oldest, latest) = (request.range.oldest().0, request.range.latest().0);
         let too_old = oldest < self.habits.history_floor;
         if too_old || (self.habits.refuses_future && latest > self.date(now_ms).0) {
             return refused(Failure::BadRequest { error: self.code("invalid_range") });
@@ -152,7 +152,7 @@ impl Slack {
     /// Invariant: a cursor comes back only with the bounds and the limit it was minted for.
     fn redeem(&self, cursor: &str, request: &Request, now_ms: u64) -> Option<u64> {
         let minted = &self.minted[cursor.strip_prefix("cursor=").expect("a cursor of ours").parse::<usize>().unwrap()];
-        assert_eq!(minted.window, request.window, "cursor sent with other bounds than the window it came from");
+        assert_eq!(minted.range, request.range, "cursor sent with other bounds than the range it came from");
         assert_eq!(minted.limit, request.limit, "cursor sent with another limit");
         let expired = now_ms > minted.at_ms + self.habits.cursor_lives_ms;
         (!expired && !minted.is_garbage && !self.habits.refuses_cursors).then_some(minted.before)
@@ -160,7 +160,7 @@ impl Slack {
 
     /// Newest first, never cut inside a second, so a page may be larger than the limit.
     fn page(&mut self, request: &Request, before: u64, now_ms: u64, faults: bool, rng: &mut SmallRng) -> Answer {
-        let oldest = if self.habits.ignores_oldest { 0 } else { request.window.oldest().0 };
+        let oldest = if self.habits.ignores_oldest { 0 } else { request.range.oldest().0 };
         let limit = if self.habits.fills_pages { request.limit } else { rng.random_range(0..=request.limit) } as usize;
         let mut found = Vec::new();
         let mut reached = before;
@@ -210,12 +210,12 @@ impl Slack {
         }
         // A loop: back to where the walk began, or to the same place under another name.
         let before = match trick {
-            1 => request.window.latest().0 + 1,
+            1 => request.range.latest().0 + 1,
             2 => before,
             _ => reached,
         };
-        let (window, limit) = (request.window, request.limit);
-        self.minted.push(Minted { before, at_ms: now_ms, window, limit, is_garbage: trick == 3 });
+        let (range, limit) = (request.range, request.limit);
+        self.minted.push(Minted { before, at_ms: now_ms, range, limit, is_garbage: trick == 3 });
         format!("cursor={}", self.minted.len() - 1)
     }
 
@@ -316,9 +316,9 @@ struct Run {
     requests: u64,
     sent: VecDeque<u64>,
     leaps: VecDeque<u64>,
-    /// When the present walk of each window began.
+    /// When the present walk of each range began.
     walks: BTreeMap<u64, u64>,
-    /// Windows whose present walk got nothing where there was something, with no sign of it: only re-reads can tell.
+    /// Ranges whose present walk got nothing where there was something, with no sign of it: only re-reads can tell.
     lied_about: BTreeSet<u64>,
     /// Newest second in which a live walk has shown an entry that it asked for, as far as that survived.
     shown_live: Option<u64>,
@@ -435,7 +435,7 @@ impl Run {
     fn fetch(&mut self, request: Request) {
         self.check_request(&request);
         if request.cursor.is_none() {
-            self.walks.insert(request.window_no, self.now_ms);
+            self.walks.insert(request.range_no, self.now_ms);
         }
         let faults = self.has_faults();
         let asked_ms = self.now_ms;
@@ -454,23 +454,23 @@ impl Run {
         self.commit(outcome, &entries);
     }
 
-    /// A cache that answers with nothing. Where the newest entry seen before lies in the window, the poller has to notice at
-    /// once; nobody can where all of the window is new, so there it is left to the re-reads.
+    /// A cache that answers with nothing. Where the newest entry seen before lies in the range, the poller has to notice at
+    /// once; nobody can where all of the range is new, so there it is left to the re-reads.
     fn emptied(&mut self, request: &Request, answer: Answer) -> Answer {
         if self.has_faults() && self.rng.random_bool(self.slack.habits.empties) {
             self.slack.empty_until_ms = self.now_ms + self.rng.random_range(0..60_000);
         }
         let is_first_live = request.lane == Lane::Live && request.cursor.is_none();
         if is_first_live {
-            self.lied_about.remove(&request.window_no);
+            self.lied_about.remove(&request.range_no);
         }
         match answer {
             Answer::Page { entries, .. }
                 if is_first_live && self.now_ms < self.slack.empty_until_ms && !entries.is_empty() =>
             {
-                let gives_it_away = self.shown_live.is_some_and(|date| request.window.contains(UnixSeconds(date)));
+                let gives_it_away = self.shown_live.is_some_and(|date| request.range.contains(UnixSeconds(date)));
                 if !gives_it_away {
-                    self.lied_about.insert(request.window_no);
+                    self.lied_about.insert(request.range_no);
                 }
                 Answer::Page { entries: Vec::new(), next_cursor: None }
             }
@@ -496,7 +496,7 @@ impl Run {
             Answer::Page { entries, next_cursor } => {
                 let seen =
                     entries.iter().map(|index| (UnixSeconds(self.slack.entries[*index].date), !self.store.has[*index]));
-                let page = PageSummary::of(request.window, seen);
+                let page = PageSummary::of(request.range, seen);
                 let page = PageReceived { request, received_at: at, server_date, page, next_cursor };
                 (Outcome::Page(page), entries)
             }
@@ -574,7 +574,7 @@ impl Run {
         let begins = request.cursor.is_none() && self.machine.state().clock().has_date();
         let is_wrong = |(_, to_ms, ahead_s): (u64, u64, u64)| now_ms < to_ms + (ahead_s + 600) * 1000;
         if begins && self.slack.habits.sends_date && !self.slack.habits.wrong_date.is_some_and(is_wrong) {
-            assert!(request.window.latest() <= self.slack.date(now_ms), "asked for the future: {request:?}");
+            assert!(request.range.latest() <= self.slack.date(now_ms), "asked for the future: {request:?}");
         }
     }
 
@@ -582,45 +582,45 @@ impl Run {
         let after = commit.state.watermark();
         assert!(after >= before, "watermark moved back");
         if after != before {
-            let drained = commit.drained.expect("the watermark moved without a drained window");
-            let window = drained.window.expect("a drained part");
-            assert_eq!((drained.lane, Some(window.latest())), (Lane::Live, after));
-            assert!(before.is_none_or(|before| window.oldest() <= before.plus(1)), "watermark passed undrained time");
+            let drained = commit.drained.expect("the watermark moved without a drained range");
+            let range = drained.range.expect("a drained part");
+            assert_eq!((drained.lane, Some(range.latest())), (Lane::Live, after));
+            assert!(before.is_none_or(|before| range.oldest() <= before.plus(1)), "watermark passed undrained time");
             // Where a `Date` may be missing only our own clock, then a right one, can say what has settled.
             let date = self.slack.date(self.now_ms);
             let now = if self.steps_clock { date } else { date.max(self.wall().seconds()) };
             let settled = now.minus(self.config.settings().settle_s);
-            assert!(window.latest() <= settled, "watermark {} is past settled time {settled}", window.latest());
+            assert!(range.latest() <= settled, "watermark {} is past settled time {settled}", range.latest());
         }
         let Some(drained) = commit.drained else { return };
-        if let Some(window) = drained.window {
-            self.check_drained(drained.window_no, window);
+        if let Some(range) = drained.range {
+            self.check_drained(drained.range_no, range);
         }
         if let (Some(origin), Some(watermark)) = (commit.state.origin(), after) {
             let live = Range::new(origin, watermark).unwrap();
             assert_eq!(gaps(self.machine.ledger(), live), [], "ledger has gaps behind the watermark");
         }
-        if drained.window_no % 16 == 0 {
+        if drained.range_no % 16 == 0 {
             let state = serde_json::to_string(&commit.state).unwrap();
             assert!(state.len() < 4096, "state is {} bytes", state.len());
         }
     }
 
-    /// What was visible when the walk began is stored when the window counts as drained. Where that walk was lied to, it has
+    /// What was visible when the walk began is stored when the range counts as drained. Where that walk was lied to, it has
     /// to be there in the end: see `check_lag` and `check_everything_arrived`.
-    fn check_drained(&self, window_no: u64, window: Range) {
-        if self.lied_about.contains(&window_no) {
+    fn check_drained(&self, range_no: u64, range: Range) {
+        if self.lied_about.contains(&range_no) {
             return;
         }
-        let began_ms = self.walks[&window_no];
+        let began_ms = self.walks[&range_no];
         let entries = &self.slack.entries;
-        let first = entries.partition_point(|entry| entry.date < window.oldest().0);
+        let first = entries.partition_point(|entry| entry.date < range.oldest().0);
         for (index, entry) in entries.iter().enumerate().skip(first) {
-            if entry.date > window.latest().0 {
+            if entry.date > range.latest().0 {
                 break;
             }
             let stored = self.store.has[index] || entry.visible_ms > began_ms;
-            assert!(stored, "entry {index} {entry:?} of drained window #{window_no} {window} is missing");
+            assert!(stored, "entry {index} {entry:?} of drained range #{range_no} {range} is missing");
         }
     }
 
@@ -675,8 +675,8 @@ fn draw_config(rng: &mut SmallRng) -> PollConfig {
         backfill: rng.random_bool(0.4).then(|| UnixSeconds(start - rng.random_range(1..40_000))),
         settle_s: rng.random_range(30..90),
         overlap_s: rng.random_range(0..60),
-        min_window_s: rng.random_range(30..200),
-        max_window_s: [600, 3600, 86_400][rng.random_range(0..3)],
+        min_range_s: rng.random_range(30..200),
+        max_range_s: [600, 3600, 86_400][rng.random_range(0..3)],
         page_limit: [3, 5, 10, 50, 1000][rng.random_range(0..5)],
         interval_s: rng.random_range(30..300),
         reread_after_s: rereads[rng.random_range(0..rereads.len())].clone(),
@@ -694,7 +694,7 @@ fn draw_habits(rng: &mut SmallRng, settings: &PollSettings) -> Habits {
         sends_date: rng.random_bool(0.9),
         date_skew_s: rng.random_range(-10..=10),
         ignores_oldest: rng.random_bool(0.05),
-        // Each window then begins at now: with tiny pages no budget would be enough.
+        // Each range then begins at now: with tiny pages no budget would be enough.
         ignores_latest: settings.page_limit >= 1000 && rng.random_bool(0.1),
         refuses_future: rng.random_bool(0.7),
         names_errors: rng.random_bool(0.5),

@@ -128,8 +128,8 @@ async fn page(config: &Config, slack: &crate::config::Slack, clock: Clock) -> Re
     let now = clock.now();
     let settings = PollSettings { page_limit: 1, ..slack.poll(now.seconds())?.settings().clone() };
     let start = now.seconds().minus(PAGE_S);
-    // One window, for the poller's first one would be an hour long.
-    let settings = PollSettings { min_window_s: PAGE_S, max_window_s: PAGE_S, start, backfill: None, ..settings };
+    // One range, for the poller's first one would be an hour long.
+    let settings = PollSettings { min_range_s: PAGE_S, max_range_s: PAGE_S, start, backfill: None, ..settings };
     let mut machine = Machine::start(PollConfig::new(settings)?);
     let Step::Fetch(request) = machine.next(Now { wall: now }) else { anyhow::bail!("there is nothing to ask for") };
     let answer = Client::new(slack, &config.org_dir())?.logs(&request, now.seconds()).await?;

@@ -209,7 +209,7 @@ fn slack(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Slack> {
     let interval_s = section.span("interval", 1..=MAX_WAIT_MS / 1000, 30);
     let settle_s = section.span("settle", 5..=HOUR_S, 60);
     let overlap_s = section.span("overlap", 0..=HOUR_S, 30);
-    let max_window_s = section.span("max_window", 1..=7 * DAY_S, DAY_S);
+    let max_range_s = section.span("max_window", 1..=7 * DAY_S, DAY_S);
     let page_limit = section.number("page_limit", 1..=9999, 1000) as u32;
     let requests_per_minute = section.number("requests_per_minute", 5..=6000, 50) as u32;
     // Slack builds large pages slowly; a minute is beyond the slowest it answers.
@@ -240,7 +240,7 @@ fn slack(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Slack> {
         interval_s,
         settle_s,
         overlap_s,
-        max_window_s,
+        max_range_s,
         page_limit,
         requests_per_minute,
         catalogue_every_s,

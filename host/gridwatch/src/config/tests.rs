@@ -97,7 +97,7 @@ fn the_example_is_valid_and_so_is_every_key_in_its_comments() {
     assert!(all.slack.rotation.is_some() && all.asking.is_some());
     let values = |config: &Config| {
         let s = &config.slack;
-        let slack = (&s.base_url, s.start, s.interval_s, s.settle_s, s.overlap_s, s.max_window_s, s.page_limit);
+        let slack = (&s.base_url, s.start, s.interval_s, s.settle_s, s.overlap_s, s.max_range_s, s.page_limit);
         let rest = (
             s.requests_per_minute,
             s.timeout_s,

@@ -24,7 +24,7 @@ use tokio::sync::watch;
 const PAUSE: Duration = Duration::from_secs(2);
 /// How often, while Slack lets nobody in, it is looked whether somebody has replaced a secret.
 const LOOK: Duration = Duration::from_secs(2);
-/// Entries first seen within this long of their window's end tell how late Slack is; older ones only that we were.
+/// Entries first seen within this long of their range's end tell how late Slack is; older ones only that we were.
 const FRESH_S: u64 = 600;
 
 /// Slack lets nobody in, and a run that ends by itself doesn't wait until somebody has seen to it.
@@ -233,16 +233,16 @@ impl Poller {
     }
 
     fn page(&mut self, request: Request, server_date: Option<UnixSeconds>, page: &Page) -> Result<()> {
-        let (now, lane, window) = (self.shared.now(), request.lane, request.window);
+        let (now, lane, range) = (self.shared.now(), request.lane, request.range);
         // What lies between the newest range and now is read next; it is no misdated entry that a server shows it early.
-        let newest_until = if lane == Lane::Live { now.seconds() } else { window.latest() };
-        let counts_as = |entry: &Entry| entry.counts_as(window, newest_until);
+        let newest_until = if lane == Lane::Live { now.seconds() } else { range.latest() };
+        let counts_as = |entry: &Entry| entry.counts_as(range, newest_until);
         let arrivals = self.shared.store.arrivals(&page.entries, now, counts_as)?;
-        let time = |a: &Arrival<'_>| a.counts_as.or(a.entry.time).unwrap_or(window.latest());
+        let time = |a: &Arrival<'_>| a.counts_as.or(a.entry.time).unwrap_or(range.latest());
         let seen = arrivals.each.iter();
-        let mut summary = PageSummary::of(window, seen.clone().map(|a| (time(a), a.sighting.is_delivered())));
-        summary.newest_inside = page.entries.iter().filter_map(|e| e.time.filter(|time| window.contains(*time))).max();
-        let fresh = lane == Lane::Reread || now.seconds().minus(FRESH_S) <= window.latest();
+        let mut summary = PageSummary::of(range, seen.clone().map(|a| (time(a), a.sighting.is_delivered())));
+        summary.newest_inside = page.entries.iter().filter_map(|e| e.time.filter(|time| range.contains(*time))).max();
+        let fresh = lane == Lane::Reread || now.seconds().minus(FRESH_S) <= range.latest();
         for arrival in seen.filter(|a| fresh && a.sighting == Sighting::New) {
             self.late.record(now.seconds(), time(arrival));
         }
@@ -260,9 +260,9 @@ impl Poller {
         forgotten::look(&self.shared.process)?;
         (self.shared.process.observe)(&Happening::Page { entries: page.entries.len(), lane });
         if let Some(drained) = commit.drained {
-            let window = drained.window.map_or("nothing yet: too young".to_owned(), |window| window.to_string());
-            tracing::info!(lane = %drained.lane, window, entries = drained.entries, new = drained.new_entries,
-                pages = drained.pages, "window drained");
+            let range = drained.range.map_or("nothing yet: too young".to_owned(), |range| range.to_string());
+            tracing::info!(lane = %drained.lane, range, entries = drained.entries, new = drained.new_entries,
+                pages = drained.pages, "range drained");
             if drained.is_sample {
                 self.sampled(&drained);
             }
@@ -310,7 +310,7 @@ impl Poller {
     /// Old time was looked at again.
     fn sampled(&self, drained: &Drained) {
         if drained.new_entries > 0 {
-            tracing::warn!(window = ?drained.window, entries = drained.new_entries,
+            tracing::warn!(range = ?drained.range, entries = drained.new_entries,
                 "entries came later than the last re-read; they were found by looking at old time again");
         }
         self.shared.polled.sampled.inc();
@@ -321,7 +321,7 @@ impl Poller {
         self.shared.detect.ring();
         if let Some(watermark) = watermark {
             let (store, state) = (&self.shared.store, self.machine.state());
-            let open: Vec<Range> = Lane::ALL.iter().filter_map(|lane| Some(state.open_window(*lane)?.window)).collect();
+            let open: Vec<Range> = Lane::ALL.iter().filter_map(|lane| Some(state.open_range(*lane)?.range)).collect();
             // By the earlier of the two: neither a clock of ours that is ahead nor Slack's makes anything come again.
             let present = watermark.min(self.shared.now().seconds());
             let horizon = present.minus(self.shared.config.store.dedup_s);
@@ -356,7 +356,7 @@ impl Poller {
                     let lane = lane.map_or("all", Lane::label);
                     tracing::info!(lane, problem = problem.label(), "polling has recovered");
                 }
-                Note::Opened { lane, window, .. } => tracing::debug!(%lane, %window, "window opened"),
+                Note::Opened { lane, range, .. } => tracing::debug!(%lane, %range, "range opened"),
                 other => tracing::warn!("{other}"),
             }
         }

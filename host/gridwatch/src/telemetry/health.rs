@@ -12,7 +12,7 @@ const SILENT_MS: u64 = 30_000;
 /// A problem of Slack's that passes by itself needs nobody before it has kept entries away for this long.
 const PASSING_MS: u64 = 300_000;
 /// Those: everything else needs somebody at once.
-const PASSING: [&str; 5] = ["rate_limited", "server_failing", "unreachable", "bad_body", "window_wont_finish"];
+const PASSING: [&str; 5] = ["rate_limited", "server_failing", "unreachable", "bad_body", "range_wont_finish"];
 
 /// Who holds the lock of the state folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

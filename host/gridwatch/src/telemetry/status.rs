@@ -297,7 +297,7 @@ pub struct Reload {
 pub struct Poll {
     /// End of drained time.
     pub watermark: Option<UnixSeconds>,
-    /// Where this process took up reading; where it is, within an open window too; how far behind now it stays.
+    /// Where this process took up reading; where it is, within an open range too; how far behind now it stays.
     #[serde(default)]
     pub began_at: Option<UnixSeconds>,
     #[serde(default)]

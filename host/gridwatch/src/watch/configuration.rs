@@ -151,7 +151,7 @@ impl Said {
                 slack.interval_s,
                 slack.settle_s,
             ),
-            (slack.overlap_s, slack.max_window_s, slack.page_limit, slack.requests_per_minute, slack.timeout_s),
+            (slack.overlap_s, slack.max_range_s, slack.page_limit, slack.requests_per_minute, slack.timeout_s),
         );
         // Secrets are looked after by whoever uses them.
         let asking = config.asking.as_ref();
