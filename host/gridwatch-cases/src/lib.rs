@@ -107,6 +107,9 @@ pub type Run = Box<dyn FnMut(&Batch) -> ModuleOutcome>;
 
 impl Case {
     /// Every `*.json` of a folder, by name.
+    ///
+    /// # Errors
+    /// The folder or a file can't be read, or a file is no case: the message names it.
     pub fn read_dir(dir: &Path) -> Result<Vec<Self>, String> {
         let mut files: Vec<_> = std::fs::read_dir(dir)
             .map_err(|e| format!("{}: {e}", dir.display()))?

@@ -60,6 +60,8 @@ pub enum Refused {
 }
 
 impl Component {
+    /// # Errors
+    /// The file can't be read or is larger than `max_bytes`, or as [`Self::from_bytes`].
     pub fn read(path: &Path, granted: &BTreeSet<Grant>, max_bytes: usize) -> Result<Self, Refused> {
         let unreadable = |source| Refused::Unreadable { path: path.to_owned(), source };
         let size = std::fs::metadata(path).map_err(unreadable)?.len() as usize;
@@ -69,6 +71,9 @@ impl Component {
         Self::from_bytes(std::fs::read(path).map_err(unreadable)?, granted, max_bytes)
     }
 
+    /// # Errors
+    /// It is too large, compiled already, no component, has no manifest or a wrong one, has the name of gridwatch's own alerts, or
+    /// imports something that neither its manifest nor `granted` allows.
     pub fn from_bytes(bytes: Vec<u8>, granted: &BTreeSet<Grant>, max_bytes: usize) -> Result<Self, Refused> {
         if bytes.len() > max_bytes {
             return Err(Refused::TooLarge { bytes: bytes.len(), max: max_bytes });
@@ -91,6 +96,9 @@ impl Component {
     }
 
     /// Just the manifest of a component, for tables and reports.
+    ///
+    /// # Errors
+    /// It is no component, or has no manifest or a wrong one.
     pub fn manifest_of(bytes: &[u8]) -> Result<Manifest, Refused> {
         Ok(Manifest::parse(&Outline::of(bytes)?.manifest.ok_or(Refused::NoManifest)?)?)
     }

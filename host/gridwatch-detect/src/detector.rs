@@ -83,6 +83,9 @@ pub struct Behaved {
 
 impl Detector {
     /// With these modules from the first event on.
+    ///
+    /// # Errors
+    /// The system gives no threads.
     pub fn new(setting: DetectorConfig, modules: Vec<Module>) -> std::io::Result<Self> {
         let DetectorConfig {
             org,

@@ -27,11 +27,17 @@ pub struct Engine {
 
 impl Engine {
     /// `cache_dir`: where compiled components are kept (made, and kept private, by us); `None` compiles every time.
+    ///
+    /// # Errors
+    /// The engine can't be set up on this machine, or the cache's folder can't be made or kept private.
     pub fn new(cache_dir: Option<&Path>) -> Result<Self, Refused> {
         Self::with_cache(cache_dir, Access::Keep)
     }
 
     /// The same, and leaves nothing behind: what is kept already is used, nothing is added.
+    ///
+    /// # Errors
+    /// The engine can't be set up on this machine.
     pub fn looking(cache_dir: Option<&Path>) -> Result<Self, Refused> {
         Self::with_cache(cache_dir, Access::Look)
     }

@@ -110,6 +110,10 @@ struct Work<'b> {
 
 impl Module {
     /// Compiles, starts and configures a component. `given` are its settings from the configuration.
+    ///
+    /// # Errors
+    /// A setting is wrong, the code doesn't compile or lacks the export, or it fails, traps or takes too long while it starts or is
+    /// configured.
     pub fn load(
         engine: &Engine,
         component: &Component,
@@ -487,6 +491,9 @@ fn first_line(error: &wasmtime::Error) -> String {
 }
 
 /// Which grants a set of names means; for configuration.
+///
+/// # Errors
+/// The name that is no grant.
 pub fn grants<'a>(names: impl Iterator<Item = &'a str>) -> Result<BTreeSet<Grant>, String> {
     names
         .map(|name| match name {

@@ -36,6 +36,9 @@ enum Job {
 
 impl Workers {
     /// As many threads, at least one. They cost little where there are fewer modules.
+    ///
+    /// # Errors
+    /// The system gives no threads.
     pub fn start(threads: usize) -> std::io::Result<Self> {
         let threads = (0..threads.max(1)).map(Worker::start).collect::<Result<_, _>>()?;
         Ok(Self { threads, home: HashMap::new() })

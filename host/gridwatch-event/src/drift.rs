@@ -41,6 +41,9 @@ pub struct NotAList {
 
 /// What changed, given the bodies of `GET /audit/v1/actions` (`{"actions":{"group":["name", …]}}`) and
 /// `GET /audit/v1/schemas` (`{"schemas":[{"type":"T","T":{"field":"type word"}}, …]}`).
+///
+/// # Errors
+/// One of the two bodies isn't such a list.
 pub fn compare(actions: &[u8], schemas: &[u8]) -> Result<Drift, NotAList> {
     let (theirs, ours) = (actions_of(actions)?, owned(catalogue::actions()));
     let (their_entities, our_entities) = (entities_of(schemas)?, owned_entities());

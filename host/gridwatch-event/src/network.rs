@@ -94,6 +94,9 @@ struct Segment {
 
 impl Networks {
     /// Reads a table, or says what is wrong with it.
+    ///
+    /// # Errors
+    /// Every line that is wrong, with its number.
     pub fn parse(text: &str) -> Result<Self, NotNetworks> {
         let lines = text.lines().enumerate().filter(|(at, line)| {
             !(line.trim().is_empty() || line.starts_with('#') || *at == 0 && line.starts_with("cidr,"))
@@ -102,6 +105,9 @@ impl Networks {
     }
 
     /// Reads a list of addresses and ranges, one a line, that are all of one kind.
+    ///
+    /// # Errors
+    /// Every line that is wrong, with its number.
     pub fn parse_list(text: &str, kind: NetworkKind) -> Result<Self, NotNetworks> {
         let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()).enumerate();
         let network = Network { kind: Some(kind), ..Network::default() };
@@ -109,6 +115,9 @@ impl Networks {
     }
 
     /// Ranges that are the organization's own, by what it calls them.
+    ///
+    /// # Errors
+    /// Every range that is wrong, with its place among them.
     pub fn own<'r>(ranges: impl IntoIterator<Item = (&'r str, &'r str)>) -> Result<Self, NotNetworks> {
         let ranges: Vec<(&str, &str)> = ranges.into_iter().collect();
         let called = ranges.iter().enumerate().map(|(at, (_, range))| (at, *range));

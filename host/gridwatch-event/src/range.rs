@@ -38,6 +38,8 @@ impl TryFrom<Bounds> for Range {
 }
 
 impl Range {
+    /// # Errors
+    /// `oldest` is after `latest`.
     pub fn new(oldest: UnixSeconds, latest: UnixSeconds) -> Result<Self, RangeError> {
         Self::of(oldest, latest).ok_or(RangeError { oldest, latest })
     }

@@ -89,6 +89,8 @@ pub struct NotAField {
 }
 
 impl Field {
+    /// # Errors
+    /// No event can have a field of that name.
     pub fn parse(name: &str) -> Result<Self, NotAField> {
         let wrong = || NotAField { name: name.to_owned() };
         if let Some(counted) = name.strip_suffix(COUNT) {

@@ -72,6 +72,8 @@ pub struct ManifestError {
 }
 
 impl Manifest {
+    /// # Errors
+    /// Everything that is wrong with it, each with its place.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
         if text.len() > MAX_BYTES {
             return Err(ManifestError { problems: vec![format!("the manifest is over {MAX_BYTES} bytes")] });

@@ -93,6 +93,8 @@ const MAX_REREADS: usize = 8;
 const DAY_S: u64 = 86_400;
 
 impl PollConfig {
+    /// # Errors
+    /// Every setting that is out of bounds, with what is allowed.
     pub fn new(settings: PollSettings) -> Result<Self, InvalidPollConfig> {
         let mut problems = Vec::new();
         let s = &settings;

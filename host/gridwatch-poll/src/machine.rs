@@ -264,6 +264,9 @@ impl Machine {
     }
 
     /// From what was saved. The configuration may have changed in between; `start` no longer matters then.
+    ///
+    /// # Errors
+    /// The saved state is of another version, or contradicts itself.
     pub fn resume(config: PollConfig, mut state: PollState, ledger: Ledger) -> Result<Self, StateError> {
         state.check()?;
         let (limits, settings) = (config.budget_limits(), config.settings());

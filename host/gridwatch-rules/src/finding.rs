@@ -61,6 +61,9 @@ pub enum InvalidFinding {
 
 impl RawFinding {
     /// `action` is the row's action: a rule may only fire on what it declared.
+    ///
+    /// # Errors
+    /// It says something that can't be true: the first such thing.
     pub fn check(
         self,
         batch: &Batch,

@@ -457,7 +457,10 @@ fn environment(name: &str) -> Option<String> {
 }
 
 impl Respond {
-    /// The responder's token, if one is configured. The error says what is wrong with it, with a hint.
+    /// The responder's token, if one is configured.
+    ///
+    /// # Errors
+    /// What is wrong with it, with a hint.
     pub fn token(&self) -> Result<Option<Token>, String> {
         let (key, read) = match &self.token {
             None => return Ok(None),
@@ -498,8 +501,10 @@ impl Slack {
         }
     }
 
-    /// What the poller needs. `now` decides what "24h" back means; an error is only possible where that puts `backfill`
-    /// after `start`.
+    /// What the poller needs. `now` decides what "24h" back means.
+    ///
+    /// # Errors
+    /// That puts `backfill` after `start`.
     pub fn poll(&self, now: UnixSeconds) -> Result<PollConfig, InvalidPollConfig> {
         let defaults = PollSettings::new(self.start.from(now));
         PollConfig::new(PollSettings {

@@ -14,6 +14,9 @@ use std::path::Path;
 const FILE_MODE: u32 = 0o640;
 
 /// Bytes that a process without special rights may still write on the file system of `path`.
+///
+/// # Errors
+/// The system doesn't say.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(path)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
@@ -27,6 +30,9 @@ pub fn is_full(error: &io::Error) -> bool {
 
 /// Takes the lock that `path` stands for, creating the file; `None` if someone else has it. It ends with the returned
 /// file, so also when the process is killed. The file stays: removing it would let two processes hold "the" lock.
+///
+/// # Errors
+/// The file can't be opened or locked.
 pub fn lock(path: &Path) -> io::Result<Option<File>> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(path)?;
     // Whatever the umask: who may read the status asks the lock, too. If it is somebody else's file, it has its rights already.
@@ -39,11 +45,17 @@ pub fn lock(path: &Path) -> io::Result<Option<File>> {
 }
 
 /// Replaces a file as a whole: written beside it, synced, renamed. Its group may read it, whatever the umask.
+///
+/// # Errors
+/// It can't be written, synced or renamed; what was there before is still there.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace_with(path, bytes, 0o640)
 }
 
 /// The same for a file with a secret in it, which nobody else may read at any moment.
+///
+/// # Errors
+/// It can't be written, synced or renamed; what was there before is still there.
 pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace_with(path, bytes, 0o600)
 }

@@ -22,6 +22,8 @@ impl Source {
         Self { path: path.to_owned(), known }
     }
 
+    /// # Errors
+    /// The file can't be read, is too large, or is wrong: everything that is, with its place.
     pub fn read(&self, now: UnixMillis) -> Result<Exceptions, Problems> {
         let alone = |what: String| {
             let hint = "the file is named by `exceptions` in [detect]; it may be empty";
@@ -45,7 +47,10 @@ pub struct Live {
 }
 
 impl Live {
-    /// Reads the file that is configured, if one is. An error is in the file: gridwatch doesn't start with half of it.
+    /// Reads the file that is configured, if one is.
+    ///
+    /// # Errors
+    /// Those of [`Source::read`]: gridwatch doesn't start with half of a file.
     pub fn open(wanted: &Wanted, modules: &[Module], now: UnixMillis) -> Result<Self, Problems> {
         let Some(path) = &wanted.exceptions else { return Ok(Self::default()) };
         let source = Source::new(path, wanted, modules);

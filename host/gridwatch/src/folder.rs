@@ -18,6 +18,9 @@ const OTHERS: u32 = 0o007;
 const SET_GROUP: u32 = 0o2000;
 
 /// Makes a folder with these rights in one that is there; or takes from one that is there what others may do.
+///
+/// # Errors
+/// It can't be made, or its rights can't be read or changed.
 pub fn make(path: &Path, mode: u32) -> io::Result<()> {
     let was_there = match DirBuilder::new().mode(mode).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => true,

@@ -97,6 +97,9 @@ struct Counts {
 
 impl Entries {
     /// Of files and folders; `-` is standard input. Says at once what isn't there.
+    ///
+    /// # Errors
+    /// A file or folder isn't there.
     pub fn open(paths: &[PathBuf]) -> Result<Self> {
         let inputs = paths.iter().map(|path| Input::of(path)).collect::<Result<_>>()?;
         let (ready, ids, report) = (VecDeque::new(), HashSet::new(), Report::default());
@@ -267,6 +270,8 @@ pub struct Events {
 }
 
 impl Events {
+    /// # Errors
+    /// A file or folder isn't there.
     pub fn open(paths: &[PathBuf]) -> Result<Self> {
         Ok(Self {
             entries: Entries::open(paths)?,
@@ -301,6 +306,9 @@ impl Iterator for Events {
 }
 
 /// The alerts of gridwatch's in files, as JSON, and what else was there.
+///
+/// # Errors
+/// A file or folder isn't there.
 pub fn alerts(paths: &[PathBuf], mut take: impl FnMut(&[u8])) -> Result<Report> {
     let mut entries = Entries::open(paths)?;
     entries.alerts = Some(VecDeque::new());
@@ -403,6 +411,9 @@ impl Report {
     }
 
     /// Says what there was; `odd` is what becomes of values that aren't entries, as in `left out`.
+    ///
+    /// # Errors
+    /// `out` refuses.
     pub fn print(&self, odd: &str, out: &mut dyn Write) -> std::io::Result<()> {
         let span = match (self.first, self.last) {
             (Some(first), Some(last)) => format!(" from {first} to {last}"),

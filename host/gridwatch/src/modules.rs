@@ -116,6 +116,9 @@ impl Wanted {
     }
 
     /// The same for another folder, without what its modules wouldn't understand.
+    ///
+    /// # Errors
+    /// The other folder's modules can't be read.
     pub fn of_other(&self, dir: &Path) -> Result<Self> {
         let manifests = manifests(dir)?;
         let known = |name: &str| manifests.iter().find(|manifest| manifest.name == name);
@@ -135,6 +138,9 @@ impl Wanted {
     }
 
     /// What a detector goes by beside its modules: all that is configured, without exceptions.
+    ///
+    /// # Errors
+    /// What was done in response can't be read.
     pub fn setting(&self) -> Result<DetectorConfig> {
         Ok(DetectorConfig {
             org: self.org.clone(),
@@ -170,6 +176,9 @@ impl Wanted {
     }
 
     /// Compiles, starts and configures the newest version of each module, or says everything that is wrong.
+    ///
+    /// # Errors
+    /// [`Unusable`]: everything that is wrong, with the folder and with single modules.
     pub fn load(&self) -> Result<Vec<Module>> {
         let engine = self.engine()?;
         let (tables, limits) = (Arc::new(self.tables.clone()), Arc::new(self.limits.clone()));
@@ -212,6 +221,9 @@ impl Wanted {
     }
 
     /// One module as often as there are settings for it, each instead of those that are configured.
+    ///
+    /// # Errors
+    /// There is no such module, or the engine can't be set up. A setting that the module refuses is an error of its own variant.
     pub fn variants(&self, name: &str, settings: &[Map<String, Value>]) -> Result<Vec<Result<Module, Refused>>> {
         let engine = self.engine()?;
         let (tables, limits) = (Arc::new(self.tables.clone()), Arc::new(self.limits.clone()));
@@ -231,6 +243,9 @@ pub fn asked_for(manifest: &Manifest) -> BTreeSet<Grant> {
 }
 
 /// What the newest version of each module in a folder says of itself, without running any of them.
+///
+/// # Errors
+/// [`Unusable`]: everything that is wrong with the folder.
 pub fn manifests(dir: &Path) -> Result<Vec<Manifest>> {
     let Folder { serving, problems, .. } = Folder::read(dir, Limits::default().component_bytes, &asked_for);
     if problems.is_empty() {

@@ -102,6 +102,8 @@ impl Record {
         })
     }
 
+    /// # Errors
+    /// They are no row of the outbox.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         match bytes.split_first() {
             // Of an organization that has a name, before what is saved of any.

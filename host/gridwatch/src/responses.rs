@@ -22,6 +22,9 @@ pub fn path(state_dir: &Path) -> PathBuf {
 }
 
 /// Everything that was done. No file is no rows.
+///
+/// # Errors
+/// The file is there and can't be read.
 pub fn read(state_dir: &Path) -> Result<Vec<ResponseRow>> {
     let path = path(state_dir);
     let bytes = match std::fs::read(&path) {
@@ -45,6 +48,9 @@ pub struct Journal {
 
 impl Journal {
     /// `None` if somebody else is responding right now.
+    ///
+    /// # Errors
+    /// The file or its lock can't be opened, or the folder can't be synced.
     pub fn open(state_dir: &Path) -> Result<Option<Self>> {
         let (path, lock) = (path(state_dir), state_dir.join(LOCK));
         let lock = crate::disk::lock(&lock).with_context(|| format!("can't lock {}", lock.display()))?;
@@ -57,6 +63,9 @@ impl Journal {
     }
 
     /// On disk when it returns.
+    ///
+    /// # Errors
+    /// It can't be written or synced.
     pub fn append(&mut self, row: &ResponseRow) -> Result<()> {
         let mut line = serde_json::to_vec(row)?;
         line.push(b'\n');
@@ -98,6 +107,9 @@ impl Follower {
     }
 
     /// What has come since the last look; `None` if nothing has.
+    ///
+    /// # Errors
+    /// The file is there and can't be read.
     pub fn news(&mut self) -> Result<Option<&Echoes>> {
         let length = match std::fs::metadata(&self.path) {
             Ok(meta) => meta.len(),

@@ -38,6 +38,9 @@ pub enum ConfigKind {
 
 impl Manifest {
     /// The configuration `configure` gets: `given` checked against the schema, defaults filled in, spans as seconds.
+    ///
+    /// # Errors
+    /// Every setting that doesn't exist or has a wrong value.
     pub fn configuration(&self, given: &Map<String, Value>) -> Result<Value, Vec<String>> {
         let problems = self.setting_problems(given);
         if !problems.is_empty() {

@@ -66,6 +66,9 @@ pub struct Sim;
 
 impl Sim {
     /// Serves `org` on `addr` (port 0 picks one) until the returned handle is stopped or dropped.
+    ///
+    /// # Errors
+    /// The address can't be bound.
     pub async fn start(org: Org, config: SimConfig, addr: SocketAddr) -> anyhow::Result<RunningSim> {
         let listener = TcpListener::bind(addr).await.with_context(|| format!("binding the simulator to {addr}"))?;
         let addr = listener.local_addr().context("reading the simulator's own address")?;

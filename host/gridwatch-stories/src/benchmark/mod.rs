@@ -289,6 +289,9 @@ impl Labelled {
     }
 
     /// Writes all entries, one a line, and returns how many.
+    ///
+    /// # Errors
+    /// `out` refuses.
     pub fn write_entries(&self, out: &mut impl Write) -> io::Result<u64> {
         let mut count = 0;
         for entry in self.entries() {
@@ -300,12 +303,18 @@ impl Labelled {
     }
 
     /// Writes [`Labels`] as JSON.
+    ///
+    /// # Errors
+    /// `out` refuses.
     pub fn write_labels(&self, out: &mut impl Write) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut *out, &self.labels)?;
         out.write_all(b"\n")
     }
 
     /// Writes the table of networks: a line of names, then one for each block.
+    ///
+    /// # Errors
+    /// `out` refuses.
     pub fn write_networks(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "cidr,asn,country,lat,lon,kind")?;
         NETWORKS.iter().try_for_each(|network| writeln!(out, "{network}"))

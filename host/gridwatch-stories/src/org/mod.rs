@@ -142,6 +142,9 @@ pub struct SimEntry {
 
 impl SimEntry {
     /// An entry from its wire form, shown as soon as its `date_create` is reached.
+    ///
+    /// # Errors
+    /// It is no JSON object, or has no `id`, `date_create` or `action`.
     pub fn from_wire(json: &str) -> anyhow::Result<Self> {
         #[derive(Deserialize)]
         struct Head {

@@ -34,6 +34,9 @@ pub struct Lifetime {
 
 impl Lifetime {
     /// Makes the state folder, takes its lock and writes the first word.
+    ///
+    /// # Errors
+    /// The folder can't be made or locked, another gridwatch runs on it ([`Refused`]), or there is no thread for the status.
     pub fn begin(configs: &Configs, clock: Clock) -> Result<Self> {
         let dir = &configs.process().state_dir;
         folder::make(dir, folder::SHOWN).with_context(|| format!("can't make the state folder {}", dir.display()))?;

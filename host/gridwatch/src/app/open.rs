@@ -43,6 +43,9 @@ pub fn outlive_long_files() -> Option<Signal> {
 }
 
 /// Notes that the process ends by itself, whatever came of it, and names what to do about an error of the system's.
+///
+/// # Errors
+/// Those of `result`, with advice where there is some.
 pub fn ended<T>(paths: &Paths, result: Result<T>) -> Result<T> {
     let Err(error) = result else {
         Starts::is_well(&paths.starts);
@@ -63,6 +66,9 @@ pub fn ended<T>(paths: &Paths, result: Result<T>) -> Result<T> {
 struct Advised(&'static str);
 
 /// Somebody may hold the store although we hold the lock, whose file was removed.
+///
+/// # Errors
+/// It does ([`Refused`]), or that can't be found out.
 pub fn not_in_use(paths: &Paths) -> Result<()> {
     match damage::held_by_another(&paths.store)? {
         false => Ok(()),
@@ -75,6 +81,9 @@ pub fn not_in_use(paths: &Paths) -> Result<()> {
 }
 
 /// Waits until there is room to open the store; false if told to stop before. `tell` hears why it waits, and the end of it.
+///
+/// # Errors
+/// The disk can't be asked, or there is no room and nobody waits (`Until::UpToDate`).
 pub async fn wait_for_room(
     dir: &Path,
     until: Until,
@@ -109,6 +118,9 @@ pub async fn wait_for_room(
 }
 
 /// Running out of file descriptors hits wherever it likes; better told before anything is touched.
+///
+/// # Errors
+/// There are too few.
 pub fn enough_files() -> Result<()> {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
@@ -157,6 +169,9 @@ impl std::fmt::Display for Anew {
 
 impl Anew {
     /// Says so in the status, and by an alert if something was lost: before anything else is done with the store.
+    ///
+    /// # Errors
+    /// The alert can't be saved.
     pub fn tell(&self, process: &Process) -> Result<()> {
         process.board.update(|status| status.state.begun_anew = Some(self.to_string()));
         match self {

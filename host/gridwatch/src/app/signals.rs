@@ -36,6 +36,9 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
 }
 
 /// The reason to end, once SIGTERM or SIGINT has come; and how often SIGHUP has.
+///
+/// # Errors
+/// The system gives no handlers.
 pub fn listen() -> Result<(watch::Receiver<Option<&'static str>>, watch::Receiver<u64>)> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

@@ -86,6 +86,8 @@ pub struct Which {
 /// How often `--follow` looks for more.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// # Errors
+/// The history can't be read or written out, no alert has that id, or there is no such rule.
 pub fn run(command: &Command, clock: Clock) -> Result<u8> {
     let now = clock.now().seconds();
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
@@ -188,6 +190,9 @@ impl Form {
 }
 
 /// Is there such a rule, as far as a state folder knows: among those of the modules that run, gridwatch's own, and the history?
+///
+/// # Errors
+/// There is none ([`Wrong`]), or the history can't be read.
 pub fn check_rule(state_dir: &Path, rule: &str) -> Result<()> {
     let status = lifetime::status(state_dir).ok().flatten().unwrap_or_default();
     let mut known: BTreeSet<String> = status.rule_ids().cloned().collect();
@@ -243,6 +248,9 @@ fn print_as_they_come(state_dir: &Path, filter: &Filter, limit: usize, form: For
 }
 
 /// Slack's bytes of the entries that an alert shows as evidence, as far as the archive still has them, one a line.
+///
+/// # Errors
+/// The archive can't be read, or `out` refuses.
 pub fn entries(archive: &Path, alert: &Alert, out: &mut dyn Write) -> Result<()> {
     for record in cited(archive, alert)? {
         writeln!(out, "{}", record?.raw)?;
@@ -251,6 +259,9 @@ pub fn entries(archive: &Path, alert: &Alert, out: &mut dyn Write) -> Result<()>
 }
 
 /// What the archive has of the entries that an alert shows as evidence. After an `Err` it goes on with what can be read.
+///
+/// # Errors
+/// The archive's folder can't be read.
 pub fn cited(
     archive: &Path,
     alert: &Alert,

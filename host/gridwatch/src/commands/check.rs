@@ -38,6 +38,8 @@ pub struct Options {
     json: bool,
 }
 
+/// # Errors
+/// No file is named, it can't be read, or standard output refuses. What is wrong in it is no error but the exit code.
 pub fn run(options: &Options, log: Option<&str>, clock: Clock) -> Result<u8> {
     if options.example {
         print!("{}", config::EXAMPLE);
@@ -200,6 +202,8 @@ impl Report {
         if self.fine { u8::from(refused) } else { 2 }
     }
 
+    /// # Errors
+    /// `out` refuses.
     pub fn text(&self, out: &mut impl Write) -> Result<()> {
         for error in &self.errors {
             eprintln!("error: {error}");

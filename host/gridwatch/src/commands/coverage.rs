@@ -39,6 +39,8 @@ enum Format {
     Navigator,
 }
 
+/// # Errors
+/// The modules or the alerts can't be read, or standard output refuses.
 pub fn run(options: &Options, now: UnixMillis) -> Result<u8> {
     let folder = Folder::of(options.modules.as_deref())?;
     let all = of(folder.path(), &options.alerts, options.state_dir.as_deref(), now)?;

@@ -47,6 +47,9 @@ const KEEP_S: u64 = 4 * 3_600;
 /// Newest entries are this old, so that all of them are past the settle time.
 const SETTLED_S: u64 = 120;
 
+/// # Errors
+/// The folder, the simulator or gridwatch itself can't be started, or gridwatch fails. Alerts that differ are no error but the exit
+/// code.
 pub fn run(options: &Options, log: Option<&str>, clock: Clock) -> Result<u8> {
     log::start(log.unwrap_or("off"))?;
     signals::runtime()?.block_on(async {

@@ -29,6 +29,8 @@ enum Format {
     Json,
 }
 
+/// # Errors
+/// The modules can't be read, or standard output refuses.
 pub fn run(options: &Options) -> Result<u8> {
     let all = manifests(Folder::of(options.modules.as_deref())?.path())?;
     let mut out = std::io::stdout().lock();

@@ -64,6 +64,8 @@ pub struct Which {
     file: Option<PathBuf>,
 }
 
+/// # Errors
+/// The configuration, the exceptions, the modules or a case can't be read, or a module fails to start.
 pub fn run(command: &Command, log: Option<&str>, now: UnixMillis) -> Result<u8> {
     log::start(log.unwrap_or("warn"))?;
     match command {

@@ -21,6 +21,8 @@ pub struct Options {
     json: bool,
 }
 
+/// # Errors
+/// No alert has that id, the history or the archive can't be read, or standard output refuses.
 pub fn run(options: &Options) -> Result<u8> {
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
     let homes = options.state.homes()?;

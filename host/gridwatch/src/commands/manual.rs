@@ -23,6 +23,8 @@ pub struct Pages {
     dir: PathBuf,
 }
 
+/// # Errors
+/// Standard output refuses.
 pub fn completions(options: &Completions, mut command: Command) -> Result<u8> {
     let mut bytes = Vec::new();
     clap_complete::generate(options.shell, &mut command, NAME, &mut bytes);
@@ -31,6 +33,9 @@ pub fn completions(options: &Completions, mut command: Command) -> Result<u8> {
 }
 
 /// `gridwatch.1`, `gridwatch-run.1`, `gridwatch-alerts-list.1`, …
+///
+/// # Errors
+/// The folder can't be made, or a page can't be written.
 pub fn pages(options: &Pages, command: Command) -> Result<u8> {
     let dir = &options.dir;
     std::fs::create_dir_all(dir).with_context(|| format!("can't make {}", dir.display()))?;

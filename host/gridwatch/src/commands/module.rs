@@ -50,6 +50,8 @@ pub struct Source {
     modules: Option<PathBuf>,
 }
 
+/// # Errors
+/// The configuration or the modules can't be read, there is no such module, or standard output refuses.
 pub fn run(command: &Command, log: Option<&str>) -> Result<u8> {
     log::start(log.unwrap_or("warn"))?;
     let out = &mut std::io::stdout().lock();

@@ -24,6 +24,8 @@ pub struct Options {
     no_raw_data: bool,
 }
 
+/// # Errors
+/// A file isn't there, or standard output refuses. What can't be read in one is no error but the exit code.
 pub fn run(options: &Options, log: Option<&str>) -> Result<u8> {
     log::start(log.unwrap_or("warn"))?;
     let raw_data = if options.no_raw_data { RawData::Omit } else { RawData::Include };

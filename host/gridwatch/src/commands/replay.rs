@@ -80,6 +80,9 @@ pub struct Options {
     grant: Vec<String>,
 }
 
+/// # Errors
+/// The configuration, the modules, the exceptions or the entries can't be read, a module fails to start, there is no such rule, or
+/// standard output refuses.
 pub fn run(args: &Options, log: Option<&str>, now: UnixMillis) -> Result<u8> {
     log::start(log.unwrap_or("warn"))?;
     let configured = args.config.as_ref().map(|config| Configs::look(config)).transpose()?;
@@ -140,6 +143,8 @@ pub enum Source {
 }
 
 impl Source {
+    /// # Errors
+    /// A file isn't there.
     pub fn files(paths: &[PathBuf]) -> Result<Self> {
         let mut given = Entries::open(paths)?;
         let entry = |given| match given {
@@ -215,6 +220,9 @@ pub struct Ran {
 
 impl Ran {
     /// Says on standard error what was looked at and what came of it. An end that is no success: no entry, or not all could be read.
+    ///
+    /// # Errors
+    /// Standard error refuses.
     pub fn print(&self) -> std::io::Result<bool> {
         let mut out = std::io::stderr().lock();
         self.report.print("left out", &mut out)?;
@@ -253,6 +261,9 @@ impl Replay<'_> {
     }
 
     /// Alerts, as a sink writes them that doesn't say otherwise, or a line each for a person.
+    ///
+    /// # Errors
+    /// A module fails to start, the archive can't be read, or `out` refuses.
     pub fn print(&self, wanted: &Wanted, form: Form, out: &mut dyn Write) -> Result<Ran> {
         let mut out = BufWriter::new(out);
         let mut newest: BTreeMap<String, Alert> = BTreeMap::new();

@@ -88,6 +88,9 @@ const DONE: u8 = 0;
 const FAILED: u8 = 1;
 const REFUSED: u8 = 2;
 
+/// # Errors
+/// The command line is wrong ([`Wrong`]), the configuration, the alert or what was done before can't be read, Slack can't be asked,
+/// or what is done can't be written down: then nothing more is done.
 pub fn run(options: &Options, log: Option<&str>, clock: Clock) -> Result<u8> {
     log::start(log.unwrap_or("warn"))?;
     match (&options.config, &options.state_dir) {
@@ -234,6 +237,8 @@ impl Responder {
     }
 }
 
+/// # Errors
+/// Slack refuses the token, can't be reached, or names nobody.
 pub async fn identity(api: &WebApi) -> Result<Identity, Failure> {
     let answer = api.call::<&str>("auth.test", &[]).await?;
     let id = |name: &str| answer.get(name).and_then(Value::as_str).filter(|id| is_id(id)).map(str::to_owned);

@@ -21,6 +21,8 @@ pub struct Options {
     once: bool,
 }
 
+/// # Errors
+/// The configuration or the modules are wrong, another gridwatch runs on the state folder, or a stage can't go on.
 pub fn run(options: &Options, log: Option<&str>, clock: Clock) -> Result<u8> {
     signals::runtime()?.block_on(async {
         // Before anything that takes time: an order that comes early must not kill.

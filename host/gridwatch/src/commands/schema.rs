@@ -52,6 +52,8 @@ enum Command {
     },
 }
 
+/// # Errors
+/// A file isn't there, or standard output refuses.
 pub fn run(options: &Options) -> Result<u8> {
     if let Some(Command::Loss { files, view, json }) = &options.command {
         return lost(files, *view, *json);

@@ -54,10 +54,12 @@ pub struct Options {
     export: Option<PathBuf>,
 }
 
+/// # Errors
+/// A file can't be read or written, or the address can't be bound.
 pub fn run(options: &Options, log: Option<&str>, now: UnixMillis) -> Result<u8> {
     log::start(log.unwrap_or("warn"))?;
     signals::runtime()?
-        .block_on(async { serve(options, signals::is_told(signals::listen()?.0), now.seconds()).await })?;
+        .block_on(async { serve(options, signals::is_stopping(signals::listen()?.0), now.seconds()).await })?;
     Ok(0)
 }
 

@@ -17,6 +17,8 @@ pub struct Options {
     json: bool,
 }
 
+/// # Errors
+/// The state folder or its status can't be read.
 pub fn run(options: &Options, now: UnixMillis) -> Result<u8> {
     let (status, health) = lifetime::look(&options.state.dir()?, now)?;
     if options.json {

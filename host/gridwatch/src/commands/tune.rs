@@ -146,6 +146,9 @@ impl Options {
     }
 }
 
+/// # Errors
+/// The configuration, the modules, the exceptions, the history or the archive can't be read, there is no such rule, or standard
+/// output refuses.
 pub fn run(options: &Options, log: Option<&str>, now: UnixMillis) -> Result<u8> {
     log::start(log.unwrap_or("warn"))?;
     // What was unpacked stays until the end.
@@ -223,6 +226,9 @@ impl Period {
 }
 
 /// A rule that no module has would be silent for ever.
+///
+/// # Errors
+/// There is none ([`Wrong`](crate::commands::respond::Wrong)).
 pub fn check_rule(rule: &str, manifests: &[Manifest]) -> Result<()> {
     let names = manifests.iter().flat_map(|m| m.rules.iter().map(move |rule| format!("{}.{}", m.name, rule.id)));
     let names: Vec<String> = names.collect();

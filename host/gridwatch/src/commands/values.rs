@@ -6,11 +6,15 @@ use gridwatch_manifest::{Severity, parse_span};
 use gridwatch_names::suggest::did_you_mean;
 use gridwatch_views::View;
 
+/// # Errors
+/// The views that there are.
 pub fn view(text: &str) -> Result<View, String> {
     let names = || View::ALL.map(View::name).join(", ");
     View::ALL.into_iter().find(|view| view.name() == text).ok_or_else(|| format!("the views are {}", names()))
 }
 
+/// # Errors
+/// The severities that there are.
 pub fn severity(text: &str) -> Result<Severity, String> {
     let names = Severity::ALL.map(|severity| severity.name().to_lowercase());
     let found = Severity::ALL.into_iter().find(|severity| severity.name().eq_ignore_ascii_case(text));
@@ -21,6 +25,8 @@ pub fn severity(text: &str) -> Result<Severity, String> {
     })
 }
 
+/// # Errors
+/// How a time or a span is written.
 pub fn since(text: &str) -> Result<Since, String> {
     match parse_span(text).filter(|_| text.is_ascii()) {
         Some(seconds) => Ok(Since::Ago(seconds)),

@@ -19,6 +19,8 @@ pub struct Places(Reader<Vec<u8>>);
 pub struct Systems(Reader<Vec<u8>>);
 
 impl Places {
+    /// # Errors
+    /// The file can't be read, or is no such database.
     pub fn open(path: &Path) -> Result<Self, String> {
         open(path, &["City", "Country", "Enterprise"]).map(Self)
     }
@@ -30,6 +32,8 @@ impl Places {
 }
 
 impl Systems {
+    /// # Errors
+    /// The file can't be read, or is no such database.
     pub fn open(path: &Path) -> Result<Self, String> {
         open(path, &["ASN", "ISP"]).map(Self)
     }

@@ -62,6 +62,9 @@ pub enum Decoded {
 }
 
 /// What a file says, as UTF-8.
+///
+/// # Errors
+/// The file can't be read, or is packed and broken.
 pub fn decoded(file: Box<dyn Read>) -> Result<Decoded> {
     let mut bytes = file;
     for _ in 0..=MAX_LAYERS {

@@ -19,6 +19,9 @@ pub struct Folder {
 
 impl Folder {
     /// The one that was named; else those built in the workspace that one stands in; else those that the program carries.
+    ///
+    /// # Errors
+    /// There are none, or they can't be unpacked.
     pub fn of(named: Option<&Path>) -> Result<Self> {
         if let Some(path) = named.or_else(|| Some(Path::new(BUILT)).filter(|path| path.is_dir())) {
             return Ok(Self { path: path.to_owned(), _unpacked: None });

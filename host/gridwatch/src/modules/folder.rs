@@ -99,6 +99,9 @@ impl Folder {
 }
 
 /// One module file.
+///
+/// # Errors
+/// It can't be read, or is no module that may run: the message names the file.
 pub fn component(
     path: &Path,
     max_bytes: usize,

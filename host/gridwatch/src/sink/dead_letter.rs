@@ -68,6 +68,9 @@ impl DeadLetters {
 
     /// Writes and saves letters that aren't there yet. `from` is the sink's saved position: no letter below it is asked for
     /// again. After an error the same call may be made again.
+    ///
+    /// # Errors
+    /// The file can't be opened, written or synced.
     pub fn bury(&mut self, letters: &[Letter<'_>], from: u64, now: UnixMillis) -> Result<(), Problem> {
         self.try_bury(letters, from, now).map_err(|error| {
             self.open = None;

@@ -41,6 +41,8 @@ pub struct Answer {
 }
 
 impl Client {
+    /// # Errors
+    /// The address is none, the saved token pair can't be read, or the proxy or the certificates of the configuration can't be used.
     pub fn new(slack: &Slack, state_dir: &Path) -> anyhow::Result<Self> {
         let logs_url = format!("{}/audit/v1/logs", slack.base_url).parse()?;
         let keeper = Keeper::open(slack, state_dir)?;
@@ -58,7 +60,10 @@ impl Client {
         self.keeper.look(false)
     }
 
-    /// An error means that a renewed token could not be saved.
+    /// Asks for a page, with a renewed token where the old one expires or is rejected.
+    ///
+    /// # Errors
+    /// A renewed token could not be saved.
     pub async fn logs(&mut self, request: &Request, now: UnixSeconds) -> anyhow::Result<Answer> {
         self.keeper.renew(&self.http, now).await?;
         let token = self.keeper.token().clone();

@@ -57,6 +57,8 @@ struct Pair {
 }
 
 impl Keeper {
+    /// # Errors
+    /// The saved pair can't be read.
     pub fn open(slack: &Slack, state_dir: &Path) -> Result<Self> {
         let configured = slack.token.clone();
         let Some(app) = slack.rotation.clone() else {
@@ -109,8 +111,11 @@ impl Keeper {
         &self.current
     }
 
-    /// Exchanges the token if it is about to expire. An error is about saving; being refused is logged and the old token
-    /// stays, so that the poll machine hears of it from Slack and says what to do.
+    /// Exchanges the token if it is about to expire. Being refused is logged and the old token stays, so
+    /// that the poll machine hears of it from Slack and says what to do.
+    ///
+    /// # Errors
+    /// The new pair can't be saved.
     pub async fn renew(&mut self, http: &Http, now: UnixSeconds) -> Result<()> {
         self.look(false);
         let Some(rotating) = &mut self.rotating else { return Ok(()) };

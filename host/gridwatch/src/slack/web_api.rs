@@ -53,6 +53,9 @@ impl WebApi {
     }
 
     /// Calls a method. Waits when Slack says so, for as long as that is bearable.
+    ///
+    /// # Errors
+    /// Slack refuses, can't be reached, or answers something else; [`Failure`] says which, and whether it may have been done.
     pub async fn call<N: AsRef<str>>(
         &self,
         method: &str,

@@ -52,7 +52,10 @@ pub struct Ending {
     pub hurry: Arc<AtomicBool>,
 }
 
-/// Delivers until everything is and nothing more comes. An error means that a position could not be saved.
+/// Delivers until everything is and nothing more comes.
+///
+/// # Errors
+/// A position could not be saved.
 pub fn run(at: Place<'_>, name: &str, target: impl Target, ending: &Ending) -> Result<()> {
     let result = Lane::open(at, name, target).and_then(|mut lane| lane.work(ending));
     at.board.ended(&stage(name));

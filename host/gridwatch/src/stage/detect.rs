@@ -33,7 +33,10 @@ pub fn log_faults(faults: &[Fault]) {
     }
 }
 
-/// Works until `polled` is set and nothing is left. An error means that a result could not be saved.
+/// Works until `polled` is set and nothing is left.
+///
+/// # Errors
+/// A result could not be saved.
 pub fn run(shared: &Shared, mut detector: Detector, known: &Known, polled: &Arc<AtomicBool>) -> Result<()> {
     let mut responses = Follower::new(shared.paths().responses);
     loop {

@@ -126,7 +126,10 @@ const ROUND: Duration = Duration::from_secs(10);
 /// What an alert lacks that is on its way.
 const ON_ITS_WAY: &str = "Slack is being asked; what it says comes as another record of this alert";
 
-/// Asks until `detected` is set and nothing is left that can be asked now. An error means that a result could not be saved.
+/// Asks until `detected` is set and nothing is left that can be asked now.
+///
+/// # Errors
+/// A result could not be saved.
 pub fn run(shared: &Shared, known: &Known, mut asker: Option<Asker>, detected: &AtomicBool) -> Result<()> {
     loop {
         let (rung, is_last_round) = (shared.wanting.count(), detected.load(Ordering::Acquire));

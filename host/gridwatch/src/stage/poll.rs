@@ -87,8 +87,11 @@ impl Poller {
         self.client.public_lists()
     }
 
-    /// Polls until told to stop, or until up to date if that was all that was asked for. An error means that something
-    /// could not be saved: the process must end, and a new one goes on from what was.
+    /// Polls until told to stop, or until up to date if that was all that was asked for.
+    ///
+    /// # Errors
+    /// Something could not be saved: the process must end, and a new one goes on from what was. Or nobody is let in ([`Halted`]), where
+    /// only being up to date was asked for.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<()> {
         while !*stop.borrow() {
             self.look_for_room()?;

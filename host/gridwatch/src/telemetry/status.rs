@@ -571,6 +571,8 @@ pub struct Mirror {
 }
 
 impl Mirror {
+    /// # Errors
+    /// The system gives no thread.
     pub fn start(board: Arc<Board>, path: PathBuf, clock: Clock) -> std::io::Result<Self> {
         let stop = Arc::new((AtomicBool::new(false), Bell::default()));
         let (stopped, mut paces) = (stop.clone(), Paces::default());

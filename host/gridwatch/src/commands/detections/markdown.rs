@@ -18,6 +18,8 @@ const DEFAULTS_SHOWN: usize = 8;
 const LEFT_OUT: &str = "Left out:";
 const DAY_S: u64 = 86_400;
 
+/// # Errors
+/// `out` refuses.
 pub fn markdown(manifests: &[Manifest], out: &mut dyn Write) -> Result<()> {
     let rules: usize = manifests.iter().map(|manifest| manifest.rules.len()).sum();
     writeln!(out, "# Detections\n")?;

@@ -84,6 +84,9 @@ pub enum Scope {
 }
 
 /// Runs every case. `progress` is told what is going on.
+///
+/// # Errors
+/// A case can't be read, or a module fails to start.
 pub fn check(
     wanted: &Wanted,
     cases: Option<&Path>,

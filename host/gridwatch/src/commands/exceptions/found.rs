@@ -40,6 +40,9 @@ pub struct Findings {
 
 impl Findings {
     /// Runs the modules over events. Keeps the findings that `keep` wants.
+    ///
+    /// # Errors
+    /// A module fails to start, or `events` has an error.
     pub fn of(
         wanted: &Wanted,
         mut events: impl Iterator<Item = Result<Event>>,

@@ -19,6 +19,8 @@ pub fn org() -> Labelled {
     Benchmark { seed: SEED, users, days, ..Benchmark::default() }.run()
 }
 
+/// # Errors
+/// The table is wrong, which a test rules out.
 pub fn networks(org: &Labelled) -> Result<Networks> {
     let mut table = Vec::new();
     org.write_networks(&mut table)?;

@@ -34,6 +34,9 @@ type AlertsById = BTreeMap<String, Said>;
 
 /// Writes what the modules of `new` say otherwise than those of `old`; true if that is nothing, and what came of `new`. The
 /// exceptions are those of `new` for both.
+///
+/// # Errors
+/// A module fails to start, the archive can't be read, or `out` refuses.
 pub fn compare(
     replay: &Replay<'_>,
     old: &Wanted,

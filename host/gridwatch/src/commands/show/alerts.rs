@@ -8,6 +8,9 @@ use gridwatch_rules::basis::Counted;
 use std::io::{self, Write};
 
 /// One alert on one line: when, how bad, which, who, what.
+///
+/// # Errors
+/// `out` refuses.
 pub fn alert_line(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     let (colour, dim) = (colour(alert.severity), if alert.suppressed_by.is_some() { DIM } else { Style::new() });
     let severity = alert.severity.name().to_uppercase();
@@ -36,6 +39,9 @@ pub(super) fn who(alert: &Alert) -> &str {
 }
 
 /// Everything an alert has to say to a person: who, why, what happened, what to do.
+///
+/// # Errors
+/// `out` refuses.
 pub fn whole_alert(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     let colour = colour(alert.severity);
     writeln!(out, "{colour}{}{colour:#}  {BOLD}{}{BOLD:#}", alert.severity.name().to_uppercase(), alert.title)?;
@@ -121,6 +127,9 @@ fn steps(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// What made an alert: the deciding event as the module saw it, window values, lookups, exceptions, and all events.
+///
+/// # Errors
+/// `out` refuses.
 pub fn explanation(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     let (colour, basis) = (colour(alert.severity), &alert.basis);
     writeln!(out, "{colour}{}{colour:#}  {BOLD}{}{BOLD:#}", alert.severity.name().to_uppercase(), alert.title)?;

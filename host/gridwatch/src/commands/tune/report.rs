@@ -16,6 +16,8 @@ const BAR: f64 = 40.0;
 /// Days of which a column is shown.
 const SPARKS: usize = 31;
 
+/// # Errors
+/// `out` refuses.
 pub fn print(tuning: &Tuning, manifests: &[Manifest], out: &mut dyn Write) -> Result<()> {
     let people = tuning.active_users.map_or("no archive to count people in".into(), |n| format!("{n} active users"));
     writeln!(out, "{BOLD}{} to {}{BOLD:#}  {:.1} days, {people}\n", tuning.from, tuning.to, tuning.days)?;

@@ -72,6 +72,9 @@ impl Sweep {
 }
 
 /// Each whole number and each span among the settings of the rule's module that the rule's texts name; all of them where they name none.
+///
+/// # Errors
+/// There is no such rule, the modules or the archive can't be read, or the module starts with none of the values.
 pub fn sweeps(
     rule: &str,
     wanted: &Wanted,

@@ -7,6 +7,9 @@ use std::path::Path;
 
 /// Makes, appends to, saves, renames and removes a file beside the sink's, which is opened but not changed. Hidden, so that an
 /// agent's `events.ndjson*` doesn't read it.
+///
+/// # Errors
+/// The first of these that the file system refuses.
 pub fn check(path: &Path) -> Result<String, FileError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let beside = |what: &str| path.with_file_name(format!(".{name}.{what}-{}", std::process::id()));

@@ -159,6 +159,9 @@ const MAX_NAMES: u32 = 10_000;
 
 impl FileSink {
     /// Takes up the file where the store last saw it. Never creates folders: a typing error would create one, too.
+    ///
+    /// # Errors
+    /// The folder isn't there, or the file can't be opened or is none.
     pub fn open(path: &Path, rotation: Rotation, resume: Option<&Value>, clock: Clock) -> Result<Self, FileError> {
         let resume = resume.map(Resume::deserialize).transpose().unwrap_or_else(|error| {
             warn!(path = %path.display(), %error,
