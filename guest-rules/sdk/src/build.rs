@@ -184,7 +184,7 @@ fn config(out: &mut String, manifest: &Manifest) {
                     items.iter().map(|i| i.to_string()).collect::<Vec<_>>().join(", ")
                 )
             }
-            _ => key.told(&key.default).to_string(),
+            _ => key.for_module(&key.default).to_string(),
         };
         let value = if value == "[].map(String::from).to_vec()" { "Vec::new()".into() } else { value };
         let _ = writeln!(out, "            {}: {value},", identifier(name));

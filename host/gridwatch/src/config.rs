@@ -28,7 +28,7 @@ use gridwatch_manifest::Grant;
 use gridwatch_manifest::document;
 use gridwatch_poll::{InvalidPollConfig, PollConfig, PollSettings};
 use gridwatch_rules::alert::Alert;
-use gridwatch_rules::risk::Bar;
+use gridwatch_rules::risk::RiskThreshold;
 use gridwatch_views::{RawData, View};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -205,7 +205,7 @@ pub struct Detect {
     /// Of all windows together, in memory.
     pub state_max_bytes: u64,
     /// What it takes for findings about one actor to add up.
-    pub risk: Bar,
+    pub risk: RiskThreshold,
     /// Where days and hours of the week are told.
     pub zone: Zone,
 }

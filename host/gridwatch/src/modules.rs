@@ -16,7 +16,7 @@ use gridwatch_event::provisioning::Provisioning;
 use gridwatch_event::zone::Zone;
 use gridwatch_manifest::{Grant, Manifest};
 use gridwatch_rules::echo::Echoes;
-use gridwatch_rules::risk::Bar;
+use gridwatch_rules::risk::RiskThreshold;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ pub struct Wanted {
     /// What all windows together may take, if not the default.
     pub state_max_bytes: Option<usize>,
     /// What it takes for findings about one actor to add up.
-    pub risk: Bar,
+    pub risk: RiskThreshold,
     pub limits: Limits,
     /// Where compiled modules are kept; without one it is among the caches of whoever runs this.
     pub cache_dir: Option<PathBuf>,

@@ -18,7 +18,7 @@ use gridwatch_manifest::Grant;
 use gridwatch_manifest::document::Document;
 use gridwatch_names::suggest::did_you_mean;
 use gridwatch_poll::MAX_WAIT_MS;
-use gridwatch_rules::risk::Bar;
+use gridwatch_rules::risk::RiskThreshold;
 use gridwatch_rules::subject::is_id;
 use gridwatch_rules::windows::MAX_TOTAL_BYTES;
 use gridwatch_views::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES, RawData, View};
@@ -498,9 +498,9 @@ fn detect(mut section: Section<'_>, edge: &Edge<'_>) -> (Detect, Networks, Provi
     (detect, networks.unwrap_or_default(), provisioning, tuning)
 }
 
-fn risk(mut section: Section<'_>) -> Bar {
-    let usual = Bar::default();
-    let bar = Bar {
+fn risk(mut section: Section<'_>) -> RiskThreshold {
+    let usual = RiskThreshold::default();
+    let bar = RiskThreshold {
         span_s: section.span("span", 3_600..=7 * DAY_S, usual.span_s),
         // One rule is no sum; a number that is never reached turns that way off.
         rules: section.number("rules", 2..=1_000, usual.rules),

@@ -13,7 +13,7 @@ use gridwatch_rules::apps::Apps;
 use gridwatch_rules::builtin;
 use gridwatch_rules::echo::Echoes;
 use gridwatch_rules::exception::{AppKnowledge, ExceptionMatch, Exceptions};
-use gridwatch_rules::risk::{Bar, Risk};
+use gridwatch_rules::risk::{RiskThreshold, Risk};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub struct Findings {
     pub networks: Networks,
     /// Rules of gridwatch's own that fired. No exception is about them.
     pub own: BTreeSet<String>,
-    risk: Bar,
+    risk: RiskThreshold,
 }
 
 impl Findings {
