@@ -17,6 +17,7 @@ pub use window::{
     Conditions, FieldTest, MAX_AT_LEAST, Saying, SequenceStep, Threshold, WindowKind, WindowSpec, WindowTest,
 };
 
+use crate::document::Problem;
 use crate::field::Field;
 use check::Check;
 use gridwatch_names::catalogue;
@@ -64,11 +65,18 @@ pub enum Grant {
     Wasi,
 }
 
-/// Everything wrong with a manifest, one line each.
+/// Everything wrong with a manifest: first its form, then what it says. The key of a problem is the part that it is about, as in
+/// ``rule `burst` ``.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{}", .problems.join("\n"))]
+#[error("{}", self.lines().join("\n"))]
 pub struct ManifestError {
-    pub problems: Vec<String>,
+    pub problems: Vec<Problem>,
+}
+
+impl ManifestError {
+    fn lines(&self) -> Vec<String> {
+        self.problems.iter().map(ToString::to_string).collect()
+    }
 }
 
 impl Manifest {
@@ -76,7 +84,9 @@ impl Manifest {
     /// Everything that is wrong with it, each with its place.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
         if text.len() > MAX_BYTES {
-            return Err(ManifestError { problems: vec![format!("the manifest is over {MAX_BYTES} bytes")] });
+            let what = format!("the manifest is over {MAX_BYTES} bytes");
+            let problem = Problem { place: None, key: String::new(), what, hint: None };
+            return Err(ManifestError { problems: vec![problem] });
         }
         let Read { raw, mut problems } = read(text);
         let mut check = Check::default();
@@ -315,7 +325,7 @@ mod tests {
             ("kind = \"baseline\"\nkey = []\nbucket = \"1h\"\npercentile = 0", "allowed is 1 to 100"),
         ] {
             let tables = window("w", rest) + &window("later", "kind = \"count\"\nkey = []");
-            let problems = with_windows(&tables).map(|m| m.windows).unwrap_err().problems;
+            let problems = with_windows(&tables).map(|m| m.windows).unwrap_err().lines();
             assert!(problems.iter().any(|p| p.contains("window `w`") && p.contains(part)), "{rest}\n{problems:#?}");
         }
     }
@@ -338,13 +348,13 @@ mod tests {
             (", { actions = [\"user_login\"], distinct = \"x\" }", "key = []", "step 2: `x` is not a field"),
             (", { actions = [\"user_login\"] }", "key = []\nactions = [\"user_login\"]", "each of its `steps` has"),
         ] {
-            let problems = sequence(&format!("{good}{step}"), rest).map(|m| m.windows).unwrap_err().problems;
+            let problems = sequence(&format!("{good}{step}"), rest).map(|m| m.windows).unwrap_err().lines();
             assert!(
                 problems.iter().any(|p| p.contains("window `w`") && p.contains(part)),
                 "{step} {rest}\n{problems:#?}"
             );
         }
-        let problems = sequence("{ actions = [\"user_login\"], at_last = 2 }", "key = []").unwrap_err().problems;
+        let problems = sequence("{ actions = [\"user_login\"], at_last = 2 }", "key = []").unwrap_err().lines();
         assert!(problems[0].contains("at_last"), "{problems:?}");
     }
 
@@ -366,7 +376,7 @@ mod tests {
     fn a_setting_gives_a_condition_its_texts() {
         let tables = "[[window]]\nname = \"w\"\nkind = \"count\"\nspan = \"1h\"\nkey = []\nactions = [\"user_login\"]\n\
             only = { \"actor.id\" = \"responders\" }";
-        assert!(with_windows(tables).unwrap_err().problems[0].contains("not a [config] key of type texts"));
+        assert!(with_windows(tables).unwrap_err().lines()[0].contains("not a [config] key of type texts"));
         let setting = "[config.responders]\ntype = \"texts\"\nhelp = \"h\"\ndefault = [\"W1\"]\n[[window]]";
         let manifest = with_windows(&tables.replacen("[[window]]", setting, 1)).unwrap();
         let texts = |m: &Manifest| m.windows[1].when.fields[0].texts.clone();
@@ -425,12 +435,12 @@ mod tests {
             ("span = \"1d\"\nlearn = \"burst\"", "of another type"),
             ("span = \"1d\"\nlearn = \"2d\"", "window `w`: `learn` is longer than `span`"),
         ] {
-            let problems = with_spans(window, "24h").unwrap_err().problems;
+            let problems = with_spans(window, "24h").unwrap_err().lines();
             assert!(problems.iter().any(|problem| problem.contains(part)), "{part}: {problems:?}");
         }
         let baseline = "[[window]]\nname = \"w\"\nkind = \"baseline\"\nbucket = \"1d\"\nkey = []\nspan = \"lately\"\n\
             actions = [\"user_login\"]";
-        let problems = with_windows(&format!("{LATELY}{baseline}")).unwrap_err().problems;
+        let problems = with_windows(&format!("{LATELY}{baseline}")).unwrap_err().lines();
         assert!(problems[0].contains("a baseline's span can't be a setting"), "{problems:?}");
         for (bad, part) in [
             ("max = 5", "`max` is for integers as a number"),
@@ -438,7 +448,7 @@ mod tests {
             ("max = \"1d\"", "its default is 30d; allowed is 60m to 24h"),
         ] {
             let text = GOOD.replacen("[[rule]]", &format!("{}[[rule]]", LATELY.replace("max = \"60d\"", bad)), 1);
-            let problems = Manifest::parse(&text).unwrap_err().problems;
+            let problems = Manifest::parse(&text).unwrap_err().lines();
             assert!(problems[0].contains(part), "{bad}: {problems:?}");
         }
     }
@@ -452,7 +462,7 @@ mod tests {
         };
         let manifest = with("texts", "[]").unwrap();
         assert!(manifest.config["known"].silences && !manifest.config["burst"].silences);
-        let problems = with("boolean", "true").unwrap_err().problems;
+        let problems = with("boolean", "true").unwrap_err().lines();
         assert!(problems[0].contains("config `known`: `silences` is for lists of texts"), "{problems:?}");
     }
 
@@ -489,7 +499,7 @@ mod tests {
 
     #[test]
     fn a_revoked_technique_is_refused_with_what_it_became() {
-        let problems = Manifest::parse(&GOOD.replace("T1110", "T1562.008")).unwrap_err().problems;
+        let problems = Manifest::parse(&GOOD.replace("T1110", "T1562.008")).unwrap_err().lines();
         assert!(problems[0].contains("rule `burst`") && problems[0].contains("use T1685.002"), "{problems:?}");
     }
 
@@ -501,7 +511,7 @@ mod tests {
             .replace("T1110", "1110")
             .replace("\"actor.id\"]\n        [[window]]", "\"user.id\"]\n        [[window]]")
             .replace("default = 10", "default = 1");
-        let problems = Manifest::parse(&bad).unwrap_err().problems;
+        let problems = Manifest::parse(&bad).unwrap_err().lines();
         for part in [
             "window `failed_10m`: `login_failed`",
             "rule `burst`: `login_failed`",
@@ -521,7 +531,7 @@ mod tests {
             Manifest::parse(&GOOD.replace("severity = \"low\"", &keys)).map(|m| m.rules[0].budget)
         };
         for severity in ["medium", "high", "critical"] {
-            let problems = with(severity, "").unwrap_err().problems;
+            let problems = with(severity, "").unwrap_err().lines();
             assert!(problems[0].contains("rule `burst`: from medium on a rule states its `budget`"), "{problems:?}");
         }
         assert_eq!((with("low", ""), with("informational", "")), (Ok(1.0), Ok(10.0)));
@@ -531,7 +541,7 @@ mod tests {
         assert_eq!(of.map(|severity| rule.budget_of(severity)), [10.0, 1.0, 0.5, 0.5]);
         assert_eq!((with("high", "budget = 0"), with("low", "budget = 0.25")), (Ok(0.0), Ok(0.25)));
         for nonsense in ["-0.1", "1000.5", "nan", "inf"] {
-            let problems = with("high", &format!("budget = {nonsense}")).unwrap_err().problems;
+            let problems = with("high", &format!("budget = {nonsense}")).unwrap_err().lines();
             assert!(problems[0].contains("is not within 0 and 1000"), "{nonsense}: {problems:?}");
         }
         assert!(with("high", "budget = \"few\"").is_err());
@@ -540,7 +550,7 @@ mod tests {
     #[test]
     fn an_unknown_key_names_its_line() {
         let bad = GOOD.replace("title = \"Sign-in abuse\"", "title = \"x\"\n        tilte = \"y\"");
-        let problems = Manifest::parse(&bad).unwrap_err().problems;
+        let problems = Manifest::parse(&bad).unwrap_err().lines();
         assert!(problems[0].starts_with("6:") && problems[0].contains("tilte"), "{problems:?}");
     }
 

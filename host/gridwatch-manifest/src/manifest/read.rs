@@ -1,7 +1,7 @@
 //! Reading a manifest's text part by part, and finding the place that a problem is about: one slip hides no other.
 
 use super::{RawManifest, rule::RawRule, setting::RawConfig, window::RawWindow};
-use crate::document::{Place, not_toml};
+use crate::document::{Place, Problem, not_toml};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,14 +15,14 @@ const MAX_SLIPS: usize = 20;
 pub(super) struct Read {
     /// `None`: so little that looking at what it says would tell of things that aren't so.
     pub(super) raw: Option<RawManifest>,
-    pub(super) problems: Vec<String>,
+    pub(super) problems: Vec<Problem>,
 }
 
 pub(super) fn read(text: &str) -> Read {
     let mut reader = Reader { text, problems: Vec::new() };
     let table = match DeTable::parse(text) {
         Ok(table) => table,
-        Err(error) => return Read { raw: None, problems: vec![not_toml(text, &error).to_string()] },
+        Err(error) => return Read { raw: None, problems: vec![not_toml(text, &error)] },
     };
     let span = table.span();
     let mut table = table.into_inner();
@@ -66,7 +66,7 @@ fn keyed<'t>(table: &mut DeTable<'t>, name: &str) -> Vec<(String, Spanned<DeValu
 
 struct Reader<'t> {
     text: &'t str,
-    problems: Vec<String>,
+    problems: Vec<Problem>,
 }
 
 impl Reader<'_> {
@@ -84,8 +84,9 @@ impl Reader<'_> {
                 return None;
             }
             let span = error.span().unwrap_or(whole.clone());
-            let place = Place::of(self.text, span.start);
-            self.problems.push(format!("{place}: {}", error.message().trim()));
+            let place = Some(Place::of(self.text, span.start));
+            let what = error.message().trim().to_owned();
+            self.problems.push(Problem { place, key: String::new(), what, hint: None });
             taken.push(take_out(&mut value, &span)?);
         }
         None
@@ -160,12 +161,13 @@ impl<'t> Places<'t> {
         Self { lines, parts }
     }
 
-    /// The problem with its place, as far as that is known: the first in its part that has what the problem quotes.
-    pub(super) fn placed(&self, problem: &str) -> String {
-        match self.place(problem) {
-            Some(place) => format!("{place}: {problem}"),
-            None => problem.to_owned(),
-        }
+    /// The problem with the part that it is about and its place, as far as they are known: the first in its part that has what
+    /// the problem quotes.
+    pub(super) fn placed(&self, text: &str) -> Problem {
+        let part =
+            self.parts.iter().rev().find_map(|part| Some((&part.at, text.strip_prefix(&part.at)?.strip_prefix(": ")?)));
+        let (key, what) = part.map_or((String::new(), text), |(at, what)| (at.clone(), what));
+        Problem { place: self.place(text), key, what: what.to_owned(), hint: None }
     }
 
     fn place(&self, problem: &str) -> Option<Place> {
@@ -237,7 +239,7 @@ min = 2
 
     #[test]
     fn every_problem_has_its_line() {
-        let problems = Manifest::parse(TEXT).unwrap_err().problems;
+        let problems = Manifest::parse(TEXT).unwrap_err().lines();
         let line = |part: &str| {
             let problem = problems
                 .iter()
@@ -261,7 +263,7 @@ min = 2
             .replace("kind = \"count\"", "kind = \"count\"\nspam = true\nkeys = []")
             .replace("severity = \"low\"", "severity = \"lowest\"")
             .replace("help = \"h\"", "hlep = \"h\"");
-        let problems = Manifest::parse(&text).unwrap_err().problems.join("\n");
+        let problems = Manifest::parse(&text).unwrap_err().lines().join("\n");
         for part in [
             "5:1: unknown field `tilte`",
             "13:1: unknown field `spam`",
