@@ -93,7 +93,7 @@ fn ordinary_life_is_quiet_and_the_same_natively_and_as_wasm() {
 }
 
 fn sees(actions: &[String], event: &Event) -> bool {
-    actions.iter().any(|pattern| catalogue::pattern_matches(pattern, &event.action))
+    actions.iter().any(|pattern| catalogue::pattern_matches(pattern, event.action()))
 }
 
 fn evaluated(

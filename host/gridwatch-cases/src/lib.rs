@@ -212,7 +212,7 @@ pub fn gaps(manifest: &Manifest, cases: &[Case], mut run: impl FnMut(&Case) -> R
         let fires = |case: &&Case| case.alerts.iter().any(|expected| expected.rule == rule.id);
         // What has none of its actions says nothing of a rule.
         let stays_quiet = |case: &&Case| {
-            let sees = |event: &Event| rule.actions.iter().any(|p| catalogue::pattern_matches(p, &event.action));
+            let sees = |event: &Event| rule.actions.iter().any(|p| catalogue::pattern_matches(p, event.action()));
             !fires(case) && (case.of.contains(&rule.id) || case.events().iter().any(sees))
         };
         let has = |kind: CaseKind, is_it: &dyn Fn(&&Case) -> bool| {
@@ -378,7 +378,7 @@ mod tests {
         let case = format!(r#"{{"kind":"sequence","entries":[{entries}],"alerts":[]}}"#);
         let case: Case = serde_json::from_str(&case).unwrap();
         let events = case.events();
-        let told: Vec<_> = events.iter().map(|e| (e.seq, e.id.as_str(), e.time.0, e.sight().version)).collect();
+        let told: Vec<_> = events.iter().map(|e| (e.seq, e.id(), e.time.0, e.sight().version)).collect();
         assert_eq!(told, [(1, "a", 1, 1), (2, "a", 2, 2), (3, "a", 1, 3), (4, "b", 1, 1)]);
     }
 

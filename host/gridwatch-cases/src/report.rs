@@ -73,7 +73,7 @@ impl Case {
         }
         let events = self.events();
         let is_its =
-            |event: &&Event| known.actions.iter().any(|pattern| catalogue::pattern_matches(pattern, &event.action));
+            |event: &&Event| known.actions.iter().any(|pattern| catalogue::pattern_matches(pattern, event.action()));
         let windows = match events.iter().rfind(is_its) {
             Some(event) => at_event(manifest, made, event),
             None => format!("\n  no entry has one of the rule's actions: {}", known.actions.join(", ")),
@@ -140,11 +140,15 @@ fn windows_of(manifest: &Manifest, alert: &Alert) -> String {
 
 fn at_event(manifest: &Manifest, made: &Made, event: &Event) -> String {
     let Some(values) = made.windows.get(&event.seq) else {
-        return format!("\n  the module isn't given `{}` ({}): no rule of it has that action", event.id, event.action);
+        return format!(
+            "\n  the module isn't given `{}` ({}): no rule of it has that action",
+            event.id(),
+            event.action()
+        );
     };
     let counted: Vec<Counted> =
         manifest.windows.iter().zip(values).map(|(spec, value)| Counted::of(spec, *value, false)).collect();
-    windows_seen(&event.id, &event.action, counted.iter())
+    windows_seen(event.id(), event.action(), counted.iter())
 }
 
 fn windows_seen<'c>(event: &str, action: &str, windows: impl Iterator<Item = &'c Counted>) -> String {

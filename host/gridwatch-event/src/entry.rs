@@ -3,7 +3,9 @@
 //! Parsing never fails on a single entry: whatever stands in `entries` becomes an [`Entry`] with the bytes kept, an id
 //! to count it by and [`Mark`]s that say what was odd. Only a body that isn't a page at all is an error.
 
+use crate::content::{Content, Head};
 use crate::json::{self, Said};
+use crate::part::Part;
 use crate::range::Range;
 use crate::text::hex;
 use crate::time::UnixSeconds;
@@ -64,23 +66,46 @@ impl Mark {
 /// Identity of an entry: Slack's `id` (a UUID, the only thing that tells two entries apart) and a hash of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    pub id: String,
+    id: Id,
     /// `date_create`, if there is a usable one; of one beyond any calendar, what it is in milliseconds or less.
     pub time: Option<UnixSeconds>,
     pub marks: Marks,
-    raw: Box<str>,
+    content: Content,
+}
+
+/// Slack's id, or what stands in for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Id {
+    /// The text that the content has, without escapes.
+    Written,
+    Other(Box<str>),
+}
+
+impl Id {
+    pub(crate) fn of<'e>(&'e self, content: &'e Content) -> &'e str {
+        match self {
+            Self::Written => content.plain(Head::Id),
+            Self::Other(id) => id,
+        }
+    }
 }
 
 impl Entry {
     /// Takes one element of `entries`: any JSON value, as its exact bytes.
     pub fn from_json(raw: &str) -> Self {
-        let raw = raw.trim();
-        let (head, mut marks) = Head::of(raw);
-        let id = head.id.unwrap_or_else(|| {
+        let content = Content::of(raw.trim());
+        let mut marks = Marks::new();
+        let (id, date_create) = if content.is_ordinary() {
+            (id_in(&content), content.head(Head::DateCreate).and_then(Written::in_part))
+        } else {
+            let odd = Odd::of(content.raw(), &mut marks);
+            (odd.id.map(|id| Id::Other(id.into())), odd.date_create)
+        };
+        let id = id.unwrap_or_else(|| {
             marks.insert(Mark::NoId);
-            format!("sha256:{}", hex(&json::hash(raw.as_bytes())))
+            Id::Other(format!("sha256:{}", hex(&json::hash(content.raw().as_bytes()))).into())
         });
-        let time = head.date_create.map(|written| {
+        let time = date_create.map(|written| {
             if written.is_ahead_of_all() {
                 marks.insert(Mark::DatedAhead);
             }
@@ -89,7 +114,12 @@ impl Entry {
         if time.is_none() {
             marks.insert(Mark::NoTime);
         }
-        Self { id, time, marks, raw: raw.into() }
+        Self { id, time, marks, content }
+    }
+
+    /// Slack's id or, where there is none that can be used, a hash of the bytes.
+    pub fn id(&self) -> &str {
+        self.id.of(&self.content)
     }
 
     /// The time as which the entry counts, when it was shown in `range` by `now`; `None` where it is its own.
@@ -111,17 +141,21 @@ impl Entry {
 
     /// The bytes Slack sent (escaped slashes and all).
     pub fn raw(&self) -> &str {
-        &self.raw
+        self.content.raw()
+    }
+
+    pub(crate) fn content(&self) -> (&Id, &Content) {
+        (&self.id, &self.content)
     }
 
     /// First 16 bytes of SHA-256 over the raw bytes: the same bytes are the same entry, without a closer look.
     pub fn content_hash(&self) -> [u8; 16] {
-        json::hash(self.raw.as_bytes())
+        json::hash(self.raw().as_bytes())
     }
 
     /// What the entry says, however it is written; and who did what to what by it.
     pub fn says(&self) -> Says {
-        let said = Said::of(&self.raw);
+        let said = Said::of(self.raw());
         let typed = |outer: &str| {
             let outer = said.value.get(outer)?;
             outer.get(outer.get("type")?.as_str()?)?.get("id")
@@ -135,7 +169,7 @@ impl Entry {
     pub fn identity(&self) -> Cow<'_, str> {
         match self.marks.contains(&Mark::NoId) {
             true => format!("means:{}", hex(&self.says().meaning)).into(),
-            false => self.id.as_str().into(),
+            false => self.id().into(),
         }
     }
 }
@@ -176,9 +210,18 @@ pub fn before_slack(time: UnixSeconds) -> bool {
 /// The last second of the year 9999: no calendar of ours or of any SIEM goes on.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// What identity and time are read from.
+/// The id of an ordinary entry.
+fn id_in(content: &Content) -> Option<Id> {
+    let id = content.head(Head::Id)?;
+    match id.as_number() {
+        Some(digits) => Some(Id::Other(digits.into())),
+        None => (id.is_text() && !id.is("")).then_some(Id::Written),
+    }
+}
+
+/// What identity and time of an odd entry are read from.
 #[derive(Default)]
-struct Head {
+struct Odd {
     id: Option<String>,
     date_create: Option<Written>,
 }
@@ -191,8 +234,8 @@ struct Strict<'a> {
     date_create: Option<&'a RawValue>,
 }
 
-impl Head {
-    fn of(raw: &str) -> (Self, Marks) {
+impl Odd {
+    fn of(raw: &str, marks: &mut Marks) -> Self {
         // A sequence would pass for a struct with serde, hence the look at the first byte.
         let strict = raw.starts_with('{').then(|| serde_json::from_str::<Strict<'_>>(raw).ok()).flatten();
         let parsed = strict.and_then(|strict| {
@@ -205,16 +248,17 @@ impl Head {
             Some((id, time))
         });
         if let Some((id, time)) = parsed {
-            return (Self { id: text_of(&id), date_create: Written::of(&time) }, Marks::new());
+            return Self { id: text_of(&id), date_create: Written::of(&time) };
         }
         // Odd in one place or another, perhaps as a whole.
-        let (value, mut marks) = json::read(raw);
+        let (value, odd) = json::read(raw);
+        marks.extend(odd);
         if !value.is_object() {
             marks.insert(Mark::NotAnObject);
-            return (Self::default(), marks);
+            return Self::default();
         }
         let at = |key: &str| value.get(key).unwrap_or(&Value::Null);
-        (Self { id: text_of(at("id")), date_create: Written::of(at("date_create")) }, marks)
+        Self { id: text_of(at("id")), date_create: Written::of(at("date_create")) }
     }
 }
 
@@ -225,15 +269,17 @@ struct Written(u128);
 
 impl Written {
     fn of(value: &Value) -> Option<Self> {
-        let text = match value {
-            Value::Number(number) => number.as_str(),
-            Value::String(text) => text.trim(),
-            _ => return None,
-        };
+        Self::in_part(Part::read(value))
+    }
+
+    fn in_part(part: Part<'_>) -> Option<Self> {
+        let text = part.as_number().map(Cow::Borrowed).or_else(|| part.as_str())?;
+        let text = if part.is_text() { text.trim() } else { &text };
         // Rust reads `inf` and `nan` as numbers, too.
         let number = Some(text).filter(|text| text.starts_with(|c: char| c.is_ascii_digit()))?;
         // One beyond all measure is still a time, ahead of everything.
-        let seconds = number.parse::<u128>().ok().or_else(|| number.parse::<f64>().ok().map(|float| float as u128))?;
+        let whole = number.parse::<u64>().map(u128::from).or_else(|_| number.parse::<u128>()).ok();
+        let seconds = whole.or_else(|| number.parse::<f64>().ok().map(|float| float as u128))?;
         (seconds > 0).then_some(Self(seconds))
     }
 
@@ -280,7 +326,7 @@ impl Page {
         let raw = body.entries()?;
         let mut entries: Vec<Entry> = raw.into_iter().map(Entry::from_json).collect();
         if lossy {
-            for entry in entries.iter_mut().filter(|e| e.raw.contains(char::REPLACEMENT_CHARACTER)) {
+            for entry in entries.iter_mut().filter(|e| e.raw().contains(char::REPLACEMENT_CHARACTER)) {
                 entry.marks.insert(Mark::NotUtf8);
             }
         }
@@ -457,7 +503,7 @@ mod tests {
     fn raw_bytes_are_kept_as_sent() {
         let raw = r#"{"id":"a","date_create":1611221649,"url":"https:\/\/x"}"#;
         let entry = Entry::from_json(raw);
-        assert_eq!((entry.raw(), entry.id.as_str(), entry.time), (raw, "a", Some(UnixSeconds(1_611_221_649))));
+        assert_eq!((entry.raw(), entry.id(), entry.time), (raw, "a", Some(UnixSeconds(1_611_221_649))));
         assert!(entry.marks.is_empty());
     }
 
@@ -475,10 +521,10 @@ mod tests {
         ] {
             let entry = Entry::from_json(raw);
             assert!(entry.marks.contains(&mark), "{raw}: {:?}", entry.marks);
-            assert_eq!(entry.id, Entry::from_json(raw).id);
+            assert_eq!(entry.id(), Entry::from_json(raw).id());
             assert_eq!(entry.raw(), raw);
         }
-        assert_eq!(Entry::from_json(r#"{"id":7,"date_create":"1611221649"}"#).id, "7");
+        assert_eq!(Entry::from_json(r#"{"id":7,"date_create":"1611221649"}"#).id(), "7");
     }
 
     #[test]
@@ -490,13 +536,13 @@ mod tests {
                 format!(r#"{{"x":{odd},"date_create":1794000000,"id":"a"}}"#),
             ] {
                 let entry = Entry::from_json(&raw);
-                assert_eq!((entry.id.as_str(), entry.time), ("a", Some(UnixSeconds(1_794_000_000))), "{odd}");
+                assert_eq!((entry.id(), entry.time), ("a", Some(UnixSeconds(1_794_000_000))), "{odd}");
                 assert_eq!(entry.raw(), raw);
             }
         }
         let entry = Entry::from_json(r#"{"id":"a","id":"b","date_create":1794000000}"#);
-        assert_eq!((entry.id.as_str(), entry.marks.len()), ("b", 0), "the last of two keys counts");
-        assert_eq!(Entry::from_json(r#"{"id":"\ud83d","date_create":1}"#).id, "\u{fffd}");
+        assert_eq!((entry.id(), entry.marks.len()), ("b", 0), "the last of two keys counts");
+        assert_eq!(Entry::from_json(r#"{"id":"\ud83d","date_create":1}"#).id(), "\u{fffd}");
     }
 
     #[test]
@@ -550,7 +596,7 @@ mod tests {
                 let body =
                     format!(r#"{{"entries":[{}],"response_metadata":{{"next_cursor":"n","l":[1]}}}}"#, order.join(","));
                 let page = Page::from_body(body.as_bytes()).unwrap_or_else(|e| panic!("{e}: {body}"));
-                let ids: Vec<&str> = page.entries.iter().map(|entry| entry.id.as_str()).collect();
+                let ids: Vec<&str> = page.entries.iter().map(|entry| entry.id()).collect();
                 assert!(ids.contains(&"a") && ids.contains(&"c"), "{ids:?}: {body}");
                 assert!(page.entries.len() == 3 || broken == "\u{0}", "{ids:?}: {body}");
                 assert_eq!(page.next_cursor.as_deref(), Some("n"));

@@ -3,13 +3,14 @@
 //! Detections and every outward view read this, so a change of a view never changes a verdict. Making one is total: odd
 //! shapes get a [`Mark`], never an error.
 
-use crate::entry::{Entry, Mark, Marks, before_slack};
-use crate::json;
+use crate::content::{Content, Head};
+use crate::entry::{Entry, Id, Mark, Marks, before_slack};
 use crate::org::OrgId;
+use crate::part::Part;
 use crate::time::{UnixMillis, UnixSeconds};
 use gridwatch_names::catalogue;
 use serde_json::Value;
-use std::cell::OnceCell;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What gridwatch noted when it first saw an entry: all of an event that doesn't stand in the entry itself. It is stored with the
@@ -39,20 +40,19 @@ impl Sight {
 pub struct Event {
     /// Place in the order of detection. Strictly rising, never reused; replay gives the same order the same numbers.
     pub seq: u64,
-    pub id: String,
     /// `date_create`, or the time as which the entry counts where it has none that can be: see [`Sight::counts_as`].
     pub time: UnixSeconds,
     /// When gridwatch stored the entry; `first_seen - time` is Slack's own delay plus our settle time.
     pub first_seen: UnixMillis,
-    /// `action`, or "" where there is none.
-    pub action: String,
     pub marks: Marks,
     sight: Sight,
     org: OrgId,
-    /// Id of the enterprise it belongs to: the one it names, or the one that the log was known to belong to.
+    /// Id of the enterprise that the log was known to belong to, for an entry that names none itself.
     organization: Option<Arc<str>>,
-    raw: Box<str>,
-    json: Value,
+    id: Id,
+    /// Of an action that the catalogue has.
+    action_number: Option<u16>,
+    content: Content,
 }
 
 impl Event {
@@ -62,8 +62,9 @@ impl Event {
     }
 
     pub fn seen(seq: u64, sight: Sight, entry: &Entry) -> Self {
-        let (json, odd) = json::read(entry.raw());
-        let mut marks: Marks = entry.marks.union(&odd).copied().collect();
+        let (id, content) = entry.content();
+        let mut marks = entry.marks.clone();
+        marks.extend(content.mended());
         marks.extend(time_marks(entry.time, sight.counts_as));
         if sight.version > 1 {
             marks.insert(Mark::Version);
@@ -71,23 +72,22 @@ impl Event {
         if sight.other_act {
             marks.insert(Mark::OtherAct);
         }
-        let action = json.get("action").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let action = content.plain(Head::Action);
+        let action_number = catalogue::number_of(action);
         if action.is_empty() {
             marks.insert(Mark::NoAction);
-        } else if !catalogue::is_action(&action) {
+        } else if action_number.is_none() {
             marks.insert(Mark::UnknownAction);
         }
-        match json.pointer("/entity/type").and_then(Value::as_str) {
-            Some(kind) if catalogue::is_entity_type(kind) => {}
-            _ => {
-                marks.insert(Mark::UnknownEntity);
-            }
+        let has_entity_type = content.head(Head::EntityType).is_some_and(Part::is_text);
+        if !has_entity_type || !catalogue::is_entity_type(content.plain(Head::EntityType)) {
+            marks.insert(Mark::UnknownEntity);
         }
         let first_seen = sight.first_seen;
         let time = sight.counts_as.or(entry.time).unwrap_or(first_seen.seconds());
-        let (id, raw) = (entry.id.clone(), entry.raw().into());
-        let organization = named_by(&json).map(Arc::from);
-        Self { seq, id, time, first_seen, action, marks, sight, org: OrgId::default(), organization, raw, json }
+        let (id, content) = (id.clone(), content.clone());
+        let (org, organization) = (OrgId::default(), None);
+        Self { seq, time, first_seen, marks, sight, org, organization, id, action_number, content }
     }
 
     /// The same of an enterprise that it doesn't name itself, as it was known when the event was judged.
@@ -107,25 +107,30 @@ impl Event {
         &self.org
     }
 
-    /// Id of the enterprise that the entry itself gives as its location.
-    pub fn named_organization(&self) -> Option<&str> {
-        named_by(&self.json)
-    }
-
     /// Says in whose log it stands, and which enterprise it belongs to; one that the entry names itself stays.
     pub fn place_in(&mut self, org: OrgId, organization: Option<Arc<str>>) {
         self.org = org;
-        self.organization = named_by(&self.json).map(Arc::from).or(organization);
+        self.organization = organization;
+    }
+
+    /// Id of the enterprise that the entry itself gives as its location.
+    pub fn named_organization(&self) -> Option<&str> {
+        let is_enterprise = self.location()?.get("type").is_some_and(|kind| kind.is("enterprise"));
+        Some(self.location_id()).filter(|id| is_enterprise && !id.is_empty() && id.len() <= MAX_ORGANIZATION)
     }
 
     /// Id of the enterprise it belongs to, if that is known.
     pub fn organization(&self) -> Option<&str> {
-        self.organization.as_deref()
+        self.named_organization().or(self.organization.as_deref())
     }
 
     /// The same, for whoever keeps it.
     pub fn organization_id(&self) -> Option<Arc<str>> {
-        self.organization.clone()
+        match (self.named_organization(), &self.organization) {
+            (Some(named), Some(known)) if named == &**known => Some(known.clone()),
+            (Some(named), _) => Some(named.into()),
+            (None, known) => known.clone(),
+        }
     }
 
     pub fn sight(&self) -> Sight {
@@ -154,31 +159,105 @@ impl Event {
 
     /// The bytes Slack sent.
     pub fn raw(&self) -> &str {
-        &self.raw
+        self.content.raw()
     }
 
-    /// The parsed entry, as far as it can be read; `Null` of nothing.
+    /// The entry, as far as it can be read; null of nothing.
+    pub fn whole(&self) -> Part<'_> {
+        self.content.whole()
+    }
+
+    /// The same as a value of its own, which costs thirty times what it costs to read a few parts.
     pub fn json(&self) -> &Value {
-        &self.json
+        self.content.json()
+    }
+
+    /// What is reached from the whole entry by going from member to member.
+    pub fn at<N: AsRef<str>>(&self, path: &[N]) -> Option<Part<'_>> {
+        let (first, rest) = path.split_first()?;
+        let from = match first.as_ref() {
+            "context" => self.context(),
+            "details" => self.details(),
+            other => self.whole().get(other),
+        };
+        from?.at(rest)
+    }
+
+    /// The text that is reached so; "" of anything else.
+    pub fn text<N: AsRef<str>>(&self, path: &[N]) -> Cow<'_, str> {
+        self.at(path).map(Part::str).unwrap_or_default()
+    }
+
+    /// Slack's id or, where there is none that can be used, a hash of the bytes.
+    pub fn id(&self) -> &str {
+        self.id.of(&self.content)
+    }
+
+    /// `action`, or "" where there is none.
+    pub fn action(&self) -> &str {
+        self.content.plain(Head::Action)
+    }
+
+    /// The action's place in the catalogue, if it is there.
+    pub fn action_number(&self) -> Option<u16> {
+        self.action_number
     }
 
     /// The object under `actor.<actor.type>` (always `user` so far).
-    pub fn actor(&self) -> Option<&Value> {
-        typed(self.json.get("actor")?)
+    pub fn actor(&self) -> Option<Part<'_>> {
+        self.content.head(Head::Actor)
     }
 
     /// The object under `entity.<entity.type>`.
-    pub fn entity(&self) -> Option<&Value> {
-        typed(self.json.get("entity")?)
+    pub fn entity(&self) -> Option<Part<'_>> {
+        self.content.head(Head::Entity)
     }
 
     pub fn entity_type(&self) -> &str {
-        self.json.pointer("/entity/type").and_then(Value::as_str).unwrap_or_default()
+        self.content.plain(Head::EntityType)
     }
 
     /// The actor's Slack user id, or "".
     pub fn actor_id(&self) -> &str {
-        self.actor().and_then(|a| a.get("id")).and_then(Value::as_str).unwrap_or_default()
+        self.content.plain(Head::ActorId)
+    }
+
+    /// The entity's id, or "".
+    pub fn entity_id(&self) -> &str {
+        self.content.plain(Head::EntityId)
+    }
+
+    pub fn context(&self) -> Option<Part<'_>> {
+        self.content.head(Head::Context)
+    }
+
+    /// `context.location`: the workspace or the enterprise in which it happened.
+    pub fn location(&self) -> Option<Part<'_>> {
+        self.content.head(Head::Location)
+    }
+
+    /// Id of the workspace or the enterprise in which it happened, or "".
+    pub fn location_id(&self) -> &str {
+        self.content.plain(Head::LocationId)
+    }
+
+    /// `context.ip_address`, or "".
+    pub fn ip_address(&self) -> &str {
+        self.content.plain(Head::IpAddress)
+    }
+
+    /// `context.ua`.
+    pub fn user_agent(&self) -> Option<Part<'_>> {
+        self.content.head(Head::Ua)
+    }
+
+    pub fn details(&self) -> Option<Part<'_>> {
+        self.content.head(Head::Details)
+    }
+
+    /// A member of `details`.
+    pub fn detail(&self, name: &str) -> Option<Part<'_>> {
+        self.details()?.get(name)
     }
 }
 
@@ -190,46 +269,8 @@ fn time_marks(own: Option<UnixSeconds>, counts_as: Option<UnixSeconds>) -> Optio
     }
 }
 
-/// An event and its objects, each looked up once at most however many fields are read from it.
-#[derive(Debug)]
-pub struct Objects<'e> {
-    event: &'e Event,
-    actor: OnceCell<Option<&'e Value>>,
-    entity: OnceCell<Option<&'e Value>>,
-}
-
-impl<'e> Objects<'e> {
-    pub fn of(event: &'e Event) -> Self {
-        Self { event, actor: OnceCell::new(), entity: OnceCell::new() }
-    }
-
-    pub fn json(&self) -> &'e Value {
-        &self.event.json
-    }
-
-    pub fn actor(&self) -> Option<&'e Value> {
-        *self.actor.get_or_init(|| self.event.actor())
-    }
-
-    pub fn entity(&self) -> Option<&'e Value> {
-        *self.entity.get_or_init(|| self.event.entity())
-    }
-}
-
-/// `{"type": T, T: {...}}` → the object under T.
-fn typed(outer: &Value) -> Option<&Value> {
-    outer.get(outer.get("type")?.as_str()?)
-}
-
 /// Longest id taken for an enterprise's, in bytes. Slack's have eleven.
 const MAX_ORGANIZATION: usize = 64;
-
-/// The enterprise that an entry gives as its location.
-fn named_by(entry: &Value) -> Option<&str> {
-    let location = entry.get("context")?.get("location")?;
-    let is_enterprise = location.get("type").and_then(Value::as_str) == Some("enterprise");
-    location.get("id")?.as_str().filter(|id| is_enterprise && !id.is_empty() && id.len() <= MAX_ORGANIZATION)
-}
 
 #[cfg(test)]
 mod tests {
@@ -247,7 +288,7 @@ mod tests {
         );
         assert!(e.marks.is_empty(), "{:?}", e.marks);
         assert_eq!((e.actor_id(), e.entity_type(), e.time), ("W1", "user", UnixSeconds(9)));
-        assert_eq!(e.entity().unwrap()["id"], "W2");
+        assert_eq!(e.entity().unwrap().to_value()["id"], "W2");
     }
 
     #[test]
@@ -258,12 +299,8 @@ mod tests {
                 r#"{{"id":"a","date_create":9,"odd":{odd},"k\udc00":1,"action":"user_login",
                     "actor":{{"type":"user","user":{{"id":"W1"}}}},"entity":{{"type":"user","user":{{"id":"W2"}}}}}}"#
             ));
-            assert_eq!(
-                (e.id.as_str(), e.actor_id(), e.action.as_str(), e.time.0),
-                ("a", "W1", "user_login", 9),
-                "{odd}"
-            );
-            assert_eq!(e.entity().unwrap()["id"], "W2", "{odd}");
+            assert_eq!((e.id(), e.actor_id(), e.action(), e.time.0), ("a", "W1", "user_login", 9), "{odd}");
+            assert_eq!(e.entity().unwrap().to_value()["id"], "W2", "{odd}");
             assert!(e.is_mended(), "{odd}: {:?}", e.marks);
         }
     }

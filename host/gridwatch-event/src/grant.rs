@@ -6,7 +6,8 @@
 //! an entry doesn't say is "" here, for rules to take as the worst that it can be.
 
 use crate::event::Event;
-use serde_json::Value;
+use crate::part::Part;
+use std::borrow::Cow;
 
 /// Where the details name the place. `target_entity` is Slack's word with roles, `target_entity_id` with rights.
 const PLACES: [&str; 2] = ["target_entity", "target_entity_id"];
@@ -58,20 +59,20 @@ impl Direction {
 /// How far a role or right reaches: the widest of the places named. `None` of anything else, where no place is named, and where
 /// one of them is of no known kind.
 pub fn scope_of(event: &Event) -> Option<Scope> {
-    let places = is_about_power(&event.action).then(|| places_of(event))?;
+    let places = is_about_power(event.action()).then(|| places_of(event))?;
     let scopes: Option<Vec<Scope>> = places.iter().map(|id| Scope::of_id(id)).collect();
     scopes?.into_iter().max()
 }
 
 /// The first place named: a channel, a workspace or the organization.
-pub fn place_of(event: &Event) -> Option<&str> {
-    let places = is_about_power(&event.action).then(|| places_of(event))?;
+pub fn place_of(event: &Event) -> Option<Cow<'_, str>> {
+    let places = is_about_power(event.action()).then(|| places_of(event))?;
     places.into_iter().find(|id| Scope::of_id(id).is_some())
 }
 
 /// Is a role or right given or taken? `None` of anything else, and where the entry doesn't say.
 pub fn direction_of(event: &Event) -> Option<Direction> {
-    let given = match event.action.as_str() {
+    let given = match event.action() {
         "role_assigned" | "role_added_to_usergroup" | "permissions_assigned" => true,
         "role_removed" | "role_removed_from_usergroup" | "permissions_removed" => false,
         _ => return None,
@@ -89,18 +90,17 @@ fn is_about_power(action: &str) -> bool {
     (action.starts_with("role_") || action.starts_with("permissions_")) && !action.starts_with("role_change_to_")
 }
 
-fn places_of(event: &Event) -> Vec<&str> {
-    let details = event.json().get("details");
-    let named = PLACES.into_iter().filter_map(|key| Some(ids_in(details?.get(key)?)));
-    let users = |id: &&str| id.starts_with(['U', 'W', 'S']);
+fn places_of(event: &Event) -> Vec<Cow<'_, str>> {
+    let named = PLACES.into_iter().filter_map(|key| Some(ids_in(event.detail(key)?)));
+    let users = |id: &Cow<'_, str>| id.starts_with(['U', 'W', 'S']);
     named.flatten().filter(|id| !users(id)).take(MAX_PLACES).collect()
 }
 
 /// A text, a list, JSON of a list in a text, or an object with an id: Slack has been seen to write each of them somewhere.
-fn ids_in(value: &Value) -> Vec<&str> {
+fn ids_in(value: Part<'_>) -> Vec<Cow<'_, str>> {
     match value {
-        Value::Array(items) => items.iter().flat_map(ids_in).collect(),
-        Value::Object(_) => crate::mention::id_of(value).into_iter().collect(),
+        list if list.is_list() => list.items().flat_map(ids_in).collect(),
+        object if object.is_object() => crate::mention::id_of(object).into_iter().collect(),
         other => crate::mention::list(Some(other)),
     }
 }
@@ -114,17 +114,17 @@ enum Allowed {
 
 /// `is_allowed`, of which only "ALLOWED" has been seen; the SDKs take it for a boolean.
 fn allowed(event: &Event) -> Allowed {
-    match event.json().get("details").and_then(|details| details.get("is_allowed")) {
-        None | Some(Value::Null) => Allowed::NotSaid,
-        Some(Value::Bool(true)) => Allowed::Yes,
-        Some(Value::Bool(false)) => Allowed::No,
-        Some(Value::String(text)) => match text.to_ascii_uppercase().as_str() {
+    let Some(said) = event.detail("is_allowed").filter(|said| !said.is_null()) else { return Allowed::NotSaid };
+    match (said.as_bool(), said.as_str()) {
+        (Some(true), _) => Allowed::Yes,
+        (Some(false), _) => Allowed::No,
+        (None, None) => Allowed::Unclear,
+        (None, Some(text)) => match text.to_ascii_uppercase().as_str() {
             "" => Allowed::NotSaid,
             "ALLOWED" | "TRUE" => Allowed::Yes,
             "NOT_ALLOWED" | "DISALLOWED" | "DENIED" | "FALSE" => Allowed::No,
             _ => Allowed::Unclear,
         },
-        Some(_) => Allowed::Unclear,
     }
 }
 

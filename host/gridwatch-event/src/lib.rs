@@ -4,6 +4,7 @@
 //! how often) is in `gridwatch-rules`.
 
 pub mod client;
+mod content;
 pub mod drift;
 pub mod entry;
 pub mod event;
@@ -13,10 +14,12 @@ pub mod lookup;
 pub mod mention;
 pub mod network;
 pub mod org;
+pub mod part;
 pub mod provisioning;
 pub mod range;
 pub mod role;
 pub mod roster;
+mod spans;
 pub mod text;
 pub mod time;
 pub mod whose;

@@ -4,41 +4,45 @@
 //! response to it mean the same channel.
 
 use crate::event::Event;
-use serde_json::Value;
+use crate::part::Part;
+use std::borrow::Cow;
 
 /// The channel that an event is about, or in which what it is about is.
-pub fn channel_of(event: &Event) -> Option<&str> {
+pub fn channel_of(event: &Event) -> Option<Cow<'_, str>> {
     let entity = event.entity();
     if event.entity_type() == "channel" {
         return id_of(entity?.get("id")?);
     }
     let of_entity = ["channel", "channel_id"].into_iter().filter_map(|name| entity?.get(name));
     // The last is what tools of an MCP client or agent were called with.
-    let details = ["/details/channel_id", "/details/channel", "/details/arguments/channel_id"];
-    let of_details = details.into_iter().filter_map(|at| event.json().pointer(at));
+    let details = [&["channel_id"][..], &["channel"], &["arguments", "channel_id"]];
+    let of_details = details.into_iter().filter_map(|path| event.details()?.at(path));
     of_entity.chain(of_details).find_map(id_of)
 }
 
 /// An id, or that of an object.
-pub fn id_of(named: &Value) -> Option<&str> {
+pub fn id_of(named: Part<'_>) -> Option<Cow<'_, str>> {
     named.as_str().or_else(|| named.get("id")?.as_str()).filter(|id| !id.is_empty())
 }
 
 /// An app's own id: `app_id` where its object has one, for `id` may then be its bot's; else `id`.
-pub fn app_id(app: &Value) -> Option<&str> {
+pub fn app_id(app: Part<'_>) -> Option<Cow<'_, str>> {
     ["app_id", "id"].into_iter().filter_map(|name| app.get(name)?.as_str()).find(|id| !id.is_empty())
 }
 
 /// A list, or a text that holds one (`["W1","W2"]`): Slack has been seen to write both.
-pub fn list(value: Option<&Value>) -> Vec<&str> {
-    match value {
-        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
-        Some(Value::String(text)) => {
-            let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
-            inner.split(',').map(|name| name.trim().trim_matches('"')).filter(|name| !name.is_empty()).collect()
-        }
-        _ => Vec::new(),
+pub fn list(value: Option<Part<'_>>) -> Vec<Cow<'_, str>> {
+    let Some(value) = value else { return Vec::new() };
+    let Some(text) = value.as_str() else { return value.items().filter_map(Part::as_str).collect() };
+    match text {
+        Cow::Borrowed(text) => names_in(text).map(Cow::Borrowed).collect(),
+        Cow::Owned(text) => names_in(&text).map(|name| Cow::Owned(name.to_owned())).collect(),
     }
+}
+
+fn names_in(text: &str) -> impl Iterator<Item = &str> {
+    let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
+    inner.split(',').map(|name| name.trim().trim_matches('"')).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -46,7 +50,7 @@ mod tests {
     use super::*;
     use crate::entry::Entry;
     use crate::time::UnixMillis;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn a_channel_is_found_wherever_slack_names_it() {
@@ -71,7 +75,7 @@ mod tests {
             (json!({}), None),
         ] {
             let event = Event::new(1, UnixMillis(0), &Entry::from_json(&entry.to_string()));
-            assert_eq!(channel_of(&event), want, "{entry}");
+            assert_eq!(channel_of(&event).as_deref(), want, "{entry}");
         }
     }
 
@@ -85,7 +89,7 @@ mod tests {
             (json!({ "app_id": null, "id": "" }), None),
             (json!("A1"), None),
         ] {
-            assert_eq!(app_id(&app), want, "{app}");
+            assert_eq!(app_id(Part::read(&app)).as_deref(), want, "{app}");
         }
     }
 }

@@ -78,7 +78,7 @@ impl Provisioning {
             return None;
         }
         let app = whose::app(event).and_then(crate::mention::app_id);
-        if app.is_some_and(|app| self.apps.iter().any(|known| known == app)) {
+        if app.is_some_and(|app| self.apps.iter().any(|known| *known == app)) {
             return Some(By::App);
         }
         if whose::has_session(event) {
@@ -91,7 +91,7 @@ impl Provisioning {
         let agent = whose::user_agent(event);
         let is_client =
             |known: &String| agent.get(..known.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(known));
-        (is_its_work(&event.action) && self.clients.iter().any(is_client)).then_some(By::Client)
+        (is_its_work(event.action()) && self.clients.iter().any(is_client)).then_some(By::Client)
     }
 
     /// The list that an organization's answer to `provisioning_apps`, `provisioning_accounts` or `provisioning_clients` belongs to.

@@ -11,8 +11,9 @@
 use crate::client::{client_of, is_for_people};
 use crate::event::Event;
 use crate::mention::id_of;
+use crate::part::Part;
 use crate::provisioning::is_its_work;
-use serde_json::Value;
+use std::borrow::Cow;
 
 /// Slack's placeholders where no person acted (docs.slack.dev/admins/audit-logs-api).
 const PLACEHOLDERS: [&str; 3] = ["USLACKUSER", "USLACKSECURITY", "USLACKBOT"];
@@ -21,13 +22,13 @@ const PLACEHOLDERS: [&str; 3] = ["USLACKUSER", "USLACKSECURITY", "USLACKBOT"];
 pub enum Whose<'e> {
     Actor,
     /// Who invited the actor, or removed them: a user's object, or their id alone; `None` where the entry doesn't name them.
-    Inviter(Option<&'e Value>),
+    Inviter(Option<Part<'e>>),
     /// The app through which the actor acted, as the entry has it.
-    App(&'e Value),
+    App(Part<'e>),
     /// The server of an app or of an identity provider, which the entry doesn't name.
     Server,
     /// The agent that acted for the actor, by name.
-    Agent(&'e str),
+    Agent(Part<'e>),
     /// Nobody's: it isn't there, or Slack's own servers acted.
     Nobodys,
 }
@@ -80,19 +81,19 @@ const ENDS_OAUTH: [&str; 7] = [
 /// Somebody's server acted, which the entry doesn't name: there is no session, and it is what servers do. An account may be closed
 /// by a person too, so that there the client has to be none of people's.
 fn is_by_server(event: &Event) -> bool {
-    let action = event.action.as_str();
+    let action = event.action();
     let provisions = || {
         let agent = user_agent(event);
-        (is_its_work(action) || action.starts_with("role_change_to_"))
-            && !agent.is_empty()
-            && !is_for_people(&client_of(agent))
+        !agent.is_empty() && !is_for_people(&client_of(&agent))
     };
-    !has_session(event) && (ENDS_OAUTH.contains(&action) || provisions())
+    let is_servers = ENDS_OAUTH.contains(&action);
+    let may_be = is_its_work(action) || action.starts_with("role_change_to_");
+    (is_servers || may_be) && !has_session(event) && (is_servers || provisions())
 }
 
 /// Does the entry have a session? Slack writes a number, `null` where there is none, and in old entries nothing.
 pub fn has_session(event: &Event) -> bool {
-    context(event, "session_id").is_some_and(|id| !id.is_null() && id.as_str() != Some(""))
+    context(event, "session_id").is_some_and(|id| !id.is_null() && !id.is(""))
 }
 
 pub fn is_claimed(action: &str) -> bool {
@@ -104,27 +105,26 @@ pub fn is_placeholder(user: &str) -> bool {
 }
 
 /// `context.app`, if an app made the call.
-pub fn app(event: &Event) -> Option<&Value> {
+pub fn app(event: &Event) -> Option<Part<'_>> {
     let app = context(event, "app")?;
-    app.get("id").and_then(Value::as_str).filter(|id| !id.is_empty()).map(|_| app)
+    app.get("id").filter(|id| id.is_text() && !id.is("")).map(|_| app)
 }
 
 /// `context.acting_agent`: Slackbot or another agent that acted for the actor.
-pub fn agent(event: &Event) -> Option<&str> {
-    context(event, "acting_agent").and_then(Value::as_str).filter(|agent| !agent.is_empty())
+pub fn agent(event: &Event) -> Option<Part<'_>> {
+    context(event, "acting_agent").filter(|agent| agent.is_text() && !agent.is(""))
 }
 
 pub fn address(event: &Event) -> &str {
-    context(event, "ip_address").and_then(Value::as_str).unwrap_or_default()
+    event.ip_address()
 }
 
-pub fn user_agent(event: &Event) -> &str {
-    context(event, "ua").and_then(Value::as_str).unwrap_or_default()
+pub fn user_agent(event: &Event) -> Cow<'_, str> {
+    event.user_agent().map(Part::str).unwrap_or_default()
 }
 
-/// Not `Value::pointer`, which makes copies of the names, for this is asked of every event.
-fn context<'e>(event: &'e Event, name: &str) -> Option<&'e Value> {
-    event.json().get("context")?.get(name)
+fn context<'e>(event: &'e Event, name: &str) -> Option<Part<'e>> {
+    event.context()?.get(name)
 }
 
 pub fn is_loopback(ip: &str) -> bool {
@@ -132,16 +132,16 @@ pub fn is_loopback(ip: &str) -> bool {
 }
 
 /// `inviter` and `kicker` come flat or, in older entries, as `{type, user: {…}}`; a bare id is understood too.
-fn inviter(event: &Event) -> Option<Option<&Value>> {
-    let details = event.json().get("details")?;
-    let is_named = |by: &&Value| by.is_object() || by.as_str().is_some_and(|id| !id.is_empty());
+fn inviter(event: &Event) -> Option<Option<Part<'_>>> {
+    let details = event.details()?;
+    let is_named = |by: &Part<'_>| by.is_object() || by.is_text() && !by.is("");
     let named = ["inviter", "kicker"].into_iter().find_map(|who| details.get(who).filter(is_named));
-    let how = details.get("type").and_then(Value::as_str);
-    if named.is_none() && !(matches!(how, Some("INVITED" | "KICKED")) && event.action.contains("channel")) {
+    let is_said = || details.get("type").is_some_and(|how| how.is("INVITED") || how.is("KICKED"));
+    if named.is_none() && !(event.action().contains("channel") && is_said()) {
         return None;
     }
     let user = named.map(|by| by.get("user").filter(|user| user.is_object()).unwrap_or(by));
-    Some(user.filter(|user| id_of(user) != Some(event.actor_id())))
+    Some(user.filter(|user| id_of(*user).as_deref() != Some(event.actor_id())))
 }
 
 #[cfg(test)]
@@ -158,7 +158,7 @@ mod tests {
         let event = Event::new(1, UnixMillis(0), &Entry::from_json(&raw));
         match Whose::of(&event) {
             Whose::Inviter(Some(user)) => format!("inviter {}", id_of(user).unwrap_or_default()),
-            Whose::App(app) => format!("app {}", app["id"].as_str().unwrap_or_default()),
+            Whose::App(app) => format!("app {}", app.get("id").map(Part::str).unwrap_or_default()),
             other => other.name().to_owned(),
         }
     }

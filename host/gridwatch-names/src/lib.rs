@@ -5,5 +5,6 @@
 
 pub mod attack;
 pub mod catalogue;
+mod known;
 pub mod method;
 pub mod suggest;

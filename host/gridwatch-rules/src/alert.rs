@@ -18,7 +18,6 @@ use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_event::whose::{self, is_claimed, is_placeholder};
 use gridwatch_manifest::{Playbook, Severity};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -166,14 +165,14 @@ impl Doer {
     /// Of whoever the entry says did it. `None` where it only says whom somebody claimed to be, or nobody.
     pub fn of(event: &Event) -> Option<Self> {
         let of = |name: &str| {
-            let text = event.actor().and_then(|actor| actor.get(name)).and_then(Value::as_str);
-            clean(text.unwrap_or_default(), MAX_NAME)
+            let text = event.actor().map(|actor| actor.text(name)).unwrap_or_default();
+            clean(&text, MAX_NAME)
         };
-        let app = whose::app(event).and_then(|app| app.get("id")).and_then(Value::as_str).unwrap_or_default();
-        let is_person = !is_claimed(&event.action) && !is_placeholder(event.actor_id());
+        let app = whose::app(event).map(|app| app.text("id")).unwrap_or_default();
+        let is_person = !is_claimed(event.action()) && !is_placeholder(event.actor_id());
         let person = if is_person { clean(event.actor_id(), MAX_NAME) } else { String::new() };
         let (name, email) = if person.is_empty() { Default::default() } else { (of("name"), of("email")) };
-        let doer = Self { id: person, name, email, app: clean(app, MAX_NAME) };
+        let doer = Self { id: person, name, email, app: clean(&app, MAX_NAME) };
         (!doer.id.is_empty() || !doer.app.is_empty()).then_some(doer)
     }
 

@@ -10,9 +10,11 @@
 use crate::state::{APPS, Forgotten, StateOp, StateRow};
 use gridwatch_event::event::Event;
 use gridwatch_event::mention::app_id;
+use gridwatch_event::part::Part;
 use gridwatch_event::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 /// Apps kept; the ones unseen longest go first.
@@ -77,10 +79,10 @@ impl Apps {
 
     /// Those that an event names, as they are known now: for asking about it later.
     pub fn named_by(&self, event: &Event) -> Self {
-        let details = event.json().get("details").and_then(|details| details.get("app_id")).and_then(Value::as_str);
+        let details = event.detail("app_id").and_then(Part::as_str);
         let named =
             [gridwatch_event::whose::app(event), event.entity()].into_iter().flatten().filter_map(id_of).chain(details);
-        let known = named.filter_map(|id| Some((id.to_owned(), self.apps.get(id)?.clone())));
+        let known = named.filter_map(|id| Some((id.clone().into_owned(), self.apps.get(&*id)?.clone())));
         Self { apps: known.collect(), dirty: BTreeSet::new() }
     }
 
@@ -102,19 +104,19 @@ impl Apps {
         Ok(())
     }
 
-    fn change(&mut self, app: &Value, event: &Event, change: impl FnOnce(&mut App)) {
+    fn change(&mut self, app: Part<'_>, event: &Event, change: impl FnOnce(&mut App)) {
         let Some(id) = id_of(app) else { return };
-        if !self.apps.contains_key(id) {
+        if !self.apps.contains_key(&*id) {
             self.make_room();
         }
-        let is_new = !self.apps.contains_key(id);
-        let known = self.apps.entry(id.to_owned()).or_default();
+        let is_new = !self.apps.contains_key(&*id);
+        let known = self.apps.entry(id.clone().into_owned()).or_default();
         if is_new || event.time < known.first {
             known.first = event.time;
         }
         change(known);
         known.seq = event.seq;
-        self.dirty.insert(id.to_owned());
+        self.dirty.insert(id.into_owned());
     }
 
     fn make_room(&mut self) {
@@ -170,10 +172,10 @@ impl App {
     }
 
     /// What an app's own object says.
-    fn describe(&mut self, app: &Value, event: &Event) {
-        let name = app.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
-        say(&mut self.name, event, name.map(clip));
-        say(&mut self.directory_approved, event, app.get("is_directory_approved").and_then(Value::as_bool));
+    fn describe(&mut self, app: Part<'_>, event: &Event) {
+        let name = Some(app.text("name")).filter(|name| !name.is_empty());
+        say(&mut self.name, event, name.map(|name| clip(&name)));
+        say(&mut self.directory_approved, event, app.get("is_directory_approved").and_then(Part::as_bool));
         say(&mut self.scopes, event, gathered(app, &USER_SCOPES));
         say(&mut self.bot_scopes, event, gathered(app, &BOT_SCOPES));
     }
@@ -186,14 +188,14 @@ impl App {
     }
 
     fn was_done_to(&mut self, event: &Event) {
-        let approved = match event.action.as_str() {
+        let approved = match event.action() {
             "app_approved" => Some(true),
             "app_restricted" | "app_removed_from_whitelist" => Some(false),
             _ => None,
         };
         say(&mut self.approved, event, approved);
-        if INSTALLS.contains(&event.action.as_str()) {
-            say(&mut self.installer, event, Some(clip(installer(event))));
+        if INSTALLS.contains(&event.action()) {
+            say(&mut self.installer, event, Some(clip(&installer(event))));
             self.installs.push(event.time);
             let newest = self.installs.iter().max().copied().unwrap_or_default();
             self.installs.retain(|time| time.0 + DAY_S > newest.0);
@@ -214,7 +216,7 @@ struct Stated {
 
 impl Stated {
     fn by(event: &Event) -> Self {
-        let said = [event.entity(), event.json().get("details")].into_iter().flatten();
+        let said = [event.entity(), event.details()].into_iter().flatten();
         let mut stated = Self::default();
         for object in said {
             join(&mut stated.scopes, gathered(object, &USER_SCOPES));
@@ -254,38 +256,37 @@ fn say<T>(slot: &mut Option<Said<T>>, event: &Event, value: Option<T>) {
 }
 
 /// One that is kept.
-fn id_of(app: &Value) -> Option<&str> {
+fn id_of(app: Part<'_>) -> Option<Cow<'_, str>> {
     app_id(app).filter(|id| id.len() <= MAX_TEXT)
 }
 
 /// `details.installer_user_id` where it is given, else the actor.
-fn installer(event: &Event) -> &str {
-    let said = event.json().pointer("/details/installer_user_id").and_then(Value::as_str);
-    said.filter(|id| !id.is_empty()).unwrap_or_else(|| event.actor_id())
+fn installer(event: &Event) -> Cow<'_, str> {
+    let said = event.detail("installer_user_id").and_then(Part::as_str);
+    said.filter(|id| !id.is_empty()).unwrap_or_else(|| event.actor_id().into())
 }
 
-fn gathered(object: &Value, names: &[&str]) -> Option<Scopes> {
+fn gathered(object: Part<'_>, names: &[&str]) -> Option<Scopes> {
     let mut scopes = Scopes::new();
-    names.iter().filter_map(|name| object.get(*name)).for_each(|value| gather(value, &mut scopes));
+    names.iter().filter_map(|name| object.get(name)).for_each(|value| gather(value, &mut scopes));
     (!scopes.is_empty()).then_some(scopes)
 }
 
 /// Scopes come as lists, as lists in a text, as `a,b` and as `a b`.
-fn gather(value: &Value, scopes: &mut Scopes) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| gather(item, scopes)),
-        Value::String(text) if text.starts_with('[') => {
-            if let Ok(list @ Value::Array(_)) = serde_json::from_str(text) {
-                gather(&list, scopes);
+fn gather(value: Part<'_>, scopes: &mut Scopes) {
+    value.items().for_each(|item| gather(item, scopes));
+    match value.str() {
+        text if text.starts_with('[') => {
+            if let Ok(list @ Value::Array(_)) = serde_json::from_str(&text) {
+                gather(Part::read(&list), scopes);
             }
         }
-        Value::String(text) => {
+        text => {
             for scope in text.split([',', ' ']).map(str::trim).filter(|scope| !scope.is_empty()) {
                 let fits = scopes.len() < MAX_SCOPES && scope.len() <= MAX_SCOPE;
                 scopes.insert(if fits { scope.to_ascii_lowercase() } else { MORE.to_owned() });
             }
         }
-        _ => {}
     }
 }
 

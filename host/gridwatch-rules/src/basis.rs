@@ -61,8 +61,8 @@ impl Basis {
         let counted =
             |(i, spec): (usize, &WindowSpec)| Counted::of(spec, batch.window_at(i, row), finding.windows.contains(&i));
         Self {
-            event: clean(&event.id, MAX_TEXT),
-            action: clean(&event.action, MAX_TEXT),
+            event: clean(event.id(), MAX_TEXT),
+            action: clean(event.action(), MAX_TEXT),
             cut: manifest.fields.iter().filter(is_cut).map(|field| field.name().to_owned()).collect(),
             lookups: manifest.lookups.iter().map(held).collect(),
             windows: manifest.windows.iter().enumerate().map(counted).collect(),

@@ -46,9 +46,9 @@ pub fn manifest() -> &'static Manifest {
 
 /// The first entry of an action that the catalogue doesn't have.
 pub fn unknown_action(event: &Event, actor: Actor) -> Alert {
-    let title = format!("Slack logs an action that gridwatch doesn't know: {}", event.action);
-    let mut alert = about_entry("unknown-action", &event.action, title, event, actor);
-    alert.labels = BTreeMap::from([("action".to_owned(), clean(&event.action, MAX_TITLE))]);
+    let title = format!("Slack logs an action that gridwatch doesn't know: {}", event.action());
+    let mut alert = about_entry("unknown-action", event.action(), title, event, actor);
+    alert.labels = BTreeMap::from([("action".to_owned(), clean(event.action(), MAX_TITLE))]);
     alert
 }
 
@@ -75,9 +75,9 @@ pub fn entry_changed(event: &Event, actor: Actor) -> Option<Alert> {
     if !event.marks.contains(&Mark::OtherAct) {
         return None;
     }
-    let action = if event.action.is_empty() { "no action" } else { &event.action };
+    let action = if event.action().is_empty() { "no action" } else { event.action() };
     let title = format!("An entry of the audit log has become another one: {action}");
-    let mut alert = about_entry("entry-changed", &event.id, title, event, actor);
+    let mut alert = about_entry("entry-changed", event.id(), title, event, actor);
     let version = event.sight().version.to_string();
     let labels = [("action", action), ("entity_type", event.entity_type()), ("version", &version)];
     let said = labels.into_iter().filter(|(_, text)| !text.is_empty());
@@ -88,7 +88,7 @@ pub fn entry_changed(event: &Event, actor: Actor) -> Option<Alert> {
 fn about_entry(rule: &str, key: &str, title: String, event: &Event, actor: Actor) -> Alert {
     let blank = blank(rule, key, title, event.first_seen);
     let (uid, period_start) = Alert::identity(&blank.rule, &blank.dedup_key, event.time, blank.period_s);
-    let labels = BTreeMap::from([("entry".to_owned(), clean(&event.id, MAX_LABEL))]);
+    let labels = BTreeMap::from([("entry".to_owned(), clean(event.id(), MAX_LABEL))]);
     let (first, last) = (event.time, event.time);
     Alert { uid, period_start, first, last, actor, evidence: vec![Stub::of(event)], evidence_total: 1, labels, ..blank }
         .of_org(event.org())
@@ -146,7 +146,7 @@ pub fn module_set_aside(module: &Manifest, digest: &str, set_aside: &SetAside, a
         ("module".to_owned(), name),
         ("digest".to_owned(), digest.to_owned()),
         ("rules_not_watching".to_owned(), joined(&blind)),
-        ("since_event".to_owned(), clean(&at.id, MAX_LABEL)),
+        ("since_event".to_owned(), clean(at.id(), MAX_LABEL)),
         ("faults".to_owned(), set_aside.faults.to_string()),
     ]);
     if !set_aside.last.is_empty() {
@@ -371,7 +371,7 @@ mod tests {
         for raw in ["7", r#"{"id":"a","action":"x""#, r#"{"id":"a","date_create":9}"#] {
             let alert = told(raw).unwrap();
             assert_eq!((alert.rule.as_str(), alert.evidence_total), ("gridwatch.unreadable-entry", 1), "{raw}");
-            assert_eq!(alert.labels["entry"], Entry::from_json(raw).id);
+            assert_eq!(alert.labels["entry"], Entry::from_json(raw).id());
         }
         assert!(told(r#"{"id":"a","action":"user_login","x":"\ud83d","y":007}"#).is_none(), "all of it was read");
         let of = |raw| told(raw).unwrap().uid;

@@ -8,11 +8,11 @@
 use crate::state::{DIRECTORY, Forgotten, HOME, StateOp, StateRow};
 use gridwatch_event::event::Event;
 use gridwatch_event::grant::{self, Direction, Scope};
+use gridwatch_event::part::Part;
 use gridwatch_event::role::Role;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_event::whose::is_placeholder;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -129,16 +129,16 @@ impl Directory {
     /// Does a user belong to another organization? Told by entries that say so, and by the user's team: one that is among the
     /// workspaces and enterprises in which this log's events take place is ours, and one that isn't, once those have been
     /// watched for a week, is not.
-    pub fn is_external(&self, user: &Value, event: &Event) -> Option<bool> {
-        let text = |name| user.get(name).and_then(Value::as_str).unwrap_or_default();
-        if let Some(outside) = self.people.get(text("id")).and_then(|p| now(&p.outside, event)) {
+    pub fn is_external(&self, user: Part<'_>, event: &Event) -> Option<bool> {
+        let id = user.text("id");
+        if let Some(outside) = self.people.get(&*id).and_then(|p| now(&p.outside, event)) {
             return Some(*outside);
         }
-        let team = text("team");
-        if team.is_empty() || is_placeholder(text("id")) {
+        let team = user.text("team");
+        if team.is_empty() || is_placeholder(&id) {
             return None;
         }
-        if self.home.places.get(team).is_some_and(|seq| *seq <= event.seq) {
+        if self.home.places.get(&*team).is_some_and(|seq| *seq <= event.seq) {
             return Some(false);
         }
         (self.watched_s(event) >= LEARN_HOME_S && self.home.places.len() < MAX_PLACES).then_some(true)
@@ -149,10 +149,10 @@ impl Directory {
     /// that was quiet: `unknown`. Else `known`; "" where no workspace or organization is named.
     pub fn age_of_place(&self, event: &Event) -> &'static str {
         let Some(place) = grant::place_of(event).filter(|place| place.starts_with(['T', 'E'])) else { return "" };
-        if self.home.places.get(place).is_some_and(|seq| *seq > event.seq) {
+        if self.home.places.get(&*place).is_some_and(|seq| *seq > event.seq) {
             return "unknown";
         }
-        let Some(since) = self.home.since.get(place) else { return "known" };
+        let Some(since) = self.home.since.get(&*place) else { return "known" };
         let began = self.home.began.map_or(*since, |(time, _)| time);
         match since.0.saturating_sub(began.0) {
             _ if event.time.0.saturating_sub(since.0) > NEW_PLACE_S => "known",
@@ -229,11 +229,11 @@ impl Directory {
         }
         // A role or right is given in a place of ours, which may have no entry of its own yet.
         let granted_in = grant::place_of(event).filter(|place| place.starts_with(['T', 'E']));
-        for place in [Some(place_of(event)), granted_in].into_iter().flatten() {
-            let is_new = !place.is_empty() && place.len() <= MAX_NAME && !self.home.places.contains_key(place);
+        for place in [Some(event.location_id().into()), granted_in].into_iter().flatten() {
+            let is_new = !place.is_empty() && place.len() <= MAX_NAME && !self.home.places.contains_key(&*place);
             if is_new && self.home.places.len() < MAX_PLACES {
-                self.home.places.insert(place.to_owned(), event.seq);
-                self.home.since.insert(place.to_owned(), event.time);
+                self.home.places.insert(place.clone().into_owned(), event.seq);
+                self.home.since.insert(place.into_owned(), event.time);
                 self.home_is_dirty = true;
             }
         }
@@ -251,24 +251,23 @@ impl Directory {
     }
 
     /// `becomes`: what the event makes the user. An account type that says just that may be the one of after.
-    fn learn_account(&mut self, user: &Value, event: &Event, becomes: Option<Role>) {
-        let text = |name| user.get(name).and_then(Value::as_str).unwrap_or_default();
+    fn learn_account(&mut self, user: Part<'_>, event: &Event, becomes: Option<Role>) {
         let bot = is_bot(user).then_some(Role::Bot);
-        let role = bot.or_else(|| Role::of_account_type(text("account_type")));
-        if let (Some(role), id) = (role, text("id"))
+        let role = bot.or_else(|| Role::of_account_type(&user.text("account_type")));
+        if let (Some(role), id) = (role, user.text("id"))
             && !id.is_empty()
             && becomes != Some(role)
-            && self.role_at(id, event) != role
-            && !self.was_said(id, role, event)
+            && self.role_at(&id, event) != role
+            && !self.was_said(&id, role, event)
         {
             let since = Since { before: true, ..Since::from(event, (role, short_place_of(event))) };
-            insert_role(&mut self.person(id).roles, since);
+            insert_role(&mut self.person(&id).roles, since);
         }
     }
 
     /// Is it the newest word on somebody in this place already? It may not be what they are, where they are more elsewhere.
     fn was_said(&self, id: &str, role: Role, event: &Event) -> bool {
-        let place = place_of(event);
+        let place = event.location_id();
         let of_here = |since: &&Since<(Role, String)>| since.value.1.is_empty() || since.value.1 == place;
         let newest = self.people.get(id).and_then(|person| person.roles.iter().rev().find(of_here));
         newest.is_some_and(|since| since.before && since.time <= event.time && since.value == (role, place.to_owned()))
@@ -277,7 +276,7 @@ impl Directory {
     /// What an entry about an account says of it, beside its role.
     fn learn_target(&mut self, event: &Event) {
         let Some(id) = target(event) else { return };
-        match event.action.as_str() {
+        match event.action() {
             "user_deactivated" | "guest_deactivated" | "guest_expired" => {
                 insert(&mut self.person(id).active, Since::from(event, false));
             }
@@ -300,8 +299,9 @@ impl Directory {
             _ if grant::scope_of(event) == Some(Scope::Channel) => return,
             (_, Some(direction)) => direction == Direction::Given,
         };
-        let name =
-            |object: &Value| ["name", "id"].into_iter().find_map(|key| object.get(key)?.as_str().map(str::to_owned));
+        let name = |object: Part<'_>| {
+            ["name", "id"].into_iter().find_map(|key| object.get(key)?.as_str().map(Cow::into_owned))
+        };
         let is_role = event.entity_type() != "user";
         let Some(role) = event.entity().filter(|_| is_role).and_then(name).filter(|role| !role.is_empty()) else {
             return;
@@ -368,20 +368,15 @@ fn role_of(history: &[Since<(Role, String)>], holds: impl Fn(&Since<(Role, Strin
 }
 
 /// The workspace or enterprise in which something happened.
-fn place_of(event: &Event) -> &str {
-    let place = event.json().get("context").and_then(|context| context.get("location")?.get("id")?.as_str());
-    place.unwrap_or_default()
-}
-
 fn short_place_of(event: &Event) -> String {
-    place_of(event).chars().take(MAX_NAME).collect()
+    event.location_id().chars().take(MAX_NAME).collect()
 }
 
 /// An app's own account, by its address: nobody can choose that domain. Names are chosen, and prove nothing.
-fn is_bot(user: &Value) -> bool {
-    user.get("email")
-        .and_then(Value::as_str)
-        .is_some_and(|email| email.to_ascii_lowercase().ends_with("@slack-bots.com"))
+fn is_bot(user: Part<'_>) -> bool {
+    const DOMAIN: &[u8] = b"@slack-bots.com";
+    let email = user.text("email");
+    email.as_bytes().last_chunk().is_some_and(|end: &[u8; DOMAIN.len()]| end.eq_ignore_ascii_case(DOMAIN))
 }
 
 fn now<'s, T>(history: &'s [Since<T>], event: &Event) -> Option<&'s T> {
@@ -424,8 +419,7 @@ fn insert_role(history: &mut Vec<Since<(Role, String)>>, since: Since<(Role, Str
 
 /// The user that an entry is about, if it is about one.
 fn target(event: &Event) -> Option<&str> {
-    let id = event.entity().filter(|_| event.entity_type() == "user")?.get("id")?.as_str()?;
-    (!id.is_empty()).then_some(id)
+    Some(event.entity_id()).filter(|id| !id.is_empty() && event.entity_type() == "user")
 }
 
 /// The user that something was done to: the entity, or the first to whom the details say that something was given.
@@ -437,35 +431,33 @@ pub(crate) fn target_of(event: &Event) -> Option<Cow<'_, str>> {
 pub(crate) fn granted_to(event: &Event) -> Vec<String> {
     let details = ["target_user", "target_user_id", "target_entity_id", "target_entity", "user"];
     let named = details.into_iter().find_map(|key| {
-        let ids = event.json().get("details")?.get(key).map(ids_in)?;
+        let ids = event.detail(key).map(ids_in)?;
         (!ids.is_empty()).then_some(ids)
     });
     named.unwrap_or_default()
 }
 
-fn ids_in(value: &Value) -> Vec<String> {
+fn ids_in(value: Part<'_>) -> Vec<String> {
     const MAX_IDS: usize = 100;
     let is_user =
         |id: &str| id.len() <= MAX_NAME && id.starts_with(['U', 'W']) && id.bytes().all(|b| b.is_ascii_alphanumeric());
-    let texts: Vec<String> = match value {
-        Value::String(text) if text.starts_with('[') => serde_json::from_str(text).unwrap_or_default(),
-        Value::String(text) => vec![text.clone()],
-        Value::Array(items) => items.iter().flat_map(ids_in).collect(),
-        Value::Object(user) => user.get("id").map(ids_in).unwrap_or_default(),
-        _ => Vec::new(),
+    let texts: Vec<String> = match value.as_str() {
+        Some(text) if text.starts_with('[') => serde_json::from_str(&text).unwrap_or_default(),
+        Some(text) => vec![text.into_owned()],
+        None => value.items().chain(value.get("id")).flat_map(ids_in).collect(),
     };
     texts.into_iter().filter(|id| is_user(id)).take(MAX_IDS).collect()
 }
 
 /// What an entry makes of the account that it is about; nobody knows what Slack calls a deactivated one, so the least.
 fn becomes(event: &Event) -> Option<Role> {
-    let ends = ["user_deactivated", "guest_deactivated"].contains(&event.action.as_str());
+    let ends = ["user_deactivated", "guest_deactivated"].contains(&event.action());
     role_change(event).map(|(_, role)| role).or(ends.then_some(Role::Member))
 }
 
 /// Who has which role from this entry on.
 fn role_change(event: &Event) -> Option<(&str, Role)> {
-    let role = match event.action.as_str() {
+    let role = match event.action() {
         "role_change_to_admin" => Role::Admin,
         "role_change_to_owner" | "org_owner_created" => Role::Owner,
         "owner_transferred" => Role::PrimaryOwner,

@@ -11,7 +11,7 @@ use gridwatch_event::event::Event;
 use gridwatch_event::mention;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_names::method;
-use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How long after an act its entry may be dated.
@@ -60,7 +60,7 @@ impl Echoes {
         let targets = targets(event);
         let is_echo = |act: &&Act| {
             (act.at.minus(SKEW_S)..=act.at.plus(WITHIN_S)).contains(&event.time)
-                && act.actions.contains(&event.action.as_str())
+                && act.actions.contains(&event.action())
                 && !targets.is_empty()
                 && targets.iter().all(|target| act.targets.iter().any(|of_act| is_on(event, target, of_act)))
         };
@@ -89,27 +89,25 @@ impl Echoes {
 }
 
 /// What an event was done to: its entity, or everybody that a bulk act names.
-fn targets(event: &Event) -> Vec<&str> {
-    let json = event.json();
-    if event.action == "bulk_session_reset_by_admin" {
-        let named = ["/details/succeeded_users", "/details/failed_users"].into_iter();
-        return named.flat_map(|at| mention::list(json.pointer(at))).collect();
+fn targets(event: &Event) -> Vec<Cow<'_, str>> {
+    if event.action() == "bulk_session_reset_by_admin" {
+        let named = ["succeeded_users", "failed_users"].into_iter();
+        return named.flat_map(|name| mention::list(event.detail(name))).collect();
     }
-    let id = |entity| match event.entity_type() {
-        "app" => mention::app_id(entity),
-        _ => entity.get("id").and_then(Value::as_str).filter(|id| !id.is_empty()),
+    let id = match event.entity_type() {
+        "app" => event.entity().and_then(mention::app_id),
+        _ => Some(event.entity_id().into()),
     };
-    event.entity().and_then(id).into_iter().collect()
+    id.filter(|id| !id.is_empty()).into_iter().collect()
 }
 
 /// Is what the event was done to the target of an act? Where the entry names organizations, the act's has to be among them.
 fn is_on(event: &Event, target: &str, of_act: &str) -> bool {
     let Some((head, rest)) = of_act.split_once('/') else { return target == of_act };
     let named = ["disconnecting_team", "target_team", "origin_team", "external_organization_id"];
-    let details = event.json().get("details");
-    let named = named.into_iter().filter_map(|name| mention::id_of(details?.get(name)?));
-    let named: Vec<&str> = named.collect();
-    target == head && (event.entity_type() != "channel" || named.is_empty() || named.contains(&rest))
+    let named = named.into_iter().filter_map(|name| mention::id_of(event.detail(name)?));
+    let named: Vec<Cow<'_, str>> = named.collect();
+    target == head && (event.entity_type() != "channel" || named.is_empty() || named.iter().any(|id| id == rest))
 }
 
 #[cfg(test)]
@@ -117,7 +115,7 @@ mod tests {
     use super::*;
     use gridwatch_event::entry::Entry;
     use gridwatch_event::time::UnixMillis;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     const AT: u64 = 1_790_000_000;
 

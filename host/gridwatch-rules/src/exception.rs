@@ -19,7 +19,7 @@ use gridwatch_event::network::Networks;
 use gridwatch_event::time::UnixSeconds;
 use ipnet::IpNet;
 use serde::Serialize;
-use serde_json::Value;
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// A file's entries, in its order.
@@ -142,7 +142,7 @@ impl Exceptions {
         let mut found = ExceptionMatch::None;
         let about = |exception: &&Exception| {
             exception.holds_at(event.time)
-                && exception.covers(rule, &event.action)
+                && exception.covers(rule, event.action())
                 && exception.who.fits(event, known.networks)
         };
         for exception in self.entries.iter().filter(about) {
@@ -193,7 +193,7 @@ impl Exception {
     /// What takes the event's app out of the allowance, if it has one.
     fn excess(&self, event: &Event, apps: &Apps) -> Option<Excess> {
         let allowed = self.scopes_max.as_ref()?;
-        let app = apps_of(event).into_iter().find_map(|app| apps.get(app));
+        let app = apps_of(event).into_iter().find_map(|app| apps.get(&app));
         match scopes_at(app, event) {
             Some(has) => {
                 let beyond: Vec<String> = has.difference(allowed).cloned().collect();
@@ -216,16 +216,17 @@ impl std::fmt::Display for Excess {
 
 impl Who {
     fn fits(&self, event: &Event, networks: &Networks) -> bool {
-        let one_of = |wanted: &[String], there: &[&str]| {
-            wanted.is_empty() || there.iter().any(|id| !id.is_empty() && wanted.iter().any(|w| w == id))
+        let one_of = |wanted: &[String], there: &[Cow<'_, str>]| {
+            wanted.is_empty() || there.iter().any(|id| !id.is_empty() && wanted.iter().any(|w| **w == **id))
         };
-        let ip = at(event, "/context/ip_address");
-        one_of(&self.actor, &[event.actor_id()])
+        let ip = event.ip_address();
+        one_of(&self.actor, &[event.actor_id().into()])
             && one_of(&self.app, &apps_of(event))
             && one_of(&self.channel, channel_of(event).as_slice())
             && one_of(&self.organization, &organizations_of(event))
             && (self.ip.is_empty() || contains(&self.ip, ip))
-            && (self.asn.is_empty() || networks.of(ip).is_some_and(|network| one_of(&self.asn, &[&network.asn])))
+            && (self.asn.is_empty()
+                || networks.of(ip).is_some_and(|network| one_of(&self.asn, &[(&network.asn).into()])))
     }
 }
 
@@ -236,33 +237,26 @@ fn contains(nets: &[IpNet], ip: &str) -> bool {
 
 /// The app that an event is about; where it is about none, the one through which it was done. Never both: whoever may act
 /// through one app isn't thereby allowed to bring in another.
-fn apps_of(event: &Event) -> Vec<&str> {
+fn apps_of(event: &Event) -> Vec<Cow<'_, str>> {
     if event.entity_type() == "app" {
         return ["app_id", "id"].into_iter().map(|name| of_entity(event, name)).filter(|id| !id.is_empty()).collect();
     }
-    let named = [at(event, "/details/app_id"), at(event, "/context/app/id")];
+    let named = [event.text(&["details", "app_id"]), event.text(&["context", "app", "id"])];
     named.into_iter().filter(|id| !id.is_empty()).take(1).collect()
 }
 
 /// The organization from outside; where an event names both sides instead, either of them.
-fn organizations_of(event: &Event) -> Vec<&str> {
-    match at(event, "/details/external_organization_id") {
-        "" => ["target_team", "origin_team", "added_team_id", "source_team", "destination_team"]
-            .into_iter()
-            .map(|name| {
-                event.json().get("details").and_then(|d| d.get(name)).and_then(Value::as_str).unwrap_or_default()
-            })
-            .collect(),
-        external => vec![external],
+fn organizations_of(event: &Event) -> Vec<Cow<'_, str>> {
+    let detail = |name| event.text(&["details", name]);
+    let external = detail("external_organization_id");
+    if !external.is_empty() {
+        return vec![external];
     }
+    ["target_team", "origin_team", "added_team_id", "source_team", "destination_team"].into_iter().map(detail).collect()
 }
 
-fn at<'e>(event: &'e Event, pointer: &str) -> &'e str {
-    event.json().pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn of_entity<'e>(event: &'e Event, name: &str) -> &'e str {
-    event.entity().and_then(|entity| entity.get(name)).and_then(Value::as_str).unwrap_or_default()
+fn of_entity<'e>(event: &'e Event, name: &str) -> Cow<'e, str> {
+    event.entity().map(|entity| entity.text(name)).unwrap_or_default()
 }
 
 #[cfg(test)]

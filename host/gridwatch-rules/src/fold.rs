@@ -25,6 +25,7 @@ use gridwatch_event::event::Event;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_event::whose::{self, is_claimed};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Alerts that are open at once. Ordinary life has some hundred; a flood of made-up actors could have one for each.
@@ -80,7 +81,7 @@ impl Sight {
 
 /// The things of one kind, the most particular that there is: a file in a channel is a file.
 fn objects(event: &Event, subjects: &Subjects, doer: Option<&Doer>) -> Vec<String> {
-    if is_claimed(&event.action) {
+    if is_claimed(event.action()) {
         return vec![event.actor_id().to_owned()];
     }
     let is_other = |id: &&String| doer.is_none_or(|doer| doer.id != **id);
@@ -95,7 +96,7 @@ fn objects(event: &Event, subjects: &Subjects, doer: Option<&Doer>) -> Vec<Strin
     ];
     match kinds.into_iter().find(|ids| !ids.is_empty()) {
         Some(ids) => ids.iter().cloned().collect(),
-        None => event.entity().and_then(gridwatch_event::mention::id_of).map(str::to_owned).into_iter().collect(),
+        None => event.entity().and_then(gridwatch_event::mention::id_of).map(Cow::into_owned).into_iter().collect(),
     }
 }
 

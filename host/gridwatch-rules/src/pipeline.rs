@@ -33,6 +33,7 @@ use gridwatch_event::event::Event;
 use gridwatch_event::lookup::Tables;
 use gridwatch_event::network::Networks;
 use gridwatch_event::org::OrgId;
+use gridwatch_event::part::Part;
 use gridwatch_event::provisioning::Provisioning;
 use gridwatch_event::text::clean;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
@@ -41,7 +42,7 @@ use gridwatch_manifest::Field;
 use gridwatch_manifest::Manifest;
 use gridwatch_names::catalogue;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -337,7 +338,7 @@ impl Pipeline {
         let mut builtin = Vec::new();
         for (at, event) in events.iter().enumerate() {
             builtin.extend(self.builtin(event).into_iter().map(|alert| (at, alert)));
-            let subscribers = self.subscribers(&event.action);
+            let subscribers = self.subscribers(event.action());
             let reading = Reading::of(event, &self.directory, &self.networks)
                 .with_provisioning(&self.provisioning)
                 .with_zone(&self.zone);
@@ -496,13 +497,15 @@ impl Pipeline {
         let fault = |row, reason: String| Fault {
             module: manifest.name.clone(),
             version: manifest.version.to_string(),
-            event_id: event_of(row).map(|e| e.id.clone()).unwrap_or_default(),
+            event_id: event_of(row).map(|e| e.id().to_owned()).unwrap_or_default(),
             reason,
         };
         faults.extend(outcome.dead.into_iter().map(|dead| fault(dead.row, dead.reason)));
         for raw in outcome.findings {
             let row = raw.row;
-            match raw.check(&prepared.asked[module].batch, manifest, |row| events[rows[row] as usize].action.clone()) {
+            match raw
+                .check(&prepared.asked[module].batch, manifest, |row| events[rows[row] as usize].action().to_owned())
+            {
                 Ok(finding) => findings.push((rows[finding.row] as usize, module, finding)),
                 Err(invalid) => faults.push(fault(row, invalid.to_string())),
             }
@@ -628,8 +631,8 @@ impl Pipeline {
         let id = event.actor_id();
         Actor {
             id: clean(id, MAX_NAME),
-            name: clean(text(event.actor(), "name"), MAX_NAME),
-            email: clean(text(event.actor(), "email"), MAX_NAME),
+            name: clean(&text(event.actor(), "name"), MAX_NAME),
+            email: clean(&text(event.actor(), "email"), MAX_NAME),
             role_at_event: self.directory.role_at(id, event),
             role_now: self.directory.role_now(id, event),
         }
@@ -668,8 +671,8 @@ impl Pipeline {
     }
 }
 
-fn text<'v>(object: Option<&'v Value>, name: &str) -> &'v str {
-    object.and_then(|o| o.get(name)).and_then(Value::as_str).unwrap_or_default()
+fn text<'e>(object: Option<Part<'e>>, name: &str) -> Cow<'e, str> {
+    object.map(|object| object.text(name)).unwrap_or_default()
 }
 
 #[cfg(test)]

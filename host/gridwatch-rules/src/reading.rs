@@ -2,16 +2,16 @@
 
 use crate::directory::{Directory, target_of};
 use gridwatch_event::client::client_of;
-use gridwatch_event::event::{Event, Objects};
+use gridwatch_event::event::Event;
 use gridwatch_event::grant;
 use gridwatch_event::json;
 use gridwatch_event::network::{Network, Networks, prefix_of};
+use gridwatch_event::part::Part;
 use gridwatch_event::provisioning::Provisioning;
 use gridwatch_event::time::UnixSeconds;
-use gridwatch_event::whose::Whose;
+use gridwatch_event::whose::{self, Whose};
 use gridwatch_event::zone::Zone;
 use gridwatch_manifest::{AddressPart, Field, Party, Source};
-use serde_json::Value;
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 
@@ -19,7 +19,6 @@ use std::cell::{OnceCell, RefCell};
 #[derive(Debug)]
 pub struct Reading<'e> {
     pub event: &'e Event,
-    objects: Objects<'e>,
     directory: &'e Directory,
     networks: &'e Networks,
     provisioning: Option<&'e Provisioning>,
@@ -38,7 +37,6 @@ impl<'e> Reading<'e> {
     pub fn of(event: &'e Event, directory: &'e Directory, networks: &'e Networks) -> Self {
         Self {
             event,
-            objects: Objects::of(event),
             directory,
             networks,
             provisioning: None,
@@ -66,7 +64,7 @@ impl<'e> Reading<'e> {
         let value = match field.source() {
             source @ (Source::Top(_) | Source::Actor(_) | Source::Entity(_) | Source::Path(_)) => self.value(source),
             Source::Count(source) => {
-                let count = self.value(source).map_or(0, json::count_texts);
+                let count = self.value(source).map_or(0, |value| json::count_texts(&value.to_value()));
                 return if count == 0 { "".into() } else { count.to_string().into() };
             }
             Source::Role(party) => return self.role(*party).into(),
@@ -89,13 +87,12 @@ impl<'e> Reading<'e> {
     }
 
     /// What stands in the entry; `None` for what is derived.
-    fn value(&self, source: &Source) -> Option<&Value> {
-        let objects = &self.objects;
+    fn value(&self, source: &Source) -> Option<Part<'e>> {
         match source {
-            Source::Top(name) => objects.json().get(name),
-            Source::Actor(path) => objects.actor().and_then(|v| walk(v, path)),
-            Source::Entity(path) => objects.entity().and_then(|v| walk(v, path)),
-            Source::Path(path) => walk(objects.json(), path),
+            Source::Top(name) => self.event.whole().get(name),
+            Source::Actor(path) => self.event.actor()?.at(path),
+            Source::Entity(path) => self.event.entity()?.at(path),
+            Source::Path(path) => self.event.at(path),
             _ => None,
         }
     }
@@ -109,16 +106,11 @@ impl<'e> Reading<'e> {
 
     /// What the tables say of the event's address.
     pub fn network(&self) -> Option<&Network> {
-        self.network.get_or_init(|| self.networks.of(self.context("ip_address"))).as_deref()
+        self.network.get_or_init(|| self.networks.of(self.event.ip_address())).as_deref()
     }
 
     fn client(&self) -> &str {
-        self.client.get_or_init(|| client_of(self.context("ua")))
-    }
-
-    fn context(&self, name: &str) -> &'e str {
-        let value = self.objects.json().get("context").and_then(|context| context.get(name));
-        value.and_then(Value::as_str).unwrap_or_default()
+        self.client.get_or_init(|| client_of(&whose::user_agent(self.event)))
     }
 
     fn of_address(&self, part: AddressPart) -> Cow<'_, str> {
@@ -126,26 +118,26 @@ impl<'e> Reading<'e> {
         match part {
             AddressPart::Own => known.map_or("", |n| &n.own).into(),
             AddressPart::Network => match known.map_or("", |n| &n.asn) {
-                "" => prefix_of(self.context("ip_address")).into(),
+                "" => prefix_of(self.event.ip_address()).into(),
                 asn => asn.into(),
             },
-            AddressPart::Range => prefix_of(self.context("ip_address")).into(),
+            AddressPart::Range => prefix_of(self.event.ip_address()).into(),
             AddressPart::Country => known.map_or("", |n| &n.country).into(),
             AddressPart::Kind => known.and_then(|n| n.kind).map_or("", |kind| kind.name()).into(),
         }
     }
 
-    fn user(&self, party: Party) -> Option<&'e Value> {
+    fn user(&self, party: Party) -> Option<Part<'e>> {
         match party {
-            Party::Actor => self.objects.actor(),
-            Party::Entity | Party::Target => self.objects.entity().filter(|_| self.event.entity_type() == "user"),
+            Party::Actor => self.event.actor(),
+            Party::Entity | Party::Target => self.event.entity().filter(|_| self.event.entity_type() == "user"),
         }
     }
 
     fn role(&self, party: Party) -> &'static str {
         let id = match party {
             Party::Target => target_of(self.event),
-            _ => self.user(party).and_then(|user| user.get("id")).and_then(Value::as_str).map(Cow::Borrowed),
+            _ => self.user(party).map(|user| user.text("id")),
         };
         id.filter(|id| !id.is_empty()).map_or("", |id| self.directory.role_at(&id, self.event).name())
     }
@@ -159,19 +151,13 @@ impl<'e> Reading<'e> {
     }
 }
 
-fn walk<'v>(from: &'v Value, path: &[String]) -> Option<&'v Value> {
-    path.iter().try_fold(from, |value, part| value.get(part))
-}
-
-fn text_of(value: &Value) -> Cow<'_, str> {
-    match value {
-        Value::Null => Cow::Borrowed(""),
+fn text_of(value: Part<'_>) -> Cow<'_, str> {
+    match value.as_str() {
         // A list may be written into a text, and is read there by modules.
-        Value::String(text) => json::mended(text),
-        Value::Bool(true) => Cow::Borrowed("true"),
-        Value::Bool(false) => Cow::Borrowed("false"),
-        Value::Number(number) => Cow::Borrowed(number.as_str()),
-        Value::Array(_) | Value::Object(_) => Cow::Owned(value.to_string()),
+        Some(Cow::Borrowed(text)) => json::mended(text),
+        Some(Cow::Owned(text)) => Cow::Owned(json::mended(&text).into_owned()),
+        None if value.is_null() => Cow::Borrowed(""),
+        None => value.to_json(),
     }
 }
 

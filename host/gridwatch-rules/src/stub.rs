@@ -4,6 +4,7 @@
 
 use gridwatch_event::event::Event;
 use gridwatch_event::time::UnixSeconds;
+use gridwatch_event::whose;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -23,18 +24,14 @@ const MAX_TEXT: usize = 512;
 
 impl Stub {
     pub fn of(event: &Event) -> Arc<Self> {
-        let context = |name| {
-            let value = event.json().get("context").and_then(|c| c.get(name));
-            clip(value.and_then(|v| v.as_str()).unwrap_or_default())
-        };
         Arc::new(Self {
             seq: event.seq,
-            id: clip(&event.id),
+            id: clip(event.id()),
             time: event.time,
-            action: clip(&event.action),
+            action: clip(event.action()),
             actor_id: clip(event.actor_id()),
-            ip_address: context("ip_address"),
-            ua: context("ua"),
+            ip_address: clip(event.ip_address()),
+            ua: clip(&whose::user_agent(event)),
         })
     }
 }

@@ -15,7 +15,7 @@ use gridwatch_event::mention::{self, channel_of, id_of};
 use gridwatch_event::role::Role;
 use gridwatch_event::whose::{Whose, is_placeholder};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Ids of a kind that an alert keeps.
@@ -239,8 +239,8 @@ impl Subjects {
     }
 
     fn take_place(&mut self, event: &Event) {
-        let id = text(event.json(), "/context/location/id");
-        match text(event.json(), "/context/location/type") {
+        let id = event.location_id();
+        match &*event.text(&["context", "location", "type"]) {
             "workspace" => self.workspaces.add(id),
             "enterprise" => self.enterprises.add(id),
             _ => {}
@@ -248,63 +248,62 @@ impl Subjects {
     }
 
     fn take_actor(&mut self, event: &Event) {
-        let app = text(event.json(), "/context/app/id");
-        self.calling_apps.add(app);
+        let app = event.text(&["context", "app", "id"]);
+        self.calling_apps.add(&app);
         // Of an app's own entries (installed, approved) the actor is a person at a dialog, whatever made the call.
-        if is_id(app) && event.entity_type() != "app" {
+        if is_id(&app) && event.entity_type() != "app" {
             return self.behind_apps.add(event.actor_id());
         }
         self.actors.add(event.actor_id());
         let user = match Whose::of(event) {
-            Whose::Actor => event.actor_id(),
+            Whose::Actor => event.actor_id().into(),
             Whose::Inviter(Some(by)) => id_of(by).unwrap_or_default(),
             Whose::Inviter(None) | Whose::App(_) | Whose::Server | Whose::Agent(_) | Whose::Nobodys => return,
         };
         let id = session_id(event);
-        if is_id(user) && !id.is_empty() {
-            let team = text(event.json(), "/context/location/id");
-            let team = Some(team).filter(|team| team.starts_with('T') && is_id(team)).map(str::to_owned);
-            self.sessions.insert(Session { user: user.to_owned(), id, team });
+        if is_id(&user) && !id.is_empty() {
+            let team = Some(event.location_id()).filter(|team| team.starts_with('T') && is_id(team)).map(str::to_owned);
+            self.sessions.insert(Session { user: user.into_owned(), id: id.into_owned(), team });
         }
     }
 
     fn take_entity(&mut self, event: &Event) {
-        let entity = event.entity();
-        let of = |name: &str| entity.map_or("", |entity| text(entity, name));
+        let id = event.entity_id();
         match event.entity_type() {
-            "user" => self.users.add(of("/id")),
-            "app" => self.apps.add(entity.and_then(mention::app_id).unwrap_or_default()),
-            "file" => self.files.add(of("/id")),
-            "workflow" | "workflow_v2" => self.workflows.add(of("/id")),
-            "workspace" => self.workspaces.add(of("/id")),
-            "enterprise" => self.enterprises.add(of("/id")),
+            "user" => self.users.add(id),
+            "app" => self.apps.add(&event.entity().and_then(mention::app_id).unwrap_or_default()),
+            "file" => self.files.add(id),
+            "workflow" | "workflow_v2" => self.workflows.add(id),
+            "workspace" => self.workspaces.add(id),
+            "enterprise" => self.enterprises.add(id),
             _ => {}
         }
     }
 
     fn take_details(&mut self, event: &Event) {
-        let json = event.json();
         granted_to(event).iter().for_each(|user| self.users.add(user));
         // Of a bulk reset, whose entity is the organization.
-        mention::list(json.pointer("/details/succeeded_users")).into_iter().for_each(|user| self.users.add(user));
-        channel_of(event).into_iter().for_each(|channel| self.channels.add(channel));
+        mention::list(event.detail("succeeded_users")).into_iter().for_each(|user| self.users.add(&user));
+        channel_of(event).into_iter().for_each(|channel| self.channels.add(&channel));
     }
 
     /// Other organizations: the one named as such, else the actor's if they belong to another, else whichever of the two sides
     /// of a shared channel isn't ours.
     fn take_orgs(&mut self, event: &Event, directory: &Directory) {
-        let json = event.json();
         let actor = event.actor();
-        let team = actor.map_or("", |actor| text(actor, "/team"));
+        let team = actor.map(|actor| actor.text("team")).unwrap_or_default();
+        let team = &*team;
         let is_outsider = actor.and_then(|actor| directory.is_external(actor, event)) == Some(true);
         let own_team = if is_outsider { "" } else { team };
-        let sides = ["/details/origin_team", "/details/target_team"].map(|name| text(json, name));
+        let sides = ["origin_team", "target_team"].map(|name| event.text(&["details", name]));
+        let sides = sides.each_ref().map(|side| &**side);
         // Ours is the side at which it took place. The actor's may be either: guests from outside aren't always known as such.
         let is_place = |id: &str| self.enterprises.ids.contains(id) || self.workspaces.ids.contains(id);
         let is_known_side = sides.into_iter().any(is_place);
         let is_own = |id: &str| if is_known_side { is_place(id) } else { id == own_team };
-        let is_of_sharing = event.action.starts_with("external_shared_channel_");
-        let others: Vec<&str> = match text(json, "/details/external_organization_id") {
+        let is_of_sharing = event.action().starts_with("external_shared_channel_");
+        let named = event.text(&["details", "external_organization_id"]);
+        let others: Vec<&str> = match &*named {
             "" if is_outsider => vec![team],
             "" if is_of_sharing => sides.into_iter().filter(|id| !id.is_empty() && !is_own(id)).collect(),
             "" => vec![],
@@ -319,7 +318,7 @@ impl Subjects {
         for org in others.iter().copied().filter(|org| is_id(org)) {
             self.orgs.add(org);
             if let Some(channel) = channel_of(event).filter(|channel| is_id(channel)) {
-                self.shared.insert(Shared { channel: channel.to_owned(), org: org.to_owned(), ours });
+                self.shared.insert(Shared { channel: channel.into_owned(), org: org.to_owned(), ours });
             }
         }
         // A person's own team is the organization on Enterprise Grid.
@@ -336,18 +335,11 @@ impl Subjects {
 }
 
 /// Seen as a number, as a number in a text, as null and as nothing; "" if there is none.
-pub(crate) fn session_id(event: &Event) -> String {
-    let text = match event.json().pointer("/context/session_id") {
-        Some(Value::Number(number)) => number.to_string(),
-        Some(Value::String(text)) => text.clone(),
-        _ => String::new(),
-    };
+pub(crate) fn session_id(event: &Event) -> Cow<'_, str> {
+    let said = event.context().and_then(|context| context.get("session_id"));
+    let text = said.and_then(|said| said.as_number().map(Cow::Borrowed).or_else(|| said.as_str())).unwrap_or_default();
     let is_number = text.len() <= MAX_ID && text.bytes().all(|b| b.is_ascii_digit()) && text.bytes().any(|b| b != b'0');
-    if is_number { text } else { String::new() }
-}
-
-fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    if is_number { text } else { Cow::Borrowed("") }
 }
 
 #[cfg(test)]
@@ -355,7 +347,7 @@ mod tests {
     use super::*;
     use gridwatch_event::entry::Entry;
     use gridwatch_event::time::UnixMillis;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     /// An entry by W1, with these parts in place of an ordinary sign-in's.
     fn event(parts: Value) -> Event {

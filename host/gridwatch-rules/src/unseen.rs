@@ -5,11 +5,11 @@
 
 use crate::state::{DRIFT, Forgotten, StateOp, StateRow};
 use gridwatch_event::event::Event;
+use gridwatch_event::part::Part;
 use gridwatch_event::text::clean;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_names::catalogue;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names counted of each kind. Beyond it (only a flood of made-up names gets there) they are counted together, under [`MORE`].
@@ -66,19 +66,18 @@ pub struct Unseen {
 impl Unseen {
     /// Counts what one event brings. `true` if its action was never seen before by this state.
     pub fn learn(&mut self, event: &Event) -> bool {
-        let details = event.json().get("details").and_then(Value::as_object);
-        for key in details.into_iter().flat_map(|details| details.keys()) {
-            if !catalogue::is_details_key(key) {
-                self.count(Kind::DetailsKey, key, event.time);
-            }
-        }
+        let details = event.details().into_iter().flat_map(Part::members).map(|(key, _)| key);
+        let mut unknown: Vec<&str> = details.filter(|key| !catalogue::is_details_key(key)).collect();
+        // Whose turn it is when there is no more room must not depend on how an entry is written.
+        unknown.sort_unstable();
+        unknown.into_iter().for_each(|key| _ = self.count(Kind::DetailsKey, key, event.time));
         let kind = event.entity_type();
         if !kind.is_empty() && !catalogue::is_entity_type(kind) {
             self.count(Kind::EntityType, kind, event.time);
         }
-        !event.action.is_empty()
-            && !catalogue::is_action(&event.action)
-            && self.count(Kind::Action, &event.action, event.time)
+        !event.action().is_empty()
+            && event.action_number().is_none()
+            && self.count(Kind::Action, event.action(), event.time)
     }
 
     /// By kind and name, sorted.
@@ -134,7 +133,7 @@ mod tests {
     use super::*;
     use gridwatch_event::entry::Entry;
     use gridwatch_event::time::UnixMillis;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn event(action: &str, details: Value) -> Event {
         let entry = json!({ "id": "a", "date_create": 9, "action": action, "details": details,

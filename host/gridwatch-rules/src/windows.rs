@@ -231,7 +231,7 @@ impl Windows {
         }
         self.make_room(reading.event.seq);
         let mut stub = None;
-        for route in self.routes(&reading.event.action).iter() {
+        for route in self.routes(reading.event.action()).iter() {
             let (above, rest) = self.slots.split_at_mut(route.slot);
             let seeing = Seeing { reading, slots: above, keys: &self.keys, newest: self.clock.newest };
             if let Some(slot) = rest.first_mut() {

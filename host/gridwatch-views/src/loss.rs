@@ -75,12 +75,12 @@ impl Report {
     }
 
     fn action(&mut self, event: &Event) {
-        if super::ocsf::mapping(&event.action).is_known {
-            let count = slot(&mut self.mapped, event.action.clone());
+        if super::ocsf::mapping(event.action()).is_known {
+            let count = slot(&mut self.mapped, event.action().to_owned());
             *count += 1;
             self.actions_mapped += u64::from(*count == 1);
         } else {
-            *slot(&mut self.actions_unmapped, event.action.clone()) += 1;
+            *slot(&mut self.actions_unmapped, event.action().to_owned()) += 1;
         }
     }
 }

@@ -170,7 +170,7 @@ impl Entries {
             Found::Entry(entry, from) => {
                 report.count(&entry, from);
                 let mut hasher = DefaultHasher::new();
-                entry.id.hash(&mut hasher);
+                entry.id().hash(&mut hasher);
                 let id = hasher.finish();
                 if self.ids.contains(&id) {
                     report.again += 1;
@@ -484,7 +484,7 @@ mod tests {
 
     fn ids(text: &str) -> Vec<String> {
         let id = |given| match given {
-            Given::Entry(entry) => entry.id,
+            Given::Entry(entry) => entry.id().to_owned(),
             Given::Odd(_) => "odd".to_owned(),
         };
         Entries::of(text).map(id).collect()

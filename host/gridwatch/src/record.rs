@@ -69,8 +69,8 @@ impl Record {
                     Form::Kept => one_line(event.raw()).into_owned(),
                 };
                 let id = match sight.version {
-                    1 => event.id,
-                    version => format!("{}:version-{version}", event.id),
+                    1 => event.id().to_owned(),
+                    version => format!("{}:version-{version}", event.id()),
                 };
                 Rendered { id, time: event.time.millis(), line }
             }

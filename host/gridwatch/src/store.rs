@@ -958,9 +958,9 @@ fn pending_prefix(lane: Lane, time: u64) -> Vec<u8> {
 fn pending_key(lane: Lane, entry: &Entry, sight: Sight) -> Vec<u8> {
     // An entry without any time goes first: it belongs to no window that could drain later.
     let mut key = pending_prefix(lane, sight.counts_as.or(entry.time).map_or(0, |t| t.0));
-    match entry.id.len() {
-        0..=200 => key.extend_from_slice(entry.id.as_bytes()),
-        _ => key.extend_from_slice(hex(&Sha256::digest(&entry.id)).as_bytes()),
+    match entry.id().len() {
+        0..=200 => key.extend_from_slice(entry.id().as_bytes()),
+        _ => key.extend_from_slice(hex(&Sha256::digest(entry.id())).as_bytes()),
     }
     if sight.version > 1 {
         key.extend_from_slice(&entry.content_hash());

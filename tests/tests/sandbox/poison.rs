@@ -89,7 +89,7 @@ fn a_healthy_module_beside_it_loses_nothing() {
             let of_healthy = concluded.alerts.into_iter().filter(|alert| alert.rule == "healthy.echo");
             echoed.extend(of_healthy.map(|alert| alert.dedup_key));
         }
-        assert_eq!(echoed, events.iter().map(|e| e.id.clone()).collect::<Vec<_>>(), "{threads} threads");
+        assert_eq!(echoed, events.iter().map(|e| e.id().to_owned()).collect::<Vec<_>>(), "{threads} threads");
     }
 }
 

@@ -5,6 +5,7 @@
 //! them: what is unknown is marked and counted, and manifests are linted so that a rule can't wait
 //! for a name that doesn't exist.
 
+use crate::known::Known;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
@@ -25,12 +26,17 @@ static BY_ACTION: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
     by_action
 });
 
+static KNOWN_ACTIONS: LazyLock<Known> = LazyLock::new(|| Known::of(BY_ACTION.keys().copied()));
+
 static BY_ENTITY_TYPE: LazyLock<BTreeMap<&str, BTreeSet<&str>>> = LazyLock::new(|| {
     let types = lines(ENTITIES).filter_map(|line| line.split_once(": "));
     types.map(|(name, fields)| (name, fields.split(' ').collect())).collect()
 });
 
-static DETAILS_KEYS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| lines(DETAILS).collect());
+static KNOWN_ENTITY_TYPES: LazyLock<Known> =
+    LazyLock::new(|| Known::of(BY_ENTITY_TYPE.keys().copied().chain(UNLISTED_ENTITY_TYPES)));
+
+static DETAILS_KEYS: LazyLock<Known> = LazyLock::new(|| Known::of(lines(DETAILS)));
 
 fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
     text.lines().filter(|line| !line.starts_with('#') && !line.is_empty())
@@ -54,7 +60,12 @@ pub fn actions() -> impl Iterator<Item = &'static str> {
 }
 
 pub fn is_action(name: &str) -> bool {
-    BY_ACTION.contains_key(name)
+    number_of(name).is_some()
+}
+
+/// An action's place among [`actions`], for tables by action.
+pub fn number_of(action: &str) -> Option<u16> {
+    KNOWN_ACTIONS.number(action)
 }
 
 /// Slack's group of an action (`user`, `app`, `workspace_or_org` …).
@@ -64,7 +75,7 @@ pub fn group_of(action: &str) -> Option<&'static str> {
 
 /// Is this a type of entity that is known, listed by Slack or not?
 pub fn is_entity_type(name: &str) -> bool {
-    BY_ENTITY_TYPE.contains_key(name) || UNLISTED_ENTITY_TYPES.contains(&name)
+    KNOWN_ENTITY_TYPES.number(name).is_some()
 }
 
 /// The entity types that `/schemas` lists, each with its fields.
@@ -74,11 +85,11 @@ pub fn entity_types() -> impl Iterator<Item = (&'static str, &'static BTreeSet<&
 
 /// The known keys of `details`, sorted.
 pub fn details_keys() -> impl Iterator<Item = &'static str> {
-    DETAILS_KEYS.iter().copied()
+    DETAILS_KEYS.names().iter().copied()
 }
 
 pub fn is_details_key(name: &str) -> bool {
-    DETAILS_KEYS.contains(name)
+    DETAILS_KEYS.number(name).is_some()
 }
 
 /// Does a subscription (`user_login`, `pref.*`, `*`) cover this action?

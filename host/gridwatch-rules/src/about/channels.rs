@@ -6,8 +6,8 @@ use super::Channel;
 use crate::state::{ABOUT, Forgotten, StateOp, StateRow};
 use gridwatch_event::event::Event;
 use gridwatch_event::mention::channel_of;
+use gridwatch_event::part::Part;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 
 /// Channels kept; the ones of which nothing new was said for longest go first.
@@ -35,18 +35,19 @@ impl Channels {
     /// Takes in what an event says of the channel that it is about.
     pub(super) fn learn(&mut self, event: &Event) {
         let Some(channel) = event.entity().filter(|_| event.entity_type() == "channel") else { return };
-        let id = text(channel, "id");
+        let id = event.entity_id();
         if !is_channel(id) {
             return;
         }
-        let flag = |name: &str| channel.get(name).and_then(Value::as_bool);
+        let flag = |name: &str| channel.get(name).and_then(Part::as_bool);
         let known = self.channels.get(id);
         let mut updated = known.cloned().unwrap_or_default();
-        if !text(channel, "name").is_empty() {
-            updated.name = clip(text(channel, "name"));
+        let name = channel.text("name");
+        if !name.is_empty() {
+            updated.name = clip(&name);
         }
-        updated.private =
-            Some(text(channel, "privacy")).filter(|p| !p.is_empty()).map(|p| p != "public").or(updated.private);
+        let privacy = channel.text("privacy");
+        updated.private = Some(privacy).filter(|p| !p.is_empty()).map(|p| p != "public").or(updated.private);
         updated.shared = flag("is_shared").or(updated.shared);
         updated.org_shared = flag("is_org_shared").or(updated.org_shared);
         if known.is_some_and(|known| *known == updated) {
@@ -62,9 +63,9 @@ impl Channels {
     /// The channel that an event is about or names, with what is known of it once the event was taken in.
     pub(super) fn about(&self, event: &Event) -> Option<Channel> {
         let id = channel_of(event).filter(|id| is_channel(id))?;
-        let known = self.channels.get(id).cloned().unwrap_or_default();
+        let known = self.channels.get(&*id).cloned().unwrap_or_default();
         Some(Channel {
-            id: clip(id),
+            id: clip(&id),
             name: known.name,
             private: known.private,
             shared: known.shared,
@@ -98,10 +99,6 @@ impl Channels {
 
 fn is_channel(id: &str) -> bool {
     id.starts_with(['C', 'G', 'D']) && id.len() <= MAX_TEXT
-}
-
-fn text<'v>(object: &'v Value, name: &str) -> &'v str {
-    object.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn clip(text: &str) -> String {

@@ -161,7 +161,7 @@ pub(super) struct Kind {
 impl Kind {
     /// `None` of an action that the catalogue doesn't have. A role in one channel is nothing that takes an admin.
     pub(super) fn of(event: &Event) -> Option<Self> {
-        let kind = KNOWN.get(event.action.as_str()).copied()?;
+        let kind = KNOWN.get(event.action()).copied()?;
         Some(Self { is_admins: kind.is_admins && grant::scope_of(event) != Some(Scope::Channel), ..kind })
     }
 }

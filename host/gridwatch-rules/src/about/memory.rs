@@ -17,11 +17,11 @@ use gridwatch_event::event::Event;
 use gridwatch_event::lookup::Tables;
 use gridwatch_event::mention::{self, app_id};
 use gridwatch_event::network::{Network, Networks, prefix_of};
+use gridwatch_event::part::{Part, Spelling};
 use gridwatch_event::role::Role;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_event::whose::{self, Whose, is_claimed, is_placeholder};
 use gridwatch_names::catalogue;
-use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -34,7 +34,7 @@ const MAX_AGENTS: usize = 4_096;
 pub struct Memory {
     habits: Habits,
     channels: Channels,
-    clients: HashMap<String, String>,
+    clients: Clients,
 }
 
 /// What else is known, beside the memory.
@@ -100,16 +100,20 @@ impl Memory {
             self.habits.act(actor, act(event, whose), Kind::of(event), doing(event, whose));
         }
         let address = whose::address(event);
+        let by;
         let who = match whose {
             _ if address.len() > MAX_ID => return,
-            Whose::Actor if is_claimed(&event.action) => {
+            Whose::Actor if is_claimed(event.action()) => {
                 if is_person(actor) {
                     self.habits.was_claimed(actor, event.seq, event.time, address);
                 }
                 return;
             }
             Whose::Actor => actor,
-            Whose::Inviter(Some(user)) => id_of(user),
+            Whose::Inviter(Some(user)) => {
+                by = id_of(user);
+                &by
+            }
             _ => return,
         };
         if !is_person(who) {
@@ -118,7 +122,7 @@ impl Memory {
         let known = networks.of(address);
         let network = network_of(address, known.as_deref());
         let country = known.as_deref().map_or("", |network| &network.country);
-        let client = client(&mut self.clients, whose::user_agent(event));
+        let client = self.clients.of(event);
         let session = session_id(event);
         let from = From { address, network: &network, country, client, session: &session };
         self.habits.was(who, event.seq, event.time, &from);
@@ -142,8 +146,8 @@ impl Memory {
         }
     }
 
-    fn person(&self, user: Option<&Value>, id: &str, event: &Event, directory: &Directory) -> Person {
-        let text = |name: &str| clip(user.and_then(|u| u.get(name)).and_then(Value::as_str).unwrap_or_default());
+    fn person(&self, user: Option<Part<'_>>, id: &str, event: &Event, directory: &Directory) -> Person {
+        let text = |name: &str| clip(&user.map(|user| user.text(name)).unwrap_or_default());
         let known = |role: Role| (role != Role::Unknown).then(|| Sourced::by_log(role));
         let role = directory.role_at(id, event);
         let is = |which: Role| (role != Role::Unknown).then(|| Sourced::by_log(role == which));
@@ -180,7 +184,7 @@ impl Memory {
 
     fn target(&self, event: &Event, directory: &Directory) -> Option<Person> {
         let id = target_of(event)?;
-        let user = event.entity().filter(|entity| event.entity_type() == "user" && id_of(entity) == id);
+        let user = event.entity().filter(|entity| event.entity_type() == "user" && id_of(*entity) == id);
         (id != event.actor_id()).then(|| self.person(user, &id, event, directory))
     }
 
@@ -194,11 +198,11 @@ impl Memory {
         let whose = Whose::of(event);
         if id == event.actor_id() {
             for span in [Span::Day, Span::Month] {
-                count(&mut activity, span, doing(event, whose), family_of(&event.action), 1);
+                count(&mut activity, span, doing(event, whose), family_of(event.action()), 1);
             }
         }
         if whose == Whose::Actor {
-            activity.client = client_of(whose::user_agent(event));
+            activity.client = client_of(&whose::user_agent(event));
             activity.client_before = activity.clients.iter().find(|seen| seen.value == activity.client).cloned();
         }
         Some(activity)
@@ -207,12 +211,12 @@ impl Memory {
     fn session(&self, event: &Event) -> Option<Session> {
         let (id, whose) = (session_id(event), Whose::of(event));
         let who = match whose {
-            Whose::Actor => event.actor_id(),
+            Whose::Actor => event.actor_id().into(),
             Whose::Inviter(Some(by)) => id_of(by),
             _ => return None,
         };
-        let before = self.habits.of(who).and_then(|habit| habit.session(&id)).cloned();
-        (!id.is_empty()).then(|| Session { whose: whose.name().to_owned(), before, id })
+        let before = self.habits.of(&who).and_then(|habit| habit.session(&id)).cloned();
+        (!id.is_empty()).then(|| Session { whose: whose.name().to_owned(), before, id: id.into_owned() })
     }
 
     fn alerts(&self, id: &str, at: UnixSeconds) -> Vec<Alerted> {
@@ -236,18 +240,18 @@ impl Memory {
         let known = networks.of(ip).unwrap_or_default();
         let network = network_of(ip, Some(&known));
         let owner = match whose {
-            Whose::Actor => event.actor_id(),
+            Whose::Actor => event.actor_id().into(),
             Whose::Inviter(Some(by)) => id_of(by),
-            _ => "",
+            _ => Cow::Borrowed(""),
         };
-        let places = self.habits.of(owner).map(Habit::places);
+        let places = self.habits.of(&owner).map(Habit::places);
         let before = |places: &[Place], value: &str| places.iter().find(|place| place.value == value).map(Place::seen);
         let (mut others, mut claimed_total): (Vec<&str>, u64) = (Vec::new(), 0);
         if !whose::is_loopback(ip) {
             // Times are to the hour, so it may be an hour more than a day.
             let since = event.time.minus(DAY_S + HOUR_S);
             let is_there = |places: &[Place]| places.iter().any(|place| place.value == ip && place.last >= since);
-            for (id, habit) in self.habits.iter().filter(|(id, _)| *id != owner) {
+            for (id, habit) in self.habits.iter().filter(|(id, _)| **id != *owner) {
                 if is_there(&habit.places().addresses) {
                     others.push(id);
                 }
@@ -278,19 +282,19 @@ impl Memory {
     }
 
     fn peers(&self, event: &Event, directory: &Directory) -> Option<Peers> {
-        if !catalogue::is_action(&event.action) {
+        if !catalogue::is_action(event.action()) {
             return None;
         }
         let role = directory.role_at(event.actor_id(), event);
         let (mut people, mut same_role) = (0, 0);
         for (id, habit) in self.habits.iter() {
-            if id != event.actor_id() && habit.did(&event.action, event.time) {
+            if id != event.actor_id() && habit.did(event.action(), event.time) {
                 people += 1;
                 same_role += u64::from(directory.role_now(id, event) == role);
             }
         }
         Some(Peers {
-            action: event.action.clone(),
+            action: event.action().to_owned(),
             people: MAX_COUNTED.min(people),
             same_role: (role != Role::Unknown).then_some(MAX_COUNTED.min(same_role)),
             watched_s: directory.watched_s(event).min(DORMANT_S),
@@ -302,9 +306,9 @@ impl Memory {
 fn app(event: &Event, apps: &Apps) -> Option<App> {
     let entity = event.entity().filter(|_| event.entity_type() == "app");
     let id = app_id(entity.or_else(|| whose::app(event))?)?;
-    let known = apps.get(id)?;
+    let known = apps.get(&id)?;
     Some(App {
-        id: clip(id),
+        id: clip(&id),
         name: known.name().to_owned(),
         scopes: known.scopes().cloned().unwrap_or_default(),
         bot_scopes: known.bot_scopes().cloned().unwrap_or_default(),
@@ -317,15 +321,15 @@ fn app(event: &Event, apps: &Apps) -> Option<App> {
 }
 
 fn acted_through(event: &Event, apps: &Apps) -> Vec<Through> {
-    let name = |of: &Value| clip(of.get("name").and_then(Value::as_str).unwrap_or_default());
+    let name = |of: Part<'_>| clip(&of.text("name"));
     let inviter = match Whose::of(event) {
-        Whose::Inviter(Some(by)) => Some(Through::Inviter { id: clip(id_of(by)), name: name(by) }),
+        Whose::Inviter(Some(by)) => Some(Through::Inviter { id: clip(&id_of(by)), name: name(by) }),
         _ => None,
     };
-    let agent = whose::agent(event).map(|agent| Through::Agent { name: clip(agent) });
-    let installer = |app: &Value| apps.get(id_of(app)).map_or("", |known| known.installer()).to_owned();
+    let agent = whose::agent(event).map(|agent| Through::Agent { name: clip(&agent.str()) });
+    let installer = |app: Part<'_>| apps.get(&id_of(app)).map_or("", |known| known.installer()).to_owned();
     let app = whose::app(event).map(|app| Through::App {
-        id: clip(id_of(app)),
+        id: clip(&id_of(app)),
         name: name(app),
         actor_installed_it: Some(installer(app)).filter(|id| !id.is_empty()).map(|id| id == event.actor_id()),
     });
@@ -335,7 +339,7 @@ fn acted_through(event: &Event, apps: &Apps) -> Vec<Through> {
 /// Who did what the actor is named in.
 fn doing(event: &Event, whose: Whose<'_>) -> Doing {
     match whose {
-        _ if is_claimed(&event.action) => Doing::Claimed,
+        _ if is_claimed(event.action()) => Doing::Claimed,
         Whose::App(_) | Whose::Server | Whose::Agent(_) => Doing::ByApp,
         Whose::Inviter(_) => Doing::ByOther,
         Whose::Actor | Whose::Nobodys => Doing::Own,
@@ -357,7 +361,7 @@ fn is_person(id: &str) -> bool {
 
 fn act(event: &Event, whose: Whose<'_>) -> RecentAct {
     let ip = if matches!(whose, Whose::Inviter(_)) { "" } else { whose::address(event) };
-    RecentAct { seq: event.seq, time: event.time, action: clip(&event.action), ip_address: clip(ip) }
+    RecentAct { seq: event.seq, time: event.time, action: clip(event.action()), ip_address: clip(ip) }
 }
 
 /// What stands for an address's network, as the field `context.network` has it.
@@ -368,17 +372,32 @@ fn network_of<'n>(address: &str, known: Option<&'n Network>) -> Cow<'n, str> {
     }
 }
 
-fn client<'c>(clients: &'c mut HashMap<String, String>, agent: &str) -> &'c str {
-    if !clients.contains_key(agent) {
-        if clients.len() >= MAX_AGENTS {
-            clients.clear();
-        }
-        clients.insert(agent.to_owned(), client_of(agent));
-    }
-    clients.get(agent).map_or("", String::as_str)
+/// Clients by how their user agent is written: it need not be unescaped to be known again.
+#[derive(Debug, Default)]
+struct Clients {
+    plain: HashMap<String, String>,
+    escaped: HashMap<String, String>,
 }
 
-fn id_of(named: &Value) -> &str {
+impl Clients {
+    fn of(&mut self, event: &Event) -> &str {
+        let Some(agent) = event.user_agent() else { return "" };
+        let (known, written) = match agent.spelling() {
+            Some(Spelling::Plain(written)) => (&mut self.plain, written),
+            Some(Spelling::Escaped(written)) => (&mut self.escaped, written),
+            None => return "",
+        };
+        if !known.contains_key(written) {
+            if known.len() >= MAX_AGENTS {
+                known.clear();
+            }
+            known.insert(written.to_owned(), client_of(&agent.str()));
+        }
+        known.get(written).map_or("", String::as_str)
+    }
+}
+
+fn id_of(named: Part<'_>) -> Cow<'_, str> {
     mention::id_of(named).unwrap_or_default()
 }
 

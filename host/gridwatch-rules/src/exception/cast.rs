@@ -3,11 +3,12 @@
 //! A known true positive is about ids that no team's exceptions name. What they would hide of it if one of their own subjects had
 //! done it is asked by putting the event's ids into the entries, which comes to the same as putting theirs into the event.
 
-use super::{Exception, Exceptions, Who, apps_of, at, organizations_of};
+use super::{Exception, Exceptions, Who, apps_of, organizations_of};
 use gridwatch_event::event::Event;
 use gridwatch_event::mention::channel_of;
 use gridwatch_event::network::Networks;
 use ipnet::IpNet;
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// What an address stands for: whoever comes from one comes from others near it.
@@ -29,15 +30,15 @@ impl Exceptions {
 
 impl Who {
     fn of(event: &Event, networks: &Networks) -> Self {
-        let owned = |ids: &[&str]| -> Vec<String> {
-            ids.iter().filter(|id| !id.is_empty()).map(|id| (*id).to_owned()).collect()
+        let owned = |ids: &[Cow<'_, str>]| -> Vec<String> {
+            ids.iter().filter(|id| !id.is_empty()).map(|id| id.clone().into_owned()).collect()
         };
-        let ip = at(event, "/context/ip_address");
+        let ip = event.ip_address();
         Self {
-            actor: owned(&[event.actor_id()]),
+            actor: owned(&[event.actor_id().into()]),
             app: owned(&apps_of(event)),
             ip: range_of(ip).into_iter().collect(),
-            asn: networks.of(ip).map(|network| owned(&[&network.asn])).unwrap_or_default(),
+            asn: networks.of(ip).map(|network| owned(&[(&network.asn).into()])).unwrap_or_default(),
             channel: owned(channel_of(event).as_slice()),
             organization: owned(&organizations_of(event)),
         }

@@ -295,9 +295,13 @@ fn run(exceptions: &Exceptions, events: &[Event], sizes: &[usize]) -> Vec<Alert>
         let (batch, after) = rest.split_at((*sizes.next().unwrap()).min(rest.len()));
         rest = after;
         let prepared = pipeline.prepare(batch);
-        let watched: Vec<&Event> = batch.iter().filter(|event| manifest.subscribes(&event.action)).collect();
+        let watched: Vec<&Event> = batch.iter().filter(|event| manifest.subscribes(event.action())).collect();
         let findings = watched.iter().enumerate().map(|(row, event)| {
-            let rule = manifest.rules.iter().position(|rule| rule.actions.contains(&event.action)).unwrap();
+            let rule = manifest
+                .rules
+                .iter()
+                .position(|rule| rule.actions.iter().any(|action| action == event.action()))
+                .unwrap();
             RawFinding {
                 row: row as u32,
                 rule: rule as u32,

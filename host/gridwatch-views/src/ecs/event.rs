@@ -56,7 +56,7 @@ fn header(event: &Event, product: &Product<'_>) -> Document {
     document.maybe("event.created", date(event.first_seen));
     document.put("event.dataset", "slack.audit");
     document.put("event.hash", hex(&Sha256::digest(event.raw().as_bytes())));
-    document.put("event.id", event.id.as_str());
+    document.put("event.id", event.id());
     document.put("event.module", "slack");
     document.put("event.sequence", event.seq);
     document.put("gridwatch.version", product.version);
@@ -75,7 +75,7 @@ struct Draft<'e> {
 
 impl Draft<'_> {
     fn what(&mut self) {
-        let action = &self.event.action;
+        let action = self.event.action();
         let mapping = mapping(action);
         let (category, kind) = categories(action);
         self.document.put("event.kind", if is_finding(&mapping) { "alert" } else { "event" });
@@ -84,7 +84,7 @@ impl Draft<'_> {
         self.document.put("event.outcome", self.outcome(&mapping));
         self.document.maybe("event.action", self.leaves.text(&["action"]));
         // `event.id` already says it, except for an id that Slack never sent in this form.
-        if self.read(&["id"]).is_some_and(|id| id == self.event.id) {
+        if self.read(&["id"]).is_some_and(|id| id == self.event.id()) {
             self.leaves.id(&["id"]);
         }
         self.document.maybe("event.reason", self.leaves.get(&["details", "reason"]).and_then(joined));
@@ -140,7 +140,7 @@ impl Draft<'_> {
             self.document
                 .maybe(field, after.filter(|_| before.is_some()).filter(|after| Some(after) != before.as_ref()));
         }
-        self.document.list("user.changes.roles", self.event.action.strip_prefix("role_change_to_"));
+        self.document.list("user.changes.roles", self.event.action().strip_prefix("role_change_to_"));
     }
 
     fn source(&mut self) {

@@ -8,7 +8,9 @@ use super::schema::{Made, Object, Version};
 use super::vocabulary as v;
 use crate::leaves::Leaves;
 use gridwatch_event::event::Event;
+use gridwatch_event::part::Part;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// What a reason is about: where an entry has the value, and where what it was before.
 struct Measured {
@@ -64,8 +66,8 @@ fn reasons(event: &Event) -> Vec<&str> {
 
 /// The user or app that Slack was watching: the entity, or else the actor.
 fn target(version: Version, event: &Event) -> Option<Made> {
-    let name = |object: &Value| {
-        let text = |key| object.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    let name = |object: Part<'_>| {
+        let text = |key| Some(object.text(key)).filter(|text| !text.is_empty()).map(Cow::into_owned);
         text("id").or_else(|| text("name"))
     };
     let entity = event.entity().and_then(name).map(|name| (name, event.entity_type()));

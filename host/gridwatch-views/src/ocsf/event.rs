@@ -50,10 +50,10 @@ struct Draft<'e> {
 impl<'e> Draft<'e> {
     fn new(event: &'e Event, leaves: Leaves, version: Version) -> Self {
         let allowed = leaves.get(&["details", "is_allowed"]);
-        let mapping = classes::mapping(&event.action).in_direction(allowed.is_none_or(is_yes));
+        let mapping = classes::mapping(event.action()).in_direction(allowed.is_none_or(is_yes));
         let activity = mapping.activity.in_version(version);
-        let is_named = activity.id != 99 || event.action.is_empty();
-        let name = if is_named { activity.name } else { &event.action };
+        let is_named = activity.id != 99 || event.action().is_empty();
+        let name = if is_named { activity.name } else { event.action() };
         let out = classified(version, activity, name, mapping.severity).set("time", time(event));
         let kind = event.entity_type();
         Self { event, version, kind, mapping, activity, leaves, out, evidences: Vec::new(), enrichments: Vec::new() }
@@ -150,7 +150,7 @@ impl<'e> Draft<'e> {
             self.out.put_maybe("message_context", agency::message_context(self.version, &self.leaves));
         }
         let user = self.out.get("actor").and_then(|actor| actor.pointer("/user/uid"));
-        let event_id = Value::from(self.event.id.as_str());
+        let event_id = Value::from(self.event.id());
         let (name, value) = user.map_or(("metadata.uid", &event_id), |uid| ("actor.user.uid", uid));
         self.enrichments.extend(agency::enrichment(self.version, &mut self.leaves, name, value));
     }
@@ -179,7 +179,7 @@ impl<'e> Draft<'e> {
     fn is_session_of_target(&self) -> bool {
         let target = self.leaves.get(&["entity", "user", "id"]);
         self.class() == Class::Authentication
-            && classes::is_own_act(&self.event.action)
+            && classes::is_own_act(self.event.action())
             && (self.kind != "user" || target == self.event.json().pointer("/actor/user/id"))
     }
 
@@ -240,7 +240,7 @@ impl<'e> Draft<'e> {
                 self.target_user();
             }
             Class::AccountChange => {
-                if self.event.action.starts_with("user_passkey_") {
+                if self.event.action().starts_with("user_passkey_") {
                     let factor = self.version.make(&v::AUTH_FACTOR).id("factor_type_id", "factor_type", 10, "WebAuthn");
                     self.out.put("auth_factors", vec![Value::from(factor)]);
                 }
@@ -286,7 +286,7 @@ impl<'e> Draft<'e> {
             .or_else(|| objects::user_by_id(version, leaves, &["details", "target_user_id"]))
             .or_else(|| {
                 let actor = self.out.get("actor")?.get("user")?;
-                classes::is_own_act(&self.event.action).then(|| actor.clone())
+                classes::is_own_act(self.event.action()).then(|| actor.clone())
             })
     }
 
@@ -298,8 +298,8 @@ impl<'e> Draft<'e> {
     fn access(&mut self) {
         self.target_user();
         let role = self.role();
-        let named = classes::privilege(&self.event.action).map(|name| vec![Value::from(name)]);
-        let gives_rights = self.event.action.starts_with("permissions_");
+        let named = classes::privilege(self.event.action()).map(|name| vec![Value::from(name)]);
+        let gives_rights = self.event.action().starts_with("permissions_");
         let privileges = gives_rights.then(|| self.leaves.texts(&["details", "changed_permissions"])).flatten();
         let privileges = privileges.unwrap_or_else(|| {
             Value::from(named.or_else(|| role.map(|role| vec![role])).unwrap_or_else(|| vec![objects::UNKNOWN.into()]))
@@ -335,7 +335,7 @@ impl<'e> Draft<'e> {
     }
 
     fn entity(&mut self) {
-        if classes::is_policy(&self.event.action) {
+        if classes::is_policy(self.event.action()) {
             return self.policy();
         }
         let entity = objects::managed_entity(self.version, &mut self.leaves, self.kind);
@@ -345,7 +345,7 @@ impl<'e> Draft<'e> {
 
     fn policy(&mut self) {
         let name = ["pref_name", "policy_name"].into_iter().find_map(|key| self.leaves.text(&["details", key]));
-        let name = name.unwrap_or_else(|| self.event.action.clone());
+        let name = name.unwrap_or_else(|| self.event.action().to_owned());
         let before = self.leaves.value(&["details", "previous_value"]);
         let after = self.leaves.value(&["details", "new_value"]);
         let org = || objects::organization(self.version, &mut self.leaves, self.kind);
@@ -358,12 +358,12 @@ impl<'e> Draft<'e> {
         let operation = ["tool_name", "tool"].into_iter().find_map(|key| self.leaves.text(&["details", key]));
         let server = self.leaves.text(&["details", "server_name"]);
         let arguments = self.leaves.value(&["details", "arguments"]);
-        let request = |data| self.version.make(&v::REQUEST).set("uid", self.event.id.as_str()).set("data", data);
+        let request = |data| self.version.make(&v::REQUEST).set("uid", self.event.id()).set("data", data);
         let service = objects::service(self.version, server.unwrap_or_else(|| "Slack".to_owned()));
         let api = self
             .version
             .make(&v::API)
-            .set("operation", operation.unwrap_or_else(|| self.event.action.clone()))
+            .set("operation", operation.unwrap_or_else(|| self.event.action().to_owned()))
             .set("service", service)
             .maybe("request", arguments.map(request));
         self.out.put("api", api);
@@ -404,14 +404,14 @@ impl<'e> Draft<'e> {
         // The entry's time is that of detection; the act was up to a minute earlier.
         let acted = self.leaves.get(&["details", "action_timestamp"]).and_then(action_time);
         self.out.put_maybe("start_time", acted.clone());
-        let name = format!("Slack: {}", self.event.action);
+        let name = format!("Slack: {}", self.event.action());
         let analytic = self.version.make(&v::ANALYTIC).set("name", name).id("type_id", "type", 2, "Behavioral");
-        let itself = self.version.make(&v::RELATED_EVENT).set("uid", self.event.id.as_str());
+        let itself = self.version.make(&v::RELATED_EVENT).set("uid", self.event.id());
         let info = self
             .version
             .make(&v::FINDING_INFO)
-            .set("uid", self.event.id.as_str())
-            .set("title", self.event.action.as_str())
+            .set("uid", self.event.id())
+            .set("title", self.event.action())
             .set("created_time", time(self.event))
             .maybe("first_seen_time", acted)
             .maybe("types", self.leaves.texts(&["details", "reason"]))
@@ -433,7 +433,7 @@ impl<'e> Draft<'e> {
     fn metadata(&mut self, product: &Product<'_>) -> Made {
         let tenant = self.tenant();
         let id = self.leaves.get(&["id"]).and_then(text);
-        let is_slacks_id = id.is_some_and(|id| id == self.event.id);
+        let is_slacks_id = id.is_some_and(|id| id == self.event.id());
         // `metadata.uid` has it in any version.
         let uid = if is_slacks_id { self.leaves.id(&["id"]) } else { None };
         metadata(self.event, product, self.version)
@@ -474,7 +474,7 @@ fn metadata(event: &Event, product: &Product<'_>, version: Version) -> Made {
         .set("product", slack.set("feature", log))
         .set("log_format", "JSON")
         .set("log_name", "audit/v1/logs")
-        .set("uid", event.id.as_str())
+        .set("uid", event.id())
         .set("sequence", event.seq)
         .set("loggers", vec![Value::from(logger)])
         .maybe("logged_time", first_seen)

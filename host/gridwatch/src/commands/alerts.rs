@@ -268,6 +268,6 @@ pub fn cited(
 ) -> Result<impl Iterator<Item = Result<ArchiveRecord, ArchiveError>>, ArchiveError> {
     let ids: BTreeSet<String> = alert.evidence.iter().map(|stub| stub.id.clone()).collect();
     let times = alert.evidence.iter().map(|stub| stub.time).collect();
-    let is_cited = move |record: &ArchiveRecord| ids.contains(&Entry::from_json(&record.raw).id);
+    let is_cited = move |record: &ArchiveRecord| ids.contains(Entry::from_json(&record.raw).id());
     Ok(archive::read_at(archive, times)?.filter(move |record| record.as_ref().map_or(true, &is_cited)))
 }

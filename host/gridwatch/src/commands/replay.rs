@@ -152,7 +152,7 @@ impl Source {
             Given::Odd(_) => None,
         };
         let mut entries: Vec<Entry> = given.by_ref().filter_map(entry).collect();
-        entries.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+        entries.sort_by(|a, b| (a.time, a.id()).cmp(&(b.time, b.id())));
         let mut versions = Versions::default();
         let version = |entry: Entry| versions.see(&entry).map(|version| (entry, version));
         Ok(Self::Entries(entries.into_iter().filter_map(version).collect(), given.into_report()))

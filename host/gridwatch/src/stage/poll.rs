@@ -286,7 +286,7 @@ impl Poller {
             );
         }
         for arrival in arrivals.iter().filter(|a| a.sighting == Sighting::TooMany) {
-            tracing::warn!(id = arrival.entry.id, "an entry has too many versions; this one is not delivered");
+            tracing::warn!(id = arrival.entry.id(), "an entry has too many versions; this one is not delivered");
         }
         let polled = &self.shared.polled;
         polled.pages.inc();

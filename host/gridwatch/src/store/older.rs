@@ -361,7 +361,8 @@ mod tests {
             assert_eq!(part.rule_state().count(), 0);
             assert_eq!(part.begun().unwrap(), handed.begun);
             assert!(!part.is_behind(&CHECKPOINT).unwrap());
-            let waiting: Vec<String> = part.next_pending(9).unwrap().into_iter().map(|p| p.entry.id).collect();
+            let waiting: Vec<String> =
+                part.next_pending(9).unwrap().into_iter().map(|p| p.entry.id().to_owned()).collect();
             assert_eq!(waiting, ["waits-and-is-old", "ahead"], "what isn't read again is judged from the queue");
             use Sighting::{Again, New, Relearned};
             let twice = sightings(&part, &[("delivered", young), ("delivered", young)]);

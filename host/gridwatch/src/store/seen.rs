@@ -257,7 +257,7 @@ impl OrgStore {
         let mut found = self.rows.db.get(&key)?.map(|value| Row::open(&key, &value));
         if found.is_none() && entry.marks.contains(&Mark::NoId) {
             // Layout 2 knew it by its bytes.
-            let key = self.key(SEEN, &json::hash(entry.id.as_bytes()));
+            let key = self.key(SEEN, &json::hash(entry.id().as_bytes()));
             found = self.rows.db.get(&key)?.map(|value| Row::open(&key, &value));
             if let Some(Ok(row)) = found {
                 return Ok(Change { row, day_before: None, is_changed: false });

@@ -306,7 +306,7 @@ impl Case {
             // The first line isn't among them.
             tracing::warn!(file = %path.display(), values = given.report().odd, "not every value of a case is an entry");
         }
-        entries.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+        entries.sort_by(|a, b| (a.time, a.id()).cmp(&(b.time, b.id())));
         let earliest = entries.iter().find_map(|entry| entry.time).unwrap_or_default();
         let event =
             |(i, entry): (usize, &Entry)| Event::new(i as u64 + 1, entry.time.unwrap_or(earliest).millis(), entry);

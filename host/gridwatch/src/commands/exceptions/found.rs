@@ -64,7 +64,7 @@ impl Findings {
                 .iter()
                 .map(|event| {
                     apps.learn(event);
-                    (event.id.as_str(), apps.named_by(event))
+                    (event.id(), apps.named_by(event))
                 })
                 .collect();
             for alert in concluded.alerts.into_iter().filter(&keep) {
@@ -82,7 +82,7 @@ impl Findings {
             if alert.severity >= known.severity {
                 *known = alert;
             }
-        } else if let Some(event) = events.iter().find(|event| event.id == alert.basis.event) {
+        } else if let Some(event) = events.iter().find(|event| event.id() == alert.basis.event) {
             places.insert(alert.uid.clone(), self.found.len());
             let apps = apps.map(|apps| apps.named_by(event)).unwrap_or_default();
             self.found.push(Found { alert, event: event.clone(), apps });

@@ -41,7 +41,7 @@ pub(super) fn widened(mut alert: Alert, homes: &Homes) -> (Alert, Reach) {
                 match record {
                     Ok(record) => {
                         let event = record.event();
-                        ids.insert(event.id.clone());
+                        ids.insert(event.id().to_owned());
                         events.push(event);
                     }
                     Err(error) => reach.problem = Some(error.to_string()),
