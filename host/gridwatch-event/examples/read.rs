@@ -35,7 +35,10 @@ fn main() {
     let floor = best(&entries, |raw| black_box(serde_json::from_str::<Typed<'_>>(raw)).is_ok());
     let told = |what: &str, took: f64| println!("{what:32} {took:6.3} us  {:5.2} x floor", took / floor);
     told("floor (serde_json, typed)", floor);
-    told("serde_json, a value", best(&entries, |raw| black_box(serde_json::from_str::<serde_json::Value>(raw)).is_ok()));
+    told(
+        "serde_json, a value",
+        best(&entries, |raw| black_box(serde_json::from_str::<serde_json::Value>(raw)).is_ok()),
+    );
     told("entry", best(&entries, |raw| black_box(Entry::from_json(raw)).time.is_some()));
     told("entry and event", best(&entries, |raw| black_box(event(raw)).time.0 > 0));
     told("with a value", best(&entries, |raw| black_box(event(raw)).json().is_object()));

@@ -89,7 +89,7 @@ impl Content {
     /// All of it.
     pub(crate) fn whole(&self) -> Part<'_> {
         match &self.0.spans {
-            Some((spans, _)) => Part::written(self.raw(), spans, 0),
+            Some((spans, _)) => Part::at_span(self.raw(), spans, 0),
             None => Part::read(self.json()),
         }
     }
@@ -97,7 +97,7 @@ impl Content {
     pub(crate) fn head(&self, head: Head) -> Option<Part<'_>> {
         if let Some((spans, heads)) = &self.0.spans {
             let at = heads.at(head);
-            return (at != 0).then(|| Part::written(self.raw(), spans, at));
+            return (at != 0).then(|| Part::at_span(self.raw(), spans, at));
         }
         let json = self.json();
         let value = match head {

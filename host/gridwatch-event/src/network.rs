@@ -26,7 +26,10 @@ const EARTH_KM: f64 = 6_371.008_8;
 
 /// All that is known of addresses. Empty by default: then nothing is.
 #[derive(Clone, Debug, Default)]
-pub struct Networks {
+pub struct Networks(Arc<Layers>);
+
+#[derive(Clone, Debug, Default)]
+struct Layers {
     /// The first has the first word.
     tables: Vec<Table>,
     /// Below all tables.
@@ -130,15 +133,21 @@ impl Networks {
 
     /// This laid over another: where both know an address, this has the first word.
     pub fn over(mut self, below: Self) -> Self {
-        self.tables.extend(below.tables);
-        self.databases.extend(below.databases);
+        let layers = Arc::make_mut(&mut self.0);
+        layers.tables.extend(below.0.tables.iter().cloned());
+        layers.databases.extend(below.0.databases.iter().cloned());
         self
     }
 
     /// This over a database.
     pub fn over_database(mut self, database: Arc<dyn Database>) -> Self {
-        self.databases.push(database);
+        Arc::make_mut(&mut self.0).databases.push(database);
         self
+    }
+
+    /// Are these the very same, or a clone? Then all answers are the same.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// What is known of an address, if it is one and anything is.
@@ -147,18 +156,18 @@ impl Networks {
             return None;
         }
         let address = address.parse::<IpAddr>().ok()?.to_canonical();
-        let tables = self.tables.iter().filter_map(|table| table.of(address)).map(Cow::Borrowed);
-        let databases = self.databases.iter().filter_map(|database| database.of(address)).map(Cow::Owned);
+        let tables = self.0.tables.iter().filter_map(|table| table.of(address)).map(Cow::Borrowed);
+        let databases = self.0.databases.iter().filter_map(|database| database.of(address)).map(Cow::Owned);
         tables.chain(databases).reduce(|known, below| Cow::Owned(known.into_owned().filled_from(&below)))
     }
 
     pub fn is_empty(&self) -> bool {
-        self.tables.is_empty() && self.databases.is_empty()
+        self.0.tables.is_empty() && self.0.databases.is_empty()
     }
 
     /// Does anything here tell what somebody might want to know of any address? For saying why it is unknown.
     pub fn knows_countries(&self) -> bool {
-        !self.databases.is_empty() || self.tables.iter().any(|t| t.networks.iter().any(|n| !n.country.is_empty()))
+        !self.0.databases.is_empty() || self.0.tables.iter().any(|t| t.networks.iter().any(|n| !n.country.is_empty()))
     }
 
     fn of_lines<'l>(
@@ -180,7 +189,8 @@ impl Networks {
             return Err(NotNetworks { problems });
         }
         let table = Table { segments: disjoint(ranges), networks };
-        Ok(Self { tables: if table.segments.is_empty() { vec![] } else { vec![table] }, databases: vec![] })
+        let tables = if table.segments.is_empty() { vec![] } else { vec![table] };
+        Ok(Self(Arc::new(Layers { tables, databases: vec![] })))
     }
 }
 

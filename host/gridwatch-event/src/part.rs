@@ -24,7 +24,7 @@ pub enum Spelling<'e> {
 }
 
 impl<'e> Part<'e> {
-    pub(crate) fn written(raw: &'e str, spans: &'e Spans, at: At) -> Self {
+    pub(crate) fn at_span(raw: &'e str, spans: &'e Spans, at: At) -> Self {
         Self(Source::Written(raw, spans, at))
     }
 
@@ -36,7 +36,7 @@ impl<'e> Part<'e> {
     /// A member of an object; `None` of anything else.
     pub fn get(self, name: &str) -> Option<Self> {
         match self.0 {
-            Source::Written(raw, spans, at) => spans.get(raw, at, name).map(|at| Self::written(raw, spans, at)),
+            Source::Written(raw, spans, at) => spans.get(raw, at, name).map(|at| Self::at_span(raw, spans, at)),
             Source::Read(value) => value.get(name).map(Self::read),
         }
     }
@@ -73,6 +73,15 @@ impl<'e> Part<'e> {
                 _ => None,
             },
             Source::Read(value) => value.as_str().map(Spelling::Plain),
+        }
+    }
+
+    /// The bytes of it, of a text without its quotes; `None` where it was taken apart. What is written alike and of one kind says the
+    /// same.
+    pub fn written(self) -> Option<&'e str> {
+        match self.0 {
+            Source::Written(raw, spans, at) => Some(spans.written(raw, at)),
+            Source::Read(_) => None,
         }
     }
 
@@ -127,7 +136,7 @@ impl<'e> Part<'e> {
         };
         let written = written
             .into_iter()
-            .flat_map(|(raw, spans, at)| spans.inside(at).map(move |at| Self::written(raw, spans, at)));
+            .flat_map(|(raw, spans, at)| spans.inside(at).map(move |at| Self::at_span(raw, spans, at)));
         written.chain(read.into_iter().flatten().map(Self::read))
     }
 
@@ -139,7 +148,7 @@ impl<'e> Part<'e> {
             _ => (None, None),
         };
         let written = written.into_iter().flat_map(|(raw, spans, at)| {
-            spans.inside(at).map(move |at| (spans.key(raw, at), Self::written(raw, spans, at)))
+            spans.inside(at).map(move |at| (spans.key(raw, at), Self::at_span(raw, spans, at)))
         });
         written.chain(read.into_iter().flatten().map(|(key, value)| (key.as_str(), Self::read(value))))
     }

@@ -9,6 +9,14 @@ pub fn clean(text: &str, max: usize) -> String {
     text.chars().map(|c| if hidden(c) { ' ' } else { c }).take(max).collect()
 }
 
+/// A text's first characters, at most so many.
+pub fn clip(text: &str, max_chars: usize) -> &str {
+    if text.len() <= max_chars {
+        return text;
+    }
+    text.char_indices().nth(max_chars).map_or(text, |(end, _)| &text[..end])
+}
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
@@ -22,5 +30,12 @@ mod tests {
     fn cleaned_text_cannot_repaint_a_terminal() {
         assert_eq!(clean("a\u{1b}[31mred\nline\u{202e}x", 200), "a [31mred line x");
         assert_eq!(clean(&"é".repeat(300), 200).chars().count(), 200);
+    }
+
+    #[test]
+    fn a_clipped_text_has_whole_characters() {
+        for (text, want) in [("", ""), ("abc", "abc"), ("abcd", "abc"), ("éèê", "éèê"), ("éèêë", "éèê")] {
+            assert_eq!(clip(text, 3), want);
+        }
     }
 }

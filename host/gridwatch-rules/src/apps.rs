@@ -11,6 +11,7 @@ use crate::state::{APPS, Forgotten, StateOp, StateRow};
 use gridwatch_event::event::Event;
 use gridwatch_event::mention::app_id;
 use gridwatch_event::part::Part;
+use gridwatch_event::text;
 use gridwatch_event::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -35,8 +36,24 @@ pub type Scopes = BTreeSet<String>;
 
 #[derive(Debug, Default)]
 pub struct Apps {
-    apps: HashMap<String, App>,
+    apps: HashMap<String, Kept>,
     dirty: BTreeSet<String>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    app: App,
+    is_dirty: bool,
+    /// The object that described it last, if all that it says is what is known.
+    shown: Option<Shown>,
+}
+
+/// An app's object as it was written: the same says the same.
+#[derive(Debug)]
+struct Shown {
+    written: String,
+    /// Of name, approval, scopes and bot scopes, which it states.
+    states: [bool; 4],
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +89,7 @@ impl Apps {
             self.change(app, event, |known| {
                 known.describe(app, event);
                 known.describe_by_details(event);
-                known.was_done_to(event);
+                known.app.was_done_to(event);
             });
         }
     }
@@ -82,16 +99,27 @@ impl Apps {
         let details = event.detail("app_id").and_then(Part::as_str);
         let named =
             [gridwatch_event::whose::app(event), event.entity()].into_iter().flatten().filter_map(id_of).chain(details);
-        let known = named.filter_map(|id| Some((id.clone().into_owned(), self.apps.get(&*id)?.clone())));
+        let kept = |app: &App| Kept { app: app.clone(), ..Kept::default() };
+        let known = named.filter_map(|id| Some((id.clone().into_owned(), kept(self.get(&id)?))));
         Self { apps: known.collect(), dirty: BTreeSet::new() }
     }
 
     pub fn get(&self, id: &str) -> Option<&App> {
-        self.apps.get(id)
+        self.apps.get(id).map(|kept| &kept.app)
     }
 
     pub fn take_changes(&mut self) -> Vec<StateOp> {
-        let row = |id: String| StateOp::save(APPS, id.as_bytes(), self.apps.get(&id));
+        let row = |id: String| {
+            let kept = self.apps.get_mut(&id);
+            StateOp::save(
+                APPS,
+                id.as_bytes(),
+                kept.map(|kept| {
+                    kept.is_dirty = false;
+                    &kept.app
+                }),
+            )
+        };
         std::mem::take(&mut self.dirty).into_iter().map(row).collect()
     }
 
@@ -100,30 +128,31 @@ impl Apps {
     /// # Errors
     /// The row can't be read.
     pub fn load(&mut self, row: StateRow<'_>) -> Result<(), Forgotten> {
-        self.apps.insert(row.name()?.to_owned(), row.json()?);
+        self.apps.insert(row.name()?.to_owned(), Kept { app: row.json()?, ..Kept::default() });
         Ok(())
     }
 
-    fn change(&mut self, app: Part<'_>, event: &Event, change: impl FnOnce(&mut App)) {
+    fn change(&mut self, app: Part<'_>, event: &Event, change: impl FnOnce(&mut Kept)) {
         let Some(id) = id_of(app) else { return };
         if !self.apps.contains_key(&*id) {
             self.make_room();
+            let app = App { first: event.time, ..App::default() };
+            self.apps.insert(id.clone().into_owned(), Kept { app, ..Kept::default() });
         }
-        let is_new = !self.apps.contains_key(&*id);
-        let known = self.apps.entry(id.clone().into_owned()).or_default();
-        if is_new || event.time < known.first {
-            known.first = event.time;
-        }
+        let Some(known) = self.apps.get_mut(&*id) else { return };
+        known.app.first = known.app.first.min(event.time);
         change(known);
-        known.seq = event.seq;
-        self.dirty.insert(id.into_owned());
+        known.app.seq = event.seq;
+        if !std::mem::replace(&mut known.is_dirty, true) {
+            self.dirty.insert(id.into_owned());
+        }
     }
 
     fn make_room(&mut self) {
         if self.apps.len() < MAX_APPS {
             return;
         }
-        let mut by_age: Vec<(u64, String)> = self.apps.iter().map(|(id, app)| (app.seq, id.clone())).collect();
+        let mut by_age: Vec<(u64, String)> = self.apps.iter().map(|(id, kept)| (kept.app.seq, id.clone())).collect();
         by_age.sort_unstable();
         for (_, id) in by_age.into_iter().take(MAX_APPS / 10) {
             self.apps.remove(&id);
@@ -132,7 +161,65 @@ impl Apps {
     }
 }
 
+impl Kept {
+    /// What an app's own object says.
+    fn describe(&mut self, object: Part<'_>, event: &Event) {
+        let written = object.written();
+        if let Some(shown) = &self.shown
+            && written == Some(shown.written.as_str())
+        {
+            return self.app.say_again(shown.states, event);
+        }
+        let name = Some(object.text("name")).filter(|name| !name.is_empty()).map(|name| clip(&name));
+        let approved = object.get("is_directory_approved").and_then(Part::as_bool);
+        let (scopes, bot_scopes) = (gathered(object, &USER_SCOPES), gathered(object, &BOT_SCOPES));
+        let states = [name.is_some(), approved.is_some(), scopes.is_some(), bot_scopes.is_some()];
+        let app = &mut self.app;
+        let said = [
+            say(&mut app.name, event, name),
+            say(&mut app.directory_approved, event, approved),
+            say(&mut app.scopes, event, scopes),
+            say(&mut app.bot_scopes, event, bot_scopes),
+        ];
+        let shown = |written: &str| Shown { written: written.to_owned(), states };
+        self.shown = written.filter(|_| said == states).map(shown);
+    }
+
+    /// `app_scopes_expanded` may have the scopes in its details alone.
+    fn describe_by_details(&mut self, event: &Event) {
+        if event.details().is_none() {
+            return; // then the object has said it all
+        }
+        let stated = Stated::by(event);
+        if say(&mut self.app.scopes, event, stated.scopes) | say(&mut self.app.bot_scopes, event, stated.bot_scopes) {
+            self.shown = None;
+        }
+    }
+}
+
 impl App {
+    /// The newest word on these is this event's, and the same as before.
+    fn say_again(&mut self, states: [bool; 4], event: &Event) {
+        fn again<T>(slot: &mut Option<Said<T>>, event: &Event) {
+            if let Some(said) = slot.as_mut().filter(|said| (said.time, said.seq) <= (event.time, event.seq)) {
+                (said.time, said.seq) = (event.time, event.seq);
+            }
+        }
+        let [name, approved, scopes, bot_scopes] = states;
+        if name {
+            again(&mut self.name, event);
+        }
+        if approved {
+            again(&mut self.directory_approved, event);
+        }
+        if scopes {
+            again(&mut self.scopes, event);
+        }
+        if bot_scopes {
+            again(&mut self.bot_scopes, event);
+        }
+    }
+
     pub fn first(&self) -> UnixSeconds {
         self.first
     }
@@ -169,22 +256,6 @@ impl App {
     pub fn installs(&self, at: UnixSeconds) -> u64 {
         let is_recent = |time: &&UnixSeconds| **time <= at && time.0 + DAY_S > at.0;
         self.installs.iter().filter(is_recent).count() as u64
-    }
-
-    /// What an app's own object says.
-    fn describe(&mut self, app: Part<'_>, event: &Event) {
-        let name = Some(app.text("name")).filter(|name| !name.is_empty());
-        say(&mut self.name, event, name.map(|name| clip(&name)));
-        say(&mut self.directory_approved, event, app.get("is_directory_approved").and_then(Part::as_bool));
-        say(&mut self.scopes, event, gathered(app, &USER_SCOPES));
-        say(&mut self.bot_scopes, event, gathered(app, &BOT_SCOPES));
-    }
-
-    /// `app_scopes_expanded` may have the scopes in its details alone.
-    fn describe_by_details(&mut self, event: &Event) {
-        let stated = Stated::by(event);
-        say(&mut self.scopes, event, stated.scopes);
-        say(&mut self.bot_scopes, event, stated.bot_scopes);
     }
 
     fn was_done_to(&mut self, event: &Event) {
@@ -247,12 +318,16 @@ fn join(all: &mut Option<Scopes>, more: Option<Scopes>) {
     }
 }
 
-/// The same word again moves its time too: another one that comes late and is of before then must not replace it.
-fn say<T>(slot: &mut Option<Said<T>>, event: &Event, value: Option<T>) {
+/// The same word again moves its time too: another one that comes late and is of before then must not replace it. Whether there was
+/// a word, and it is the newest.
+fn say<T>(slot: &mut Option<Said<T>>, event: &Event, value: Option<T>) -> bool {
     let is_newer = slot.as_ref().is_none_or(|said| (said.time, said.seq) <= (event.time, event.seq));
-    if let Some(value) = value.filter(|_| is_newer) {
+    let value = value.filter(|_| is_newer);
+    let is_said = value.is_some();
+    if let Some(value) = value {
         *slot = Some(Said { time: event.time, seq: event.seq, value });
     }
+    is_said
 }
 
 /// One that is kept.
@@ -291,7 +366,7 @@ fn gather(value: Part<'_>, scopes: &mut Scopes) {
 }
 
 fn clip(text: &str) -> String {
-    text.chars().take(MAX_TEXT).collect()
+    text::clip(text, MAX_TEXT).to_owned()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use gridwatch_event::whose::is_placeholder;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
 
 /// Changes kept of each kind for a person.
 const MAX_CHANGES: usize = 32;
@@ -36,6 +37,44 @@ pub struct Directory {
     dirty: BTreeSet<String>,
     home: Home,
     home_is_dirty: bool,
+    /// The last place that was looked up and is known.
+    at_home: String,
+    settled: Settled,
+}
+
+/// Roles that an account was shown with and that were no news: as long as nothing else is learned of anybody, the same is no news
+/// again. Has no influence on an answer.
+#[derive(Debug, Default)]
+struct Settled {
+    key: RandomState,
+    /// Hash of account, role and place → the newest time at which that was so.
+    until: HashMap<u64, UnixSeconds>,
+}
+
+/// Accounts remembered so; then it begins anew.
+const MAX_SETTLED: usize = 65_536;
+
+impl Settled {
+    fn hash(&self, id: &str, role: Role, event: &Event) -> u64 {
+        self.key.hash_one((id, role, event.location_id()))
+    }
+
+    /// Has it been so at a time that isn't later?
+    fn has(&self, hash: u64, event: &Event) -> bool {
+        self.until.get(&hash).is_some_and(|until| *until <= event.time)
+    }
+
+    fn note(&mut self, hash: u64, event: &Event) {
+        if self.until.len() >= MAX_SETTLED {
+            self.until.clear();
+        }
+        let until = self.until.entry(hash).or_default();
+        *until = event.time.max(*until);
+    }
+
+    fn forget(&mut self) {
+        self.until.clear();
+    }
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -193,6 +232,7 @@ impl Directory {
         if self.people.len() > MAX_PEOPLE {
             let mut by_age: Vec<(u64, String)> = self.people.iter().map(|(id, p)| (p.last(), id.clone())).collect();
             by_age.sort_unstable();
+            self.settled.forget();
             for (_, id) in by_age.into_iter().take(MAX_PEOPLE / 10) {
                 self.people.remove(&id);
                 self.dirty.insert(id);
@@ -216,7 +256,9 @@ impl Directory {
     pub fn load(&mut self, row: StateRow<'_>) -> Result<(), Forgotten> {
         if row.part == HOME {
             self.home = row.json()?;
+            self.at_home.clear();
         } else {
+            self.settled.forget();
             self.people.insert(row.name()?.to_owned(), row.json()?);
         }
         Ok(())
@@ -229,13 +271,17 @@ impl Directory {
         }
         // A role or right is given in a place of ours, which may have no entry of its own yet.
         let granted_in = grant::place_of(event).filter(|place| place.starts_with(['T', 'E']));
-        for place in [Some(event.location_id().into()), granted_in].into_iter().flatten() {
+        let place = Some(event.location_id()).filter(|place| *place != self.at_home);
+        for place in [place.map(Cow::from), granted_in].into_iter().flatten() {
             let is_new = !place.is_empty() && place.len() <= MAX_NAME && !self.home.places.contains_key(&*place);
             if is_new && self.home.places.len() < MAX_PLACES {
                 self.home.places.insert(place.clone().into_owned(), event.seq);
                 self.home.since.insert(place.into_owned(), event.time);
                 self.home_is_dirty = true;
             }
+        }
+        if place.is_some_and(|place| self.home.places.contains_key(place)) {
+            event.location_id().clone_into(&mut self.at_home);
         }
     }
 
@@ -254,14 +300,23 @@ impl Directory {
     fn learn_account(&mut self, user: Part<'_>, event: &Event, becomes: Option<Role>) {
         let bot = is_bot(user).then_some(Role::Bot);
         let role = bot.or_else(|| Role::of_account_type(&user.text("account_type")));
-        if let (Some(role), id) = (role, user.text("id"))
-            && !id.is_empty()
-            && becomes != Some(role)
-            && self.role_at(&id, event) != role
-            && !self.was_said(&id, role, event)
-        {
+        let (Some(role), id) = (role, user.text("id")) else { return };
+        if id.is_empty() || becomes == Some(role) {
+            return;
+        }
+        let hash = self.settled.hash(&id, role, event);
+        if self.settled.has(hash, event) {
+            return;
+        }
+        if self.role_at(&id, event) != role && !self.was_said(&id, role, event) {
             let since = Since { before: true, ..Since::from(event, (role, short_place_of(event))) };
             insert_role(&mut self.person(&id).roles, since);
+            return;
+        }
+        // What was said of a later time may make it news by then.
+        let mut roles = self.people.get(&*id).into_iter().flat_map(|person| &person.roles);
+        if roles.all(|since| since.time <= event.time) {
+            self.settled.note(hash, event);
         }
     }
 
@@ -314,7 +369,9 @@ impl Directory {
         }
     }
 
+    /// To be changed.
     fn person(&mut self, id: &str) -> &mut Person {
+        self.settled.forget();
         let id: String = id.chars().take(MAX_NAME).collect();
         self.dirty.insert(id.clone());
         self.people.entry(id).or_default()

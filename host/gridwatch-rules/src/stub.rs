@@ -3,6 +3,7 @@
 //! Small, because windows hold many of them: enough to show the event and to find it again by Slack's id.
 
 use gridwatch_event::event::Event;
+use gridwatch_event::text;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_event::whose;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,5 @@ impl Stub {
 }
 
 fn clip(text: &str) -> String {
-    let end = text.char_indices().nth(MAX_TEXT).map_or(text.len(), |(at, _)| at);
-    text[..end].to_owned()
+    text::clip(text, MAX_TEXT).to_owned()
 }

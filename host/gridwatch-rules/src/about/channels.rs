@@ -3,6 +3,7 @@
 //! Entries about a channel say so, those about what is in it name it at most. The newest word counts, in the order of arrival.
 
 use super::Channel;
+use super::habits::{MAX_TEXT, clip};
 use crate::state::{ABOUT, Forgotten, StateOp, StateRow};
 use gridwatch_event::event::Event;
 use gridwatch_event::mention::channel_of;
@@ -12,7 +13,6 @@ use std::collections::{BTreeSet, HashMap};
 
 /// Channels kept; the ones of which nothing new was said for longest go first.
 const MAX_CHANNELS: usize = 50_000;
-const MAX_TEXT: usize = 128;
 
 #[derive(Debug, Default)]
 pub(super) struct Channels {
@@ -40,24 +40,32 @@ impl Channels {
             return;
         }
         let flag = |name: &str| channel.get(name).and_then(Part::as_bool);
+        let (name, privacy) = (channel.text("name"), channel.text("privacy"));
+        let private = (!privacy.is_empty()).then(|| privacy != "public");
+        let (shared, org_shared) = (flag("is_shared"), flag("is_org_shared"));
         let known = self.channels.get(id);
-        let mut updated = known.cloned().unwrap_or_default();
-        let name = channel.text("name");
-        if !name.is_empty() {
-            updated.name = clip(&name);
-        }
-        let privacy = channel.text("privacy");
-        updated.private = Some(privacy).filter(|p| !p.is_empty()).map(|p| p != "public").or(updated.private);
-        updated.shared = flag("is_shared").or(updated.shared);
-        updated.org_shared = flag("is_org_shared").or(updated.org_shared);
-        if known.is_some_and(|known| *known == updated) {
+        let is_known = |known: &Known| {
+            let same = |told: Option<bool>, known| told.is_none() || told == known;
+            (name.is_empty() || *known.name == *clip(&name))
+                && same(private, known.private)
+                && same(shared, known.shared)
+                && same(org_shared, known.org_shared)
+        };
+        if known.is_some_and(is_known) {
             return;
         }
         if known.is_none() {
             self.make_room();
         }
         self.dirty.insert(id.to_owned());
-        self.channels.insert(id.to_owned(), Known { seq: event.seq, ..updated });
+        let known = self.channels.entry(id.to_owned()).or_default();
+        known.seq = event.seq;
+        if !name.is_empty() {
+            clip(&name).clone_into(&mut known.name);
+        }
+        known.private = private.or(known.private);
+        known.shared = shared.or(known.shared);
+        known.org_shared = org_shared.or(known.org_shared);
     }
 
     /// The channel that an event is about or names, with what is known of it once the event was taken in.
@@ -65,7 +73,7 @@ impl Channels {
         let id = channel_of(event).filter(|id| is_channel(id))?;
         let known = self.channels.get(&*id).cloned().unwrap_or_default();
         Some(Channel {
-            id: clip(&id),
+            id: clip(&id).to_owned(),
             name: known.name,
             private: known.private,
             shared: known.shared,
@@ -99,8 +107,4 @@ impl Channels {
 
 fn is_channel(id: &str) -> bool {
     id.starts_with(['C', 'G', 'D']) && id.len() <= MAX_TEXT
-}
-
-fn clip(text: &str) -> String {
-    text.chars().take(MAX_TEXT).collect()
 }

@@ -13,8 +13,9 @@ use gridwatch_event::grant::{self, Scope};
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_names::catalogue;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::LazyLock;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, LazyLock};
 
 /// People kept, at about 5 KB each. The ones unseen longest go first.
 pub(super) const MAX_PEOPLE: usize = 100_000;
@@ -30,7 +31,8 @@ const MAX_ACTIONS: usize = 128;
 const MAX_TALLIES: usize = 512;
 const DAYS: u64 = 30;
 const HOURS: u64 = 24;
-const MAX_TEXT: usize = 128;
+/// Longest text kept, in characters.
+pub(super) const MAX_TEXT: usize = 128;
 
 /// Slack's groups of actions, and what is in none. Rows hold their numbers, so new ones go to the end.
 const FAMILIES: [&str; 26] = [
@@ -140,20 +142,26 @@ impl Doing {
 /// There is room for so many families.
 const FAMILIES_MAX: u8 = 64;
 
-/// Action → its name for good, its family, and whether it takes an admin.
-static KNOWN: LazyLock<HashMap<&str, Kind>> = LazyLock::new(|| {
+/// Of each action of the catalogue, in its order: its name for good, its family, and whether it takes an admin.
+static KNOWN: LazyLock<Vec<Kind>> = LazyLock::new(|| {
     let number = |group| FAMILIES.iter().position(|family| *family == group).unwrap_or_default() as u8;
-    let kind = |name: &'static str| {
+    let kind = |(name, place): (&'static str, u16)| {
         let is_admins = ADMIN.iter().any(|start| name.starts_with(start));
-        (name, Kind { name, family: catalogue::group_of(name).map_or(0, number), is_admins })
+        Kind { place, name, family: catalogue::group_of(name).map_or(0, number), is_admins }
     };
-    catalogue::actions().map(kind).collect()
+    catalogue::actions().zip(0..).map(kind).collect()
 });
+
+fn kind_of(action: &str) -> Option<Kind> {
+    KNOWN.get(usize::from(catalogue::number_of(action)?)).copied()
+}
 
 /// What is known of an action.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kind {
-    name: &'static str,
+    /// In the catalogue.
+    place: u16,
+    pub(super) name: &'static str,
     family: u8,
     is_admins: bool,
 }
@@ -161,17 +169,26 @@ pub(super) struct Kind {
 impl Kind {
     /// `None` of an action that the catalogue doesn't have. A role in one channel is nothing that takes an admin.
     pub(super) fn of(event: &Event) -> Option<Self> {
-        let kind = KNOWN.get(event.action()).copied()?;
+        let kind = KNOWN.get(usize::from(event.action_number()?)).copied()?;
         Some(Self { is_admins: kind.is_admins && grant::scope_of(event) != Some(Scope::Channel), ..kind })
     }
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Habits {
-    people: HashMap<String, Habit>,
-    dirty: BTreeMap<String, Dirty>,
+    /// Position of each person in `people`.
+    numbers: HashMap<Arc<str>, u32>,
+    people: Vec<Habit>,
+    /// Of the same positions: what is to be saved, if anything.
+    dirty: Vec<Option<Dirty>>,
+    /// Positions that are nobody's any more.
+    free: Vec<u32>,
+    /// Positions of those of whom something is to be saved, once each, and who is to be forgotten.
+    changed: Vec<u32>,
+    gone: BTreeSet<Arc<str>>,
 }
 
+/// What is to be saved of a person beside what changes with every act.
 #[derive(Clone, Copy, Debug, Default)]
 struct Dirty {
     days: bool,
@@ -181,6 +198,7 @@ struct Dirty {
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Habit {
+    id: Arc<str>,
     acts: Acts,
     days: Vec<Tally>,
     places: Places,
@@ -197,9 +215,25 @@ struct Acts {
     /// The newest entry that names them, whoever did it.
     #[serde(default)]
     newest: UnixSeconds,
-    recent: Vec<RecentAct>,
+    recent: VecDeque<Recent>,
     admin: Option<(String, UnixSeconds)>,
     hours: Vec<Tally>,
+}
+
+/// A [`RecentAct`], in the same words when it is saved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Recent {
+    pub(super) seq: u64,
+    pub(super) time: UnixSeconds,
+    pub(super) action: Cow<'static, str>,
+    pub(super) ip_address: Arc<str>,
+}
+
+impl Recent {
+    pub(super) fn told(&self) -> RecentAct {
+        let (action, ip_address) = (self.action.clone().into_owned(), self.ip_address.as_ref().to_owned());
+        RecentAct { seq: self.seq, time: self.time, action, ip_address }
+    }
 }
 
 /// From where and with what, and which actions: all of it to the hour or the day.
@@ -214,8 +248,29 @@ pub(super) struct Places {
     pub(super) claimed: Vec<Place>,
     #[serde(default)]
     sessions: Vec<SeenSession>,
-    /// With the last day (since 1970) on which it was done.
-    actions: Vec<(String, u64)>,
+    actions: Vec<Done>,
+}
+
+/// An action, with the last day (since 1970) on which it was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(String, u64)", into = "(String, u64)")]
+struct Done {
+    /// In the catalogue; of one that has left it, none.
+    place: Option<u16>,
+    name: Cow<'static, str>,
+    day: u64,
+}
+
+impl std::convert::From<(String, u64)> for Done {
+    fn from((name, day): (String, u64)) -> Self {
+        Self { place: catalogue::number_of(&name), name: name.into(), day }
+    }
+}
+
+impl std::convert::From<Done> for (String, u64) {
+    fn from(done: Done) -> Self {
+        (done.name.into_owned(), done.day)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -242,20 +297,29 @@ pub(super) struct From<'e> {
 
 impl Habits {
     pub(super) fn of(&self, id: &str) -> Option<&Habit> {
-        self.people.get(id)
+        self.numbers.get(id).map(|number| &self.people[*number as usize])
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Habit)> {
-        self.people.iter().map(|(id, habit)| (id.as_str(), habit))
+        self.numbers.iter().map(|(id, number)| (&**id, &self.people[*number as usize]))
+    }
+
+    /// A person's position, for as long as nobody new comes.
+    pub(super) fn number(&mut self, id: &str) -> u32 {
+        if let Some(number) = self.numbers.get(id) {
+            return *number;
+        }
+        self.make_room();
+        self.add(id)
     }
 
     /// Takes in an act that a person is named in.
-    pub(super) fn act(&mut self, id: &str, act: RecentAct, known: Option<Kind>, doing: Doing) {
+    pub(super) fn act(&mut self, person: u32, act: Recent, known: Option<Kind>, doing: Doing) {
         let time = act.time;
-        let (habit, dirty) = self.person(id, act.seq);
+        let (habit, dirty) = self.person(person, act.seq);
         dirty.days |= habit.count(time, doing.of_family(known.map_or(0, |known| known.family)));
         if let Some(known) = known.filter(|_| doing == Doing::Own) {
-            dirty.places |= habit.places.did(known.name, time.0 / DAY_S);
+            dirty.places |= habit.places.did(known, time.0 / DAY_S);
             if known.is_admins && habit.acts.admin.as_ref().is_none_or(|(_, last)| *last <= time) {
                 habit.acts.admin = Some((known.name.to_owned(), time));
             }
@@ -265,14 +329,14 @@ impl Habits {
             acts.seen(time);
         }
         if acts.recent.len() >= MAX_RECENT {
-            acts.recent.remove(0);
+            acts.recent.pop_front();
         }
-        acts.recent.push(act);
+        acts.recent.push_back(act);
     }
 
     /// Takes in where somebody was.
-    pub(super) fn was(&mut self, id: &str, seq: u64, time: UnixSeconds, from: &From<'_>) {
-        let (habit, dirty) = self.person(id, seq);
+    pub(super) fn was(&mut self, person: u32, seq: u64, time: UnixSeconds, from: &From<'_>) {
+        let (habit, dirty) = self.person(person, seq);
         habit.acts.seen(time);
         let places = &mut habit.places;
         for (place, value) in [
@@ -287,14 +351,14 @@ impl Habits {
     }
 
     /// Takes in from where somebody claimed to be a person.
-    pub(super) fn was_claimed(&mut self, id: &str, seq: u64, time: UnixSeconds, address: &str) {
-        let (habit, dirty) = self.person(id, seq);
+    pub(super) fn was_claimed(&mut self, person: u32, seq: u64, time: UnixSeconds, address: &str) {
+        let (habit, dirty) = self.person(person, seq);
         dirty.places |= !address.is_empty() && see(&mut habit.places.claimed, address, time);
     }
 
     /// Takes in an alert about a person, as it was sent.
-    pub(super) fn alerted(&mut self, id: &str, seq: u64, alert: &Alert) {
-        let (habit, dirty) = self.person(id, seq);
+    pub(super) fn alerted(&mut self, person: u32, seq: u64, alert: &Alert) {
+        let (habit, dirty) = self.person(person, seq);
         dirty.alerts = true;
         let alerts = &mut habit.alerts;
         alerts.retain(|known| known.uid != alert.uid);
@@ -304,9 +368,18 @@ impl Habits {
 
     pub(super) fn take_changes(&mut self) -> Vec<StateOp> {
         let mut rows = Vec::new();
-        for (id, dirty) in std::mem::take(&mut self.dirty) {
+        let all = Dirty { days: true, places: true, alerts: true };
+        // Of somebody who was forgotten and came back, all: nothing of before may be left beside the new.
+        let mut changed: BTreeMap<Arc<str>, Dirty> =
+            std::mem::take(&mut self.gone).into_iter().map(|id| (id, all)).collect();
+        for number in std::mem::take(&mut self.changed) {
+            if let Some(dirty) = self.dirty[number as usize].take() {
+                changed.entry(self.people[number as usize].id.clone()).or_insert(dirty);
+            }
+        }
+        for (id, dirty) in changed {
             let id_of = |what: u8| [&[what], id.as_bytes()].concat();
-            let Some(habit) = self.people.get(&id) else {
+            let Some(habit) = self.of(&id) else {
                 rows.extend([b'h', b'd', b'p', b'l'].map(|what| StateOp::delete(ABOUT, &id_of(what))));
                 continue;
             };
@@ -336,28 +409,52 @@ impl Habits {
     }
 
     fn loaded(&mut self, id: &str) -> &mut Habit {
-        self.people.entry(id.to_owned()).or_default()
+        let number = self.numbers.get(id).copied().unwrap_or_else(|| self.add(id));
+        &mut self.people[number as usize]
     }
 
-    fn person(&mut self, id: &str, seq: u64) -> (&mut Habit, &mut Dirty) {
-        if !self.people.contains_key(id) {
-            self.make_room();
-        }
-        let habit = self.people.entry(id.to_owned()).or_default();
+    fn add(&mut self, id: &str) -> u32 {
+        let id: Arc<str> = id.into();
+        let habit = Habit { id: id.clone(), ..Habit::default() };
+        let number = match self.free.pop() {
+            Some(number) => {
+                self.people[number as usize] = habit;
+                number
+            }
+            None => {
+                self.people.push(habit);
+                self.dirty.push(None);
+                // No more than are kept.
+                (self.people.len() - 1) as u32
+            }
+        };
+        self.numbers.insert(id, number);
+        number
+    }
+
+    fn person(&mut self, number: u32, seq: u64) -> (&mut Habit, &mut Dirty) {
+        let habit = &mut self.people[number as usize];
         habit.acts.seq = seq;
-        (habit, self.dirty.entry(id.to_owned()).or_default())
+        let dirty = self.dirty[number as usize].get_or_insert_with(|| {
+            self.changed.push(number);
+            Dirty::default()
+        });
+        (habit, dirty)
     }
 
     fn make_room(&mut self) {
-        if self.people.len() < MAX_PEOPLE {
+        if self.numbers.len() < MAX_PEOPLE {
             return;
         }
-        let mut by_age: Vec<(u64, String)> = self.people.iter().map(|(id, p)| (p.acts.seq, id.clone())).collect();
+        let mut by_age: Vec<(u64, Arc<str>)> = self.iter().map(|(_, p)| (p.acts.seq, p.id.clone())).collect();
         by_age.sort_unstable();
         for (_, id) in by_age.into_iter().take(MAX_PEOPLE / 10) {
-            self.people.remove(&id);
-            // All of it, should they come back before it is saved: nothing of before may be left beside the new.
-            self.dirty.insert(id, Dirty { days: true, places: true, alerts: true });
+            if let Some(number) = self.numbers.remove(&id) {
+                self.people[number as usize] = Habit::default();
+                self.dirty[number as usize] = None;
+                self.free.push(number);
+            }
+            self.gone.insert(id);
         }
     }
 }
@@ -378,7 +475,7 @@ impl Habit {
         &self.places
     }
 
-    pub(super) fn recent(&self) -> &[RecentAct] {
+    pub(super) fn recent(&self) -> &VecDeque<Recent> {
         &self.acts.recent
     }
 
@@ -398,8 +495,8 @@ impl Habit {
     /// Did they do this in the 30 days up to then?
     pub(super) fn did(&self, action: &str, time: UnixSeconds) -> bool {
         let today = time.0 / DAY_S;
-        let done = self.places.actions.iter().find(|(name, _)| name == action);
-        done.is_some_and(|(_, day)| *day + DAYS > today)
+        let done = self.places.actions.iter().find(|done| done.name == action);
+        done.is_some_and(|done| done.day + DAYS > today)
     }
 
     /// What this person did up to a time.
@@ -466,18 +563,18 @@ impl Habit {
 
 impl Places {
     /// Did the day of an action change?
-    fn did(&mut self, action: &str, day: u64) -> bool {
-        if let Some((_, last)) = self.actions.iter_mut().find(|(name, _)| name == action) {
-            let is_newer = *last < day;
-            *last = day.max(*last);
+    fn did(&mut self, action: Kind, day: u64) -> bool {
+        if let Some(done) = self.actions.iter_mut().find(|done| done.place == Some(action.place)) {
+            let is_newer = done.day < day;
+            done.day = day.max(done.day);
             return is_newer;
         }
         if self.actions.len() >= MAX_ACTIONS {
-            let oldest = self.actions.iter().enumerate().min_by_key(|(_, (name, day))| (*day, name.clone()));
+            let oldest = self.actions.iter().enumerate().min_by_key(|(_, done)| (done.day, done.name.clone()));
             let oldest = oldest.map_or(0, |(at, _)| at);
             self.actions.remove(oldest);
         }
-        self.actions.push((action.to_owned(), day));
+        self.actions.push(Done { place: Some(action.place), name: action.name.into(), day });
         true
     }
 }
@@ -489,7 +586,7 @@ impl Place {
 }
 
 pub(super) fn family_of(action: &str) -> &'static str {
-    FAMILIES[KNOWN.get(action).map_or(0, |kind| kind.family) as usize]
+    FAMILIES[usize::from(kind_of(action).map_or(0, |kind| kind.family))]
 }
 
 /// Takes in a sighting. Whether anything changed: the newest time moves in steps of an hour, for each costs a row.
@@ -507,13 +604,12 @@ fn see(places: &mut Vec<Place>, value: &str, time: UnixSeconds) -> bool {
         let oldest = oldest.map_or(0, |(at, _)| at);
         places.remove(oldest);
     }
-    places.push(Place { value: value.chars().take(MAX_TEXT).collect(), first: time, last: time });
+    places.push(Place { value: clip(value).to_owned(), first: time, last: time });
     true
 }
 
 /// The same for a session, which also knows where it was last.
 fn see_session(sessions: &mut Vec<SeenSession>, from: &From<'_>, time: UnixSeconds) -> bool {
-    let clip = |text: &str| text.chars().take(MAX_TEXT).collect::<String>();
     let (network, client) = (clip(from.network), clip(from.client));
     if let Some(known) = sessions.iter_mut().find(|session| session.id == from.session) {
         let elsewhere = time >= known.last && (network != known.network || client != known.client);
@@ -521,7 +617,7 @@ fn see_session(sessions: &mut Vec<SeenSession>, from: &From<'_>, time: UnixSecon
         if moves {
             known.first = known.first.min(time);
             if time >= known.last {
-                (known.last, known.network, known.client) = (time, network, client);
+                (known.last, known.network, known.client) = (time, network.to_owned(), client.to_owned());
             }
         }
         return moves;
@@ -531,8 +627,14 @@ fn see_session(sessions: &mut Vec<SeenSession>, from: &From<'_>, time: UnixSecon
         let oldest = oldest.map_or(0, |(at, _)| at);
         sessions.remove(oldest);
     }
-    sessions.push(SeenSession { id: clip(from.session), first: time, last: time, network, client });
+    let (id, network, client) = (clip(from.session).to_owned(), network.to_owned(), client.to_owned());
+    sessions.push(SeenSession { id, first: time, last: time, network, client });
     true
+}
+
+/// What is kept of a text.
+pub(super) fn clip(text: &str) -> &str {
+    gridwatch_event::text::clip(text, MAX_TEXT)
 }
 
 fn newest_first(places: &[Place]) -> Vec<Seen> {
@@ -578,14 +680,15 @@ mod tests {
 
     const DAY0: u64 = 20_000 * DAY_S;
 
-    fn act(seq: u64, time: u64, action: &str) -> RecentAct {
-        RecentAct { seq, time: UnixSeconds(time), action: action.into(), ip_address: String::new() }
+    fn act(seq: u64, time: u64, action: &str) -> Recent {
+        Recent { seq, time: UnixSeconds(time), action: action.to_owned().into(), ip_address: "".into() }
     }
 
     fn habits(acts: &[(u64, &str)]) -> Habits {
         let mut habits = Habits::default();
         for (seq, (time, action)) in acts.iter().enumerate() {
-            habits.act("W1", act(seq as u64, *time, action), KNOWN.get(action).copied(), Doing::Own);
+            let who = habits.number("W1");
+            habits.act(who, act(seq as u64, *time, action), kind_of(action), Doing::Own);
         }
         habits
     }
@@ -640,8 +743,10 @@ mod tests {
         for i in 0..5_000_u64 {
             let (time, address) = (UnixSeconds(DAY0 + i * HOUR_S), format!("10.0.{}.{}", i / 256, i % 256));
             let action = catalogue::actions().nth(i as usize % 700).unwrap();
-            habits.act("W1", act(i, time.0, action), KNOWN.get(action).copied(), Doing::Own);
-            habits.was("W1", i, time, &From { address: &address, client: "x", ..From::default() });
+            let who = habits.number("W1");
+            habits.act(who, act(i, time.0, action), kind_of(action), Doing::Own);
+            let who = habits.number("W1");
+            habits.was(who, i, time, &From { address: &address, client: "x", ..From::default() });
         }
         let habit = habits.of("W1").unwrap();
         assert_eq!((habit.places.addresses.len(), habit.places.clients.len()), (MAX_PLACES, 1));
@@ -650,12 +755,8 @@ mod tests {
         assert_eq!(habit.acts.recent.len(), MAX_RECENT);
         assert!(habit.places.addresses.iter().any(|place| place.value == "10.0.19.135"), "the newest stay");
         for i in 0..MAX_PEOPLE as u64 + 1 {
-            habits.act(
-                &format!("U{i}"),
-                act(10_000 + i, DAY0, "user_login"),
-                KNOWN.get("user_login").copied(),
-                Doing::Own,
-            );
+            let who = habits.number(&format!("U{i}"));
+            habits.act(who, act(10_000 + i, DAY0, "user_login"), kind_of("user_login"), Doing::Own);
         }
         assert!(habits.people.len() <= MAX_PEOPLE && habits.of("W1").is_none(), "the one unseen longest is gone");
         let row = habits.take_changes().into_iter().find(|row| row.key == ABOUT.key(b"hW1"));
@@ -671,7 +772,8 @@ mod tests {
             (4, "pref.sso_setting_changed", Doing::ByApp),
             (5, "user_channel_join", Doing::ByOther),
         ] {
-            habits.act("W1", act(seq, DAY0, action), KNOWN.get(action).copied(), doing);
+            let who = habits.number("W1");
+            habits.act(who, act(seq, DAY0, action), kind_of(action), doing);
         }
         let habit = habits.of("W1").unwrap();
         let now = habit.activity(UnixSeconds(DAY0));
@@ -690,7 +792,8 @@ mod tests {
         let mut habits = Habits::default();
         let mut at = |after: u64, session: &str, network: &str| {
             let from = From { network, client: "chrome/macos", session, ..From::default() };
-            habits.was("W1", after, UnixSeconds(DAY0 + after), &from);
+            let who = habits.number("W1");
+            habits.was(who, after, UnixSeconds(DAY0 + after), &from);
             habits.of("W1").unwrap().activity(UnixSeconds(DAY0 + after)).sessions
         };
         at(0, "77", "AS1");
@@ -707,7 +810,8 @@ mod tests {
     fn a_place_costs_a_row_once_an_hour() {
         let mut habits = Habits::default();
         let mut rows = |time: u64| {
-            habits.was("W1", 1, UnixSeconds(time), &From { address: "10.0.0.1", ..From::default() });
+            let who = habits.number("W1");
+            habits.was(who, 1, UnixSeconds(time), &From { address: "10.0.0.1", ..From::default() });
             habits.take_changes().len()
         };
         assert_eq!([rows(DAY0), rows(DAY0 + 60), rows(DAY0 + 3_599), rows(DAY0 + 3_600)], [2, 1, 1, 2]);
@@ -716,7 +820,8 @@ mod tests {
     #[test]
     fn what_is_loaded_is_what_was_saved() {
         let mut habits = habits(&[(DAY0 - 3 * DAY_S, "role_change_to_admin"), (DAY0, "file_downloaded")]);
-        habits.was("W1", 2, UnixSeconds(DAY0), &From { address: "10.0.0.1", network: "AS1", ..From::default() });
+        let who = habits.number("W1");
+        habits.was(who, 2, UnixSeconds(DAY0), &From { address: "10.0.0.1", network: "AS1", ..From::default() });
         let mut again = Habits::default();
         for row in habits.take_changes() {
             let id = std::str::from_utf8(&row.key[2..]).unwrap();

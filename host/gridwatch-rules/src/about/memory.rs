@@ -4,7 +4,7 @@
 //! were cut into batches.
 
 use super::channels::Channels;
-use super::habits::{Doing, From, Habit, Habits, Kind, Place, Span, count, family_of};
+use super::habits::{Doing, From, Habit, Habits, Kind, Place, Recent, Span, count, family_of};
 use super::{About, Activity, Address, Alerted, App, Channel, DAY_S, DORMANT_S, HOUR_S, MAX_COUNTED, MAX_NAMED};
 use super::{Peers, Person, SENSITIVE_CHANNELS, Session, Sourced, Through, items};
 use crate::alert::Alert;
@@ -24,9 +24,9 @@ use gridwatch_event::whose::{self, Whose, is_claimed, is_placeholder};
 use gridwatch_names::catalogue;
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 const MAX_ID: usize = 64;
-const MAX_TEXT: usize = 128;
 /// User agents whose client is remembered, to save working it out again. Has no influence on an answer.
 const MAX_AGENTS: usize = 4_096;
 
@@ -34,7 +34,7 @@ const MAX_AGENTS: usize = 4_096;
 pub struct Memory {
     habits: Habits,
     channels: Channels,
-    clients: Clients,
+    newest: NewestOf,
 }
 
 /// What else is known, beside the memory.
@@ -72,10 +72,10 @@ impl Memory {
 
     /// What the actor did last, with this event, newest first.
     pub fn recent(&self, event: &Event) -> Vec<RecentAct> {
-        let before = self.habits.of(event.actor_id()).map_or(&[][..], Habit::recent);
-        [act(event, Whose::of(event))]
+        let before = self.habits.of(event.actor_id()).into_iter().flat_map(|habit| habit.recent().iter().rev());
+        [act(event, Whose::of(event), Kind::of(event), &mut Arc::default()).told()]
             .into_iter()
-            .chain(before.iter().rev().take(super::habits::MAX_RECENT - 1).cloned())
+            .chain(before.take(super::habits::MAX_RECENT - 1).map(Recent::told))
             .collect()
     }
 
@@ -88,7 +88,8 @@ impl Memory {
     pub fn learn_alert(&mut self, alert: &Alert, event: &Event) {
         let whom = whom(event);
         if alert.suppressed_by.is_none() && is_person(&whom) {
-            self.habits.alerted(&whom, event.seq, alert);
+            let person = self.habits.number(&whom);
+            self.habits.alerted(person, event.seq, alert);
         }
     }
 
@@ -97,7 +98,10 @@ impl Memory {
         let whose = Whose::of(event);
         let actor = event.actor_id();
         if is_person(actor) {
-            self.habits.act(actor, act(event, whose), Kind::of(event), doing(event, whose));
+            let person = self.habits.number(actor);
+            let known = Kind::of(event);
+            let act = act(event, whose, known, &mut self.newest.person(person).address_of_act);
+            self.habits.act(person, act, known, doing(event, whose));
         }
         let address = whose::address(event);
         let by;
@@ -105,7 +109,8 @@ impl Memory {
             _ if address.len() > MAX_ID => return,
             Whose::Actor if is_claimed(event.action()) => {
                 if is_person(actor) {
-                    self.habits.was_claimed(actor, event.seq, event.time, address);
+                    let person = self.habits.number(actor);
+                    self.habits.was_claimed(person, event.seq, event.time, address);
                 }
                 return;
             }
@@ -119,13 +124,11 @@ impl Memory {
         if !is_person(who) {
             return;
         }
-        let known = networks.of(address);
-        let network = network_of(address, known.as_deref());
-        let country = known.as_deref().map_or("", |network| &network.country);
-        let client = self.clients.of(event);
+        let person = self.habits.number(who);
         let session = session_id(event);
-        let from = From { address, network: &network, country, client, session: &session };
-        self.habits.was(who, event.seq, event.time, &from);
+        let Newest { network, country, client, .. } = self.newest.at(person, address, event, networks);
+        let from = From { address, network, country, client, session: &session };
+        self.habits.was(person, event.seq, event.time, &from);
     }
 
     pub fn take_changes(&mut self) -> Vec<StateOp> {
@@ -359,9 +362,14 @@ fn is_person(id: &str) -> bool {
     !id.is_empty() && id.len() <= MAX_ID && !is_placeholder(id)
 }
 
-fn act(event: &Event, whose: Whose<'_>) -> RecentAct {
+/// `address` is the one of the act before, and becomes that of this one.
+fn act(event: &Event, whose: Whose<'_>, known: Option<Kind>, address: &mut Arc<str>) -> Recent {
     let ip = if matches!(whose, Whose::Inviter(_)) { "" } else { whose::address(event) };
-    RecentAct { seq: event.seq, time: event.time, action: clip(event.action()), ip_address: clip(ip) }
+    if **address != *ip {
+        *address = clip(ip).into();
+    }
+    let action = known.map_or_else(|| clip(event.action()).into(), |kind| kind.name.into());
+    Recent { seq: event.seq, time: event.time, action, ip_address: address.clone() }
 }
 
 /// What stands for an address's network, as the field `context.network` has it.
@@ -372,28 +380,105 @@ fn network_of<'n>(address: &str, known: Option<&'n Network>) -> Cow<'n, str> {
     }
 }
 
+/// Of each person, by position, what the newest entry told of where they were: the same again is looked up nowhere. Has no
+/// influence on an answer, so a position may become another's.
+#[derive(Debug, Default)]
+struct NewestOf {
+    of: Vec<Newest>,
+    /// What was asked about addresses.
+    networks: Networks,
+    clients: Clients,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Newest {
+    address_of_act: Arc<str>,
+    address: Arc<str>,
+    network: Arc<str>,
+    country: Arc<str>,
+    agent: Option<Agent>,
+    client: Arc<str>,
+}
+
+impl NewestOf {
+    fn person(&mut self, person: u32) -> &mut Newest {
+        let at = person as usize;
+        if at >= self.of.len() {
+            self.of.resize(at + 1, Newest::default());
+        }
+        &mut self.of[at]
+    }
+
+    /// What is known of somebody at an address, with a user agent.
+    fn at(&mut self, person: u32, address: &str, event: &Event, networks: &Networks) -> &Newest {
+        if !self.networks.is(networks) {
+            self.networks = networks.clone();
+            // Of no address nothing is known in any tables.
+            self.of.iter_mut().for_each(|newest| {
+                (newest.address, newest.network, newest.country) = (Arc::default(), Arc::default(), Arc::default());
+            });
+        }
+        let at = person as usize;
+        if *self.person(person).address != *address {
+            let known = networks.of(address);
+            let newest = &mut self.of[at];
+            newest.address = address.into();
+            newest.network = (*network_of(address, known.as_deref())).into();
+            newest.country = known.as_deref().map_or("", |network| &network.country).into();
+        }
+        let agent = event.user_agent().and_then(Part::spelling);
+        let newest = &mut self.of[at];
+        if newest.agent.as_ref().map(Agent::spelling) != agent {
+            (newest.agent, newest.client) = match agent {
+                Some(agent) => {
+                    let (agent, client) = self.clients.of(agent, event);
+                    (Some(agent), client)
+                }
+                None => (None, Arc::default()),
+            };
+        }
+        newest
+    }
+}
+
+/// A user agent as it was written.
+#[derive(Clone, Debug)]
+enum Agent {
+    Plain(Arc<str>),
+    Escaped(Arc<str>),
+}
+
+impl Agent {
+    fn spelling(&self) -> Spelling<'_> {
+        match self {
+            Self::Plain(text) => Spelling::Plain(text),
+            Self::Escaped(text) => Spelling::Escaped(text),
+        }
+    }
+}
+
 /// Clients by how their user agent is written: it need not be unescaped to be known again.
 #[derive(Debug, Default)]
 struct Clients {
-    plain: HashMap<String, String>,
-    escaped: HashMap<String, String>,
+    plain: HashMap<Arc<str>, Arc<str>>,
+    escaped: HashMap<Arc<str>, Arc<str>>,
 }
 
 impl Clients {
-    fn of(&mut self, event: &Event) -> &str {
-        let Some(agent) = event.user_agent() else { return "" };
-        let (known, written) = match agent.spelling() {
-            Some(Spelling::Plain(written)) => (&mut self.plain, written),
-            Some(Spelling::Escaped(written)) => (&mut self.escaped, written),
-            None => return "",
+    fn of(&mut self, agent: Spelling<'_>, event: &Event) -> (Agent, Arc<str>) {
+        let (known, written, agent): (_, _, fn(Arc<str>) -> Agent) = match agent {
+            Spelling::Plain(written) => (&mut self.plain, written, Agent::Plain),
+            Spelling::Escaped(written) => (&mut self.escaped, written, Agent::Escaped),
         };
-        if !known.contains_key(written) {
-            if known.len() >= MAX_AGENTS {
-                known.clear();
-            }
-            known.insert(written.to_owned(), client_of(&agent.str()));
+        if let Some((written, client)) = known.get_key_value(written) {
+            return (agent(written.clone()), client.clone());
         }
-        known.get(written).map_or("", String::as_str)
+        if known.len() >= MAX_AGENTS {
+            known.clear();
+        }
+        let (written, client): (Arc<str>, Arc<str>) = (written.into(), client_of(&whose::user_agent(event)).into());
+        known.insert(written.clone(), client.clone());
+        (agent(written), client)
     }
 }
 
@@ -402,5 +487,5 @@ fn id_of(named: Part<'_>) -> Cow<'_, str> {
 }
 
 fn clip(text: &str) -> String {
-    text.chars().take(MAX_TEXT).collect()
+    super::habits::clip(text).to_owned()
 }

@@ -13,7 +13,7 @@ use gridwatch_rules::apps::Apps;
 use gridwatch_rules::builtin;
 use gridwatch_rules::echo::Echoes;
 use gridwatch_rules::exception::{AppKnowledge, ExceptionMatch, Exceptions};
-use gridwatch_rules::risk::{RiskThreshold, Risk};
+use gridwatch_rules::risk::{Risk, RiskThreshold};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
