@@ -17,7 +17,7 @@ use gridwatch_event::network::Networks;
 use gridwatch_manifest::{Rule, Severity};
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::pipeline::Pipeline;
-use gridwatch_rules::windows::{MAX_TOTAL_BYTES, WindowSize};
+use gridwatch_rules::windows::MAX_TOTAL_BYTES;
 use gridwatch_stories::benchmark::{Benchmark, Facts, Label, Labelled};
 use gridwatch_tests::labelled::{FROM, events, is_over, is_too_loud, modules, networks, rules, setting};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -241,18 +241,16 @@ fn alerts(labelled: &Labelled, modules: Vec<Module>, facts: &Facts, networks: Ne
 /// What the windows remember in the end.
 fn weigh(pipeline: &Pipeline, entries: u64) {
     let mut sizes = pipeline.window_sizes();
-    sizes.sort_by_key(|size| std::cmp::Reverse(size.bytes));
-    let sum = |of: fn(&WindowSize<'_>) -> usize| sizes.iter().map(of).sum::<usize>();
-    let (keys, hits, bytes) = (sum(|s| s.keys), sum(|s| s.hits), sum(|s| s.bytes));
+    sizes.sort_by_key(|size| std::cmp::Reverse(size.hits + size.keys));
     println!(
-        "  state   {entries} entries left {keys} keys and {hits} hits in {} windows, about {} MB (at most {} MB)",
+        "  state   {entries} entries left about {} MB in {} windows (at most {} MB)",
+        pipeline.window_bytes() / 1_000_000,
         sizes.len(),
-        bytes / 1_000_000,
         MAX_TOTAL_BYTES / 1_000_000
     );
     for size in sizes.iter().take(HEAVIEST) {
         let name = format!("{}.{}", size.module, size.window);
-        println!("          {name:<40} {:>8} keys {:>8} hits {:>5} MB", size.keys, size.hits, size.bytes / 1_000_000);
+        println!("          {name:<40} {:>8} keys {:>8} hits", size.keys, size.hits);
     }
 }
 

@@ -65,8 +65,8 @@ impl Detection {
     pub fn start(modules: Vec<Module>, threads: usize) -> Self {
         let (mut pipeline, mut workers) = (Pipeline::default(), Workers::start(threads).expect("threads"));
         for module in modules {
-            let added = pipeline.add(service(&module));
-            workers.add(added.service, module);
+            let id = pipeline.add(service(&module));
+            workers.add(id, module);
         }
         Self { pipeline, workers }
     }

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 const LOST: &str = "gridwatch.state-lost";
 const PEOPLE_TOKEN: &str = "xoxb-people";
@@ -224,7 +225,13 @@ fn killed_in_between(host: &Host, raw: &Raw, is_broken: &AtomicBool, at: u64) {
     let waits = |what: &str| host.status()["backlog"][what].as_u64() > Some(0);
     until("something that waits for a sink", || waits("records"));
     is_broken.store(true, Ordering::SeqCst);
-    until("something that waits for the rules", || waits("entries"));
+    // What waits only until its range has been read is gone in the next status.
+    until("something that waits for the rules and stays", || {
+        waits("entries") && {
+            std::thread::sleep(Duration::from_secs(3));
+            waits("entries")
+        }
+    });
     kill(gridwatch);
     is_broken.store(false, Ordering::SeqCst);
     std::fs::rename(host.path("gone"), host.path("slow")).expect("renamed");

@@ -259,21 +259,21 @@ impl Encoded {
 }
 
 fn table_of(events: &[Event], fields: &[Field]) -> Table {
-    let mut table = Table::new(fields.len(), events.len());
+    let mut table = Table::new(fields.len());
     let (directory, networks) = (Directory::default(), Networks::default());
     for event in events {
         table.start_row(event);
         let reading = Reading::of(event, &directory, &networks);
-        fields.iter().enumerate().for_each(|(column, field)| table.push(column, &reading.text(field)));
+        fields.iter().enumerate().for_each(|(column, field)| table.set(column, || reading.text(field)));
     }
     table
 }
 
 fn table_of_texts(events: &[Event], texts: &[Vec<String>]) -> Table {
-    let mut table = Table::new(FIELDS.len(), events.len());
+    let mut table = Table::new(FIELDS.len());
     for (event, texts) in events.iter().zip(texts) {
         table.start_row(event);
-        texts.iter().enumerate().for_each(|(column, text)| table.push(column, text));
+        texts.iter().enumerate().for_each(|(column, text)| table.set(column, || text.into()));
     }
     table
 }

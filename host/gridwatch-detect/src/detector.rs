@@ -40,12 +40,11 @@ pub struct DetectorConfig {
     pub echoes: Echoes,
     /// Each finding becomes an alert of its own: for asking what single ones say.
     pub is_apart: bool,
+    /// Nobody saves what is remembered, so no rows of it are made.
+    pub saves_nothing: bool,
     /// At most so many threads.
     pub threads: usize,
 }
-
-/// A row of state as it was saved.
-pub type SavedRow = (Vec<u8>, Vec<u8>);
 
 #[derive(Debug)]
 pub struct Detector {
@@ -98,6 +97,7 @@ impl Detector {
             exceptions,
             echoes,
             is_apart,
+            saves_nothing,
             threads,
         } = setting;
         let mut pipeline = Pipeline::default()
@@ -112,6 +112,9 @@ impl Detector {
         }
         if is_apart {
             pipeline = pipeline.without_folding();
+        }
+        if saves_nothing {
+            pipeline = pipeline.without_saving();
         }
         pipeline.except(exceptions);
         pipeline.set_echoes(echoes);
@@ -142,32 +145,9 @@ impl Detector {
         }
     }
 
-    /// Puts a module into service beside the others, from the next event on. `saved` gives the rows whose keys begin in a way.
-    /// Returns also those of them that can't be read: its windows count without them.
-    ///
-    /// # Errors
-    /// As `saved` has it.
-    pub fn add<E>(
-        &mut self,
-        module: Module,
-        mut saved: impl FnMut(&[u8]) -> Result<Vec<SavedRow>, E>,
-    ) -> Result<(ServiceId, Vec<Forgotten>), E> {
-        let (id, prefixes) = self.serve(module, 0);
-        Ok((id, self.fetch(prefixes, &mut saved)?))
-    }
-
-    fn fetch<E>(
-        &mut self,
-        prefixes: Vec<Vec<u8>>,
-        saved: &mut impl FnMut(&[u8]) -> Result<Vec<SavedRow>, E>,
-    ) -> Result<Vec<Forgotten>, E> {
-        let mut forgotten = Vec::new();
-        for prefix in prefixes {
-            for (key, value) in saved(&prefix)? {
-                forgotten.extend(self.pipeline.load(&key, &value).err());
-            }
-        }
-        Ok(forgotten)
+    /// Puts a module into service beside the others, from the next event on. Windows that it had before go on.
+    pub fn add(&mut self, module: Module) -> ServiceId {
+        self.serve(module, 0)
     }
 
     /// Takes a module out of service. Its windows go on counting, and its own state is kept.
@@ -177,33 +157,22 @@ impl Detector {
     }
 
     /// Has another version take over at a sequence number: events before it are judged by the one, from it on by the other. Windows
-    /// that only the other one declares count from now on, and go on from their saved rows, which `saved` gives as for
-    /// [`Detector::add`].
-    ///
-    /// # Errors
-    /// As `saved` has it.
-    pub fn hand_over<E>(
-        &mut self,
-        module: Module,
-        at: u64,
-        mut saved: impl FnMut(&[u8]) -> Result<Vec<SavedRow>, E>,
-    ) -> Result<Vec<Forgotten>, E> {
-        let prefixes = self.pipeline.announce(&module.manifest);
-        let forgotten = self.fetch(prefixes, &mut saved)?;
+    /// that only the other one declares count from now on.
+    pub fn hand_over(&mut self, module: Module, at: u64) {
+        self.pipeline.announce(&module.manifest);
         self.coming.entry(at).or_default().push(module);
-        Ok(forgotten)
     }
 
-    fn serve(&mut self, mut module: Module, from: u64) -> (ServiceId, Vec<Vec<u8>>) {
+    fn serve(&mut self, mut module: Module, from: u64) -> ServiceId {
         let manifest = module.manifest.clone();
         if let Some(kept) = self.kept.remove(&manifest.name) {
             module.keep(kept);
         }
         let service = Service { manifest: manifest.clone(), digest: module.digest.clone(), serves: from..u64::MAX };
-        let added = self.pipeline.add(service);
-        self.serving.insert(added.service, manifest);
-        self.workers.add(added.service, module);
-        (added.service, added.saved)
+        let id = self.pipeline.add(service);
+        self.serving.insert(id, manifest);
+        self.workers.add(id, module);
+        id
     }
 
     fn leave(&mut self, id: ServiceId) {

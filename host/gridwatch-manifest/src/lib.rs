@@ -13,7 +13,7 @@ pub use field::{AddressPart, Field, NotAField, Party, Source};
 pub use manifest::{
     ABI, Conditions, ConfigKey, ConfigKind, FieldTest, Grant, MAX_AT_LEAST, MAX_BUDGET, MAX_BYTES, MAX_FIELDS,
     MAX_RULES, MAX_SPAN_S, MAX_WINDOWS, Manifest, ManifestError, Playbook, Rule, SECTION, Saying, SequenceStep, Step,
-    Threshold, WindowKind, WindowSpec, WindowTest,
+    Threshold, Trigger, WindowKind, WindowSpec, WindowTest,
 };
 pub use severity::Severity;
 pub use span::{parse_span, span_text};

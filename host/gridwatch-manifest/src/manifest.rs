@@ -14,7 +14,7 @@ mod window;
 pub use rule::{Playbook, Rule, Step};
 pub use setting::{ConfigKey, ConfigKind};
 pub use window::{
-    Conditions, FieldTest, MAX_AT_LEAST, Saying, SequenceStep, Threshold, WindowKind, WindowSpec, WindowTest,
+    Conditions, FieldTest, MAX_AT_LEAST, Saying, SequenceStep, Threshold, Trigger, WindowKind, WindowSpec, WindowTest,
 };
 
 use crate::document::Problem;
@@ -158,7 +158,8 @@ impl RawManifest {
             self.config.into_iter().filter_map(|(name, key)| Some((name.clone(), key.validate(&name, check)?)));
         let config = config.collect();
         let windows = windows(self.window, &config, check);
-        let rules = self.rule.into_iter().map(|r| r.validate(&config, check)).collect();
+        let above = window::Above { config: &config, windows: &windows };
+        let rules = self.rule.into_iter().map(|r| r.validate(&above, check)).collect();
         check.unused_sets();
         Some(Manifest {
             config,

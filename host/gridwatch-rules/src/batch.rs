@@ -6,6 +6,7 @@
 
 use gridwatch_event::event::Event;
 use gridwatch_event::json;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
@@ -73,30 +74,30 @@ pub struct Table {
 }
 
 impl Table {
-    pub fn new(columns: usize, rows: usize) -> Self {
-        let column = || Vec::with_capacity(rows);
-        Self {
-            seqs: column_of(rows),
-            times_ms: column_of(rows),
-            columns: (0..columns).map(|_| column()).collect(),
-            dict: Dict::new(),
-        }
+    pub fn new(columns: usize) -> Self {
+        let (seqs, times_ms) = Default::default();
+        Self { seqs, times_ms, columns: vec![Vec::new(); columns], dict: Dict::new() }
     }
 
-    /// Starts the next row; every column then needs one [`Table::push`].
-    pub fn start_row(&mut self, event: &Event) {
+    /// Starts a row, whose columns say nothing until they are [set](Table::set). Returns its number.
+    pub fn start_row(&mut self, event: &Event) -> u32 {
         self.seqs.push(event.seq);
         self.times_ms.push(event.time.millis().0);
+        self.columns.iter_mut().for_each(|column| column.push(UNSET));
+        self.seqs.len() as u32 - 1
     }
 
-    pub fn push(&mut self, column: usize, text: &str) {
-        let column = &mut self.columns[column];
-        // Much of an event is as in the one before it, and comparing is cheaper than hashing.
-        let id = match column.last() {
-            Some(last) if self.dict.bytes_of(*last) == text.as_bytes() => *last,
-            _ => self.dict.intern(text),
+    /// What a column of the row started last says; a text is asked for once, however many modules want it.
+    pub fn set<'t>(&mut self, column: usize, text: impl FnOnce() -> Cow<'t, str>) {
+        let Some((last, before)) = self.columns[column].split_last_mut().filter(|(last, _)| **last == UNSET) else {
+            return;
         };
-        column.push(id);
+        let text = text();
+        // Much of an event is as in the one before it, and comparing is cheaper than hashing.
+        *last = match before.last() {
+            Some(id) if *id != UNSET && self.dict.bytes_of(*id) == text.as_bytes() => *id,
+            _ => self.dict.intern(&text),
+        };
     }
 
     /// A module's view: these rows, these columns, a dictionary of just their texts.
@@ -116,10 +117,6 @@ impl Table {
             dict_bytes: scratch.bytes.clone(),
         }
     }
-}
-
-fn column_of(rows: usize) -> Vec<u64> {
-    Vec::with_capacity(rows)
 }
 
 /// Buffers that projections share, so that one costs no allocation per text.
@@ -144,7 +141,7 @@ impl Scratch {
     }
 
     fn renumber(&mut self, id: u32, dict: &Dict) -> u32 {
-        let known = self.ids[id as usize];
+        let known = self.ids.get(id as usize).copied().unwrap_or(0);
         if known != UNSET {
             return known;
         }
@@ -244,10 +241,10 @@ mod tests {
     use gridwatch_event::time::UnixMillis;
 
     fn table(rows: &[[&str; 2]]) -> Table {
-        let mut table = Table::new(2, rows.len());
+        let mut table = Table::new(2);
         for (i, texts) in rows.iter().enumerate() {
             table.start_row(&Event::new(i as u64 + 10, UnixMillis(0), &Entry::from_json(r#"{"date_create":7}"#)));
-            texts.iter().enumerate().for_each(|(column, text)| table.push(column, text));
+            texts.iter().enumerate().for_each(|(column, text)| table.set(column, || (*text).into()));
         }
         table
     }

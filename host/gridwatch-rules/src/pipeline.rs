@@ -28,7 +28,7 @@ use crate::state::{self, Forgotten, StateOp, StateRow};
 use crate::stub::Stub;
 use crate::subject::Subjects;
 use crate::unseen::Unseen;
-use crate::windows::{WindowSize, Windows};
+use crate::windows::{Gate, WindowSize, Windows, at_positions};
 use gridwatch_event::event::Event;
 use gridwatch_event::lookup::Tables;
 use gridwatch_event::network::Networks;
@@ -38,8 +38,7 @@ use gridwatch_event::provisioning::Provisioning;
 use gridwatch_event::text::clean;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_event::zone::Zone;
-use gridwatch_manifest::Field;
-use gridwatch_manifest::Manifest;
+use gridwatch_manifest::{Conditions, Field, Manifest};
 use gridwatch_names::catalogue;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -66,15 +65,6 @@ pub struct ServiceId(pub u32);
 pub struct Asked {
     pub service: ServiceId,
     pub batch: Arc<Batch>,
-}
-
-/// A module that came into service.
-#[derive(Debug)]
-pub struct Added {
-    pub service: ServiceId,
-    /// Beginnings of the keys of rows that may be saved of its windows, where they were not counted so far: to be given to
-    /// [`Pipeline::load`] before the next events.
-    pub saved: Vec<Vec<u8>>,
 }
 
 /// What a module made of its batch.
@@ -142,7 +132,7 @@ pub struct Pipeline {
     fields: Vec<Field>,
     /// Positions of the modules that want an action of Slack's catalogue; emptied when a module comes. Names beyond it have
     /// no bound, so they are looked up each time.
-    subscribers: HashMap<Box<str>, Arc<[usize]>>,
+    subscribers: HashMap<Box<str>, Arc<[Subscriber]>>,
     windows: Windows,
     directory: Directory,
     organization: Organization,
@@ -158,10 +148,20 @@ pub struct Pipeline {
     folder: Folder,
     risk: Risk,
     scratch: Scratch,
-    /// Rows of windows that nobody declares any more.
-    forgotten: Vec<StateOp>,
     /// Event time at which state was last swept.
     swept: UnixSeconds,
+    /// Are changes of no interest to anybody?
+    saves_nothing: bool,
+    /// Do modules get every row they subscribed to?
+    ignores_triggers: bool,
+}
+
+/// A module that wants an action.
+#[derive(Debug)]
+struct Subscriber {
+    module: usize,
+    /// What its rules wait for, any of which is enough; `None` if it wants every event.
+    gates: Option<Box<[Gate]>>,
 }
 
 #[derive(Debug)]
@@ -256,10 +256,10 @@ impl Pipeline {
     }
 
     /// Puts a module into service. Its windows keep what they have counted if name and spec are the same as before.
-    pub fn add(&mut self, service: Service) -> Added {
+    pub fn add(&mut self, service: Service) -> ServiceId {
         let manifest = service.manifest.clone();
         self.declared.enter(&manifest.name, &manifest.windows);
-        let saved = self.windows.declare(&manifest.name, &manifest.windows);
+        self.windows.declare(&manifest.name, &manifest.windows);
         let id = ServiceId(self.next_service);
         self.next_service += 1;
         let columns = manifest.fields.iter().map(|field| self.column(field)).collect();
@@ -268,13 +268,13 @@ impl Pipeline {
         let place = self.services.partition_point(|there| order(&there.service) <= order(&service));
         self.services.insert(place, InService { id, service, columns, windows });
         self.subscribers.clear();
-        Added { service: id, saved }
+        id
     }
 
-    /// Has the windows of a module count that is going to come into service. Returns what the keys of their saved rows begin with.
-    pub fn announce(&mut self, manifest: &Manifest) -> Vec<Vec<u8>> {
+    /// Has the windows of a module count that is going to come into service.
+    pub fn announce(&mut self, manifest: &Manifest) {
         self.declared.enter(&manifest.name, &manifest.windows);
-        self.windows.declare(&manifest.name, &manifest.windows)
+        self.windows.declare(&manifest.name, &manifest.windows);
     }
 
     /// A module that was announced is in service, or isn't going to be.
@@ -300,6 +300,7 @@ impl Pipeline {
     /// The row can't be read, and changes nothing. Whoever saved it should say so, and delete it.
     pub fn load(&mut self, key: &[u8], value: &[u8]) -> Result<(), Forgotten> {
         let row = StateRow::open(key, value)?;
+        self.subscribers.clear();
         match row.part {
             state::DECLARED => {
                 if let Some((module, windows)) = self.declared.load(row)? {
@@ -332,31 +333,41 @@ impl Pipeline {
 
     /// Takes in events, in order, and makes each module's batch of them.
     pub fn prepare(&mut self, events: &[Event]) -> Prepared {
-        let mut table = Table::new(self.fields.len(), events.len());
+        let mut table = Table::new(self.fields.len());
         let mut rows: Vec<Vec<u32>> = vec![Vec::new(); self.services.len()];
+        let mut at_table = rows.clone();
         let mut values: Vec<Vec<Vec<u64>>> = self.services.iter().map(|s| vec![Vec::new(); s.windows.len()]).collect();
         let mut builtin = Vec::new();
         for (at, event) in events.iter().enumerate() {
             builtin.extend(self.builtin(event).into_iter().map(|alert| (at, alert)));
+            // A later version of an entry happened when the first did: it is no act of its own.
+            if !event.is_first_version() {
+                continue;
+            }
             let subscribers = self.subscribers(event.action());
             let reading = Reading::of(event, &self.directory, &self.networks)
                 .with_provisioning(&self.provisioning)
                 .with_zone(&self.zone);
-            // A later version of an entry happened when the first did: it is no act of its own.
-            if !event.is_first_version() {
-                self.encode(&mut table, &reading);
-                continue;
-            }
             self.windows.feed(&reading);
-            self.encode(&mut table, &reading);
-            for i in subscribers.iter().copied().filter(|i| self.services[*i].service.serves.contains(&event.seq)) {
-                rows[i].push(at as u32);
-                for (column, position) in values[i].iter_mut().zip(&self.services[i].windows) {
+            let mut row = None;
+            for Subscriber { module, gates } in subscribers.iter() {
+                let in_service = &self.services[*module];
+                let windows = &mut self.windows;
+                let looks = gates.as_ref().is_none_or(|gates| gates.iter().any(|gate| windows.passes(gate, &reading)));
+                if !looks || !in_service.service.serves.contains(&event.seq) {
+                    continue;
+                }
+                rows[*module].push(at as u32);
+                at_table[*module].push(*row.get_or_insert_with(|| table.start_row(event)));
+                for column in &in_service.columns {
+                    table.set(*column, || reading.text(&self.fields[*column]));
+                }
+                for (column, position) in values[*module].iter_mut().zip(&in_service.windows) {
                     column.push(self.windows.value(*position, &reading));
                 }
             }
         }
-        let asked = self.services.iter().zip(&rows).zip(values).map(|((module, rows), windows)| {
+        let asked = self.services.iter().zip(&at_table).zip(values).map(|((module, rows), windows)| {
             let batch = Batch { windows: windows.concat(), ..table.project(rows, &module.columns, &mut self.scratch) };
             Asked { service: module.id, batch: Arc::new(batch) }
         });
@@ -452,9 +463,28 @@ impl Pipeline {
         &self.unseen
     }
 
-    /// What the windows weigh.
+    /// What each window counts.
     pub fn window_sizes(&self) -> Vec<WindowSize<'_>> {
         self.windows.sizes()
+    }
+
+    /// Bytes that all windows take, estimated from above.
+    pub fn window_bytes(&self) -> usize {
+        self.windows.bytes()
+    }
+
+    /// Gives modules every row that they subscribed to, whatever their rules wait for: what comes out is the same, or a trigger hides
+    /// something.
+    pub fn without_triggers(mut self) -> Self {
+        self.ignores_triggers = true;
+        self
+    }
+
+    /// Nothing is going to be saved: no changes are given back any more.
+    pub fn without_saving(mut self) -> Self {
+        self.windows.keep_no_changes();
+        self.saves_nothing = true;
+        self
     }
 
     fn column(&mut self, field: &Field) -> usize {
@@ -464,23 +494,26 @@ impl Pipeline {
         })
     }
 
-    fn subscribers(&mut self, action: &str) -> Arc<[usize]> {
+    fn subscribers(&mut self, action: &str) -> Arc<[Subscriber]> {
         if let Some(known) = self.subscribers.get(action) {
             return known.clone();
         }
-        let wants = |(_, module): &(usize, &InService)| module.service.manifest.subscribes(action);
-        let subscribers: Arc<[usize]> = self.services.iter().enumerate().filter(wants).map(|(i, _)| i).collect();
+        let (windows, ignores_triggers) = (&mut self.windows, self.ignores_triggers);
+        let subscriber = |(module, in_service): (usize, &InService)| {
+            let rules = in_service.service.manifest.rules.iter().filter_map(|rule| rule.looks_at(action));
+            let rules: Vec<Vec<&Conditions>> = rules.collect();
+            let looks_at_all = ignores_triggers || rules.iter().any(Vec::is_empty);
+            let gate = |when: &Conditions| windows.gate(&at_positions(when, &in_service.windows));
+            (!rules.is_empty()).then(|| Subscriber {
+                module,
+                gates: (!looks_at_all).then(|| rules.into_iter().flatten().map(gate).collect()),
+            })
+        };
+        let subscribers: Arc<[Subscriber]> = self.services.iter().enumerate().filter_map(subscriber).collect();
         if catalogue::is_action(action) {
             self.subscribers.insert(action.into(), subscribers.clone());
         }
         subscribers
-    }
-
-    fn encode(&self, table: &mut Table, reading: &Reading<'_>) {
-        table.start_row(reading.event);
-        for (column, field) in self.fields.iter().enumerate() {
-            table.push(column, &reading.text(field));
-        }
     }
 
     fn check(
@@ -642,9 +675,9 @@ impl Pipeline {
         let newest = self.windows.newest();
         if newest >= self.swept.plus(SWEEP_S) {
             self.swept = newest;
-            self.windows.expire();
             if self.declared.expire(newest) {
-                self.forgotten.extend(self.windows.keep_only(self.declared.windows()));
+                self.windows.keep_only(self.declared.windows());
+                self.subscribers.clear();
                 for there in &mut self.services {
                     let manifest = &there.service.manifest;
                     there.windows = self.windows.positions(&manifest.name, &manifest.windows);
@@ -657,7 +690,9 @@ impl Pipeline {
 
     fn take_changes(&mut self) -> Vec<StateOp> {
         let mut changes = self.windows.take_changes();
-        changes.append(&mut self.forgotten);
+        if self.saves_nothing {
+            return changes;
+        }
         changes.extend(self.declared.take_changes());
         changes.extend(self.directory.take_changes());
         changes.extend(self.organization.take_changes());

@@ -25,12 +25,9 @@ pub struct Reading<'e> {
     zone: Option<&'e Zone>,
     network: OnceCell<Option<Cow<'e, Network>>>,
     client: OnceCell<String>,
-    /// For [`crate::windows`], many of which share a key: its text, by the key's number.
-    pub(crate) keys: RefCell<Vec<Option<WindowKey>>>,
+    /// For [`crate::windows`], many of which share a key: the hash of its texts, by the key's number; of none, where a text is empty.
+    pub(crate) keys: RefCell<Vec<Option<Option<u128>>>>,
 }
-
-/// Text of a window's key; `None` where the event has none.
-pub(crate) type WindowKey = Option<std::rc::Rc<str>>;
 
 impl<'e> Reading<'e> {
     /// The directory has to have learned the event.

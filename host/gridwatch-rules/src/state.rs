@@ -52,7 +52,7 @@ pub const APPS: Part = part(b's', 1, "apps");
 /// What `users.info` said of people: the host's own, and no input of any rule.
 pub const ACCOUNTS: Part = part(b'u', 1, "answers about people");
 /// Pages of windows.
-pub const WINDOWS: Part = part(b'w', 1, "window counts");
+pub const WINDOWS: Part = part(b'w', 2, "window counts");
 
 /// All parts there are, in the order of their keys.
 pub const PARTS: [Part; 14] = [
@@ -187,10 +187,6 @@ impl StateOp {
     /// Saves what there is under an id, or that there is nothing any more.
     pub fn save<T: Serialize>(part: Part, id: &[u8], value: Option<&T>) -> Self {
         value.map_or_else(|| Self::delete(part, id), |value| Self::put(part, id, value))
-    }
-
-    pub(crate) fn unwritable(part: Part, error: Unwritable) -> Self {
-        Self { key: part.key(&[]), value: Err(error) }
     }
 
     /// What will be read back, unless the row is deleted.

@@ -22,6 +22,8 @@ pub struct Stub {
 
 /// A text of an entry can be megabytes long; a stub's texts are not.
 const MAX_TEXT: usize = 512;
+/// The same in bytes, and more than it can be.
+const MAX_BYTES: usize = 4 * MAX_TEXT;
 
 impl Stub {
     pub fn of(event: &Event) -> Arc<Self> {
@@ -34,6 +36,51 @@ impl Stub {
             ip_address: clip(event.ip_address()),
             ua: clip(&whose::user_agent(event)),
         })
+    }
+}
+
+/// A stub as windows keep it: one block of memory, without the number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PackedStub {
+    pub(crate) time: UnixSeconds,
+    texts: Box<str>,
+    /// Where each text ends.
+    ends: [u16; 5],
+}
+
+impl PackedStub {
+    pub(crate) fn of(event: &Event) -> Self {
+        let stub = Stub::of(event);
+        Self::of_texts(stub.time, [&stub.id, &stub.action, &stub.actor_id, &stub.ip_address, &stub.ua])
+    }
+
+    /// Id, action, actor, address and user agent. What is longer than a stub's texts is cut.
+    pub(crate) fn of_texts(time: UnixSeconds, texts: [&str; 5]) -> Self {
+        let mut all = String::with_capacity(texts.map(str::len).iter().sum());
+        let ends = texts.map(|text| {
+            let end = text.floor_char_boundary(text.len().min(MAX_BYTES));
+            all.push_str(&text[..end]);
+            all.len() as u16
+        });
+        Self { time, texts: all.into(), ends }
+    }
+
+    pub(crate) fn texts(&self) -> [&str; 5] {
+        let mut start = 0;
+        self.ends.map(|end| {
+            let text = &self.texts[start..usize::from(end)];
+            start = usize::from(end);
+            text
+        })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    pub(crate) fn stub(&self, seq: u64) -> Stub {
+        let [id, action, actor_id, ip_address, ua] = self.texts().map(str::to_owned);
+        Stub { seq, id, time: self.time, action, actor_id, ip_address, ua }
     }
 }
 

@@ -20,29 +20,36 @@
 //!
 //! Whether an event feeds a window can depend on its fields and on what windows declared above say of the same event.
 //!
-//! Memory is bounded: hits a key, keys a window, hits a window, bytes of all windows. Over a bound of a key its oldest hits
-//! go first; over a bound of a window, the keys that were fed longest ago; over that of all, such keys of the window that is
-//! heaviest, so that a flood of one kind of event costs the windows that count it. What is dropped, and when, depends on the
-//! events alone.
+//! Windows are views: an event goes once into what is remembered under each of its keys ([`table`]), and a window's value is read
+//! from there when somebody asks. What feeds a window is a [`member`]; windows that are fed alike share it.
+//!
+//! Memory is bounded: hits a lane (the hits under one key that feed the same windows), keys a kind, bytes in all. A full lane gives
+//! up its oldest hits, those first whose values stand again later; a kind with too many keys, and over the common bound the
+//! heaviest kind, gives up the keys that were fed longest ago, so that a flood of one kind of event costs the windows that count
+//! it. What is dropped, and when, depends on the events alone.
 
-mod hit;
-mod journal;
+mod identity;
 mod kind;
-mod row;
-mod slot;
+mod member;
+mod near;
+mod save;
+mod table;
 
-use crate::reading::{Reading, WindowKey};
-use crate::state::{self, Forgotten, StateOp, WINDOWS};
-use crate::stub::Stub;
+use crate::reading::Reading;
+use crate::state::{self, Forgotten, StateOp};
+use crate::stub::{PackedStub, Stub};
 use gridwatch_event::event::Event;
 use gridwatch_event::time::UnixSeconds;
-use gridwatch_manifest::Field;
-use gridwatch_manifest::{WindowKind, WindowSpec};
-use gridwatch_names::catalogue;
-use row::SlotId;
-use slot::Slot;
+use gridwatch_manifest::{Conditions, FieldTest, Saying, WindowKind, WindowSpec, WindowTest};
+use identity::SlotId;
+use kind::Sighted;
+use member::{Column, Fed, Member, Members, What, Window};
+use near::{Near, NearHit};
+use save::{Header, Journal, Record, SavedWindow, Touch};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use table::{Feeding, Key, Row, RowId, Table};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 /// Value of a first- or last-seen window: no matching event before this one.
 pub const NEVER: u64 = 0;
@@ -51,18 +58,19 @@ pub const LEARNING: u64 = 1;
 /// Value of a baseline that has not watched for its learning time yet: more than anything, so that nothing exceeds it.
 pub const NOT_YET: u64 = u64::MAX;
 
-/// Hits kept for one key. A count never says more than this: it is "at least" from here on.
+/// Hits kept in one lane of a key. A count never says more than this: it is "at least" from here on.
 pub const MAX_HITS: usize = 4_096;
-/// Keys kept for one window.
-pub const MAX_KEYS: usize = 200_000;
-/// Hits (of a baseline: buckets and their distinct values) kept for all keys of one window.
-pub const MAX_TOTAL_HITS: usize = 2_000_000;
-/// Bytes kept for all windows together, as [`WindowSize::bytes`] estimates them, unless an operator sets another bound.
+/// Keys of one kind: of the same fields.
+pub const MAX_KEYS: usize = 500_000;
+/// Bytes kept for all windows together, as [`Windows::bytes`] estimates them, unless an operator sets another bound.
 pub const MAX_TOTAL_BYTES: usize = 1 << 30;
 /// How long after its span a hit is still kept for late events (Slack promises no delivery time; re-reads go back 48 h).
 pub const LATE_S: u64 = 48 * 3_600;
 
-/// What one window remembers.
+/// Actions beyond the catalogue whose plans are kept.
+const MAX_UNKNOWN_PLANS: usize = 1_000;
+
+/// What one window counts. What several count, each of them counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowSize<'w> {
     pub module: &'w str,
@@ -70,49 +78,72 @@ pub struct WindowSize<'w> {
     pub keys: usize,
     /// Of a baseline: buckets and their distinct values.
     pub hits: usize,
-    /// In memory, estimated from above.
-    pub bytes: usize,
 }
-
-/// Stubs by their event's number, while rows are loaded: each was saved with every hit, and is shared again.
-type Stubs = HashMap<u64, Arc<Stub>>;
 
 /// All windows of all modules in service.
 #[derive(Debug)]
 pub struct Windows {
     /// Each after those that it refers to.
-    slots: Vec<Slot>,
-    keys: Keys,
-    /// Which windows an action of Slack's catalogue feeds; emptied when a window comes. Names beyond it have no bound, so
-    /// they are looked up each time.
-    routes: HashMap<Box<str>, Arc<[Route]>>,
+    windows: Vec<Window>,
+    members: Members,
+    /// Which members an action feeds; emptied when a window comes.
+    plans: HashMap<Box<str>, Arc<[Fed]>>,
+    table: Table,
     clock: Clock,
     /// Does some window have yet to see its first event?
     unstarted: bool,
-    most_bytes: usize,
-    loaded: Stubs,
+    /// What the event that is being fed saw of itself.
+    sighted: Vec<Sighted>,
+    scratch: Scratch,
+    journal: Journal,
+    /// Is anything going to be saved?
+    is_kept: bool,
+    /// Has it been written down whose the numbers are?
+    is_told: bool,
+    /// What hashes begin with, so that nobody can choose texts of the same hash.
+    seed: u64,
+    /// Rows by their events' numbers, while pages are loaded.
+    loaded: HashMap<u64, RowId>,
 }
 
 impl Default for Windows {
     fn default() -> Self {
         Self {
-            slots: Vec::new(),
-            keys: Keys::default(),
-            routes: HashMap::new(),
+            windows: Vec::new(),
+            members: Members::default(),
+            plans: HashMap::new(),
+            table: Table::new(MAX_TOTAL_BYTES),
             clock: Clock::default(),
             unstarted: false,
-            most_bytes: MAX_TOTAL_BYTES,
-            loaded: Stubs::new(),
+            sighted: Vec::new(),
+            scratch: Scratch::default(),
+            journal: Journal::default(),
+            is_kept: true,
+            is_told: false,
+            seed: 0,
+            loaded: HashMap::new(),
         }
     }
 }
 
-/// One window that an action feeds.
-#[derive(Clone, Copy, Debug)]
-struct Route {
-    slot: usize,
-    /// The steps of a sequence, as bits; otherwise 1.
-    steps: u64,
+/// Conditions that are asked of events as they come, worked out beforehand.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate {
+    tests: Box<[u16]>,
+    windows: Box<[WindowTest]>,
+}
+
+/// What is worked out for one event, and its buffers.
+#[derive(Debug, Default)]
+struct Scratch {
+    /// Results of tests, by their numbers.
+    tests: Vec<Option<bool>>,
+    /// Hashes of columns, by their numbers; of nothing, if there is nothing.
+    columns: Vec<Option<Option<u64>>>,
+    /// Under each key of a stage, what is fed.
+    touched: Vec<(Key, u16, Vec<usize>)>,
+    bits: Vec<u64>,
+    touches: Vec<Touch>,
 }
 
 /// Newest event time fed, which is what expiry goes by: now, and as of each event since the last settling.
@@ -148,163 +179,417 @@ impl Clock {
     }
 }
 
-/// The different keys that windows have, numbered: many windows share one, whose text an event needs only once.
-#[derive(Debug, Default)]
-struct Keys {
-    list: Vec<Vec<Field>>,
-}
-
-impl Keys {
-    fn number(&mut self, fields: &[Field]) -> usize {
-        self.list.iter().position(|known| known == fields).unwrap_or_else(|| {
-            self.list.push(fields.to_vec());
-            self.list.len() - 1
-        })
-    }
-
-    /// The key's text for this event; `None` if any of its fields is empty, for what isn't known can't be grouped by.
-    fn text(&self, number: usize, reading: &Reading<'_>) -> WindowKey {
-        let mut texts = reading.keys.borrow_mut();
-        if texts.len() < self.list.len() {
-            texts.resize(self.list.len(), None);
-        }
-        texts[number].get_or_insert_with(|| row::key_text(&self.list[number], reading)).clone()
-    }
-}
-
 impl Windows {
-    /// Adds a module's windows. Windows already there (same module name and spec) keep their counts. Returns the beginnings of the
-    /// keys under which rows of the others may have been saved: they are to be put back before anything is fed.
-    pub fn declare(&mut self, module: &str, specs: &[WindowSpec]) -> Vec<Vec<u8>> {
-        let (mut positions, mut new) = (Vec::new(), Vec::new());
-        for (spec, id) in specs.iter().zip(row::slot_ids(module, specs)) {
-            let position = self.slots.iter().position(|slot| slot.id == id).unwrap_or_else(|| {
-                self.slots.push(Slot::new(id, module, at_positions(spec, &positions), &mut self.keys));
-                new.push(WINDOWS.key(&id));
-                self.slots.len() - 1
+    /// Adds a module's windows. Windows already there (same module name and spec) keep their counts.
+    pub fn declare(&mut self, module: &str, specs: &[WindowSpec]) {
+        let mut positions = Vec::new();
+        for (spec, id) in specs.iter().zip(identity::slot_ids(module, specs)) {
+            let position = self.windows.iter().position(|window| window.id == id).unwrap_or_else(|| {
+                let spec = spec_at_positions(spec, &positions);
+                let window = new_window(id, module, spec);
+                self.add(window, &[]);
+                self.windows.len() - 1
             });
             positions.push(position);
         }
-        self.routes.clear();
+        self.settle_members();
         self.unstarted = true;
-        new
     }
 
-    /// Forgets every window but those of these modules, for good: the rows to delete.
-    pub fn keep_only<'m>(&mut self, modules: impl Iterator<Item = (&'m str, &'m [WindowSpec])>) -> Vec<StateOp> {
-        let wanted: HashSet<SlotId> = modules.flat_map(|(module, specs)| row::slot_ids(module, specs)).collect();
-        let slots = std::mem::take(&mut self.slots);
-        let (mut moved, mut gone) = (Vec::with_capacity(slots.len()), Vec::new());
-        for mut slot in slots {
-            moved.push(self.slots.len());
-            match wanted.contains(&slot.id) {
-                true => self.slots.push(slot),
-                false => gone.extend(slot.forget()),
+    fn add(&mut self, mut window: Window, known: &[Option<u32>]) {
+        self.members.join(&mut window, &self.windows, known);
+        self.windows.push(window);
+    }
+
+    /// Windows or members are others than before.
+    fn settle_members(&mut self) {
+        self.plans.clear();
+        self.is_told = false;
+        let members = &self.members.list;
+        self.table.set_lives(|member| life_of(members, member));
+    }
+
+    /// Forgets every window but those of these modules, for good.
+    pub fn keep_only<'m>(&mut self, modules: impl Iterator<Item = (&'m str, &'m [WindowSpec])>) {
+        let wanted: HashSet<SlotId> = modules.flat_map(|(module, specs)| identity::slot_ids(module, specs)).collect();
+        let windows = std::mem::take(&mut self.windows);
+        let mut moved = Vec::with_capacity(windows.len());
+        for window in windows {
+            moved.push(self.windows.len());
+            if wanted.contains(&window.id) {
+                self.windows.push(window);
             }
         }
         // Whatever refers to a window is kept together with it.
-        self.slots.iter_mut().for_each(|slot| slot.spec = Arc::new(at_positions(&slot.spec, &moved)));
-        self.routes.clear();
-        gone
+        self.windows.iter_mut().for_each(|window| window.spec = Arc::new(spec_at_positions(&window.spec, &moved)));
+        self.members.keep_only(&self.windows);
+        self.join_again();
+        let members = &self.members.list;
+        self.table.keep_only(|member| life_of(members, member));
+        self.settle_members();
+        self.journal.is_outdated = true;
+    }
+
+    /// Works out anew what the members of all windows are, which keep their numbers.
+    fn join_again(&mut self) {
+        for mut window in std::mem::take(&mut self.windows) {
+            let known: Vec<Option<u32>> = window.members.iter().copied().map(Some).collect();
+            window.members.clear();
+            self.add(window, &known);
+        }
     }
 
     /// Sets the bound of all windows together.
     pub fn keep_at_most(&mut self, bytes: usize) {
-        self.most_bytes = bytes;
+        self.table.max_bytes = bytes;
+    }
+
+    /// Nothing is going to be saved, so changes needn't be written down.
+    pub fn keep_no_changes(&mut self) {
+        self.is_kept = false;
+    }
+
+    /// Sets what hashes begin with, if nothing has been counted yet: a secret of whoever keeps the state.
+    pub fn set_seed(&mut self, seed: u64) {
+        if self.table.all().next().is_none() {
+            self.seed = seed;
+        }
     }
 
     /// Positions of a module's windows here, in the manifest's order.
     pub fn positions(&self, module: &str, specs: &[WindowSpec]) -> Vec<usize> {
-        let position = |id| self.slots.iter().position(|slot| slot.id == id);
-        row::slot_ids(module, specs).into_iter().filter_map(position).collect()
+        let position = |id| self.windows.iter().position(|window| window.id == id);
+        identity::slot_ids(module, specs).into_iter().filter_map(position).collect()
     }
 
     /// Feeds one event to every window it matches. Call before reading its values.
     pub fn feed(&mut self, reading: &Reading<'_>) {
-        self.clock.see(reading.event);
-        if self.unstarted {
-            self.slots.iter_mut().for_each(|slot| slot.start(reading.event));
-            self.unstarted = false;
+        let event = reading.event;
+        self.clock.see(event);
+        self.begin(event);
+        let feeding = Feeding { time: event.time, seq: event.seq, newest: self.clock.newest };
+        let is_another_hour = self.table.tick(feeding.newest, feeding.seq);
+        self.table.make_room(feeding.seq);
+        self.sighted.clear();
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.start(&self.members);
+        let (plan, mut row) = (self.plan(event.action()), None);
+        for stage in plan.chunk_by(|a, b| a.stage == b.stage) {
+            self.decide(stage, reading, &mut scratch);
+            let touched = std::mem::take(&mut scratch.touched);
+            for (key, kind, fed) in &touched {
+                self.touch((*key, *kind), fed.iter().map(|at| &stage[*at]), (reading, feeding), &mut row, &mut scratch);
+            }
+            scratch.touched = touched;
+        }
+        if self.is_kept && (is_another_hour || !scratch.touches.is_empty()) {
+            let row = row.map(|row| self.table.row(row));
+            self.journal.write(|to| to.event(feeding, row, &scratch.touches));
+        }
+        self.scratch = scratch;
+    }
+
+    /// Before anything is fed: every window sees the first event that comes, whatever it is.
+    fn begin(&mut self, event: &Event) {
+        if std::mem::take(&mut self.unstarted) {
+            self.windows.iter_mut().for_each(|window| _ = window.since.get_or_insert(event.time));
+            self.members.list.iter_mut().for_each(|member| member.has_begun = true);
+            self.is_told = false;
         }
         if !self.loaded.is_empty() {
-            self.loaded = Stubs::new();
+            self.loaded = HashMap::new();
         }
-        self.make_room(reading.event.seq);
-        let mut stub = None;
-        for route in self.routes(reading.event.action()).iter() {
-            let (above, rest) = self.slots.split_at_mut(route.slot);
-            let seeing = Seeing { reading, slots: above, keys: &self.keys, newest: self.clock.newest };
-            if let Some(slot) = rest.first_mut() {
-                slot.feed(&seeing, route.steps, &mut stub);
+        if self.is_kept && !std::mem::replace(&mut self.is_told, true) {
+            let header = self.header();
+            self.journal.write(|to| to.header(&header));
+        }
+    }
+
+    /// Which members of a stage the event feeds, key by key.
+    fn decide(&self, stage: &[Fed], reading: &Reading<'_>, scratch: &mut Scratch) {
+        scratch.touched.clear();
+        let seeing = self.seeing(reading, self.clock.newest);
+        for (at, fed) in stage.iter().enumerate() {
+            let is_dead = table::is_dead(reading.event.time, fed.life_s, seeing.newest);
+            let holds = !is_dead
+                && fed.tests.iter().all(|test| scratch.holds(*test, &self.members.tests, reading))
+                && fed.windows.iter().all(|test| seeing.holds(test));
+            let Some(key) = holds.then(|| seeing.key(fed.key)).flatten() else { continue };
+            match scratch.touched.iter_mut().find(|(known, ..)| *known == key) {
+                Some((.., list)) => list.push(at),
+                None => scratch.touched.push((key, fed.key, vec![at])),
             }
         }
     }
 
-    /// Keeps all windows within their common bound. The heaviest gives first, a tenth at once.
-    fn make_room(&mut self, by: u64) {
-        if self.bytes() < self.most_bytes {
-            return;
+    /// Does what an event does under one key.
+    fn touch<'f>(
+        &mut self,
+        (key, kind): (Key, u16),
+        fed: impl Iterator<Item = &'f Fed>,
+        (reading, feeding): (&Reading<'_>, Feeding),
+        row: &mut Option<RowId>,
+        scratch: &mut Scratch,
+    ) {
+        let (mut touch, mut columns) = (Touch { key, kind, ..Touch::default() }, Vec::new());
+        scratch.bits.clear();
+        scratch.bits.resize(self.members.list.len().div_ceil(64), 0);
+        let id = self.table.enter(key, kind, feeding.seq);
+        for Fed { member, what, columns: looked_at, .. } in fed {
+            match what {
+                What::Hit => {
+                    scratch.bits[*member as usize / 64] |= 1 << (member % 64);
+                    columns.extend_from_slice(looked_at);
+                }
+                What::Seen { span_s } => {
+                    let before = self.table.see(id, *member, *span_s, feeding);
+                    self.sighted.push(Sighted { seq: feeding.seq, member: *member, key, before });
+                    touch.seen.push(*member);
+                }
+                What::Tally { of, cut } => {
+                    let value = of.map(|of| scratch.value(of, &self.members.columns, reading, self.seed));
+                    if value != Some(None) {
+                        let value = value.flatten();
+                        self.table.tally(id, *member, *cut, value, feeding);
+                        touch.tallies.push((*member, value));
+                    }
+                }
+            }
         }
-        // The dead first, so that it doesn't matter whether they had been swept out before.
-        let newest = self.clock.newest;
-        self.slots.iter_mut().for_each(|slot| slot.expire(newest, Some(by)));
-        if self.bytes() < self.most_bytes {
-            return;
+        if scratch.bits.iter().any(|word| *word != 0) {
+            let row =
+                *row.get_or_insert_with(|| self.table.new_row(feeding.seq, PackedStub::of(reading.event), Vec::new()));
+            for column in columns {
+                if let Some(value) = scratch.value(column, &self.members.columns, reading, self.seed) {
+                    self.table.add_value(row, column, value);
+                }
+            }
+            let class = self.class(&scratch.bits);
+            self.table.push(id, class, row, feeding);
+            touch.class = Some(class);
         }
-        let most = self.most_bytes - self.most_bytes.div_ceil(10);
-        while self.bytes() > most {
-            let Some(heaviest) = self.slots.iter_mut().max_by_key(|slot| slot.bytes()) else { return };
-            heaviest.shed_a_tenth(by);
+        self.table.settle_weight(id);
+        if self.is_kept {
+            scratch.touches.push(touch);
         }
     }
 
-    fn bytes(&self) -> usize {
-        self.slots.iter().map(Slot::bytes).sum()
+    fn class(&mut self, bits: &[u64]) -> u32 {
+        let members = &self.members.list;
+        let life_s = || {
+            let set = (0..bits.len() as u32 * 64).filter(|bit| bits[*bit as usize / 64] >> (bit % 64) & 1 != 0);
+            set.filter_map(|member| life_of(members, member)).max().unwrap_or(0)
+        };
+        let (class, is_new) = self.table.number(bits, life_s);
+        if is_new && self.is_kept {
+            let members = self.table.class(class).members();
+            self.journal.write(|to| to.class(class, members));
+        }
+        class
+    }
+
+    /// Conditions to be asked of events, with windows by their positions here. Not to be used any more once windows come or are
+    /// loaded.
+    pub(crate) fn gate(&mut self, when: &Conditions) -> Gate {
+        Gate { tests: self.members.tests_of(&when.fields).into(), windows: when.windows.clone().into() }
+    }
+
+    /// Do the conditions hold for the event that was fed last?
+    pub(crate) fn passes(&mut self, gate: &Gate, reading: &Reading<'_>) -> bool {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.tests.resize(self.members.tests.len(), None);
+        let holds = gate.tests.iter().all(|test| scratch.holds(*test, &self.members.tests, reading));
+        self.scratch = scratch;
+        holds && {
+            let seeing = self.seeing(reading, self.clock.newest);
+            gate.windows.iter().all(|test| seeing.holds(test))
+        }
+    }
+
+    /// Bytes that all of it takes, estimated from above.
+    pub fn bytes(&self) -> usize {
+        self.table.bytes()
     }
 
     /// The window's value for the event that was fed last.
     pub fn value(&self, position: usize, reading: &Reading<'_>) -> u64 {
-        let newest = self.clock.newest;
-        let seeing = Seeing { reading, slots: &self.slots, keys: &self.keys, newest };
-        self.slots.get(position).map_or(0, |slot| kind::value(slot, &seeing))
+        let seeing = self.seeing(reading, self.clock.newest);
+        self.windows.get(position).map_or(0, |window| kind::value(window, &seeing))
     }
 
     /// The events that made up the value that an event read, oldest first, at most `max` (the newest of them). May be asked
     /// until the changes are taken, also of events that weren't fed last.
     pub fn evidence(&self, position: usize, reading: &Reading<'_>, max: usize) -> Vec<Arc<Stub>> {
-        let Some(slot) = self.slots.get(position) else {
+        let Some(window) = self.windows.get(position) else {
             return Vec::new();
         };
-        let newest = self.clock.as_of(reading.event.seq);
-        let mut stubs = slot.evidence(&Seeing { reading, slots: &self.slots, keys: &self.keys, newest });
-        stubs.drain(..stubs.len().saturating_sub(max));
-        stubs
+        let seeing = self.seeing(reading, self.clock.as_of(reading.event.seq));
+        let hits = kind::evidence(window, &seeing);
+        let newest = &hits[hits.len().saturating_sub(max)..];
+        newest.iter().map(|hit| self.table.stub(hit.row)).collect()
     }
 
-    /// Drops what is past its span and the late allowance. Reads ignore it already, so when this runs changes no value.
-    pub fn expire(&mut self) {
-        let newest = self.clock.newest;
-        self.slots.iter_mut().for_each(|slot| slot.expire(newest, None));
+    fn seeing<'s, 'e>(&'s self, reading: &'s Reading<'e>, newest: UnixSeconds) -> Seeing<'s, 'e> {
+        Seeing {
+            reading,
+            windows: &self.windows,
+            members: &self.members,
+            table: &self.table,
+            sighted: &self.sighted,
+            newest,
+            seed: self.seed,
+        }
     }
 
     /// Rows changed since the last call. What was dropped since then is forgotten for good, also as evidence.
     pub fn take_changes(&mut self) -> Vec<StateOp> {
         self.clock.settle();
-        self.slots.iter_mut().flat_map(Slot::take_changes).collect()
+        self.table.settle();
+        if !self.is_kept {
+            return Vec::new();
+        }
+        let (mut journal, header) = (std::mem::take(&mut self.journal), self.header());
+        let ops = journal.save(|journal| {
+            self.is_told = true;
+            journal.write(|to| to.header(&header));
+            for (number, class) in (0..).zip(self.table.classes()) {
+                journal.write(|to| to.class(number, class.members()));
+            }
+            journal.write(|to| to.clock(self.clock.newest, self.table.hour()));
+            for row in self.table.rows() {
+                journal.write(|to| to.row(row));
+            }
+            for held in self.table.in_order() {
+                journal.write(|to| to.held(held, &self.table));
+            }
+        });
+        self.journal = journal;
+        ops
     }
 
-    /// Puts a saved page back. Pages of windows that no module declares any more are left alone: a rollback may want them.
+    fn header(&self) -> Header {
+        let window =
+            |window: &Window| SavedWindow { id: window.id, since: window.since, members: window.members.clone() };
+        Header {
+            windows: self.windows.iter().map(window).collect(),
+            members: self.members.list.len() as u32,
+            keys: self.members.keys.clone(),
+            columns: self.members.columns.clone(),
+            seed: self.seed,
+        }
+    }
+
+    /// Puts a saved page back. What it counts for windows that no module declares is kept, in case one does before long.
     ///
     /// # Errors
-    /// The page can't be read, and changes nothing: what it says was counted or dropped is not known.
+    /// The page can't be read, and changes nothing: what it says was counted is not known.
     pub fn load(&mut self, page: state::StateRow<'_>) -> Result<(), Forgotten> {
-        let id = page.id().split_first_chunk::<8>();
-        let (id, _) = id.ok_or_else(|| page.forgotten("its key names no window"))?;
-        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.id == *id) {
-            let newest = slot.load(page, &mut self.loaded)?;
-            self.clock.resume_at(newest.unwrap_or_default());
+        let not_a_page = || page.forgotten("it isn't a page of the windows");
+        self.journal.found(page.id(), page.body().len()).ok_or_else(not_a_page)?;
+        let records = save::records(page.body()).ok_or_else(not_a_page)?;
+        if !self.are_known(&records) {
+            return Err(page.forgotten("a page that it builds on is missing"));
         }
+        records.into_iter().for_each(|record| self.put_back(record));
         Ok(())
+    }
+
+    /// Are all classes that records name told of in them or before?
+    fn are_known(&self, records: &[Record]) -> bool {
+        let mut classes = self.table.classes().len() as u32;
+        records.iter().all(|record| {
+            let known = |class: u32| class < classes;
+            match record {
+                Record::Class { number, .. } => {
+                    let is_known = *number <= classes;
+                    classes = classes.max(*number + 1);
+                    is_known
+                }
+                Record::Event { row, touches, .. } => {
+                    touches.iter().filter_map(|touch| touch.class).all(|class| row.is_some() && known(class))
+                }
+                Record::Held(held) => held.classes().all(known),
+                Record::Header(_) | Record::Row { .. } | Record::Clock { .. } => true,
+            }
+        })
+    }
+
+    fn put_back(&mut self, record: Record) {
+        match record {
+            Record::Header(header) => self.resume(header),
+            Record::Class { members, .. } => {
+                let mut bits =
+                    vec![
+                        0;
+                        self.members.list.len().max(members.iter().max().map_or(0, |m| *m as usize + 1)).div_ceil(64)
+                    ];
+                members.iter().for_each(|member| bits[*member as usize / 64] |= 1 << (member % 64));
+                let list = &self.members.list;
+                let life_s = members.iter().filter_map(|member| life_of(list, *member)).max();
+                self.table.number(&bits, || life_s.unwrap_or(0));
+            }
+            Record::Clock { newest, hour } => {
+                self.clock.resume_at(newest);
+                self.table.resume_in(hour);
+            }
+            Record::Row { seq, stub, values } => {
+                let row = self.table.new_row(seq, stub, values);
+                self.loaded.insert(seq, row);
+            }
+            Record::Held(held) => {
+                let held = held.restored(&self.loaded, &mut self.table);
+                self.table.restore(held);
+            }
+            Record::Event { feeding, row, touches } => self.feed_again(feeding, row, touches),
+        }
+    }
+
+    /// Does what an event did.
+    fn feed_again(&mut self, feeding: Feeding, row: Option<(PackedStub, Vec<(u16, u64)>)>, touches: Vec<Touch>) {
+        self.clock.resume_at(feeding.newest);
+        self.table.tick(feeding.newest, feeding.seq);
+        self.table.make_room(feeding.seq);
+        let row = row.map(|(stub, values)| self.table.new_row(feeding.seq, stub, values));
+        for touch in touches {
+            let id = self.table.enter(touch.key, touch.kind, feeding.seq);
+            for member in touch.seen {
+                if let Some(What::Seen { span_s }) = self.what(member) {
+                    self.table.see(id, member, span_s, feeding);
+                }
+            }
+            for (member, value) in touch.tallies {
+                if let Some(What::Tally { cut, .. }) = self.what(member) {
+                    self.table.tally(id, member, cut, value, feeding);
+                }
+            }
+            if let (Some(class), Some(row)) = (touch.class, row) {
+                self.table.push(id, class, row, feeding);
+            }
+            self.table.settle_weight(id);
+        }
+        self.table.settle();
+    }
+
+    fn what(&self, member: u32) -> Option<What> {
+        self.members.list.get(member as usize)?.feed.as_ref().map(|feed| feed.what.clone())
+    }
+
+    /// Takes over whose the numbers are, as it was saved; windows that weren't there then come after those.
+    fn resume(&mut self, header: Header) {
+        self.seed = header.seed;
+        self.members = Members { keys: header.keys, columns: header.columns, ..Members::default() };
+        self.members.list.resize_with(header.members as usize, Member::unknown);
+        let saved: HashMap<SlotId, SavedWindow> =
+            header.windows.into_iter().map(|window| (window.id, window)).collect();
+        for mut window in std::mem::take(&mut self.windows) {
+            let known = saved.get(&window.id);
+            window.since = known.and_then(|saved| saved.since).or(window.since);
+            let known: Vec<Option<u32>> =
+                known.map(|saved| saved.members.iter().copied().map(Some).collect()).unwrap_or_default();
+            self.add(window, &known);
+        }
+        self.settle_members();
+        self.unstarted = true;
     }
 
     /// Sets the newest event time seen, which is saved by the pipeline.
@@ -321,59 +606,244 @@ impl Windows {
         self.clock.newest
     }
 
-    /// What the state weighs.
+    /// What each window counts. Looks at all there is.
     pub fn sizes(&self) -> Vec<WindowSize<'_>> {
-        self.slots.iter().map(Slot::size).collect()
+        let mut of_members: Vec<(usize, usize)> = vec![(0, 0); self.members.list.len()];
+        let mut add = |member: u32, hits: usize| {
+            if let Some((keys, all)) = of_members.get_mut(member as usize) {
+                (*keys, *all) = (*keys + 1, *all + hits);
+            }
+        };
+        for held in self.table.all() {
+            for lane in &held.lanes {
+                self.table.class(lane.class).members().for_each(|member| add(member, lane.hits.len()));
+            }
+            held.seen.iter().for_each(|(member, _)| add(*member, 0));
+            held.buckets.iter().for_each(|(member, buckets)| add(*member, buckets.weight()));
+        }
+        let size = |window: &'_ Window| {
+            let members: HashSet<u32> = window.members.iter().copied().collect();
+            let sizes = members.into_iter().map(|member| of_members[member as usize]);
+            sizes.fold((0, 0), |(keys, hits), of| (keys.max(of.0), hits + of.1))
+        };
+        let sized = self.windows.iter().map(|window| (window, size(window)));
+        sized
+            .map(|(window, (keys, hits))| WindowSize { module: &window.module, window: &window.spec.name, keys, hits })
+            .collect()
     }
 
-    fn routes(&mut self, action: &str) -> Arc<[Route]> {
-        if let Some(routes) = self.routes.get(action) {
-            return routes.clone();
+    fn plan(&mut self, action: &str) -> Arc<[Fed]> {
+        if let Some(plan) = self.plans.get(action) {
+            return plan.clone();
         }
-        let route = |(slot, steps)| Route { slot, steps };
-        let fed = self.slots.iter().enumerate().map(|(at, slot)| (at, steps_of(&slot.spec, action)));
-        let routes: Arc<[Route]> = fed.filter(|(_, steps)| *steps != 0).map(route).collect();
-        if catalogue::is_action(action) {
-            self.routes.insert(action.into(), routes.clone());
+        let plan: Arc<[Fed]> = self.members.fed_by(action).into();
+        if self.plans.len() > gridwatch_names::catalogue::actions().count() + MAX_UNKNOWN_PLANS {
+            self.plans.clear();
         }
-        routes
+        self.plans.insert(action.into(), plan.clone());
+        plan
+    }
+}
+
+impl Scratch {
+    fn start(&mut self, members: &Members) {
+        self.tests.clear();
+        self.tests.resize(members.tests.len(), None);
+        self.columns.clear();
+        self.columns.resize(members.columns.len(), None);
+        self.touches.clear();
+    }
+
+    fn holds(&mut self, test: u16, tests: &[FieldTest], reading: &Reading<'_>) -> bool {
+        let holds = || {
+            let test = &tests[usize::from(test)];
+            test.holds(&reading.text(&test.field))
+        };
+        *self.tests[usize::from(test)].get_or_insert_with(holds)
+    }
+
+    fn value(&mut self, column: u16, columns: &[Column], reading: &Reading<'_>, seed: u64) -> Option<u64> {
+        let value = || match &columns[usize::from(column)] {
+            Column::Text(field) => {
+                let text = reading.text(field);
+                (!text.is_empty()).then(|| xxh3_64_with_seed(text.as_bytes(), seed))
+            }
+            Column::Place => kind::place_of(reading),
+        };
+        *self.columns[usize::from(column)].get_or_insert_with(value)
     }
 }
 
 /// Tells a module's windows from all others: who declared them, and what exactly each counts.
 pub fn identities(module: &str, specs: &[WindowSpec]) -> Vec<u8> {
-    row::slot_ids(module, specs).concat()
+    identity::slot_ids(module, specs).concat()
 }
 
 /// An event and what windows go by when they look at it.
 struct Seeing<'s, 'e> {
     reading: &'s Reading<'e>,
     /// The windows that may be referred to.
-    slots: &'s [Slot],
-    keys: &'s Keys,
+    windows: &'s [Window],
+    members: &'s Members,
+    table: &'s Table,
+    sighted: &'s [Sighted],
     newest: UnixSeconds,
+    seed: u64,
 }
 
-/// The spec with the windows it refers to by their positions here instead of in the manifest.
-fn at_positions(spec: &WindowSpec, positions: &[usize]) -> WindowSpec {
-    let mut spec = spec.clone();
-    let mut tests: Vec<_> = spec.when.windows.iter_mut().collect();
-    if let WindowKind::Sequence { steps } = &mut spec.kind {
-        tests.extend(steps.iter_mut().flat_map(|step| &mut step.when.windows));
+impl<'s> Seeing<'s, '_> {
+    fn event(&self) -> &'s Event {
+        self.reading.event
     }
-    tests.into_iter().for_each(|test| test.window = positions[test.window]);
-    spec
-}
 
-/// The steps of a window that an action may take, as bits. A window of another kind is one step.
-fn steps_of(spec: &WindowSpec, action: &str) -> u64 {
-    let matches = |patterns: &[String]| patterns.iter().any(|p| catalogue::pattern_matches(p, action));
-    match &spec.kind {
-        WindowKind::Sequence { steps } => {
-            steps.iter().enumerate().filter(|(_, step)| matches(&step.actions)).map(|(i, _)| 1 << i).sum()
+    /// A key of this event; `None` if any of its fields is empty, for what isn't known can't be grouped by.
+    fn key(&self, number: u16) -> Option<Key> {
+        let (mut keys, at) = (self.reading.keys.borrow_mut(), usize::from(number));
+        if keys.len() < self.members.keys.len() {
+            keys.resize(self.members.keys.len(), None);
         }
-        _ => u64::from(matches(&spec.actions)),
+        *keys[at].get_or_insert_with(|| {
+            let mut hash = Xxh3::with_seed(self.seed);
+            for field in &self.members.keys[at] {
+                let text = self.reading.text(field);
+                if text.is_empty() {
+                    return None;
+                }
+                hash.update(&(text.len() as u64).to_le_bytes());
+                hash.update(text.as_bytes());
+            }
+            Some(hash.digest128())
+        })
     }
+
+    /// The key that an event reads a window by.
+    fn read_key(&self, window: &Window) -> Option<Key> {
+        self.key(window.read_key?)
+    }
+
+    fn holds(&self, test: &WindowTest) -> bool {
+        if let Saying::AtLeast(threshold) = &test.says {
+            // What can't be reached needn't be counted.
+            let window = self.windows.get(test.window);
+            if !window.is_some_and(|window| kind::may_reach(window, threshold.number, self)) {
+                return false;
+            }
+        }
+        let value = self.windows.get(test.window).map_or(0, |window| kind::value(window, self));
+        match &test.says {
+            Saying::Never => value == NEVER,
+            Saying::Learning => value == LEARNING,
+            Saying::Seen => value != NEVER && value != LEARNING,
+            // Of a baseline that has yet to learn nothing can be said.
+            Saying::AtLeast(threshold) => value >= threshold.number && value != NOT_YET,
+            Saying::Below(threshold) => value < threshold.number && value != NOT_YET,
+        }
+    }
+
+    /// Is the event the newest that these members have a hit of, as it is in the usual order?
+    fn is_last(&self, key: Key, members: &[u32]) -> bool {
+        let at = self.event().time;
+        at == self.newest
+            && self.table.lanes(key).all(|lane| {
+                lane.hits.back().is_none_or(|last| last.time <= at) || {
+                    let class = self.table.class(lane.class);
+                    !members.iter().any(|member| class.has(*member))
+                }
+            })
+    }
+
+    /// How many hits of a member there are under a key, near or not; of those that went in this batch, all.
+    fn most(&self, key: Key, member: u32) -> usize {
+        let lanes = self.table.lanes(key).filter(|lane| self.table.class(lane.class).has(member));
+        lanes.map(|lane| lane.hits.len()).sum::<usize>() + self.table.gone_under(key)
+    }
+
+    /// Did anything under a key take a step, as far as that is remembered?
+    fn has_step(&self, window: &Window, key: Key, step: usize) -> bool {
+        let member = window.members[step];
+        self.table.lanes(key).any(|lane| self.table.class(lane.class).has(member)) || self.table.has_gone(key)
+    }
+
+    /// The hits of a window under a key that may share a stretch with the event, as they were at its turn. `tag` says what a hit
+    /// is to the window, of the steps that its class takes.
+    fn near(&self, window: &Window, key: Key, tag: impl Fn(u64, &Row) -> Option<u64>) -> Near {
+        let (at, seq, span_s) = (self.event().time, self.event().seq, window.spec.span_s);
+        let mut hits: Vec<NearHit> = Vec::new();
+        let mut is_sorted = true;
+        let mut take = |steps: u64, time: UnixSeconds, row: RowId| {
+            let of = self.table.row(row);
+            let is_near = of.seq <= seq && time.plus(span_s) > at && time < at.plus(span_s);
+            if is_near
+                && !table::is_dead(time, span_s, self.newest)
+                && let Some(tag) = tag(steps, of)
+            {
+                let hit = NearHit { time, seq: of.seq, row, tag };
+                is_sorted &= hits.last().is_none_or(|last| last.order() < hit.order());
+                hits.push(hit);
+            }
+        };
+        for lane in self.table.lanes(key) {
+            let class = self.table.class(lane.class);
+            let steps = window.steps(|member| class.has(member));
+            if steps != 0 {
+                let start = lane.hits.partition_point(|hit| hit.time.plus(span_s) <= at);
+                lane.hits
+                    .range(start..)
+                    .take_while(|hit| hit.time < at.plus(span_s))
+                    .for_each(|hit| take(steps, hit.time, hit.row));
+            }
+        }
+        for (class, hit) in self.table.gone_since(key, seq) {
+            let class = self.table.class(class);
+            match window.steps(|member| class.has(member)) {
+                0 => {}
+                steps => take(steps, hit.time, hit.row),
+            }
+        }
+        if !is_sorted {
+            hits.sort_unstable_by_key(NearHit::order);
+            // An event that took two steps by different conditions is one hit.
+            hits.dedup_by(|next, first| {
+                let is_same = next.seq == first.seq;
+                first.tag |= if is_same { next.tag } else { 0 };
+                is_same
+            });
+        }
+        Near { hits, at, span_s }
+    }
+}
+
+fn new_window(id: SlotId, module: &str, spec: WindowSpec) -> Window {
+    Window {
+        id,
+        module: module.to_owned(),
+        spec: Arc::new(spec),
+        members: Vec::new(),
+        columns: Vec::new(),
+        feed_keys: Vec::new(),
+        read_key: None,
+        since: None,
+    }
+}
+
+fn life_of(members: &[Member], member: u32) -> Option<u64> {
+    let member = members.get(member as usize)?;
+    member.feed.as_ref().map(|_| member.life_s)
+}
+
+/// The conditions with the windows they refer to by their positions here instead of in the manifest.
+pub(crate) fn at_positions(when: &Conditions, positions: &[usize]) -> Conditions {
+    let mut when = when.clone();
+    when.windows.iter_mut().for_each(|test| test.window = positions[test.window]);
+    when
+}
+
+fn spec_at_positions(spec: &WindowSpec, positions: &[usize]) -> WindowSpec {
+    let mut spec = WindowSpec { when: at_positions(&spec.when, positions), ..spec.clone() };
+    if let WindowKind::Sequence { steps } = &mut spec.kind {
+        steps.iter_mut().for_each(|step| step.when = at_positions(&step.when, positions));
+    }
+    spec
 }
 
 #[cfg(test)]

@@ -111,19 +111,14 @@ struct Tried {
 impl Tried {
     fn start(rows: BTreeMap<Vec<u8>, Vec<u8>>, with_module: bool) -> Self {
         let mut pipeline = Pipeline::default();
-        let serving = with_module.then(|| pipeline.add(service()).service);
+        let serving = with_module.then(|| pipeline.add(service()));
         rows.iter().for_each(|(key, value)| pipeline.load(key, value).unwrap());
         Self { pipeline, serving, rows }
     }
 
     fn come(&mut self) {
         if self.serving.is_none() {
-            let added = self.pipeline.add(service());
-            for prefix in added.saved {
-                let saved = self.rows.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix));
-                saved.for_each(|(key, value)| self.pipeline.load(key, value).unwrap());
-            }
-            self.serving = Some(added.service);
+            self.serving = Some(self.pipeline.add(service()));
         }
     }
 

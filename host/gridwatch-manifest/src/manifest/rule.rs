@@ -1,12 +1,11 @@
 //! A rule: one detection of a module, as its manifest states it, with what to do about its alerts.
 
-use super::ConfigKey;
 use super::check::Check;
+use super::window::{Above, Conditions, RawTrigger, Trigger};
 use crate::severity::Severity;
-use gridwatch_names::attack;
 use gridwatch_names::method::{self, On};
+use gridwatch_names::{attack, catalogue};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Rule {
@@ -14,6 +13,8 @@ pub struct Rule {
     pub title: String,
     /// Actions (or prefixes ending in `*`) the rule wants to see.
     pub actions: Vec<String>,
+    /// When it looks at an event, any of which is enough; none, if it looks at each of its actions.
+    pub triggers: Vec<Trigger>,
     pub condition: String,
     pub threshold: String,
     pub severity: Severity,
@@ -34,6 +35,15 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// What has to hold of an event of this action for the rule to look at it; `None` if it isn't one of its actions. No condition, if
+    /// it looks at every one.
+    pub fn looks_at(&self, action: &str) -> Option<Vec<&Conditions>> {
+        let matches = |patterns: &[String]| patterns.iter().any(|p| catalogue::pattern_matches(p, action));
+        matches(&self.actions).then_some(())?;
+        let fits = |trigger: &&Trigger| trigger.actions.is_empty() || matches(&trigger.actions);
+        Some(self.triggers.iter().filter(fits).map(|trigger| &trigger.when).collect())
+    }
+
     /// Alerts of this severity (from Medium on: or above) that ordinary life may cost at most, a day and thousand users.
     pub fn budget_of(&self, severity: Severity) -> f64 {
         match severity.usual_budget() {
@@ -76,6 +86,8 @@ pub(super) struct RawRule {
     pub(super) id: String,
     title: String,
     actions: Vec<String>,
+    #[serde(default)]
+    trigger: Vec<RawTrigger>,
     condition: String,
     threshold: String,
     severity: Severity,
@@ -89,7 +101,7 @@ pub(super) struct RawRule {
 }
 
 impl RawRule {
-    pub(super) fn validate(self, config: &BTreeMap<String, ConfigKey>, check: &mut Check) -> Rule {
+    pub(super) fn validate(self, above: &Above<'_>, check: &mut Check) -> Rule {
         let at = format!("rule `{}`", self.id);
         check.name(&at, &self.id);
         let actions = check.actions(&at, &self.actions);
@@ -100,8 +112,10 @@ impl RawRule {
             check.problem(format!("{at}: the playbook needs something to verify and something to contain"));
         }
         let playbook = playbook(self.playbook, &at, check);
-        let (fold_s, fold_setting) = check.span_or_setting(&at, &self.fold, config);
+        let (fold_s, fold_setting) = check.span_or_setting(&at, &self.fold, above.config);
+        let triggers = self.trigger.into_iter().map(|trigger| trigger.validate(&at, above, check)).collect();
         Rule {
+            triggers,
             fold_s,
             fold_setting,
             news: check.news(&at, self.news),

@@ -76,10 +76,10 @@ impl Manifest {
     pub fn with_settings(&self, config: &Value) -> Self {
         let mut manifest = self.clone();
         manifest.windows.iter_mut().for_each(|window| window.set(config));
-        manifest
-            .rules
-            .iter_mut()
-            .for_each(|rule| rule.fold_s = number(config, rule.fold_setting.as_ref(), rule.fold_s));
+        manifest.rules.iter_mut().for_each(|rule| {
+            rule.fold_s = number(config, rule.fold_setting.as_ref(), rule.fold_s);
+            rule.triggers.iter_mut().for_each(|trigger| trigger.when.set(config));
+        });
         manifest
     }
 

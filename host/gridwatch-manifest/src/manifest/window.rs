@@ -92,6 +92,16 @@ pub struct Conditions {
     pub windows: Vec<WindowTest>,
 }
 
+/// When a rule looks at an event: only then the module is given it on that rule's account. It has to hold wherever the rule could find
+/// something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// Of the rule's actions, those it is for; all, if it names none.
+    pub actions: Vec<String>,
+    /// Windows by their positions in the manifest.
+    pub when: Conditions,
+}
+
 /// `only` and `not`: the field's text is, or is not, one of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldTest {
@@ -161,7 +171,7 @@ impl WindowSpec {
 }
 
 impl Conditions {
-    fn set(&mut self, config: &Value) {
+    pub(super) fn set(&mut self, config: &Value) {
         for test in &mut self.fields {
             let value = test.setting.as_ref().and_then(|name| config.get(name));
             test.texts = value.map_or_else(|| std::mem::take(&mut test.texts), texts_of);
@@ -220,6 +230,26 @@ struct RawStep {
     key: Option<Vec<String>>,
     distinct: Option<String>,
     at_least: Option<RawThreshold>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTrigger {
+    #[serde(default)]
+    actions: Vec<String>,
+    #[serde(default)]
+    only: BTreeMap<String, RawTexts>,
+    #[serde(default)]
+    not: BTreeMap<String, RawTexts>,
+    when: Option<toml::Value>,
+}
+
+impl RawTrigger {
+    pub(super) fn validate(self, at: &str, above: &Above<'_>, check: &mut Check) -> Trigger {
+        let at = format!("{at}, trigger");
+        let actions = if self.actions.is_empty() { Vec::new() } else { check.actions(&at, &self.actions) };
+        Trigger { actions, when: conditions(&at, &self.only, &self.not, self.when.as_ref(), above, check) }
+    }
 }
 
 #[derive(Deserialize)]

@@ -143,12 +143,12 @@ fn hours() -> impl Strategy<Value = u64> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Narrow {
     None,
-    EachWindow,
+    EachKind,
     All,
 }
 
 impl Narrow {
-    const EVERY: [Self; 3] = [Self::None, Self::EachWindow, Self::All];
+    const EVERY: [Self; 3] = [Self::None, Self::EachKind, Self::All];
     const BYTES: usize = 6_000;
 }
 
@@ -157,10 +157,10 @@ fn watched(manifest: &Manifest, narrow: Narrow) -> Watched {
     watched.networks = networks();
     match narrow {
         Narrow::None => {}
-        Narrow::EachWindow => {
-            watched.windows.slots.iter_mut().for_each(|slot| slot.bounds = slot::Bounds { keys: 2, weight: 5 });
+        Narrow::EachKind => {
+            (watched.windows.table.max_keys, watched.windows.table.max_hits) = (2, 5);
         }
-        Narrow::All => watched.windows.most_bytes = Narrow::BYTES,
+        Narrow::All => watched.windows.keep_at_most(Narrow::BYTES),
     }
     watched
 }
@@ -327,7 +327,7 @@ proptest! {
     }
 
     #[test]
-    fn restarts_and_sweeps_show_in_no_value(
+    fn restarts_and_batches_show_in_no_value(
         seconds in acts(seconds()),
         hours in acts(hours()),
         does in prop::collection::vec(0..4_u8, 40),
@@ -341,7 +341,7 @@ proptest! {
             for (i, act) in acts.iter().enumerate() {
                 prop_assert_eq!(&watched.read_all(&act.event(i + 1)), &want[i], "at {}", i);
                 if does[i] & 1 != 0 {
-                    watched.windows.expire();
+                    save(&mut watched.windows, &mut rows);
                 }
                 if does[i] & 2 != 0 {
                     save(&mut watched.windows, &mut rows);
@@ -386,7 +386,6 @@ fn save(windows: &mut Windows, rows: &mut BTreeMap<Vec<u8>, Vec<u8>>) {
 fn restarted(manifest: &Manifest, rows: &BTreeMap<Vec<u8>, Vec<u8>>, so_far: &[Act], narrow: Narrow) -> Watched {
     let mut watched = watched(manifest, narrow);
     let page = |key, value| state::StateRow::open(key, value).unwrap();
-    watched.windows.load(page(b"w-of-nobody\0", b"\x01{}")).unwrap();
     rows.iter().for_each(|(key, value)| watched.windows.load(page(key, value)).unwrap());
     watched.windows.resume_at(UnixSeconds(so_far.iter().map(|act| act.time).max().unwrap()));
     watched

@@ -297,8 +297,10 @@ impl Replay<'_> {
             None => Live::open(wanted, &modules, self.now)?.in_force(),
         };
         let troubles = Troubles::of(&modules);
-        let mut detector =
-            Detector::new(DetectorConfig { exceptions: exceptions.clone(), ..wanted.setting()? }, modules)?;
+        let mut detector = Detector::new(
+            DetectorConfig { exceptions: exceptions.clone(), saves_nothing: true, ..wanted.setting()? },
+            modules,
+        )?;
         let mut ran = Ran { exceptions, report: self.source.report(), troubles, alerts: BTreeMap::new() };
         let mut events = self.source.events()?;
         loop {

@@ -1,30 +1,24 @@
 //! `count`: the matching events in the densest stretch of the span that contains this one.
 
-use crate::windows::hit::{Hit, Keep};
-use crate::windows::slot::{Fed, Slot};
+use crate::windows::member::Window;
+use crate::windows::near::NearHit;
 use crate::windows::{MAX_HITS, Seeing};
 
-/// The newest.
-const KEEP: Keep =
-    Keep { is_over: |hits, _| hits.len() > MAX_HITS, thin: |hits, _, gone| gone.extend(hits.pop_front()) };
-
-pub(super) fn feed(slot: &mut Slot, fed: &mut Fed<'_, '_, '_>) {
-    if let Some(key) = slot.fed_key(fed.seeing) {
-        slot.add_hit(&key, fed.hit(1, Vec::new()), &KEEP, fed.seeing);
-    }
-}
-
-pub(super) fn value(slot: &Slot, seeing: &Seeing<'_, '_>) -> u64 {
-    let Some(key) = slot.read_text(seeing) else { return 0 };
-    let Some(hits) = slot.hits(&key) else { return 0 };
-    let at = seeing.event().time;
-    if at == seeing.newest && hits.back().is_none_or(|last| last.stub.time <= at) {
+pub(in crate::windows) fn value(window: &Window, seeing: &Seeing<'_, '_>) -> u64 {
+    let Some(key) = seeing.read_key(window) else { return 0 };
+    let (at, member, span_s) = (seeing.event().time, window.members[0], window.spec.span_s);
+    let count = match seeing.is_last(key, &window.members) {
         // In the usual order the densest stretch is the last one.
-        return (hits.len() - hits.partition_point(|h| h.stub.time.plus(slot.spec.span_s) <= at)) as u64;
-    }
-    slot.near(&key, seeing).densest().len() as u64
+        true => {
+            let lanes = seeing.table.lanes(key).filter(|lane| seeing.table.class(lane.class).has(member));
+            lanes.map(|lane| lane.hits.len() - lane.hits.partition_point(|hit| hit.time.plus(span_s) <= at)).sum()
+        }
+        false => seeing.near(window, key, |_, _| Some(1)).densest().len(),
+    };
+    count.min(MAX_HITS) as u64
 }
 
-pub(super) fn evidence<'s>(slot: &'s Slot, seeing: &Seeing<'_, '_>) -> Vec<&'s Hit> {
-    slot.read_text(seeing).map(|key| slot.near(&key, seeing).densest().to_vec()).unwrap_or_default()
+pub(in crate::windows) fn evidence(window: &Window, seeing: &Seeing<'_, '_>) -> Vec<NearHit> {
+    let near = seeing.read_key(window).map(|key| seeing.near(window, key, |_, _| Some(1)));
+    near.map(|near| near.densest().to_vec()).unwrap_or_default()
 }

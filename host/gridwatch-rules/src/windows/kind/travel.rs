@@ -1,21 +1,15 @@
 //! `travel`: how fast somebody would have had to move between two sightings.
 
+use crate::reading::Reading;
 use crate::windows::Seeing;
-use crate::windows::hit::{Hit, Keep};
-use crate::windows::slot::{Fed, Slot};
+use crate::windows::member::Window;
+use crate::windows::near::NearHit;
 use gridwatch_event::network::Place;
-
-/// Sightings kept for one key: only neighbours are asked for.
-const MAX_SIGHTINGS: usize = 256;
-
-/// The newest.
-const KEEP: Keep =
-    Keep { is_over: |hits, _| hits.len() > MAX_SIGHTINGS, thin: |hits, _, gone| gone.extend(hits.pop_front()) };
 
 /// Places are kept to a ten-thousandth of a degree, about ten metres.
 const PER_DEGREE: f64 = 10_000.0;
 
-/// A place as a hit's tag.
+/// A place as a value.
 fn tag(place: Place) -> u64 {
     let number = |degrees: f64| u64::from((degrees * PER_DEGREE).round() as i32 as u32);
     number(place.latitude) << 32 | number(place.longitude)
@@ -26,26 +20,25 @@ fn place(tag: u64) -> Place {
     Place { latitude: degrees(tag >> 32), longitude: degrees(tag) }
 }
 
-pub(super) fn feed(slot: &mut Slot, fed: &mut Fed<'_, '_, '_>) {
-    let place = fed.seeing.reading.network().and_then(|network| network.place);
-    if let (Some(key), Some(place)) = (slot.fed_key(fed.seeing), place) {
-        slot.add_hit(&key, fed.hit(tag(place), Vec::new()), &KEEP, fed.seeing);
-    }
+/// Where an event was, as a value.
+pub(in crate::windows) fn place_of(reading: &Reading<'_>) -> Option<u64> {
+    Some(tag(reading.network()?.place?))
 }
 
 /// The fastest way between the event's sighting and its neighbours, in km/h, with the neighbour that makes it. Ways under
 /// `min_km` don't count.
-pub(super) fn fastest<'s>(slot: &'s Slot, seeing: &Seeing<'_, '_>, min_km: u64) -> Option<(u64, &'s Hit)> {
-    let near = slot.near(&slot.read_text(seeing)?, seeing);
-    let here = place(tag(seeing.reading.network()?.place?));
+pub(in crate::windows) fn fastest(window: &Window, min_km: u64, seeing: &Seeing<'_, '_>) -> Option<(u64, NearHit)> {
+    let (key, column) = (seeing.read_key(window)?, window.columns[0]);
+    let here = place(place_of(seeing.reading)?);
+    let near = seeing.near(window, key, |_, row| row.value(column?));
     let event = seeing.event();
     let order = (event.time, event.seq);
     let before = near.hits.iter().rev().find(|h| h.order() < order);
     let after = near.hits.iter().find(|h| h.order() > order);
-    let speed = |hit: &&'s Hit| {
+    let speed = |hit: &NearHit| {
         let km = here.km_to(place(hit.tag));
         // Two places in one second are as fast as can be said.
-        let seconds = hit.stub.time.0.abs_diff(event.time.0).max(1);
+        let seconds = hit.time.0.abs_diff(event.time.0).max(1);
         (km >= min_km as f64).then(|| ((km * 3_600.0 / seconds as f64) as u64, *hit))
     };
     before.into_iter().chain(after).filter_map(speed).max_by_key(|(speed, hit)| (*speed, hit.order()))

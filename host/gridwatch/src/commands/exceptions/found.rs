@@ -49,8 +49,10 @@ impl Findings {
         keep: impl Fn(&Alert) -> bool,
     ) -> Result<Self> {
         let modules = wanted.load()?.into_iter().map(unfolded).collect();
-        let mut detector =
-            Detector::new(DetectorConfig { is_apart: true, echoes: Echoes::default(), ..wanted.setting()? }, modules)?;
+        let mut detector = Detector::new(
+            DetectorConfig { is_apart: true, saves_nothing: true, echoes: Echoes::default(), ..wanted.setting()? },
+            modules,
+        )?;
         let mut findings =
             Self { found: Vec::new(), networks: wanted.networks.clone(), own: BTreeSet::new(), risk: wanted.risk };
         let (mut places, mut apps) = (HashMap::new(), Apps::default());

@@ -1,28 +1,10 @@
-//! Rows of a window: what identifies a window, a key and a hit in the saved bytes. How they are saved is [`super::journal`]'s.
-//!
-//! ```text
-//! (nothing)                            time of the first event the window ever saw
-//! key · 0                              first and last seen
-//! key · 0 · time (8) · seq (8)         a hit
-//! key · 0 · bucket (8)                 a baseline's count
-//! key · 0 · bucket (8) · value (8)     one distinct value in it
-//! ```
+//! What tells a window from all others, in memory and in what is saved: its module, and what exactly it counts.
 
-use super::hit::Hit;
-use super::journal::Value;
-use crate::reading::{Reading, WindowKey};
-use crate::state::{self, WINDOWS};
 use gridwatch_event::text::hex;
 use gridwatch_manifest::Field;
 use gridwatch_manifest::{Conditions, Saying, Threshold, WindowKind, WindowSpec};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
-
-/// Longest key text kept as it is; a longer one is kept as its hash.
-const MAX_KEY_TEXT: usize = 256;
-/// Separates the texts of a key of several fields.
-const KEY_SEPARATOR: char = '\u{1f}';
 
 pub(super) type SlotId = [u8; 8];
 
@@ -82,62 +64,4 @@ fn conditions(when: &Conditions, ids: &[SlotId]) -> String {
 
 fn names(fields: &[Field]) -> String {
     format!("{:?}", fields.iter().map(Field::name).collect::<Vec<_>>())
-}
-
-/// See [`super::Keys::text`].
-pub(super) fn key_text(fields: &[Field], reading: &Reading<'_>) -> WindowKey {
-    let mut key = String::new();
-    for (i, field) in fields.iter().enumerate() {
-        let text = reading.text(field);
-        if text.is_empty() {
-            return None;
-        }
-        if i > 0 {
-            key.push(KEY_SEPARATOR);
-        }
-        key.push_str(&text);
-    }
-    if key.len() > MAX_KEY_TEXT || key.contains('\0') {
-        key = format!("sha256:{}", hex(&Sha256::digest(&key)));
-    }
-    Some(key.into())
-}
-
-/// A value by which texts are told apart without keeping them.
-pub(super) fn hash(text: &str) -> u64 {
-    let mut first = [0; 8];
-    first.copy_from_slice(&Sha256::digest(text)[..8]);
-    u64::from_be_bytes(first)
-}
-
-pub(super) const START: &[u8] = &[];
-
-pub(super) fn key_row(key: &str) -> Vec<u8> {
-    [key.as_bytes(), &[0]].concat()
-}
-
-pub(super) fn hit_row(key_row: &[u8], hit: &Hit) -> Vec<u8> {
-    let (time, seq) = hit.order();
-    [key_row, &time.0.to_be_bytes(), &seq.to_be_bytes()].concat()
-}
-
-pub(super) fn bucket_row(key_row: &[u8], bucket: u64) -> Vec<u8> {
-    [key_row, &bucket.to_be_bytes()].concat()
-}
-
-pub(super) fn value_row(key_row: &[u8], bucket: u64, value: u64) -> Vec<u8> {
-    [key_row, &bucket.to_be_bytes(), &value.to_be_bytes()].concat()
-}
-
-/// What a row says, as it is saved.
-pub(super) fn saying<T: Serialize>(value: &T) -> Value {
-    state::encoded(WINDOWS, value).map(Some)
-}
-
-/// Key, and the numbers after it, of a row.
-pub(super) fn split(row: &[u8]) -> Option<(&str, Vec<u64>)> {
-    let end = row.iter().position(|b| *b == 0)?;
-    let number = |bytes: &[u8]| Some(u64::from_be_bytes(bytes.try_into().ok()?));
-    let numbers: Option<Vec<u64>> = row[end + 1..].chunks(8).map(number).collect();
-    Some((std::str::from_utf8(&row[..end]).ok()?, numbers?))
 }
