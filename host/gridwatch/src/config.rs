@@ -479,12 +479,9 @@ impl Respond {
 
 /// Who runs this process, by name where the system knows one: what is written down as the one who acted.
 pub fn operator() -> String {
-    use std::os::unix::fs::MetadataExt;
-    let Ok(uid) = std::fs::metadata("/proc/self").map(|own| own.uid().to_string()) else { return "unknown".to_owned() };
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let named = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let name = named.filter(|fields| fields.get(2) == Some(&uid.as_str())).map(|fields| fields[0].to_owned()).next();
-    let name = name.unwrap_or_else(|| format!("uid {uid}"));
+    let uid = uzers::get_effective_uid();
+    let user = uzers::get_user_by_uid(uid);
+    let name = user.map_or(format!("uid {uid}"), |user| user.name().to_string_lossy().into_owned());
     // Whoever became another user to run this is the one to ask about it.
     match environment("SUDO_USER").filter(|by| !by.is_empty() && *by != name) {
         Some(by) => format!("{name} (sudo by {})", gridwatch_event::text::clean(&by, 64)),

@@ -22,6 +22,7 @@ use gridwatch_rules::risk::RiskThreshold;
 use gridwatch_rules::subject::is_id;
 use gridwatch_rules::windows::MAX_TOTAL_BYTES;
 use gridwatch_views::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES, RawData, View};
+use reqwest::Url;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -312,7 +313,7 @@ const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 
 fn network(section: &mut Section<'_>, edge: &Edge<'_>) -> Network {
     let proxy = section.text("proxy");
-    match proxy.as_deref().map(reqwest::Url::parse) {
+    match proxy.as_deref().map(Url::parse) {
         Some(Ok(url)) if !url.username().is_empty() || url.password().is_some() => {
             let hint = "leave `proxy` out, and give the whole URL in the environment as HTTPS_PROXY".to_owned();
             section.problem("proxy", "holds a user or a password, which don't belong in this file", hint);
@@ -339,38 +340,32 @@ const BASE_URL: &str = "https://api.slack.com";
 
 fn base_url(section: &mut Section<'_>) -> String {
     let Some(url) = section.text("base_url") else { return BASE_URL.into() };
-    if let Err((what, hint)) = check_url(&url) {
+    base_of(&url).unwrap_or_else(|(what, hint)| {
         section.problem("base_url", what, hint.to_owned());
-    }
-    url.trim_end_matches('/').to_owned()
+        BASE_URL.into()
+    })
 }
 
-/// Plain `http` would show the token to everyone on the way; to a test server on this machine there is no way.
-fn check_url(url: &str) -> Result<(), (String, &'static str)> {
+/// What everything that is asked for is appended to. Plain `http` would show the token to everyone on the way; to a test server
+/// on this machine there is no way.
+fn base_of(text: &str) -> Result<String, (String, &'static str)> {
     let as_default = "write it as in \"https://api.slack.com\"";
     // Never shown: it may hold a password.
-    if url.contains('@') {
+    if text.contains('@') {
         return Err(("holds a user name or a password".into(), "the token is all that Slack wants"));
     }
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return Err((format!("`{url}` is not a valid address"), as_default));
+    let url = Url::parse(text).ok().filter(|url| url.query().is_none() && url.fragment().is_none());
+    let Some((url, host)) = url.as_ref().and_then(|url| Some((url, url.host_str()?))) else {
+        return Err((format!("`{text}` is not a valid address"), as_default));
     };
-    let authority = rest.split('/').next().unwrap_or_default();
-    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, port)) => (host, port.strip_prefix(':')),
-        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
-    };
-    let good_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
-    let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '\\');
-    if host.is_empty() || !good_port || url.contains(odd) {
-        return Err((format!("`{url}` is not a valid address"), as_default));
-    }
-    let is_loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    match scheme {
-        "https" => Ok(()),
-        "http" if is_loopback => Ok(()),
-        "http" => Err((format!("`{url}` would send the token unencrypted"), "use https; http is for localhost")),
-        _ => Err((format!("`{url}` is neither https nor http"), as_default)),
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let is_loopback = host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback());
+    match url.scheme() {
+        "http" if !is_loopback => {
+            Err((format!("`{text}` would send the token unencrypted"), "use https; http is for localhost"))
+        }
+        "http" | "https" => Ok(url.as_str().trim_end_matches('/').to_owned()),
+        _ => Err((format!("`{text}` is neither https nor http"), as_default)),
     }
 }
 

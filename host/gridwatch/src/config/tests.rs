@@ -284,10 +284,16 @@ fn a_place_on_this_machine_needs_no_https() {
         ("https://x:99999", false),
         ("api.slack.com", false),
         ("ftp://x", false),
+        ("https://x/?a", false),
+        ("https://x/#a", false),
+        ("https://a b", false),
+        ("https://[::1", false),
     ] {
         let text = SMALL.replace("token_file", &format!("base_url = \"{url}\"\ntoken_file"));
         assert_eq!(place.load(&text).is_ok(), good, "{url}");
     }
+    let text = SMALL.replace("token_file", "base_url = \"HTTPS://API.slack.com:443/x/\"\ntoken_file");
+    assert_eq!(place.load(&text).unwrap().slack.base_url, "https://api.slack.com/x");
 }
 
 #[test]
