@@ -84,7 +84,7 @@ fn ordinary_life_is_quiet_and_the_same_natively_and_as_wasm() {
         let outcomes = evaluated(&services, &prepared, &mut natives);
         let native = as_native.conclude(&batch, &prepared, outcomes);
         assert!(wasm.faults.is_empty() && native.faults.is_empty(), "{:?} {:?}", wasm.faults, native.faults);
-        assert_eq!(wasm.alerts, native.alerts, "seed {SEED}, at {:?}", batch[0].id);
+        assert_eq!(wasm.alerts, native.alerts, "seed {SEED}, at {:?}", batch[0].id());
         wasm.alerts.into_iter().for_each(|alert| _ = told.insert(alert.uid.clone(), alert));
     }
     assert!(at_work.len() >= LEAST_RULES_AT_WORK, "{} rules saw anything", at_work.len());

@@ -1016,7 +1016,7 @@ fn evidence_shows_who_from_where_and_how_to_find_the_entry() {
     let finding = finding(&full_alert());
     let reset = event(SAMPLES[4]);
     let shown = json!({
-        "uid": reset.id,
+        "uid": reset.id(),
         "name": "user_session_reset_by_admin",
         "actor": { "user": { "uid": "W0B", "type": "User", "type_id": 1 } },
         "src_endpoint": { "ip": "198.51.100.9" },
@@ -1028,7 +1028,7 @@ fn evidence_shows_who_from_where_and_how_to_find_the_entry() {
     assert!(without_address.get("src_endpoint").is_none() && without_address.get("http_request").is_none());
     let of_no_entry = &finding["evidences"][6];
     assert!(of_no_entry.get("actor").is_none() && of_no_entry["data"]["seq"] == json!(7));
-    assert_eq!(finding.to_string().matches(&reset.id).count(), 1, "once in a record");
+    assert_eq!(finding.to_string().matches(reset.id()).count(), 1, "once in a record");
 }
 
 #[test]

@@ -42,6 +42,9 @@ pub struct DetectorConfig {
     pub is_apart: bool,
     /// Nobody saves what is remembered, so no rows of it are made.
     pub saves_nothing: bool,
+    /// What the hashes of windows' keys begin with where nothing has been counted yet: a secret, so that nobody can choose texts of one
+    /// hash. Where nothing is saved, any number will do.
+    pub seed: u64,
     /// At most so many threads.
     pub threads: usize,
 }
@@ -98,6 +101,7 @@ impl Detector {
             echoes,
             is_apart,
             saves_nothing,
+            seed,
             threads,
         } = setting;
         let mut pipeline = Pipeline::default()
@@ -106,7 +110,8 @@ impl Detector {
             .with_tables(tables)
             .with_provisioning(provisioning)
             .with_zone(zone)
-            .with_risk(risk);
+            .with_risk(risk)
+            .with_seed(seed);
         if let Some(bytes) = state_max_bytes {
             pipeline = pipeline.with_state_max(bytes);
         }

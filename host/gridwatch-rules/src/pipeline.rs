@@ -233,6 +233,12 @@ impl Pipeline {
         self
     }
 
+    /// Sets what hashes of windows' keys begin with, unless saved state says what they began with.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.windows.set_seed(seed);
+        self
+    }
+
     /// Makes an alert of each finding, for asking what single ones say.
     pub fn without_folding(mut self) -> Self {
         self.folder = Folder::apart();

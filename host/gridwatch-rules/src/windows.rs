@@ -249,11 +249,9 @@ impl Windows {
         self.is_kept = false;
     }
 
-    /// Sets what hashes begin with, if nothing has been counted yet: a secret of whoever keeps the state.
+    /// Sets what hashes begin with: a secret of whoever keeps the state. Before anything is counted or loaded, which brings its own.
     pub fn set_seed(&mut self, seed: u64) {
-        if self.table.all().next().is_none() {
-            self.seed = seed;
-        }
+        self.seed = seed;
     }
 
     /// Positions of a module's windows here, in the manifest's order.

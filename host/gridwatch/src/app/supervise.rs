@@ -42,6 +42,7 @@ use anyhow::{Context, Result};
 use gridwatch_detect::{Detector, DetectorConfig, Module};
 use gridwatch_event::org::OrgId;
 use gridwatch_poll::{LateHistogram, Machine, PollConfig, PollSettings};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -360,6 +361,8 @@ fn detector(shared: &Shared, wanted: &Wanted, modules: Vec<Module>) -> Result<(D
         org: shared.org.clone(),
         threads: shared.config.detect.threads,
         networks: shared.lists.networks(),
+        // Its keys are the system's random numbers.
+        seed: RandomState::new().build_hasher().finish(),
         ..wanted.setting()?
     };
     let mut detector = Detector::new(setting, modules)?;
