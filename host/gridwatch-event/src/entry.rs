@@ -184,17 +184,40 @@ pub struct Says {
 
 /// Tells the versions of ids apart where everything seen is at hand: in a file, in a case. The store does the same with its rows.
 #[derive(Debug, Default)]
-pub struct Versions(HashMap<String, Vec<Says>>);
+pub struct Versions(HashMap<String, Vec<Known>>);
+
+/// One version of an id. What it says is worked out when another comes.
+#[derive(Debug)]
+enum Known {
+    Entry(Entry),
+    Says(Says),
+}
+
+impl Known {
+    fn says(&mut self) -> Says {
+        let says = match self {
+            Self::Entry(entry) => entry.says(),
+            Self::Says(says) => return *says,
+        };
+        *self = Self::Says(says);
+        says
+    }
+}
 
 impl Versions {
     /// Number of the version that the entry is, and whether it tells of another act than all before; `None` if it was seen.
     pub fn see(&mut self, entry: &Entry) -> Option<(u32, bool)> {
-        let (known, says) = (self.0.entry(entry.identity().into_owned()).or_default(), entry.says());
-        if known.iter().any(|known| known.meaning == says.meaning) {
+        let known = self.0.entry(entry.identity().into_owned()).or_default();
+        if known.is_empty() {
+            known.push(Known::Entry(entry.clone()));
+            return Some((1, false));
+        }
+        let says = entry.says();
+        if known.iter_mut().any(|known| known.says().meaning == says.meaning) {
             return None;
         }
-        let other_act = !known.is_empty() && known.iter().all(|known| known.act != says.act);
-        known.push(says);
+        let other_act = known.iter_mut().all(|known| known.says().act != says.act);
+        known.push(Known::Says(says));
         Some((u32::try_from(known.len()).unwrap_or(u32::MAX), other_act))
     }
 }

@@ -40,7 +40,7 @@ pub struct Apps {
     dirty: BTreeSet<String>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Kept {
     app: App,
     is_dirty: bool,
@@ -49,7 +49,7 @@ struct Kept {
 }
 
 /// An app's object as it was written: the same says the same.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct Shown {
     written: String,
     /// Of name, approval, scopes and bot scopes, which it states.
