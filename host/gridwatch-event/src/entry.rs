@@ -93,7 +93,24 @@ impl Id {
 impl Entry {
     /// Takes one element of `entries`: any JSON value, as its exact bytes.
     pub fn from_json(raw: &str) -> Self {
+        Self::of(Content::of(raw.trim()))
+    }
+
+    /// The entry that a text is just as Slack writes one: an object with Slack's own keys and no other. `None` of all else, which may be
+    /// an entry, or have one in it, all the same.
+    pub fn as_written(raw: &str) -> Option<Self> {
+        const KEYS: [&str; 7] = ["id", "date_create", "action", "actor", "entity", "context", "details"];
         let content = Content::of(raw.trim());
+        if !content.is_ordinary() {
+            return None;
+        }
+        let has_head = content.head(Head::Action).or(content.head(Head::DateCreate)).is_some();
+        let (mut known, mut others) = (0, 0);
+        content.whole().members().for_each(|(key, _)| if KEYS.contains(&key) { known += 1 } else { others += 1 });
+        (has_head && known >= 2 && others == 0).then(|| Self::of(content))
+    }
+
+    fn of(content: Content) -> Self {
         let mut marks = Marks::new();
         let (id, date_create) = if content.is_ordinary() {
             (id_in(&content), content.head(Head::DateCreate).and_then(Written::in_part))

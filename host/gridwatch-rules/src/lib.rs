@@ -9,6 +9,7 @@ pub mod apps;
 pub mod basis;
 pub mod batch;
 pub mod builtin;
+mod by_action;
 pub mod conduct;
 pub mod coverage;
 pub mod declared;

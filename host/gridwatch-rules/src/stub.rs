@@ -50,8 +50,9 @@ pub(crate) struct PackedStub {
 
 impl PackedStub {
     pub(crate) fn of(event: &Event) -> Self {
-        let stub = Stub::of(event);
-        Self::of_texts(stub.time, [&stub.id, &stub.action, &stub.actor_id, &stub.ip_address, &stub.ua])
+        let ua = whose::user_agent(event);
+        let texts = [event.id(), event.action(), event.actor_id(), event.ip_address(), &*ua];
+        Self::of_texts(event.time, texts.map(|text| text::clip(text, MAX_TEXT)))
     }
 
     /// Id, action, actor, address and user agent. What is longer than a stub's texts is cut.

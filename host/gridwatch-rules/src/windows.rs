@@ -35,6 +35,7 @@ mod near;
 mod save;
 mod table;
 
+use crate::by_action::ByAction;
 use crate::reading::Reading;
 use crate::state::{self, Forgotten, StateOp};
 use crate::stub::{PackedStub, Stub};
@@ -67,9 +68,6 @@ pub const MAX_TOTAL_BYTES: usize = 1 << 30;
 /// How long after its span a hit is still kept for late events (Slack promises no delivery time; re-reads go back 48 h).
 pub const LATE_S: u64 = 48 * 3_600;
 
-/// Actions beyond the catalogue whose plans are kept.
-const MAX_UNKNOWN_PLANS: usize = 1_000;
-
 /// What one window counts. What several count, each of them counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowSize<'w> {
@@ -87,7 +85,7 @@ pub struct Windows {
     windows: Vec<Window>,
     members: Members,
     /// Which members an action feeds; emptied when a window comes.
-    plans: HashMap<Box<str>, Arc<[Fed]>>,
+    plans: ByAction<Arc<[Fed]>>,
     table: Table,
     clock: Clock,
     /// Does some window have yet to see its first event?
@@ -111,7 +109,7 @@ impl Default for Windows {
         Self {
             windows: Vec::new(),
             members: Members::default(),
-            plans: HashMap::new(),
+            plans: ByAction::default(),
             table: Table::new(MAX_TOTAL_BYTES),
             clock: Clock::default(),
             unstarted: false,
@@ -140,8 +138,9 @@ struct Scratch {
     tests: Vec<Option<bool>>,
     /// Hashes of columns, by their numbers; of nothing, if there is nothing.
     columns: Vec<Option<Option<u64>>>,
-    /// Under each key of a stage, what is fed.
-    touched: Vec<(Key, u16, Vec<usize>)>,
+    /// The keys of a stage under which something is fed, and what, by their places.
+    touched: Vec<(Key, u16)>,
+    fed: Vec<(usize, usize)>,
     bits: Vec<u64>,
     touches: Vec<Touch>,
 }
@@ -271,14 +270,16 @@ impl Windows {
         self.sighted.clear();
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.start(&self.members);
-        let (plan, mut row) = (self.plan(event.action()), None);
+        let (plan, mut row) = (self.plan(event), None);
         for stage in plan.chunk_by(|a, b| a.stage == b.stage) {
             self.decide(stage, reading, &mut scratch);
             let touched = std::mem::take(&mut scratch.touched);
-            for (key, kind, fed) in &touched {
-                self.touch((*key, *kind), fed.iter().map(|at| &stage[*at]), (reading, feeding), &mut row, &mut scratch);
+            let all = std::mem::take(&mut scratch.fed);
+            for (place, key) in touched.iter().enumerate() {
+                let fed = all.iter().filter(|(of, _)| *of == place).map(|(_, at)| &stage[*at]);
+                self.touch(*key, fed, (reading, feeding), &mut row, &mut scratch);
             }
-            scratch.touched = touched;
+            (scratch.touched, scratch.fed) = (touched, all);
         }
         if self.is_kept && (is_another_hour || !scratch.touches.is_empty()) {
             let row = row.map(|row| self.table.row(row));
@@ -306,6 +307,7 @@ impl Windows {
     /// Which members of a stage the event feeds, key by key.
     fn decide(&self, stage: &[Fed], reading: &Reading<'_>, scratch: &mut Scratch) {
         scratch.touched.clear();
+        scratch.fed.clear();
         let seeing = self.seeing(reading, self.clock.newest);
         for (at, fed) in stage.iter().enumerate() {
             let is_dead = table::is_dead(reading.event.time, fed.life_s, seeing.newest);
@@ -313,10 +315,11 @@ impl Windows {
                 && fed.tests.iter().all(|test| scratch.holds(*test, &self.members.tests, reading))
                 && fed.windows.iter().all(|test| seeing.holds(test));
             let Some(key) = holds.then(|| seeing.key(fed.key)).flatten() else { continue };
-            match scratch.touched.iter_mut().find(|(known, ..)| *known == key) {
-                Some((.., list)) => list.push(at),
-                None => scratch.touched.push((key, fed.key, vec![at])),
-            }
+            let place = scratch.touched.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
+                scratch.touched.push((key, fed.key));
+                scratch.touched.len() - 1
+            });
+            scratch.fed.push((place, at));
         }
     }
 
@@ -630,16 +633,9 @@ impl Windows {
             .collect()
     }
 
-    fn plan(&mut self, action: &str) -> Arc<[Fed]> {
-        if let Some(plan) = self.plans.get(action) {
-            return plan.clone();
-        }
-        let plan: Arc<[Fed]> = self.members.fed_by(action).into();
-        if self.plans.len() > gridwatch_names::catalogue::actions().count() + MAX_UNKNOWN_PLANS {
-            self.plans.clear();
-        }
-        self.plans.insert(action.into(), plan.clone());
-        plan
+    fn plan(&mut self, event: &Event) -> Arc<[Fed]> {
+        let members = &self.members;
+        self.plans.get(event, || members.fed_by(event.action()).into()).clone()
     }
 }
 

@@ -138,6 +138,15 @@ impl Entries {
                 }
                 return false;
             };
+            // Nearly every line of nearly every file is an entry as Slack wrote it, and needs no second look.
+            if let Some((line, place)) = open.pieces.whole_line()
+                && let Some(entry) = std::str::from_utf8(line).ok().and_then(Entry::as_written)
+            {
+                let length = line.len();
+                open.pieces.take_line(length);
+                self.take(Found::Entry(entry, None), &place);
+                continue;
+            }
             match open.pieces.next() {
                 Some(piece) => {
                     let place = piece.place;

@@ -17,6 +17,8 @@ const MAX_OPEN_LINES: usize = 64;
 /// Lists within lists.
 const MAX_LEVELS: usize = 64;
 const CHUNK: usize = 64 << 10;
+/// A longer line is read bit by bit, as what spans lines is.
+const MAX_WHOLE_LINE: usize = 1 << 20;
 
 /// Keys whose list holds what we are after, in an object that is none of it: Slack's own pages, answers of Splunk, Elastic,
 /// Azure and AWS, and what scripts call it.
@@ -201,6 +203,34 @@ impl<R: Read> Pieces<R> {
                 self.at = 0;
             }
         }
+    }
+
+    /// The line that begins here, if a value can begin with it and it is no longer than most; with its place.
+    pub fn whole_line(&mut self) -> Option<(&[u8], Place)> {
+        while self.peek().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+            self.take();
+        }
+        if !self.levels.is_empty() || !self.is_blank || self.indent > 0 || self.peek() != Some(b'{') {
+            return None;
+        }
+        let mut searched = 0;
+        let end = loop {
+            if let Some(end) = memchr::memchr(b'\n', &self.buffer[self.at + searched..]) {
+                break searched + end;
+            }
+            searched = self.buffer.len() - self.at;
+            if searched > MAX_WHOLE_LINE || self.peek_at(searched).is_none() {
+                return None;
+            }
+        };
+        Some((&self.buffer[self.at..self.at + end], self.place()))
+    }
+
+    /// Takes the line that [`Pieces::whole_line`] gave.
+    pub fn take_line(&mut self, length: usize) {
+        self.at += length + 1;
+        self.offset += length as u64 + 1;
+        (self.line, self.indent, self.is_blank) = (self.line + 1, 0, true);
     }
 
     fn place(&self) -> Place {
