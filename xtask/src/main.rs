@@ -110,6 +110,19 @@ enum Bench {
     /// What the modules find of the labelled org's stories, how soon, and how much noise they make; `-- --users N --days N
     /// --seeds 1,2` for another org
     Detections,
+    /// CPU and memory of `gridwatch replay` against the floor, which is serde_json over the same file; `-- --entries N --runs N
+    /// --binary PATH --json` and more, as for those below
+    Replay,
+    /// The same of `gridwatch normalize`
+    Normalize,
+    /// The same of `gridwatch run --once` from a Slack on this machine, and what it writes and leaves
+    Ingest,
+    /// How soon alerts are there while entries come, `-- --rate N --seconds N`
+    Latency,
+    /// How long a start takes, with nothing in the store and with much
+    Start,
+    /// Whether ten times as many entries cost ten times as much
+    Growth,
 }
 
 /// Tells the build script of gridwatch which modules to put into the program.
@@ -197,12 +210,22 @@ impl Repo {
     /// With the dev profile, whose dependencies are optimised: the bench profile would compile wasmtime a second time.
     fn bench(&self, what: Bench, args: &[OsString]) -> Result<()> {
         self.build_modules_and_test_guests()?;
-        let name = match what {
-            Bench::Abi => "abi",
-            Bench::Detections => "detections",
+        let (name, part) = match what {
+            Bench::Abi => ("abi", None),
+            Bench::Detections => ("detections", None),
+            Bench::Replay => ("performance", Some("replay")),
+            Bench::Normalize => ("performance", Some("normalize")),
+            Bench::Ingest => ("performance", Some("ingest")),
+            Bench::Latency => ("performance", Some("latency")),
+            Bench::Start => ("performance", Some("start")),
+            Bench::Growth => ("performance", Some("growth")),
         };
+        if part.is_some() {
+            // They measure the real program, and cargo doesn't build it for another package's benchmarks.
+            self.build_gridwatch()?;
+        }
         let bench = ["bench", "--profile", "dev", "--workspace", "--bench", name, "--"];
-        process::run(self.cargo().args(bench).args(args))
+        process::run(self.cargo().args(bench).args(part).args(args))
     }
 
     /// Nothing in `docs` is written by hand; a test compares it with what is printed.
