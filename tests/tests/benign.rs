@@ -3,59 +3,24 @@
 //!
 //! The thresholds were set on other seeds. How much more is quiet is measured by `cargo xtask bench detections`.
 
-use gridwatch_cases::Run;
+mod natives;
+
 use gridwatch_detect::Detector;
 use gridwatch_event::event::Event;
-use gridwatch_manifest::{Manifest, Severity};
+use gridwatch_manifest::Severity;
 use gridwatch_names::catalogue;
 use gridwatch_rules::alert::Alert;
-use gridwatch_rules::pipeline::{Asked, ModuleOutcome, Pipeline, Prepared, Service, ServiceId};
-use gridwatch_sdk::testing::native;
-use gridwatch_stories::benchmark::{Benchmark, Facts};
+use gridwatch_rules::pipeline::{Pipeline, Service};
+use gridwatch_stories::benchmark::Benchmark;
 use gridwatch_tests::detection::service;
-use gridwatch_tests::labelled::{
-    FROM, events, is_too_loud, modules, networks, provisioning, rules, setting, settings, tables,
-};
+use gridwatch_tests::labelled::{FROM, events, is_too_loud, modules, networks, provisioning, rules, setting, tables};
+use natives::{evaluated, natives};
 use std::collections::{BTreeMap, BTreeSet};
 
 const SEED: u64 = 211;
 const BATCH: usize = 512;
 /// So many rules at least have to see entries of their actions, or it would say nothing of them.
 const LEAST_RULES_AT_WORK: usize = 70;
-
-/// Each module of `guest-rules`, compiled for this machine, by name.
-macro_rules! natives {
-    ($facts:expr, $($krate:ident),+) => {
-        BTreeMap::from([$({
-            let manifest = Manifest::parse(include_str!(concat!("../../guest-rules/", natives!(@dir $krate), "/module.toml"))).expect("a manifest");
-            let run = native(&manifest, &settings(&manifest, $facts), tables($facts), $krate::detect);
-            (manifest.name.clone(), run)
-        }),+])
-    };
-    (@dir sign_in) => { "sign-in" };
-    (@dir $krate:ident) => { stringify!($krate) };
-}
-
-fn natives(facts: &Facts) -> BTreeMap<String, Run> {
-    natives!(
-        facts,
-        ai,
-        anomaly,
-        apps,
-        authentication,
-        channels,
-        connect,
-        controls,
-        encryption,
-        exports,
-        files,
-        people,
-        privilege,
-        sessions,
-        sign_in,
-        tokens
-    )
-}
 
 #[test]
 fn ordinary_life_is_quiet_and_the_same_natively_and_as_wasm() {
@@ -67,7 +32,9 @@ fn ordinary_life_is_quiet_and_the_same_natively_and_as_wasm() {
     let names: BTreeSet<&str> = services.iter().map(|service| service.manifest.name.as_str()).collect();
     assert_eq!(names, natives.keys().map(String::as_str).collect(), "a module without its native twin");
     let rules = rules(services.iter().map(|service| &*service.manifest));
+    // Given every event of their actions: what triggers hold back changes nothing.
     let mut as_native = Pipeline::new(services.clone())
+        .without_triggers()
         .with_networks(networks.clone())
         .with_tables(tables(facts))
         .with_provisioning(provisioning(facts));
@@ -94,18 +61,6 @@ fn ordinary_life_is_quiet_and_the_same_natively_and_as_wasm() {
 
 fn sees(actions: &[String], event: &Event) -> bool {
     actions.iter().any(|pattern| catalogue::pattern_matches(pattern, event.action()))
-}
-
-fn evaluated(
-    services: &[Service],
-    prepared: &Prepared,
-    natives: &mut BTreeMap<String, Run>,
-) -> Vec<(ServiceId, ModuleOutcome)> {
-    let run = |(service, asked): (&Service, &Asked)| {
-        let outcome = natives.get_mut(&service.manifest.name).map(|run| run(&asked.batch)).unwrap_or_default();
-        (asked.service, outcome)
-    };
-    services.iter().zip(&prepared.asked).map(run).collect()
 }
 
 /// What is High, and what is louder than it may be. The newest revision of each alert counts.

@@ -129,6 +129,25 @@ mod tests {
         }
     }
 
+    /// The rules wait for names with these ends, and a manifest can't name the lists.
+    #[test]
+    fn triggers_have_every_end_of_what_runs() {
+        let lists = |field: &str| -> Vec<Vec<&str>> {
+            let before = format!("\"{field}#ending\" = [");
+            let rest = include_str!("../module.toml").lines().filter_map(|line| Some(line.split_once(&before)?.1));
+            let list = |rest: &'static str| rest.split_once(']').map_or(rest, |(list, _)| list).split(", ");
+            rest.map(|rest| list(rest).map(|text| text.trim_matches('"')).collect()).collect()
+        };
+        let always: Vec<&str> = RUNS.into_iter().filter(|end| !OFTEN_HARMLESS.contains(end)).collect();
+        for field in ["entity.name", "entity.title"] {
+            assert_eq!(lists(field), [&RUNS[..], &always], "{field}");
+        }
+        for turn in TURNS {
+            let text = format!("\"*\\u{:04x}*\"", u32::from(turn));
+            assert_eq!(include_str!("../module.toml").matches(&text).count(), 2, "{text}");
+        }
+    }
+
     #[test]
     fn nothing_turns_around_in_a_title() {
         assert_eq!(plain("a\u{202e}b"), "a�b");

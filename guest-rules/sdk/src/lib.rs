@@ -103,12 +103,22 @@ macro_rules! module {
 
         #[cfg(test)]
         mod cases {
-            /// Every file of `cases/`, natively, each with several batch sizes.
+            const MANIFEST: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/module.toml"));
+            const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cases");
+
+            /// Every file of `cases/`, natively, each with several batch sizes and without triggers.
             #[test]
             fn cases_hold() {
-                const MANIFEST: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/module.toml"));
-                let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/cases");
-                $crate::testing::run_cases::<super::Config>(MANIFEST, super::$detect, dir);
+                $crate::testing::run_cases::<super::Config>(MANIFEST, super::$detect, CASES);
+            }
+
+            /// What the rules' triggers hold back changes nothing, whatever comes.
+            #[test]
+            fn triggers_hide_nothing() {
+                #[allow(unused_imports, reason = "one of the two")]
+                use $crate::{Configuration as _, unchecked::NoProblems as _};
+                let accepts = |config: &super::Config| config.problems().is_empty();
+                $crate::testing::try_random_batches::<super::Config>(MANIFEST, super::$detect, accepts, CASES);
             }
         }
     };

@@ -3,7 +3,7 @@
 use crate::finding::{Finding, Findings};
 use crate::row::{Batch, Row};
 use crate::{kv, lookup};
-use gridwatch_cases::{Case, Run, gaps};
+use gridwatch_cases::{Case, Run, Tried, gaps, try_triggers};
 use gridwatch_event::lookup::Tables;
 use gridwatch_manifest::Manifest;
 use gridwatch_rules::batch::Batch as HostBatch;
@@ -23,6 +23,41 @@ pub fn run_cases<C: DeserializeOwned + 'static>(manifest: &str, detect: fn(&Row<
     let missing = gaps(&manifest, &cases, run);
     let failures: Vec<String> = failures.chain(missing).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Random batches that a module's triggers are tried with, unless `GRIDWATCH_RANDOM_BATCHES` says how many.
+const RANDOM_BATCHES: u64 = 150;
+
+/// Runs the module over random batches made of its cases and panics if a trigger of a rule hides anything from it, or if so much was
+/// never tried. `accepts` says whether settings go together.
+pub fn try_random_batches<C: DeserializeOwned + 'static>(
+    manifest: &str,
+    detect: fn(&Row<'_>, &C, &mut Findings),
+    accepts: fn(&C) -> bool,
+    dir: &str,
+) {
+    let manifest = Manifest::parse(manifest).expect("module.toml");
+    if manifest.rules.iter().all(|rule| rule.triggers.is_empty()) {
+        return;
+    }
+    let cases = Case::read_dir(Path::new(dir)).expect("cases/*.json");
+    let run = |case: &Case| native(&manifest, &case.config, case.tables(), detect);
+    let accepts = |settings: &Map<String, Value>| {
+        let config = manifest.configuration(settings).ok().and_then(|config| serde_json::from_value(config).ok());
+        config.is_some_and(|config| accepts(&config))
+    };
+    let Tried { problems, fired, held_back, rows } = try_triggers(&manifest, &cases, 0..random_batches(), accepts, run);
+    println!("{}: {held_back} of {rows} events held back", manifest.name);
+    assert!(problems.is_empty(), "{} batches\n{}", problems.len(), problems.join("\n"));
+    let with_triggers = manifest.rules.iter().filter(|rule| !rule.triggers.is_empty());
+    let untried = with_triggers.filter(|rule| !fired.contains(&format!("{}.{}", manifest.name, rule.id)));
+    let untried: Vec<&str> = untried.map(|rule| rule.id.as_str()).collect();
+    assert!(untried.is_empty(), "rules with triggers that no random batch makes fire: {untried:?}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "how many are tried is for whoever runs the test to say")]
+fn random_batches() -> u64 {
+    std::env::var("GRIDWATCH_RANDOM_BATCHES").ok().and_then(|n| n.parse().ok()).unwrap_or(RANDOM_BATCHES)
 }
 
 /// The module as the host sees it, but native: a batch in, findings out. What runs in one thread shares the tables.

@@ -13,9 +13,12 @@
 //! `repeat` writes its entry that often, `every_s` seconds apart, with `{i}` in any text replaced by the number of the copy
 //! (an id needs it). `of` names rules that the case is about where neither alerts nor actions tell. `alerts` has to be the whole list: what isn't in it must not fire. Of an alert only what is given is
 //! compared; `title` has to be contained. One case runs natively in its crate and as WASM in the host's tests, and each
-//! with several batch sizes, which must not matter.
+//! with several batch sizes and without the rules' triggers, none of which may matter.
 
+mod random;
 mod report;
+
+pub use random::{Tried, try_triggers};
 
 use gridwatch_event::entry::{Entry, Versions};
 use gridwatch_event::event::{Event, Sight};
@@ -102,6 +105,13 @@ struct Made {
     windows: BTreeMap<u64, Vec<u64>>,
 }
 
+/// Whether the module is given what its rules wait for, or every event of their actions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Triggers {
+    Obeyed,
+    Ignored,
+}
+
 /// A way to run the module: a batch in, an outcome out.
 pub type Run = Box<dyn FnMut(&Batch) -> ModuleOutcome>;
 
@@ -147,7 +157,7 @@ impl Case {
         entries.filter_map(version).enumerate().map(event).collect()
     }
 
-    /// Runs the case with each batch size, with a fresh `run` for each, and says what doesn't hold.
+    /// Runs the case with each batch size and without triggers, with a fresh `run` for each, and says what doesn't hold.
     pub fn problems(&self, manifest: &Manifest, mut run: impl FnMut() -> Run) -> Vec<String> {
         let manifest = match manifest.configuration(&self.config) {
             Ok(config) => &manifest.with_settings(&config),
@@ -157,8 +167,13 @@ impl Case {
             Ok(networks) => networks,
             Err(e) => return vec![format!("{}: networks: {e}", self.name)],
         };
-        let runs: Vec<_> = BATCH_SIZES.iter().map(|size| self.run(manifest, &networks, *size, run())).collect();
+        let mut runs: Vec<_> =
+            BATCH_SIZES.iter().map(|size| self.run(manifest, &networks, *size, Triggers::Obeyed, run())).collect();
+        let every_event = self.run(manifest, &networks, BATCH_SIZES[0], Triggers::Ignored, run());
         let mut problems = Vec::new();
+        problems.extend(self.hidden(&every_event.sent, &runs[0].sent));
+        // Of what was held back, too, a reader wants to know what the windows said.
+        runs[0].windows = every_event.windows;
         for (size, other) in BATCH_SIZES.iter().zip(&runs).skip(1) {
             if other.sent != runs[0].sent {
                 problems.push(self.other_batches(*size, &runs[0].sent, &other.sent));
@@ -169,12 +184,22 @@ impl Case {
         problems
     }
 
-    fn run(&self, manifest: &Manifest, networks: &Networks, batch_size: usize, mut run: Run) -> Made {
+    fn run(
+        &self,
+        manifest: &Manifest,
+        networks: &Networks,
+        batch_size: usize,
+        triggers: Triggers,
+        mut run: Run,
+    ) -> Made {
         let service = Service { manifest: Arc::new(manifest.clone()), digest: "case".into(), serves: 0..u64::MAX };
         let mut pipeline =
             Pipeline::new(vec![service]).with_networks(networks.clone()).with_provisioning(self.provisioning.clone());
         if self.apart {
             pipeline = pipeline.without_folding();
+        }
+        if triggers == Triggers::Ignored {
+            pipeline = pipeline.without_triggers();
         }
         let mut made = Made { sent: Vec::new(), faults: Vec::new(), windows: BTreeMap::new() };
         for events in self.events().chunks(batch_size) {
@@ -199,7 +224,8 @@ impl Case {
     fn citing(&self, manifest: &Manifest, run: Run) -> BTreeSet<String> {
         let config = manifest.configuration(&self.config).unwrap_or_default();
         let networks = Networks::parse(&self.networks.join("\n")).unwrap_or_default();
-        let Made { sent, .. } = self.run(&manifest.with_settings(&config), &networks, BATCH_SIZES[2], run);
+        let Made { sent, .. } =
+            self.run(&manifest.with_settings(&config), &networks, BATCH_SIZES[2], Triggers::Obeyed, run);
         let cites = |alert: &&Alert| alert.basis.windows.iter().any(|counted| counted.cited);
         sent.iter().filter(cites).map(|alert| alert.rule.clone()).collect()
     }
@@ -363,6 +389,27 @@ mod tests {
         let told = problems(case(r#"{"rule":"bussy"}"#));
         assert!(told[0].contains("`bussy` is not a rule of the manifest"), "{told:?}");
         assert!(told[1].contains("rule `busy` makes an alert that isn't expected"), "{told:?}");
+    }
+
+    #[test]
+    fn a_trigger_that_hides_something_is_told_of_a_case_and_of_random_batches() {
+        let waiting = |least: u64| {
+            let trigger = format!("trigger = [{{ when = {{ window = \"busy\", at_least = {least} }} }}]");
+            Manifest::parse(&MANIFEST.replace("condition = \"c\"", &format!("{trigger}\ncondition = \"c\""))).unwrap()
+        };
+        let entry =
+            r#"{"id":"e-{i}","date_create":1790000000,"action":"user_login","context":{"ip_address":"198.51.100.7"}}"#;
+        let text = format!(
+            r#"{{"kind":"positive","entries":[{{"repeat":6,"every_s":1,"entry":{entry}}}],"alerts":[{{"rule":"busy"}}]}}"#
+        );
+        let cases: [Case; 1] = [serde_json::from_str(&text).unwrap()];
+        for (least, hides) in [(1, false), (2, true)] {
+            let problems = cases[0].problems(&waiting(least), || Box::new(module));
+            assert_eq!(problems.iter().any(|problem| problem.contains("change what they find")), hides, "{problems:?}");
+            let tried = try_triggers(&waiting(least), &cases, 0..30, |_| true, |_| Box::new(module));
+            assert_eq!(!tried.problems.is_empty(), hides, "{:?}", tried.problems);
+            assert!(tried.fired.contains("m.busy") && tried.held_back > 0 && tried.rows > tried.held_back, "{tried:?}");
+        }
     }
 
     #[test]

@@ -104,27 +104,32 @@ impl Case {
 
     /// How events are cut into batches must not matter.
     pub(super) fn other_batches(&self, size: usize, ones: &[Alert], others: &[Alert]) -> String {
-        let at = ones.iter().zip(others).position(|(one, other)| one != other).unwrap_or(ones.len().min(others.len()));
-        let text = |alerts: &[Alert]| {
-            let told = |a: &Alert| {
-                format!(
-                    "{} {} `{}` findings {} evidence {}",
-                    a.rule,
-                    a.severity.name(),
-                    a.title,
-                    a.findings,
-                    a.evidence_total
-                )
-            };
-            alerts.get(at).map_or("none".to_owned(), told)
-        };
+        let [one, other] = first_difference(ones, others).map(told);
         format!(
-            "{}: batches of {size} make other alerts than batches of 1\n  batches of 1: {}\n  batches of {size}: {}",
+            "{}: batches of {size} make other alerts than batches of 1\n  batches of 1: {one}\n  batches of {size}: {other}",
             self.head(),
-            text(ones),
-            text(others)
         )
     }
+
+    /// A trigger must not hold back what a rule finds something in.
+    pub(super) fn hidden(&self, of_all: &[Alert], of_triggers: &[Alert]) -> Option<String> {
+        let [all, triggered] = (of_all != of_triggers).then(|| first_difference(of_all, of_triggers))?.map(told);
+        Some(format!(
+            "{}: the triggers of the rules change what they find\n  without triggers: {all}\n  with triggers: {triggered}",
+            self.head(),
+        ))
+    }
+}
+
+fn first_difference<'a>(ones: &'a [Alert], others: &'a [Alert]) -> [Option<&'a Alert>; 2] {
+    let at = ones.iter().zip(others).position(|(one, other)| one != other).unwrap_or(ones.len().min(others.len()));
+    [ones.get(at), others.get(at)]
+}
+
+fn told(alert: Option<&Alert>) -> String {
+    let Some(a) = alert else { return "none".into() };
+    let Alert { rule, severity, title, findings, evidence_total, .. } = a;
+    format!("{rule} {} `{title}` findings {findings} evidence {evidence_total}", severity.name())
 }
 
 /// What the windows said of the event that decided.

@@ -20,6 +20,7 @@
 //! | `context.client` | program and system of the user agent, without versions |
 //! | `time.date`, `time.hour_of_week` | of the event, in the zone of `detect.timezone` (UTC without one): `2026-09-21`, `mon-09` |
 //! | `X#count` | how many texts are in `X`, which is an actor's, entity's, context's or details' own; "" for none |
+//! | `X#ending` | what stands behind the last dot of such an `X`, in small letters and without spaces around it: of a file's name, its type; "" without a dot |
 //!
 //! A list that is too long for a module is given by its first part; `X#count` says how long all of it is.
 //!
@@ -46,6 +47,7 @@ pub enum Source {
     Path(Vec<String>),
     /// Of one of those before.
     Count(Box<Source>),
+    Ending(Box<Source>),
     Role(Party),
     Target,
     Scope,
@@ -81,8 +83,8 @@ pub enum AddressPart {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "`{name}` is not a field: use id, action, time.date, time.hour_of_week, target.id, target.role, target.scope, target.direction, \
-     target.place, context.provisioning, or actor.…, entity.…, context.…, details.…, and `#count` after one of these four for how \
-     many texts it has"
+     target.place, context.provisioning, or actor.…, entity.…, context.…, details.…, and after one of these four `#count` for how \
+     many texts it has or `#ending` for what stands behind its last dot"
 )]
 pub struct NotAField {
     pub name: String,
@@ -93,11 +95,12 @@ impl Field {
     /// No event can have a field of that name.
     pub fn parse(name: &str) -> Result<Self, NotAField> {
         let wrong = || NotAField { name: name.to_owned() };
-        if let Some(counted) = name.strip_suffix(COUNT) {
-            let source = Self::parse(counted).map_err(|_| wrong())?.source;
+        for (suffix, part) in PARTS {
+            let Some(whole) = name.strip_suffix(suffix) else { continue };
+            let source = Self::parse(whole).map_err(|_| wrong())?.source;
             return match source {
                 Source::Actor(_) | Source::Entity(_) | Source::Path(_) => {
-                    Ok(Self { name: name.to_owned(), source: Source::Count(source.into()) })
+                    Ok(Self { name: name.to_owned(), source: part(source.into()) })
                 }
                 _ => Err(wrong()),
             };
@@ -151,8 +154,8 @@ impl Field {
     }
 }
 
-/// What makes a count of a field's name.
-const COUNT: &str = "#count";
+/// What is asked of a field's text instead of the text, by the end of the name.
+const PARTS: [(&str, fn(Box<Source>) -> Source); 2] = [("#count", Source::Count), ("#ending", Source::Ending)];
 
 impl From<Field> for String {
     fn from(field: Field) -> Self {
@@ -182,6 +185,9 @@ mod tests {
     fn names_outside_the_entry_are_refused() {
         for name in ["actor.role#count", "action#count", "#count", "details.x#count#count", "details.x#size"] {
             assert!(Field::parse(name).is_err() || name == "details.x#size", "{name}");
+        }
+        for name in ["actor.role#ending", "#ending", "entity.name#ending#ending", "entity.name#ending#count"] {
+            assert!(Field::parse(name).is_err(), "{name}");
         }
         for name in ["", "actor", "user.id", "details.", "details..x", "date_create", "time", "time.week"] {
             assert!(Field::parse(name).is_err(), "{name}");

@@ -279,12 +279,70 @@ mod tests {
         let page = include_str!("../../../guest-rules/README.md");
         let mut tables: Vec<&str> =
             page.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect();
+        let trigger = tables.iter().position(|table| table.starts_with("trigger")).map(|at| tables.remove(at)).unwrap();
         assert_eq!(tables.len(), 3);
         // The first shows all keys, and refers to a window of the last.
         tables.rotate_right(1);
         let text = tables.concat().replace("name = \"failed_10m\"", "name = \"shown\"");
         let manifest = with_windows(&text).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(manifest.windows.len(), 1 + text.matches("[[window]]").count());
+        let manifest = with_trigger(&text, trigger).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(manifest.rules[0].triggers.len(), 2);
+    }
+
+    /// The manifest with more windows, and with what its rule waits for.
+    fn with_trigger(windows: &str, trigger: &str) -> Result<Manifest, ManifestError> {
+        let text = GOOD.replace("[[rule]]", &format!("{windows}\n[[rule]]"));
+        Manifest::parse(&text.replace("condition = \"c\"", &format!("{trigger}\ncondition = \"c\"")))
+    }
+
+    #[test]
+    fn a_rule_looks_at_what_its_triggers_are_for_and_at_all_else() {
+        let of = |trigger: &str| {
+            let text = GOOD.replace(
+                "actions = [\"user_login_failed\"]\n        condition",
+                "actions = [\"user_login*\"]\n        trigger = [TRIGGER]\n        condition",
+            );
+            Manifest::parse(&text.replace("TRIGGER", trigger)).unwrap().rules.remove(0)
+        };
+        let conditions = |rule: &Rule, action: &str| rule.looks_at(action).map(|conditions| conditions.len());
+        let rule = of("{ actions = [\"user_login\"], when = { window = \"failed_10m\", at_least = \"burst\" } }");
+        assert_eq!(conditions(&rule, "user_login"), Some(1));
+        assert_eq!(conditions(&rule, "user_login_failed"), Some(0), "no trigger is for it: each");
+        assert_eq!(conditions(&rule, "user_logout"), None);
+        let rule =
+            of("{ only = { \"actor.id\" = [\"W1\"] } }, { actions = [\"user_login_failed\"], not = { id = [\"\"] } }");
+        assert_eq!(["user_login", "user_login_failed"].map(|action| conditions(&rule, action)), [Some(1), Some(2)]);
+    }
+
+    #[test]
+    fn a_setting_moves_a_trigger() {
+        let trigger = "trigger = [{ when = { window = \"failed_10m\", at_least = \"burst\" } }]";
+        let manifest = with_trigger("", trigger).unwrap();
+        let config = manifest.configuration(json!({"burst": 7}).as_object().unwrap()).unwrap();
+        let bound = |manifest: &Manifest| match &manifest.rules[0].triggers[0].when.windows[0].says {
+            Saying::AtLeast(threshold) => threshold.number,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((bound(&manifest), bound(&manifest.with_settings(&config))), (10, 7));
+    }
+
+    #[test]
+    fn every_problem_of_a_trigger_is_told() {
+        for (trigger, part) in [
+            ("{ when = { window = \"failed\", at_least = 2 } }", "names window `failed`, which does not stand above"),
+            ("{ when = { window = \"failed_10m\", at_least = \"bursts\" } }", "`bursts` is not a [config] key"),
+            ("{ when = { window = \"failed_10m\", is = \"never\" } }", "needs one of `at_least` and `below`"),
+            ("{ only = { \"user.id\" = [\"x\"] } }", "`user.id` is not a field"),
+            ("{ actions = [\"user_logon\"] }", "`user_logon` is not in Slack's catalogue"),
+            ("{ actions = [\"user_login\"] }", "`user_login` is none of the rule's actions"),
+        ] {
+            let problems = with_trigger("", &format!("trigger = [{trigger}]")).unwrap_err().lines();
+            let is_told = |problem: &String| problem.contains("rule `burst`, trigger") && problem.contains(part);
+            assert!(problems.iter().any(is_told), "{trigger}\n{problems:#?}");
+        }
+        let problems = with_trigger("", "trigger = [{ whenn = {} }]").unwrap_err().lines();
+        assert!(problems[0].contains("whenn"), "{problems:?}");
     }
 
     #[test]

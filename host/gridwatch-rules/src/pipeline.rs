@@ -512,7 +512,8 @@ impl Pipeline {
             let gate = |when: &Conditions| windows.gate(&at_positions(when, &in_service.windows));
             (!rules.is_empty()).then(|| Subscriber {
                 module,
-                gates: (!looks_at_all).then(|| rules.into_iter().flatten().map(gate).collect()),
+                gates: (!looks_at_all)
+                    .then(|| rules.into_iter().flatten().filter(|when| when.can_hold()).map(gate).collect()),
             })
         };
         let subscribers: Arc<[Subscriber]> = self.services.iter().enumerate().filter_map(subscriber).collect();
@@ -749,6 +750,63 @@ mod tests {
         );
         let service = Service { manifest: Arc::new(manifest.unwrap()), digest: "d".into(), serves: 0..u64::MAX };
         Pipeline::new(vec![service])
+    }
+
+    /// Two rules on resets, of which each may wait for something.
+    fn waiting(triggers: [&str; 2]) -> Pipeline {
+        let rule = |(id, trigger): (&str, &str)| {
+            format!(
+                r#"
+                [[rule]]
+                id = "{id}"
+                title = "A reset"
+                actions = ["user_session_reset_by_admin"]
+                {trigger}
+                condition = "c"
+                threshold = "1"
+                severity = "low"
+                fold = "24h"
+                attack = []
+                playbook = {{ verify = [{{ do = "ask" }}], contain = [{{ do = "ask" }}] }}
+                "#
+            )
+        };
+        let text = r#"
+            name = "resets"
+            version = "1.0.0"
+            abi = "gridwatch:detect@1"
+            title = "t"
+            fields = ["action"]
+            [[window]]
+            name = "by_admin"
+            kind = "count"
+            actions = ["user_session_reset_by_admin"]
+            key = ["actor.id"]
+            span = "1h"
+            "#;
+        let manifest = Manifest::parse(&format!("{text}{}{}", rule(("a", triggers[0])), rule(("b", triggers[1]))));
+        let service = Service { manifest: Arc::new(manifest.unwrap()), digest: "d".into(), serves: 0..u64::MAX };
+        Pipeline::new(vec![service])
+    }
+
+    #[test]
+    fn a_module_is_given_what_any_of_its_rules_waits_for() {
+        let often = "trigger = [{ when = { window = \"by_admin\", at_least = 2 } }]";
+        let of_w9 = "trigger = [{ only = { \"entity.id\" = [\"W9\"] }, not = { \"actor.id\" = [\"WB\"] } }]";
+        let never = "trigger = [{ only = { \"entity.id\" = [\"W0\"] } }]";
+        let events = [reset(1, "WA", "W1"), reset(2, "WA", "W2"), reset(3, "WB", "W9"), reset(4, "WC", "W9")];
+        let given = |mut pipeline: Pipeline| {
+            let prepared = pipeline.prepare(&events);
+            let batch = &prepared.asked[0].batch;
+            let rows = batch.seqs.iter().enumerate();
+            rows.map(|(row, seq)| (*seq, batch.window_at(0, row))).collect::<Vec<_>>()
+        };
+        let all = vec![(1, 1), (2, 2), (3, 1), (4, 1)];
+        assert_eq!(given(waiting([often, never])), [(2, 2)], "the windows read what they would for every event");
+        assert_eq!(given(waiting([often, of_w9])), [(2, 2), (4, 1)]);
+        assert_eq!(given(waiting([never, never])), []);
+        assert_eq!(given(waiting([often, ""])), all, "a rule that waits for nothing looks at every event");
+        assert_eq!(given(waiting([often, never]).without_triggers()), all);
     }
 
     fn reset(seq: u64, actor: &str, target: &str) -> Event {

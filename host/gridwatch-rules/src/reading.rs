@@ -1,5 +1,6 @@
 //! A reading: an event's fields as texts, each worked out at most once.
 
+use crate::batch::MAX_TEXT;
 use crate::directory::{Directory, target_of};
 use gridwatch_event::client::client_of;
 use gridwatch_event::event::Event;
@@ -63,6 +64,9 @@ impl<'e> Reading<'e> {
             Source::Count(source) => {
                 let count = self.value(source).map_or(0, |value| json::count_texts(&value.to_value()));
                 return if count == 0 { "".into() } else { count.to_string().into() };
+            }
+            Source::Ending(source) => {
+                return self.value(source).map_or(Cow::Borrowed(""), |value| ending(&text_of(value)).into());
             }
             Source::Role(party) => return self.role(*party).into(),
             Source::Target => return target_of(self.event).unwrap_or_default(),
@@ -146,6 +150,11 @@ impl<'e> Reading<'e> {
             None => "",
         }
     }
+}
+
+/// Of what a module is given of the text.
+fn ending(text: &str) -> String {
+    json::first_part(text, MAX_TEXT).rsplit_once('.').map_or_else(String::new, |(_, end)| end.trim().to_lowercase())
 }
 
 fn text_of(value: Part<'_>) -> Cow<'_, str> {
@@ -249,6 +258,23 @@ mod tests {
             let reading = Reading::of(&event, &directory, &networks);
             let read = |name: &str| reading.text(&Field::parse(name).unwrap()).into_owned();
             assert_eq!((read("target.id").as_str(), read("target.role").as_str()), (id, role), "{rest}");
+        }
+    }
+
+    #[test]
+    fn an_ending_is_what_stands_behind_the_last_dot() {
+        for (name, ending) in [
+            ("a.pdf.exe", "exe"),
+            ("A.B.EXE ", "exe"),
+            ("a. Exe", "exe"),
+            ("a.", ""),
+            ("exe", ""),
+            ("", ""),
+            (".env", "env"),
+        ] {
+            let raw = format!(r#"{{"id":"a","date_create":9,"entity":{{"type":"file","file":{{"name":"{name}"}}}}}}"#);
+            let event = Event::new(1, UnixMillis(0), &Entry::from_json(&raw));
+            assert_eq!(read("entity.name#ending", &event, &Networks::default()), ending, "{name}");
         }
     }
 

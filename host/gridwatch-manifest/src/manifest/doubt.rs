@@ -102,7 +102,9 @@ impl Manifest {
             };
             window.key.iter().chain(window.read_key.iter().flatten()).chain(kind)
         });
-        let of_conditions = self.conditions().flat_map(|when| when.fields.iter().map(|test| &test.field));
+        let of_triggers = self.rules.iter().flat_map(|rule| rule.triggers.iter().map(|trigger| &trigger.when));
+        let of_conditions =
+            self.conditions().chain(of_triggers).flat_map(|when| when.fields.iter().map(|test| &test.field));
         self.fields.iter().chain(of_windows).chain(of_conditions).map(|field| field.name()).collect()
     }
 }

@@ -113,7 +113,7 @@ impl RawRule {
         }
         let playbook = playbook(self.playbook, &at, check);
         let (fold_s, fold_setting) = check.span_or_setting(&at, &self.fold, above.config);
-        let triggers = self.trigger.into_iter().map(|trigger| trigger.validate(&at, above, check)).collect();
+        let triggers = self.trigger.into_iter().map(|trigger| trigger.validate(&at, &actions, above, check)).collect();
         Rule {
             triggers,
             fold_s,

@@ -5,6 +5,7 @@
 use super::setting::number;
 use super::{Check, ConfigKey, ConfigKind};
 use crate::field::Field;
+use gridwatch_names::catalogue;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -171,6 +172,11 @@ impl WindowSpec {
 }
 
 impl Conditions {
+    /// Can they hold of any event? Nothing is on an empty list.
+    pub fn can_hold(&self) -> bool {
+        !self.fields.iter().any(|test| test.wanted && test.texts.is_empty())
+    }
+
     pub(super) fn set(&mut self, config: &Value) {
         for test in &mut self.fields {
             let value = test.setting.as_ref().and_then(|name| config.get(name));
@@ -245,9 +251,16 @@ pub(super) struct RawTrigger {
 }
 
 impl RawTrigger {
-    pub(super) fn validate(self, at: &str, above: &Above<'_>, check: &mut Check) -> Trigger {
+    pub(super) fn validate(self, at: &str, of_rule: &[String], above: &Above<'_>, check: &mut Check) -> Trigger {
         let at = format!("{at}, trigger");
         let actions = if self.actions.is_empty() { Vec::new() } else { check.actions(&at, &self.actions) };
+        let is_of_rule = |action: &str| of_rule.iter().any(|pattern| catalogue::pattern_matches(pattern, action));
+        for pattern in &actions {
+            let mut meant = catalogue::actions().filter(|action| catalogue::pattern_matches(pattern, action));
+            if catalogue::pattern_is_known(pattern) && !meant.any(is_of_rule) {
+                check.problem(format!("{at}: `{pattern}` is none of the rule's actions"));
+            }
+        }
         Trigger { actions, when: conditions(&at, &self.only, &self.not, self.when.as_ref(), above, check) }
     }
 }
