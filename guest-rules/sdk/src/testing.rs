@@ -26,7 +26,7 @@ pub fn run_cases<C: DeserializeOwned + 'static>(manifest: &str, detect: fn(&Row<
 }
 
 /// Random batches that a module's triggers are tried with, unless `GRIDWATCH_RANDOM_BATCHES` says how many.
-const RANDOM_BATCHES: u64 = 150;
+const RANDOM_BATCHES: u64 = 300;
 
 /// Runs the module over random batches made of its cases and panics if a trigger of a rule hides anything from it, or if so much was
 /// never tried. `accepts` says whether settings go together.
