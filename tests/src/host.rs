@@ -154,20 +154,24 @@ impl Host {
         events.iter().map(|event| (text(&event["metadata"]["uid"]), text(&event["raw_data"]))).collect()
     }
 
-    /// `seq` and Slack id of every archived entry, as `zstdcat` shows them, oldest segment first.
+    /// `seq` and Slack id of every archived entry, in the order in which they were judged.
     pub fn archived(&self, folder: &str) -> Vec<(u64, String)> {
-        let segments = std::fs::read_dir(self.path(folder)).expect("the archive").filter_map(|f| Some(f.ok()?.path()));
-        let mut segments: Vec<PathBuf> = segments.filter(|path| path.extension().is_some_and(|e| e == "zst")).collect();
-        segments.sort();
-        let text =
-            |path: &PathBuf| zstd::decode_all(std::fs::File::open(path).expect("a segment")).expect("whole frames");
-        let record = |line: &[u8]| {
-            let record: Value = serde_json::from_slice(line).expect("an archived record");
-            (record["seq"].as_u64().expect("a number"), record["raw"]["id"].as_str().expect("an id").to_owned())
+        crate::logs::archived(&self.path(folder))
+    }
+
+    /// Ids of all alerts in the history, those that nobody was told of as well.
+    pub fn history(&self) -> BTreeSet<String> {
+        let mut command = gridwatch();
+        command
+            .args(["alerts", "list", "--suppressed", "--json", "--limit", "0", "--state-dir"])
+            .arg(self.path("state"));
+        let output = ended(&mut command);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let uid = |line: &str| -> String {
+            let alert: Value = serde_json::from_str(line).expect("an alert");
+            alert["uid"].as_str().expect("an id").to_owned()
         };
-        let records =
-            |text: Vec<u8>| text.split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(record).collect::<Vec<_>>();
-        segments.iter().map(text).flat_map(records).collect()
+        String::from_utf8_lossy(&output.stdout).lines().map(uid).collect()
     }
 
     /// Every one of these ids was delivered and archived exactly once, and nothing else was.

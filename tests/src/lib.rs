@@ -6,6 +6,7 @@ pub mod duckdb;
 pub mod guests;
 pub mod host;
 pub mod labelled;
+pub mod logs;
 pub mod mmdb;
 pub mod raw;
 pub mod served;

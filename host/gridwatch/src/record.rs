@@ -1,27 +1,28 @@
 //! A record: one thing on its way to the sinks, an event or an alert, and what it looks like outside.
 //!
-//! What is stored is the source, not the rendering: the raw entry and how it was first seen. A record therefore renders
+//! What is stored is the source, not the rendering: the raw entry and how it was first seen, the alert with all that is known of it. A record therefore renders
 //! to the same bytes whenever it is tried again, and what a sink's `max_line` cuts from it is still there.
 
 use anyhow::{Context, Result, bail};
 use gridwatch_event::entry::Entry;
 use gridwatch_event::event::{Event, Sight};
-use gridwatch_event::json::one_line;
 use gridwatch_event::org::OrgId;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_rules::alert::Alert;
 use gridwatch_views::{Product, RawData, View};
 use std::sync::Arc;
 
+/// What an alert takes of memory, about: some 8 KB as JSON (measured on generated orgs).
+const ALERT_BYTES: usize = 16 << 10;
+
 pub const PRODUCT: Product<'static> = Product { version: env!("CARGO_PKG_VERSION") };
 
-/// What records look like where they go.
+/// What records look like where they go: in a view, in at most so many bytes with the line feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// As a sink's view shows it, in at most so many bytes with the line feed.
-    View { view: View, raw_data: RawData, max_line: usize },
-    /// As gridwatch keeps it: an alert with all that is known of it, an entry as Slack sent it.
-    Kept,
+pub struct Form {
+    pub view: View,
+    pub raw_data: RawData,
+    pub max_line: usize,
 }
 
 /// A record as it looks outside, and what it takes to tell it from others.
@@ -43,10 +44,12 @@ pub enum Record {
 }
 
 impl Record {
-    pub fn of_event(event: &Event) -> Self {
-        let organization = event.organization().map(Arc::from);
-        let org = event.org().clone();
-        Self::Event { org, seq: event.seq, sight: event.sight(), organization, raw: event.raw().to_owned() }
+    /// What it takes of memory, about.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Event { raw, .. } => raw.len(),
+            Self::Alert(_) => ALERT_BYTES,
+        }
     }
 
     /// Whose it is. What gridwatch says of itself is nobody's, and goes by the only organization's id.
@@ -57,17 +60,12 @@ impl Record {
         }
     }
 
-    pub fn render(&self, form: Form) -> Rendered {
+    pub fn render(&self, Form { view, raw_data, max_line }: Form) -> Rendered {
         match self {
             Self::Event { org, seq, sight, organization, raw } => {
                 let event = Event::seen(*seq, *sight, &Entry::from_json(raw));
                 let event = event.in_organization(organization.clone()).of_org(org.clone());
-                let line = match form {
-                    Form::View { view, raw_data, max_line } => {
-                        view.event_line_within(&event, &PRODUCT, raw_data, max_line)
-                    }
-                    Form::Kept => one_line(event.raw()).into_owned(),
-                };
+                let line = view.event_line_within(&event, &PRODUCT, raw_data, max_line);
                 let id = match sight.version {
                     1 => event.id().to_owned(),
                     version => format!("{}:version-{version}", event.id()),
@@ -75,18 +73,15 @@ impl Record {
                 Rendered { id, time: event.time.millis(), line }
             }
             Self::Alert(alert) => {
-                let line = match form {
-                    Form::View { view, max_line, .. } => view.alert_line_within(alert, &PRODUCT, max_line),
-                    Form::Kept => String::from_utf8_lossy(&kept(alert)).into_owned(),
-                };
+                let line = view.alert_line_within(alert, &PRODUCT, max_line);
                 Rendered { id: alert.record_id(), time: alert.seen, line }
             }
         }
     }
 
-    /// # Errors
-    /// It can't be serialised.
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+    /// As layout 4 of the store had it in the outbox.
+    #[cfg(test)]
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
         Ok(match self {
             Self::Event { org, seq, sight, organization, raw } => {
                 let (name, name_length) = fitting(org.name().unwrap_or_default());
@@ -102,6 +97,8 @@ impl Record {
         })
     }
 
+    /// As layouts of the store up to 4 had it in the outbox.
+    ///
     /// # Errors
     /// They are no row of the outbox.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
@@ -147,12 +144,8 @@ impl Record {
     }
 }
 
-fn kept(alert: &Alert) -> Vec<u8> {
-    let written = serde_json::to_vec(alert);
-    written.unwrap_or_else(|error| unreachable!("an alert is texts, numbers, lists and maps of texts: {error}"))
-}
-
 /// An id's bytes with their number; one that is too long for it is none of Slack's.
+#[cfg(test)]
 fn fitting(id: &str) -> (&[u8], u8) {
     u8::try_from(id.len()).map_or((&[], 0), |length| (id.as_bytes(), length))
 }
@@ -211,7 +204,7 @@ mod tests {
             assert_eq!((seq, back, raw.as_str()), (7, sight, r#"{"id":"a"}"#));
         }
         let later = Sight { version: 3, ..first };
-        let form = Form::View { view: View::Raw, raw_data: RawData::Include, max_line: 16 << 10 };
+        let form = Form { view: View::Raw, raw_data: RawData::Include, max_line: 16 << 10 };
         let id = |sight| {
             Record::Event { org: OrgId::default(), seq: 7, sight, organization: None, raw: r#"{"id":"a"}"#.into() }
                 .render(form)

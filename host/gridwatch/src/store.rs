@@ -10,9 +10,9 @@
 //! | `l` start | one range of the ledger |
 //! | `v` identity hash | the versions of an entry that were seen: dedup, kept for the stated horizon (`seen.rs`) |
 //! | `d` day, identity hash | when it was last seen |
-//! | `p` lane, time it counts as of, id, content hash | an entry, with how it was seen, that waits for its window to drain, then for detection |
+//! | `p` lane, time it counts as of, id, content hash | where in the archive an entry is that waits for its window to drain, then for detection |
 //! | `t` key | rule state: windows, roles, open alerts, the modules' own |
-//! | `o` number | an outbox record: an event or an alert, in the order of detection |
+//! | `o` number | some records to deliver: which events of an archive and which alerts of the history (`outbox.rs`) |
 //! | `s` sink | a sink's position in the outbox and what it needs to resume |
 //! | `e` number | an alert that Slack could tell more of |
 //! | `f` number | a fault: an event that a module could not get over, or a lie of its |
@@ -21,43 +21,56 @@
 //! can't go on without it: then the whole store is set aside. Or gridwatch can do without it: then it is forgotten and counted
 //! ([`Store::new_forgotten`]), and somebody is told.
 //!
+//! Entries and alerts themselves are in logs beside it ([`archive`](crate::archive), [`history`](crate::history)), each written once. A commit
+//! writes and syncs the logs it concerns, and then one batch, which says how far they go: opened again, they are cut to that.
+//!
 //! One tree, because only a batch on one tree is atomic without sled's slow transactions.
 
+use self::changes::{Changes, Tallies, Tally};
 use self::checkpoint::Checkpoint;
-use crate::record::{self, Record};
+use self::outbox::{Made, damaged, outbox_key};
+use crate::archive::{self, Archive, Ends, Judged};
+use crate::history;
+use crate::record::Record;
 use crate::telemetry::status::Backlog;
 use anyhow::{Context, Result};
 use gridwatch_event::drift::Checked;
 use gridwatch_event::entry::Entry;
-use gridwatch_event::event::Sight;
+use gridwatch_event::event::{Event, Sight};
 use gridwatch_event::org::OrgId;
 use gridwatch_event::roster::Roster;
 use gridwatch_event::text::hex;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
+use gridwatch_log::{End, LogError};
 use gridwatch_poll::{Commit, Lane, LateHistogram, Ledger, LedgerRange, PollState};
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::batch::MAX_BATCH_BYTES;
 use gridwatch_rules::pipeline::Fault;
 use gridwatch_rules::state::{Forgotten, Part, StateOp};
 use rows::{
-    BEGUN, DRIFT, FAULTS, FORMAT_KEY, Kind, LATE, LEDGER, NEXT_RECORD, NEXT_SEQ, OUTBOX, PENDING, POLL, POSITIONS,
-    RELEASED, ROSTER, RULES, SEEN, TOLD, WANTING,
+    ALERTS, BEGUN, DRIFT, ENTRIES, FAULTS, FORMAT_KEY, Kind, LATE, LEDGER, NEXT_RECORD, ORDER, OUTBOX, PENDING, POLL,
+    POSITIONS, RELEASED, ROSTER, RULES, SEEN, SEEN_ON, TOLD, WANTING,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+mod changes;
 pub mod checkpoint;
 pub mod damage;
 pub mod older;
+mod outbox;
+mod rebuilt;
 pub mod rows;
 mod seen;
 
 pub use damage::Damaged;
 pub use older::Older;
+pub use rebuilt::Left;
 pub use seen::{Arrival, Arrivals, Sighting};
 
 /// Faults kept; the oldest go first.
@@ -65,7 +78,7 @@ const MAX_FAULTS: u64 = 10_000;
 /// Dedup rows removed in one go, so that a sweep holds nobody up.
 const SWEEP: usize = 20_000;
 /// Layout of the rows. A store of another layout is set aside and filled anew by reading Slack again: see [`older`].
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// All of it: what is common to all organizations (records, sinks), and each organization's part.
 #[derive(Debug)]
@@ -78,9 +91,50 @@ pub struct Store {
 #[derive(Debug)]
 struct Rows {
     db: sled::Db,
+    /// sled's file and its inode.
+    file: (PathBuf, u64),
+    /// What its logs and the mirror of positions lie in.
+    state_dir: PathBuf,
+    places: Vec<Place>,
+    /// The logs' ends aren't known: all of them that is whole counts.
+    is_new: bool,
+    /// It was open before, and nobody closed it: see [`Store::close`].
+    was_open: bool,
+    archives: Mutex<BTreeMap<OrgId, Arc<Archive>>>,
+    history: Mutex<history::Writer>,
+    alerts: Mutex<history::Places>,
     /// Numbers handed out, and the one lock that keeps commits in order.
     counters: Mutex<Counters>,
+    tallies: Mutex<BTreeMap<Vec<u8>, Tallies>>,
+    /// Held by who removes what all sinks have.
+    trimming: Mutex<()>,
+    /// Held by who writes the mirror of positions.
+    mirroring: Mutex<()>,
     unreadable: Mutex<Unreadable>,
+}
+
+/// Where an organization's archive is, and how long entries stay in it after everyone is done with them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub org: OrgId,
+    pub archive: PathBuf,
+    pub segment_bytes: u64,
+    pub keep_s: u64,
+}
+
+impl Place {
+    /// Of an organization that the configuration says nothing of: entries stay.
+    fn unconfigured(state_dir: &Path, org: &OrgId) -> Self {
+        let archive = crate::config::org_dir(state_dir, org).join("archive");
+        Self { org: org.clone(), archive, segment_bytes: 64 << 20, keep_s: u64::MAX }
+    }
+}
+
+/// How far an archive's entries go, and where it is.
+#[derive(Debug, Serialize, Deserialize)]
+struct EntriesEnd {
+    folder: PathBuf,
+    end: [u8; 32],
 }
 
 /// One organization's part: its polling, its entries, what its rules remember. Clones are the same part.
@@ -89,7 +143,10 @@ pub struct OrgStore {
     rows: Arc<Rows>,
     /// What its keys begin with. The only organization has none, so that its rows are where they always were.
     prefix: Arc<[u8]>,
+    org: OrgId,
     numbers: Arc<Mutex<Numbers>>,
+    archive: Arc<Archive>,
+    keep_s: u64,
 }
 
 /// Rows that can't be read, and who knows of them.
@@ -152,6 +209,8 @@ struct Counters {
 #[derive(Debug)]
 pub struct Pending {
     key: sled::IVec,
+    /// Its number in the archive.
+    number: u64,
     pub entry: Entry,
     pub sight: Sight,
     /// It was judged and delivered before, and is here only for what the rules remember: see [`Sighting::Relearned`].
@@ -220,35 +279,95 @@ impl Store {
     ///
     /// # Errors
     /// It has to be set aside if the error [is damage](damage::is_damage).
-    pub fn open(dir: &Path, orgs: &[OrgId]) -> Result<Opened> {
+    pub fn open(dir: &Path, places: &[Place]) -> Result<Opened> {
         let db = opened(dir)?;
         let store = match layout(&db)? {
             None if db.is_empty() => {
-                let store = Self::of_db(db);
+                for place in places {
+                    if archive::is_there(&place.archive)? {
+                        let archive = place.archive.display();
+                        return Err(Damaged(format!("it is empty, and there is an archive in {archive}")).into());
+                    }
+                }
+                let store = Self::of_db(db, dir, places, true)?;
                 store.finish()?;
                 store
             }
             None => return Err(Damaged("it doesn't say which layout it has".into()).into()),
-            Some(FORMAT) => Self::of_db(db),
+            Some(FORMAT) => Self::of_db(db, dir, places, false)?,
             Some(layout) if Older::is_known(layout) => return Ok(Opened::Older(Older::new(db, layout))),
             Some(other) => {
                 let what = format!("it has layout {other}, which this gridwatch doesn't know (its own is {FORMAT})");
                 return Err(Damaged(what).into());
             }
         };
+        store.take_in_before()?;
         store.count()?;
-        orgs.iter().try_for_each(|org| store.org(org).map(|_| ()))?;
+        places.iter().try_for_each(|place| store.org(&place.org).map(|_| ()))?;
+        let marker = open_marker(dir);
+        crate::disk::replace_unsynced(&marker, b"").with_context(|| format!("can't write {}", marker.display()))?;
         Ok(Opened::Store(store))
     }
 
     /// A store that is to be filled; until [`Store::finish`], it is none.
-    pub fn make(dir: &Path) -> Result<Self> {
-        Ok(Self::of_db(opened(dir)?))
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn make(dir: &Path, places: &[Place]) -> Result<Self> {
+        Self::of_db(opened(dir)?, dir, places, true)
     }
 
-    fn of_db(db: sled::Db) -> Self {
-        let rows = Rows { db, counters: Mutex::default(), unreadable: Mutex::default() };
-        Self { rows: Arc::new(rows), orgs: Mutex::default() }
+    fn of_db(db: sled::Db, dir: &Path, places: &[Place], is_new: bool) -> Result<Self> {
+        let state_dir = dir.parent().unwrap_or(dir).to_owned();
+        let saved = || -> Result<Option<gridwatch_log::End>> {
+            let Some(value) = db.get(ALERTS.key(&[]))? else { return Ok(None) };
+            let saved: [u8; 32] = ALERTS.open_json(&ALERTS.key(&[]), &value).map_err(Damaged::from)?;
+            Ok(Some(gridwatch_log::End::from_bytes(&saved)))
+        };
+        let mut forgotten = None;
+        let history = match saved()? {
+            Some(end) => match history::Writer::open(&state_dir, end).map_err(log_damage) {
+                Err(error) if damage::is_damage(&error) && !outbox::has_alerts(&db)? => {
+                    // Sinks have all of them, and only people look here.
+                    forgotten = Some(Forgotten {
+                        part: "the history of alerts",
+                        key: ALERTS.key(&[]),
+                        why: format!("{error:#}"),
+                    });
+                    let mut history = history::Writer::recover(&state_dir)?;
+                    history.skip_to(end.next);
+                    history
+                }
+                opened => opened?,
+            },
+            None => history::Writer::recover(&state_dir)?,
+        };
+        let file = dir.join("db");
+        let inode = std::fs::metadata(&file).with_context(|| format!("can't look at {}", file.display()))?.ino();
+        let rows = Rows {
+            db,
+            file: (file, inode),
+            alerts: Mutex::new(history::Places::open(&state_dir)?),
+            state_dir,
+            places: places.to_vec(),
+            is_new,
+            was_open: !is_new && open_marker(dir).exists(),
+            archives: Mutex::default(),
+            history: Mutex::new(history),
+            counters: Mutex::default(),
+            tallies: Mutex::default(),
+            trimming: Mutex::default(),
+            mirroring: Mutex::default(),
+            unreadable: Mutex::default(),
+        };
+        rows.load_tallies(&[])?;
+        if let Some(forgotten) = forgotten {
+            let mut changes = Changes::default();
+            put(&mut changes, ALERTS, ALERTS.key(&[]), &rows.history().end().to_bytes())?;
+            rows.commit(changes)?;
+            rows.note(forgotten);
+        }
+        Ok(Self { rows: Arc::new(rows), orgs: Mutex::default() })
     }
 
     /// An organization's part. What can't be read of it is found when it is asked for the first time.
@@ -260,10 +379,17 @@ impl Store {
         if let Some(known) = orgs.get(org) {
             return Ok(known.clone());
         }
+        let prefix = org.name().map_or_else(Vec::new, rows::prefix);
+        if !prefix.is_empty() {
+            self.rows.load_tallies(&prefix)?;
+        }
         let part = OrgStore {
             rows: self.rows.clone(),
-            prefix: org.name().map_or_else(Vec::new, rows::prefix).into(),
+            prefix: prefix.into(),
+            org: org.clone(),
             numbers: Arc::default(),
+            archive: self.rows.archive(org)?,
+            keep_s: self.rows.place(org).keep_s,
         };
         part.check()?;
         part.count()?;
@@ -271,25 +397,77 @@ impl Store {
         Ok(part)
     }
 
+    /// Notes that nothing was under way at the end. Else the next start looks whether all rows of what was seen are there, which takes a
+    /// while where there are many.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn close(&self) -> Result<()> {
+        let (path, _) = &self.rows.file;
+        let marker = path.parent().map_or_else(PathBuf::new, open_marker);
+        match std::fs::remove_file(&marker) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("can't remove {}", marker.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A file that gridwatch writes to and that isn't there any more, or is another one.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn removed(&self) -> Result<Option<PathBuf>> {
+        let (path, inode) = &self.rows.file;
+        let is_there = match std::fs::metadata(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+            meta => meta?.ino() == *inode,
+        };
+        if !is_there {
+            return Ok(Some(path.clone()));
+        }
+        if let Some(path) = self.rows.history().removed()? {
+            return Ok(Some(path));
+        }
+        let archives = self.rows.archives.lock().unwrap_or_else(PoisonError::into_inner);
+        archives.values().find_map(|archive| archive.removed().transpose()).transpose().map_err(damaged)
+    }
+
     /// Says that all is there that a store begins with.
     fn finish(&self) -> Result<()> {
-        let mut batch = sled::Batch::default();
-        batch.insert(FORMAT_KEY, FORMAT.to_string().as_bytes());
-        self.rows.commit(batch)
+        let mut changes = Changes::default();
+        changes.insert(FORMAT_KEY, FORMAT.to_string());
+        put(&mut changes, ALERTS, ALERTS.key(&[]), &self.rows.history().end().to_bytes())?;
+        self.rows.commit(changes)
+    }
+
+    /// Takes alerts that an older gridwatch left as lines of JSON into the history.
+    fn take_in_before(&self) -> Result<()> {
+        self.rows.history().take_in_before(|end| {
+            let mut changes = Changes::default();
+            put(&mut changes, ALERTS, ALERTS.key(&[]), &end.to_bytes())?;
+            self.rows.commit(changes)
+        })
     }
 
     /// Reads what delivery can't do without, so that damage to it is found before anything is done.
     fn count(&self) -> Result<()> {
-        self.positions()?;
-        let mut counters = self.rows.lock();
-        counters.next_record = self.rows.get(NEXT_RECORD, &NEXT_RECORD.key(&[]))?.unwrap_or(1);
-        counters.first_record = counters.next_record;
+        let positions = self.rows.positions()?;
+        self.rows.check_kind(&[], POSITIONS)?;
+        let next_record = self.rows.get(NEXT_RECORD, &NEXT_RECORD.key(&[]))?.unwrap_or(1);
+        let (mut first, mut bytes, mut found) = (None, 0, Tally::default());
         for row in self.rows.db.scan_prefix(OUTBOX.key(&[])) {
             let (key, value) = row?;
-            OUTBOX.open(&key, &value).map_err(Damaged::from)?;
-            counters.first_record = counters.first_record.min(number(OUTBOX.rest(&key)));
-            counters.backlog_bytes += value.len() as u64;
+            found.add(&key, &value);
+            bytes += OUTBOX.open_json::<Made>(&key, &value).map_err(Damaged::from)?.bytes;
+            first.get_or_insert(number(OUTBOX.rest(&key)));
         }
+        self.rows.check_tally(&[], OUTBOX, found)?;
+        let lowest = positions.values().map(|position| position.next).min().or(first);
+        let mut counters = self.rows.lock();
+        counters.next_record = next_record;
+        counters.first_record = lowest.unwrap_or(next_record).min(next_record);
+        counters.backlog_bytes += bytes;
         Ok(())
     }
 
@@ -320,9 +498,9 @@ impl Store {
 
     /// Removes rows that can't be read, with the alert that tells of them on its way: the next start has nothing to tell again.
     pub fn commit_forgotten(&self, forgotten: &[Forgotten], alerts: &[Record]) -> Result<()> {
-        let mut batch = sled::Batch::default();
-        // An entry that was seen is noted anew with the page that shows it.
-        for row in forgotten.iter().filter(|row| row.part != SEEN.name) {
+        let mut batch = Changes::default();
+        // An entry that was seen is noted anew with the page that shows it, and the history is a log.
+        for row in forgotten.iter().filter(|row| row.part != SEEN.name && row.key != ALERTS.key(&[])) {
             batch.remove(&*row.key);
         }
         self.rows.commit_with(batch, alerts)
@@ -333,28 +511,25 @@ impl Store {
     /// Makes the sinks known. New ones begin at the oldest record kept; those no longer configured are forgotten, or
     /// they would hold the outbox for ever. Returns the forgotten ones.
     pub fn set_sinks(&self, names: &[String]) -> Result<Vec<String>> {
-        let mut batch = sled::Batch::default();
+        let mut batch = Changes::default();
         let mut gone = Vec::new();
         for key in self.rows.db.scan_prefix(POSITIONS.key(&[])).keys() {
             let key = key?;
             let name = String::from_utf8_lossy(POSITIONS.rest(&key)).into_owned();
             if !names.contains(&name) {
-                batch.remove(key);
+                batch.remove(&*key);
                 gone.push(name);
             }
         }
         let first = self.rows.lock().first_record;
         for name in names {
             if self.rows.db.get(POSITIONS.key(name.as_bytes()))?.is_none() {
-                put(
-                    &mut batch,
-                    POSITIONS,
-                    POSITIONS.key(name.as_bytes()),
-                    &Position { next: first, ..Position::default() },
-                )?;
+                Rows::put_position(&mut batch, name, &Position { next: first, ..Position::default() })?;
             }
         }
         self.rows.commit(batch)?;
+        // Those of before, which older gridwatches had for what is a log now.
+        gone.retain(|name| !name.starts_with('('));
         Ok(gone)
     }
 
@@ -362,43 +537,35 @@ impl Store {
         Ok(self.rows.get(POSITIONS, &POSITIONS.key(sink.as_bytes()))?.unwrap_or_default())
     }
 
-    /// Up to `max` records from a number on, of at most `max_bytes` together (but at least one). Only saved ones: sled shows a
-    /// batch before it is synced, and what was delivered but never saved would be delivered in another shape after a crash.
-    pub fn records(&self, from: u64, max: usize, max_bytes: usize) -> Result<Vec<(u64, Record)>> {
-        let (mut out, mut bytes) = (Vec::new(), 0);
-        let saved = self.next_record().max(from);
-        for row in self.rows.db.range(outbox_key(from)..outbox_key(saved)).take(max) {
-            let (key, value) = row?;
-            bytes += value.len();
-            if bytes > max_bytes && !out.is_empty() {
-                break;
-            }
-            let saved = OUTBOX.open(&key, &value).map_err(Damaged::from)?;
-            let record = Record::from_bytes(saved).with_context(|| Damaged("an outbox row".into()))?;
-            out.push((number(OUTBOX.rest(&key)), record));
-        }
-        Ok(out)
+    /// Up to `max` records from a number on, of at most `max_bytes` together (but at least one), and only saved ones; and the
+    /// number to go on from.
+    ///
+    /// # Errors
+    /// Damage, if one that there must be isn't there.
+    pub fn records(&self, from: u64, max: usize, max_bytes: usize) -> Result<(Vec<(u64, Record)>, u64)> {
+        self.rows.records(from, max, max_bytes)
     }
 
     /// Saves that a sink is done with everything before `position.next`, and drops what all sinks are done with. Alerts about the
     /// attempt enter the outbox in the same batch: what `position.lost` says was told is told, once.
     pub fn commit_attempt(&self, sink: &str, position: &Position, alerts: &[Record]) -> Result<()> {
-        let mut batch = sled::Batch::default();
-        put(&mut batch, POSITIONS, POSITIONS.key(sink.as_bytes()), position)?;
-        let others = self.positions()?.into_iter().filter(|(name, _)| *name != sink.as_bytes());
-        let lowest = others.map(|(_, other)| other.next).fold(position.next, u64::min);
-        let first = self.rows.lock().first_record;
-        let mut freed = 0;
-        for row in self.rows.db.range(outbox_key(first)..outbox_key(lowest)) {
-            let (key, value) = row?;
-            freed += value.len() as u64;
-            batch.remove(key);
-        }
+        let mut batch = Changes::default();
+        Rows::put_position(&mut batch, sink, position)?;
+        let mut positions = self.rows.positions()?;
+        positions.insert(sink.to_owned(), position.clone());
+        let lowest = positions.values().map(|position| position.next).min().unwrap_or(0);
+        // If another sink does it just now, the next attempt will.
+        let trimming = self.rows.trimming.try_lock();
+        let freed = match &trimming {
+            Ok(_) => self.rows.forget_delivered(&mut batch, lowest)?,
+            Err(_) => 0,
+        };
         self.rows.commit_with(batch, alerts)?;
         let mut counters = self.rows.lock();
         counters.first_record = counters.first_record.max(lowest);
         counters.backlog_bytes = counters.backlog_bytes.saturating_sub(freed);
-        Ok(())
+        drop((counters, trimming));
+        self.rows.mirror_positions()
     }
 
     pub fn next_record(&self) -> u64 {
@@ -422,42 +589,31 @@ impl Store {
         self.rows.lock().backlog_bytes
     }
 
-    /// Drops what all sinks have taken; how many records are left. Two sinks that save their positions at the same time
-    /// each see the other's old one, so that what both have taken may still be there.
+    /// Drops what all sinks have taken; how many records are left.
     pub fn trim(&self) -> Result<u64> {
-        let lowest = self.positions()?.into_iter().map(|(_, position)| position.next).min().unwrap_or(0);
-        let (mut batch, mut freed, first) = (sled::Batch::default(), 0, self.first_record());
-        for row in self.rows.db.range(outbox_key(first)..outbox_key(lowest.max(first))) {
-            let (key, value) = row?;
-            freed += value.len() as u64;
-            batch.remove(key);
-        }
+        let trimming = self.rows.trimming.lock().unwrap_or_else(PoisonError::into_inner);
+        let lowest = self.rows.positions()?.into_values().map(|position| position.next).min().unwrap_or(0);
+        let mut batch = Changes::default();
+        let freed = self.rows.forget_delivered(&mut batch, lowest)?;
         self.rows.commit(batch)?;
         let mut counters = self.rows.lock();
         counters.first_record = counters.first_record.max(lowest).min(counters.next_record);
         counters.backlog_bytes = counters.backlog_bytes.saturating_sub(freed);
+        drop(trimming);
         Ok(counters.next_record.saturating_sub(counters.first_record))
     }
 
-    /// Where each sink is, by its name.
-    fn positions(&self) -> Result<Vec<(Vec<u8>, Position)>> {
-        let rows = self.rows.db.scan_prefix(POSITIONS.key(&[])).map(|row| -> Result<(Vec<u8>, Position)> {
-            let (key, value) = row?;
-            let position = POSITIONS.open_json(&key, &value).map_err(Damaged::from)?;
-            Ok((POSITIONS.rest(&key).to_vec(), position))
-        });
-        rows.collect()
-    }
-
-    /// Starts numbering records where a lost store may have left off: numbers are never used twice.
+    /// Starts numbering records where a lost store may have left off: numbers are never used twice. Those between stand for nothing.
+    ///
+    /// # Errors
+    /// It can't be saved.
     pub fn skip_to(&self, next_record: u64) -> Result<()> {
-        let mut batch = sled::Batch::default();
+        let mut counters = self.rows.lock();
+        let Some(lost) = next_record.checked_sub(counters.next_record).filter(|lost| *lost > 0) else { return Ok(()) };
+        let mut batch = Changes::default();
+        put(&mut batch, OUTBOX, outbox_key(counters.next_record), &Made { lost, ..Made::default() })?;
         put(&mut batch, NEXT_RECORD, NEXT_RECORD.key(&[]), &next_record)?;
         self.rows.commit(batch)?;
-        let mut counters = self.rows.lock();
-        if counters.first_record == counters.next_record {
-            counters.first_record = next_record; // nothing is kept
-        }
         counters.next_record = next_record;
         Ok(())
     }
@@ -499,14 +655,24 @@ impl OrgStore {
             Ok(last.map_or(1, |(key, _)| number(self.rest(kind, &key)) + 1))
         };
         let (fault, wanting) = (next(FAULTS)?, next(WANTING)?);
-        *self.lock() = Numbers { seq: self.get(NEXT_SEQ)?.unwrap_or(1), fault, wanting };
+        *self.lock() = Numbers { seq: self.archive.ends().order.next, fault, wanting };
         self.wanting(usize::MAX)?;
+        let mut found = Tally::default();
         for row in self.scan(PENDING) {
             let (key, value) = row?;
-            PENDING.open(&key, &value).map_err(Damaged::from)?;
+            found.add(&key, &value);
+            let waiting = Waiting::open(&key, &value)?;
             let mut counters = self.rows.lock();
-            counters.backlog_bytes += value.len() as u64;
+            counters.backlog_bytes += u64::from(waiting.bytes);
             counters.pending += 1;
+        }
+        self.rows.check_tally(&self.prefix, PENDING, found)?;
+        for kind in [LEDGER, WANTING, FAULTS] {
+            self.rows.check_kind(&self.prefix, kind)?;
+        }
+        if self.rows.was_open {
+            self.rows.check_kind(&self.prefix, SEEN)?;
+            self.rows.check_kind(&self.prefix, SEEN_ON)?;
         }
         Ok(())
     }
@@ -538,7 +704,9 @@ impl OrgStore {
         commit: &Commit,
         late: &LateHistogram,
     ) -> Result<()> {
-        let (mut batch, mut bytes, mut added) = (sled::Batch::default(), 0, 0);
+        let (mut batch, mut bytes) = (Changes::default(), 0);
+        let mut received: Vec<(Sight, bool, &str)> = Vec::new();
+        let first = self.archive.ends().entries.next;
         for Arrival { entry, sighting, counts_as } in arrivals.each.iter().filter(|a| a.sighting.is_judged()) {
             let mut sight = Sight { counts_as: *counts_as, ..Sight::first(first_seen) };
             if let Sighting::Version { number, other_act } = sighting {
@@ -551,10 +719,15 @@ impl OrgStore {
                 sight.first_seen = time.min(first_seen);
             }
             let key = self.pending_key(lane, entry, sight);
-            let value = PENDING.seal(&key, &pending_value(entry, sight, is_delivered));
-            bytes += value.len() as u64;
-            added += 1;
-            batch.insert(key, value);
+            let waiting = Waiting::of(first + received.len() as u64, is_delivered, entry.raw());
+            batch.insert(&*key, waiting.seal(&key));
+            bytes += u64::from(waiting.bytes);
+            received.push((sight, is_delivered, entry.raw()));
+        }
+        let added = received.len() as u64;
+        if added > 0 {
+            let end = self.archive.write_entries(received.into_iter())?;
+            self.put_entries_end(&mut batch, end)?;
         }
         arrivals.put(&mut batch, self);
         self.put(&mut batch, POLL, &[], &commit.state)?;
@@ -567,13 +740,19 @@ impl OrgStore {
         }
         self.release(&mut batch, lane, commit)?;
         self.rows.commit(batch)?;
+        self.archive.keep_entries();
         let mut counters = self.rows.lock();
         counters.backlog_bytes += bytes;
         counters.pending += added;
         Ok(())
     }
 
-    fn release(&self, batch: &mut sled::Batch, lane: Lane, commit: &Commit) -> Result<()> {
+    fn put_entries_end(&self, batch: &mut Changes, end: End) -> Result<()> {
+        let saved = EntriesEnd { folder: self.archive.folder().to_owned(), end: end.to_bytes() };
+        self.put(batch, ENTRIES, &[], &saved)
+    }
+
+    fn release(&self, batch: &mut Changes, lane: Lane, commit: &Commit) -> Result<()> {
         let mut released: Released = self.get(RELEASED)?.unwrap_or_default();
         let drained = commit.drained.is_some();
         match lane {
@@ -587,6 +766,22 @@ impl OrgStore {
         self.put(batch, RELEASED, &[], &released)
     }
 
+    /// Entries that wait, released to detection.
+    #[cfg(test)]
+    pub(crate) fn receive(&self, raws: &[String], first_seen: UnixMillis) {
+        let (sight, first) = (Sight::first(first_seen), self.archive.ends().entries.next);
+        let mut batch = Changes::default();
+        for (number, raw) in (first..).zip(raws) {
+            let key = self.pending_key(Lane::Reread, &Entry::from_json(raw), sight);
+            batch.insert(&*key, Waiting::of(number, false, raw).seal(&key));
+        }
+        let end = self.archive.write_entries(raws.iter().map(|raw| (sight, false, raw.as_str()))).unwrap();
+        self.put_entries_end(&mut batch, end).unwrap();
+        self.put(&mut batch, RELEASED, &[], &Released { reread: true, ..Released::default() }).unwrap();
+        self.rows.commit(batch).unwrap();
+        self.archive.keep_entries();
+    }
+
     // --- detection ---------------------------------------------------------------------------------------------------
 
     /// The next entries whose windows are drained, in (lane, time, id) order: at most so many, and of at most
@@ -594,7 +789,7 @@ impl OrgStore {
     pub fn next_pending(&self, max: usize) -> Result<Vec<Pending>> {
         let released: Released = self.get(RELEASED)?.unwrap_or_default();
         let (mut out, mut bytes) = (Vec::new(), 0);
-        for lane in Lane::ALL {
+        'lanes: for lane in Lane::ALL {
             let to = match lane {
                 Lane::Live => released.live_to.0.saturating_add(1),
                 Lane::Reread if released.reread => u64::MAX,
@@ -604,54 +799,147 @@ impl OrgStore {
             let (from, to) = (self.pending_prefix(lane, 0), self.pending_prefix(lane, to));
             for row in self.rows.db.range(from..to).take(max - out.len()) {
                 let (key, value) = row?;
-                bytes += value.len();
+                let waiting = Waiting::open(&key, &value)?;
+                bytes += waiting.bytes as usize;
                 if bytes > MAX_BATCH_BYTES && !out.is_empty() {
-                    return Ok(out);
+                    break 'lanes;
                 }
-                out.push(pending(key, &value)?);
+                out.push((key, waiting));
             }
             if out.len() >= max {
                 break;
             }
         }
-        Ok(out)
+        self.taken(&out)
+    }
+
+    /// Reads entries from the archive. They wait in another order than the one in which they lie there.
+    fn taken(&self, waiting: &[(sled::IVec, Waiting)]) -> Result<Vec<Pending>> {
+        let mut places: Vec<usize> = (0..waiting.len()).collect();
+        places.sort_by_key(|place| waiting[*place].1.number);
+        let mut taken: Vec<Option<Pending>> = waiting.iter().map(|_| None).collect();
+        for place in places {
+            let (key, Waiting { number, is_delivered, bytes }) = &waiting[place];
+            let received = self.archive.entry(*number).map_err(damaged)?;
+            taken[place] = Some(Pending {
+                key: key.clone(),
+                number: *number,
+                entry: Entry::from_json(&received.raw),
+                sight: received.sight,
+                is_delivered: *is_delivered,
+                bytes: u64::from(*bytes),
+            });
+        }
+        Ok(taken.into_iter().flatten().collect())
+    }
+
+    /// Where its entries are.
+    pub fn archive_folder(&self) -> &Path {
+        self.archive.folder()
+    }
+
+    /// Removes what the archive holds of long ago, as far as nobody needs it any more.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn prune(&self, now: UnixMillis) -> Result<usize> {
+        let before = now.seconds().minus(self.keep_s);
+        let mut waiting = u64::MAX;
+        for row in self.scan(PENDING) {
+            let (key, value) = row?;
+            waiting = waiting.min(Waiting::open(&key, &value)?.number);
+        }
+        let (mut needed, mut place) = (u64::MAX, u64::MAX);
+        for row in self.rows.db.scan_prefix(OUTBOX.key(&[])) {
+            let (key, value) = row?;
+            let made = OUTBOX.open_json::<Made>(&key, &value).map_err(Damaged::from)?;
+            if made.org == self.org && made.events > 0 {
+                needed = needed.min(made.seq);
+            }
+            if made.alerts > 0 {
+                place = place.min(made.place);
+            }
+        }
+        self.rows.history().trim(place)?;
+        self.archive.prune(before, waiting, needed).map_err(damaged)
     }
 
     pub fn next_seq(&self) -> u64 {
         self.lock().seq
     }
 
-    /// Every row of rule state that can be read, for the pipeline and the modules to load at start.
+    /// Every row of rule state that can be read, for the pipeline and the modules to load at start. In the end comes an error if rows
+    /// are missing.
     pub fn rule_state(&self) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>)>> + '_ {
-        let row = |row: sled::Result<(sled::IVec, sled::IVec)>| -> Result<Option<(Vec<u8>, Vec<u8>)>> {
-            let (key, value) = row?;
-            let value = RULES.open(&key, &value).and_then(|value| unpacked(&key, value));
-            Ok(self.rows.readable(self.named(&key, value)).map(|value| (self.rest(RULES, &key).to_vec(), value)))
-        };
-        self.scan(RULES).filter_map(move |found| row(found).transpose())
+        let (mut rows, mut found, mut are_readable, mut is_over) = (self.scan(RULES), Tally::default(), true, false);
+        std::iter::from_fn(move || {
+            loop {
+                let Some(row) = rows.next() else {
+                    // One that can't be read has another checksum, and is told of by itself.
+                    let checked = match are_readable && !is_over {
+                        true => self.rows.check_tally(&self.prefix, RULES, found),
+                        false => Ok(()),
+                    };
+                    is_over = true;
+                    return checked.err().map(Err);
+                };
+                let (key, value) = match row {
+                    Ok(row) => row,
+                    Err(error) => return Some(Err(error.into())),
+                };
+                found.add(&key, &value);
+                let value = RULES.open(&key, &value).and_then(|value| unpacked(&key, value));
+                are_readable &= value.is_ok();
+                if let Some(value) = self.rows.readable(self.named(&key, value)) {
+                    return Some(Ok((self.rest(RULES, &key).to_vec(), value)));
+                }
+            }
+        })
     }
 
     /// Saves a batch's results: its entries leave the queue, its events and alerts enter the outbox, rule state follows.
     /// One batch: an event is counted by a rule exactly when its alerts are on their way.
+    ///
+    /// # Errors
+    /// It can't be saved.
     pub fn commit_detections(
         &self,
-        taken: &[Pending],
-        records: &[Record],
+        (taken, events): (&[Pending], &[Event]),
+        alerts: &[Record],
         changes: &[StateOp],
         faults: &[Fault],
         wanting: &[Wanting],
     ) -> Result<()> {
         // Held until it is saved: others hand out numbers of records too.
         let (mut numbers, mut shared) = (self.lock(), self.rows.lock());
-        let (mut next, mut next_record) = (*numbers, shared.next_record);
-        let (mut batch, mut grown, mut shrunk) = (sled::Batch::default(), 0, 0);
-        for pending in taken {
+        let (mut next, first_record) = (*numbers, shared.next_record);
+        let (mut batch, mut shrunk) = (Changes::default(), 0);
+        let mut made = Made { org: self.org.clone(), seq: next.seq, ..Made::default() };
+        let mut judged = Vec::with_capacity(taken.len());
+        for (pending, event) in taken.iter().zip(events) {
             shrunk += pending.bytes;
-            batch.remove(&pending.key);
+            batch.remove(&*pending.key);
+            let record = if pending.is_delivered { 0 } else { first_record + made.events };
+            if !pending.is_delivered {
+                made.events += 1;
+                made.bytes += pending.bytes;
+            }
+            judged.push(Judged {
+                entry: pending.number,
+                record,
+                time: event.time,
+                sight: event.sight(),
+                is_relearned: pending.is_delivered,
+                identity: seen::identity_of(&pending.entry),
+                bytes: pending.entry.content_hash(),
+                organization: event.organization().map(Arc::from),
+            });
         }
-        for record in records {
-            grown += put_record(&mut batch, next_record, record)?;
-            next_record += 1;
+        let alerts = self.rows.add_alerts(&mut batch, &mut made, first_record, alerts)?;
+        if !judged.is_empty() {
+            let end = self.archive.write_order(judged.iter())?;
+            self.put(&mut batch, ORDER, &[], &end.to_bytes())?;
+            next.seq = end.next;
         }
         self.change(&mut batch, changes)?;
         for wanting in wanting {
@@ -665,18 +953,18 @@ impl OrgStore {
             }
             next.fault += 1;
         }
-        next.seq += taken.len() as u64;
-        self.put(&mut batch, NEXT_SEQ, &[], &next.seq)?;
-        put(&mut batch, NEXT_RECORD, NEXT_RECORD.key(&[]), &next_record)?;
+        self.rows.add_made(&mut batch, &made, first_record)?;
         self.rows.commit(batch)?;
+        self.archive.keep_order();
+        alerts.keep();
         *numbers = next;
-        shared.next_record = next_record;
+        shared.next_record += made.count();
         shared.pending = shared.pending.saturating_sub(taken.len() as u64);
-        shared.backlog_bytes = (shared.backlog_bytes + grown).saturating_sub(shrunk);
+        shared.backlog_bytes = (shared.backlog_bytes + made.bytes).saturating_sub(shrunk);
         Ok(())
     }
 
-    fn change(&self, batch: &mut sled::Batch, changes: &[StateOp]) -> Result<()> {
+    fn change(&self, batch: &mut Changes, changes: &[StateOp]) -> Result<()> {
         for op in changes {
             let key = self.key(RULES, &op.key);
             match op.value.as_ref().map_err(Clone::clone)? {
@@ -699,7 +987,7 @@ impl OrgStore {
 
     /// Saves what Slack said: alerts that are done with leave the queue, and what is to be told of them enters the outbox.
     pub fn commit_enrichment(&self, settled: &[Vec<u8>], records: &[Record], changes: &[StateOp]) -> Result<()> {
-        let mut batch = sled::Batch::default();
+        let mut batch = Changes::default();
         settled.iter().for_each(|key| batch.remove(&**key));
         self.change(&mut batch, changes)?;
         self.rows.commit_with(batch, records)
@@ -735,7 +1023,7 @@ impl OrgStore {
 
     /// Saves what a watch beside the stages saw, with the alerts that tell it.
     fn commit_watched<T: Serialize>(&self, kind: Kind, seen: &T, alerts: &[Record]) -> Result<()> {
-        let mut batch = sled::Batch::default();
+        let mut batch = Changes::default();
         self.put(&mut batch, kind, &[], seen)?;
         self.rows.commit_with(batch, alerts)
     }
@@ -746,7 +1034,7 @@ impl OrgStore {
 
     /// Notes how this store was begun, after the one before it was lost or of an older layout.
     pub fn begin(&self, begun: &Begun) -> Result<()> {
-        let mut batch = sled::Batch::default();
+        let mut batch = Changes::default();
         self.put(&mut batch, BEGUN, &[], begun)?;
         self.rows.commit(batch)
     }
@@ -757,8 +1045,12 @@ impl OrgStore {
 
     /// Starts numbering where a lost store may have left off: numbers are never used twice.
     pub fn skip_to(&self, next_seq: u64) -> Result<()> {
-        let mut batch = sled::Batch::default();
-        self.put(&mut batch, NEXT_SEQ, &[], &next_seq)?;
+        if next_seq <= self.next_seq() {
+            return Ok(());
+        }
+        self.archive.skip_to(next_seq);
+        let mut batch = Changes::default();
+        self.put(&mut batch, ORDER, &[], &self.archive.ends().order.to_bytes())?;
         self.rows.commit(batch)?;
         self.lock().seq = next_seq;
         Ok(())
@@ -779,7 +1071,7 @@ impl OrgStore {
         self.rows.db.scan_prefix(self.key(kind, &[]))
     }
 
-    fn put<T: Serialize>(&self, batch: &mut sled::Batch, kind: Kind, rest: &[u8], value: &T) -> Result<()> {
+    fn put<T: Serialize>(&self, batch: &mut Changes, kind: Kind, rest: &[u8], value: &T) -> Result<()> {
         put(batch, kind, self.key(kind, rest), value)
     }
 
@@ -840,33 +1132,108 @@ impl Rows {
     }
 
     /// Numbers alerts of gridwatch's own and puts them on their way together with what else a batch changes.
-    fn commit_with(&self, mut batch: sled::Batch, alerts: &[Record]) -> Result<()> {
+    fn commit_with(&self, mut batch: Changes, alerts: &[Record]) -> Result<()> {
         if alerts.is_empty() {
             return self.commit(batch);
         }
         // Held until it is saved: others hand out numbers of records too.
         let mut counters = self.lock();
-        let (mut next_record, mut grown) = (counters.next_record, 0);
-        for alert in alerts {
-            grown += put_record(&mut batch, next_record, alert)?;
-            next_record += 1;
-        }
-        put(&mut batch, NEXT_RECORD, NEXT_RECORD.key(&[]), &next_record)?;
+        let (first, mut made) = (counters.next_record, Made::default());
+        let alerts = self.add_alerts(&mut batch, &mut made, first, alerts)?;
+        self.add_made(&mut batch, &made, first)?;
         self.commit(batch)?;
-        counters.next_record = next_record;
-        counters.backlog_bytes += grown;
+        alerts.keep();
+        counters.next_record += made.count();
+        counters.backlog_bytes += made.bytes;
         Ok(())
     }
 
-    /// The one way anything is written: all of it, on disk, or an error after which the process must not go on.
-    fn commit(&self, batch: sled::Batch) -> Result<()> {
-        self.db.apply_batch(batch).context("can't write to the store")?;
-        self.db.flush().context("can't sync the store")?;
+    /// Writes alerts into the history. They count when what this returns is kept.
+    fn add_alerts(&self, batch: &mut Changes, made: &mut Made, first: u64, alerts: &[Record]) -> Result<Added<'_>> {
+        let alerts = alerts.iter().filter_map(|record| match record {
+            Record::Alert(alert) => Some(&**alert),
+            Record::Event { .. } => None,
+        });
+        let mut history = self.history();
+        let before = history.end();
+        let (end, bytes) = history.write((first + made.events..).zip(alerts))?;
+        (made.place, made.alerts) = (before.next, end.next - before.next);
+        made.bytes += bytes;
+        if made.alerts > 0 {
+            put(batch, ALERTS, ALERTS.key(&[]), &end.to_bytes())?;
+        }
+        Ok(Added(history))
+    }
+
+    fn add_made(&self, batch: &mut Changes, made: &Made, first: u64) -> Result<()> {
+        if made.count() > 0 {
+            put(batch, OUTBOX, outbox_key(first), made)?;
+            put(batch, NEXT_RECORD, NEXT_RECORD.key(&[]), &(first + made.count()))?;
+        }
         Ok(())
+    }
+
+    /// An organization's archive, also of one that is no longer configured.
+    fn archive(&self, org: &OrgId) -> Result<Arc<Archive>> {
+        let mut archives = self.archives.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = archives.get(org) {
+            return Ok(known.clone());
+        }
+        let opened = Arc::new(self.open_archive(org)?);
+        archives.insert(org.clone(), opened.clone());
+        Ok(opened)
+    }
+
+    fn open_archive(&self, org: &OrgId) -> Result<Archive> {
+        let (place, prefix) = (self.place(org), org.name().map_or_else(Vec::new, rows::prefix));
+        let key = |kind: Kind| [&prefix[..], &kind.key(&[])].concat();
+        let saved: Option<EntriesEnd> = self.get(ENTRIES, &key(ENTRIES))?;
+        let order: Option<[u8; 32]> = self.get(ORDER, &key(ORDER))?;
+        if self.is_new || (saved.is_none() && order.is_none()) {
+            return Ok(Archive::recover(&place.archive, place.segment_bytes)?);
+        }
+        let is_elsewhere =
+            |saved: &&EntriesEnd| saved.folder != place.archive && !archive::is_there(&place.archive).unwrap_or(true);
+        if let Some(saved) = saved.as_ref().filter(is_elsewhere) {
+            let (was, is) = (saved.folder.display(), place.archive.display());
+            anyhow::bail!(
+                "the archive was in {was}, with what waits to be judged and delivered\nhint: move its files to {is}, or set \
+                 `archive.dir` back"
+            );
+        }
+        let end = |bytes: Option<&[u8; 32]>| bytes.map_or(End::before(1), End::from_bytes);
+        let ends = Ends { entries: end(saved.as_ref().map(|saved| &saved.end)), order: end(order.as_ref()) };
+        Archive::open(&place.archive, place.segment_bytes, ends).map_err(damaged)
+    }
+
+    fn place(&self, org: &OrgId) -> Place {
+        let configured = self.places.iter().find(|place| place.org == *org);
+        configured.cloned().unwrap_or_else(|| Place::unconfigured(&self.state_dir, org))
+    }
+
+    fn history(&self) -> std::sync::MutexGuard<'_, history::Writer> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Counters> {
         self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Alerts in the history that aren't kept yet.
+struct Added<'r>(std::sync::MutexGuard<'r, history::Writer>);
+
+impl Added<'_> {
+    fn keep(mut self) {
+        self.0.keep();
+    }
+}
+
+/// An error of a log as the store's.
+fn log_damage(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<LogError>().is_some_and(LogError::is_damage) {
+        true => Damaged(format!("{error:#}")).into(),
+        false => error,
     }
 }
 
@@ -889,6 +1256,11 @@ fn unpacked(key: &[u8], value: &[u8]) -> Result<Vec<u8>, Forgotten> {
     }
 }
 
+/// Is there while the store is open.
+fn open_marker(dir: &Path) -> PathBuf {
+    dir.with_extension("open")
+}
+
 fn opened(dir: &Path) -> Result<sled::Db> {
     crate::folder::make(dir, crate::folder::PRIVATE).with_context(|| format!("can't make {}", dir.display()))?;
     let db = sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(64 << 20).open();
@@ -901,49 +1273,44 @@ fn layout(db: &sled::Db) -> Result<Option<u32>> {
     Ok(Some(serde_json::from_slice(&value).with_context(|| Damaged("which layout it has can't be read".into()))?))
 }
 
-fn put<T: Serialize>(batch: &mut sled::Batch, kind: Kind, key: Vec<u8>, value: &T) -> Result<()> {
+fn put<T: Serialize>(batch: &mut Changes, kind: Kind, key: Vec<u8>, value: &T) -> Result<()> {
     batch.insert(&*key, kind.seal_json(&key, value)?);
     Ok(())
-}
-
-/// Returns what the row weighs.
-fn put_record(batch: &mut sled::Batch, number: u64, record: &Record) -> Result<u64> {
-    let key = outbox_key(number);
-    let value = OUTBOX.seal(&key, &record.to_bytes()?);
-    let bytes = value.len() as u64;
-    batch.insert(key, value);
-    Ok(bytes)
 }
 
 fn number(bytes: &[u8]) -> u64 {
     bytes.first_chunk::<8>().map_or(0, |b| u64::from_be_bytes(*b))
 }
 
-fn outbox_key(n: u64) -> Vec<u8> {
-    OUTBOX.key(&n.to_be_bytes())
+/// Where an entry is that waits, and what of it is told with it.
+struct Waiting {
+    number: u64,
+    is_delivered: bool,
+    bytes: u32,
 }
 
-/// Begins a row of an entry that waits, and of one that waits although it was delivered before.
-const SIGHTED: u8 = 1;
-const DELIVERED: u8 = 2;
+impl Waiting {
+    fn of(number: u64, is_delivered: bool, raw: &str) -> Self {
+        Self { number, is_delivered, bytes: u32::try_from(raw.len()).unwrap_or(u32::MAX) }
+    }
 
-fn pending_value(entry: &Entry, sight: Sight, is_delivered: bool) -> Vec<u8> {
-    let kind = if is_delivered { DELIVERED } else { SIGHTED };
-    [&[kind][..], &record::sight_bytes(sight), entry.raw().as_bytes()].concat()
-}
+    fn seal(&self, key: &[u8]) -> Vec<u8> {
+        let bytes = [&self.number.to_be_bytes()[..], &[self.is_delivered.into()], &self.bytes.to_be_bytes()].concat();
+        PENDING.seal(key, &bytes)
+    }
 
-fn pending(key: sled::IVec, value: &[u8]) -> Result<Pending> {
-    let odd = || Damaged("an entry that waits isn't what was saved".into());
-    let saved = PENDING.open(&key, value).map_err(Damaged::from)?;
-    let (kind, rest) = saved.split_first().ok_or_else(odd)?;
-    let (sight, raw) = record::sight_of(rest).ok_or_else(odd)?;
-    let is_delivered = match *kind {
-        SIGHTED => false,
-        DELIVERED => true,
-        _ => return Err(odd().into()),
-    };
-    let entry = Entry::from_json(&String::from_utf8_lossy(raw));
-    Ok(Pending { key, entry, sight, is_delivered, bytes: value.len() as u64 })
+    fn open(key: &[u8], value: &[u8]) -> Result<Self> {
+        let saved = PENDING.open(key, value).map_err(Damaged::from)?;
+        let odd = || Damaged("an entry that waits isn't what was saved".into());
+        let (number, rest) = saved.split_first_chunk::<8>().ok_or_else(odd)?;
+        let (is_delivered, rest) = rest.split_first().ok_or_else(odd)?;
+        let bytes = rest.first_chunk::<4>().ok_or_else(odd)?;
+        Ok(Self {
+            number: u64::from_be_bytes(*number),
+            is_delivered: *is_delivered != 0,
+            bytes: u32::from_be_bytes(*bytes),
+        })
+    }
 }
 
 fn pending_prefix(lane: Lane, time: u64) -> Vec<u8> {

@@ -8,6 +8,7 @@ mod exceptions_file;
 mod modules_folder;
 mod roster;
 mod stamp;
+mod store_files;
 
 use crate::context::{Process, Shared, Until};
 use crate::slack::public_lists::PublicLists;
@@ -59,7 +60,9 @@ pub trait Watch: Send {
 /// Those that run once, whatever is watched.
 pub fn of_process(orgs: &[Arc<Shared>], relevel: Relevel) -> Vec<Box<dyn Watch>> {
     let mut watches: Vec<Box<dyn Watch>> = vec![Box::new(configuration::Configuration::new(orgs.to_vec(), relevel))];
-    // All organizations have the same modules.
+    // So do all organizations have the same store, and the same modules.
+    watches
+        .extend(orgs.first().map(|org| Box::new(store_files::StoreFiles::new(org.process.clone())) as Box<dyn Watch>));
     watches.extend(orgs.first().map(|org| Box::new(modules_folder::ModulesFolder::new(org.clone())) as Box<dyn Watch>));
     watches
 }

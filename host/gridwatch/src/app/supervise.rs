@@ -2,36 +2,34 @@
 //!
 //! ```text
 //! poll (async) ─commit_page─► store ─► detect (thread, modules on their own) ─commit_detections─► store ─►
-//!     enrich (thread) ─commit_enrichment─► store ─► deliver (a thread per sink, one for the archive) ─commit_attempt─► store
+//!     enrich (thread) ─commit_enrichment─► store ─► deliver (a thread per sink) ─commit_attempt─► store
 //! ```
 //!
 //! Stages take no input but a bell. To end, polling stops first, then detection empties its queue, then delivery the
 //! outbox; so a restart and an ordinary day are one path.
 
 use super::lifetime::Lifetime;
-use super::open::{self, Anew, NUMBER_GAP, Opening};
+use super::open::{self, Anew, Opening};
 use super::signals::{Orders, is_stopping};
 use super::starts::Starts;
-use crate::archive::Archive;
 use crate::bell::Bell;
 use crate::clock::Clock;
-use crate::config::{self, Config, Configs, Include};
+use crate::config::{self, Config, Configs};
 use crate::context::lists::{self, Lists};
 use crate::context::{Bells, Happening, Observe, Paths, Process, Shared, Until};
 use crate::exceptions::Live;
 use crate::folder;
-use crate::history::{self, HISTORY};
 use crate::modules::Wanted;
 use crate::record::Form;
 use crate::sink::dead_letter::DeadLetters;
-use crate::sink::file;
 use crate::sink::render::Renderer;
 use crate::slack::logs::Client;
-use crate::stage::deliver::{self, Anywhere, Ending, ForArchive, ForSink};
+use crate::stage::deliver::{self, Ending, ForSink};
 use crate::stage::detect;
 use crate::stage::enrich::{self, Answers, Asker, Known};
 use crate::stage::forgotten;
 use crate::stage::poll::{Halted, Poller};
+use crate::store::Place;
 use crate::store::checkpoint::Checkpoint;
 use crate::store::damage;
 use crate::store::older::Reach;
@@ -40,7 +38,6 @@ use crate::telemetry::status::{Catalogue, HowEnded, ModuleStatus, OrgStatus, Pha
 use crate::watch;
 use anyhow::{Context, Result};
 use gridwatch_detect::{Detector, DetectorConfig, Module};
-use gridwatch_event::org::OrgId;
 use gridwatch_poll::{LateHistogram, Machine, PollConfig, PollSettings};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,6 +48,8 @@ use tokio::sync::watch::{Receiver, Sender, channel};
 
 /// How long the end waits for a sink that refuses. What is left then stays in the store.
 const DRAIN: Duration = Duration::from_secs(20);
+/// Where no archive is kept, a segment is as much as may be on the disk for nothing.
+const QUEUE_SEGMENT: u64 = 8 << 20;
 /// A rebuilt store reads at least this far back, and at most this.
 const REBUILD_MIN_S: u64 = 86_400;
 const REBUILD_MAX_S: u64 = 30 * 86_400;
@@ -138,11 +137,12 @@ async fn work(
     }
     life.doing("compiling and starting the modules");
     let wants = configs.into_iter().map(|config| want(config, clock)).collect::<Result<Vec<_>>>()?;
+    wants.iter().try_for_each(|want| org_folder(&want.config))?;
     life.doing("opening the store");
     let span_s = wants.iter().flat_map(|want| &want.modules).map(|module| module.manifest.longest_span_s()).max();
-    let orgs: Vec<OrgId> = wants.iter().map(|want| want.config.org.clone()).collect();
+    let places: Vec<Place> = wants.iter().map(|want| place(&want.config)).collect();
     let reach = Reach { span_s: span_s.unwrap_or(0), dedup_s: process_config.store.dedup_s };
-    let (process, anew) = process(&process_config, (&orgs, reach), (observe, clock), life)?;
+    let (process, anew) = process(&process_config, (&places, reach), (observe, clock), life)?;
     let orgs = wants.into_iter().map(|wants| ready(&process, wants, until, life)).collect::<Result<Vec<_>>>()?;
     if let Some(anew) = anew {
         anew.tell(&process)?;
@@ -166,10 +166,7 @@ async fn work(
             stage(&format!("sink-{name}"), failed.clone(), move || {
                 let Process { store, board, bells, clock, .. } = &*process;
                 let at = deliver::Place { store, board, bells, clock: *clock };
-                match target {
-                    Anywhere::Sink(target) => deliver::run(at, &name, target, &ending),
-                    Anywhere::Archive(target) => deliver::run(at, &name, target, &ending),
-                }
+                deliver::run(at, &name, target, &ending)
             })
         })
         .collect::<Result<Vec<_>>>()?;
@@ -267,16 +264,39 @@ fn want(config: Config, clock: Clock) -> Result<Wants> {
     Ok(Wants { config, lists, wanted, modules, exceptions })
 }
 
+/// Makes the folder of an organization that has a name.
+fn org_folder(config: &Config) -> Result<()> {
+    let dir = config.org_dir();
+    if dir != config.state_dir {
+        for dir in dir.ancestors().take(2).collect::<Vec<_>>().into_iter().rev() {
+            folder::make(dir, folder::SHOWN).with_context(|| format!("can't make {}", dir.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Where an organization's archive is. Without one, entries are kept until everyone is done with them.
+fn place(config: &Config) -> Place {
+    let (org, dir) = (config.org.clone(), config.org_dir().join("archive"));
+    match &config.archive {
+        Some(archive) => {
+            let (archive, segment_bytes, keep_s) = (archive.dir.clone(), archive.segment_bytes, archive.keep_s);
+            Place { org, archive, segment_bytes, keep_s }
+        }
+        None => Place { org, archive: dir, segment_bytes: QUEUE_SEGMENT, keep_s: 0 },
+    }
+}
+
 /// The store, opened or rebuilt, and what there is to say of sinks.
 fn process(
     config: &Config,
-    (orgs, reach): (&[OrgId], Reach),
+    (places, reach): (&[Place], Reach),
     (observe, clock): (Observe, Clock),
     life: &Lifetime,
 ) -> Result<(Arc<Process>, Option<Anew>)> {
     let paths = Paths::of(&config.state_dir);
     damage::end_at_panics(paths.damaged.clone());
-    let Opening { store, anew } = open::store(&paths, orgs, reach, clock)?;
+    let Opening { store, anew } = open::store(&paths, (places, &config.sinks), reach, clock)?;
     let board = life.board.clone();
     board.metrics.set_backlog(store.backlog());
     board.update(|status| {
@@ -289,12 +309,6 @@ fn process(
 fn ready(process: &Arc<Process>, wants: Wants, until: Until, life: &Lifetime) -> Result<Ready> {
     life.doing("reading what the rules remember");
     let Wants { config, lists, wanted, modules, exceptions } = wants;
-    let dir = config.org_dir();
-    if dir != config.state_dir {
-        for dir in dir.ancestors().take(2).collect::<Vec<_>>().into_iter().rev() {
-            folder::make(dir, folder::SHOWN).with_context(|| format!("can't make {}", dir.display()))?;
-        }
-    }
     let (org, store) = (config.org.clone(), process.store.org(&config.org)?);
     let module = |m: &Module| ModuleStatus {
         name: m.manifest.name.clone(),
@@ -382,12 +396,10 @@ fn detector(shared: &Shared, wanted: &Wanted, modules: Vec<Module>) -> Result<(D
     Ok((detector, Arc::new(Mutex::new(answers))))
 }
 
-fn targets(process: &Process, orgs: &[Arc<Shared>]) -> Result<Vec<(String, Anywhere)>> {
+fn targets(process: &Process, orgs: &[Arc<Shared>]) -> Result<Vec<(String, ForSink)>> {
     // What concerns sinks is the same for all.
     let config = &orgs.first().context("there is no organization")?.config;
-    let mut names: Vec<String> = config.sinks.iter().map(|sink| sink.name.clone()).collect();
-    names.push(HISTORY.to_owned());
-    names.extend(orgs.iter().filter(|org| org.config.archive.is_some()).map(|org| archive_name(&org.org)));
+    let names: Vec<String> = config.sinks.iter().map(|sink| sink.name.clone()).collect();
     for gone in process.store.set_sinks(&names)? {
         tracing::warn!(sink = gone, "no longer configured; its position is forgotten");
     }
@@ -405,38 +417,13 @@ fn targets(process: &Process, orgs: &[Arc<Shared>]) -> Result<Vec<(String, Anywh
             renderer: renderer.clone(),
             dead: DeadLetters::of(&config.state_dir, &sink.name),
         };
-        targets.push((sink.name.clone(), Anywhere::Sink(target)));
-    }
-    let resume = process.store.position(HISTORY)?.resume;
-    let history = ForSink {
-        sink: Box::new(history::open(&config.state_dir, resume.as_ref(), process.clock)?),
-        pace: file::PACE,
-        form: Form::Kept,
-        include: Include { events: false, alerts: true, suppressed: true, orgs: None },
-        renderer,
-        dead: DeadLetters::of(&config.state_dir, HISTORY),
-    };
-    targets.push((HISTORY.to_owned(), Anywhere::Sink(history)));
-    for org in orgs {
-        let Some(archive) = &org.config.archive else { continue };
-        let opened = Archive::open(&archive.dir, archive.segment_bytes)?;
-        // Only if store and checkpoint were lost: the archive outlives them, and its numbers are taken.
-        if let Some(last) = opened.resume().last_seq.filter(|last| *last >= org.store.next_seq()) {
-            org.store.skip_to(last + NUMBER_GAP)?;
-        }
-        let target = ForArchive { archive: opened, keep_s: archive.keep_s, org: org.org.clone() };
-        targets.push((archive_name(&org.org), Anywhere::Archive(target)));
+        targets.push((sink.name.clone(), target));
     }
     Ok(targets)
 }
 
 fn form(sink: &config::Sink) -> Form {
-    Form::View { view: sink.view, raw_data: sink.raw_data, max_line: sink.max_line }
-}
-
-/// Its name among the sinks' positions; no sink can have it, for their names have no brackets.
-fn archive_name(org: &OrgId) -> String {
-    org.name().map_or_else(|| "(archive)".to_owned(), |name| format!("(archive {name})"))
+    Form { view: sink.view, raw_data: sink.raw_data, max_line: sink.max_line }
 }
 
 fn flag() -> Arc<AtomicBool> {
@@ -496,7 +483,11 @@ async fn drain(process: &Arc<Process>, threads: Vec<JoinHandle<Result<()>>>, hur
     patience.abort();
     // A store that couldn't be written to has been told of; what it holds is still to be delivered.
     let left = match &result {
-        Ok(()) => process.store.trim()?,
+        Ok(()) => {
+            let left = process.store.trim()?;
+            process.store.close()?;
+            left
+        }
         Err(_) => process.store.next_record().saturating_sub(process.store.first_record()),
     };
     if left > 0 {

@@ -7,7 +7,7 @@ use crate::app::lifetime;
 use crate::archive::{self, ArchiveError, ArchiveRecord};
 use crate::clock::Clock;
 use crate::config::Since;
-use crate::history;
+use crate::history::{self, History, Recorded, Row};
 use crate::record::PRODUCT;
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -18,7 +18,7 @@ use gridwatch_names::suggest::did_you_mean;
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::builtin;
 use gridwatch_views::{DEFAULT_MAX_BYTES, View};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -154,16 +154,31 @@ pub struct Filter {
 impl Filter {
     pub fn takes(&self, alert: &Alert) -> bool {
         let actor = &alert.actor;
-        let is_rule = |rule: &String| match rule.strip_suffix('*') {
-            Some(prefix) => alert.rule.starts_with(prefix),
-            None => alert.rule == *rule,
-        };
-        self.since.is_none_or(|since| alert.last >= since)
-            && self.severity.is_none_or(|least| alert.severity >= least)
-            && self.rule.as_ref().is_none_or(is_rule)
+        self.takes_of((alert.last, alert.severity, alert.suppressed_by.is_some()), &alert.rule)
             && self.actor.as_ref().is_none_or(|who| [&actor.id, &actor.name, &actor.email].contains(&who))
             && self.org.as_ref().is_none_or(|org| alert.org.to_string() == *org)
-            && (self.suppressed || alert.suppressed_by.is_none())
+    }
+
+    fn takes_row(&self, row: &Row, rule: &str) -> bool {
+        self.takes_of((row.last, row.severity, row.is_suppressed), rule)
+            && self.actor.as_ref().is_none_or(|who| row.is_by(who))
+            && self.org.as_ref().is_none_or(|org| row.is_of(org))
+    }
+
+    fn takes_of(&self, (last, severity, is_suppressed): (UnixSeconds, Severity, bool), rule: &str) -> bool {
+        let is_rule = |asked: &String| match asked.strip_suffix('*') {
+            Some(prefix) => rule.starts_with(prefix),
+            None => rule == asked,
+        };
+        self.since.is_none_or(|since| last >= since)
+            && self.severity.is_none_or(|least| severity >= least)
+            && self.rule.as_ref().is_none_or(is_rule)
+            && (self.suppressed || !is_suppressed)
+    }
+
+    /// The alerts that it takes, the one of the newest event at the end.
+    fn rows(&self, history: &History) -> Vec<Row> {
+        history.rows().iter().filter(|row| self.takes_row(row, history.rule(row))).cloned().collect()
     }
 }
 
@@ -197,7 +212,7 @@ pub fn check_rule(state_dir: &Path, rule: &str) -> Result<()> {
     let status = lifetime::status(state_dir).ok().flatten().unwrap_or_default();
     let mut known: BTreeSet<String> = status.rule_ids().cloned().collect();
     known.extend(builtin::manifest().rules.iter().map(|rule| format!("{}.{}", builtin::NAME, rule.id)));
-    known.extend(history::alerts(state_dir)?.into_iter().map(|alert| alert.rule));
+    known.extend(History::open(state_dir)?.rules().into_iter().map(str::to_owned));
     let modules: BTreeSet<String> =
         known.iter().filter_map(|rule| Some(format!("{}.*", rule.split_once('.')?.0))).collect();
     if known.contains(rule) || modules.contains(rule) {
@@ -211,16 +226,18 @@ pub fn check_rule(state_dir: &Path, rule: &str) -> Result<()> {
 
 /// The newest `limit` alerts, oldest first.
 fn list(state_dir: &Path, filter: &Filter, limit: usize, form: Form, out: &mut dyn Write) -> Result<()> {
-    let mut alerts = history::alerts(state_dir)?;
-    alerts.retain(|alert| filter.takes(alert));
-    let left_out = alerts.len().saturating_sub(limit);
+    let mut history = History::open(state_dir)?;
+    let rows = filter.rows(&history);
+    let left_out = rows.len().saturating_sub(limit);
     if left_out > 0 && form == Form::Line {
         writeln!(out, "… {left_out} older ones (--limit 0 shows all)")?;
     }
-    for alert in &alerts[left_out..] {
-        form.write(alert, out)?;
+    for row in &rows[left_out..] {
+        if let Some(alert) = history.alert(row)? {
+            form.write(&alert, out)?;
+        }
     }
-    if alerts.is_empty() && form == Form::Line {
+    if rows.is_empty() && form == Form::Line {
         writeln!(out, "no alerts")?;
     }
     Ok(out.flush()?)
@@ -228,18 +245,22 @@ fn list(state_dir: &Path, filter: &Filter, limit: usize, form: Form, out: &mut d
 
 /// The same, and then each new alert or revision as it comes, until nobody reads any more or the process is told to end.
 fn print_as_they_come(state_dir: &Path, filter: &Filter, limit: usize, form: Form, out: &mut dyn Write) -> Result<()> {
-    let mut told: HashMap<String, String> = HashMap::new();
+    let mut told: Option<HashSet<Recorded>> = None;
     let mut size = None;
     loop {
         let size_now = history::size(state_dir)?;
         if size != Some(size_now) {
-            let mut alerts = history::alerts(state_dir)?;
-            alerts.retain(|alert| filter.takes(alert) && told.get(&alert.uid) != Some(&alert.record_id()));
-            let from = if size.is_none() { alerts.len().saturating_sub(limit) } else { 0 };
-            for alert in &alerts[from..] {
-                form.write(alert, out)?;
+            let mut history = History::open(state_dir)?;
+            let rows = filter.rows(&history);
+            let is_new = |row: &&Row| told.as_ref().is_none_or(|told| !told.contains(&row.record()));
+            let new: Vec<&Row> = rows.iter().filter(is_new).collect();
+            let from = if told.is_none() { new.len().saturating_sub(limit) } else { 0 };
+            for row in &new[from..] {
+                if let Some(alert) = history.alert(row)? {
+                    form.write(&alert, out)?;
+                }
             }
-            told.extend(alerts.into_iter().map(|alert| (alert.uid.clone(), alert.record_id())));
+            told = Some(rows.iter().map(Row::record).collect());
             out.flush()?;
             size = Some(size_now);
         }

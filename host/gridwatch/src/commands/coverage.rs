@@ -1,6 +1,6 @@
 //! `gridwatch coverage`: what the modules in a folder watch, what they don't, and why.
 
-use crate::history;
+use crate::history::{History, Row};
 use crate::input;
 use crate::modules::embedded::Folder;
 use crate::modules::manifests;
@@ -8,7 +8,6 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use gridwatch_event::time::UnixMillis;
 use gridwatch_names::attack;
-use gridwatch_rules::alert::Alert;
 use gridwatch_rules::builtin;
 use gridwatch_rules::coverage::{Coverage, Why, coverage, layers};
 use serde_json::Value;
@@ -79,8 +78,8 @@ fn is_recent(time: UnixMillis, now: UnixMillis) -> bool {
 
 /// Alerts that somebody was told of.
 fn in_history(state_dir: &Path, now: UnixMillis, seen: &mut Seen) -> Result<()> {
-    let is_shown = |alert: &Alert| is_recent(alert.seen, now) && alert.suppressed_by.is_none();
-    for alert in history::alerts(state_dir)?.into_iter().filter(is_shown) {
+    let is_shown = |row: &Row| is_recent(row.seen, now) && !row.is_suppressed;
+    for alert in History::open(state_dir)?.alerts(is_shown)? {
         seen.extend(alert.attack.into_iter().map(|technique| (alert.uid.clone(), technique)));
     }
     Ok(())

@@ -12,7 +12,7 @@ use super::exceptions::state;
 use crate::archive;
 use crate::config::{Configs, Homes};
 use crate::exceptions::Live;
-use crate::history;
+use crate::history::{History, Row};
 use crate::modules;
 use crate::modules::Wanted;
 use crate::modules::embedded::Folder;
@@ -164,8 +164,9 @@ pub fn run(options: &Options, log: Option<&str>, now: UnixMillis) -> Result<u8> 
     progress("counting who was active, from the archive");
     let seen = archive.map(|dir| Seen::between(dir, asked, now.seconds())).transpose()?;
     let from = seen.as_ref().and_then(|seen| seen.first).unwrap_or(asked).max(asked);
-    let mut alerts = history::alerts(&homes.state_dir)?;
-    alerts.retain(|alert| alert.org == org && (from..=now.seconds()).contains(&alert.last));
+    let name = org.to_string();
+    let is_of_then = |row: &Row| (from..=now.seconds()).contains(&row.last) && row.is_of(&name);
+    let mut alerts = History::open(&homes.state_dir)?.alerts(is_of_then)?;
     let period = Period { from, to: now.seconds(), users: seen.map(|seen| seen.actors.len() as u64) };
     let hid = hid(&alerts, &exceptions, now.seconds());
     let sweeps = match (&options.rule, archive) {

@@ -1,11 +1,11 @@
-//! The deliver stage: a thread for each sink, and one for the archive, brings records from the outbox there at its own pace.
+//! The deliver stage: a thread for each sink brings records from the logs there at its own pace.
 //!
 //! Here is what is alike for all: reading ahead, batches, waiting and trying again, dead letters, the position, and what is said of it
 //! all. What differs is a [`Target`]. What a thread promises is the contract of [`crate::sink`].
 
 mod target;
 
-pub use target::{Anywhere, ForArchive, ForSink, Target};
+pub use target::{ForSink, Target};
 
 use super::reminder::Reminders;
 use crate::clock::Clock;
@@ -172,12 +172,13 @@ impl<'p, T: Target> Lane<'p, T> {
             return Ok(false);
         }
         let (from, now) = (self.ahead, self.at.clock.now());
-        for (number, record) in self.at.store.records(self.ahead, self.pace.batch.records, MAX_READ_BYTES)? {
+        let (records, next) = self.at.store.records(self.ahead, self.pace.batch.records, MAX_READ_BYTES)?;
+        for (number, record) in records {
             if let Some(load) = self.target.load(number, &record) {
                 self.queue.push(load, now);
             }
-            self.ahead = number + 1;
         }
+        self.ahead = next;
         Ok(self.ahead > from)
     }
 

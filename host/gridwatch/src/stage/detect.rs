@@ -88,10 +88,8 @@ fn step(shared: &Shared, detector: &mut Detector, known: &Known, pending: &[Pend
     let wanting = wanting(shared, known, &mut concluded.alerts);
     let is_held = |alert: &Alert| wanting.iter().any(|wanting| wanting.is_held && wanting.alert == *alert);
     let alerts = concluded.alerts.iter().filter(|alert| !is_held(alert));
-    let alerts = alerts.map(|alert| Record::Alert(Box::new(alert.clone())));
-    let undelivered = events.iter().filter(|_| !is_delivered);
-    let records: Vec<Record> = undelivered.map(Record::of_event).chain(alerts).collect();
-    shared.store.commit_detections(pending, &records, &changes, &concluded.faults, &wanting)?;
+    let alerts: Vec<Record> = alerts.map(|alert| Record::Alert(Box::new(alert.clone()))).collect();
+    shared.store.commit_detections((pending, &events), &alerts, &changes, &concluded.faults, &wanting)?;
     if !wanting.is_empty() {
         shared.wanting.ring();
     }

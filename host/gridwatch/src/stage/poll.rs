@@ -44,7 +44,11 @@ pub struct Poller {
     goal: Option<UnixSeconds>,
     no_room: Option<NoRoom>,
     reminders: Reminders,
+    /// When it was last looked what the archive needn't hold any more.
+    pruned: UnixMillis,
 }
+
+const PRUNE_EVERY_MS: u64 = 60_000;
 
 /// What a lack of room goes by among the reminders.
 const NO_ROOM: &str = "no_room";
@@ -79,7 +83,16 @@ impl Poller {
         shared: Arc<Shared>,
         goal: Option<UnixSeconds>,
     ) -> Self {
-        Self { machine, late, client, shared, goal, no_room: None, reminders: Reminders::default() }
+        Self {
+            machine,
+            late,
+            client,
+            shared,
+            goal,
+            no_room: None,
+            reminders: Reminders::default(),
+            pruned: UnixMillis(0),
+        }
     }
 
     /// For the drift watch, which asks the same server.
@@ -201,7 +214,8 @@ impl Poller {
     fn look_for_room(&mut self) -> Result<()> {
         let (store, waiting) = (&self.shared.config.store, self.shared.process.store.backlog_bytes());
         let (min_free, max) = (store.min_free_bytes, store.outbox_max_bytes);
-        let free = crate::disk::free_bytes(&self.shared.config.state_dir)?;
+        let free_of_state = crate::disk::free_bytes(&self.shared.config.state_dir)?;
+        let free = free_of_state.min(crate::disk::free_bytes(self.shared.store.archive_folder())?);
         let no_room = if free < min_free {
             Some(NoRoom::Disk { free, min_free })
         } else if waiting > max {
@@ -329,6 +343,10 @@ impl Poller {
             let present = watermark.min(self.shared.now().seconds());
             let horizon = present.minus(self.shared.config.store.dedup_s);
             store.forget_unseen_since(horizon, &open)?;
+            if self.shared.now().since(self.pruned) >= PRUNE_EVERY_MS {
+                self.pruned = self.shared.now();
+                store.prune(self.pruned)?;
+            }
             let checkpoint = Checkpoint {
                 watermark,
                 next_seq: store.next_seq(),

@@ -13,6 +13,7 @@
 //! other bytes come under such an id, they are taken for the same entry. Some may be a change that is missed; the alternative is to
 //! deliver weeks of entries again. For the same reason, an entry whose row can't be read is taken for one that was delivered.
 
+use super::changes::Changes;
 use super::rows::{SEEN, SEEN_ON};
 use super::{Damaged, OrgStore, SWEEP};
 use anyhow::Result;
@@ -108,6 +109,11 @@ const UNKNOWN: [u8; 16] = [0; 16];
 const UNLEARNED: u8 = 1;
 
 impl Version {
+    pub(super) fn of(entry: &Entry) -> Self {
+        let says = entry.says();
+        Self { bytes: entry.content_hash(), meaning: says.meaning, act: says.act }
+    }
+
     /// Of which only the bytes are known.
     pub(super) fn of_bytes(bytes: [u8; 16]) -> Self {
         Self { bytes, meaning: UNKNOWN, act: UNKNOWN }
@@ -160,13 +166,20 @@ impl Row {
         bytes
     }
 
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (day, rest) = bytes.split_first_chunk::<4>()?;
         let (time, rest) = rest.split_first_chunk::<8>()?;
         let (what, rest) = rest.split_first()?;
         let is_unlearned = what & UNLEARNED != 0;
         let (day, time) = (u32::from_be_bytes(*day), UnixSeconds(u64::from_be_bytes(*time)));
         Some(Self { day, time, is_unlearned, versions: versions(rest)? })
+    }
+
+    /// Takes in a version that was delivered, as far as there is room.
+    pub(super) fn add(&mut self, version: Version) {
+        if self.versions.len() < MAX_VERSIONS && self.versions.iter().all(|known| known.bytes != version.bytes) {
+            self.versions.push(version);
+        }
     }
 
     /// As layout 3 of the store wrote it.
@@ -182,7 +195,7 @@ impl Row {
         row.ok_or_else(|| SEEN.forgotten(key, "it has another length"))
     }
 
-    pub(super) fn put(&self, batch: &mut sled::Batch, store: &OrgStore, identity: &Identity, day_before: Option<u32>) {
+    pub(super) fn put(&self, batch: &mut Changes, store: &OrgStore, identity: &Identity, day_before: Option<u32>) {
         let key = store.key(SEEN, identity);
         batch.insert(&*key, SEEN.seal(&key, &self.to_bytes()));
         if day_before != Some(self.day) {
@@ -205,7 +218,7 @@ fn versions(bytes: &[u8]) -> Option<Vec<Version>> {
 
 impl Arrivals<'_> {
     /// What a page changes, for the batch that its entries are saved in.
-    pub(super) fn put(&self, batch: &mut sled::Batch, store: &OrgStore) {
+    pub(super) fn put(&self, batch: &mut Changes, store: &OrgStore) {
         for (identity, change) in self.rows.iter().filter(|(_, change)| change.is_changed) {
             change.row.put(batch, store, identity, change.day_before);
         }
@@ -286,7 +299,7 @@ impl OrgStore {
     /// walked stays, for a walk may begin again.
     pub fn forget_unseen_since(&self, horizon: UnixSeconds, walked: &[Range]) -> Result<usize> {
         let end = self.key(SEEN_ON, &day_of(horizon.millis()).to_be_bytes());
-        let (mut batch, mut count) = (sled::Batch::default(), 0);
+        let (mut batch, mut count) = (Changes::default(), 0);
         for key in self.rows.db.range(self.key(SEEN_ON, &[])..end).keys() {
             let key = key?;
             let odd = || Damaged("a day of what was seen".into());
@@ -299,9 +312,9 @@ impl OrgStore {
             }
             // After a row that couldn't be read, an older day may still name it.
             if row.is_none_or(|row| row.day == u32::from_be_bytes(*day)) {
-                batch.remove(seen);
+                batch.remove(&*seen);
             }
-            batch.remove(key);
+            batch.remove(&*key);
             count += 1;
             if count == SWEEP {
                 break;
@@ -337,7 +350,7 @@ mod tests {
     fn see_at(store: &OrgStore, now: UnixMillis, raw: &[&str]) -> Vec<Sighting> {
         let entries: Vec<Entry> = raw.iter().map(|raw| Entry::from_json(raw)).collect();
         let arrivals = store.arrivals(&entries, now, |_| None).unwrap();
-        let mut batch = sled::Batch::default();
+        let mut batch = Changes::default();
         arrivals.put(&mut batch, store);
         store.rows.commit(batch).unwrap();
         arrivals.each.iter().map(|arrival| arrival.sighting).collect()

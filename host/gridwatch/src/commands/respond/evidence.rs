@@ -7,13 +7,16 @@
 use crate::archive;
 use crate::commands::alerts;
 use crate::config::Homes;
-use crate::history;
+use crate::history::{History, Row};
+use anyhow::Result;
+use gridwatch_event::org::OrgId;
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::directory::Directory;
 use gridwatch_rules::subject::Subjects;
 use std::collections::BTreeSet;
+use std::path::Path;
 
-/// How far around an alert, and in how many entries, the organization's own ids are looked for.
+/// How far around an alert, and in how many entries and alerts, the organization's own ids are looked for.
 const LEARN_S: u64 = 86_400;
 const LEARN_MAX: usize = 20_000;
 
@@ -55,6 +58,14 @@ pub(super) fn widened(mut alert: Alert, homes: &Homes) -> (Alert, Reach) {
     (alert, reach)
 }
 
+/// The organization's newest alerts.
+fn newest(state_dir: &Path, org: &OrgId) -> Result<Vec<Alert>> {
+    let (mut history, name) = (History::open(state_dir)?, org.to_string());
+    let newest: Vec<Row> =
+        history.rows().iter().rev().filter(|row| row.is_of(&name)).take(LEARN_MAX).cloned().collect();
+    newest.iter().filter_map(|row| history.alert(row).transpose()).collect()
+}
+
 /// Half of all entries name only a workspace, or only the organization. Methods want the one or the other, and the rest of the
 /// log knows them: other alerts, or else the entries of the days around. Two organizations, or two workspaces, are no answer.
 fn learn_places(alert: &mut Alert, homes: &Homes) {
@@ -66,8 +77,9 @@ fn learn_places(alert: &mut Alert, homes: &Homes) {
     let learn = |seen: &mut Subjects, of: &Subjects| {
         of.enterprises.ids.iter().chain(&of.workspaces.ids).for_each(|id| seen.add_place(id));
     };
-    let others = history::alerts(&homes.state_dir).unwrap_or_default();
-    others.iter().filter(|other| other.org == alert.org).for_each(|other| learn(&mut seen, &other.subjects));
+    for other in newest(&homes.state_dir, &alert.org).unwrap_or_default() {
+        learn(&mut seen, &other.subjects);
+    }
     if let Some(archive) = homes.archive(&alert.org).filter(|_| seen.enterprises.ids.is_empty()) {
         let (from, to) = (alert.first.minus(LEARN_S), alert.last.plus(LEARN_S));
         let records = archive::read(&archive, Some(from), Some(to)).into_iter().flatten();

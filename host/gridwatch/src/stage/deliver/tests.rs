@@ -8,8 +8,8 @@ use crate::sink::dead_letter::DeadLetters;
 use crate::sink::render::Renderer;
 use crate::sink::retry::Backoff;
 use crate::sink::{Delivery, Kind, Sink};
-use crate::store::Opened;
-use gridwatch_event::event::Sight;
+use crate::store::{Opened, Pending};
+use gridwatch_event::event::{Event, Sight};
 use gridwatch_event::org::OrgId;
 use gridwatch_views::{RawData, View};
 use rand::rngs::SmallRng;
@@ -20,7 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-const FORM: Form = Form::View { view: View::Ocsf, raw_data: RawData::Include, max_line: 16 << 10 };
+const FORM: Form = Form { view: View::Ocsf, raw_data: RawData::Include, max_line: 16 << 10 };
 const ALL: Include = Include { events: true, alerts: true, suppressed: false, orgs: None };
 const PACE: Pace = Pace {
     batch: Limits { records: 7, bytes: 1 << 20, age: Duration::ZERO },
@@ -117,17 +117,15 @@ impl Life {
     fn detect(&self, ids: std::ops::Range<u64>) {
         for n in ids {
             let raw = format!(r#"{{"id":"e{n}","date_create":{},"action":"user_login"}}"#, 1_790_000_000 + n);
-            let event = Record::Event {
-                org: OrgId::default(),
-                seq: n,
-                sight: Sight::first(UnixMillis(0)),
-                organization: None,
-                raw,
-            };
+            let part = self.store.org(&OrgId::default()).unwrap();
+            part.receive(&[raw], UnixMillis(0));
+            let waiting = part.next_pending(9).unwrap();
+            let seen = |pending: &Pending| Event::seen(part.next_seq(), pending.sight, &pending.entry);
+            let events: Vec<Event> = waiting.iter().map(seen).collect();
             let alert = builtin::exceptions_unusable(&format!("{n}"), UnixMillis(n * 1_000));
             let alert = (n % 4 == 0).then(|| Record::Alert(Box::new(alert)));
-            let records: Vec<Record> = std::iter::once(event).chain(alert).collect();
-            self.store.org(&OrgId::default()).unwrap().commit_detections(&[], &records, &[], &[], &[]).unwrap();
+            let alerts: Vec<Record> = alert.into_iter().collect();
+            part.commit_detections((&waiting, &events), &alerts, &[], &[], &[]).unwrap();
         }
     }
 
@@ -151,7 +149,7 @@ fn letters(state: &Path) -> Vec<Value> {
 
 /// Number and id of all that is in the outbox, as every sink has to see them.
 fn outbox(store: &Store) -> BTreeMap<String, u64> {
-    let records = store.records(0, usize::MAX, usize::MAX).unwrap();
+    let (records, _) = store.records(0, usize::MAX, usize::MAX).unwrap();
     records.into_iter().map(|(number, record)| (record.render(FORM).id, number)).collect()
 }
 
