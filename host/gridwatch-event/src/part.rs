@@ -23,6 +23,15 @@ pub enum Spelling<'e> {
     Escaped(&'e str),
 }
 
+/// Which part of its entry a part is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// Its number among the parts, which are few.
+    Written(usize),
+    /// Some number that no other part has.
+    Read(usize),
+}
+
 impl<'e> Part<'e> {
     pub(crate) fn at_span(raw: &'e str, spans: &'e Spans, at: At) -> Self {
         Self(Source::Written(raw, spans, at))
@@ -82,6 +91,13 @@ impl<'e> Part<'e> {
         match self.0 {
             Source::Written(raw, spans, at) => Some(spans.written(raw, at)),
             Source::Read(_) => None,
+        }
+    }
+
+    pub fn place(self) -> Place {
+        match self.0 {
+            Source::Written(_, _, at) => Place::Written(usize::from(at)),
+            Source::Read(value) => Place::Read(std::ptr::from_ref(value).addr()),
         }
     }
 

@@ -7,9 +7,9 @@ pub mod ecs;
 pub mod loss;
 pub mod ocsf;
 
-mod fields;
 mod leaves;
 mod line;
+mod shown;
 
 pub use line::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES};
 
@@ -78,15 +78,29 @@ impl View {
         raw_data: RawData,
         max_bytes: usize,
     ) -> String {
-        let value = match self {
-            Self::Ocsf => ocsf::event(event, product, Version::V1_8_0, raw_data),
-            Self::Ocsf1_1 => ocsf::event(event, product, Version::V1_1_0, raw_data),
-            Self::Ecs => ecs::event(event, product, raw_data),
-            Self::Raw => return raw_line(event, max_bytes),
+        let mut line = String::new();
+        self.write_event(event, product, raw_data, max_bytes, &mut line);
+        line
+    }
+
+    /// The same at the end of a text, which may be used again and again.
+    pub fn write_event(
+        self,
+        event: &Event,
+        product: &Product<'_>,
+        raw_data: RawData,
+        max_bytes: usize,
+        out: &mut String,
+    ) {
+        let shown = match self {
+            Self::Ocsf => ocsf::shown(event, product, Version::V1_8_0, raw_data),
+            Self::Ocsf1_1 => ocsf::shown(event, product, Version::V1_1_0, raw_data),
+            Self::Ecs => ecs::event(event, product, raw_data).into(),
+            Self::Raw => return *out += &raw_line(event, max_bytes),
         };
         // Of what can't be read, the bytes are no copy of anything.
-        let is_read = leaves::Leaves::of(event.json()).is_some();
-        line::line(value, self.layout(), Some(self.copy()).filter(|_| is_read), max_bytes)
+        let is_read = event.whole().is_object();
+        line::line(shown, self.layout(), Some(self.copy()).filter(|_| is_read), max_bytes, out);
     }
 
     /// One line, without the line feed.
@@ -101,7 +115,9 @@ impl View {
             Self::Ocsf1_1 => (ocsf::detection_finding(alert, product, Version::V1_1_0), self),
             Self::Ecs => (ecs::alert(alert, product), self),
         };
-        line::line(finding, view.layout(), None, max_bytes)
+        let mut line = String::new();
+        line::line(finding.into(), view.layout(), None, max_bytes, &mut line);
+        line
     }
 
     const fn layout(self) -> &'static Layout {
@@ -167,7 +183,7 @@ fn raw_line(event: &Event, max_bytes: usize) -> String {
     if had < line::room(max_bytes) {
         return whole;
     }
-    let mut value = if event.json().is_object() { event.json().clone() } else { object!({ "raw": whole }) };
+    let mut value = if event.whole().is_object() { event.json().clone() } else { object!({ "raw": whole }) };
     if !event.is_first_version() {
         value["gridwatch"] = object!({ "version": event.sight().version });
     }

@@ -4,6 +4,7 @@
 //! that. A record that is too long is made shorter by a fixed order of steps, stays valid by its schema, and names what was cut:
 //! each attribute, and how much it had. The whole of it is in the archive, or in `gridwatch alerts show`.
 
+use crate::shown::{Shown, write_text};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -63,12 +64,14 @@ const PROFILES: &str = "metadata.profiles";
 
 /// A record as a line without its line feed, at most `max_bytes` with it and a header before it. `copy` is where the record has, as a text, what it
 /// also says otherwise: the first thing to be left out.
-pub(super) fn line(value: Value, layout: &Layout, copy: Option<&[&str]>, max_bytes: usize) -> String {
-    let whole = layout.write(&value);
-    if whole.len() < room(max_bytes) {
-        return whole;
+pub(super) fn line(record: Shown<'_>, layout: &Layout, copy: Option<&[&str]>, max_bytes: usize, out: &mut String) {
+    let begin = out.len();
+    layout.write_at(&record, "", out);
+    let whole = out.len() - begin;
+    if whole >= room(max_bytes) {
+        out.truncate(begin);
+        *out += &cut(record.into(), layout, copy, whole, max_bytes);
     }
-    cut(value, layout, copy, whole.len(), max_bytes)
 }
 
 /// The same of a record that is known to be too long: `whole` is how long.
@@ -160,7 +163,7 @@ impl Cutting<'_> {
             put(&mut value, &[object, "is_truncated"], true.into());
             put(&mut value, &[object, "untruncated_size"], self.whole.div_ceil(1_024).into());
         }
-        self.layout.write(&value)
+        self.layout.write(value)
     }
 }
 
@@ -244,46 +247,65 @@ fn escaped(c: char) -> usize {
 }
 
 impl Layout {
-    fn write(&self, value: &Value) -> String {
+    fn write(&self, value: Value) -> String {
         let mut out = String::new();
-        self.write_at(value, "", &mut out);
+        self.write_at(&Shown::Value(value), "", &mut out);
         out
     }
 
-    fn write_at(&self, value: &Value, at: &str, out: &mut String) {
-        let order = self.order.iter().find(|order| order.of == at);
-        let (Some(order), Value::Object(fields)) = (order, value) else {
-            *out += &value.to_string();
-            return;
-        };
-        let place = |key: &str, value: &Value| {
-            let among = |keys: &[&str]| keys.iter().position(|named| *named == key);
-            match (among(order.first), among(order.then), among(order.last)) {
-                (Some(place), ..) => (0, place),
-                (_, Some(place), _) => (2, place),
-                (.., Some(place)) => (4, place),
-                _ => (if value.is_array() || value.is_object() { 3 } else { 1 }, 0),
+    fn write_at(&self, shown: &Shown<'_>, at: &str, out: &mut String) {
+        let Some(order) = self.order.iter().find(|order| order.of == at) else { return shown.write(out) };
+        let read: Vec<(&str, Shown<'_>)>;
+        let mut fields: Vec<(Turn, &str, &Shown<'_>)> = match shown {
+            Shown::Object(fields) => fields.iter().map(|(key, value)| (order.turn(key, value), key, value)).collect(),
+            Shown::Value(Value::Object(fields)) => {
+                read = fields.iter().map(|(key, value)| (key.as_str(), Shown::Value(value.clone()))).collect();
+                read.iter().map(|(key, value)| (order.turn(key, value), *key, value)).collect()
             }
+            other => return other.write(out),
         };
-        let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
-        fields.sort_by_key(|(key, value)| (place(key, value), *key));
+        fields.sort_unstable_by_key(|(turn, key, _)| (*turn, *key));
         out.push('{');
-        for (i, (key, value)) in fields.into_iter().enumerate() {
+        for (i, (_, key, value)) in fields.into_iter().enumerate() {
             if i > 0 {
                 out.push(',');
             }
-            *out += &Value::from(key.as_str()).to_string();
+            write_text(key, out);
             out.push(':');
-            let below = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
-            self.write_at(value, &below, out);
+            match (value.is_compound(), at) {
+                (false, _) => value.write(out),
+                (true, "") => self.write_at(value, key, out),
+                (true, at) => self.write_at(value, &format!("{at}.{key}"), out),
+            }
         }
         out.push('}');
+    }
+}
+
+/// When the turn of a member comes: that of its kind, and among those that are named.
+type Turn = (u8, usize);
+
+impl Order {
+    fn turn(&self, key: &str, value: &Shown<'_>) -> Turn {
+        let among = |keys: &[&str]| keys.iter().position(|named| *named == key);
+        match (among(self.first), among(self.then), among(self.last)) {
+            (Some(place), ..) => (0, place),
+            (_, Some(place), _) => (2, place),
+            (.., Some(place)) => (4, place),
+            _ => (if value.is_compound() { 3 } else { 1 }, 0),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn line(value: Value, layout: &Layout, copy: Option<&[&str]>, max_bytes: usize) -> String {
+        let mut out = String::new();
+        super::line(value.into(), layout, copy, max_bytes, &mut out);
+        out
+    }
 
     const LAYOUT: Layout = Layout {
         order: &[

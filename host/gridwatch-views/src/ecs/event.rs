@@ -3,20 +3,22 @@
 use super::categories::categories;
 use super::document::Document;
 use super::{VERSION, date, nearest_date, shape};
-use crate::leaves::{Leaves, is_ip};
+use crate::leaves::{Leaves, as_text, is_ip};
 use crate::ocsf::{Class, Mapping, Status, mapping};
 use crate::{Product, RawData};
 use gridwatch_event::entry::Mark;
 use gridwatch_event::event::Event;
+use gridwatch_event::part::Part;
 use gridwatch_event::text::hex;
 use gridwatch_event::time::UnixMillis;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// The ECS document of an event.
 pub fn event(event: &Event, product: &Product<'_>, raw_data: RawData) -> Value {
-    match Leaves::of(event.json()) {
+    match Leaves::of(event.whole()) {
         Some(leaves) => readable(event, leaves, product, raw_data),
         None => unreadable(event, product),
     }
@@ -31,7 +33,7 @@ fn unreadable(event: &Event, product: &Product<'_>) -> Value {
     document.into()
 }
 
-fn readable(event: &Event, leaves: Leaves, product: &Product<'_>, raw_data: RawData) -> Value {
+fn readable(event: &Event, leaves: Leaves<'_>, product: &Product<'_>, raw_data: RawData) -> Value {
     let mut draft = Draft { event, leaves, document: header(event, product) };
     draft.what();
     draft.who();
@@ -42,7 +44,7 @@ fn readable(event: &Event, leaves: Leaves, product: &Product<'_>, raw_data: RawD
     }
     let rest = draft.leaves.into_rest();
     if !rest.is_empty() {
-        draft.document.put("slack.audit", shape::audit(rest));
+        draft.document.put("slack.audit", shape::audit(rest.into()));
     }
     draft.document.into()
 }
@@ -69,11 +71,11 @@ fn header(event: &Event, product: &Product<'_>) -> Document {
 /// A document on its way. What is moved into a field of ECS leaves the leaves; what is copied stays there as well.
 struct Draft<'e> {
     event: &'e Event,
-    leaves: Leaves,
+    leaves: Leaves<'e>,
     document: Document,
 }
 
-impl Draft<'_> {
+impl<'e> Draft<'e> {
     fn what(&mut self) {
         let action = self.event.action();
         let mapping = mapping(action);
@@ -95,7 +97,7 @@ impl Draft<'_> {
     /// A finding says nothing about whether the act came off that it is about.
     fn outcome(&self, mapping: &Mapping) -> &'static str {
         let said_no = mapping.activity.class == Class::ApiActivity
-            && self.leaves.get(&["details", "success"]) == Some(&Value::Bool(false));
+            && self.leaves.get(&["details", "success"]).and_then(Part::as_bool) == Some(false);
         match mapping.status {
             _ if !mapping.is_known || is_finding(mapping) => "unknown",
             Status::Success if !said_no => "success",
@@ -109,8 +111,8 @@ impl Draft<'_> {
         let others =
             ["inviter", "kicker"].into_iter().flat_map(|who| [vec!["details", who], vec!["details", who, "user"]]);
         let others = others.map(|path| Person::at(&self.leaves, &path));
-        let people: Vec<Person> = [actor.clone()].into_iter().chain(target.clone()).chain(others).collect();
-        let related: BTreeSet<String> = people.into_iter().flat_map(Person::names).collect();
+        let people: Vec<Person<'e>> = [actor.clone()].into_iter().chain(target.clone()).chain(others).collect();
+        let related: BTreeSet<Cow<'e, str>> = people.into_iter().flat_map(Person::names).collect();
         self.document.list("related.user", related);
         // Moved, as Elastic's integration does.
         for key in ["id", "name", "email"] {
@@ -124,7 +126,7 @@ impl Draft<'_> {
     }
 
     /// To whom it was done: the entity, or whom the details name.
-    fn target(&self) -> Option<Person> {
+    fn target(&self) -> Option<Person<'e>> {
         if self.event.entity_type() == "user" {
             return Some(Person::at(&self.leaves, &["entity", "user"]));
         }
@@ -152,13 +154,14 @@ impl Draft<'_> {
         self.document.maybe("source.ip", ip);
         self.document.maybe("user_agent.original", self.leaves.text(&["context", "ua"]));
         let is_enterprise = self.read(&["context", "location", "type"]).as_deref() == Some("enterprise");
-        let named = self.event.org().name().map(str::to_owned);
+        let event = self.event;
+        let named = event.org().name().map(Cow::Borrowed);
         let id = match named {
             Some(name) => Some(name),
             None if is_enterprise => self.read(&["context", "location", "id"]),
             None => {
                 let team = self.read(&["actor", "user", "team"]).filter(|team| team.starts_with('E'));
-                self.event.organization().map(str::to_owned).or(team)
+                event.organization().map(Cow::Borrowed).or(team)
             }
         };
         self.document.maybe("organization.id", id);
@@ -178,7 +181,7 @@ impl Draft<'_> {
                 let name = self.read(&["entity", "file", "name"]);
                 let extension = name.as_deref().and_then(|name| name.rsplit_once('.')).map(|(_, extension)| extension);
                 self.document.text("file.extension", extension.unwrap_or_default());
-                self.document.maybe("file.name", name.as_deref());
+                self.document.maybe("file.name", name.clone());
                 let mime_type = self.read(&["entity", "file", "filetype"]).filter(|text| text.contains('/'));
                 self.document.maybe("file.mime_type", mime_type);
             }
@@ -190,7 +193,7 @@ impl Draft<'_> {
         }
     }
 
-    fn read(&self, path: &[&str]) -> Option<String> {
+    fn read(&self, path: &[&str]) -> Option<Cow<'e, str>> {
         text(self.leaves.get(path)?)
     }
 }
@@ -200,20 +203,16 @@ fn is_finding(mapping: &Mapping) -> bool {
 }
 
 /// Text that says something, or a number's digits.
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
+fn text(part: Part<'_>) -> Option<Cow<'_, str>> {
+    as_text(part).filter(|text| !text.is_empty())
 }
 
 /// A reason is one text, or on anomalies a list.
-fn joined(reason: &Value) -> Option<String> {
-    match reason {
-        Value::Array(all) if !all.is_empty() => Some(all.iter().map(text).collect::<Option<Vec<_>>>()?.join(", ")),
-        one => text(one),
+fn joined(reason: Part<'_>) -> Option<Cow<'_, str>> {
+    if reason.items().next().is_none() {
+        return text(reason);
     }
+    Some(reason.items().map(text).collect::<Option<Vec<_>>>()?.join(", ").into())
 }
 
 /// `action_timestamp` has come in seconds, milliseconds and microseconds, as a number and as text. Which it is shows in how large it is:
@@ -229,14 +228,14 @@ fn moment(digits: &str) -> Option<UnixMillis> {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Person {
-    id: Option<String>,
-    name: Option<String>,
-    email: Option<String>,
+struct Person<'e> {
+    id: Option<Cow<'e, str>>,
+    name: Option<Cow<'e, str>>,
+    email: Option<Cow<'e, str>>,
 }
 
-impl Person {
-    fn at(leaves: &Leaves, path: &[&str]) -> Self {
+impl<'e> Person<'e> {
+    fn at(leaves: &Leaves<'e>, path: &[&str]) -> Self {
         let read = |key| text(leaves.get(&[path, &[key]].concat())?);
         Self { id: read("id"), name: read("name"), email: read("email") }
     }
@@ -249,7 +248,7 @@ impl Person {
         }
     }
 
-    fn names(self) -> impl Iterator<Item = String> {
+    fn names(self) -> impl Iterator<Item = Cow<'e, str>> {
         [self.id, self.name, self.email].into_iter().flatten()
     }
 

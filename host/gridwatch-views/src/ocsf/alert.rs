@@ -9,7 +9,7 @@ use super::schema::{Made, Version};
 use super::vocabulary as v;
 use super::{classified, is_believable, objects, timestamp};
 use crate::Product;
-use crate::fields::Fields;
+use crate::shown::{Fields, Shown};
 use gridwatch_event::text::clean;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_manifest::{Playbook, Step};
@@ -33,7 +33,7 @@ pub fn detection_finding(alert: &Alert, product: &Product<'_>, version: Version)
     let (status_id, status) = status(alert);
     let shown = alert.evidence.iter().take(EVIDENCES_MAX);
     let address = alert.about.address.as_ref();
-    let evidences: Vec<Value> = shown.map(|stub| evidence(version, stub, address).into()).collect();
+    let evidences: Vec<Made<'_>> = shown.map(|stub| evidence(version, stub, address)).collect();
     let user = objects::known_user(version, alert);
     let finding = classified(version, activity, activity.name, alert.severity)
         .maybe("enrichments", non_empty(enrichments(version, alert, user.as_ref())))
@@ -76,7 +76,7 @@ fn status_detail(alert: &Alert) -> Option<String> {
     non_empty(detail).map(|detail| clean(&detail.join("; "), MAX_DETAIL))
 }
 
-fn metadata(alert: &Alert, product: &Product<'_>, version: Version, profiles: Vec<&str>) -> Made {
+fn metadata<'e>(alert: &'e Alert, product: &Product<'e>, version: Version, profiles: Vec<&'e str>) -> Made<'e> {
     let module = &alert.module;
     let feature = version.make(&v::FEATURE).set("name", module.name.as_str()).set("uid", module.digest.as_str());
     let gridwatch = version
@@ -95,14 +95,14 @@ fn metadata(alert: &Alert, product: &Product<'_>, version: Version, profiles: Ve
         .maybe("profiles", non_empty(profiles))
 }
 
-fn finding_info(version: Version, alert: &Alert) -> Made {
+fn finding_info(version: Version, alert: &Alert) -> Made<'_> {
     let analytic = version
         .make(&v::ANALYTIC)
         .set("uid", alert.rule.as_str())
         .set("name", alert.rule_title.as_str())
         .set("version", alert.module.version.as_str())
         .id("type_id", "type", 1, "Rule");
-    let attacks: Vec<Value> = alert.attack.iter().map(|id| attack(version, id).into()).collect();
+    let attacks: Vec<Made<'_>> = alert.attack.iter().map(|id| attack(version, id)).collect();
     version
         .make(&v::FINDING_INFO)
         .set("uid", alert.uid.as_str())
@@ -118,15 +118,13 @@ fn finding_info(version: Version, alert: &Alert) -> Made {
         .take("tags", || non_empty(tags(version, alert)))
 }
 
-fn tags(version: Version, alert: &Alert) -> Vec<Value> {
-    let tag = |(name, value): (&String, &String)| {
-        version.make(&v::KEY_VALUE).set("name", name.as_str()).set("value", value.as_str()).into()
-    };
-    alert.labels.iter().map(tag).collect()
+fn tags(version: Version, alert: &Alert) -> Vec<Made<'_>> {
+    let tag = |name, value| version.make(&v::KEY_VALUE).set("name", name).set("value", value);
+    alert.labels.iter().map(|(name, value)| tag(name.as_str(), value.as_str())).collect()
 }
 
 /// An ATT&CK technique (`T1078`) or sub-technique (`T1078.004`), which names its technique too.
-fn attack(version: Version, id: &str) -> Made {
+fn attack(version: Version, id: &str) -> Made<'_> {
     let technique = id.split('.').next().unwrap_or(id);
     let sub_technique = (technique != id).then(|| version.make(&v::SUB_TECHNIQUE).set("uid", id));
     let technique = version.make(&v::TECHNIQUE).set("uid", technique);
@@ -134,7 +132,7 @@ fn attack(version: Version, id: &str) -> Made {
 }
 
 /// Who and from where as OCSF objects, and what it takes to find the entry again.
-fn evidence(version: Version, stub: &Stub, address: Option<&Address>) -> Made {
+fn evidence<'e>(version: Version, stub: &'e Stub, address: Option<&'e Address>) -> Made<'e> {
     let evidence = version.make(&v::EVIDENCES);
     let user_agent = Some(stub.ua.as_str()).filter(|text| !text.is_empty());
     let data = Fields::new()
@@ -143,7 +141,7 @@ fn evidence(version: Version, stub: &Stub, address: Option<&Address>) -> Made {
         .maybe("action", (!evidence.has("name")).then_some(stub.action.as_str()))
         .maybe("ua", user_agent.filter(|_| !evidence.has("http_request")))
         .maybe("time", event_time(stub.time));
-    let user = objects::user_of_id(version, &stub.actor_id);
+    let user = objects::user_of_id(version, stub.actor_id.as_str().into());
     evidence
         .set("uid", stub.id.as_str())
         .set("name", stub.action.as_str())
@@ -155,16 +153,16 @@ fn evidence(version: Version, stub: &Stub, address: Option<&Address>) -> Made {
 
 /// What is known beside the evidence. OCSF's name and value say what each is about, and `data` says it, in the names and
 /// units of [`About`]. A role that no entry has told is there as "unknown"; the last one says what else is, and why.
-fn enrichments(version: Version, alert: &Alert, user: Option<&Value>) -> Vec<Value> {
-    let enrichment = |kind: &str, name: &str, value: &str, data: Value| {
-        let enrichment = version.make(&v::ENRICHMENT).set("name", name).set("value", value);
-        Value::from(enrichment.set("type", kind).set("data", data).set("provider", Product::NAME))
+fn enrichments<'e>(version: Version, alert: &'e Alert, user: Option<&Shown<'e>>) -> Vec<Shown<'e>> {
+    let enrichment = |kind: &'e str, name: &'e str, value: &str, data: Value| {
+        let enrichment = version.make(&v::ENRICHMENT).set("name", name).set("value", value.to_owned());
+        Shown::from(enrichment.set("type", kind).set("data", data).set("provider", Product::NAME))
     };
     let mut all = Vec::new();
     if let Some(user) = user {
         let (name, key) =
             if user.get("uid").is_some() { ("actor.user.uid", "uid") } else { ("actor.user.name", "name") };
-        let value = user[key].as_str().unwrap_or_default();
+        let value = user.get(key).and_then(Shown::as_str).unwrap_or_default();
         let actor = &alert.actor;
         let roles = json!({ "role_at_event": actor.role_at_event.name(), "role_now": actor.role_now.name() });
         let recent: Vec<Value> = alert.recent_besides().map(act).collect();
@@ -211,7 +209,7 @@ fn act(act: &RecentAct) -> Value {
 }
 
 /// OCSF wants one text: the steps numbered through, each with its phase, and the Slack method and scope that do it.
-fn remediation(version: Version, playbook: &Playbook) -> Option<Made> {
+fn remediation<'e>(version: Version, playbook: &Playbook) -> Option<Made<'e>> {
     let phases = [("Verify", &playbook.verify), ("Contain", &playbook.contain), ("Then", &playbook.then)];
     let steps = phases.into_iter().flat_map(|(phase, steps)| steps.iter().map(move |step| (phase, step)));
     let lines: Vec<String> =
@@ -245,6 +243,6 @@ fn unmapped(version: Version, alert: &Alert) -> Value {
 }
 
 /// `None` for a time that no consumer would believe: a stub, unlike an event, has no other to fall back on.
-fn event_time(time: UnixSeconds) -> Option<Value> {
+fn event_time(time: UnixSeconds) -> Option<u64> {
     is_believable(time.millis()).then(|| timestamp(time.millis()))
 }

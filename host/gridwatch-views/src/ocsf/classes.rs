@@ -225,6 +225,38 @@ impl Mapping {
 
 /// The mapping of an action. Total: any text has one.
 pub fn mapping(action: &str) -> Mapping {
+    said_of(action).mapping
+}
+
+/// All that the tables say of an action.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    mapping: Mapping,
+    privilege: Option<&'static str>,
+    is_policy: bool,
+    is_own_act: bool,
+}
+
+/// Of the actions of the catalogue, in its order.
+static SAID: LazyLock<Vec<Said>> = LazyLock::new(|| catalogue::actions().map(Said::of).collect());
+
+fn said_of(action: &str) -> Said {
+    let known = catalogue::number_of(action).and_then(|number| SAID.get(usize::from(number)));
+    known.copied().unwrap_or_else(|| Said::of(action))
+}
+
+impl Said {
+    fn of(action: &str) -> Self {
+        Self {
+            mapping: look_up(action),
+            privilege: first_match(flat(PRIVILEGES), action),
+            is_policy: POLICIES.iter().any(|pattern| matches(pattern, action)),
+            is_own_act: OWN_ACTS.iter().any(|pattern| matches(pattern, action)),
+        }
+    }
+}
+
+fn look_up(action: &str) -> Mapping {
     let found = BY_NAME.get(action).copied().or_else(|| first_match(PATTERNS.iter().copied(), action));
     let status = first_match(flat(STATUSES), action).unwrap_or(Status::Success);
     let usual = if status == Status::Success { Severity::Informational } else { Severity::Low };
@@ -238,17 +270,17 @@ pub fn mapping(action: &str) -> Mapping {
 
 /// The privilege that a change of a user's standing gives or takes, where the action's name says it.
 pub(super) fn privilege(action: &str) -> Option<&'static str> {
-    first_match(flat(PRIVILEGES), action)
+    said_of(action).privilege
 }
 
 /// Is the thing that changed a setting of the entity, and not the entity?
 pub(super) fn is_policy(action: &str) -> bool {
-    POLICIES.iter().any(|pattern| matches(pattern, action))
+    said_of(action).is_policy
 }
 
 /// Is the actor also the one it was done to, where the entity is no user?
 pub(super) fn is_own_act(action: &str) -> bool {
-    OWN_ACTS.iter().any(|pattern| matches(pattern, action))
+    said_of(action).is_own_act
 }
 
 type Rows<T> = &'static [(T, &'static [&'static str])];

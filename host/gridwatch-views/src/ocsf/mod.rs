@@ -25,6 +25,7 @@ pub use alert::{EVIDENCES_MAX, detection_finding};
 pub(crate) use classes::matches;
 pub use classes::{ActionMapping, Activity, Class, Mapping, Status, mapping, mapping_rows};
 pub use event::event;
+pub(crate) use event::shown;
 pub use json_schema::json_schema;
 pub use schema::Version;
 
@@ -32,7 +33,6 @@ use super::line::{Layout, Order};
 use gridwatch_event::time::UnixMillis;
 use gridwatch_manifest::Severity;
 use schema::Made;
-use serde_json::Value;
 
 /// 2000-01-01 to 2100-01-01: consumers take numbers outside for a wrong unit.
 const EARLIEST: UnixMillis = UnixMillis(946_684_800_000);
@@ -65,8 +65,8 @@ pub(super) const LAYOUT: Layout = Layout {
 pub(super) const LAYOUT_1_1: Layout = Layout { truncated_in: None, ..LAYOUT };
 
 /// OCSF's `timestamp_t`: milliseconds, held within the years that consumers believe.
-fn timestamp(time: UnixMillis) -> Value {
-    time.0.clamp(EARLIEST.0, LATEST.0).into()
+fn timestamp(time: UnixMillis) -> u64 {
+    time.0.clamp(EARLIEST.0, LATEST.0)
 }
 
 fn is_believable(time: UnixMillis) -> bool {
@@ -74,7 +74,7 @@ fn is_believable(time: UnixMillis) -> bool {
 }
 
 /// An event with the attributes that name class, activity and severity.
-fn classified(version: Version, activity: Activity, activity_name: &str, severity: Severity) -> Made {
+fn classified<'e>(version: Version, activity: Activity, activity_name: &'e str, severity: Severity) -> Made<'e> {
     let class = activity.class;
     version
         .make(class.spec())

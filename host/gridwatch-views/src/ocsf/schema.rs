@@ -4,8 +4,8 @@
 //! for an attribute of its version and nothing else, and the JSON Schema is written from the same tables.
 
 use super::vocabulary::OTHER;
-use crate::fields::Fields;
 use crate::leaves::is_email;
+use crate::shown::{Fields, Shown};
 use serde_json::Value;
 use std::fmt;
 
@@ -32,7 +32,7 @@ impl Version {
         }
     }
 
-    pub(super) fn make(self, spec: &'static Object) -> Made {
+    pub(super) fn make<'e>(self, spec: &'static Object) -> Made<'e> {
         Made { spec, version: self, fields: Fields::new(), profiles: Vec::new() }
     }
 
@@ -184,44 +184,44 @@ pub(super) enum Type {
 /// An OCSF object or event under construction. Refuses silently what its version has no attribute for: whoever fills it
 /// names all there is to say, and takes leaves only through [`take`](Self::take), so that none goes to nowhere.
 #[derive(Clone, Debug)]
-pub(super) struct Made {
+pub(super) struct Made<'e> {
     spec: &'static Object,
     version: Version,
-    fields: Fields,
+    fields: Fields<'e>,
     /// Profiles that brought an attribute.
     profiles: Vec<&'static str>,
 }
 
-impl Made {
+impl<'e> Made<'e> {
     pub(super) fn has(&self, name: &str) -> bool {
         self.attribute(name).is_some()
     }
 
-    pub(super) fn put(&mut self, name: &str, value: impl Into<Value>) {
+    pub(super) fn put(&mut self, name: &str, value: impl Into<Shown<'e>>) {
         let Some(attribute) = self.attribute(name) else {
             return debug_assert!(self.is_in_some_version(name), "{} never has {name}", self.spec.name);
         };
         if let Some(profile) = attribute.profile.filter(|profile| !self.profiles.contains(profile)) {
             self.profiles.push(profile);
         }
-        self.fields.put(name, value);
+        self.fields.put(attribute.name, value);
     }
 
-    pub(super) fn put_maybe(&mut self, name: &str, value: Option<impl Into<Value>>) {
+    pub(super) fn put_maybe(&mut self, name: &str, value: Option<impl Into<Shown<'e>>>) {
         if let Some(value) = value {
             self.put(name, value);
         }
     }
 
     /// Doesn't ask for the value where the version lacks the attribute, so that what it is made of stays where it was.
-    pub(super) fn put_taken<V: Into<Value>>(&mut self, name: &str, value: impl FnOnce() -> Option<V>) {
+    pub(super) fn put_taken<V: Into<Shown<'e>>>(&mut self, name: &str, value: impl FnOnce() -> Option<V>) {
         if self.has(name) {
             self.put_maybe(name, value());
         }
     }
 
     /// An id of an enumeration and the word that goes with it. Where the version lacks the id, it is 99 and the word stays.
-    pub(super) fn put_id(&mut self, id_name: &str, name: &str, id: u64, word: impl Into<Value>) {
+    pub(super) fn put_id(&mut self, id_name: &str, name: &str, id: u64, word: impl Into<Shown<'e>>) {
         let Some(attribute) = self.attribute(id_name) else {
             return self.put(name, word);
         };
@@ -230,34 +230,34 @@ impl Made {
         self.put(name, word);
     }
 
-    pub(super) fn set(mut self, name: &str, value: impl Into<Value>) -> Self {
+    pub(super) fn set(mut self, name: &str, value: impl Into<Shown<'e>>) -> Self {
         self.put(name, value);
         self
     }
 
-    pub(super) fn maybe(mut self, name: &str, value: Option<impl Into<Value>>) -> Self {
+    pub(super) fn maybe(mut self, name: &str, value: Option<impl Into<Shown<'e>>>) -> Self {
         self.put_maybe(name, value);
         self
     }
 
-    pub(super) fn take<V: Into<Value>>(mut self, name: &str, value: impl FnOnce() -> Option<V>) -> Self {
+    pub(super) fn take<V: Into<Shown<'e>>>(mut self, name: &str, value: impl FnOnce() -> Option<V>) -> Self {
         self.put_taken(name, value);
         self
     }
 
-    pub(super) fn id(mut self, id_name: &str, name: &str, id: u64, word: impl Into<Value>) -> Self {
+    pub(super) fn id(mut self, id_name: &str, name: &str, id: u64, word: impl Into<Shown<'e>>) -> Self {
         self.put_id(id_name, name, id, word);
         self
     }
 
     /// For what OCSF requires and Slack doesn't say.
-    pub(super) fn fill(self, name: &str, value: &str) -> Self {
+    pub(super) fn fill(self, name: &str, value: &'e str) -> Self {
         let is_missing =
             self.attribute(name).is_some_and(|attribute| attribute.is_required) && self.get(name).is_none();
         if is_missing { self.set(name, value) } else { self }
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+    pub(super) fn get(&self, name: &str) -> Option<&Shown<'e>> {
         self.fields.get(name)
     }
 
@@ -265,7 +265,7 @@ impl Made {
         self.fields.is_empty()
     }
 
-    pub(super) fn non_empty(self) -> Option<Value> {
+    pub(super) fn non_empty(self) -> Option<Shown<'e>> {
         self.fields.non_empty()
     }
 
@@ -286,8 +286,14 @@ impl Made {
     }
 }
 
-impl From<Made> for Value {
-    fn from(made: Made) -> Self {
+impl<'e> From<Made<'e>> for Shown<'e> {
+    fn from(made: Made<'e>) -> Self {
+        made.fields.into()
+    }
+}
+
+impl From<Made<'_>> for Value {
+    fn from(made: Made<'_>) -> Self {
         made.fields.into()
     }
 }
