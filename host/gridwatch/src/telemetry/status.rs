@@ -14,7 +14,8 @@ use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_poll::{Lane, LateHistogram, PollState};
 use gridwatch_rules::conduct::{SetAside, Why};
 use gridwatch_rules::pipeline::Fault;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde_json::{Map, Value, json, value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +25,7 @@ use std::time::Duration;
 
 /// A process and what it watches.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(into = "Written", from = "Written")]
+#[serde(remote = "Self", default)]
 pub struct Status {
     pub pid: u32,
     /// When that process began, in the kernel's ticks since boot: a number that is used again belongs to another one.
@@ -52,13 +53,12 @@ pub struct Status {
 
 /// What is known of one organization.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct OrgStatus {
     pub poll: Poll,
     pub detect: Detect,
-    #[serde(default)]
     pub exceptions: Exceptions,
     pub catalogue: Catalogue,
-    #[serde(default)]
     pub roster: RosterStatus,
     pub modules: Vec<ModuleStatus>,
 }
@@ -81,141 +81,34 @@ impl Status {
 }
 
 /// The file's shape: where one organization has no name, its part stands beside the process's own; those with names are in `orgs`.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Written {
-    pid: u32,
-    pid_began: Option<u64>,
-    version: String,
-    started: UnixMillis,
-    written: UnixMillis,
-    phase: Phase,
-    doing: String,
-    end: Option<End>,
-    stages: BTreeMap<String, Stage>,
-    backlog: Backlog,
-    reload: Reload,
-    state: State,
-    sinks: BTreeMap<String, SinkStatus>,
-    modules_waiting: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    poll: Option<Poll>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detect: Option<Detect>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    exceptions: Option<Exceptions>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    catalogue: Option<Catalogue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    roster: Option<RosterStatus>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    modules: Option<Vec<ModuleStatus>>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    orgs: BTreeMap<OrgId, OrgStatus>,
-}
-
-impl From<Status> for Written {
-    fn from(mut status: Status) -> Self {
-        let only = status.orgs.remove(&OrgId::default());
-        let (poll, detect, exceptions, catalogue, roster, modules) = match only {
-            Some(OrgStatus { poll, detect, exceptions, catalogue, roster, modules }) => {
-                (Some(poll), Some(detect), Some(exceptions), Some(catalogue), Some(roster), Some(modules))
-            }
-            None => Default::default(),
-        };
-        let Status {
-            pid,
-            pid_began,
-            version,
-            started,
-            written,
-            phase,
-            doing,
-            end,
-            stages,
-            backlog,
-            reload,
-            state,
-            sinks,
-            modules_waiting,
-            orgs,
-        } = status;
-        Self {
-            pid,
-            pid_began,
-            version,
-            started,
-            written,
-            phase,
-            doing,
-            end,
-            stages,
-            backlog,
-            reload,
-            state,
-            sinks,
-            modules_waiting,
-            poll,
-            detect,
-            exceptions,
-            catalogue,
-            roster,
-            modules,
-            orgs,
+impl Serialize for Status {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut written = Self::serialize(self, value::Serializer).map_err(ser::Error::custom)?;
+        let only = written[ORGS].as_object_mut().and_then(|orgs| orgs.remove(OrgId::DEFAULT));
+        if let (Some(Value::Object(only)), Some(status)) = (only, written.as_object_mut()) {
+            status.extend(only);
         }
+        if written[ORGS] == json!({}) {
+            written.as_object_mut().map(|status| status.remove(ORGS));
+        }
+        written.serialize(serializer)
     }
 }
 
-impl From<Written> for Status {
-    fn from(written: Written) -> Self {
-        let Written {
-            pid,
-            pid_began,
-            version,
-            started,
-            written,
-            phase,
-            doing,
-            end,
-            stages,
-            backlog,
-            reload,
-            state,
-            sinks,
-            modules_waiting,
-            poll,
-            detect,
-            exceptions,
-            catalogue,
-            roster,
-            modules,
-            mut orgs,
-        } = written;
-        if let (Some(poll), Some(detect)) = (poll, detect) {
-            let (exceptions, catalogue) = (exceptions.unwrap_or_default(), catalogue.unwrap_or_default());
-            let (roster, modules) = (roster.unwrap_or_default(), modules.unwrap_or_default());
-            let only = OrgStatus { poll, detect, exceptions, catalogue, roster, modules };
-            orgs.insert(OrgId::default(), only);
+impl<'de> Deserialize<'de> for Status {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut written = Map::deserialize(deserializer)?;
+        let only = OrgStatus::default().serialize(value::Serializer).map_err(de::Error::custom)?;
+        let keys = only.as_object().into_iter().flatten().map(|(key, _)| key);
+        let only: Map<String, Value> = keys.filter_map(|key| written.remove_entry(key)).collect();
+        if only.contains_key("poll") {
+            written.entry(ORGS).or_insert(json!({}))[OrgId::DEFAULT] = only.into();
         }
-        Self {
-            pid,
-            pid_began,
-            version,
-            started,
-            written,
-            phase,
-            doing,
-            end,
-            stages,
-            backlog,
-            reload,
-            state,
-            sinks,
-            modules_waiting,
-            orgs,
-        }
+        Self::deserialize(Value::Object(written)).map_err(de::Error::custom)
     }
 }
+
+const ORGS: &str = "orgs";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -635,5 +528,48 @@ impl Poll {
         let problem = |p: &gridwatch_poll::Problem| (p.label().to_owned(), p.advice().to_owned());
         self.problems = state.problems().map(|(_, p)| problem(p)).collect();
         self.lateness = late.buckets().collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_only_organization_stands_beside_the_process_and_named_ones_apart() {
+        let of = |orgs: &[&str]| {
+            let mut status = Status { pid: 7, started: UnixMillis(1_790_000_000_123), ..Status::default() };
+            for (n, name) in orgs.iter().enumerate() {
+                let org = OrgId::try_from((*name).to_owned()).unwrap();
+                status.org_mut(&org).poll.watermark = Some(UnixSeconds(n as u64));
+            }
+            let written = serde_json::to_string(&status).unwrap();
+            let read: Status = serde_json::from_str(&written).unwrap();
+            assert_eq!(json!(read), json!(status), "{written}");
+            assert_eq!(read.orgs.keys().collect::<Vec<_>>(), status.orgs.keys().collect::<Vec<_>>());
+            json!(status)
+        };
+        let nothing = of(&[]);
+        assert!(nothing.get("orgs").is_none() && nothing.get("poll").is_none(), "{nothing}");
+        let only = of(&["default"]);
+        assert!(only.get("orgs").is_none(), "{only}");
+        assert_eq!((&only["pid"], &only["poll"]["watermark"], &only["modules"]), (&json!(7), &json!(0), &json!([])));
+        let named = of(&["acme", "globex"]);
+        assert!(named.get("poll").is_none(), "{named}");
+        assert_eq!(named["orgs"]["globex"]["poll"]["watermark"], 1);
+    }
+
+    #[test]
+    fn what_an_older_version_left_out_counts_as_nothing() {
+        let mut status = Status { pid: 7, ..Status::default() };
+        status.org_mut(&OrgId::default()).poll.watermark = Some(UnixSeconds(5));
+        let mut written = json!(status);
+        for key in ["exceptions", "catalogue", "roster", "modules", "phase", "backlog"] {
+            assert!(written.as_object_mut().unwrap().remove(key).is_some(), "{key}");
+        }
+        written["unknown"] = json!({});
+        let status: Status = serde_json::from_value(written).unwrap();
+        let org = status.org(&OrgId::default());
+        assert_eq!((status.pid, org.poll.watermark, org.modules.len()), (7, Some(UnixSeconds(5)), 0));
     }
 }
