@@ -694,7 +694,7 @@ fn the_log_begins_and_ends_with_a_line_that_says_what_ran_and_why_it_ended() {
     for dump in ["Some(", "None", "Window {", "UnixSeconds(", "Range {", "{ ", "Live"] {
         assert!(!log.contains(dump), "`{dump}` in {log}");
     }
-    assert!(log.contains("window=\"20") || log.contains("window=20"), "{log}");
+    assert!(log.contains("range=\"20") || log.contains("range=20"), "{log}");
     assert!(!log.contains("not delivered yet"), "everything was: {log}");
 }
 
