@@ -14,7 +14,7 @@ use super::signals::{Orders, is_stopping};
 use super::starts::Starts;
 use crate::archive::Archive;
 use crate::bell::Bell;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::{self, Config, Configs, Include};
 use crate::context::lists::{self, Lists};
 use crate::context::{Bells, Happening, Observe, Paths, Process, Shared, Until};
@@ -42,7 +42,6 @@ use anyhow::{Context, Result};
 use gridwatch_detect::{Detector, DetectorConfig, Module};
 use gridwatch_event::org::OrgId;
 use gridwatch_poll::{LateHistogram, Machine, PollConfig, PollSettings};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -361,8 +360,7 @@ fn detector(shared: &Shared, wanted: &Wanted, modules: Vec<Module>) -> Result<(D
         org: shared.org.clone(),
         threads: shared.config.detect.threads,
         networks: shared.lists.networks(),
-        // Its keys are the system's random numbers.
-        seed: RandomState::new().build_hasher().finish(),
+        seed: clock::chance(),
         ..wanted.setting()?
     };
     let mut detector = Detector::new(setting, modules)?;

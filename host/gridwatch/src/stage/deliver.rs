@@ -8,7 +8,7 @@ mod target;
 pub use target::{Anywhere, ForArchive, ForSink, Target};
 
 use super::reminder::Reminders;
-use crate::clock::Clock;
+use crate::clock::{Clock, chance};
 use crate::context::Bells;
 use crate::record::Record;
 use crate::sink::batch::{Due, Queue};
@@ -21,7 +21,6 @@ use gridwatch_event::time::UnixMillis;
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::builtin;
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -350,11 +349,6 @@ impl<'p, T: Target> Lane<'p, T> {
             bell.wait(rung, left);
         }
     }
-}
-
-/// A number that nobody can foresee: the one random source, for spreading retries.
-fn chance() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 #[cfg(test)]
