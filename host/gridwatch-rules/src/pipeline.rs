@@ -14,6 +14,7 @@ use crate::apps::Apps;
 use crate::basis::Basis;
 use crate::batch::{Batch, Scratch, Table};
 use crate::builtin;
+use crate::by_action::ByAction;
 use crate::conduct::SetAside;
 use crate::declared::Declared;
 use crate::directory::Directory;
@@ -39,10 +40,8 @@ use gridwatch_event::text::clean;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_event::zone::Zone;
 use gridwatch_manifest::{Conditions, Field, Manifest};
-use gridwatch_names::catalogue;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -130,9 +129,8 @@ pub struct Pipeline {
     declared: Declared,
     /// Union of the modules' fields: each is read from an event once.
     fields: Vec<Field>,
-    /// Positions of the modules that want an action of Slack's catalogue; emptied when a module comes. Names beyond it have
-    /// no bound, so they are looked up each time.
-    subscribers: HashMap<Box<str>, Arc<[Subscriber]>>,
+    /// The modules that want an action; emptied when a module comes or goes, and when windows do.
+    subscribers: ByAction<Arc<[Subscriber]>>,
     windows: Windows,
     directory: Directory,
     organization: Organization,
@@ -350,7 +348,7 @@ impl Pipeline {
             if !event.is_first_version() {
                 continue;
             }
-            let subscribers = self.subscribers(event.action());
+            let subscribers = self.subscribers(event);
             let reading = Reading::of(event, &self.directory, &self.networks)
                 .with_provisioning(&self.provisioning)
                 .with_zone(&self.zone);
@@ -488,7 +486,7 @@ impl Pipeline {
 
     /// Nothing is going to be saved: no changes are given back any more.
     pub fn without_saving(mut self) -> Self {
-        self.windows.keep_no_changes();
+        self.windows.save_nothing();
         self.saves_nothing = true;
         self
     }
@@ -500,15 +498,13 @@ impl Pipeline {
         })
     }
 
-    fn subscribers(&mut self, action: &str) -> Arc<[Subscriber]> {
-        if let Some(known) = self.subscribers.get(action) {
-            return known.clone();
-        }
-        let (windows, ignores_triggers) = (&mut self.windows, self.ignores_triggers);
-        let subscriber = |(module, in_service): (usize, &InService)| {
+    fn subscribers(&mut self, event: &Event) -> Arc<[Subscriber]> {
+        let Self { subscribers, services, windows, ignores_triggers, .. } = self;
+        let action = event.action();
+        let mut subscriber = |(module, in_service): (usize, &InService)| {
             let rules = in_service.service.manifest.rules.iter().filter_map(|rule| rule.looks_at(action));
             let rules: Vec<Vec<&Conditions>> = rules.collect();
-            let looks_at_all = ignores_triggers || rules.iter().any(Vec::is_empty);
+            let looks_at_all = *ignores_triggers || rules.iter().any(Vec::is_empty);
             let gate = |when: &Conditions| windows.gate(&at_positions(when, &in_service.windows));
             (!rules.is_empty()).then(|| Subscriber {
                 module,
@@ -516,11 +512,7 @@ impl Pipeline {
                     .then(|| rules.into_iter().flatten().filter(|when| when.can_hold()).map(gate).collect()),
             })
         };
-        let subscribers: Arc<[Subscriber]> = self.services.iter().enumerate().filter_map(subscriber).collect();
-        if catalogue::is_action(action) {
-            self.subscribers.insert(action.into(), subscribers.clone());
-        }
-        subscribers
+        subscribers.get(event, || services.iter().enumerate().filter_map(&mut subscriber).collect()).clone()
     }
 
     fn check(

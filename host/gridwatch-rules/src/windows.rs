@@ -33,6 +33,7 @@ mod kind;
 mod member;
 mod near;
 mod save;
+mod seeing;
 mod table;
 
 use crate::by_action::ByAction;
@@ -41,16 +42,16 @@ use crate::state::{self, Forgotten, StateOp};
 use crate::stub::{PackedStub, Stub};
 use gridwatch_event::event::Event;
 use gridwatch_event::time::UnixSeconds;
-use gridwatch_manifest::{Conditions, FieldTest, Saying, WindowKind, WindowSpec, WindowTest};
+use gridwatch_manifest::{Conditions, FieldTest, WindowKind, WindowSpec, WindowTest};
 use identity::SlotId;
 use kind::Sighted;
 use member::{Column, Fed, Member, Members, What, Window};
-use near::{Near, NearHit};
 use save::{Header, Journal, Record, SavedWindow, Touch};
+use seeing::Seeing;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use table::{Feeding, Key, Row, RowId, Table};
-use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+use table::{Feeding, Key, RowId, Table};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Value of a first- or last-seen window: no matching event before this one.
 pub const NEVER: u64 = 0;
@@ -94,10 +95,10 @@ pub struct Windows {
     sighted: Vec<Sighted>,
     scratch: Scratch,
     journal: Journal,
-    /// Is anything going to be saved?
-    is_kept: bool,
-    /// Has it been written down whose the numbers are?
-    is_told: bool,
+    /// Are changes of no interest to anybody?
+    saves_nothing: bool,
+    /// Is the header that was written last still true?
+    has_header: bool,
     /// What hashes begin with, so that nobody can choose texts of the same hash.
     seed: u64,
     /// Rows by their events' numbers, while pages are loaded.
@@ -116,8 +117,8 @@ impl Default for Windows {
             sighted: Vec::new(),
             scratch: Scratch::default(),
             journal: Journal::default(),
-            is_kept: true,
-            is_told: false,
+            saves_nothing: false,
+            has_header: false,
             seed: 0,
             loaded: HashMap::new(),
         }
@@ -203,7 +204,7 @@ impl Windows {
     /// Windows or members are others than before.
     fn settle_members(&mut self) {
         self.plans.clear();
-        self.is_told = false;
+        self.has_header = false;
         let members = &self.members.list;
         self.table.set_lives(|member| life_of(members, member));
     }
@@ -244,8 +245,8 @@ impl Windows {
     }
 
     /// Nothing is going to be saved, so changes needn't be written down.
-    pub fn keep_no_changes(&mut self) {
-        self.is_kept = false;
+    pub fn save_nothing(&mut self) {
+        self.saves_nothing = true;
     }
 
     /// Sets what hashes begin with: a secret of whoever keeps the state. Before anything is counted or loaded, which brings its own.
@@ -281,7 +282,7 @@ impl Windows {
             }
             (scratch.touched, scratch.fed) = (touched, all);
         }
-        if self.is_kept && (is_another_hour || !scratch.touches.is_empty()) {
+        if !self.saves_nothing && (is_another_hour || !scratch.touches.is_empty()) {
             let row = row.map(|row| self.table.row(row));
             self.journal.write(|to| to.event(feeding, row, &scratch.touches));
         }
@@ -293,12 +294,12 @@ impl Windows {
         if std::mem::take(&mut self.unstarted) {
             self.windows.iter_mut().for_each(|window| _ = window.since.get_or_insert(event.time));
             self.members.list.iter_mut().for_each(|member| member.has_begun = true);
-            self.is_told = false;
+            self.has_header = false;
         }
         if !self.loaded.is_empty() {
             self.loaded = HashMap::new();
         }
-        if self.is_kept && !std::mem::replace(&mut self.is_told, true) {
+        if !self.saves_nothing && !std::mem::replace(&mut self.has_header, true) {
             let header = self.header();
             self.journal.write(|to| to.header(&header));
         }
@@ -370,7 +371,7 @@ impl Windows {
             touch.class = Some(class);
         }
         self.table.settle_weight(id);
-        if self.is_kept {
+        if !self.saves_nothing {
             scratch.touches.push(touch);
         }
     }
@@ -382,7 +383,7 @@ impl Windows {
             set.filter_map(|member| life_of(members, member)).max().unwrap_or(0)
         };
         let (class, is_new) = self.table.number(bits, life_s);
-        if is_new && self.is_kept {
+        if is_new && !self.saves_nothing {
             let members = self.table.class(class).members();
             self.journal.write(|to| to.class(class, members));
         }
@@ -446,12 +447,12 @@ impl Windows {
     pub fn take_changes(&mut self) -> Vec<StateOp> {
         self.clock.settle();
         self.table.settle();
-        if !self.is_kept {
+        if self.saves_nothing {
             return Vec::new();
         }
         let (mut journal, header) = (std::mem::take(&mut self.journal), self.header());
         let ops = journal.save(|journal| {
-            self.is_told = true;
+            self.has_header = true;
             journal.write(|to| to.header(&header));
             for (number, class) in (0..).zip(self.table.classes()) {
                 journal.write(|to| to.class(number, class.members()));
@@ -502,9 +503,10 @@ impl Windows {
             let known = |class: u32| class < classes;
             match record {
                 Record::Class { number, .. } => {
-                    let is_known = *number <= classes;
-                    classes = classes.max(*number + 1);
-                    is_known
+                    // The next one, or something in between was lost.
+                    let is_next = *number == classes;
+                    classes += 1;
+                    is_next
                 }
                 Record::Event { row, touches, .. } => {
                     touches.iter().filter_map(|touch| touch.class).all(|class| row.is_some() && known(class))
@@ -527,7 +529,7 @@ impl Windows {
                 members.iter().for_each(|member| bits[*member as usize / 64] |= 1 << (member % 64));
                 let list = &self.members.list;
                 let life_s = members.iter().filter_map(|member| life_of(list, *member)).max();
-                self.table.number(&bits, || life_s.unwrap_or(0));
+                self.table.define(&bits, life_s.unwrap_or(0));
             }
             Record::Clock { newest, hour } => {
                 self.clock.resume_at(newest);
@@ -579,7 +581,10 @@ impl Windows {
     fn resume(&mut self, header: Header) {
         self.seed = header.seed;
         self.members = Members { keys: header.keys, columns: header.columns, ..Members::default() };
-        self.members.list.resize_with(header.members as usize, Member::unknown);
+        // A number that no window has is free.
+        let is_had = |member: u32| header.windows.iter().any(|window| window.members.contains(&member));
+        let had = (0..header.members).map(|member| Member::unknown(is_had(member)));
+        self.members.list = had.collect();
         let saved: HashMap<SlotId, SavedWindow> =
             header.windows.into_iter().map(|window| (window.id, window)).collect();
         for mut window in std::mem::take(&mut self.windows) {
@@ -671,140 +676,6 @@ impl Scratch {
 /// Tells a module's windows from all others: who declared them, and what exactly each counts.
 pub fn identities(module: &str, specs: &[WindowSpec]) -> Vec<u8> {
     identity::slot_ids(module, specs).concat()
-}
-
-/// An event and what windows go by when they look at it.
-struct Seeing<'s, 'e> {
-    reading: &'s Reading<'e>,
-    /// The windows that may be referred to.
-    windows: &'s [Window],
-    members: &'s Members,
-    table: &'s Table,
-    sighted: &'s [Sighted],
-    newest: UnixSeconds,
-    seed: u64,
-}
-
-impl<'s> Seeing<'s, '_> {
-    fn event(&self) -> &'s Event {
-        self.reading.event
-    }
-
-    /// A key of this event; `None` if any of its fields is empty, for what isn't known can't be grouped by.
-    fn key(&self, number: u16) -> Option<Key> {
-        let (mut keys, at) = (self.reading.keys.borrow_mut(), usize::from(number));
-        if keys.len() < self.members.keys.len() {
-            keys.resize(self.members.keys.len(), None);
-        }
-        *keys[at].get_or_insert_with(|| {
-            let mut hash = Xxh3::with_seed(self.seed);
-            for field in &self.members.keys[at] {
-                let text = self.reading.text(field);
-                if text.is_empty() {
-                    return None;
-                }
-                hash.update(&(text.len() as u64).to_le_bytes());
-                hash.update(text.as_bytes());
-            }
-            Some(hash.digest128())
-        })
-    }
-
-    /// The key that an event reads a window by.
-    fn read_key(&self, window: &Window) -> Option<Key> {
-        self.key(window.read_key?)
-    }
-
-    fn holds(&self, test: &WindowTest) -> bool {
-        if let Saying::AtLeast(threshold) = &test.says {
-            // What can't be reached needn't be counted.
-            let window = self.windows.get(test.window);
-            if !window.is_some_and(|window| kind::may_reach(window, threshold.number, self)) {
-                return false;
-            }
-        }
-        let value = self.windows.get(test.window).map_or(0, |window| kind::value(window, self));
-        match &test.says {
-            Saying::Never => value == NEVER,
-            Saying::Learning => value == LEARNING,
-            Saying::Seen => value != NEVER && value != LEARNING,
-            // Of a baseline that has yet to learn nothing can be said.
-            Saying::AtLeast(threshold) => value >= threshold.number && value != NOT_YET,
-            Saying::Below(threshold) => value < threshold.number && value != NOT_YET,
-        }
-    }
-
-    /// Is the event the newest that these members have a hit of, as it is in the usual order?
-    fn is_last(&self, key: Key, members: &[u32]) -> bool {
-        let at = self.event().time;
-        at == self.newest
-            && self.table.lanes(key).all(|lane| {
-                lane.hits.back().is_none_or(|last| last.time <= at) || {
-                    let class = self.table.class(lane.class);
-                    !members.iter().any(|member| class.has(*member))
-                }
-            })
-    }
-
-    /// How many hits of a member there are under a key, near or not; of those that went in this batch, all.
-    fn most(&self, key: Key, member: u32) -> usize {
-        let lanes = self.table.lanes(key).filter(|lane| self.table.class(lane.class).has(member));
-        lanes.map(|lane| lane.hits.len()).sum::<usize>() + self.table.gone_under(key)
-    }
-
-    /// Did anything under a key take a step, as far as that is remembered?
-    fn has_step(&self, window: &Window, key: Key, step: usize) -> bool {
-        let member = window.members[step];
-        self.table.lanes(key).any(|lane| self.table.class(lane.class).has(member)) || self.table.has_gone(key)
-    }
-
-    /// The hits of a window under a key that may share a stretch with the event, as they were at its turn. `tag` says what a hit
-    /// is to the window, of the steps that its class takes.
-    fn near(&self, window: &Window, key: Key, tag: impl Fn(u64, &Row) -> Option<u64>) -> Near {
-        let (at, seq, span_s) = (self.event().time, self.event().seq, window.spec.span_s);
-        let mut hits: Vec<NearHit> = Vec::new();
-        let mut is_sorted = true;
-        let mut take = |steps: u64, time: UnixSeconds, row: RowId| {
-            let of = self.table.row(row);
-            let is_near = of.seq <= seq && time.plus(span_s) > at && time < at.plus(span_s);
-            if is_near
-                && !table::is_dead(time, span_s, self.newest)
-                && let Some(tag) = tag(steps, of)
-            {
-                let hit = NearHit { time, seq: of.seq, row, tag };
-                is_sorted &= hits.last().is_none_or(|last| last.order() < hit.order());
-                hits.push(hit);
-            }
-        };
-        for lane in self.table.lanes(key) {
-            let class = self.table.class(lane.class);
-            let steps = window.steps(|member| class.has(member));
-            if steps != 0 {
-                let start = lane.hits.partition_point(|hit| hit.time.plus(span_s) <= at);
-                lane.hits
-                    .range(start..)
-                    .take_while(|hit| hit.time < at.plus(span_s))
-                    .for_each(|hit| take(steps, hit.time, hit.row));
-            }
-        }
-        for (class, hit) in self.table.gone_since(key, seq) {
-            let class = self.table.class(class);
-            match window.steps(|member| class.has(member)) {
-                0 => {}
-                steps => take(steps, hit.time, hit.row),
-            }
-        }
-        if !is_sorted {
-            hits.sort_unstable_by_key(NearHit::order);
-            // An event that took two steps by different conditions is one hit.
-            hits.dedup_by(|next, first| {
-                let is_same = next.seq == first.seq;
-                first.tag |= if is_same { next.tag } else { 0 };
-                is_same
-            });
-        }
-        Near { hits, at, span_s }
-    }
 }
 
 fn new_window(id: SlotId, module: &str, spec: WindowSpec) -> Window {

@@ -75,8 +75,9 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub(super) fn unknown() -> Self {
-        Self { feed: None, has_begun: true, life_s: 0, columns: Vec::new(), stage: 0 }
+    /// Of a number that some window has, or that is free.
+    pub(super) fn unknown(has_begun: bool) -> Self {
+        Self { feed: None, has_begun, life_s: 0, columns: Vec::new(), stage: 0 }
     }
 }
 
@@ -138,7 +139,7 @@ impl Members {
         let at =
             self.list.iter().position(fits).or_else(|| self.list.iter().position(|m| m.feed.is_none() && !m.has_begun));
         at.unwrap_or_else(|| {
-            self.list.push(Member { has_begun: false, ..Member::unknown() });
+            self.list.push(Member::unknown(false));
             self.list.len() - 1
         }) as u32
     }
@@ -236,7 +237,7 @@ impl Members {
     /// Members go that none of these windows has.
     pub(super) fn keep_only(&mut self, windows: &[Window]) {
         for member in &mut self.list {
-            *member = Member { has_begun: member.has_begun, ..Member::unknown() };
+            *member = Member::unknown(member.has_begun);
         }
         let mut is_kept = vec![false; self.list.len()];
         windows.iter().flat_map(|window| &window.members).for_each(|member| is_kept[*member as usize] = true);

@@ -242,14 +242,19 @@ impl Table {
 
     /// The number of a class, and whether it is new.
     pub(super) fn number(&mut self, bits: &[u64], life_s: impl FnOnce() -> u64) -> (u32, bool) {
-        let end = bits.iter().rposition(|word| *word != 0).map_or(0, |at| at + 1);
-        if let Some(number) = self.numbers.get(&bits[..end]) {
-            return (*number, false);
+        let bits = shortest(bits);
+        match self.numbers.get(bits) {
+            Some(number) => (*number, false),
+            None => (self.define(bits, life_s()), true),
         }
-        let number = self.classes.len() as u32;
-        self.classes.push(Class { bits: bits[..end].into(), life_s: life_s() });
-        self.numbers.insert(bits[..end].into(), number);
-        (number, true)
+    }
+
+    /// A class with the next number, also if another says the same.
+    pub(super) fn define(&mut self, bits: &[u64], life_s: u64) -> u32 {
+        let (number, bits) = (self.classes.len() as u32, shortest(bits));
+        self.classes.push(Class { bits: bits.into(), life_s });
+        self.numbers.entry(bits.into()).or_insert(number);
+        number
     }
 
     /// Event time goes on: what died by the beginning of another hour goes. Says whether it did enter one.
@@ -618,13 +623,22 @@ impl Table {
         Arc::new(row.stub.stub(row.seq))
     }
 
-    /// Which members are still asked for, and how long what they count matters: the rest goes.
+    /// Which members are still asked for, and how long what they count matters: the rest goes, out of the classes too, for its numbers
+    /// may be given again.
     pub(super) fn keep_only(&mut self, life_s: impl Fn(u32) -> Option<u64>) {
-        for class in &mut self.classes {
-            class.life_s = class.members().filter_map(&life_s).max().unwrap_or(0);
+        let mut is_wanted = Vec::with_capacity(self.classes.len());
+        for class in std::mem::take(&mut self.classes) {
+            let mut bits = class.bits.clone();
+            class.members().filter(|m| life_s(*m).is_none()).for_each(|m| bits[m as usize / 64] &= !(1 << (m % 64)));
+            is_wanted.push(bits.iter().any(|word| *word != 0));
+            let lives = class.members().filter_map(&life_s);
+            self.classes.push(Class { life_s: lives.max().unwrap_or(0), bits: shortest(&bits).into() });
         }
-        let is_wanted: Vec<bool> =
-            self.classes.iter().map(|class| class.members().any(|m| life_s(m).is_some())).collect();
+        self.numbers = HashMap::default();
+        for (number, class) in (0..).zip(&self.classes) {
+            // Two that say the same now keep their numbers, for lanes have them; the first is the one that is given from now on.
+            self.numbers.entry(class.bits.clone()).or_insert(number);
+        }
         for id in 0..self.held.len() as HeldId {
             let Some(held) = &mut self.held[id as usize] else { continue };
             let (keep, gone): (Vec<Lane>, Vec<Lane>) =
@@ -657,6 +671,11 @@ impl Table {
 /// Past its span and the late allowance: no value depends on it any more.
 pub(super) fn is_dead(time: UnixSeconds, span_s: u64, newest: UnixSeconds) -> bool {
     time.plus(span_s.saturating_add(LATE_S)) < newest
+}
+
+/// Without the words at its end in which nothing is.
+fn shortest(bits: &[u64]) -> &[u64] {
+    &bits[..bits.iter().rposition(|word| *word != 0).map_or(0, |at| at + 1)]
 }
 
 fn dies(time: UnixSeconds, span_s: u64) -> u64 {

@@ -612,3 +612,39 @@ fn windows_that_are_fed_alike_share_what_they_count() {
     w.positions.extend(w.windows.positions(&other.name, &other.windows));
     assert_eq!(w.read_all(&event(4, 2100, "user_login_failed", "W1", "")), [1, 4, 2, 1]);
 }
+
+#[test]
+fn a_member_that_is_given_again_finds_nothing_of_who_had_it() {
+    let (stays, goes) = (manifest(&window(COUNT, FAILED, "24h")), manifest(&window(COUNT, &["user_login*"], "24h")));
+    let comes =
+        manifest(&format!("{}not = {{ \"context.ip_address\" = [\"9.9.9.9\"] }}\n", window(COUNT, FAILED, "24h")));
+    let mut w = Watched::of(&stays);
+    w.windows.declare("goes", &goes.windows);
+    w.positions.extend(w.windows.positions("goes", &goes.windows));
+    (1..=3).for_each(|seq| _ = w.read_all(&event(seq, 1000, "user_login_failed", "W1", "1.1.1.1")));
+    assert_eq!(w.read_all(&event(4, 1000, "user_login_failed", "W1", "1.1.1.1")), [4, 4], "both are fed together");
+    w.windows.keep_only([("m", &*stays.windows)].into_iter());
+    w.windows.declare("comes", &comes.windows);
+    let positions = |w: &Windows| [w.positions("m", &stays.windows), w.positions("comes", &comes.windows)].concat();
+    w.positions = positions(&w.windows);
+    assert_eq!(w.read_all(&event(5, 1000, "user_login_failed", "W1", "1.1.1.1")), [5, 1]);
+    assert_eq!(w.windows.members.list.len(), 2, "the number is given again");
+    let saved = w.windows.take_changes();
+    let mut again = Watched::of(&stays);
+    again.windows.declare("comes", &comes.windows);
+    again.positions = positions(&again.windows);
+    saved.iter().filter_map(StateOp::row).for_each(|page| again.windows.load(page).unwrap());
+    assert_eq!(again.read_all(&event(6, 1001, "user_login_failed", "W1", "1.1.1.1")), [6, 2]);
+}
+
+#[test]
+fn what_differs_in_one_value_pushes_out_nothing_that_is_rare_in_another() {
+    let addresses = window(DISTINCT_IP, &["file_downloaded"], "24h").replace("\"w\"", "\"addresses\"");
+    let files = window("\"distinct\"\nof = \"entity.id\"", &["file_downloaded"], "24h");
+    let mut w = windows(&format!("{addresses}{files}"));
+    let mut read = |seq: u64, file: &str, ip: &str| w.read(&act(seq, 1000 + seq, "file_downloaded", "W1", file, ip));
+    (0..9).for_each(|i| _ = read(i, &format!("F{i}"), "1.1.1.1"));
+    // One file again and again, each time from somewhere else.
+    let last = (9..9 + 2 * MAX_HITS as u64).map(|i| read(i, "F9", &format!("10.0.{}.{}", i / 250, i % 250))).last();
+    assert_eq!(last, Some(10));
+}
