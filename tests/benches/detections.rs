@@ -4,6 +4,9 @@
 //! (noise), by rule beside the rule's budget; and what the state weighs at the end. Ends with 1 if a story is missed or
 //! anything is louder than it may be.
 //!
+//! `--shape offices|home|shared` makes another kind of organization, and `--tell attacks,trouble` tells more stories in it; trouble is
+//! ordinary life, and noise. Noise is printed by week too: the first and second, while what is usual is learned, and later.
+//!
 //! `--users N`, `--days N`, `--seeds 1,2`, `--benign` (no story happens). The thresholds and budgets were set on seeds 1 to 9 and
 //! 201 to 209; the default is another. Settings are those of [`gridwatch_tests::labelled`]: what a team knows of its organization on
 //! the first day. With `--unconfigured` the modules are told nothing at all, as on an installation that nobody has configured.
@@ -18,7 +21,7 @@ use gridwatch_manifest::{Rule, Severity};
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::pipeline::Pipeline;
 use gridwatch_rules::windows::MAX_TOTAL_BYTES;
-use gridwatch_stories::benchmark::{Benchmark, Facts, Label, Labelled};
+use gridwatch_stories::benchmark::{Benchmark, Extension, Facts, Label, Labelled};
 use gridwatch_tests::labelled::{FROM, events, is_over, is_too_loud, modules, networks, rules, setting};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::process::ExitCode;
@@ -31,7 +34,7 @@ const BATCH: usize = 4_096;
 /// How many of the heaviest windows are shown.
 const HEAVIEST: usize = 5;
 /// How many of the noisiest rules are shown with examples, and how many of these.
-const NOISIEST: usize = 10;
+const NOISIEST: usize = 15;
 const EXAMPLES: usize = 4;
 
 struct Options {
@@ -40,7 +43,12 @@ struct Options {
     seeds: Vec<u64>,
     stories: bool,
     unconfigured: bool,
+    extension: Extension,
 }
+
+/// What ordinary life with its trouble may cost in the first two weeks and later, in alerts of Medium or above a day and thousand users.
+const TROUBLE_BUDGET: [f64; 3] = [1.0, 1.0, 0.5];
+const WEEK_S: u64 = 7 * 86_400;
 
 fn main() -> ExitCode {
     let options = options();
@@ -48,8 +56,7 @@ fn main() -> ExitCode {
     for seed in &options.seeds {
         let plan =
             Benchmark { seed: *seed, users: options.users, from: FROM, days: options.days, stories: options.stories };
-        problems
-            .extend(report(&plan, options.unconfigured).into_iter().map(|problem| format!("seed {seed}: {problem}")));
+        problems.extend(report(&plan, &options).into_iter().map(|problem| format!("seed {seed}: {problem}")));
     }
     println!("{} seeds; peak resident memory of the whole bench {}", options.seeds.len(), peak_memory());
     problems.iter().for_each(|problem| println!("FAILED  {problem}"));
@@ -65,12 +72,16 @@ fn options() -> Options {
     let seeds = seeds.split(',').map(|seed| seed.parse().expect("a seed")).collect();
     let said = |name: &str| args.iter().any(|arg| arg == name);
     let (stories, unconfigured) = (!said("--benign"), said("--unconfigured"));
-    Options { users: number("--users", 1_000), days: number("--days", 30), seeds, stories, unconfigured }
+    let shape = value("--shape").map_or_else(Default::default, |shape| shape.parse().expect("a shape"));
+    let tell: Vec<String> = value("--tell").map_or_else(Vec::new, |tell| tell.split(',').map(str::to_owned).collect());
+    let extension = Extension::of(shape, &tell).expect("stories");
+    Options { users: number("--users", 1_000), days: number("--days", 30), seeds, stories, unconfigured, extension }
 }
 
 /// Prints what came of one organization; returns what isn't as it should be.
-fn report(plan: &Benchmark, unconfigured: bool) -> Vec<String> {
-    let labelled = plan.run();
+fn report(plan: &Benchmark, options: &Options) -> Vec<String> {
+    let unconfigured = options.unconfigured;
+    let labelled = plan.run_with(&options.extension);
     let (facts, networks) = if unconfigured {
         (Facts::default(), Networks::default())
     } else {
@@ -100,7 +111,11 @@ fn report(plan: &Benchmark, unconfigured: bool) -> Vec<String> {
         problems.retain(|problem| !NEEDS_SETTINGS.iter().any(|story| problem.contains(story)));
     }
     noisiest(&noise);
-    problems.extend(quiet(&noise, &rules, plan.users.into(), plan.days.into()));
+    let problems_of_weeks = weeks(&noise, plan.from, plan.users.into(), plan.days.into(), options.extension.trouble);
+    match options.extension.trouble {
+        true => problems.extend(problems_of_weeks),
+        false => problems.extend(quiet(&noise, &rules, plan.users.into(), plan.days.into())),
+    }
     let serious = |alert: &&Seen| alert.severity >= Severity::Medium;
     let wrong = noise.iter().copied().filter(serious).count();
     let all = alerts.iter().filter(serious).count();
@@ -185,12 +200,35 @@ fn quiet(noise: &[&Seen], rules: &BTreeMap<String, Rule>, users: f64, days: f64)
     problems
 }
 
+/// Noise of Medium and above by week: the first, the second, and all that came later; what is too loud where trouble is told.
+fn weeks(noise: &[&Seen], from: u64, users: f64, days: f64, has_trouble: bool) -> Vec<String> {
+    let mut problems = Vec::new();
+    let names = ["week one", "week two", "later"];
+    for ((name, budget), week) in names.into_iter().zip(TROUBLE_BUDGET).zip(0..) {
+        let is_of = |at: u64| (at.saturating_sub(from) / WEEK_S).min(2) == week;
+        let long = if week < 2 { 7.0 } else { days - 14.0 };
+        let of = |least| noise.iter().filter(|alert| alert.severity >= least && is_of(alert.at)).count() as f64;
+        let a_day = of(Severity::Medium) / long / (users / 1_000.0);
+        let high = of(Severity::High);
+        println!("  {name:<9} {a_day:>6.2} alerts of Medium and above a day and 1,000 users, {high} of High");
+        if has_trouble && long > 0.0 && a_day > budget {
+            problems
+                .push(format!("{name}: {a_day:.2} alerts of Medium and above a day and 1,000 users, at most {budget}"));
+        }
+        if has_trouble && high > 0.0 {
+            problems.push(format!("{name}: {high} alerts of High of ordinary life"));
+        }
+    }
+    problems
+}
+
 /// The rules that say most of ordinary life: how often, of which acts, and in which words.
 fn noisiest(noise: &[&Seen]) {
     let mut by_rule: BTreeMap<&str, Vec<&Seen>> = BTreeMap::new();
     noise.iter().for_each(|alert| by_rule.entry(&alert.rule).or_default().push(alert));
+    let serious = |alerts: &[&Seen]| alerts.iter().filter(|alert| alert.severity >= Severity::Medium).count();
     let mut loudest: Vec<_> = by_rule.into_iter().collect();
-    loudest.sort_by_key(|(_, alerts)| std::cmp::Reverse(alerts.len()));
+    loudest.sort_by_key(|(_, alerts)| std::cmp::Reverse((serious(alerts), alerts.len())));
     for (rule, alerts) in loudest.iter().take(NOISIEST) {
         let mut levels: BTreeMap<Severity, u64> = BTreeMap::new();
         alerts.iter().for_each(|alert| *levels.entry(alert.severity).or_default() += 1);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
-/// The month of a large org in `tests/run_once.rs` takes a fifth of it on two cores.
+/// The month of a large org in `tests/tests/run_once.rs` takes a fifth of it on two cores.
 const LONGEST_RUN: std::time::Duration = std::time::Duration::from_secs(100);
 
 /// A gridwatch with its configuration, state and output in a temporary folder.
@@ -58,14 +58,16 @@ impl Host {
         let start = gridwatch_event::time::UnixSeconds(setup.start);
         let modules = our_modules();
         let sinks = &setup.sinks;
+        // Sinks get the entries alone where a test is about nothing else.
+        let monitor = if setup.more.contains("[monitor]") { "" } else { "[monitor]\nheartbeat = \"0s\"" };
         let text = format!(
             "state_dir = \"state\"\n\
              [slack]\nbase_url = \"{}\"\ntoken_file = \"token\"\nstart = \"{start}\"\nrequests_per_minute = 6000\n{}\n\
-             [modules]\ndir = {modules:?}\n[modules.grants]\nsign-in = [\"lookup\"]\nsessions = [\"lookup\"]\n\
+             [modules]\ndir = {modules:?}\n[modules.grants]\nsign-in = [\"lookup\"]\nsessions = [\"lookup\"]\nplaces = [\"lookup\"]\n\
              channels = [\"lookup\"]\nconnect = [\"lookup\"]\n\
              [lookups]\ncorporate_egress = [\"198.51.100.0/24\"]\nsensitive_channels = [\"C0PLANS\"]\n\
              [[sink]]\nname = \"events\"\ntype = \"file\"\npath = \"events.ndjson\"\ninclude = [\"events\"]\n{sinks}\n\
-             [[sink]]\nname = \"alerts\"\ntype = \"file\"\npath = \"alerts.ndjson\"\ninclude = [\"alerts\"]\n{sinks}\n{}\n",
+             [[sink]]\nname = \"alerts\"\ntype = \"file\"\npath = \"alerts.ndjson\"\ninclude = [\"alerts\"]\n{sinks}\n{}\n{monitor}\n",
             setup.base_url, setup.slack, setup.more
         );
         std::fs::write(self.path("gridwatch.toml"), text).expect("configuration");
@@ -86,10 +88,15 @@ impl Host {
 
     /// `gridwatch run --config … <args>`, in the background.
     pub fn start(&self, args: &[&str]) -> Child {
+        self.start_into(args, Stdio::null())
+    }
+
+    /// The same, with somewhere for its standard output.
+    pub fn start_into(&self, args: &[&str], stdout: Stdio) -> Child {
         let mut command = gridwatch();
         command.arg("run").arg("--config").arg(self.path("gridwatch.toml")).args(args);
         let log = std::fs::File::options().create(true).append(true).open(self.path("log")).expect("log");
-        command.stdout(Stdio::null()).stderr(log).spawn().expect("gridwatch starts")
+        command.stdout(stdout).stderr(log).spawn().expect("gridwatch starts")
     }
 
     /// `gridwatch run --once`, to its end.
@@ -154,20 +161,24 @@ impl Host {
         events.iter().map(|event| (text(&event["metadata"]["uid"]), text(&event["raw_data"]))).collect()
     }
 
-    /// `seq` and Slack id of every archived entry, as `zstdcat` shows them, oldest segment first.
+    /// `seq` and Slack id of every archived entry, in the order in which they were judged.
     pub fn archived(&self, folder: &str) -> Vec<(u64, String)> {
-        let segments = std::fs::read_dir(self.path(folder)).expect("the archive").filter_map(|f| Some(f.ok()?.path()));
-        let mut segments: Vec<PathBuf> = segments.filter(|path| path.extension().is_some_and(|e| e == "zst")).collect();
-        segments.sort();
-        let text =
-            |path: &PathBuf| zstd::decode_all(std::fs::File::open(path).expect("a segment")).expect("whole frames");
-        let record = |line: &[u8]| {
-            let record: Value = serde_json::from_slice(line).expect("an archived record");
-            (record["seq"].as_u64().expect("a number"), record["raw"]["id"].as_str().expect("an id").to_owned())
+        crate::logs::archived(&self.path(folder))
+    }
+
+    /// Ids of all alerts in the history, those that nobody was told of as well.
+    pub fn history(&self) -> BTreeSet<String> {
+        let mut command = gridwatch();
+        command
+            .args(["alerts", "list", "--suppressed", "--json", "--limit", "0", "--state-dir"])
+            .arg(self.path("state"));
+        let output = ended(&mut command);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let uid = |line: &str| -> String {
+            let alert: Value = serde_json::from_str(line).expect("an alert");
+            alert["uid"].as_str().expect("an id").to_owned()
         };
-        let records =
-            |text: Vec<u8>| text.split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(record).collect::<Vec<_>>();
-        segments.iter().map(text).flat_map(records).collect()
+        String::from_utf8_lossy(&output.stdout).lines().map(uid).collect()
     }
 
     /// Every one of these ids was delivered and archived exactly once, and nothing else was.
@@ -195,6 +206,7 @@ impl Host {
 
     /// Waits until there is time to ask for that wasn't read yet, with the five seconds in which entries settle in all tests.
     pub fn until_time_has_passed(&self) {
+        until("a watermark", || self.status()["poll"]["watermark"].is_u64());
         let mark = self.status()["poll"]["watermark"].as_u64().expect("a watermark");
         until("time that has settled", || crate::sim::now() > mark + 5 + 1);
     }

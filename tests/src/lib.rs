@@ -6,10 +6,13 @@ pub mod duckdb;
 pub mod guests;
 pub mod host;
 pub mod labelled;
+pub mod logs;
 pub mod mmdb;
 pub mod raw;
+pub mod receiver;
 pub mod served;
 pub mod sim;
+pub mod web;
 
 /// The kinds of entity that Slack is known to log, none at all, and one that nobody knows.
 pub const KINDS: [&str; 22] = [

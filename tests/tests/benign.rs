@@ -3,8 +3,7 @@
 //!
 //! The thresholds were set on other seeds. How much more is quiet is measured by `cargo xtask bench detections`.
 
-mod natives;
-
+use crate::natives::{evaluated, natives};
 use gridwatch_detect::Detector;
 use gridwatch_event::event::Event;
 use gridwatch_manifest::Severity;
@@ -14,7 +13,6 @@ use gridwatch_rules::pipeline::{Pipeline, Service};
 use gridwatch_stories::benchmark::Benchmark;
 use gridwatch_tests::detection::service;
 use gridwatch_tests::labelled::{FROM, events, is_too_loud, modules, networks, provisioning, rules, setting, tables};
-use natives::{evaluated, natives};
 use std::collections::{BTreeMap, BTreeSet};
 
 const SEED: u64 = 211;

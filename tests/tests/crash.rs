@@ -129,6 +129,19 @@ fn comparable(host: &Host) -> BTreeMap<String, Value> {
         let info = fields.get_mut("finding_info").and_then(Value::as_object_mut).expect("finding_info");
         info.remove("created_time");
         info.remove("modified_time");
+        without_seq(alert);
     }
     alerts
+}
+
+/// Which stretch was read to its end first, and so is numbered first, is another with each kill.
+fn without_seq(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.remove("seq");
+            fields.values_mut().for_each(without_seq);
+        }
+        Value::Array(list) => list.iter_mut().for_each(without_seq),
+        _ => {}
+    }
 }

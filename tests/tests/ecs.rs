@@ -2,7 +2,7 @@
 //!
 //! Every document that a test makes is checked for all of that, and its types are compared with those of all other documents
 //! of the run (`assert_kept`). For a corpus of your own, one entry a line:
-//! `GRIDWATCH_CORPUS=entries.ndjson cargo test -p gridwatch-tests --test ecs -- --ignored --nocapture`.
+//! `GRIDWATCH_CORPUS=entries.ndjson cargo xtask test -- --test program ecs:: -- --ignored --nocapture`.
 
 use gridwatch_event::entry::Entry;
 use gridwatch_event::event::Event;
@@ -12,6 +12,8 @@ use gridwatch_manifest::{Playbook, Severity, Step};
 use gridwatch_names::catalogue;
 use gridwatch_rules::alert::{Actor, Alert, Counts, Doer, ModuleRef, Source};
 use gridwatch_rules::directory::RecentAct;
+use gridwatch_rules::handling::{Act, Handling, Reason, What};
+use gridwatch_rules::monitor::heartbeat::{Chain, Heartbeat, OrgBeat, SinkBeat, Statement};
 use gridwatch_rules::stub::Stub;
 use gridwatch_rules::subject::Subjects;
 use gridwatch_tests::KINDS;
@@ -175,9 +177,22 @@ fn the_schema_names_every_field() {
     for field in all {
         let path = field.name.replace('.', "/properties/");
         let in_list = path.replace("evidence/", "evidence/items/").replace("recent/", "recent/items/");
-        let in_list = ["labels/", "verify/", "contain/", "then/", "about/", "facts/", "subjects/", "others/", "cut/"]
-            .iter()
-            .fold(in_list, |path, list| path.replace(list, &format!("{list}items/")));
+        let in_list = [
+            "/acts/",
+            "labels/",
+            "verify/",
+            "contain/",
+            "then/",
+            "about/",
+            "facts/",
+            "subjects/",
+            "others/",
+            "cut/",
+            "orgs/",
+            "sinks/",
+        ]
+        .iter()
+        .fold(in_list, |path, list| path.replace(list, &format!("{list}items/")));
         assert!(SCHEMA.pointer(&format!("/properties/{in_list}")).is_some(), "{in_list}");
         assert!(!field.meaning.is_empty() && !field.kind.to_string().is_empty());
     }
@@ -190,12 +205,14 @@ fn every_field_of_ecs_in_the_table_is_made_by_something() {
         KINDS.iter().flat_map(|kind| ["anomaly", "role_change_to_admin"].map(|action| full_entry(action, kind)));
     let doer = Doer { id: "W0B".into(), name: "Bo".into(), email: "bo@corp.example".into(), app: "A0Y".into() };
     let silenced = Alert { suppressed_by: Some("x".into()), others: vec![doer], ..full_alert() };
-    let alerts = [full_alert(), silenced];
+    let alerts = [full_alert(), silenced, closed_alert()];
     let long = event(&sample("file_downloaded", json!({}), json!({ "names": vec!["n".repeat(99); 999] })).to_string());
     let cut = View::Ecs.event_line_within(&long, &PRODUCT, RawData::Include, LEAST_MAX_BYTES);
     let cut = serde_json::from_str(&cut).expect("JSON");
     let unreadable = ecs::event(&event("7"), &PRODUCT, RawData::Include);
     let views = entries.map(|entry| view(&entry)).chain(alerts.iter().map(finding)).chain([unreadable, cut]);
+    let beat = View::Ecs.heartbeat_line_within(&heartbeat(), &PRODUCT, LEAST_MAX_BYTES);
+    let views = views.chain([serde_json::from_str(&beat).expect("JSON")]);
     views.for_each(|view| types(&view, "", &mut made, &mut Vec::new()));
     let idle: Vec<_> = ecs::fields()
         .filter(|field| !field.name.starts_with("slack.") && !made.contains_key(&format!(".{}", field.name)))
@@ -866,9 +883,16 @@ fn step(text: &str, method: Option<&str>, scope: Option<&str>) -> Step {
 fn stub(id: &str, ip_address: &str) -> Arc<Stub> {
     Stub::of(&event(
         &json!({ "id": id, "date_create": 1_700_000_001, "action": "file_downloaded",
-        "actor": { "type": "user", "user": { "id": "W0B" } }, "context": { "ip_address": ip_address, "ua": "UA" } })
+        "actor": { "type": "user", "user": { "id": "W0B" } }, "context": { "ip_address": ip_address, "ua": "UA" },
+        "entity": { "type": "file", "file": { "id": "F0X", "name": "plan.pdf", "title": "Plan" } } })
         .to_string(),
     ))
+}
+
+fn closed_alert() -> Alert {
+    let at = UnixMillis(1_700_000_000_000);
+    let act = Act::new(at, "anna", What::Close(Reason::False), "a broken client").expect("an act");
+    full_alert().acted(act).expect("news")
 }
 
 fn full_alert() -> Alert {
@@ -884,6 +908,7 @@ fn full_alert() -> Alert {
         revision: 1,
         source: Source::Fold,
         severity: Severity::High,
+        reason: "It is High here.".into(),
         title: "Many downloads by one user".into(),
         rule: "exfiltration.download_spike".into(),
         rule_title: "Download spike".into(),
@@ -894,6 +919,7 @@ fn full_alert() -> Alert {
         period_s: 3_600,
         findings: 3,
         counts: Counts { doers: 21, objects: 32, addresses: 43 },
+        days: 2,
         news: vec!["somebody else: W0B".into(), "32 different objects instead of 20".into()],
         first: UnixSeconds(1_700_000_000),
         last: UnixSeconds(1_700_000_100),
@@ -921,8 +947,31 @@ fn full_alert() -> Alert {
         basis: gridwatch_rules::basis::Basis::default(),
         organization: Some("E1".into()),
         suppressed_by: None,
+        handling: Handling::default(),
+        over: None,
         about: Box::new(about::full()),
     }
+}
+
+/// One that says all that a heartbeat can.
+fn heartbeat() -> Heartbeat {
+    let org = OrgBeat {
+        org: "default".into(),
+        settled: Some(UnixSeconds(1_700_000_000)),
+        newest: Some(UnixSeconds(1_700_000_000)),
+        paused: Some("a full disk".into()),
+        ..OrgBeat::default()
+    };
+    let says = Statement {
+        version: "1.2.3".into(),
+        started: FIRST_SEEN,
+        orgs: vec![org],
+        sinks: vec![SinkBeat { name: "siem".into(), ..SinkBeat::default() }],
+        modules: vec!["sign-in@1.5.0 sha256:00ff".into()],
+        troubles: vec!["gridwatch.sink-behind".into()],
+        ..Statement::default()
+    };
+    Chain { hash: "00ff".into(), ..Chain::begin(7, FIRST_SEEN) }.next(says, FIRST_SEEN, Some(FIRST_SEEN.plus(1)))
 }
 
 /// Every text that an entry or a module can choose is one that a careless view would trip over.
@@ -935,6 +984,8 @@ fn hostile_alert(text: &str) -> Alert {
         actor_id: text.into(),
         ip_address: text.into(),
         ua: text.into(),
+        object: text.into(),
+        object_name: text.into(),
     };
     Alert {
         title: text.into(),
@@ -973,7 +1024,7 @@ fn an_alert_says_who_what_how_bad_and_what_to_do() {
             "@timestamp": "2025-10-09T08:53:20.123Z", "event.created": "2025-10-09T08:53:19.123Z", "event.action": "alert_opened",
             "event.start": "2023-11-14T22:13:20.000Z", "event.end": "2023-11-14T22:15:00.000Z", "event.kind": "alert",
             "event.category": ["intrusion_detection"], "event.type": ["info"], "event.id": "gw-00ff:1", "event.severity": 4,
-            "event.dataset": "gridwatch.alert", "message": "Many downloads by one user", "rule.id": "exfiltration.download_spike",
+            "event.dataset": "gridwatch.alert", "message": "Many downloads by one user. High: It is High here.", "rule.id": "exfiltration.download_spike",
             "rule.name": "Download spike", "rule.version": "1.2.0", "rule.ruleset": "exfiltration",
             "rule.description": "More downloads in an hour than ten times the usual.",
         }),
@@ -1011,9 +1062,9 @@ fn an_alert_says_who_what_how_bad_and_what_to_do() {
             "gridwatch.alert.others": [{ "id": "W0B", "app_id": "A0Y" }],
             "gridwatch.alert.evidence": [
                 { "id": "e1", "sequence": 7, "time": "2023-11-14T22:13:21.000Z", "action": "file_downloaded", "user_id": "W0B",
-                  "ip_address": "198.51.100.7", "user_agent": "UA" },
+                  "ip_address": "198.51.100.7", "user_agent": "UA", "object_id": "F0X", "object_name": "plan.pdf" },
                 { "id": "e2", "sequence": 7, "time": "2023-11-14T22:13:21.000Z", "action": "file_downloaded", "user_id": "W0B",
-                  "user_agent": "UA" },
+                  "user_agent": "UA", "object_id": "F0X", "object_name": "plan.pdf" },
             ],
         }),
     );
@@ -1022,7 +1073,7 @@ fn an_alert_says_who_what_how_bad_and_what_to_do() {
 /// Each leaf of the alert as it is stored, times as dates. The finding in OCSF says no more than that.
 #[test]
 fn an_alert_says_all_that_it_knows() {
-    for alert in [full_alert(), Alert { suppressed_by: Some("a backup".into()), ..full_alert() }] {
+    for alert in [full_alert(), closed_alert(), Alert { suppressed_by: Some("a backup".into()), ..full_alert() }] {
         let stored = serde_json::to_value(&alert).unwrap();
         let (mut of_alert, mut of_view) = (Vec::new(), Vec::new());
         leaves(&stored, false, &mut of_alert);
@@ -1036,8 +1087,12 @@ fn an_alert_says_all_that_it_knows() {
             // What is told about people and addresses is texts all of it.
             let as_text = format!("text {leaf}");
             let forms = [(*leaf).clone(), as_text, date(number), date(number.saturating_mul(1_000))];
+            // The title begins the message, and the reason goes on.
+            let begins = |told: &String| told.starts_with(&format!("{leaf}. "));
             // An empty address or user agent of a piece of evidence is left out, and so is a list of nothing.
-            ["\"\"", "{}", "[]"].contains(&leaf.as_str()) || forms.iter().any(|form| of_view.contains(form))
+            ["\"\"", "{}", "[]"].contains(&leaf.as_str())
+                || forms.iter().any(|form| of_view.contains(form))
+                || of_view.iter().any(begins)
         };
         let missing: Vec<_> = of_alert.iter().filter(|leaf| !is_told(leaf)).collect();
         assert!(missing.is_empty(), "{missing:?}\n{stored:#}");
@@ -1050,6 +1105,19 @@ fn a_revision_is_a_document_of_its_own_about_the_same_alert() {
     assert_eq!((&first["event"]["id"], &second["event"]["id"]), (&json!("gw-00ff:1"), &json!("gw-00ff:2")));
     assert_eq!(first["gridwatch"]["alert"]["uid"], second["gridwatch"]["alert"]["uid"]);
     assert_eq!(second["event"]["action"], "alert_updated");
+}
+
+#[test]
+fn an_alert_says_what_people_did_about_it() {
+    let view = finding(&closed_alert());
+    let act = json!({ "at": "2023-11-14T22:13:20.000Z", "by": "anna", "what": "close", "reason": "false", "text": "a broken client" });
+    assert_fields(
+        &view,
+        json!({ "event.action": "alert_closed", "event.id": "gw-00ff:act-1:1", "gridwatch.alert.acts": [act], "gridwatch.alert.status": "closed",
+                "gridwatch.alert.close_reason": "false", "event.reason": "closed as false by anna: a broken client" }),
+    );
+    let later = Alert { revision: 2, news: vec![], ..full_alert() }.handled(&closed_alert().handling);
+    assert_fields(&finding(&later), json!({ "event.action": "alert_updated", "gridwatch.alert.status": "closed" }));
 }
 
 #[test]

@@ -120,11 +120,14 @@ fn hostile_alerts() -> Vec<Alert> {
             actor_id: short(512),
             ip_address: "198.51.100.7".into(),
             ua: short(512),
+            object: short(32),
+            object_name: short(64),
         })
     };
     let doer = |i: usize| Doer { id: format!("W{i}"), name: short(256), email: short(256), app: String::new() };
     let loud = Alert {
-        title: short(200),
+        title: short(500),
+        reason: short(400),
         condition: short(2_000),
         actor: Actor { id: short(128), name: short(128), email: short(128), ..base.actor.clone() },
         evidence: (0..50).map(stub).collect(),

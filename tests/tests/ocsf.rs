@@ -12,6 +12,7 @@ use gridwatch_manifest::{Playbook, Severity, Step};
 use gridwatch_names::catalogue;
 use gridwatch_rules::alert::{Actor, Alert, Counts, Doer, ModuleRef, Source};
 use gridwatch_rules::directory::RecentAct;
+use gridwatch_rules::handling::{Act, Handling, Reason, What};
 use gridwatch_rules::stub::Stub;
 use gridwatch_rules::subject::Subjects;
 use gridwatch_tests::KINDS;
@@ -825,6 +826,7 @@ fn full_alert() -> Alert {
         revision: 1,
         source: Source::Fold,
         severity: Severity::High,
+        reason: "It is High here.".into(),
         title: "Many downloads by one user".into(),
         rule: "exfiltration.download_spike".into(),
         rule_title: "Download spike".into(),
@@ -835,6 +837,7 @@ fn full_alert() -> Alert {
         period_s: 3_600,
         findings: 3,
         counts: Counts { doers: 2, objects: 3, addresses: 1 },
+        days: 2,
         news: vec!["somebody else: bob@corp.example (W0B): Many downloads".into()],
         first: UnixSeconds(1_700_000_000),
         last: UnixSeconds(1_700_000_100),
@@ -862,8 +865,14 @@ fn full_alert() -> Alert {
         basis: gridwatch_rules::basis::Basis::default(),
         organization: Some("E1".into()),
         suppressed_by: None,
+        handling: Handling::default(),
+        over: None,
         about: Box::new(about::full()),
     }
+}
+
+fn acted(what: What) -> Alert {
+    full_alert().acted(Act::new(FIRST_SEEN, "anna", what, "looked").expect("an act")).expect("news")
 }
 
 /// An alert of a module that says as little as it can, on an entry that says nothing.
@@ -899,6 +908,8 @@ fn hostile_alert(text: &str) -> Alert {
         actor_id: text.into(),
         ip_address: text.into(),
         ua: text.into(),
+        object: text.into(),
+        object_name: text.into(),
     };
     Alert {
         title: text.into(),
@@ -933,6 +944,8 @@ fn alerts() -> Vec<Alert> {
         full_alert(),
         Alert { revision: 2, severity: Severity::Critical, ..full_alert() },
         Alert { suppressed_by: Some("known backup job".into()), ..full_alert() },
+        acted(What::Acknowledge),
+        acted(What::Close(Reason::True)),
         bare_alert(),
         Alert { actor: only_email, ..full_alert() },
         Alert { evidence: vec![stub(SAMPLES[0]); 60], ..full_alert() },
@@ -962,7 +975,10 @@ fn the_older_finding_says_all_that_the_newer_says() {
             said.collect::<BTreeSet<String>>()
         };
         let missing: Vec<String> = texts(Version::V1_8_0).difference(&texts(Version::V1_1_0)).cloned().collect();
+        // What people did is in `unmapped.handling` of both.
+        let verdict = ["text incident", "text True Positive", "text False Positive", "text Benign"];
         let only_of_newer = ["text 1.8.0", "text security_control", "true", "false", "text 64500"];
+        let only_of_newer = [&only_of_newer[..], &verdict].concat();
         let missing: Vec<&String> = missing.iter().filter(|text| !only_of_newer.contains(&text.as_str())).collect();
         let is_name_of_label = |text: &&&String| alert.labels.keys().any(|name| ***text == format!("text {name}"));
         let is_type_uid = |text: &&&String| text.starts_with("text 30040") || text.starts_with("text 60020");
@@ -1007,6 +1023,7 @@ fn an_alert_is_a_finding_with_rule_module_evidence_and_playbook() {
     let counts = json!({ "doers": 2, "objects": 3, "addresses": 1 });
     let folding = json!({
         "dedup_key": "W0A", "period_start": 1_699_999_200, "period_s": 3_600, "subjects": subjects, "counts": counts,
+        "days": 2, "severity_reason": "It is High here.",
     });
     assert_eq!(finding["unmapped"], folding);
 }
@@ -1021,7 +1038,7 @@ fn evidence_shows_who_from_where_and_how_to_find_the_entry() {
         "actor": { "user": { "uid": "W0B", "type": "User", "type_id": 1 } },
         "src_endpoint": { "ip": "198.51.100.9" },
         "http_request": { "user_agent": "UA" },
-        "data": { "seq": 7, "time": 1_700_000_003_000_u64 },
+        "data": { "seq": 7, "time": 1_700_000_003_000_u64, "object": "W0A", "object_name": "Ada" },
     });
     assert_eq!(finding["evidences"][4], shown);
     let without_address = &finding["evidences"][5];
@@ -1112,6 +1129,26 @@ fn an_actor_of_whom_only_a_text_is_known_is_named_by_it() {
     let finding = finding(&Alert { actor, about: Box::default(), ..full_alert() });
     assert_eq!(finding["actor"]["user"], json!({ "name": "not an address", "type": "Unknown", "type_id": 0 }));
     assert_eq!(finding["enrichments"][0]["name"], "actor.user.name");
+}
+
+#[test]
+fn what_people_did_is_status_verdict_and_comment() {
+    for (what, status, activity, verdict) in [
+        (What::Acknowledge, "In Progress", "Update", None),
+        (What::Note, "New", "Update", None),
+        (What::Close(Reason::True), "Resolved", "Close", Some("True Positive")),
+        (What::Close(Reason::False), "Suppressed", "Close", Some("False Positive")),
+        (What::Close(Reason::Expected), "Suppressed", "Close", Some("Benign")),
+    ] {
+        let finding = finding(&acted(what));
+        let said = ["status", "activity_name", "verdict", "comment", "status_code"].map(|key| finding[key].as_str());
+        assert_eq!(said, [Some(status), Some(activity), verdict, Some("looked"), Some(what.name())], "{finding:#}");
+        let act = &finding["unmapped"]["handling"]["acts"][0];
+        assert_eq!((&act["by"], &act["what"]), (&json!("anna"), &json!(what.name())));
+        let later = Alert { revision: 2, news: vec![], ..full_alert() }.handled(&acted(what).handling);
+        let later = ocsf::detection_finding(&later, &PRODUCT, Version::default());
+        assert_eq!((later["status"].as_str(), later.get("comment")), (Some(status), None), "the next one says so too");
+    }
 }
 
 #[test]

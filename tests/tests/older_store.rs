@@ -1,10 +1,10 @@
 //! A state folder that an older gridwatch wrote, kept as it was: what reading Slack again can't bring back is still there, nothing is
 //! delivered twice, and what the rules remember comes back by reading again.
 //!
-//! `fixtures/state-of-layout-2.tar.zst` was written by the program at 862a810 with two of its modules (authentication, encryption):
-//! three days of a small org, its last seven entries while a sink failed, a token pair that was rotated once, an exception that had
-//! expired. Beside the state folder, it holds what the sinks had written and what Slack had shown. The two rows of its
-//! `responses.ndjson` were written by hand, and the pair was made to look expired.
+//! `fixtures/state-of-layout-N.tar.zst` were written by the programs at 862a810 (2), 4fdccd1 (4) and 715c9f07 (5) with some of its modules
+//! (authentication, encryption; of layout 5 sign-in, too): three days of a small org, its last seven entries while a sink failed, a token pair that was rotated once,
+//! an exception that had expired. Beside the state folder, it holds what the sinks had written and what Slack had shown. The two rows of its
+//! `responses.ndjson` were written by hand, and the pair was made to look expired. The store of layout 5 was killed while the sink failed.
 
 use gridwatch_stories::SimEntry;
 use gridwatch_tests::host::{Host, Setup, ended, gridwatch, private, root};
@@ -26,8 +26,9 @@ struct Before {
     archived: Vec<(u64, String)>,
 }
 
-fn unpack(host: &Host) -> Before {
-    let packed = std::fs::File::open(root().join("tests/fixtures/state-of-layout-2.tar.zst")).expect("the fixture");
+fn unpack(host: &Host, layout: u32) -> Before {
+    let name = format!("tests/fixtures/state-of-layout-{layout}.tar.zst");
+    let packed = std::fs::File::open(root().join(name)).expect("the fixture");
     let tar = zstd::decode_all(packed).expect("it is whole");
     std::fs::write(host.path("fixture.tar"), tar).expect("written");
     let mut unpack = Command::new("tar");
@@ -85,8 +86,43 @@ fn said(args: &[&str], host: &Host) -> String {
 
 #[test]
 fn a_state_of_layout_2_goes_on_without_losing_or_doubling_anything() {
+    goes_on(2);
+}
+
+#[test]
+fn a_state_of_layout_4_goes_on_without_losing_or_doubling_anything() {
+    goes_on(4);
+}
+
+/// Said in words, in the log and in the status; a store that can't be changed where it lies is set aside.
+fn assert_begun(host: &Host, layout: u32, delivered: u64, log: &str) {
+    let files = std::fs::read_dir(host.path("state")).expect("state").filter_map(Result::ok);
+    let aside = files.filter(|file| file.file_name().to_string_lossy().starts_with("store.older-")).count();
+    let state = host.status()["state"].clone();
+    if layout == 5 {
+        assert!(log.contains("which entries were seen is saved anew"), "{log}");
+        assert_eq!((aside, state), (0, json!({ "forgotten": {}, "relearned": 0 })));
+        return;
+    }
+    assert!(log.contains("written by an older gridwatch") && log.contains(&format!("layout={layout}")), "{log}");
+    let why = state["begun_anew"].as_str().expect("words");
+    assert!(
+        why.contains(&format!("older gridwatch (layout {layout})")) && why.contains("nothing that was delivered"),
+        "{why}"
+    );
+    assert_eq!((aside, state["relearned"].as_u64()), (1, Some(delivered)));
+    assert!(said(&["status"], host).contains("written by an older gridwatch"));
+}
+
+/// It is changed where it lies: nothing is read again for what the rules remember.
+#[test]
+fn a_state_of_layout_5_goes_on_without_losing_or_doubling_anything() {
+    goes_on(5);
+}
+
+fn goes_on(layout: u32) {
     let host = Host::new(&Setup::new("http://127.0.0.1:1", 0));
-    let before = unpack(&host);
+    let before = unpack(&host, layout);
     let (known, after) = (before.entries.clone(), after(&before));
     let all: Vec<SimEntry> = known.iter().chain(&after).cloned().collect();
     let raw = Raw::start(move |seen| match seen.path.as_str() {
@@ -104,15 +140,7 @@ fn a_state_of_layout_2_goes_on_without_losing_or_doubling_anything() {
     let log = String::from_utf8_lossy(&run.stderr).into_owned();
     assert!(run.status.success(), "{log}");
 
-    // Said in words, in the log and in the status; the older store is set aside.
-    assert!(log.contains("written by an older gridwatch") && log.contains("layout=2"), "{log}");
-    let state = host.status()["state"].clone();
-    let why = state["begun_anew"].as_str().expect("words");
-    assert!(why.contains("older gridwatch (layout 2)") && why.contains("nothing that was delivered"), "{why}");
-    assert_eq!(state["relearned"].as_u64(), Some(before.entries.len() as u64));
-    assert!(said(&["status"], &host).contains("written by an older gridwatch"));
-    let files = std::fs::read_dir(host.path("state")).expect("state").filter_map(Result::ok);
-    assert_eq!(files.filter(|file| file.file_name().to_string_lossy().starts_with("store.older-")).count(), 1);
+    assert_begun(&host, layout, before.entries.len() as u64, &log);
 
     // Nothing is delivered twice, and what waited for the failing sink has come.
     let fresh: BTreeSet<String> = after.iter().map(|entry| entry.id.clone()).collect();

@@ -26,7 +26,7 @@ fn host(acme: &Slack, globex: &Slack) -> Host {
          [org.acme.slack]\nbase_url = \"{}\"\ntoken_file = \"token\"\n\
          [org.globex.slack]\nbase_url = \"{}\"\ntoken_file = \"other-token\"\n\
          [org.globex.modules.config.sign-in]\nburst_failures = 1000\n\
-         [modules]\ndir = {:?}\n[modules.grants]\nsign-in = [\"lookup\"]\nsessions = [\"lookup\"]\n\
+         [modules]\ndir = {:?}\n[modules.grants]\nsign-in = [\"lookup\"]\nsessions = [\"lookup\"]\nplaces = [\"lookup\"]\n\
          channels = [\"lookup\"]\nconnect = [\"lookup\"]\n[store]\nmin_free = \"16MiB\"\n\
          [[sink]]\nname = \"events\"\ntype = \"file\"\npath = \"events.ndjson\"\ninclude = [\"events\"]\n\
          [[sink]]\nname = \"alerts\"\ntype = \"file\"\npath = \"alerts.ndjson\"\ninclude = [\"alerts\"]\n\

@@ -8,11 +8,12 @@
 use gridwatch_event::entry::Entry;
 use gridwatch_event::event::Event;
 use gridwatch_event::time::UnixMillis;
+use gridwatch_rules::monitor::heartbeat::{Chain, Statement};
 use gridwatch_stories::{Org, OrgPlan, generate};
 use gridwatch_tests::duckdb::DuckDb;
 use gridwatch_tests::host::{gridwatch, root};
 use gridwatch_views::ocsf::Version;
-use gridwatch_views::{Product, RawData, ecs, ocsf};
+use gridwatch_views::{Product, RawData, View, ecs, ocsf};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -627,7 +628,7 @@ fn expected(query: &str, week: &Week) -> Option<Vec<Answer>> {
 }
 
 /// Queries that aren't about the week's events and have a test of their own.
-const APART: [&str; 2] = ["alerts", "silence"];
+const APART: [&str; 3] = ["alerts", "heartbeat", "silence"];
 
 /// The names of the queries of a language.
 fn queries(language: &str) -> BTreeSet<String> {
@@ -748,6 +749,52 @@ fn silence_is_found_when_it_is_longer_than_usual() {
 
     std::fs::write(week.path("none.ndjson"), "").expect("a file");
     assert_eq!(week.ask(&duckdb, "silence", "none.ndjson", FRIDAY).len(), 1, "nothing at all is silence");
+}
+
+/// So many heartbeats, five minutes apart, as the file sink has them.
+fn heartbeats(count: u64) -> Vec<String> {
+    let mut link = Chain::begin(7, UnixMillis(0));
+    let mut lines = Vec::new();
+    for n in 0..count {
+        let at = UnixMillis(FIRST_BEAT * 1_000 + n * 300_000);
+        let beat = link.next(Statement { version: "1.2.3".into(), ..Statement::default() }, at, Some(at.plus(360_000)));
+        link = beat.link();
+        lines.push(View::Ocsf.heartbeat_line_within(&beat, &Product { version: "1.2.3" }, 16 << 10) + "\n");
+    }
+    lines
+}
+
+const FIRST_BEAT: u64 = 1_789_084_800;
+
+#[test]
+fn a_heartbeat_that_is_missing_late_or_made_up_is_found() {
+    let Some(duckdb) = DuckDb::or_skip("a_heartbeat_that_is_missing_late_or_made_up_is_found") else { return };
+    let (week, beats) = (week(), heartbeats(10));
+    let end = FIRST_BEAT + 9 * 300;
+    let found = |lines: &[String], now: u64| -> Vec<String> {
+        std::fs::write(week.path("beats.ndjson"), lines.concat()).expect("a file");
+        let rows = week.ask(&duckdb, "heartbeat", "beats.ndjson", now);
+        rows.iter().map(|row| text(row, "finding").to_owned()).collect()
+    };
+    assert_eq!(found(&beats, end + 360), [""; 0]);
+    assert_eq!(found(&beats, end + 1_200), ["no heartbeat from gridwatch"]);
+    assert_eq!(found(&[], end), ["no heartbeat from gridwatch"]);
+    let without: Vec<String> = [&beats[..4], &beats[5..]].concat();
+    assert_eq!(found(&without, end), ["heartbeats are missing before this one"]);
+    // Somebody who knows the last one goes on in gridwatch's name.
+    let mut link = Chain::begin(7, UnixMillis(0));
+    let mut forged = beats.clone();
+    let made_up = {
+        link.number = 4;
+        let at = UnixMillis((FIRST_BEAT + 4 * 300) * 1_000);
+        let beat = link.next(Statement::default(), at, Some(at.plus(360_000)));
+        View::Ocsf.heartbeat_line_within(&beat, &Product { version: "1.2.3" }, 16 << 10) + "\n"
+    };
+    forged[4] = made_up.clone();
+    assert_eq!(found(&forged, end), ["a heartbeat does not follow the one before it"; 2]);
+    let mut both = beats.clone();
+    both.insert(5, made_up.replace("gw-heartbeat-", "gw-heartbeat-x"));
+    assert!(found(&both, end).contains(&"two heartbeats of one number".to_owned()), "{:?}", found(&both, end));
 }
 
 #[test]
@@ -910,7 +957,8 @@ fn every_ocsf_path_is_one_that_our_output_has() {
         let event = Event::new(seq, UnixMillis(entry.date_create * 1_000), &Entry::from_json(&entry.json));
         serde_json::from_str(&line(&event)).expect("JSON")
     });
-    for value in week.events().into_iter().chain(week.alerts()).chain(others) {
+    let beats = heartbeats(2).iter().map(|line| serde_json::from_str(line).expect("JSON")).collect::<Vec<Value>>();
+    for value in week.events().into_iter().chain(week.alerts()).chain(others).chain(beats) {
         paths(&value, "", &mut known);
     }
     let tops: BTreeSet<&str> =
@@ -961,7 +1009,10 @@ fn every_ecs_field_is_one_that_the_view_declares() {
     for query in queries("esql") {
         let body = body("esql", &query_text("esql", &query));
         // The name of the index, or of its data set.
-        for field in dotted(&body).iter().filter(|word| !["slack.audit", "gridwatch.alert"].contains(&word.as_str())) {
+        for field in dotted(&body)
+            .iter()
+            .filter(|word| !["slack.audit", "gridwatch.alert", "gridwatch.heartbeat"].contains(&word.as_str()))
+        {
             let top = field.split('.').next().unwrap_or_default();
             if known.iter().any(|known| known.split('.').next() == Some(top)) {
                 assert!(known.contains(field.as_str()), "{query}.esql: the view has no `{field}`");

@@ -1,15 +1,13 @@
 //! Triggers: what modules are not given, because no rule waits for it, changes no alert. Over stretches of the labelled org with its
 //! attacks, all modules natively: told what an operator would tell them, and told nothing.
 
-mod natives;
-
+use crate::natives::{evaluated, natives};
 use gridwatch_event::event::Event;
 use gridwatch_event::network::Networks;
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::pipeline::{Pipeline, Service};
 use gridwatch_stories::benchmark::{Benchmark, Facts};
 use gridwatch_tests::labelled::{FROM, events, networks, provisioning, tables};
-use natives::{evaluated, natives};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

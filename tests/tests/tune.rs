@@ -401,7 +401,8 @@ fn the_example_of_an_exceptions_file_is_valid() {
     let all = listed.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
     // Lists of settings have no id.
     let entries: Vec<Value> = all.filter(|listed| listed["setting"].is_null()).collect();
-    assert_eq!(entries.iter().map(|e| e["id"].as_str().unwrap()).collect::<Vec<_>>(), ["backup-app", "pentest-office"]);
+    let ids: Vec<&str> = entries.iter().map(|entry| entry["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["backup-app", "pentest-office", "archives-are-builds"]);
     assert_eq!(entries[0]["expires"], "2027-04-01T00:00:00Z", "the day that is named is the last one");
 }
 
@@ -412,7 +413,7 @@ fn lists_that_silence_without_owner_or_end_are_listed_too() {
     let path = host.path("gridwatch.toml");
     let plain = std::fs::read_to_string(&path).expect("configuration");
     let heading = "settings that suppress alerts too, without owner or end:\n";
-    let shipped = "  sign-in.preview_robots  10 entries (default)\n";
+    let shipped = "  places.preview_robots  10 entries (default)\n  sign-in.preview_robots  10 entries (default)\n";
     let listed = stdout(&say(&host, &["exceptions", "list"]));
     assert_eq!(listed.split_once(heading).expect("a heading").1, shipped, "what is shipped, and nobody else yet");
     let lists = "[modules.config.people]\nincident_channels = [\"C1\"]\nknown_accounts = [\"W1\", \"W2\"]\n";
@@ -421,7 +422,7 @@ fn lists_that_silence_without_owner_or_end_are_listed_too() {
     let (_, silencing) = listed.split_once(heading).expect("a heading");
     let place = format!("gridwatch.toml:{}:1: modules.config.people.known_accounts)", plain.lines().count() + 3);
     assert!(silencing.starts_with("  people.known_accounts  2 entries (") && silencing.contains(&place), "{listed}");
-    assert!(silencing.ends_with(shipped) && silencing.lines().count() == 2, "{listed}");
+    assert!(silencing.ends_with(shipped) && silencing.lines().count() == 3, "{listed}");
     let json = stdout(&say(&host, &["exceptions", "list", "--json"]));
     let json: Value = serde_json::from_str(json.lines().next().expect("a line")).expect("JSON");
     assert_eq!((&json["setting"], &json["entries"]), (&json!("people.known_accounts"), &json!(2)));

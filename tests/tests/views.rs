@@ -198,6 +198,7 @@ fn the_mapping_table_has_a_row_for_each_action_and_the_docs_are_what_the_program
         ("actions.md", vec!["schema"]),
         ("detections.md", vec!["detections", "--format", "md"]),
         ("coverage.txt", vec!["coverage"]),
+        ("settings.txt", vec!["coverage", "--settings"]),
     ];
     let schema = |view: View| {
         (format!("{}.schema.json", view.name()), vec!["schema", "--format", "json-schema", "--view", view.name()])

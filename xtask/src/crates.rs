@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Take time and randomness as arguments, and touch nothing outside.
-const PURE: [&str; 6] = ["names", "manifest", "event", "poll", "rules", "views"];
+const PURE: [&str; 9] = ["names", "settings", "looks", "manifest", "event", "poll", "rules", "views", "sigma"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

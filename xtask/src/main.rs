@@ -3,6 +3,7 @@
 //! It promises to need nothing but cargo to start with: what building a module takes is found, or fetched and announced
 //! (`toolchain`). It decides nothing about the product; it only calls cargo in the right order.
 
+mod browser;
 #[cfg(test)]
 mod crates;
 mod debian;
@@ -74,6 +75,11 @@ enum Task {
         #[arg(long, value_name = "N")]
         seeds: Option<u64>,
 
+        /// Only the page, in Debian's Chromium: ten journeys by keyboard, and what must not happen on the way. Needs chromium, node and
+        /// npm, and leaves pictures in target/browser/pictures
+        #[arg(long, conflicts_with_all = ["seeds", "args"])]
+        web: bool,
+
         /// Handed to `cargo test`
         #[arg(last = true, value_name = "ARGS")]
         args: Vec<OsString>,
@@ -127,6 +133,10 @@ enum Bench {
 
 /// Tells the build script of gridwatch which modules to put into the program.
 const EMBED: &str = "GRIDWATCH_EMBED_MODULES";
+/// How many tests run at a time, for libtest.
+const TEST_THREADS: &str = "RUST_TEST_THREADS";
+/// The same of what runs rules that nobody compiles.
+const EMBED_INTERPRETER: &str = "GRIDWATCH_EMBED_INTERPRETER";
 
 /// Each file in `docs` and what prints it.
 const DOCS: &[(&str, &[&str])] = &[
@@ -137,6 +147,7 @@ const DOCS: &[(&str, &[&str])] = &[
     ("raw.schema.json", &["schema", "--format", "json-schema", "--view", "raw"]),
     ("detections.md", &["detections", "--format", "md"]),
     ("coverage.txt", &["coverage"]),
+    ("settings.txt", &["coverage", "--settings"]),
 ];
 
 fn main() -> ExitCode {
@@ -159,7 +170,8 @@ fn run(cli: &Cli) -> Result<()> {
             }
         }
         Task::Demo { args } => repo.demo(args),
-        Task::Test { seeds, args } => repo.test(*seeds, args),
+        Task::Test { web: true, .. } => repo.test_page(),
+        Task::Test { seeds, args, web: false } => repo.test(*seeds, args),
         Task::Release => repo.release(),
         Task::Bench { what, args } => repo.bench(*what, args),
         Task::Docs => repo.docs(),
@@ -191,16 +203,29 @@ impl Repo {
         if let Some(seeds) = seeds {
             cargo.env("GRIDWATCH_SEEDS", seeds.to_string());
         }
+        // Most tests start the program and wait for what it does: two to a core keep the cores busy.
+        if std::env::var_os(TEST_THREADS).is_none() {
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            cargo.env(TEST_THREADS, (2 * cores).to_string());
+        }
         let outcome = process::run(&mut cargo);
         eprintln!("total time: {} s", started.elapsed().as_secs());
         outcome
+    }
+
+    fn test_page(&self) -> Result<()> {
+        self.build_guests(&[("guest-rules", &self.modules())])?;
+        self.build_gridwatch()?;
+        browser::test(&self.workspace, &self.gridwatch(), &self.modules())
     }
 
     fn release(&self) -> Result<()> {
         let modules = self.modules();
         self.build_guests(&[("guest-rules", &modules)])?;
         let build = ["build", "--release", "--workspace", "--bin", "gridwatch"];
-        process::run(self.cargo().args(build).env(EMBED, &modules))?;
+        process::run(
+            self.cargo().args(build).env(EMBED, &modules).env(EMBED_INTERPRETER, modules::interpreter(&self.workspace)),
+        )?;
         let path = self.workspace.target.join("release").join(format!("gridwatch{}", std::env::consts::EXE_SUFFIX));
         let size = std::fs::metadata(&path).with_context(|| format!("looking for {}", path.display()))?.len();
         eprintln!("{}: {} MB, with the modules of {} in it", path.display(), size / 1_000_000, modules.display());
@@ -228,7 +253,7 @@ impl Repo {
         process::run(self.cargo().args(bench).args(part).args(args))
     }
 
-    /// Nothing in `docs` is written by hand; a test compares it with what is printed.
+    /// What DOCS lists is never written by hand; a test compares it with what is printed.
     fn docs(&self) -> Result<()> {
         self.build_guests(&[("guest-rules", &self.modules())])?;
         self.build_gridwatch()?;
@@ -313,7 +338,7 @@ mod tests {
     #[test]
     fn what_follows_two_dashes_is_for_cargo_test() {
         let cli = Cli::parse_from(["xtask", "test", "--seeds", "500", "--", "a_name", "--", "--nocapture"]);
-        let Task::Test { seeds, args } = cli.task else { panic!("not the test: {:?}", cli.task) };
+        let Task::Test { seeds, args, .. } = cli.task else { panic!("not the test: {:?}", cli.task) };
         assert_eq!((seeds, args), (Some(500), vec!["a_name".into(), "--".into(), "--nocapture".into()]));
     }
 }

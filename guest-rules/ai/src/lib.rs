@@ -107,6 +107,12 @@ fn what<'b>(row: &Row<'b>) -> &'b str {
     given.unwrap_or_default()
 }
 
+/// Twice as many people's assistants read much today as usually do.
+fn is_roll_out(row: &Row<'_>) -> bool {
+    const PEOPLE: u64 = 5;
+    row.usual(windows::USUAL_PEOPLE_READING).is_exceeded(row.window(windows::PEOPLE_READING), 2, PEOPLE)
+}
+
 fn read_sweep(row: &Row<'_>, config: &Config) -> Option<Finding> {
     if row.is_by_nobody() || config.bulk_apps.iter().any(|id| id == row.context_app_id()) {
         return None;
@@ -126,7 +132,7 @@ fn read_sweep(row: &Row<'_>, config: &Config) -> Option<Finding> {
         () if unusual && hour >= config.sweep_high => (Severity::High, hour, "an hour", most),
         () if unusual => (Severity::Medium, hour, "an hour", most),
         () if usual_day.is_exceeded(day, config.times_usual, config.sweep_day) => {
-            (Severity::Medium, day, "a day", windows::READ_24H)
+            (if is_roll_out(row) { Severity::Low } else { Severity::Medium }, day, "a day", windows::READ_24H)
         }
         () => return None,
     };

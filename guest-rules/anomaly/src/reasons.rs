@@ -11,11 +11,12 @@ const REASONS: &[(&str, Severity, &str)] = &[
     ("excessive_downloads", Medium, "far more downloads than normal"),
     ("excessive_malware_uploads", Medium, "many malicious files uploaded or shared"),
     ("spoofed_user_agent", Medium, "client's traits contradict its user agent"),
-    ("unexpected_api_call_volume", Medium, "more API calls than a client makes"),
     ("unexpected_message_deletion", Medium, "abnormal deletion of messages"),
     ("unexpected_scraping", Medium, "a tool that can scrape"),
     ("asn", Low, "network on Slack's list of suspicious ones"),
     ("excessive_file_shares", Low, "far more file shares than normal"),
+    // By itself it is somebody's script, or their work: it says how many, and not that anything is wrong.
+    ("unexpected_api_call_volume", Low, "more API calls than a client makes"),
     ("ip_address", Low, "address does not fit the token's history"),
     ("potential_spam", Low, "very many calls of one API method"),
     // Deprecated since May 2025; old entries have it.

@@ -4,6 +4,8 @@
 //! An app outlives the session and the password of whoever installed it. Little of what it does with its token is in the
 //! audit log, so the moment it is let in is the moment to look.
 
+mod after;
+
 use gridwatch_sdk::scopes::{self, Scopes};
 use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity, is_nobody};
 
@@ -19,13 +21,17 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     match row.action() {
         "app_scopes_expanded" => findings.extend(scopes_expanded(row, config)),
         "file_downloaded" | "canvas_downloaded" | "list_downloaded" => {}
+        action if after::is_change(action) => findings.extend(after::changed(row)),
         _ => {
             findings.extend(install(row, config));
             findings.extend(self_approved(row));
         }
     }
     findings.extend(chain(row));
+    findings.extend(after::changed_then_reads(row));
     findings.extend(many_apps(row, config));
+    findings.extend(after::many_approved(row, config));
+    findings.extend(after::spread(row, config));
 }
 
 fn install(row: &Row<'_>, config: &Config) -> Option<Finding> {
@@ -173,8 +179,44 @@ fn rated(row: &Row<'_>, rule: Rule, scopes: &Scopes, config: &Config) -> Option<
         .label("address", row.context_ip_address())
         .labels([("address_of", if row.context_whose() == "app" { "the app's server" } else { "" })])
         .label("tier", tier.to_string())
-        .label("score", score.to_string());
+        .label("score", score.to_string())
+        .labels([("read_by", Holder::of(row, scopes).said())])
+        .labels([("unknown_scopes", &*scopes::unknown(scopes).into_iter().collect::<Vec<_>>().join(", "))]);
     Some(doubts.into_iter().fold(finding, |finding, d| finding.labels([(d.label, d.value)])))
+}
+
+/// Whose token the scopes that read content are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    /// A person's: it reads wherever they are.
+    User,
+    /// A bot's, which reads where it was invited, or where it can join.
+    Bot,
+    /// Nothing reads, or the entry doesn't tell the two apart.
+    Unknown,
+}
+
+impl Holder {
+    fn of(row: &Row<'_>, scopes: &Scopes) -> Self {
+        let lists = [row.entity_scopes_bot(), row.entity_bot_scopes(), row.details_bot_scopes()];
+        let of_bot = scopes::read(&lists);
+        let of_user = &scopes::read(&[row.entity_scopes(), row.details_scopes()]) - &of_bot;
+        let mut reading = scopes.iter().filter(|scope| scopes::tier(scope) >= scopes::MUCH).peekable();
+        // An empty list of the bot's says that it has none; no list, that nobody said whose the others are.
+        match lists.iter().all(|list| list.is_empty()) || reading.peek().is_none() {
+            true => Self::Unknown,
+            false if reading.any(|scope| of_user.contains(scope)) => Self::User,
+            false => Self::Bot,
+        }
+    }
+
+    fn said(self) -> &'static str {
+        match self {
+            Self::User => "a user's token, wherever the user is",
+            Self::Bot => "a bot, where it was invited or can join",
+            Self::Unknown => "",
+        }
+    }
 }
 
 /// An app of the house that can't read anything, and is not let in from a rented server or Tor, where no developer of the house sits.
@@ -214,7 +256,7 @@ fn doubts<'b>(row: &Row<'b>) -> [Doubt<'b>; 6] {
     let approved = said(row.entity_is_directory_approved());
     let internal = said(row.details_is_internal_integration());
     let seen = match row.first_seen(windows::APP_SEEN) {
-        _ if row.entity_type() != "app" || row.entity_id().is_empty() => "unknown",
+        _ if row.target_app().is_empty() => "unknown",
         Seen::Never => "not in 90 days",
         Seen::Learning => "can't tell yet",
         Seen::At(_) => "yes",
@@ -247,11 +289,7 @@ fn is_known(app_id: &str, held: &Scopes, config: &Config) -> bool {
 
 /// "" where the entity is no app and the details don't name one.
 fn app_id<'b>(row: &Row<'b>) -> &'b str {
-    match (row.entity_type(), row.entity_app_id()) {
-        ("app", "") => row.entity_id(),
-        ("app", id) => id,
-        _ => row.details_app_id(),
-    }
+    row.target_app()
 }
 
 /// Name and id: names are chosen by the app's author.
@@ -287,6 +325,17 @@ impl Configuration for Config {
         }
         let wrong = self.high_scopes.iter().filter(|scope| scopes::read(&[scope]) != Scopes::from([scope.to_string()]));
         problems.extend(wrong.map(|scope| format!("`high_scopes` has `{scope}`; write one scope, in lower case")));
+        let orders = [
+            ("many_approved", self.many_approved, "many_approved_high", self.many_approved_high),
+            ("spread", self.spread, "spread_medium", self.spread_medium),
+            ("spread_medium", self.spread_medium, "spread_high", self.spread_high),
+        ];
+        let wrong = orders.into_iter().filter(|(_, low, _, high)| high < low);
+        problems.extend(
+            wrong.map(|(low_name, low, name, high)| {
+                format!("`{name}` is {high}; it can't be below `{low_name}` ({low})")
+            }),
+        );
         let is_app =
             |known: &&String| known.starts_with('A') && known.split_once(':').is_some_and(|(_, max)| !max.is_empty());
         let wrong = self.known_apps.iter().filter(|known| !is_app(known));

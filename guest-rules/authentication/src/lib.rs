@@ -3,11 +3,9 @@
 //! Direction matters: what makes signing in harder is no alert, whoever does it. That one user switches their second factor
 //! off is not in the audit log; what is here are the organization's own demands.
 
-mod values;
-
 use gridwatch_sdk::change::{self, Direction};
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, first_or, is_nobody, json};
-use values::Length;
+use gridwatch_sdk::settings::length::{Length, length, length_changed};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual, first_or, is_nobody, json};
 
 gridwatch_sdk::module!(detect);
 
@@ -44,7 +42,10 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
         | "pref.session_duration_type_changed"
         | "pref.mobile_session_duration_changed"
         | "user_session_settings_changed" => findings.extend(sessions_lengthened(row, config)),
-        _ => findings.extend(recovery(row, config)),
+        _ => {
+            findings.extend(recovery(row, config));
+            findings.extend(recovered_many(row, config));
+        }
     }
 }
 
@@ -163,10 +164,10 @@ fn sessions_lengthened(row: &Row<'_>, config: &Config) -> Option<Finding> {
         "user_session_settings_changed" => (of_one_person(row, config), "", row.details_duration()),
         _ => {
             let (before, now) = (row.details_previous_value(), row.details_new_value());
-            (values::length_changed(before, now), before, now)
+            (length_changed(before, now), before, now)
         }
     };
-    let (severity, direction, how) = match (change, values::length(now)) {
+    let (severity, direction, how) = match (change, length(now)) {
         (Direction::Stricter, _) => return None,
         (Direction::Looser, Some(Length::Endless)) => (Severity::High, "weaker", "don't end any more"),
         (Direction::Looser, _) => (Severity::Medium, "weaker", "last longer"),
@@ -185,7 +186,7 @@ fn sessions_lengthened(row: &Row<'_>, config: &Config) -> Option<Finding> {
 
 /// The entry doesn't say what was before, so that the duration is measured against what the organization allows.
 fn of_one_person(row: &Row<'_>, config: &Config) -> Direction {
-    match values::length(row.details_duration()) {
+    match length(row.details_duration()) {
         Some(Length::Seconds(seconds)) if seconds <= config.longest_session_hours * 3_600 => Direction::Stricter,
         Some(_) => Direction::Looser,
         None => Direction::Unclear,
@@ -218,6 +219,36 @@ fn recovery(row: &Row<'_>, config: &Config) -> Option<Finding> {
     })
 }
 
+/// Each entry is about somebody else: the doer is what they have in common.
+fn recovered_many(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let sets_anew = matches!(row.action(), "user_password_reset_by_admin" | "user_email_updated");
+    let provisioned = matches!(row.context_provisioning(), "app" | "account");
+    let people = row.window(windows::RECOVERED_24H);
+    if !sets_anew || provisioned || people < config.recovered || row.is_by_nobody() {
+        return None;
+    }
+    let known = match people {
+        people if people >= config.recovered_medium.saturating_mul(3) => Severity::High,
+        people if people >= config.recovered_medium => Severity::Medium,
+        _ => Severity::Low,
+    };
+    let is_work = row.window(windows::DAYS_RECOVERED_28D) >= config.help_desk_days;
+    let (severity, usual) = match row.usual(windows::USUAL_RECOVERED_A_DAY) {
+        Usual::AtMost(usual) if is_work && people < usual.saturating_mul(3) => return None,
+        Usual::AtMost(usual) => (known, usual.to_string()),
+        Usual::Learning if known == Severity::High => (Severity::Medium, "can't tell yet".into()),
+        Usual::Learning => (Severity::Low, "can't tell yet".into()),
+    };
+    let finding = row
+        .finding(rules::RECOVERED_MANY, severity)
+        .key(row.actor_id())
+        .title(format!("{} set the passwords or addresses of {people} people anew within a day", row.who()))
+        .window(windows::RECOVERED_24H)
+        .label("people_24h", people.to_string())
+        .label("usual_day", usual);
+    Some(with_facts(finding, row, &[("last", row.entity_id())]))
+}
+
 /// Whoever was first seen later than this has no usual networks yet.
 fn has_settled(row: &Row<'_>, config: &Config) -> bool {
     matches!(row.first_seen(windows::KNOWN), Seen::At(ms) if ms + config.settling_days * DAY_MS <= row.time_ms())
@@ -240,4 +271,11 @@ fn with_facts(finding: Finding, row: &Row<'_>, facts: &[(&str, &str)]) -> Findin
     finding.labels(always).labels(facts.iter().copied())
 }
 
-impl Configuration for Config {}
+impl Configuration for Config {
+    fn problems(&self) -> Vec<String> {
+        let (some, many) = (self.recovered, self.recovered_medium);
+        let order =
+            (many < some).then(|| format!("`recovered_medium` is {many}; it can't be below `recovered` ({some})"));
+        order.into_iter().collect()
+    }
+}

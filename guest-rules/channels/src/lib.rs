@@ -3,7 +3,7 @@
 //! Slack doesn't log reading. Who wants to read has to join or look in, and that is logged.
 
 use gridwatch_sdk::change::{self, Direction};
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual, Window};
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual, Window, first_or};
 
 gridwatch_sdk::module!(detect);
 
@@ -13,8 +13,10 @@ const SENSITIVE: &str = "sensitive_channels";
 const HOUR_MS: u64 = 3_600_000;
 
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
+    findings.extend(brought_in(row, config));
     let finding = match row.action() {
         "user_channel_join" | "guest_channel_join" => join_sweep(row, config),
+        "file_downloaded" | "canvas_downloaded" | "list_downloaded" => None,
         "public_channel_preview" => preview_sweep(row, config),
         "private_channel_converted_to_public" => Some(made_public(row)),
         "public_channel_deleted" | "private_channel_deleted" => deletions(row, config),
@@ -38,6 +40,32 @@ fn join_sweep(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let day = if usual == Usual::Learning { Counted { count: 0, ..day } } else { day };
     let pace = Pace::of(hour, day, usual, config.joins, config.usual_times)?;
     Some(pace.finding(row, row.finding(rules::JOIN_SWEEP, pace.severity), "joined", "channels"))
+}
+
+/// Somebody else is the doer: who brings one account into dozens of channels. Fires on a join, or on a file when those were many.
+fn brought_in(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    const BOTH_STEPS: u64 = 2;
+    let joins = matches!(row.action(), "user_channel_join" | "guest_channel_join");
+    if !(joins || row.action().ends_with("_downloaded")) || !is_somebodys(row, config) || is_newcomer(row, config) {
+        return None;
+    }
+    let took = row.window(windows::BROUGHT_THEN_TOOK) >= BOTH_STEPS;
+    let channels = if joins { row.window(windows::BROUGHT_60M) } else { 0 };
+    let inviter = first_or([row.details_inviter_id(), row.details_inviter_user_id()], row.details_inviter());
+    let (severity, window, title) = match () {
+        () if took => {
+            let title = format!("{} was brought into many private channels, and then downloaded many files", row.who());
+            (Severity::High, windows::BROUGHT_THEN_TOOK, title)
+        }
+        () if channels >= config.brought && !matches!(inviter, "" | "{}") => {
+            let title = format!("{inviter} brought {} into {channels} private channels in an hour", row.who());
+            (Severity::Medium, windows::BROUGHT_60M, title)
+        }
+        () => return None,
+    };
+    let finding = row.finding(rules::BROUGHT_IN, severity).key(row.actor_id()).title(title).window(window);
+    let count = if channels > 0 { channels.to_string() } else { String::new() };
+    Some(with_facts(finding.labels([("inviter", inviter), ("channels_60m", &*count)]), row))
 }
 
 /// Came to a workspace just now, and did nothing before.

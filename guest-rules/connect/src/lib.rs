@@ -3,10 +3,9 @@
 //! Inviting is daily business and no alert; being let in is what counts. What people do inside their own organization,
 //! with a channel of ours too, is in their audit log.
 
-mod policy;
-
 use gridwatch_sdk::change::Direction;
-use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Window, first_or, json};
+use gridwatch_sdk::settings;
+use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual, Window, first_or, json};
 
 gridwatch_sdk::module!(detect);
 
@@ -35,6 +34,7 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     findings.extend(policy_changed(row));
     findings.extend(guest_made_durable(row));
     findings.extend(guests_created(row, config));
+    findings.extend(invitations(row, config));
     findings.extend(approved_own_request(row));
 }
 
@@ -272,7 +272,7 @@ fn shared_outside(row: &Row<'_>) -> Option<Finding> {
 fn policy_changed(row: &Row<'_>) -> Option<Finding> {
     let is_policy = row.action().starts_with("pref.") || row.action().starts_with("slack_connect_");
     let (before, after) = (row.details_previous_value(), row.details_new_value());
-    let (severity, direction) = match is_policy.then(|| policy::direction(row.action(), before, after))? {
+    let (severity, direction) = match settings::direction(row.action(), before, after).filter(|_| is_policy)? {
         Direction::Looser => (Severity::Medium, "looser"),
         Direction::Unclear => (Severity::Low, "can't be told"),
         Direction::Stricter => return None,
@@ -327,6 +327,33 @@ fn guests_created(row: &Row<'_>, config: &Config) -> Option<Finding> {
     )
 }
 
+fn invitations(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let sends = matches!(row.action(), "external_shared_channel_invite_sent" | "connect_dm_invite_generated");
+    let (sent, usual) = (row.window(windows::INVITED_48H), row.usual(windows::USUAL_INVITED_A_DAY));
+    let known = |id: &str| config.known_partners.iter().any(|partner| partner == id);
+    if !sends || sent < config.invitations || row.is_by_nobody() || known(row.details_external_organization_id()) {
+        return None;
+    }
+    let is_trade = row.window(windows::DAYS_INVITED_28D) >= config.trade_days;
+    let high = sent >= config.invitations_high;
+    let (severity, said) = match usual {
+        Usual::AtMost(usual) if is_trade && sent < usual.saturating_mul(3) => return None,
+        Usual::AtMost(usual) => (if high { Severity::High } else { Severity::Medium }, usual.to_string()),
+        Usual::Learning => (if high { Severity::Medium } else { Severity::Low }, "can't tell yet".into()),
+    };
+    let last = [row.details_external_organization_name(), row.details_external_user_email()];
+    Some(
+        row.finding(rules::INVITATIONS, severity)
+            .key(row.actor_id())
+            .title(format!("{} invited {sent} people or organizations from outside within two days", row.who()))
+            .window(windows::INVITED_48H)
+            .label("invitations_48h", sent.to_string())
+            .label("usual_day", said)
+            .labels([("last_invited", first_or(last, row.entity_email()))])
+            .labels(facts(row)),
+    )
+}
+
 fn approved_own_request(row: &Row<'_>) -> Option<Finding> {
     (row.window(windows::REQUESTED_THEN_APPROVED) == 2).then(|| {
         row.finding(rules::SELF_APPROVED, Severity::Medium)
@@ -377,7 +404,10 @@ impl Configuration for Config {
         let domains = wrong.map(|text| format!("`freemail_domains` has `{text}`; write a domain, as `gmail.com`"));
         let wrong = self.allowed_inviters.iter().filter(|id| !id.starts_with(['U', 'W']));
         let inviters = wrong.map(|id| format!("`allowed_inviters` has `{id}`; a user's id starts with U or W"));
-        both.chain(domains).chain(inviters).collect()
+        let (some, high) = (self.invitations, self.invitations_high);
+        let order =
+            (high < some).then(|| format!("`invitations_high` is {high}; it can't be below `invitations` ({some})"));
+        both.chain(domains).chain(inviters).chain(order).collect()
     }
 }
 

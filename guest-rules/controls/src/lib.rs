@@ -3,15 +3,18 @@
 //! Loosening is told from tightening by the values before and after (`gridwatch_sdk::change`); where they don't say, a finding is one
 //! severity lower and says so. One admin's changes of a day are one alert of each rule.
 
-mod direction;
+mod evidence;
 
 use gridwatch_sdk::change::{self, Direction};
+use gridwatch_sdk::settings::{ranges, retention};
 use gridwatch_sdk::{Configuration, Finding, Findings, Row, Rule, Seen, Severity, Window, first_or, json};
 
 gridwatch_sdk::module!(detect);
 
 /// With it, an app can read the audit log.
 const READS_THE_LOG: &str = "auditlogs:read";
+/// With one of these, all messages, for compliance.
+const DISCOVERS: &str = "discovery:";
 
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     if let Some(change) = Change::of(row, config) {
@@ -20,6 +23,8 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     findings.extend(restored(row));
     findings.extend(hold_then_deletion(row));
     findings.extend(violations_cleared(row, config));
+    findings.extend(evidence::removed(row, config));
+    findings.extend(evidence::dlp_hits(row, config));
     findings.extend(defenders(row, config));
     findings.extend(admins_out(row, config));
     findings.extend(deactivated(row, config));
@@ -59,13 +64,13 @@ impl Change {
             }
             "channel_retention_changed" => {
                 let (before, after) = (row.details_old_retention_policy(), row.details_new_retention_policy());
-                (rules::RETENTION, Medium, change::between(before, after, direction::of_retention))
+                (rules::RETENTION, Medium, change::between(before, after, retention::of_retention))
             }
             action if action.contains("retention_override") => {
                 (rules::RETENTION, High, change::of_permission(before, after))
             }
             action if action.contains("retention") || action == "data_deletion_date_changed" => {
-                (rules::RETENTION, High, change::between(before, after, direction::of_retention))
+                (rules::RETENTION, High, change::between(before, after, retention::of_retention))
             }
             "pref.app_whitelist_enabled" | "pref.app_dir_only" => {
                 (rules::APP_GOVERNANCE, High, change::of_protection(before, after))
@@ -81,8 +86,8 @@ impl Change {
             "ip_allowlist_disabled" | "intune_disabled" => (rules::ACCESS, High, Looser),
             // One address is enough for who lets in their own; but offices move, and there are many of them.
             "team_authorized_ip_range_added" | "team_authorized_ip_range_set" => {
-                let narrow = direction::are_narrow(before, after, config.widest_range);
-                (rules::ACCESS, if narrow { Low } else { High }, change::between(before, after, direction::of_ranges))
+                let narrow = ranges::are_narrow(before, after, config.widest_range);
+                (rules::ACCESS, if narrow { Low } else { High }, change::between(before, after, ranges::of_ranges))
             }
             "pref.disallow_public_file_urls" => (rules::PUBLIC_URLS, Medium, change::of_protection(before, after)),
             "native_dlp_rule_deactivated" => (rules::DLP_RULE, High, Looser),
@@ -136,9 +141,19 @@ fn watcher_app(row: &Row<'_>, config: &Config) -> Option<Severity> {
     let scopes = [row.entity_scopes(), row.entity_scopes_bot(), row.entity_bot_scopes()];
     match () {
         () if config.own_app.iter().any(ours) => Some(Severity::High),
-        () if scopes.into_iter().flat_map(json::texts).any(|scope| scope == READS_THE_LOG) => Some(Severity::Medium),
+        () if scopes.into_iter().flat_map(json::texts).any(|s| s == READS_THE_LOG || s.starts_with(DISCOVERS)) => {
+            Some(Severity::Medium)
+        }
+        // The entry needn't name the scopes of what it removes.
+        () if row.entity_type() == "app" && was_said_to_watch(row) => Some(Severity::Medium),
         () => None,
     }
+}
+
+fn was_said_to_watch(row: &Row<'_>) -> bool {
+    [windows::READ_THE_LOG, windows::READ_THE_LOG_BY_CONTEXT]
+        .into_iter()
+        .any(|window| !row.last_seen(window).is_never())
 }
 
 /// Counsel lifts holds as part of the work: the log alone shows whose work it is only by who has set holds before.
@@ -428,6 +443,12 @@ impl Configuration for Config {
         let wrong = self.own_app.iter().filter(|id| !id.starts_with('A'));
         problems.extend(wrong.map(|id| format!("`own_app` has `{id}`; an app's id starts with A")));
         let (medium, high) = (self.admins_out_medium, self.admins_out_high);
+        let (low, some, many) = (self.dlp_hits, self.dlp_hits_medium, self.dlp_hits_high);
+        if !(low <= some && some <= many) {
+            problems.push(format!(
+                "`dlp_hits` ({low}), `dlp_hits_medium` ({some}) and `dlp_hits_high` ({many}) have to rise"
+            ));
+        }
         if medium > high {
             problems.push(format!("`admins_out_medium` is {medium}; it can't be above `admins_out_high` ({high})"));
         }

@@ -6,11 +6,14 @@
 
 mod decoys;
 mod names;
+mod slow;
 
 use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Severity, Usual, Window, first_or};
 
 gridwatch_sdk::module!(detect);
 
+/// One in so many names has to be risky while an app's usual is learned.
+const RISKY_SHARE: u64 = 3;
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
@@ -27,6 +30,7 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
         _ => [None, None, None],
     };
     findings.extend(told.into_iter().flatten());
+    slow::collected(row, config, findings);
     findings.extend(decoys::touched(row, config));
 }
 
@@ -42,10 +46,12 @@ fn downloads(row: &Row<'_>, config: &Config) -> Option<Finding> {
 fn own_downloads(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (files, usual) = (row.window(windows::FILES_60M), row.usual(windows::USUAL_FILES));
     let risky = row.window(windows::RISKY_FILES_60M);
-    if is_unusual(files, usual, config.usual_times, config.least_files) {
+    let newcomer = is_newcomer(row);
+    let least = if newcomer { config.newcomer_files.max(config.least_files) } else { config.least_files };
+    if is_unusual(files, usual, config.usual_times, least) {
         let worse = Worse::of(row);
         let channels = row.window(windows::NEW_SOURCES_60M).max(row.window(windows::NEW_LOOKS_60M));
-        let high = worse != Worse::No || risky >= config.risky_files || channels >= config.new_channels;
+        let high = worse != Worse::No || risky >= config.risky_files || !newcomer && channels >= config.new_channels;
         let severity = if high { Severity::High } else { Severity::Medium };
         let finding = of_actor(row, row.finding(rules::DOWNLOADS, severity))
             .title(format!("{} downloaded {files} files in an hour{}", row.who(), worse.said()))
@@ -58,12 +64,16 @@ fn own_downloads(row: &Row<'_>, config: &Config) -> Option<Finding> {
         return Some(finding);
     }
     let (files, usual) = (row.window(windows::FILES_24H), row.usual(windows::USUAL_FILES_A_DAY));
-    if is_unusual(files, usual, config.usual_times, config.least_files_a_day) {
-        let finding = of_actor(row, row.finding(rules::DOWNLOADS, of_a_day(usual)))
+    let least = if newcomer { config.newcomer_files.max(config.least_files_a_day) } else { config.least_files_a_day };
+    if is_unusual(files, usual, config.usual_times, least) {
+        let others = row.window(windows::PEOPLE_TAKING);
+        let severity = if slow::is_season(row, config) { Severity::Low } else { of_a_day(usual) };
+        let finding = of_actor(row, row.finding(rules::DOWNLOADS, severity))
             .title(format!("{} downloaded {files} files in a day", row.who()))
             .window(windows::FILES_24H)
             .label("files_24h", files.to_string())
-            .label("usual_day", word(usual));
+            .label("usual_day", word(usual))
+            .label("people_who_do_so_too", others.to_string());
         return Some(finding);
     }
     (risky >= config.risky_files).then(|| {
@@ -110,15 +120,23 @@ impl Worse {
     }
 }
 
+/// Everything is new of them: the account is of this week.
+fn is_newcomer(row: &Row<'_>) -> bool {
+    !row.last_seen(windows::BEGAN).is_never()
+}
+
 fn app_downloads(row: &Row<'_>, config: &Config, app: &str) -> Option<Finding> {
     let (files, usual) = (row.window(windows::APP_FILES_60M), row.usual(windows::USUAL_APP_FILES));
-    if !is_unusual(files, usual, config.usual_times, config.least_files) {
+    if !is_unusual_hour_of_app(row, config) {
         return None;
     }
-    let elsewhere = !row.last_seen(windows::APP_ELSEWHERE_60M).is_never();
+    let is_new = !row.last_seen(windows::APP_LET_IN_7D).is_never();
+    let elsewhere = !row.last_seen(windows::APP_ELSEWHERE_60M).is_never() && !is_new;
     let risky = row.window(windows::APP_RISKY_FILES_60M);
     let severity = match usual {
-        _ if elsewhere || risky >= config.risky_files => Severity::High,
+        _ if elsewhere => Severity::High,
+        // While nothing is known of what it reads, some names are no sign: of two hundred files ten always look like keys.
+        _ if is_risky(usual, risky, files, config) => Severity::High,
         // What it did yesterday too is the best guess of what is usual.
         Usual::Learning if downloads_since_yesterday(row) => Severity::Low,
         _ => Severity::Medium,
@@ -134,8 +152,20 @@ fn app_downloads(row: &Row<'_>, config: &Config, app: &str) -> Option<Finding> {
         .label("usual_hour", word(usual))
         .label("risky_names_60m", risky.to_string())
         .label("network_new", if elsewhere { "yes" } else { "not known" })
+        .labels([("let_in_this_week", if is_new { "yes" } else { "" })])
         .labels([("app", app), ("actor", row.actor_id()), ("address", row.context_ip_address())]);
     Some(finding)
+}
+
+/// The windows count those in `bulk_apps` as nothing.
+fn is_unusual_hour_of_app(row: &Row<'_>, config: &Config) -> bool {
+    let (files, usual) = (row.window(windows::APP_FILES_60M), row.usual(windows::USUAL_APP_FILES));
+    is_unusual(files, usual, config.usual_times, config.least_files)
+}
+
+fn is_risky(usual: Usual, risky: u64, files: u64, config: &Config) -> bool {
+    let share = if usual == Usual::Learning { RISKY_SHARE } else { u64::MAX };
+    risky >= config.risky_files && risky.saturating_mul(share) >= files
 }
 
 /// The app was seen downloading from this network more than a day ago.
@@ -163,7 +193,14 @@ fn links(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let usual = row.usual(windows::USUAL_LINKS_A_DAY);
     let hour = (row.window(windows::LINKS_60M), windows::LINKS_60M);
     let day = (row.window(windows::LINKS_24H), windows::LINKS_24H);
-    let pace = Pace::of(hour, day, usual, config.links, config.usual_times).filter(|_| has_actor(row))?;
+    let week = (row.window(windows::LINKS_7D), windows::LINKS_7D);
+    let usual_week = match row.usual(windows::USUAL_LINKS_7D) {
+        Usual::AtMost(usual) if row.window(windows::WEEKS_OF_LINKS) >= slow::KNOWN => usual,
+        _ => 0,
+    };
+    let many = week.0 >= config.links_a_week && week.0 >= usual_week.saturating_mul(config.slow_times);
+    let pace = Pace::of(hour, day, usual, config.links, config.usual_times);
+    let pace = pace.or_else(|| many.then(|| Pace::of_a_week(week))).filter(|_| has_actor(row))?;
     let finding = of_actor(row, row.finding(rules::LINKS, pace.severity))
         .title(format!("{} opened {} files by link in {}", row.who(), pace.count, pace.span))
         .window(pace.window)
@@ -303,6 +340,10 @@ struct Pace {
 }
 
 impl Pace {
+    fn of_a_week((count, window): (u64, Window)) -> Self {
+        Self { severity: Severity::Medium, count, span: "a week", label: "7d", window }
+    }
+
     /// An hour speaks for itself; a day has to be unusual for the person, too, as far as that is known.
     fn of(hour: (u64, Window), day: (u64, Window), usual: Usual, least: u64, times: u64) -> Option<Self> {
         let pace = |severity, (count, window), span, label| Some(Self { severity, count, span, label, window });

@@ -60,7 +60,7 @@ fn labels(manifest: &Manifest) -> Vec<(&'static str, Vec<(&'static str, usize)>)
 /// The Rust text for a manifest.
 pub fn code(manifest: &Manifest) -> String {
     let mut out = String::from("// Generated from module.toml by gridwatch_sdk::build.\n");
-    constants(&mut out, "fields", "Text", manifest.fields.iter().map(|f| f.name()));
+    constants(&mut out, "fields", "Text", manifest.fields.iter().map(|f| f.label()));
     constants(&mut out, "windows", "Window", manifest.windows.iter().map(|w| w.name.as_str()));
     constants(&mut out, "rules", "Rule", manifest.rules.iter().map(|r| r.id.as_str()));
     accessors(&mut out, manifest);
@@ -86,7 +86,7 @@ const LABEL_PARTS: [&str; 3] = ["email", "name", "id"];
 /// A method for each declared field, `detail(name)` for those under `details`, and from what is declared of actor and entity
 /// `who()` with `is_by_nobody()`, and `entity_label()`.
 fn accessors(out: &mut String, manifest: &Manifest) {
-    let fields = || manifest.fields.iter().enumerate().map(|(at, f)| (at, f.name()));
+    let fields = || manifest.fields.iter().enumerate().map(|(at, f)| (at, f.label()));
     out.push_str("/// The fields that the manifest declares.\n#[allow(dead_code)]\npub trait Fields<'b> {\n");
     for (_, name) in fields() {
         let _ = writeln!(out, "    /// `{name}`; \"\" if absent.\n    fn {}(&self) -> &'b str;", identifier(name));

@@ -1,20 +1,14 @@
 //! The glue between a module's function and the world of `wit/detect.wit`. Exists in WASM only.
 
-#![allow(missing_debug_implementations, unsafe_code, reason = "generated bindings")]
+#![allow(missing_debug_implementations, unreachable_pub, unsafe_code, reason = "generated bindings")]
 
 use crate::finding::Findings;
 use crate::row::{Batch, Row};
 use serde::de::DeserializeOwned;
 use std::cell::OnceCell;
 
-pub mod bindings {
-    wit_bindgen::generate!({
-        path: "../../wit",
-        world: "module",
-        pub_export_macro: true,
-        default_bindings_module: "gridwatch_sdk::guest::bindings",
-    });
-}
+#[rustfmt::skip]
+pub mod bindings;
 
 use bindings::exports::gridwatch::detect::rules as wit;
 

@@ -30,9 +30,7 @@
 //! The same function runs in three places: as WASM in the host, natively in the module's tests, and in replays. It must
 //! depend on nothing but its row and configuration; counting is the host's business (windows).
 
-pub mod change;
 pub mod finding;
-pub mod json;
 pub mod kv;
 pub mod log;
 mod lookup;
@@ -47,14 +45,18 @@ pub mod testing;
 #[cfg(target_arch = "wasm32")]
 pub mod guest;
 
+pub use gridwatch_looks as looks;
+pub use gridwatch_settings as settings;
+pub use gridwatch_settings::{change, json};
+
 pub use finding::{Finding, Findings, Severity};
-pub use row::{Batch, Row, Rule, Seen, Text, Usual, Window};
+pub use row::{Batch, Compared, Floors, Row, Rule, Seen, Text, Usual, Window};
 pub use serde;
 
 /// What every detection names; [`module!`] brings it into scope.
 pub mod prelude {
     pub use crate::finding::{Finding, Findings, Severity};
-    pub use crate::row::{Row, Seen, Usual};
+    pub use crate::row::{Compared, Floors, Row, Seen, Usual};
 }
 
 /// Is it no account: absent, or a stand-in that Slack writes where nobody in particular acted? What is counted under such an
@@ -101,6 +103,16 @@ macro_rules! module {
         #[cfg(target_arch = "wasm32")]
         $crate::export_module!(Config, $detect);
 
+        $crate::native_tests!($detect);
+    };
+}
+
+/// A module's own tests, run natively: with the feature `testing`, so only inside of gridwatch's workspace. Anywhere else
+/// `gridwatch module test` runs the cases, on the component.
+#[cfg(feature = "testing")]
+#[macro_export]
+macro_rules! native_tests {
+    ($detect:ident) => {
         #[cfg(test)]
         mod cases {
             const MANIFEST: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/module.toml"));
@@ -122,4 +134,11 @@ macro_rules! module {
             }
         }
     };
+}
+
+/// Without the feature `testing` there is nothing to run them with.
+#[cfg(not(feature = "testing"))]
+#[macro_export]
+macro_rules! native_tests {
+    ($detect:ident) => {};
 }

@@ -116,6 +116,36 @@ impl Usual {
     }
 }
 
+/// What a period holds now, beside what is usual for the same key: three windows that share what they count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compared {
+    pub now: u64,
+    pub usual: Usual,
+    /// Former periods that the usual is made of.
+    pub periods: u64,
+}
+
+/// How much it takes at least, however little is usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Floors {
+    /// Of a key with at least so many former `periods`.
+    pub known: u64,
+    /// Of all others, and while the window learns.
+    pub unknown: u64,
+    pub periods: u64,
+}
+
+impl Compared {
+    /// Is it at least `times` the usual, as far as that is known, and at least the floor?
+    pub fn is_unusual(self, times: u64, floors: Floors) -> bool {
+        match self.usual {
+            Usual::Learning => self.now >= floors.unknown,
+            usual if self.periods < floors.periods => usual.is_exceeded(self.now, times, floors.unknown),
+            usual => usual.is_exceeded(self.now, times, floors.known),
+        }
+    }
+}
+
 /// One event, as far as the module asked for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'b> {
@@ -162,6 +192,11 @@ impl<'b> Row<'b> {
             u64::MAX => Usual::Learning,
             count => Usual::AtMost(count),
         }
+    }
+
+    /// The values of three baselines that are alike but for `says`: `now`, `usual` and `periods`.
+    pub fn compared(&self, now: Window, usual: Window, periods: Window) -> Compared {
+        Compared { now: self.window(now), usual: self.usual(usual), periods: self.window(periods) }
     }
 
     /// Event time in milliseconds since 1970.
@@ -216,5 +251,23 @@ mod tests {
         assert!(Usual::AtMost(10).is_exceeded(50, 5, 30) && !Usual::AtMost(10).is_exceeded(49, 5, 30));
         assert!(Usual::AtMost(0).is_exceeded(30, 5, 30) && !Usual::AtMost(0).is_exceeded(29, 5, 30));
         assert!(!Usual::Learning.is_exceeded(u64::MAX, 1, 1));
+    }
+
+    #[test]
+    fn the_floor_sinks_where_the_usual_is_known() {
+        let floors = Floors { known: 30, unknown: 100, periods: 3 };
+        let is_unusual = |now, usual, periods| Compared { now, usual, periods }.is_unusual(3, floors);
+        assert!(is_unusual(30, Usual::AtMost(5), 3) && !is_unusual(29, Usual::AtMost(5), 3));
+        assert!(is_unusual(60, Usual::AtMost(20), 3) && !is_unusual(59, Usual::AtMost(20), 3));
+        assert!(is_unusual(100, Usual::AtMost(5), 2) && !is_unusual(99, Usual::AtMost(5), 2));
+        assert!(is_unusual(100, Usual::Learning, 9) && !is_unusual(99, Usual::Learning, 9));
+        assert!(!is_unusual(119, Usual::AtMost(40), 2) && is_unusual(120, Usual::AtMost(40), 2));
+    }
+
+    #[test]
+    fn what_is_compared_comes_from_three_windows() {
+        let batch = Batch::new(vec![1], vec![0], vec![], vec![7, u64::MAX, 2], &[0, 0], b"").unwrap();
+        let compared = batch.rows().next().unwrap().compared(Window(0), Window(1), Window(2));
+        assert_eq!(compared, Compared { now: 7, usual: Usual::Learning, periods: 2 });
     }
 }

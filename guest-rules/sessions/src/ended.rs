@@ -1,6 +1,6 @@
 //! Sessions and accounts that were ended, by whom and how many, and what went on all the same.
 
-use crate::{BOTH_STEPS, Config, Fields, HOUR_MS, has_settled, rules, seen, subject, windows, with_context};
+use crate::{BOTH_STEPS, Config, DAY_MS, Fields, HOUR_MS, has_settled, rules, seen, subject, windows, with_context};
 use gridwatch_sdk::{Finding, Row, Seen, Severity, is_nobody, json};
 
 pub(crate) fn compromised(row: &Row<'_>) -> Finding {
@@ -89,6 +89,7 @@ pub(crate) fn bulk_reset(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let people = json::count(row.details_succeeded_users(), row.details_succeeded_users_count());
     let (severity, how_many) = match people {
         0 => (Severity::Medium, "an unknown number of".to_owned()),
+        n if n >= config.people_reset && is_at_home(row) => (Severity::Medium, n.to_string()),
         n if n >= config.people_reset => (Severity::High, n.to_string()),
         _ => return None,
     };
@@ -100,8 +101,16 @@ pub(crate) fn bulk_reset(row: &Row<'_>, config: &Config) -> Option<Finding> {
         .key(row.actor_id())
         .title(format!("{} ended the sessions of {how_many} people at once", row.who()))
         .label("people", people.to_string())
-        .label("actor_role", row.actor_role());
+        .label("actor_role", row.actor_role())
+        .label("usual_network", if is_at_home(row) { "yes" } else { "not known" });
     Some(with_context(finding, row))
+}
+
+/// In a network where they were before today: whoever took the account just now isn't there. The client says nothing, for an admin's
+/// pages are opened in a browser that does nothing else.
+fn is_at_home(row: &Row<'_>) -> bool {
+    let network = seen(row, windows::ANY_NETWORKS, row.context_network());
+    matches!(network, Some(Seen::At(since)) if since + DAY_MS <= row.time_ms())
 }
 
 /// By its app or account; what only calls itself provisioning ends no sessions unseen.

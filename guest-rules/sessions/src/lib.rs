@@ -5,7 +5,9 @@
 
 mod arrived;
 mod ended;
+mod handed;
 mod moved;
+mod places;
 
 use gridwatch_sdk::{Configuration, Finding, Findings, Row, Seen, Window, is_nobody};
 
@@ -19,6 +21,8 @@ const DAY_MS: u64 = 24 * HOUR_MS;
 
 pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     findings.extend(moved::session_moved(row, config));
+    findings.extend(places::two_places(row, config));
+    findings.extend(places::hidden_place(row, config));
     findings.extend(ended::reset_ignored(row, config));
     findings.extend(arrived::new_context_collects(row, config));
     findings.extend(arrived::dormant_admin(row, config));
@@ -30,6 +34,7 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
             findings.extend(moved::impossible_travel(row, config));
             findings.extend(arrived::listed_address(row));
             findings.extend(arrived::unannounced_account(row));
+            findings.extend(handed::handed_over(row, config));
         }
         "cli_login" => findings.extend(arrived::listed_address(row)),
         // What a sign-in completes may arrive after it.

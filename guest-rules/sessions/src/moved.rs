@@ -22,7 +22,7 @@ pub(crate) fn session_moved(row: &Row<'_>, config: &Config) -> Option<Finding> {
 }
 
 /// Apps and agents have no session of their own; on an invited join, context and session are the inviter's and the actor isn't.
-fn is_of_another(row: &Row<'_>) -> bool {
+pub(crate) fn is_of_another(row: &Row<'_>) -> bool {
     matches!(row.context_whose(), "inviter" | "app" | "agent")
 }
 
@@ -46,6 +46,12 @@ pub(crate) fn impossible_travel(row: &Row<'_>, config: &Config) -> Option<Findin
 /// Sign-ins that don't feed the window read it nonetheless.
 fn takes_no_part(row: &Row<'_>, config: &Config) -> bool {
     matches!(row.context_network_kind(), "vpn" | "tor")
+        || is_phone(row)
         || !row.context_own().is_empty()
         || config.own_networks.iter().any(|n| n == row.context_network())
+}
+
+/// Slack's apps for phones come out wherever their carrier does.
+fn is_phone(row: &Row<'_>) -> bool {
+    row.context_client().starts_with("slack-ios") || row.context_client().starts_with("slack-android")
 }

@@ -198,30 +198,47 @@ fn spray_success(row: &Row<'_>, config: &Config) -> Option<Finding> {
 
 fn another_method(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let settled_ms = config.method_days * DAY_MS;
-    let has_a_usual =
-        matches!(row.first_seen(windows::BY_ANY_METHOD), Seen::At(ms) if ms + settled_ms <= row.time_ms());
-    let method = row.details_authentication_method();
-    if method.is_empty() || row.is_by_nobody() || !has_a_usual || !row.first_seen(windows::METHODS).is_never() {
+    let people = row.window(windows::PEOPLE_BY_METHOD_30D);
+    let many = row.window(windows::PEOPLE_SIGNED_IN_30D) >= config.many_people;
+    let is_rare = people < config.rare_method_below && many;
+    let elsewhere = row.first_seen(windows::RANGES).is_never() && !row.context_range().is_empty();
+    let is_another = match row.first_seen(windows::BY_ANY_METHOD) {
+        Seen::At(ms) => ms + settled_ms <= row.time_ms(),
+        // Of whom nobody knows how they come, what the others do is the best guess; at home that is nobody's business.
+        _ => is_rare && elsewhere,
+    };
+    if row.is_by_nobody() || !is_another || !row.first_seen(windows::METHODS).is_never() {
         return None;
     }
     let network = is_known(row, windows::NETWORKS, row.context_network());
     let client = is_known(row, windows::CLIENTS, row.context_client());
-    let people = row.window(windows::PEOPLE_BY_METHOD_30D);
     let severity = match (network, client) {
         (Known::No, Known::No) => Severity::Medium,
+        // A line of the victim's own provider is easily hired.
+        (_, Known::No) if elsewhere => Severity::Medium,
+        _ if is_rare && elsewhere => Severity::Medium,
         _ if people >= config.common_method => return None,
         _ => Severity::Low,
     };
     let finding = row
         .finding(rules::ANOTHER_METHOD, severity)
         .key(row.actor_id())
-        .title(format!("{} signed in by {method}, which they never do", row.who()))
-        .label("method", method)
+        .title(format!("{} signed in {}, which they never do", row.who(), method(row)))
+        .label("method", row.sign_in_way())
         .label("people_by_method_30d", people.to_string())
         .label("address", row.context_ip_address())
         .label("network_seen_before", network.word())
         .label("client_seen_before", client.word());
     Some(finding)
+}
+
+/// As a person would say it.
+fn method(row: &Row<'_>) -> String {
+    match (row.sign_in_way(), row.details_label()) {
+        ("unsaid", _) => "past the identity provider".into(),
+        (_, label) if !label.is_empty() => format!("through `{label}`"),
+        (way, _) => format!("by {way}"),
+    }
 }
 
 /// Fires on the sign-in as a rule, and on a failure when that arrives last; its address then says nothing of the sign-in's.

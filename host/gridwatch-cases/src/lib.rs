@@ -32,8 +32,10 @@ use gridwatch_rules::batch::Batch;
 use gridwatch_rules::pipeline::{Fault, ModuleOutcome, Pipeline, Service};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 const BATCH_SIZES: [usize; 3] = [1, 3, 1_024];
@@ -112,6 +114,18 @@ enum Triggers {
     Ignored,
 }
 
+impl CaseKind {
+    /// As a case file has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Positive => "positive",
+            Self::Negative => "negative",
+            Self::NearMiss => "near-miss",
+            Self::Sequence => "sequence",
+        }
+    }
+}
+
 /// A way to run the module: a batch in, an outcome out.
 pub type Run = Box<dyn FnMut(&Batch) -> ModuleOutcome>;
 
@@ -155,6 +169,21 @@ impl Case {
             Event::seen(i as u64 + 1, Sight { version, other_act, ..Sight::first(seen) }, &entry)
         };
         entries.filter_map(version).enumerate().map(event).collect()
+    }
+
+    /// What a module is given of the case's events, triggers or not, in batches of the host's usual size: for asking the module itself.
+    pub fn batches(&self, manifest: &Manifest) -> Vec<Batch> {
+        let config = manifest.configuration(&self.config).unwrap_or_default();
+        let networks = Networks::parse(&self.networks.join("\n")).unwrap_or_default();
+        let given = Rc::new(RefCell::new(Vec::new()));
+        let note = given.clone();
+        let run: Run = Box::new(move |batch| {
+            note.borrow_mut().push(batch.clone());
+            ModuleOutcome::default()
+        });
+        let size = BATCH_SIZES[BATCH_SIZES.len() - 1];
+        self.run(&manifest.with_settings(&config), &networks, size, Triggers::Ignored, run);
+        given.take()
     }
 
     /// Runs the case with each batch size and without triggers, with a fresh `run` for each, and says what doesn't hold.

@@ -1,7 +1,7 @@
 //! What doesn't hold of a case, as somebody who writes a rule wants to read it: which alert, which of its fields, and what the
 //! windows said of the event that decides.
 
-use super::{Case, CaseKind, Expected, Fault, Made};
+use super::{Case, Expected, Fault, Made};
 use gridwatch_event::event::Event;
 use gridwatch_manifest::Manifest;
 use gridwatch_names::catalogue;
@@ -38,12 +38,7 @@ impl Case {
     }
 
     fn head(&self) -> String {
-        let kind = match self.kind {
-            CaseKind::Positive => "positive",
-            CaseKind::Negative => "negative",
-            CaseKind::NearMiss => "near-miss",
-            CaseKind::Sequence => "sequence",
-        };
+        let kind = self.kind.name();
         let about = if self.about.is_empty() { String::new() } else { format!(" ({})", self.about) };
         format!("case `{}`, {kind}{about}", self.name)
     }

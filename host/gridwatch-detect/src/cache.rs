@@ -94,6 +94,18 @@ impl Cache {
         }
     }
 
+    /// Is there an artifact, whatever it is worth?
+    pub fn has(&self, digest: &str) -> bool {
+        self.path(digest).is_file()
+    }
+
+    /// Removes an artifact. One that stays costs room and nothing else.
+    pub fn remove(&self, digest: &str) {
+        if self.access == Access::Keep {
+            let _ = std::fs::remove_file(self.path(digest));
+        }
+    }
+
     fn path(&self, digest: &str) -> PathBuf {
         self.dir.join(format!("{digest}-{}.cwasm", hex(&self.engine.to_be_bytes())))
     }

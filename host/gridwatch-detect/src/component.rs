@@ -21,6 +21,8 @@ pub struct Component {
     pub manifest: Arc<Manifest>,
     /// SHA-256 of the file, lower-case hexadecimal.
     pub digest: String,
+    /// What it wants of the host, by name.
+    pub imports: Vec<String>,
     pub(crate) bytes: Arc<[u8]>,
 }
 
@@ -86,13 +88,18 @@ impl Component {
         if manifest.name == builtin::NAME {
             return Err(Refused::Reserved(builtin::NAME));
         }
-        for import in imports {
-            if let Some(why) = refusal(&import, &manifest, granted) {
-                return Err(Refused::Import { import, why });
+        for import in &imports {
+            if let Some(why) = refusal(import, &manifest, granted) {
+                return Err(Refused::Import { import: import.clone(), why });
             }
         }
         let digest = hex(&Sha256::digest(&bytes));
-        Ok(Self { manifest: Arc::new(manifest), digest, bytes: bytes.into() })
+        Ok(Self { manifest: Arc::new(manifest), digest, imports, bytes: bytes.into() })
+    }
+
+    /// The file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Just the manifest of a component, for tables and reports.

@@ -4,7 +4,8 @@
 //! state is handed to whoever comes next under its name.
 
 use crate::kept::Kept;
-use crate::module::Module;
+use crate::module::{Evaluation, Module};
+use crate::probation::{Probation, Worse};
 use crate::workers::Workers;
 use gridwatch_event::event::Event;
 use gridwatch_event::lookup::Tables;
@@ -16,10 +17,10 @@ use gridwatch_manifest::Manifest;
 use gridwatch_rules::conduct::SetAside;
 use gridwatch_rules::echo::Echoes;
 use gridwatch_rules::exception::Exceptions;
-use gridwatch_rules::pipeline::{Concluded, Pipeline, Service, ServiceId};
+use gridwatch_rules::pipeline::{Concluded, Pipeline, Prepared, Service, ServiceId};
 use gridwatch_rules::risk::RiskThreshold;
 use gridwatch_rules::state::{Forgotten, StateOp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub struct DetectorConfig {
     pub state_max_bytes: Option<usize>,
     pub exceptions: Arc<Exceptions>,
     pub echoes: Echoes,
+    /// Modules and rules that run in shadow.
+    pub shadow: BTreeSet<String>,
     /// Each finding becomes an alert of its own: for asking what single ones say.
     pub is_apart: bool,
     /// Nobody saves what is remembered, so no rows of it are made.
@@ -59,6 +62,33 @@ pub struct Detector {
     kept: BTreeMap<String, Kept>,
     /// Who comes into service at which sequence number; the lowest first.
     coming: BTreeMap<u64, Vec<Module>>,
+    standing_by: Vec<Standby>,
+}
+
+/// A version that another one has taken over from, and that goes on judging beside it for as long as that one is on probation. Nothing that
+/// it says counts, unless it is brought back.
+#[derive(Debug)]
+struct Standby {
+    id: ServiceId,
+    manifest: Arc<Manifest>,
+    digest: String,
+    /// Who took over.
+    new: ServiceId,
+    probation: Probation,
+}
+
+/// A version was brought back.
+#[derive(Clone, Debug)]
+pub struct Relieved {
+    /// The version that didn't stay.
+    pub manifest: Arc<Manifest>,
+    pub digest: String,
+    /// The version that serves again.
+    pub by: Arc<Manifest>,
+    pub by_digest: String,
+    pub worse: Worse,
+    /// From this sequence number on the version that was brought back has judged.
+    pub from: u64,
 }
 
 /// What the modules made of one batch of events, with the rows that all of it changed.
@@ -68,6 +98,8 @@ pub struct Detected {
     pub changes: Vec<StateOp>,
     /// How each module behaved that was asked.
     pub behaved: Vec<Behaved>,
+    /// Which versions turned out worse than those before them, and judge no more from this batch on.
+    pub relieved: Vec<Relieved>,
 }
 
 /// What one batch cost with one module, and what that module no longer does.
@@ -99,6 +131,7 @@ impl Detector {
             state_max_bytes,
             exceptions,
             echoes,
+            shadow,
             is_apart,
             saves_nothing,
             seed,
@@ -123,9 +156,10 @@ impl Detector {
         }
         pipeline.except(exceptions);
         pipeline.set_echoes(echoes);
+        pipeline.set_shadow(shadow);
         let workers = Workers::start(threads.clamp(1, modules.len().max(1)))?;
         let (serving, kept, coming) = Default::default();
-        let mut detector = Self { pipeline, workers, serving, kept, coming };
+        let mut detector = Self { pipeline, workers, serving, kept, coming, standing_by: Vec::new() };
         modules.into_iter().for_each(|module| _ = detector.serve(module, 0));
         Ok(detector)
     }
@@ -155,8 +189,61 @@ impl Detector {
         self.serve(module, 0)
     }
 
+    /// Puts another version of a module into service from a sequence number on, before any event from there on has come. The version that
+    /// served till then, if there is one, judges on beside it and comes back if the new one turns out worse.
+    pub fn take_over(&mut self, module: Module, from: u64) {
+        let name = module.manifest.name.clone();
+        self.confirm(&name);
+        let old = self.serving.iter().find(|(_, manifest)| manifest.name == name).map(|(id, m)| (*id, m.clone()));
+        let Some((old, manifest)) = old else {
+            self.serve(module, from);
+            return;
+        };
+        self.serving.remove(&old);
+        let digest = self.pipeline.digest(old).unwrap_or_default().to_owned();
+        if let Some(kept) = self.workers.kept(old) {
+            self.kept.insert(name, kept);
+        }
+        let new = self.serve(module, from);
+        self.standing_by.push(Standby { id: old, manifest, digest, new, probation: Probation::default() });
+    }
+
+    /// Who is on probation, and how it does.
+    pub fn on_probation(&self) -> impl Iterator<Item = (&str, &Probation)> {
+        self.standing_by.iter().map(|standby| (&*standby.manifest.name, &standby.probation))
+    }
+
+    /// A version has stood its probation: the one before it goes.
+    pub fn confirm(&mut self, name: &str) {
+        while let Some(at) = self.standing_by.iter().position(|standby| standby.manifest.name == name) {
+            let standby = self.standing_by.remove(at);
+            self.pipeline.retire(standby.id);
+            drop(self.workers.retire(standby.id));
+        }
+    }
+
+    /// Brings back the version before one that is on probation, from a sequence number on. The rows say what it keeps.
+    pub fn go_back(&mut self, name: &str, from: u64) -> Option<(Relieved, Vec<StateOp>)> {
+        let at = self.standing_by.iter().position(|standby| standby.manifest.name == name)?;
+        Some(self.relieve(at, Worse::Ordered, from))
+    }
+
+    fn relieve(&mut self, at: usize, worse: Worse, from: u64) -> (Relieved, Vec<StateOp>) {
+        let standby = self.standing_by.remove(at);
+        let digest = self.pipeline.digest(standby.new).unwrap_or_default().to_owned();
+        self.pipeline.retire(standby.new);
+        let manifest = self.serving.remove(&standby.new).unwrap_or_else(|| standby.manifest.clone());
+        let left = self.workers.retire(standby.new).map(Module::into_kept).unwrap_or_default();
+        let kept = self.workers.kept(standby.id).unwrap_or_default();
+        let changes = kept.in_place_of(&left, &manifest.name);
+        let (by, by_digest) = (standby.manifest.clone(), standby.digest);
+        self.serving.insert(standby.id, standby.manifest);
+        (Relieved { manifest, digest, by, by_digest, worse, from }, changes)
+    }
+
     /// Takes a module out of service. Its windows go on counting, and its own state is kept.
     pub fn retire(&mut self, name: &str) {
+        self.confirm(name);
         let ids: Vec<ServiceId> = self.serving.iter().filter(|(_, m)| m.name == name).map(|(id, _)| *id).collect();
         ids.into_iter().for_each(|id| self.leave(id));
     }
@@ -217,9 +304,12 @@ impl Detector {
         }
         let prepared = self.pipeline.prepare(events);
         let mut outcomes = Vec::with_capacity(prepared.asked.len());
-        for (id, evaluation) in self.workers.evaluate(&prepared.asked) {
+        let mut evaluations = self.workers.evaluate(&prepared.asked);
+        let (worse, silent) = self.compare(&prepared, &evaluations);
+        evaluations.retain(|(id, _)| !silent.contains(id));
+        for (id, evaluation) in evaluations {
             detected.behaved.push(Behaved {
-                module: self.serving.get(&id).map(|manifest| manifest.name.clone()).unwrap_or_default(),
+                module: self.pipeline.manifest(id).map(|manifest| manifest.name.clone()).unwrap_or_default(),
                 took: evaluation.took,
                 unjudged: evaluation.unjudged,
                 lines_dropped: evaluation.lines_dropped,
@@ -232,6 +322,34 @@ impl Detector {
         detected.changes.append(&mut concluded.changes);
         detected.concluded.alerts.append(&mut concluded.alerts);
         detected.concluded.faults.append(&mut concluded.faults);
+        for (new, worse) in worse {
+            let Some(at) = self.standing_by.iter().position(|standby| standby.new == new) else { continue };
+            let (relieved, kept) = self.relieve(at, worse, events.first().map_or(0, |event| event.seq));
+            detected.relieved.push(relieved);
+            detected.changes.extend(kept);
+        }
+    }
+
+    /// Which new versions turn out worse in this batch, and whose word on it doesn't count.
+    fn compare(
+        &mut self,
+        prepared: &Prepared,
+        evaluations: &[(ServiceId, Evaluation)],
+    ) -> (Vec<(ServiceId, Worse)>, Vec<ServiceId>) {
+        let (mut worse, mut silent) = (Vec::new(), Vec::new());
+        let of = |id: ServiceId| evaluations.iter().find(|(of, _)| *of == id).map(|(_, evaluation)| evaluation);
+        for Standby { id, new, probation, .. } in &mut self.standing_by {
+            let asked = prepared.asked.iter().find(|asked| asked.service == *new);
+            let rows = asked.map_or(0, |asked| asked.batch.rows());
+            match probation.follow(rows, of(*new), of(*id)) {
+                Some(why) => {
+                    silent.push(*new);
+                    worse.push((*new, why));
+                }
+                None => silent.push(*id),
+            }
+        }
+        (worse, silent)
     }
 
     pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {

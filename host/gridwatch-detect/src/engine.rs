@@ -21,6 +21,8 @@ pub(crate) const POLICY_VERSION: u32 = 1;
 pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     cache: Option<Arc<Cache>>,
+    /// Counts the work that calls do.
+    pub(crate) measures: bool,
     /// Without it no deadline is ever due. Whatever runs code of this engine holds a clone of the engine, and so the ticker.
     ticker: Arc<Ticker>,
 }
@@ -31,7 +33,16 @@ impl Engine {
     /// # Errors
     /// The engine can't be set up on this machine, or the cache's folder can't be made or kept private.
     pub fn new(cache_dir: Option<&Path>) -> Result<Self, Refused> {
-        Self::with_cache(cache_dir, Access::Keep)
+        Self::with_cache(cache_dir, Access::Keep, false)
+    }
+
+    /// The same for measuring: [`crate::Module::fuel`] says how much work calls did, in units that are the same on every machine. Costs
+    /// some time, so nothing is in service on it.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn measuring(cache_dir: Option<&Path>) -> Result<Self, Refused> {
+        Self::with_cache(cache_dir, Access::Keep, true)
     }
 
     /// The same, and leaves nothing behind: what is kept already is used, nothing is added.
@@ -39,20 +50,41 @@ impl Engine {
     /// # Errors
     /// The engine can't be set up on this machine.
     pub fn looking(cache_dir: Option<&Path>) -> Result<Self, Refused> {
-        Self::with_cache(cache_dir, Access::Look)
+        Self::with_cache(cache_dir, Access::Look, false)
     }
 
-    fn with_cache(cache_dir: Option<&Path>, access: Access) -> Result<Self, Refused> {
-        let wasmtime = wasmtime::Engine::new(&config()).map_err(|e| Refused::Compile { why: e.to_string() })?;
+    fn with_cache(cache_dir: Option<&Path>, access: Access, measures: bool) -> Result<Self, Refused> {
+        let wasmtime = wasmtime::Engine::new(config().consume_fuel(measures))
+            .map_err(|e| Refused::Compile { why: e.to_string() })?;
         let cache = cache_dir.and_then(|dir| Cache::open(dir, &wasmtime, access)).map(Arc::new);
         let ticker = Arc::new(Ticker::start(&wasmtime).map_err(|e| Refused::Clock { why: e.to_string() })?);
-        Ok(Self { wasmtime, cache, ticker })
+        Ok(Self { wasmtime, cache, measures, ticker })
     }
 
     /// Time by the clock that ends calls. On a machine that is too busy it goes slower than others do, and so do deadlines: what a
     /// module may take is measured by the same clock that stops it.
     pub(crate) fn ticked_ms(&self) -> u64 {
         self.ticker.ticks.load(Ordering::Relaxed) * TICK_MS
+    }
+
+    /// Compiles a component into the cache.
+    ///
+    /// # Errors
+    /// It doesn't compile.
+    pub fn compile(&self, component: &Component) -> Result<(), Refused> {
+        self.code(component).map(drop)
+    }
+
+    /// Is there compiled code for it, or nowhere to keep any?
+    pub fn is_compiled(&self, digest: &str) -> bool {
+        self.cache.as_ref().is_none_or(|cache| cache.has(digest))
+    }
+
+    /// Removes what was compiled of it.
+    pub fn forget(&self, digest: &str) {
+        if let Some(cache) = &self.cache {
+            cache.remove(digest);
+        }
     }
 
     /// Compiled code for a component: from the cache, or compiled now.

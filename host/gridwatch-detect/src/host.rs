@@ -73,7 +73,7 @@ impl Dict {
 }
 
 /// A module's key-value state, and the writes of the call that is running.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Kv {
     pub(crate) items: BTreeMap<String, Item>,
     pub(crate) bytes: usize,

@@ -1,10 +1,10 @@
 //! Kept: the key-value state of a module, which outlives the versions of it that write it.
 
 use crate::host::{Item, Kv};
-use gridwatch_rules::state::{Forgotten, KV, Part, StateRow};
+use gridwatch_rules::state::{Forgotten, KV, Part, StateOp, StateRow};
 
 /// State that is in nobody's hands: as it was saved, or as a module left it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Kept(pub(crate) Kv);
 
 impl Kept {
@@ -25,6 +25,20 @@ impl Kept {
         self.0.bytes += key.len() + value.len();
         self.0.items.insert(key.into(), Item { value: value.to_vec(), expires_ms: u64::from_be_bytes(*expires) });
         Ok(())
+    }
+
+    /// What has to be saved where the rows of another version's state are, so that this one's are.
+    pub(crate) fn in_place_of(&self, other: &Self, module: &str) -> Vec<StateOp> {
+        let gone = other.0.items.keys().filter(|key| !self.0.items.contains_key(*key));
+        let gone = gone.map(|key| StateOp::delete(KV, &Self::id(module, key)));
+        let changed = self.0.items.iter().filter(|(key, item)| other.0.items.get(*key) != Some(item));
+        gone.chain(changed.map(|(key, item)| Self::row(module, key, item))).collect()
+    }
+
+    /// One item, as it is saved.
+    pub(crate) fn row(module: &str, key: &str, item: &Item) -> StateOp {
+        let row = [&item.expires_ms.to_be_bytes()[..], &item.value].concat();
+        StateOp::put_bytes(KV, &Self::id(module, key), &row)
     }
 
     /// The id of the row under which a module's key is saved.

@@ -5,7 +5,7 @@
 //!                ─► engine    (compiled once, kept in a cache of our own making)
 //!                ─► module    (a warm instance; a batch in, findings out; limits, renewal, bisection)
 //!                ─► workers   (own threads, so that a module that spins stops nobody else)
-//!                ─► detector  (modules that come and go, with the pipeline before and behind them)
+//!                ─► detector  (modules that come and go, with the pipeline before and behind them; a new version on probation)
 //! ```
 //!
 //! A module can hurt only itself: no ambient authority, bounded time, memory, stack and output. A trap costs one
@@ -21,13 +21,14 @@ pub mod engine;
 pub mod kept;
 pub mod limits;
 pub mod module;
+pub mod probation;
 pub mod workers;
 
 mod host;
 mod tail;
 
 pub use component::{Component, Refused};
-pub use detector::{Detected, Detector, DetectorConfig};
+pub use detector::{Detected, Detector, DetectorConfig, Relieved};
 pub use engine::Engine;
 pub use limits::Limits;
 pub use module::{Evaluation, Module};

@@ -33,6 +33,7 @@ pub struct Module {
     name: Arc<str>,
     limits: Arc<Limits>,
     tables: Arc<Tables>,
+    given: Map<String, Value>,
     config: String,
     wasi: bool,
     pre: bindings::ModulePre<Guest>,
@@ -43,6 +44,8 @@ pub struct Module {
     conduct: Conduct,
     /// Judges nothing any more.
     is_set_aside: bool,
+    /// Work done by its calls so far, where the engine measures it.
+    fuel: u64,
     /// Instances made so far, the first one included.
     pub instances: u64,
     /// Its ticker is what ends calls, so it has to live as long as the module does.
@@ -136,6 +139,7 @@ impl Module {
             manifest,
             limits,
             tables,
+            given: given.clone(),
             config: config.to_string(),
             wasi,
             pre,
@@ -144,6 +148,7 @@ impl Module {
             lines: Lines::default(),
             conduct: Conduct::default(),
             is_set_aside: false,
+            fuel: 0,
             instances: 0,
             engine: engine.clone(),
         };
@@ -152,9 +157,59 @@ impl Module {
         Ok(module)
     }
 
+    /// Its settings, as far as they were given.
+    pub fn settings(&self) -> &Map<String, Value> {
+        &self.given
+    }
+
+    /// The same code, started anew with other settings and tables and no state: nothing is compiled again.
+    ///
+    /// # Errors
+    /// A setting is wrong, or it fails, traps or takes too long while it starts or is configured.
+    pub fn again(&self, given: &Map<String, Value>, tables: Arc<Tables>) -> Result<Self, Refused> {
+        let config = self.manifest.configuration(given).map_err(|problems| Refused::Configuration { problems })?;
+        let mut module = Self {
+            name: self.name.clone(),
+            digest: self.digest.clone(),
+            manifest: Arc::new(self.manifest.with_settings(&config)),
+            limits: self.limits.clone(),
+            tables,
+            given: given.clone(),
+            config: config.to_string(),
+            wasi: self.wasi,
+            pre: self.pre.clone(),
+            instance: None,
+            kv: Kv::default(),
+            lines: Lines::default(),
+            conduct: Conduct::default(),
+            is_set_aside: false,
+            fuel: 0,
+            instances: 0,
+            engine: self.engine.clone(),
+        };
+        let instance = module.start(module.limits.setup_ms)?;
+        module.instance = Some(instance);
+        Ok(module)
+    }
+
+    /// Work done by all its calls so far, in units that are the same on every machine; 0 where the engine doesn't measure.
+    pub fn fuel(&self) -> u64 {
+        self.fuel
+    }
+
+    /// Bytes of linear memory that its instance has.
+    pub fn memory_bytes(&self) -> usize {
+        self.instance.as_ref().map(|instance| instance.store.data().meter.memory).unwrap_or_default()
+    }
+
     /// Gives it the state that it has kept.
     pub fn keep(&mut self, kept: Kept) {
         self.kv = kept.0;
+    }
+
+    /// What a version that goes on beside this one is to have.
+    pub fn kept(&self) -> Kept {
+        Kept(self.kv.clone())
     }
 
     /// What the next version is to have.
@@ -264,7 +319,7 @@ impl Module {
             why = why.text(),
             faults = set_aside.faults,
             last = set_aside.last,
-            "module set aside: its rules watch nothing until gridwatch starts again"
+            "module set aside: it judges nothing any more"
         );
         work.evaluation.outcome.set_aside = Some(set_aside);
         (self.is_set_aside, self.instance) = (true, None);
@@ -305,7 +360,11 @@ impl Module {
         guest.begin(Call::new(dict_for(&self.manifest, batch)));
         (guest.kv, guest.lines) = (std::mem::take(&mut self.kv), self.lines);
         instance.store.set_epoch_deadline(deadline(call_ms));
+        refuel(&self.engine, &mut instance.store);
         let result = call_evaluate(instance, batch);
+        if self.engine.measures {
+            self.fuel += TANK - instance.store.get_fuel().unwrap_or(TANK);
+        }
         let guest = instance.store.data_mut();
         (self.kv, self.lines) = (std::mem::take(&mut guest.kv), guest.lines);
         let result = match result {
@@ -340,6 +399,7 @@ impl Module {
         store.set_hostcall_fuel(self.limits.transfer_bytes);
         // Instantiating runs code already, and a deadline of 0 is due at once.
         store.set_epoch_deadline(deadline(setup_ms));
+        refuel(&self.engine, &mut store);
         let started = self.pre.instantiate(&mut store).and_then(|exports| {
             let configured = exports.gridwatch_detect_rules().call_configure(&mut store, &self.config)?;
             Ok((exports, configured))
@@ -357,8 +417,7 @@ impl Module {
         let writes = std::mem::take(&mut self.kv.writes);
         let mut changes = Vec::with_capacity(writes.len());
         for (key, item) in writes {
-            let row = [&item.expires_ms.to_be_bytes()[..], &item.value].concat();
-            changes.push(StateOp::put_bytes(KV, &Kept::id(&self.name, &key), &row));
+            changes.push(Kept::row(&self.name, &key, &item));
             self.kv.bytes += key.len() + item.value.len();
             if let Some(old) = self.kv.items.insert(key.clone(), item) {
                 self.kv.bytes -= key.len() + old.value.len();
@@ -474,6 +533,22 @@ fn raw(f: rules::Finding) -> RawFinding {
         evidence: f.evidence,
         windows: f.windows,
         labels: f.labels.into_iter().map(|label| (label.key, label.value)).collect(),
+    }
+}
+
+/// What comes of a batch that a module couldn't be started for.
+pub fn refused(rows: usize, reason: &str) -> ModuleOutcome {
+    Evaluation::all_dead(rows, reason).outcome
+}
+
+/// More than any deadline lets a call use.
+const TANK: u64 = u64::MAX;
+
+/// An engine that measures wants to know beforehand how much may be used.
+fn refuel(engine: &Engine, store: &mut Store<Guest>) {
+    if engine.measures {
+        // Fails only where the engine doesn't measure.
+        let _ = store.set_fuel(TANK);
     }
 }
 

@@ -31,6 +31,7 @@ enum Job {
     Take { id: ServiceId, module: Box<Module> },
     Evaluate { id: ServiceId, batch: Arc<Batch>, answer: Sender<(ServiceId, Evaluation)> },
     Keep { id: ServiceId, kept: Kept },
+    Copy { id: ServiceId, answer: Sender<Kept> },
     GiveBack { id: ServiceId, answer: Sender<Box<Module>> },
 }
 
@@ -57,6 +58,14 @@ impl Workers {
         if let Some(home) = self.home.get(&id) {
             self.threads[*home].send(Job::Keep { id, kept });
         }
+    }
+
+    /// What a module keeps, as it is now.
+    pub fn kept(&self, id: ServiceId) -> Option<Kept> {
+        let home = self.home.get(&id)?;
+        let (answer, answers) = channel();
+        self.threads[*home].send(Job::Copy { id, answer });
+        answers.recv().ok()
     }
 
     /// Takes a module back. `None` if its thread has ended (a panic in the host's own code), and the module with it.
@@ -104,6 +113,11 @@ impl Worker {
                     Job::Keep { id, kept } => {
                         if let Some(module) = modules.get_mut(&id) {
                             module.keep(kept);
+                        }
+                    }
+                    Job::Copy { id, answer } => {
+                        if let Some(module) = modules.get(&id) {
+                            let _ = answer.send(module.kept());
                         }
                     }
                     Job::GiveBack { id, answer } => {

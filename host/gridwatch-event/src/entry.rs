@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::BuildHasher;
 
 /// What was unusual about an entry. Kept, counted and shown; never a reason to drop one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -99,15 +100,15 @@ impl Entry {
     /// The entry that a text is just as Slack writes one: an object with Slack's own keys and no other. `None` of all else, which may be
     /// an entry, or have one in it, all the same.
     pub fn as_written(raw: &str) -> Option<Self> {
-        const KEYS: [&str; 7] = ["id", "date_create", "action", "actor", "entity", "context", "details"];
         let content = Content::of(raw.trim());
-        if !content.is_ordinary() {
-            return None;
-        }
-        let has_head = content.head(Head::Action).or(content.head(Head::DateCreate)).is_some();
-        let (mut known, mut others) = (0, 0);
-        content.whole().members().for_each(|(key, _)| if KEYS.contains(&key) { known += 1 } else { others += 1 });
-        (has_head && known >= 2 && others == 0).then(|| Self::of(content))
+        content.is_as_written().then(|| Self::of(content))
+    }
+
+    /// The entries of a text that has one a line, up to the first line that isn't just as Slack writes one ([`Entry::as_written`]), and
+    /// how many bytes these lines take. They share a copy of them, which is kept for as long as one of them is.
+    pub fn lines_as_written(text: &str) -> (Vec<Self>, usize) {
+        let (contents, taken) = Content::of_lines(text);
+        (contents.map(Self::of).collect(), taken)
     }
 
     fn of(content: Content) -> Self {
@@ -172,6 +173,25 @@ impl Entry {
 
     /// What the entry says, however it is written; and who did what to what by it.
     pub fn says(&self) -> Says {
+        match self.content.is_ordinary() {
+            true => self.says_as_written(),
+            false => self.says_as_read(),
+        }
+    }
+
+    fn says_as_written(&self) -> Says {
+        let (whole, mut meaning) = (self.content.whole(), String::with_capacity(self.raw().len()));
+        json::write_meaning(whole, &mut meaning);
+        let typed = |outer: &str| {
+            let outer = whole.get(outer)?;
+            outer.get(&outer.get("type")?.as_str()?)?.get("id")
+        };
+        let act = [whole.get("action"), typed("actor"), whole.at(&["entity", "type"]), typed("entity")];
+        let act = act.map(|part| part.map(|part| part.to_json().into_owned()));
+        Says { meaning: json::hash(meaning.as_bytes()), act: json::hash(format!("{act:?}").as_bytes()) }
+    }
+
+    pub(crate) fn says_as_read(&self) -> Says {
         let said = Said::of(self.raw());
         let typed = |outer: &str| {
             let outer = said.value.get(outer)?;
@@ -218,6 +238,49 @@ impl Known {
         };
         *self = Self::Says(says);
         says
+    }
+}
+
+/// Of many entries in their order, those that aren't simply the first of their id.
+#[derive(Debug, Default)]
+pub struct Repeated {
+    /// Entries whose id was there before.
+    pub again: u64,
+    /// Positions of later versions, in order, each with its number and whether it tells of another act.
+    pub later: Vec<(usize, (u32, bool))>,
+}
+
+impl Repeated {
+    /// Takes out entries that say what another of their id said before. `key` hashes ids: whoever writes them may not be able to choose
+    /// hashes.
+    pub fn take_out(entries: &mut Vec<Entry>, key: &impl BuildHasher) -> Self {
+        // What has no id goes by what it says, under a name that another may have for an id.
+        let is_odd = |entry: &Entry| entry.marks.contains(&Mark::NoId) || entry.id().starts_with("means:");
+        let hash = |entry: &Entry| key.hash_one(entry.id());
+        let mut hashes: Vec<u64> = entries.iter().map(hash).collect();
+        hashes.sort_unstable();
+        let twice: HashSet<u64> = hashes.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+        let (mut versions, mut repeated) = (Versions::default(), Self::default());
+        hashes.dedup();
+        repeated.again = (entries.len() - hashes.len()) as u64;
+        if twice.is_empty() && !entries.iter().any(is_odd) {
+            return repeated;
+        }
+        let mut kept = 0;
+        entries.retain(|entry| {
+            let version = match twice.contains(&hash(entry)) || is_odd(entry) {
+                true => versions.see(entry),
+                false => Some((1, false)),
+            };
+            if let Some(version) = version {
+                if version.0 > 1 {
+                    repeated.later.push((kept, version));
+                }
+                kept += 1;
+            }
+            version.is_some()
+        });
+        repeated
     }
 }
 
@@ -545,6 +608,60 @@ mod tests {
         let entry = Entry::from_json(raw);
         assert_eq!((entry.raw(), entry.id(), entry.time), (raw, "a", Some(UnixSeconds(1_611_221_649))));
         assert!(entry.marks.is_empty());
+    }
+
+    #[test]
+    fn lines_are_entries_up_to_the_first_that_is_none_as_slack_writes_it() {
+        let entry = |id: &str| format!(r#"{{"id":"{id}","date_create":1,"action":"user_login","x":"é"}}"#);
+        let [a, b, c] = ["a", "b", "c"].map(|id| entry(id).replace(r#","x":"é""#, ""));
+        let taken = |text: &str| {
+            let (entries, taken) = Entry::lines_as_written(text);
+            for entry in &entries {
+                assert_eq!(Entry::as_written(entry.raw()).as_ref(), Some(entry), "of one line, and alone");
+            }
+            (entries.iter().map(|entry| entry.id().to_owned()).collect::<String>(), text[..taken].to_owned())
+        };
+        let all = format!("{a}\n\r\n  {b} \r\n\t\n{c}");
+        assert_eq!(taken(&all), ("abc".to_owned(), all.clone()));
+        for odd in [&*entry("o"), "17", "[1]", "{}", &a[1..], &a[..9], "\u{a0}", &format!("\u{a0}{a}"), &a.repeat(2)] {
+            let before = format!("{a}\n{b}\n");
+            assert_eq!(taken(&format!("{before}{odd}\n{c}\n")), ("ab".to_owned(), before), "{odd}");
+            assert_eq!(taken(&format!("{odd}\n{c}\n")), (String::new(), String::new()), "{odd}");
+        }
+        assert_eq!(taken(""), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn what_is_repeated_is_told_as_one_after_the_other_would_be() {
+        let mut dice = 11_u64;
+        let mut roll = |sides: u64| {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (dice >> 33) % sides
+        };
+        for ids in [2, 20, 1_000] {
+            let mut entries: Vec<Entry> = (0..200)
+                .map(|_| {
+                    let id = match roll(ids) {
+                        0 => String::new(),
+                        1 => format!(r#""id":"means:{}","#, roll(3)),
+                        id => format!(r#""id":"{id}","#),
+                    };
+                    let action = ["user_login", "user_logout"][roll(2) as usize];
+                    let space = ["", " "][roll(2) as usize];
+                    Entry::from_json(&format!(r#"{{{id}"date_create":{},{space}"action":"{action}"}}"#, roll(2) + 9))
+                })
+                .collect();
+            let mut versions = Versions::default();
+            let one_by_one: Vec<(Entry, (u32, bool))> =
+                entries.iter().filter_map(|entry| Some((entry.clone(), versions.see(entry)?))).collect();
+            let (all, names) = (entries.len(), entries.iter().map(Entry::id).collect::<HashSet<_>>().len());
+            let repeated = Repeated::take_out(&mut entries, &std::hash::RandomState::new());
+            assert_eq!(repeated.again, (all - names) as u64);
+            let later: HashMap<usize, (u32, bool)> = repeated.later.into_iter().collect();
+            let version = |(at, entry)| (entry, later.get(&at).copied().unwrap_or((1, false)));
+            let at_once: Vec<(Entry, (u32, bool))> = entries.into_iter().enumerate().map(version).collect();
+            assert_eq!(at_once, one_by_one);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::entry::{Entry, Id, Mark, Marks, before_slack};
 use crate::org::OrgId;
 use crate::part::Part;
 use crate::time::{UnixMillis, UnixSeconds};
+use crate::traits::Traits;
 use gridwatch_names::catalogue;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -52,6 +53,7 @@ pub struct Event {
     id: Id,
     /// Of an action that the catalogue has.
     action_number: Option<u16>,
+    traits: Traits,
     content: Content,
 }
 
@@ -74,6 +76,7 @@ impl Event {
         }
         let action = content.plain(Head::Action);
         let action_number = catalogue::number_of(action);
+        let traits = action_number.map_or_else(|| Traits::of(action), Traits::of_number);
         if action.is_empty() {
             marks.insert(Mark::NoAction);
         } else if action_number.is_none() {
@@ -87,7 +90,7 @@ impl Event {
         let time = sight.counts_as.or(entry.time).unwrap_or(first_seen.seconds());
         let (id, content) = (id.clone(), content.clone());
         let (org, organization) = (OrgId::default(), None);
-        Self { seq, time, first_seen, marks, sight, org, organization, id, action_number, content }
+        Self { seq, time, first_seen, marks, sight, org, organization, id, action_number, traits, content }
     }
 
     /// The same of an enterprise that it doesn't name itself, as it was known when the event was judged.
@@ -103,6 +106,7 @@ impl Event {
     }
 
     /// Which of the configured organizations' logs it stands in.
+    #[inline]
     pub fn org(&self) -> &OrgId {
         &self.org
     }
@@ -133,11 +137,13 @@ impl Event {
         }
     }
 
+    #[inline]
     pub fn sight(&self) -> Sight {
         self.sight
     }
 
     /// Is it told for the first time? Later versions of an entry go by windows, rules and memory: see [`Sight::version`].
+    #[inline]
     pub fn is_first_version(&self) -> bool {
         self.sight.version == 1
     }
@@ -158,11 +164,13 @@ impl Event {
     }
 
     /// The bytes Slack sent.
+    #[inline]
     pub fn raw(&self) -> &str {
         self.content.raw()
     }
 
     /// The entry, as far as it can be read; null of nothing.
+    #[inline]
     pub fn whole(&self) -> Part<'_> {
         self.content.whole()
     }
@@ -189,68 +197,106 @@ impl Event {
     }
 
     /// Slack's id or, where there is none that can be used, a hash of the bytes.
+    #[inline]
     pub fn id(&self) -> &str {
         self.id.of(&self.content)
     }
 
     /// `action`, or "" where there is none.
+    #[inline]
     pub fn action(&self) -> &str {
         self.content.plain(Head::Action)
     }
 
     /// The action's place in the catalogue, if it is there.
+    #[inline]
     pub fn action_number(&self) -> Option<u16> {
         self.action_number
     }
 
+    /// What the action says by its name alone.
+    #[inline]
+    pub fn traits(&self) -> Traits {
+        self.traits
+    }
+
     /// The object under `actor.<actor.type>` (always `user` so far).
+    #[inline]
     pub fn actor(&self) -> Option<Part<'_>> {
         self.content.head(Head::Actor)
     }
 
     /// The object under `entity.<entity.type>`.
+    #[inline]
     pub fn entity(&self) -> Option<Part<'_>> {
         self.content.head(Head::Entity)
     }
 
+    #[inline]
     pub fn entity_type(&self) -> &str {
         self.content.plain(Head::EntityType)
     }
 
     /// The actor's Slack user id, or "".
+    #[inline]
     pub fn actor_id(&self) -> &str {
         self.content.plain(Head::ActorId)
     }
 
     /// The entity's id, or "".
+    #[inline]
     pub fn entity_id(&self) -> &str {
         self.content.plain(Head::EntityId)
     }
 
+    #[inline]
     pub fn context(&self) -> Option<Part<'_>> {
         self.content.head(Head::Context)
     }
 
     /// `context.location`: the workspace or the enterprise in which it happened.
+    #[inline]
     pub fn location(&self) -> Option<Part<'_>> {
         self.content.head(Head::Location)
     }
 
     /// Id of the workspace or the enterprise in which it happened, or "".
+    #[inline]
     pub fn location_id(&self) -> &str {
         self.content.plain(Head::LocationId)
     }
 
     /// `context.ip_address`, or "".
+    #[inline]
     pub fn ip_address(&self) -> &str {
         self.content.plain(Head::IpAddress)
     }
 
     /// `context.ua`.
+    #[inline]
     pub fn user_agent(&self) -> Option<Part<'_>> {
         self.content.head(Head::Ua)
     }
 
+    /// `context.session_id`, a number as a rule.
+    #[inline]
+    pub fn session_id(&self) -> Option<Part<'_>> {
+        self.content.head(Head::SessionId)
+    }
+
+    /// `context.app`: the app that made the call.
+    #[inline]
+    pub fn calling_app(&self) -> Option<Part<'_>> {
+        self.content.head(Head::App)
+    }
+
+    /// `context.acting_agent`.
+    #[inline]
+    pub fn acting_agent(&self) -> Option<Part<'_>> {
+        self.content.head(Head::ActingAgent)
+    }
+
+    #[inline]
     pub fn details(&self) -> Option<Part<'_>> {
         self.content.head(Head::Details)
     }

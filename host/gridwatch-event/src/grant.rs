@@ -59,19 +59,22 @@ impl Direction {
 /// How far a role or right reaches: the widest of the places named. `None` of anything else, where no place is named, and where
 /// one of them is of no known kind.
 pub fn scope_of(event: &Event) -> Option<Scope> {
-    let places = is_about_power(event.action()).then(|| places_of(event))?;
+    let places = event.traits().is_about_power.then(|| places_of(event))?;
     let scopes: Option<Vec<Scope>> = places.iter().map(|id| Scope::of_id(id)).collect();
     scopes?.into_iter().max()
 }
 
 /// The first place named: a channel, a workspace or the organization.
 pub fn place_of(event: &Event) -> Option<Cow<'_, str>> {
-    let places = is_about_power(event.action()).then(|| places_of(event))?;
+    let places = event.traits().is_about_power.then(|| places_of(event))?;
     places.into_iter().find(|id| Scope::of_id(id).is_some())
 }
 
 /// Is a role or right given or taken? `None` of anything else, and where the entry doesn't say.
 pub fn direction_of(event: &Event) -> Option<Direction> {
+    if !event.traits().is_about_power {
+        return None;
+    }
     let given = match event.action() {
         "role_assigned" | "role_added_to_usergroup" | "permissions_assigned" => true,
         "role_removed" | "role_removed_from_usergroup" | "permissions_removed" => false,
@@ -83,11 +86,6 @@ pub fn direction_of(event: &Event) -> Option<Direction> {
         // What is removed may be a ban.
         (false, Allowed::No) | (_, Allowed::Unclear) => None,
     }
-}
-
-/// Roles and rights, but not the accounts' own ranks (`role_change_to_admin`), which no place is named with.
-fn is_about_power(action: &str) -> bool {
-    (action.starts_with("role_") || action.starts_with("permissions_")) && !action.starts_with("role_change_to_")
 }
 
 fn places_of(event: &Event) -> Vec<Cow<'_, str>> {

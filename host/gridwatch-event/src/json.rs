@@ -13,6 +13,8 @@
 //! - Order counts in lists, never in objects.
 
 use crate::entry::{Mark, Marks};
+use crate::part::Part;
+use crate::spans::{each_is, has_control, plain_bytes};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Number, Value};
 use sha2::{Digest, Sha256};
@@ -103,6 +105,33 @@ fn write_canonical(value: &Value, out: &mut String) {
     }
 }
 
+/// The same of a value where it stands. Of the whole, its hash is [`Said::meaning`].
+pub(crate) fn write_meaning(part: Part<'_>, out: &mut String) {
+    if part.is_object() {
+        out.push('{');
+        part.sorted_members(|key, value| {
+            if !value.is_null() {
+                out.put_text(key);
+                out.push(':');
+                write_meaning(value, out);
+                out.push(',');
+            }
+        });
+        out.push('}');
+    } else if part.is_list() {
+        out.push('[');
+        for item in part.items() {
+            write_meaning(item, out);
+            out.push(',');
+        }
+        out.push(']');
+    } else if let Some(number) = part.as_number() {
+        out.push_str(&plain_number(number));
+    } else {
+        part.write_json(out);
+    }
+}
+
 /// A number as digits without zeros at either end, and a power of ten: `1.50e3` → `15e2`. Of any length.
 fn plain_number(text: &str) -> String {
     let (sign, rest) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
@@ -163,12 +192,137 @@ pub fn elements(text: &str) -> Option<Vec<&str>> {
     }
 }
 
+/// Where JSON is written.
+pub trait Out {
+    fn put(&mut self, json: &str);
+
+    /// A text in quotes, with those escapes alone that JSON asks for.
+    fn put_text(&mut self, text: &str) {
+        self.put("\"");
+        self.put_escaped(text);
+        self.put("\"");
+    }
+
+    /// The same without the quotes.
+    fn put_escaped(&mut self, text: &str);
+}
+
+impl Out for String {
+    fn put(&mut self, json: &str) {
+        self.push_str(json);
+    }
+
+    fn put_escaped(&mut self, text: &str) {
+        let mut rest = text;
+        loop {
+            let plain = plain_bytes(rest.as_bytes());
+            self.push_str(&rest[..plain]);
+            let Some(byte) = rest.as_bytes().get(plain) else { return };
+            let (escape, length) = escape_of(*byte);
+            escape[..length].iter().for_each(|byte| self.push(char::from(*byte)));
+            rest = &rest[plain + 1..];
+        }
+    }
+}
+
+impl Out for Vec<u8> {
+    #[inline]
+    fn put(&mut self, json: &str) {
+        self.extend_from_slice(json.as_bytes());
+    }
+
+    #[inline]
+    fn put_escaped(&mut self, text: &str) {
+        let plain = plain_bytes(text.as_bytes());
+        let (plain, rest) = text.as_bytes().split_at(plain);
+        self.extend_from_slice(plain);
+        if !rest.is_empty() {
+            escape_into(rest, self);
+        }
+    }
+}
+
+/// What stands for a byte that can't stand for itself in a text: so many bytes of it.
+fn escape_of(byte: u8) -> ([u8; 6], usize) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let short = |letter| ([b'\\', letter, 0, 0, 0, 0], 2);
+    match byte {
+        b'"' | b'\\' => short(byte),
+        0x8 => short(b'b'),
+        0xc => short(b'f'),
+        b'\n' => short(b'n'),
+        b'\r' => short(b'r'),
+        b'\t' => short(b't'),
+        other => {
+            let digit = |four: u8| DIGITS[usize::from(four & 0xf)];
+            ([b'\\', b'u', b'0', b'0', digit(other >> 4), digit(other)], 6)
+        }
+    }
+}
+
+/// Escapes what is full of quotes, as a copy of JSON is: eight bytes at a time, whatever is in them.
+fn escape_into(text: &[u8], out: &mut Vec<u8>) {
+    /// Bytes that room is made for at once.
+    const WINDOW: usize = 1_024;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let window = &rest[..rest.len().min(WINDOW)];
+        let from = out.len();
+        // Twice as long if each byte is escaped; what is stored at once is eight bytes.
+        out.resize(from + 2 * window.len() + 8, 0);
+        let (taken, written) = escape_words(window, &mut out[from..]);
+        out.truncate(from + written);
+        // Up to eight bytes of which one is a control character, or that are the last ones.
+        let few = window.len().min(taken + 8);
+        for byte in &window[taken..few] {
+            match byte {
+                b'"' | b'\\' | 0..0x20 => {
+                    let (escape, length) = escape_of(*byte);
+                    out.extend_from_slice(&escape[..length]);
+                }
+                plain => out.push(*plain),
+            }
+        }
+        rest = &rest[few..];
+    }
+}
+
+/// As many times eight bytes as have no control character in them: how many bytes those are, and how many are written for them.
+fn escape_words(text: &[u8], out: &mut [u8]) -> (usize, usize) {
+    let (mut taken, mut at) = (0, 0);
+    for eight in text.as_chunks::<8>().0 {
+        let mut word = u64::from_le_bytes(*eight);
+        if has_control(word) {
+            break;
+        }
+        let (mut marks, mut left) = (each_is(word, b'"') | each_is(word, b'\\'), 8);
+        loop {
+            out[at..at + 8].copy_from_slice(&word.to_le_bytes());
+            if marks == 0 {
+                break;
+            }
+            let before = marks.trailing_zeros() as usize / 8;
+            out[at + before] = b'\\';
+            at += before + 1;
+            left -= before;
+            word >>= 8 * before;
+            marks = (marks >> (8 * before)) & !0xff;
+        }
+        at += left;
+        taken += 8;
+    }
+    (taken, at)
+}
+
 /// The text with what JSON forbids inside of strings escaped, so that it stays on one line and others can read it. Means the same.
 pub fn one_line(text: &str) -> Cow<'_, str> {
-    let forbidden = |c: char| c < ' ';
-    if !text.contains(forbidden) {
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let is_one =
+        !words.iter().any(|word| has_control(u64::from_le_bytes(*word))) && !rest.iter().any(|byte| *byte < b' ');
+    if is_one {
         return Cow::Borrowed(text);
     }
+    let forbidden = |c: char| c < ' ';
     let (mut out, mut in_string, mut escaped) = (String::with_capacity(text.len() + 16), false, false);
     for c in text.chars() {
         match c {

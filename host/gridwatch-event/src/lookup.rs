@@ -1,6 +1,6 @@
 //! Lookup tables: named sets of texts, addresses and address ranges that the configuration fills.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -40,6 +40,21 @@ impl Tables {
         *self.tables.write().unwrap_or_else(PoisonError::into_inner) = with;
     }
 
+    /// What each holds, to be [put together](Tables::of_said) again.
+    pub fn said(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let items = |table: &Table| {
+            let ranges = table.ranges.iter().map(ToString::to_string);
+            table.texts.iter().cloned().chain(ranges).collect()
+        };
+        self.now().iter().map(|(name, table)| (name.clone(), items(table))).collect()
+    }
+
+    pub fn of_said(said: BTreeMap<String, BTreeSet<String>>) -> Self {
+        let mut tables = Self::default();
+        said.into_iter().for_each(|(name, items)| tables.insert(&name, items));
+        tables
+    }
+
     fn now(&self) -> Arc<BTreeMap<String, Table>> {
         self.tables.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -72,6 +87,20 @@ mod tests {
         }
         assert_eq!(tables.contains("egress", "198.51.101.7"), Some(false));
         assert_eq!(tables.contains("other", "vpn"), None);
+    }
+
+    #[test]
+    fn what_they_say_is_put_together_again() {
+        let mut tables = Tables::default();
+        tables.insert("egress", ["198.51.100.0/24", "203.0.113.9", "vpn"].map(str::to_owned));
+        tables.insert("none", []);
+        let again = Tables::of_said(tables.said());
+        assert_eq!(again.said(), tables.said());
+        assert_eq!(
+            ["198.51.100.7", "vpn", "x"].map(|t| again.contains("egress", t)),
+            [Some(true), Some(true), Some(false)]
+        );
+        assert_eq!(again.contains("none", "x"), Some(false));
     }
 
     #[test]

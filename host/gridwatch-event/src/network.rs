@@ -13,6 +13,7 @@
 //! Where ranges of a table overlap, the narrowest one that holds an address speaks for it, alone. Several tables may be laid
 //! over each other ([`Networks::over`]), and over a [`Database`]: what one leaves empty, the next one down may fill.
 
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
@@ -48,8 +49,19 @@ struct Table {
     networks: Vec<Network>,
 }
 
+/// What the tables say, to be put together again. Databases aren't in it: they are files, and large.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SaidNetworks(Vec<SaidTable>);
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct SaidTable {
+    /// First and last address in hexadecimal, and the position of what is known of them.
+    ranges: Vec<(String, String, u32)>,
+    networks: Vec<Network>,
+}
+
 /// What is known of an address. What one line of a table says of its range.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Network {
     /// `AS64500`, or "".
     pub asn: String,
@@ -66,7 +78,7 @@ pub struct Network {
 }
 
 /// What a network is for, where that makes its addresses say little of where somebody is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NetworkKind {
     Hosting,
     Vpn,
@@ -74,7 +86,7 @@ pub enum NetworkKind {
 }
 
 /// Degrees north and east.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Place {
     pub latitude: f64,
     pub longitude: f64,
@@ -143,6 +155,31 @@ impl Networks {
     pub fn over_database(mut self, database: Arc<dyn Database>) -> Self {
         Arc::make_mut(&mut self.0).databases.push(database);
         self
+    }
+
+    pub fn said(&self) -> SaidNetworks {
+        let range =
+            |segment: &Segment| (format!("{:x}", segment.first), format!("{:x}", segment.last), segment.network);
+        let table = |table: &Table| SaidTable {
+            ranges: table.segments.iter().map(range).collect(),
+            networks: table.networks.clone(),
+        };
+        SaidNetworks(self.0.tables.iter().map(table).collect())
+    }
+
+    /// Over the databases of others. `None` of what nobody can have said.
+    pub fn of_said(said: SaidNetworks, databases_of: &Self) -> Option<Self> {
+        let number = |text: &str| u128::from_str_radix(text, 16).ok();
+        let table = |SaidTable { ranges, networks }| {
+            let segment = |(first, last, network): (String, String, u32)| {
+                networks.get(network as usize)?;
+                Some(Segment { first: number(&first)?, last: number(&last)?, network })
+            };
+            let segments = ranges.into_iter().map(segment).collect::<Option<Vec<_>>>()?;
+            Some(Table { segments, networks })
+        };
+        let tables = said.0.into_iter().map(table).collect::<Option<Vec<_>>>()?;
+        Some(Self(Arc::new(Layers { tables, databases: databases_of.0.databases.clone() })))
     }
 
     /// Are these the very same, or a clone? Then all answers are the same.
@@ -231,11 +268,20 @@ impl Network {
 
 /// The range that stands for an address's network where no table knows it: /24 of IPv4, /48 of IPv6; "" of anything else.
 pub fn prefix_of(address: &str) -> String {
+    prefix(address, 48)
+}
+
+/// The range of an address that is one link: /24 of IPv4, of which nobody knows more, /64 of IPv6; "" of anything else.
+pub fn subnet_of(address: &str) -> String {
+    prefix(address, 64)
+}
+
+fn prefix(address: &str, of_ipv6: u8) -> String {
     let Ok(address) = address.parse::<IpAddr>() else {
         return String::new();
     };
     let address = address.to_canonical();
-    let length = if address.is_ipv4() { 24 } else { 48 };
+    let length = if address.is_ipv4() { 24 } else { of_ipv6 };
     ipnet::IpNet::new(address, length).map_or_else(|_| String::new(), |net| net.trunc().to_string())
 }
 

@@ -1,6 +1,7 @@
 //! A part of an entry: a value somewhere in it, whether it is read where it is written or was taken apart before.
 
-use crate::spans::{At, Kind, Spans, escape};
+use crate::json::Out;
+use crate::spans::{At, Kind, Spans, escape, plain_bytes};
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -10,7 +11,7 @@ pub struct Part<'e>(Source<'e>);
 
 #[derive(Clone, Copy, Debug)]
 enum Source<'e> {
-    Written(&'e str, &'e Spans, At),
+    Written(&'e str, Spans<'e>, At),
     Read(&'e Value),
 }
 
@@ -23,8 +24,21 @@ pub enum Spelling<'e> {
     Escaped(&'e str),
 }
 
+/// Which part of its entry a part is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// Its number among the parts, which are few, and that of the first behind it and all that is inside it.
+    Written { at: usize, after: usize },
+    /// Some number that no other part has.
+    Read(usize),
+}
+
+/// Members of an object that are put in order without a list of their own.
+const FEW: usize = 32;
+
 impl<'e> Part<'e> {
-    pub(crate) fn at_span(raw: &'e str, spans: &'e Spans, at: At) -> Self {
+    #[inline]
+    pub(crate) fn at_span(raw: &'e str, spans: Spans<'e>, at: At) -> Self {
         Self(Source::Written(raw, spans, at))
     }
 
@@ -34,6 +48,7 @@ impl<'e> Part<'e> {
     }
 
     /// A member of an object; `None` of anything else.
+    #[inline]
     pub fn get(self, name: &str) -> Option<Self> {
         match self.0 {
             Source::Written(raw, spans, at) => spans.get(raw, at, name).map(|at| Self::at_span(raw, spans, at)),
@@ -47,6 +62,7 @@ impl<'e> Part<'e> {
     }
 
     /// A text; `None` of anything else.
+    #[inline]
     pub fn as_str(self) -> Option<Cow<'e, str>> {
         match self.0 {
             Source::Written(raw, spans, at) => spans.text(raw, at),
@@ -65,6 +81,7 @@ impl<'e> Part<'e> {
     }
 
     /// How a text is written; `None` of anything else.
+    #[inline]
     pub fn spelling(self) -> Option<Spelling<'e>> {
         match self.0 {
             Source::Written(raw, spans, at) => match spans.kind(at) {
@@ -85,7 +102,18 @@ impl<'e> Part<'e> {
         }
     }
 
+    #[inline]
+    pub fn place(self) -> Place {
+        match self.0 {
+            Source::Written(_, spans, at) => {
+                Place::Written { at: usize::from(at), after: usize::from(spans.after(at)) }
+            }
+            Source::Read(value) => Place::Read(std::ptr::from_ref(value).addr()),
+        }
+    }
+
     /// The digits of a number; `None` of anything else.
+    #[inline]
     pub fn as_number(self) -> Option<&'e str> {
         match self.0 {
             Source::Written(raw, spans, at) => (spans.kind(at) == Kind::Number).then(|| spans.written(raw, at)),
@@ -102,23 +130,28 @@ impl<'e> Part<'e> {
         }
     }
 
+    #[inline]
     pub fn is_null(self) -> bool {
         self.kind() == Kind::Null
     }
 
+    #[inline]
     pub fn is_text(self) -> bool {
         matches!(self.kind(), Kind::Text | Kind::Escaped)
     }
 
+    #[inline]
     pub fn is_list(self) -> bool {
         self.kind() == Kind::List
     }
 
+    #[inline]
     pub fn is_object(self) -> bool {
         self.kind() == Kind::Object
     }
 
     /// Is it this text?
+    #[inline]
     pub fn is(self, text: &str) -> bool {
         match self.spelling() {
             Some(Spelling::Plain(plain)) => plain == text,
@@ -128,6 +161,7 @@ impl<'e> Part<'e> {
     }
 
     /// The elements of a list; none of anything else.
+    #[inline]
     pub fn items(self) -> impl Iterator<Item = Self> {
         let (written, read) = match self.0 {
             Source::Written(raw, spans, at) if spans.kind(at) == Kind::List => (Some((raw, spans, at)), None),
@@ -141,6 +175,7 @@ impl<'e> Part<'e> {
     }
 
     /// The members of an object, in no order that means anything; none of anything else.
+    #[inline]
     pub fn members(self) -> impl Iterator<Item = (&'e str, Self)> {
         let (written, read) = match self.0 {
             Source::Written(raw, spans, at) if spans.kind(at) == Kind::Object => (Some((raw, spans, at)), None),
@@ -151,6 +186,52 @@ impl<'e> Part<'e> {
             spans.inside(at).map(move |at| (spans.key(raw, at), Self::at_span(raw, spans, at)))
         });
         written.chain(read.into_iter().flatten().map(|(key, value)| (key.as_str(), Self::read(value))))
+    }
+
+    /// Is there a member like that?
+    #[inline]
+    pub fn has_member(self, mut is_one: impl FnMut(Self) -> bool) -> bool {
+        match self.0 {
+            Source::Written(raw, spans, at) if spans.kind(at) == Kind::Object => {
+                let (mut member, after) = (at + 1, spans.after(at));
+                while member < after {
+                    if is_one(Self::at_span(raw, spans, member)) {
+                        return true;
+                    }
+                    member = spans.after(member);
+                }
+                false
+            }
+            Source::Read(Value::Object(fields)) => fields.values().any(|value| is_one(Self::read(value))),
+            _ => false,
+        }
+    }
+
+    /// The members by key.
+    pub fn sorted_members(self, mut each: impl FnMut(&'e str, Self)) {
+        let (raw, spans, at) = match self.0 {
+            Source::Written(raw, spans, at) if spans.kind(at) == Kind::Object => (raw, spans, at),
+            Source::Read(Value::Object(fields)) => {
+                return fields.iter().for_each(|(key, value)| each(key, Self::read(value)));
+            }
+            _ => return,
+        };
+        let (mut few, mut many, mut count) = ([0; FEW], Vec::new(), 0);
+        for member in spans.inside(at) {
+            match few.get_mut(count) {
+                Some(place) => *place = member,
+                None => many.push(member),
+            }
+            count += 1;
+        }
+        let all = if many.is_empty() {
+            &mut few[..count]
+        } else {
+            many.splice(..0, few);
+            &mut many[..]
+        };
+        all.sort_unstable_by_key(|member| spans.key(raw, *member));
+        all.iter().for_each(|member| each(spans.key(raw, *member), Self::at_span(raw, spans, *member)));
     }
 
     /// A value of its own.
@@ -187,57 +268,83 @@ impl<'e> Part<'e> {
     }
 
     /// As JSON, in one form: no spaces, keys in order.
-    pub fn write_json(self, out: &mut String) {
-        let Source::Written(raw, spans, at) = self.0 else {
-            if let Source::Read(value) = self.0 {
-                *out += &value.to_string();
-            }
-            return;
-        };
-        match spans.kind(at) {
-            Kind::Null => *out += "null",
-            Kind::False => *out += "false",
-            Kind::True => *out += "true",
-            Kind::Number => *out += spans.written(raw, at),
-            Kind::Text => {
-                out.push('"');
-                *out += spans.written(raw, at);
-                out.push('"');
-            }
-            Kind::Escaped => {
-                out.push('"');
-                write_escaped(spans.written(raw, at), out);
-                out.push('"');
-            }
+    pub fn write_json(self, out: &mut impl Out) {
+        self.write_json_but(&|_| false, out);
+    }
+
+    /// The same without the members, of whatever object in it, that are left out.
+    pub fn write_json_but(self, is_left_out: &impl Fn(Self) -> bool, out: &mut impl Out) {
+        match self.kind() {
             Kind::List => {
-                out.push('[');
+                out.put("[");
                 for (i, item) in self.items().enumerate() {
-                    if i > 0 {
-                        out.push(',');
-                    }
-                    item.write_json(out);
+                    out.put(if i > 0 { "," } else { "" });
+                    item.write_json_but(is_left_out, out);
                 }
-                out.push(']');
+                out.put("]");
             }
             Kind::Object => {
-                out.push('{');
-                let mut members: Vec<(&str, Self)> = self.members().collect();
-                members.sort_unstable_by_key(|(key, _)| *key);
-                for (i, (key, value)) in members.into_iter().enumerate() {
-                    if i > 0 {
-                        out.push(',');
+                let mut is_first = true;
+                out.put("{");
+                self.sorted_members(|key, value| {
+                    if is_left_out(value) {
+                        return;
                     }
-                    out.push('"');
-                    // Keys have nothing to escape.
-                    *out += key;
-                    *out += "\":";
-                    value.write_json(out);
-                }
-                out.push('}');
+                    if !is_first {
+                        out.put(",");
+                    }
+                    is_first = false;
+                    self.write_key(key, out);
+                    value.write_json_but(is_left_out, out);
+                });
+                out.put("}");
+            }
+            _ => self.write_scalar(out),
+        }
+    }
+
+    /// A key of this object, and its colon.
+    fn write_key(self, key: &str, out: &mut impl Out) {
+        match self.0 {
+            // Nothing to escape.
+            Source::Written(..) => {
+                out.put("\"");
+                out.put(key);
+                out.put("\":");
+            }
+            Source::Read(_) => {
+                out.put_text(key);
+                out.put(":");
             }
         }
     }
 
+    fn write_scalar(self, out: &mut impl Out) {
+        match self.0 {
+            Source::Written(raw, spans, at) => match spans.kind(at) {
+                Kind::Text => {
+                    out.put("\"");
+                    out.put(spans.written(raw, at));
+                    out.put("\"");
+                }
+                Kind::Escaped => {
+                    out.put("\"");
+                    write_escaped(spans.written(raw, at), out);
+                    out.put("\"");
+                }
+                _ => out.put(spans.written(raw, at)),
+            },
+            Source::Read(value) => match value {
+                Value::String(text) => out.put_text(text),
+                Value::Number(number) => out.put(number.as_str()),
+                Value::Bool(true) => out.put("true"),
+                Value::Bool(false) => out.put("false"),
+                _ => out.put("null"),
+            },
+        }
+    }
+
+    #[inline]
     fn kind(self) -> Kind {
         match self.0 {
             Source::Written(_, spans, at) => spans.kind(at),
@@ -266,23 +373,16 @@ impl PartialEq for Part<'_> {
 impl Eq for Part<'_> {}
 
 /// What is written with escapes, with those alone that JSON asks for.
-fn write_escaped(written: &str, out: &mut String) {
+fn write_escaped(written: &str, out: &mut impl Out) {
     let mut rest = written;
-    while let Some(at) = rest.find('\\') {
-        *out += &rest[..at];
-        let (c, length) = escape(&rest[at..]);
-        match c {
-            '"' => *out += "\\\"",
-            '\\' => *out += "\\\\",
-            '\u{8}' => *out += "\\b",
-            '\u{c}' => *out += "\\f",
-            '\n' => *out += "\\n",
-            '\r' => *out += "\\r",
-            '\t' => *out += "\\t",
-            control @ ..' ' => *out += &format!("\\u{:04x}", u32::from(control)),
-            plain => out.push(plain),
+    loop {
+        let at = plain_bytes(rest.as_bytes());
+        out.put(&rest[..at]);
+        if at == rest.len() {
+            return;
         }
+        let (c, length) = escape(&rest[at..]);
+        out.put_escaped(c.encode_utf8(&mut [0; 4]));
         rest = &rest[at + length..];
     }
-    *out += rest;
 }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 /// What an identity provider does to accounts and groups all day. Roles, passwords and sessions aren't among it: a user agent is
 /// too little to be quiet about those.
-const IS_ITS_WORK: [&str; 16] = [
+pub(crate) const IS_ITS_WORK: [&str; 16] = [
     "user_created",
     "user_deactivated",
     "user_reactivated",

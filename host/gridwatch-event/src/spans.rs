@@ -1,6 +1,6 @@
 //! Spans: where each value of an entry begins and ends in its bytes, found in one pass and without a copy.
 //!
-//! [`Spans::of`] takes only what is in order in every way: JSON that strict readers take, an object, of ordinary size and depth, no key
+//! [`Spans::scan`] takes only what is in order in every way: JSON that strict readers take, an object, of ordinary size and depth, no key
 //! twice in an object or written with escapes, numbers without an exponent. Of anything else it says `None`, and [`json::read`] answers,
 //! which takes whatever comes. So there is one place that decides what odd bytes mean, and this isn't it.
 //!
@@ -18,15 +18,15 @@ const MAX_MEMBERS: usize = 256;
 const BYTES_A_VALUE: usize = 16;
 
 /// The values of a text, each before those inside it.
-#[derive(Debug)]
-pub(crate) struct Spans(Vec<Span>);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spans<'s>(&'s [Span]);
 
 /// Number of a value in [`Spans`]; 0 is all of it.
 pub(crate) type At = u16;
 
-/// One value. Of a text without its quotes, of a list or object with its brackets.
+/// One value. Of a text without its quotes, of a list or object with its brackets. Places are counted from where the text begins.
 #[derive(Clone, Copy, Debug)]
-struct Span {
+pub(crate) struct Span {
     from: u16,
     to: u16,
     /// Number of the first value behind it and all that is inside it.
@@ -50,33 +50,42 @@ pub(crate) enum Kind {
     Object,
 }
 
-impl Spans {
-    /// `None` of what is out of the ordinary in any way.
-    pub(crate) fn of(text: &str) -> Option<Self> {
+impl<'s> Spans<'s> {
+    /// Adds the values of a text to those of others; `None`, and nothing added, where it is out of the ordinary in any way.
+    pub(crate) fn scan(text: &str, all: &mut Vec<Span>) -> Option<()> {
         if text.len() > MAX_BYTES {
             return None;
         }
-        let spans = Vec::with_capacity(text.len() / BYTES_A_VALUE);
-        let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, spans };
-        scanner.skip_space();
-        scanner.take(b'{')?;
-        scanner.object(Key::default(), 0)?;
-        scanner.skip_space();
-        (scanner.at == text.len()).then_some(Self(scanner.spans))
+        let before = all.len();
+        all.reserve(text.len() / BYTES_A_VALUE);
+        let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, spans: std::mem::take(all), before };
+        let scanned = scanner.whole();
+        *all = scanner.spans;
+        if scanned.is_none() {
+            all.truncate(before);
+        }
+        scanned
     }
 
-    pub(crate) fn kind(&self, at: At) -> Kind {
+    /// Those of one text, as [`Spans::scan`] added them.
+    pub(crate) fn new(of_text: &'s [Span]) -> Self {
+        Self(of_text)
+    }
+
+    #[inline]
+    pub(crate) fn kind(self, at: At) -> Kind {
         self.0[usize::from(at)].kind
     }
 
     /// As it is written: of a text without its quotes.
-    pub(crate) fn written<'t>(&self, text: &'t str, at: At) -> &'t str {
+    #[inline]
+    pub(crate) fn written(self, text: &str, at: At) -> &str {
         let span = self.0[usize::from(at)];
         &text[usize::from(span.from)..usize::from(span.to)]
     }
 
     /// A text, as it is meant.
-    pub(crate) fn text<'t>(&self, text: &'t str, at: At) -> Option<Cow<'t, str>> {
+    pub(crate) fn text<'t>(self, text: &'t str, at: At) -> Option<Cow<'t, str>> {
         match self.kind(at) {
             Kind::Text => Some(Cow::Borrowed(self.written(text, at))),
             Kind::Escaped => Some(Cow::Owned(unescaped(self.written(text, at)))),
@@ -84,14 +93,22 @@ impl Spans {
         }
     }
 
-    pub(crate) fn key<'t>(&self, text: &'t str, at: At) -> &'t str {
+    #[inline]
+    pub(crate) fn key(self, text: &str, at: At) -> &str {
         let span = self.0[usize::from(at)];
         let key = usize::from(span.key);
         &text[key..key + usize::from(span.key_len)]
     }
 
+    /// Number of the first value behind it and all that is inside it.
+    #[inline]
+    pub(crate) fn after(self, at: At) -> At {
+        self.0[usize::from(at)].after
+    }
+
     /// What is directly inside a list or object, in the order in which it is written.
-    pub(crate) fn inside(&self, at: At) -> impl Iterator<Item = At> {
+    #[inline]
+    pub(crate) fn inside(self, at: At) -> impl Iterator<Item = At> + use<'s> {
         let (first, after) = match self.kind(at) {
             Kind::List | Kind::Object => (at + 1, self.0[usize::from(at)].after),
             _ => (0, 0),
@@ -101,8 +118,9 @@ impl Spans {
     }
 
     /// A member of an object.
-    pub(crate) fn get(&self, text: &str, at: At, name: &str) -> Option<At> {
-        let spans = self.0.as_slice();
+    #[inline]
+    pub(crate) fn get(self, text: &str, at: At, name: &str) -> Option<At> {
+        let spans = self.0;
         let of = spans[usize::from(at)];
         if of.kind != Kind::Object {
             return None;
@@ -112,13 +130,25 @@ impl Spans {
             let span = spans[usize::from(member)];
             if usize::from(span.key_len) == name.len() {
                 let key = usize::from(span.key);
-                if text.as_bytes()[key..key + name.len()] == *name.as_bytes() {
+                if is_same(&text.as_bytes()[key..key + name.len()], name.as_bytes()) {
                     return Some(member);
                 }
             }
             member = span.after;
         }
         None
+    }
+}
+
+/// Are two texts of one length the same? Names are too short for a call to be worth it.
+#[inline]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let (ends, others) =
+        ((one.first_chunk::<8>(), one.last_chunk::<8>()), (other.first_chunk::<8>(), other.last_chunk::<8>()));
+    match one.len() {
+        0..8 => one.iter().zip(other).all(|(one, other)| one == other),
+        8..=16 => ends == others,
+        _ => ends == others && one == other,
     }
 }
 
@@ -167,10 +197,20 @@ struct Key {
 struct Scanner<'t> {
     bytes: &'t [u8],
     at: usize,
+    /// Of other texts, and from `before` on of this one.
     spans: Vec<Span>,
+    before: usize,
 }
 
 impl Scanner<'_> {
+    fn whole(&mut self) -> Option<()> {
+        self.skip_space();
+        self.take(b'{')?;
+        self.object(Key::default(), 0)?;
+        self.skip_space();
+        (self.at == self.bytes.len()).then_some(())
+    }
+
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
@@ -208,7 +248,7 @@ impl Scanner<'_> {
     }
 
     fn push(&mut self, key: Key, kind: Kind, from: usize, to: usize) -> usize {
-        let at = self.spans.len();
+        let at = self.spans.len() - self.before;
         // Neither can be cut: there are fewer values than bytes, and those are bounded.
         let (from, to) = (from as u16, to as u16);
         self.spans.push(Span { from, to, after: at as u16 + 1, key: key.from, key_len: key.len, kind });
@@ -217,9 +257,9 @@ impl Scanner<'_> {
 
     /// Behind the last bracket of a list or object.
     fn close(&mut self, at: usize) {
-        let after = self.spans.len() as u16;
-        self.spans[at].to = self.at as u16;
-        self.spans[at].after = after;
+        let after = (self.spans.len() - self.before) as u16;
+        let span = &mut self.spans[self.before + at];
+        (span.to, span.after) = (self.at as u16, after);
     }
 
     /// Behind its first bracket.
@@ -271,7 +311,7 @@ impl Scanner<'_> {
     #[cold]
     fn has(&self, object: usize, name: &[u8]) -> bool {
         let mut at = object + 1;
-        while let Some(span) = self.spans.get(at) {
+        while let Some(span) = self.spans.get(self.before + at) {
             let key = usize::from(span.key);
             if self.bytes[key..key + usize::from(span.key_len)] == *name {
                 return true;
@@ -409,7 +449,7 @@ const HIGHS: u64 = ONES << 7;
 
 /// How many bytes come before the first quote, backslash or control character.
 #[inline]
-fn plain_bytes(bytes: &[u8]) -> usize {
+pub(crate) fn plain_bytes(bytes: &[u8]) -> usize {
     let mut at = 0;
     while let Some(eight) = bytes[at..].first_chunk::<8>() {
         let eight = u64::from_le_bytes(*eight);
@@ -430,4 +470,17 @@ fn plain_bytes(bytes: &[u8]) -> usize {
 fn is(eight: u64, byte: u8) -> u64 {
     let other = eight ^ (ONES * u64::from(byte));
     other.wrapping_sub(ONES) & !other
+}
+
+/// The highest bit of each byte that is this one, and no other bit.
+#[inline]
+pub(crate) fn each_is(eight: u64, byte: u8) -> u64 {
+    let other = eight ^ (ONES * u64::from(byte));
+    !((other & !HIGHS).wrapping_add(!HIGHS) | other | !HIGHS)
+}
+
+/// Is any byte a control character?
+#[inline]
+pub(crate) fn has_control(eight: u64) -> bool {
+    eight.wrapping_sub(ONES * 0x20) & !eight & HIGHS != 0
 }

@@ -12,7 +12,6 @@ use crate::client::{client_of, is_for_people};
 use crate::event::Event;
 use crate::mention::id_of;
 use crate::part::Part;
-use crate::provisioning::is_its_work;
 use std::borrow::Cow;
 
 /// Slack's placeholders where no person acted (docs.slack.dev/admins/audit-logs-api).
@@ -65,10 +64,10 @@ impl<'e> Whose<'e> {
 }
 
 /// Slack refused it, or judged it: the entry names whom somebody claimed to be, and says nothing of what that person did.
-const CLAIMED: [&str; 3] = ["user_login_failed", "ip_allowlist_access_denied", "anomaly"];
+pub(crate) const CLAIMED: [&str; 3] = ["user_login_failed", "ip_allowlist_access_denied", "anomaly"];
 
 /// What ends an OAuth flow: the app's server exchanges the code, and the entry has that server's address and client.
-const ENDS_OAUTH: [&str; 7] = [
+pub(crate) const ENDS_OAUTH: [&str; 7] = [
     "app_installed",
     "app_scopes_expanded",
     "app_resources_granted",
@@ -81,23 +80,17 @@ const ENDS_OAUTH: [&str; 7] = [
 /// Somebody's server acted, which the entry doesn't name: there is no session, and it is what servers do. An account may be closed
 /// by a person too, so that there the client has to be none of people's.
 fn is_by_server(event: &Event) -> bool {
-    let action = event.action();
     let provisions = || {
         let agent = user_agent(event);
         !agent.is_empty() && !is_for_people(&client_of(&agent))
     };
-    let is_servers = ENDS_OAUTH.contains(&action);
-    let may_be = is_its_work(action) || action.starts_with("role_change_to_");
+    let (is_servers, may_be) = (event.traits().ends_oauth, event.traits().may_be_provisioned);
     (is_servers || may_be) && !has_session(event) && (is_servers || provisions())
 }
 
 /// Does the entry have a session? Slack writes a number, `null` where there is none, and in old entries nothing.
 pub fn has_session(event: &Event) -> bool {
-    context(event, "session_id").is_some_and(|id| !id.is_null() && !id.is(""))
-}
-
-pub fn is_claimed(action: &str) -> bool {
-    CLAIMED.contains(&action)
+    event.session_id().is_some_and(|id| !id.is_null() && !id.is(""))
 }
 
 pub fn is_placeholder(user: &str) -> bool {
@@ -106,13 +99,13 @@ pub fn is_placeholder(user: &str) -> bool {
 
 /// `context.app`, if an app made the call.
 pub fn app(event: &Event) -> Option<Part<'_>> {
-    let app = context(event, "app")?;
+    let app = event.calling_app()?;
     app.get("id").filter(|id| id.is_text() && !id.is("")).map(|_| app)
 }
 
 /// `context.acting_agent`: Slackbot or another agent that acted for the actor.
 pub fn agent(event: &Event) -> Option<Part<'_>> {
-    context(event, "acting_agent").filter(|agent| agent.is_text() && !agent.is(""))
+    event.acting_agent().filter(|agent| agent.is_text() && !agent.is(""))
 }
 
 pub fn address(event: &Event) -> &str {
@@ -123,21 +116,27 @@ pub fn user_agent(event: &Event) -> Cow<'_, str> {
     event.user_agent().map(Part::str).unwrap_or_default()
 }
 
-fn context<'e>(event: &'e Event, name: &str) -> Option<Part<'e>> {
-    event.context()?.get(name)
-}
-
 pub fn is_loopback(ip: &str) -> bool {
-    ip.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    // Nothing else need be looked at as an address.
+    let may_be = ip.starts_with("127.") || ip.contains(':');
+    may_be && ip.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// `inviter` and `kicker` come flat or, in older entries, as `{type, user: {…}}`; a bare id is understood too.
 fn inviter(event: &Event) -> Option<Option<Part<'_>>> {
-    let details = event.details()?;
     let is_named = |by: &Part<'_>| by.is_object() || by.is_text() && !by.is("");
-    let named = ["inviter", "kicker"].into_iter().find_map(|who| details.get(who).filter(is_named));
-    let is_said = || details.get("type").is_some_and(|how| how.is("INVITED") || how.is("KICKED"));
-    if named.is_none() && !(event.action().contains("channel") && is_said()) {
+    let (mut inviter, mut kicker, mut how) = (None, None, None);
+    for (key, value) in event.details()?.members() {
+        match key {
+            "inviter" => inviter = Some(value).filter(is_named),
+            "kicker" => kicker = Some(value).filter(is_named),
+            "type" => how = Some(value),
+            _ => {}
+        }
+    }
+    let named = inviter.or(kicker);
+    let is_said = || how.is_some_and(|how| how.is("INVITED") || how.is("KICKED"));
+    if named.is_none() && !(event.traits().names_channel && is_said()) {
         return None;
     }
     let user = named.map(|by| by.get("user").filter(|user| user.is_object()).unwrap_or(by));

@@ -40,6 +40,18 @@ impl Zone {
         }
     }
 
+    /// Minutes since the week began, on Monday.
+    pub fn minute_of_week(&self, time: UnixSeconds) -> u32 {
+        let of = |day: u64, minutes: u64| (day * 24 * 60 + minutes) as u32;
+        match self.at(time) {
+            Some(local) => {
+                let day = local.weekday().to_monday_zero_offset() as u64;
+                of(day, local.hour() as u64 * 60 + local.minute() as u64)
+            }
+            None => of((time.0 / 86_400 + 3) % 7, time.0 / 60 % (24 * 60)),
+        }
+    }
+
     fn at(&self, time: UnixSeconds) -> Option<jiff::Zoned> {
         let stamp = i64::try_from(time.0).ok().and_then(|seconds| Timestamp::from_second(seconds).ok())?;
         Some(stamp.to_zoned(self.0.clone()))

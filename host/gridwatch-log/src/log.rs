@@ -119,10 +119,29 @@ impl Log {
     /// # Errors
     /// The log is damaged, or goes on for longer than that; or the disk refuses.
     pub fn open(disk: Box<dyn Disk>, folder: &Path, settings: Settings, end: End) -> Result<Self, LogError> {
+        let mut log = Self::check(disk, folder, settings, end)?;
+        log.settle()?;
+        Ok(log)
+    }
+
+    /// The same, but nothing is cut off before [`Log::settle`] or the first write: whoever has several logs looks at all of them first, for what
+    /// one of them lacks may be in another.
+    ///
+    /// # Errors
+    /// See [`Log::open`].
+    pub fn check(disk: Box<dyn Disk>, folder: &Path, settings: Settings, end: End) -> Result<Self, LogError> {
         let mut log = Self::of(disk, folder, settings, end)?;
         log.check_chain()?;
-        log.cut_to_kept()?;
+        log.is_unsure = true;
         Ok(log)
+    }
+
+    /// Cuts off what comes after its end.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn settle(&mut self) -> Result<(), LogError> {
+        self.cut_to_kept()
     }
 
     /// Opens a log whose end nobody knows any more: all of it that is whole, or none, and then its first record will have the number

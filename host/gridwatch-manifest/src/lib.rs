@@ -4,6 +4,7 @@
 //! windows, views or polling.
 
 pub mod document;
+pub mod expression;
 mod field;
 mod manifest;
 mod severity;
@@ -11,9 +12,9 @@ mod span;
 
 pub use field::{AddressPart, Field, NotAField, Party, Source};
 pub use manifest::{
-    ABI, Conditions, ConfigKey, ConfigKind, FieldTest, Grant, MAX_AT_LEAST, MAX_BUDGET, MAX_BYTES, MAX_FIELDS,
-    MAX_RULES, MAX_SPAN_S, MAX_WINDOWS, Manifest, ManifestError, Playbook, Rule, SECTION, Saying, SequenceStep, Step,
-    Threshold, Trigger, WindowKind, WindowSpec, WindowTest,
+    ABI, Baseline, Conditions, ConfigKey, ConfigKind, FieldTest, Grant, MAX_AT_LEAST, MAX_BUDGET, MAX_BYTES,
+    MAX_FIELDS, MAX_MATCHES, MAX_RULES, MAX_SPAN_S, MAX_WINDOWS, Manifest, ManifestError, Playbook, Rule, SECTION,
+    Saying, Says, SequenceStep, Step, Threshold, Trigger, WindowKind, WindowSpec, WindowTest,
 };
 pub use severity::Severity;
 pub use span::{parse_span, span_text};

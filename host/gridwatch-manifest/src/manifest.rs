@@ -14,19 +14,23 @@ mod window;
 pub use rule::{Playbook, Rule, Step};
 pub use setting::{ConfigKey, ConfigKind};
 pub use window::{
-    Conditions, FieldTest, MAX_AT_LEAST, Saying, SequenceStep, Threshold, Trigger, WindowKind, WindowSpec, WindowTest,
+    Baseline, Conditions, FieldTest, MAX_AT_LEAST, Saying, Says, SequenceStep, Threshold, Trigger, WindowKind,
+    WindowSpec, WindowTest,
 };
 
 use crate::document::Problem;
-use crate::field::Field;
+use crate::field::{Field, MATCH};
 use check::Check;
 use gridwatch_names::catalogue;
 use read::{Places, Read, read};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Name of the component's custom section that holds the manifest.
 pub const SECTION: &str = "gridwatch:manifest";
+/// What the module's program is called among its settings.
+const PROGRAM: &str = "program";
 /// The ABI this host speaks.
 pub const ABI: &str = "gridwatch:detect@1";
 
@@ -35,6 +39,8 @@ pub const MAX_BYTES: usize = 256 << 10;
 pub const MAX_FIELDS: usize = 64;
 pub const MAX_WINDOWS: usize = 64;
 pub const MAX_RULES: usize = 128;
+/// Things that are asked under `[match]`: one for each rule, and as many for windows. Columns of them don't count as fields.
+pub const MAX_MATCHES: usize = 2 * MAX_RULES;
 /// The highest noise budget: an alert a day for each user. A rule that needs more is a log.
 pub const MAX_BUDGET: f64 = 1_000.0;
 /// The longest span a window may remember: 400 days, a year and its seasons.
@@ -51,6 +57,11 @@ pub struct Manifest {
     pub windows: Vec<WindowSpec>,
     pub rules: Vec<Rule>,
     pub config: BTreeMap<String, ConfigKey>,
+    /// The most work that an event may cost on average, in units that are the same on every machine. `gridwatch module check`
+    /// measures it; nothing in service depends on it.
+    pub fuel: Option<u64>,
+    /// Handed to the module with its settings, as `program`: what a component that serves many manifests is to do for this one.
+    pub program: Option<Value>,
 }
 
 /// What a module may be given beyond its batch; the configuration has to grant it too.
@@ -100,7 +111,7 @@ impl Manifest {
     }
 
     pub fn field(&self, name: &str) -> Option<usize> {
-        self.fields.iter().position(|f| f.name() == name)
+        self.fields.iter().position(|f| f.label() == name)
     }
 
     /// Does any rule want to see this action?
@@ -110,7 +121,7 @@ impl Manifest {
 
     /// The longest time this module looks back: how far a rebuilt store has to re-read.
     pub fn longest_span_s(&self) -> u64 {
-        self.windows.iter().map(|w| w.span_s).max().unwrap_or(0)
+        self.windows.iter().map(WindowSpec::reach_s).max().unwrap_or(0)
     }
 }
 
@@ -128,12 +139,16 @@ struct RawManifest {
     fields: Vec<String>,
     #[serde(default)]
     sets: BTreeMap<String, Vec<String>>,
+    #[serde(default, rename = "match")]
+    matches: BTreeMap<String, toml::Value>,
+    program: Option<toml::Value>,
     #[serde(default)]
     window: Vec<window::RawWindow>,
     #[serde(default)]
     rule: Vec<rule::RawRule>,
     #[serde(default)]
     config: BTreeMap<String, setting::RawConfig>,
+    fuel: Option<u64>,
 }
 
 impl RawManifest {
@@ -143,8 +158,12 @@ impl RawManifest {
             check.problem(format!("abi: `{}` is not `{ABI}`, the one this host speaks", self.abi));
         }
         let version = check.take("version", semver::Version::parse(&self.version));
+        check.matches(self.matches);
         let fields = check.fields("fields", &self.fields);
-        check.unique("field", self.fields.iter().map(String::as_str), MAX_FIELDS);
+        let (asked, texts): (Vec<&str>, Vec<&str>) =
+            self.fields.iter().map(String::as_str).partition(|name| name.starts_with(MATCH));
+        check.unique("field", texts.into_iter(), MAX_FIELDS);
+        check.unique("field", asked.into_iter(), MAX_MATCHES);
         check.unique("window", self.window.iter().map(|w| w.name.as_str()), MAX_WINDOWS);
         check.unique("rule", self.rule.iter().map(|r| r.id.as_str()), MAX_RULES);
         if self.rule.is_empty() {
@@ -161,8 +180,21 @@ impl RawManifest {
         let above = window::Above { config: &config, windows: &windows };
         let rules = self.rule.into_iter().map(|r| r.validate(&above, check)).collect();
         check.unused_sets();
+        check.unused_matches();
+        let program = self.program.and_then(|program| check.take("program", serde_json::to_value(program)));
+        if program.is_some() && config.contains_key(PROGRAM) {
+            check.problem(format!(
+                "config `{PROGRAM}`: the manifest has a `{PROGRAM}`, which the module gets under that name"
+            ));
+        }
+        if self.fuel == Some(0) {
+            check
+                .problem("fuel: 0 allows no event; leave it out, or say what `gridwatch module check` measures".into());
+        }
         Some(Manifest {
             config,
+            fuel: self.fuel,
+            program,
             name: self.name,
             version: version?,
             title: self.title,
@@ -190,7 +222,7 @@ mod tests {
     use super::*;
     use crate::severity::Severity;
     use gridwatch_names::method;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     #[test]
     fn every_playbook_of_ours_names_methods_and_scopes_that_exist() {
@@ -280,10 +312,14 @@ mod tests {
         let mut tables: Vec<&str> =
             page.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect();
         let trigger = tables.iter().position(|table| table.starts_with("trigger")).map(|at| tables.remove(at)).unwrap();
-        assert_eq!(tables.len(), 3);
+        assert_eq!(tables.len(), 5);
+        let asked = tables.remove(1);
         // The first shows all keys, and refers to a window of the last.
         tables.rotate_right(1);
-        let text = tables.concat().replace("name = \"failed_10m\"", "name = \"shown\"");
+        let only = "only = { \"entity.type\"";
+        let text = (asked.to_owned() + &tables.concat())
+            .replace("name = \"failed_10m\"", "name = \"shown\"")
+            .replace(only, &only.replace("{ ", "{ \"match.from_outside\" = [\"1\"], "));
         let manifest = with_windows(&text).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(manifest.windows.len(), 1 + text.matches("[[window]]").count());
         let manifest = with_trigger(&text, trigger).unwrap_or_else(|e| panic!("{e}"));
@@ -313,6 +349,47 @@ mod tests {
         let rule =
             of("{ only = { \"actor.id\" = [\"W1\"] } }, { actions = [\"user_login_failed\"], not = { id = [\"\"] } }");
         assert_eq!(["user_login", "user_login_failed"].map(|action| conditions(&rule, action)), [Some(1), Some(2)]);
+    }
+
+    #[test]
+    fn what_is_asked_under_match_is_a_field_wherever_fields_are() {
+        let asked =
+            "[match.outside]\nnot = { field = [\"context.ip_address\", { network = [\"192.0.2.0/24\"] }] }\n[[window]]";
+        let text = GOOD
+            .replacen("[[window]]", asked, 1)
+            .replace(
+                "fields = [\"action\"",
+                "program = { n = 3, list = [\"a\"] }\nfields = [\"match.outside\", \"action\"",
+            )
+            .replace("kind = \"count\"", "kind = \"count\"\nonly = { \"match.outside\" = [\"1\"] }");
+        let manifest = Manifest::parse(&text).unwrap_or_else(|e| panic!("{e}"));
+        let (column, test) = (&manifest.fields[0], &manifest.windows[0].when.fields[0]);
+        assert_eq!((column.label(), column, manifest.field("match.outside")), ("match.outside", &test.field, Some(0)));
+        assert_eq!(Field::parse(column.name()).unwrap(), *column, "it is saved by its name");
+        let config = manifest.configuration(&serde_json::Map::new()).unwrap();
+        assert_eq!(config["program"], json!({ "n": 3, "list": ["a"] }));
+        for (from, to, part) in [
+            (
+                "\"match.outside\" = [",
+                "\"match.outsid\" = [",
+                "window `failed_10m`: `match.outsid` names nothing under [match]; did you mean `match.outside`?",
+            ),
+            ("192.0.2.0/24", "192.0.2.0/99", "match `outside`: `192.0.2.0/99` is not a network"),
+            ("network = [", "netwerk = [", "match `outside`: unknown variant `netwerk`"),
+            (
+                "[match.outside]",
+                "[match.inside]\nanywhere = [\"x\"]\n[match.outside]",
+                "match `inside`: nothing refers to `match.inside`",
+            ),
+            (
+                "[config.burst]",
+                "[config.program]\ntype = \"boolean\"\nhelp = \"h\"\ndefault = true\n[config.burst]",
+                "config `program`",
+            ),
+        ] {
+            let problems = Manifest::parse(&text.replace(from, to)).unwrap_err().to_string();
+            assert!(problems.contains(part), "{part} not in {problems}");
+        }
     }
 
     #[test]
@@ -357,7 +434,7 @@ mod tests {
             ("kind = \"count\"\nkey = [\"actor.id\"]\nread_key = []", "as many fields"),
             (
                 "kind = \"count\"\nkey = []\nof = \"id\"",
-                "`of` is for distinct and baseline windows, this one is `count`",
+                "`of` is for distinct, turns and baseline windows, this one is `count`",
             ),
             ("kind = \"count\"\nkey = []\nlearn = \"1d\"", "`learn` is for first_seen"),
             ("kind = \"distinct\"\nkey = []", "needs `of`"),
@@ -382,6 +459,27 @@ mod tests {
             ("kind = \"baseline\"\nkey = []", "needs `bucket`"),
             ("kind = \"baseline\"\nkey = []\nbucket = \"1d\"", "whole buckets"),
             ("kind = \"baseline\"\nkey = []\nbucket = \"1h\"\npercentile = 0", "allowed is 1 to 100"),
+            ("kind = \"count\"\nkey = []\nperiod = \"1h\"", "`period` is for baseline windows, this one is `count`"),
+            ("kind = \"count\"\nkey = []\nsays = \"now\"", "`says` is for baseline windows"),
+            ("kind = \"distinct\"\nof = \"id\"\nkey = []\nnot_above = 3", "`not_above` is for baseline windows"),
+            ("kind = \"baseline\"\nkey = []\nbucket = \"1h\"\nperiod = \"90m\"", "number of whole buckets, at most 28"),
+            ("kind = \"baseline\"\nkey = []\nbucket = \"1h\"\nperiod = \"29h\"", "number of whole buckets, at most 28"),
+            ("kind = \"baseline\"\nkey = []\nbucket = \"1h\"\nperiod = \"2h\"", "write a span of several periods"),
+            ("kind = \"baseline\"\nkey = []\nbucket = \"1h\"\nperiod = \"long\"", "`long` is not a span"),
+            ("kind = \"baseline\"\nkey = []\nbucket = \"1h\"\nsays = \"now\"", "`says` needs `period`"),
+            (
+                "kind = \"baseline\"\nkey = []\nbucket = \"1h\"\nperiod = \"1h\"\nsays = \"then\"",
+                "allowed are usual, now and periods",
+            ),
+            (
+                "kind = \"baseline\"\nkey = []\nbucket = \"1h\"\nperiod = \"1h\"\nsays = \"now\"\npercentile = 50",
+                "`percentile` is about former periods",
+            ),
+            (
+                "kind = \"baseline\"\nkey = []\nbucket = \"1h\"\nperiod = \"1h\"\nsays = \"periods\"\nlearn = \"1h\"",
+                "`learn` is for a baseline that says `usual`",
+            ),
+            ("kind = \"baseline\"\nkey = []\nbucket = \"1h\"\nnot_above = 1", "allowed is 2 or more"),
         ] {
             let tables = window("w", rest) + &window("later", "kind = \"count\"\nkey = []");
             let problems = with_windows(&tables).map(|m| m.windows).unwrap_err().lines();
@@ -510,6 +608,22 @@ mod tests {
             let problems = Manifest::parse(&text).unwrap_err().lines();
             assert!(problems[0].contains(part), "{bad}: {problems:?}");
         }
+    }
+
+    #[test]
+    fn a_period_reaches_back_beyond_its_span() {
+        let reach = |says: &str| {
+            let window = format!(
+                "[[window]]\nname = \"w\"\nkind = \"baseline\"\nbucket = \"1d\"\nperiod = \"14d\"\nkey = []\nspan = \"84d\"\n\
+                 actions = [\"user_login\"]\n{says}"
+            );
+            let manifest = with_windows(&window).unwrap_or_else(|e| panic!("{e}"));
+            (manifest.longest_span_s() / 86_400, manifest.windows[1].learn_s / 86_400)
+        };
+        assert_eq!(reach(""), (98, 28), "the former ones are before the one of now, and one of them has to be known");
+        assert_eq!(reach("says = \"now\""), (14, 0));
+        assert_eq!(reach("says = \"periods\""), (98, 0));
+        assert_eq!(reach("learn = \"70d\""), (98, 70));
     }
 
     #[test]

@@ -213,6 +213,11 @@ impl Ledger {
         Range::of(range.oldest(), range.latest().min(most))
     }
 
+    /// When a row is to be read again; `None` once it was read as often as it is going to be, or never was.
+    pub fn due_again(&self, config: &PollConfig, row: &LedgerRange) -> Option<UnixSeconds> {
+        row.state.is_read().then(|| due(config, row)).flatten()
+    }
+
     /// When the next re-read falls due.
     pub(super) fn next_due(&self, config: &PollConfig) -> Option<UnixSeconds> {
         let waiting = self.rows.values().filter(|row| row.state.is_read());

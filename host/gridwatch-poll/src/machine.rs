@@ -5,7 +5,7 @@
 
 use super::backoff::{Timer, delay_ms};
 use super::budget::BudgetLimits;
-use super::config::PollConfig;
+use super::config::{InvalidPollConfig, PollConfig, PollSettings};
 use super::ledger::{Ledger, LedgerDelta, RangeState, Reading};
 use super::outcome::{Failed, Failure, Outcome, PageReceived, Request};
 use super::planner::{self, Plan};
@@ -290,6 +290,21 @@ impl Machine {
     pub fn try_now(&mut self) {
         self.state.pause.take_if(|pause| pause.problem != Problem::RateLimited && !pause.is_asked);
         self.state.halts = 0;
+    }
+
+    /// Reads back to here as well, if that is further than was asked for. The configuration's own limit stays what it is.
+    ///
+    /// # Errors
+    /// It is not before the start.
+    pub fn reach_back(&mut self, to: UnixSeconds) -> Result<(), InvalidPollConfig> {
+        let settings = self.config.settings();
+        let wanted = settings.backfill.map_or(to, |known| known.min(to));
+        let start = self.state.origin.unwrap_or(settings.start);
+        self.config = PollConfig::new(PollSettings { backfill: Some(wanted), start, ..settings.clone() })?;
+        // Somebody asks for it: what Slack refused before is asked for once more.
+        self.state.backfilled.floor = None;
+        self.plan_backfill();
+        Ok(())
     }
 
     /// Ids of older entries were forgotten: looked at again, these would be taken for new ones.

@@ -43,7 +43,7 @@ impl fmt::Debug for Request {
 }
 
 /// What a page held, after dedup.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PageSummary {
     pub entries: u64,
     /// Entries not stored before.
@@ -69,6 +69,18 @@ impl PageSummary {
             summary.oldest = Some(summary.oldest.map_or(date, |oldest| oldest.min(date)));
         }
         summary
+    }
+
+    /// Of a page that comes in parts: this one and all before it.
+    pub fn with(self, before: Self) -> Self {
+        Self {
+            entries: self.entries + before.entries,
+            new: self.new + before.new,
+            newest: self.newest.max(before.newest),
+            oldest: self.oldest.into_iter().chain(before.oldest).min(),
+            strays: self.strays + before.strays,
+            newest_inside: self.newest_inside.max(before.newest_inside),
+        }
     }
 }
 

@@ -11,10 +11,13 @@ mod channels;
 mod habits;
 mod items;
 mod memory;
+mod people;
+mod standing;
 
 pub use account::Account;
 pub use answer::{Answer, Conversation, NoAnswer};
 pub use memory::{Memory, OrgKnowledge};
+pub use standing::Standing;
 
 use items::Asked;
 
@@ -338,6 +341,25 @@ impl About {
             (item.label, text)
         };
         items::of(self).into_iter().map(text).collect()
+    }
+
+    /// What is known of the same, in the same order.
+    pub fn known_lines(&self) -> Vec<(String, String)> {
+        items::of(self).into_iter().filter_map(|item| Some((item.label, item.text?))).collect()
+    }
+
+    /// What is unknown, in one line: the labels with the same reason together.
+    pub fn unknown_line(&self) -> Option<String> {
+        let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
+        for lack in &self.lacks {
+            match by_reason.iter_mut().find(|(why, _)| *why == lack.why) {
+                Some((_, labels)) => labels.push(&lack.what),
+                None => by_reason.push((&lack.why, vec![&lack.what])),
+            }
+        }
+        let each = by_reason.into_iter().map(|(why, labels)| format!("{} ({why})", labels.join(", ")));
+        let all: Vec<String> = each.collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     /// Ids of users of whom `users.info` could tell more.

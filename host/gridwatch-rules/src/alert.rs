@@ -5,8 +5,10 @@
 //! matter of [`fold`](crate::fold).
 
 use crate::about::About;
+use crate::answer;
 use crate::basis::Basis;
 use crate::directory::RecentAct;
+use crate::handling::Handling;
 use crate::stub::Stub;
 use crate::subject::Subjects;
 use gridwatch_event::event::Event;
@@ -15,12 +17,15 @@ use gridwatch_event::role::Role;
 use gridwatch_event::text::clean;
 use gridwatch_event::text::hex;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
-use gridwatch_event::whose::{self, is_claimed, is_placeholder};
+use gridwatch_event::whose::{self, is_placeholder};
 use gridwatch_manifest::{Playbook, Severity};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Stands where an alert says what suppressed it, if its rule runs in shadow. No exception can have this id.
+pub const SHADOW: &str = "shadow mode";
 
 /// Events an alert shows. It counts all of them.
 pub const MAX_EVIDENCE: usize = 50;
@@ -47,6 +52,9 @@ pub struct Alert {
     pub source: Source,
     /// Of the gravest finding; of equally grave ones, of the newest. So are title, actor, basis and what is told about them.
     pub severity: Severity,
+    /// Why it is that severe, in the rule's own words; empty where it was not said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
     pub title: String,
     /// `<module>.<rule>`.
     pub rule: String,
@@ -61,6 +69,9 @@ pub struct Alert {
     pub findings: u64,
     #[serde(default)]
     pub counts: Counts,
+    /// Periods in which something of it was found, where there is more than one: it goes on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub days: u64,
     /// Why this revision is sent, in words; nothing for the first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub news: Vec<String>,
@@ -94,9 +105,20 @@ pub struct Alert {
     /// What silenced it; kept and stored all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppressed_by: Option<String>,
+    /// What people did about it, and where it stands. What folds doesn't know it: it is added when a record is saved.
+    #[serde(default, skip_serializing_if = "Handling::is_untouched")]
+    pub handling: Handling,
+    /// Since when it is over: only of troubles of gridwatch's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<UnixMillis>,
     /// Who, whether that is usual for them, and from where, as of the event that made this revision. Only of what is sent.
     #[serde(default, skip_serializing_if = "About::is_empty")]
     pub about: Box<About>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// What makes a record of an alert. Each source but folding counts its own records of an alert, from 1.
@@ -108,7 +130,7 @@ pub enum Source {
     Fold,
     /// What Slack answered about the people and places of a revision.
     Enrichment(u32),
-    /// What a person did about it.
+    /// What a person did about it: see [`handling`](crate::handling).
     Act(u32),
 }
 
@@ -169,7 +191,7 @@ impl Doer {
             clean(&text, MAX_NAME)
         };
         let app = whose::app(event).map(|app| app.text("id")).unwrap_or_default();
-        let is_person = !is_claimed(event.action()) && !is_placeholder(event.actor_id());
+        let is_person = !event.traits().is_claimed && !is_placeholder(event.actor_id());
         let person = if is_person { clean(event.actor_id(), MAX_NAME) } else { String::new() };
         let (name, email) = if person.is_empty() { Default::default() } else { (of("name"), of("email")) };
         let doer = Self { id: person, name, email, app: clean(&app, MAX_NAME) };
@@ -235,6 +257,14 @@ impl Alert {
         format!("gw-{}", hex(&digest[..16]))
     }
 
+    /// The headline and why it is that severe, for who reads one line.
+    pub fn message(&self) -> String {
+        match self.reason.as_str() {
+            "" => self.title.clone(),
+            reason => format!("{}. {}: {reason}", self.title.trim_end_matches('.'), self.severity.name()),
+        }
+    }
+
     /// What the actor did last, less what is evidence anyway.
     pub fn recent_besides(&self) -> impl Iterator<Item = &RecentAct> {
         self.recent.iter().filter(|act| self.evidence.iter().all(|stub| stub.seq != act.seq))
@@ -251,6 +281,11 @@ impl Alert {
 }
 
 impl Alert {
+    /// Was it made by a rule that runs in shadow? Nobody is told of it.
+    pub fn is_shadow(&self) -> bool {
+        self.suppressed_by.as_deref() == Some(SHADOW)
+    }
+
     /// Takes in an alert of one finding of the same rule and key. `is_headline`: it is what the reader should see first. The
     /// evidence of that one is there even if there is no room for the evidence of all.
     pub(crate) fn take_in(&mut self, new: Self, is_headline: bool) {
@@ -268,8 +303,10 @@ impl Alert {
             }
         }
         self.cite(new.evidence, is_graver);
+        answer::joined(&mut self.playbook, new.playbook);
         if is_headline {
             (self.severity, self.title, self.basis) = (new.severity, new.title, new.basis);
+            self.reason = new.reason;
             (self.actor, self.recent, self.module, self.attack) = (new.actor, new.recent, new.module, new.attack);
         }
     }

@@ -7,6 +7,7 @@
 //! Learned event by event, in order, and asked about an event once it has been learned, so that an answer doesn't depend on how
 //! events were batched.
 
+use crate::keyed::Map;
 use crate::state::{APPS, Forgotten, StateOp, StateRow};
 use gridwatch_event::event::Event;
 use gridwatch_event::mention::app_id;
@@ -16,7 +17,7 @@ use gridwatch_event::time::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// Apps kept; the ones unseen longest go first.
 pub const MAX_APPS: usize = 50_000;
@@ -36,7 +37,7 @@ pub type Scopes = BTreeSet<String>;
 
 #[derive(Debug, Default)]
 pub struct Apps {
-    apps: HashMap<String, Kept>,
+    apps: Map<String, Kept>,
     dirty: BTreeSet<String>,
 }
 

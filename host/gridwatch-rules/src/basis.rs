@@ -53,7 +53,7 @@ impl Basis {
         let (event, row) = (reading.event, finding.row);
         let is_cut = |field: &&Field| reading.text(field).len() > batch::MAX_TEXT;
         let texts: BTreeMap<&str, &str> =
-            manifest.fields.iter().enumerate().map(|(i, field)| (field.name(), batch.text_at(i, row))).collect();
+            manifest.fields.iter().enumerate().map(|(i, field)| (field.label(), batch.text_at(i, row))).collect();
         let held = |table: &String| {
             let texts: BTreeSet<&str> = texts.values().copied().filter(|text| is_in(tables, table, text)).collect();
             (table.clone(), texts.into_iter().map(|text| clean(text, MAX_TEXT)).collect())
@@ -63,7 +63,7 @@ impl Basis {
         Self {
             event: clean(event.id(), MAX_TEXT),
             action: clean(event.action(), MAX_TEXT),
-            cut: manifest.fields.iter().filter(is_cut).map(|field| field.name().to_owned()).collect(),
+            cut: manifest.fields.iter().filter(is_cut).map(|field| field.label().to_owned()).collect(),
             lookups: manifest.lookups.iter().map(held).collect(),
             windows: manifest.windows.iter().enumerate().map(counted).collect(),
             fields: texts
@@ -85,7 +85,7 @@ impl Counted {
         Self {
             window: spec.name.clone(),
             kind: spec.kind.name().to_owned(),
-            key: key.iter().map(|field| field.name().to_owned()).collect(),
+            key: key.iter().map(|field| field.label().to_owned()).collect(),
             span_s: spec.span_s,
             value,
             cited,
@@ -104,6 +104,11 @@ impl Counted {
             ("travel", speed) => format!("{speed} km/h"),
             (_, value) => value.to_string(),
         }
+    }
+
+    /// Does it say how many? Then another day's are others.
+    pub fn counts(&self) -> bool {
+        matches!(self.kind.as_str(), "count" | "distinct" | "baseline")
     }
 
     /// Whether the window had anything to say.

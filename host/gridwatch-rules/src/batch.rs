@@ -4,12 +4,13 @@
 //! text ids are numbers, and the dictionary holds only the texts that the module's rows use. This shape costs a module
 //! tens of nanoseconds an event where a list of records costs over a microsecond (`cargo xtask bench abi`).
 
+use crate::keyed::Key;
 use gridwatch_event::event::Event;
 use gridwatch_event::json;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 
 /// What one call of a module gets. Mirrors `batch` in `wit/detect.wit`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -159,7 +160,7 @@ struct Dict {
     offsets: Vec<u32>,
     bytes: Vec<u8>,
     /// Keyed, and with a new key for each dictionary: whoever chooses user agents must not be able to choose hashes.
-    key: RandomState,
+    key: Key,
     /// Hash → id. Two texts of one hash take neighbouring hashes.
     index: HashMap<u64, u32, BuildHasherDefault<HashedAlready>>,
 }
@@ -195,7 +196,7 @@ pub const MAX_BATCH_BYTES: usize = 4 << 20;
 
 impl Dict {
     fn new() -> Self {
-        Self { offsets: vec![0, 0], bytes: Vec::new(), key: RandomState::new(), index: HashMap::default() }
+        Self { offsets: vec![0, 0], bytes: Vec::new(), key: Key::default(), index: HashMap::default() }
     }
 
     fn len(&self) -> usize {

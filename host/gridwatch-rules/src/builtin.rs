@@ -4,10 +4,14 @@
 //! the part of the host that notices something makes the alert here.
 
 use crate::alert::{Actor, Alert, Counts, ModuleRef, Source};
+use crate::answer;
 use crate::basis::Basis;
 use crate::conduct::SetAside;
 use crate::exception::Exception;
 use crate::finding::{MAX_KEY, MAX_LABEL, MAX_TITLE};
+use crate::handling::Handling;
+use crate::headline;
+use crate::monitor::Sign;
 use crate::risk::Sum;
 use crate::stub::Stub;
 use crate::subject::Subjects;
@@ -35,7 +39,8 @@ pub const BUILT_IN: &str = "built-in";
 
 static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| {
     let (text, version) = (include_str!("builtin.toml"), env!("CARGO_PKG_VERSION"));
-    let parsed = Manifest::parse(&text.replacen("0.0.0", version, 1));
+    let text = [&text.replacen("0.0.0", version, 1), include_str!("monitor/rules.toml")].concat();
+    let parsed = Manifest::parse(&text);
     parsed.unwrap_or_else(|problem| unreachable!("builtin.toml is tested: {problem}"))
 });
 
@@ -105,15 +110,26 @@ pub fn risk(sum: Sum, last: &Alert) -> (Alert, Vec<String>) {
     let actor = [&last.actor.name, &last.actor.email, &last.actor.id].into_iter().find(|text| !text.is_empty());
     let (rules, tactics) = (sum.rules.len(), sum.tactics.len());
     let who = actor.map_or("somebody", String::as_str);
+    let apps = sum.apps.iter().take(headline::NAMES_SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    let (who, through) = match sum.by_apps {
+        0 => (who.to_owned(), String::new()),
+        all if all == rules => (format!("{apps}, in the name of {who},"), String::new()),
+        some => (who.to_owned(), format!(", {some} of them through {apps}")),
+    };
     let title = format!(
-        "{who} set off {rules} rules of {tactics} tactics within {} ({} points)",
+        "{who} set off {rules} rules of {tactics} tactics within {} ({} points){through}",
         span_text(sum.span_s),
         sum.points
     );
     let blank = blank("risk", &last.actor.id, title, last.opened);
     let (uid, period_start) = Alert::identity(&blank.rule, &blank.dedup_key, last.last, blank.period_s);
-    let labels =
-        [("rules", sum.rules.join(", ")), ("tactics", sum.tactics.join(", ")), ("points", sum.points.to_string())];
+    let mut labels =
+        vec![("rules", sum.rules.join(", ")), ("tactics", sum.tactics.join(", ")), ("points", sum.points.to_string())];
+    let mut playbook = blank.playbook.clone();
+    if !apps.is_empty() {
+        labels.push(("apps", apps));
+        answer::end_app(&mut playbook);
+    }
     let alert = Alert {
         uid,
         period_start,
@@ -121,11 +137,12 @@ pub fn risk(sum: Sum, last: &Alert) -> (Alert, Vec<String>) {
         last: sum.evidence.last().map_or(last.last, |stub| stub.time),
         seen: last.seen,
         actor: last.actor.clone(),
-        subjects: last.subjects.clone(),
+        subjects: sum.subjects,
+        playbook,
         recent: last.recent.clone(),
         evidence_total: sum.evidence.len() as u64,
         evidence: sum.evidence,
-        labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
+        labels: labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         attack: sum.attack,
         ..blank
     };
@@ -163,6 +180,33 @@ pub fn module_set_aside(module: &Manifest, digest: &str, set_aside: &SetAside, a
         ..blank
     }
     .of_org(at.org())
+}
+
+/// A module file can't serve, or is gone. One alert for each file and reason; `serving` says which version goes on.
+pub fn module_refused(file: &str, why: &str, serving: Option<&str>, at: UnixMillis) -> Alert {
+    let key = gridwatch_event::text::hex(&Sha256::digest(format!("{file}\n{why}"))[..8]);
+    let goes_on = serving.map_or("what is in service continues".to_owned(), |serving| format!("{serving} continues"));
+    let mut blank = blank("module-refused", &key, format!("The module file {file} can't serve, {goes_on}: {why}"), at);
+    let texts = [("file", file), ("why", why), ("in_service", serving.unwrap_or_default())];
+    let said = texts.into_iter().filter(|(_, text)| !text.is_empty());
+    blank.labels.extend(said.map(|(name, text)| (name.to_owned(), clean(text, MAX_LABEL))));
+    blank
+}
+
+/// A new version of a module didn't stand its probation. Version and digest of the one that went, then of the one that is back.
+pub fn module_rolled_back(went: (&str, &str), back: (&str, &str), why: &str, from: u64, at: UnixMillis) -> Alert {
+    let title = format!("The module {} was rolled back to {}: {why}", went.0, back.0);
+    let mut blank = blank("module-rolled-back", &format!("{} {} {from}", went.0, went.1), title, at);
+    let texts = [
+        ("module", went.0.to_owned()),
+        ("digest", went.1.to_owned()),
+        ("in_service", back.0.to_owned()),
+        ("in_service_digest", back.1.to_owned()),
+        ("why", why.to_owned()),
+        ("from_seq", from.to_string()),
+    ];
+    blank.labels.extend(texts.map(|(name, text)| (name.to_owned(), clean(&text, MAX_LABEL))));
+    blank
 }
 
 /// Slack's lists are not what they were at build time. One alert for each drift that differs from the last one reported.
@@ -279,11 +323,28 @@ pub fn second_factor_off(member: &Member, before: UnixMillis, at: UnixMillis) ->
     // Each look tells of another time, also within a day.
     let mut blank = blank("second-factor-off", &format!("{} {at}", member.id), title, at);
     blank.severity = if member.role >= Role::Admin { Severity::High } else { Severity::Medium };
+    blank.reason = headline::reason(rule_called("second-factor-off"), blank.severity);
     let between = format!("{before} and {at}");
     let texts = [("user", member.id.as_str()), ("role", member.role.name()), ("between", &between)];
     blank.labels.extend(texts.map(|(name, text)| (name.to_owned(), clean(text, MAX_LABEL))));
     blank.subjects = Subjects::of_user(&member.id, member.role);
     blank
+}
+
+/// Something is wrong with gridwatch or with what it reads from: see [`monitor`](crate::monitor). Each time is an alert of its own.
+pub fn trouble(sign: &Sign, since: UnixMillis, at: UnixMillis) -> Alert {
+    let key = format!("{} {since}", sign.about);
+    let mut blank = blank(sign.rule, key.trim(), sign.title.clone(), at);
+    blank.severity = sign.severity;
+    blank.first = since.seconds();
+    let labels = sign.labels.iter().map(|(name, text)| ((*name).to_owned(), clean(text, MAX_LABEL)));
+    blank.labels.extend(labels.filter(|(_, text)| !text.is_empty()));
+    blank.of_org(&sign.org)
+}
+
+/// The title of what is over.
+pub fn over(title: &str) -> String {
+    clean(&format!("Over: {title}"), MAX_TITLE)
 }
 
 /// As much of a list as a label should hold.
@@ -305,6 +366,7 @@ fn blank(rule: &str, key: &str, title: String, at: UnixMillis) -> Alert {
         revision: 1,
         source: Source::Fold,
         severity: rule.severity,
+        reason: headline::reason(rule, rule.severity),
         title: clean(&title, MAX_TITLE),
         rule: name,
         rule_title: rule.title.clone(),
@@ -315,6 +377,7 @@ fn blank(rule: &str, key: &str, title: String, at: UnixMillis) -> Alert {
         period_s: rule.fold_s,
         findings: 1,
         counts: Counts::default(),
+        days: 0,
         news: Vec::new(),
         first: at.seconds(),
         last: at.seconds(),
@@ -332,6 +395,8 @@ fn blank(rule: &str, key: &str, title: String, at: UnixMillis) -> Alert {
         basis: Basis::default(),
         organization: None,
         suppressed_by: None,
+        handling: Handling::default(),
+        over: None,
         about: Box::default(),
     }
 }

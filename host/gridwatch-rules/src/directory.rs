@@ -5,6 +5,7 @@
 //! from `account_type` where it is given. "Unknown" is an answer; a guess is not. Everything is asked "as of" an event,
 //! so an answer doesn't depend on how events were batched. What people usually do is in [`about`](crate::about).
 
+use crate::keyed::{Key, Map};
 use crate::state::{DIRECTORY, Forgotten, HOME, StateOp, StateRow};
 use gridwatch_event::event::Event;
 use gridwatch_event::grant::{self, Direction, Scope};
@@ -14,8 +15,8 @@ use gridwatch_event::time::UnixSeconds;
 use gridwatch_event::whose::is_placeholder;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
 
 /// Changes kept of each kind for a person.
 const MAX_CHANGES: usize = 32;
@@ -33,8 +34,10 @@ pub const MAX_PEOPLE: usize = 500_000;
 /// What somebody is, or was told to be: each with the time from which on it held.
 #[derive(Debug, Default)]
 pub struct Directory {
-    people: HashMap<String, Person>,
+    people: Map<String, Person>,
     dirty: BTreeSet<String>,
+    /// Changed since the last [`Directory::settle`], perhaps more than once.
+    unsettled: Vec<String>,
     home: Home,
     home_is_dirty: bool,
     /// The last place that was looked up and is known.
@@ -46,17 +49,17 @@ pub struct Directory {
 /// again. Has no influence on an answer.
 #[derive(Debug, Default)]
 struct Settled {
-    key: RandomState,
-    /// Hash of account, role and place → the newest time at which that was so.
-    until: HashMap<u64, UnixSeconds>,
+    key: Key,
+    /// Hash of account, what is said of it, and place → the newest time at which that was so.
+    until: Map<u64, UnixSeconds>,
 }
 
 /// Accounts remembered so; then it begins anew.
 const MAX_SETTLED: usize = 65_536;
 
 impl Settled {
-    fn hash(&self, id: &str, role: Role, event: &Event) -> u64 {
-        self.key.hash_one((id, role, event.location_id()))
+    fn hash(&self, id: &str, is_bot: bool, account_type: &str, event: &Event) -> u64 {
+        self.key.hash_one((id, is_bot, account_type, event.location_id()))
     }
 
     /// Has it been so at a time that isn't later?
@@ -210,20 +213,26 @@ impl Directory {
     pub fn learn(&mut self, event: &Event) {
         self.learn_home(event);
         if let Some(actor) = event.actor() {
-            self.learn_account(actor, event, None);
+            self.learn_account(actor, event.actor_id(), event, None);
         }
+        let traits = event.traits();
         if let Some(user) = event.entity().filter(|_| event.entity_type() == "user") {
-            self.learn_account(user, event, becomes(event));
+            let becomes = if traits.changes_account { becomes(event) } else { None };
+            self.learn_account(user, event.entity_id(), event, becomes);
         }
-        self.learn_role(event);
-        self.learn_target(event);
-        self.learn_grant(event);
+        if traits.changes_account {
+            self.learn_role(event);
+            self.learn_target(event);
+        }
+        if traits.is_about_power {
+            self.learn_grant(event);
+        }
     }
 
     /// Forgets what is beyond the bounds. Called between batches, so that answers inside one don't depend on its size.
     pub fn settle(&mut self) {
-        for id in &self.dirty {
-            if let Some(person) = self.people.get_mut(id) {
+        for id in std::mem::take(&mut self.unsettled) {
+            if let Some(person) = self.people.get_mut(&id) {
                 trim(&mut person.active);
                 trim(&mut person.outside);
                 person.made.truncate(1);
@@ -297,24 +306,32 @@ impl Directory {
     }
 
     /// `becomes`: what the event makes the user. An account type that says just that may be the one of after.
-    fn learn_account(&mut self, user: Part<'_>, event: &Event, becomes: Option<Role>) {
-        let bot = is_bot(user).then_some(Role::Bot);
-        let role = bot.or_else(|| Role::of_account_type(&user.text("account_type")));
-        let (Some(role), id) = (role, user.text("id")) else { return };
-        if id.is_empty() || becomes == Some(role) {
+    fn learn_account(&mut self, user: Part<'_>, id: &str, event: &Event, becomes: Option<Role>) {
+        let (mut email, mut account_type) = (None, None);
+        for (key, value) in user.members() {
+            match key {
+                "email" => email = Some(value),
+                "account_type" => account_type = Some(value),
+                _ => {}
+            }
+        }
+        let (is_bot, account_type) = (email.is_some_and(is_bots), account_type.map(Part::str).unwrap_or_default());
+        if !is_bot && account_type.is_empty() {
             return;
         }
-        let hash = self.settled.hash(&id, role, event);
-        if self.settled.has(hash, event) {
+        let hash = self.settled.hash(id, is_bot, &account_type, event);
+        if becomes.is_none() && self.settled.has(hash, event) {
             return;
         }
-        if self.role_at(&id, event) != role && !self.was_said(&id, role, event) {
+        let role = is_bot.then_some(Role::Bot).or_else(|| Role::of_account_type(&account_type));
+        let Some(role) = role.filter(|role| !id.is_empty() && becomes != Some(*role)) else { return };
+        if self.role_at(id, event) != role && !self.was_said(id, role, event) {
             let since = Since { before: true, ..Since::from(event, (role, short_place_of(event))) };
-            insert_role(&mut self.person(&id).roles, since);
+            insert_role(&mut self.person(id).roles, since);
             return;
         }
         // What was said of a later time may make it news by then.
-        let mut roles = self.people.get(&*id).into_iter().flat_map(|person| &person.roles);
+        let mut roles = self.people.get(id).into_iter().flat_map(|person| &person.roles);
         if roles.all(|since| since.time <= event.time) {
             self.settled.note(hash, event);
         }
@@ -374,6 +391,7 @@ impl Directory {
         self.settled.forget();
         let id: String = id.chars().take(MAX_NAME).collect();
         self.dirty.insert(id.clone());
+        self.unsettled.push(id.clone());
         self.people.entry(id).or_default()
     }
 }
@@ -431,9 +449,12 @@ fn short_place_of(event: &Event) -> String {
 
 /// An app's own account, by its address: nobody can choose that domain. Names are chosen, and prove nothing.
 fn is_bot(user: Part<'_>) -> bool {
+    user.get("email").is_some_and(is_bots)
+}
+
+fn is_bots(email: Part<'_>) -> bool {
     const DOMAIN: &[u8] = b"@slack-bots.com";
-    let email = user.text("email");
-    email.as_bytes().last_chunk().is_some_and(|end: &[u8; DOMAIN.len()]| end.eq_ignore_ascii_case(DOMAIN))
+    email.str().as_bytes().last_chunk().is_some_and(|end: &[u8; DOMAIN.len()]| end.eq_ignore_ascii_case(DOMAIN))
 }
 
 fn now<'s, T>(history: &'s [Since<T>], event: &Event) -> Option<&'s T> {

@@ -19,8 +19,7 @@ pub struct Distinct {
 
 impl Distinct {
     pub fn insert(&mut self, thing: &str) {
-        let digest = Sha256::digest(thing.as_bytes());
-        self.smallest.insert(u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]));
+        self.smallest.insert(hash(thing));
         if self.smallest.len() > MOST {
             self.smallest.pop_last();
         }
@@ -36,9 +35,19 @@ impl Distinct {
         }
     }
 
+    /// Was it counted? Only where all are known; else no.
+    pub fn contains(&self, thing: &str) -> bool {
+        self.smallest.len() < MOST && self.smallest.contains(&hash(thing))
+    }
+
     pub fn is_empty(&self) -> bool {
         self.smallest.is_empty()
     }
+}
+
+fn hash(thing: &str) -> u32 {
+    let digest = Sha256::digest(thing.as_bytes());
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
 
 #[cfg(test)]

@@ -7,9 +7,15 @@
 //! An allowed app has a largest set of scopes. What it is known to have beyond that takes it out of the exception, and the alert
 //! says so. How to write the file is in `examples/exceptions.toml`; [`parse`] says everything that is wrong with one.
 
+mod bounds;
 mod cast;
+mod lowered;
+mod proposal;
 mod read;
 
+pub use bounds::{Beyond, Bounds, Hours, Said, volume};
+pub use lowered::Lowered;
+pub use proposal::{Proposal, propose};
 pub use read::{Known, MAX_BYTES, parse};
 
 use crate::apps::{Apps, Scopes, scopes_at};
@@ -26,6 +32,7 @@ use std::net::IpAddr;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exceptions {
     entries: Vec<Exception>,
+    lowered: Vec<Lowered>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,6 +46,8 @@ pub struct Exception {
     /// The most that an allowed app may have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes_max: Option<Scopes>,
+    #[serde(flatten)]
+    pub bounds: Bounds,
     pub reason: String,
     pub owner: String,
     pub ticket: String,
@@ -91,6 +100,8 @@ pub enum Excess {
     Scopes(Vec<String>),
     /// The app is let in or widened, and nothing says with what.
     Unknown,
+    /// It is beyond the hours, the volume or the labels that the entry is for.
+    Bounds(Beyond),
 }
 
 /// What is known beyond an event.
@@ -106,6 +117,16 @@ impl Exceptions {
         self.entries.iter()
     }
 
+    /// Rules that are rated lower, or not told of, whoever sets them off.
+    pub fn lowered(&self) -> &[Lowered] {
+        &self.lowered
+    }
+
+    /// How a rule's finding at this time is rated lower.
+    pub fn lowering(&self, rule: &str, time: UnixSeconds) -> Option<&Lowered> {
+        self.lowered.iter().find(|lowered| lowered.rule == rule && lowered.holds_at(time))
+    }
+
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -118,7 +139,9 @@ impl Exceptions {
     pub fn at_any_time(&self, now: UnixSeconds) -> Self {
         let holding = self.entries.iter().filter(|exception| exception.holds_at(now)).cloned();
         let always = |exception| Exception { added: None, expires: UnixSeconds(u64::MAX), ..exception };
-        Self { entries: holding.map(always).collect() }
+        let lowered = self.lowered.iter().filter(|lowered| lowered.holds_at(now)).cloned();
+        let always_lowered = |lowered| Lowered { added: None, expires: UnixSeconds(u64::MAX), ..lowered };
+        Self { entries: holding.map(always).collect(), lowered: lowered.map(always_lowered).collect() }
     }
 
     /// Lets what is said of a module's rules hold of the same rules under other module names too.
@@ -138,15 +161,22 @@ impl Exceptions {
     }
 
     /// Is a finding of this rule on this event to be told? The first entry that suppresses it is named.
-    pub fn matching(&self, rule: &str, event: &Event, known: AppKnowledge<'_>) -> ExceptionMatch<'_> {
+    pub fn matching<'a>(
+        &self,
+        said: impl Into<Said<'a>>,
+        event: &Event,
+        known: AppKnowledge<'_>,
+    ) -> ExceptionMatch<'_> {
+        let said = said.into();
         let mut found = ExceptionMatch::None;
         let about = |exception: &&Exception| {
             exception.holds_at(event.time)
-                && exception.covers(rule, event.action())
+                && exception.covers(said.rule, event.action())
                 && exception.who.fits(event, known.networks)
         };
         for exception in self.entries.iter().filter(about) {
-            match exception.excess(event, known.apps) {
+            let beyond = || exception.bounds.beyond(&said, event.time).map(Excess::Bounds);
+            match exception.excess(event, known.apps).or_else(beyond) {
                 None => return ExceptionMatch::Suppressed(exception),
                 Some(excess) if found == ExceptionMatch::None => found = ExceptionMatch::Exceeded(exception, excess),
                 Some(_) => {}
@@ -210,6 +240,7 @@ impl std::fmt::Display for Excess {
         match self {
             Self::Scopes(scopes) => f.write_str(&scopes.join(", ")),
             Self::Unknown => f.write_str("the entry doesn't say which scopes the app has"),
+            Self::Bounds(beyond) => beyond.fmt(f),
         }
     }
 }

@@ -11,19 +11,31 @@
 //!   news (of a scope or a number: a larger one);
 //! - for more of the same at 2, 5, 10, 20, 50 … different objects, addresses or doers, and at 10, 100, 1,000 … findings, but
 //!   not within [`SPACING_S`] of the revision before: then with the next finding after that;
+//! - when it goes on on another day as it was before: see below;
 //! - with the final numbers, when nothing more came for [`QUIET_S`] and something is untold. Whatever goes on and off would have
 //!   that each time, so the second time takes four times as long, and from the third on sixteen times.
+//!
+//! What was found [`HABIT`] times, comes again within [`RECURS_S`] and is nothing new (nobody else, no other network, no graver, no new value, done to nothing
+//! that it was not done to before) is the same alert, which goes on: it says so on the 2nd, 5th, 10th, 20th day. Of what a rule counts, the
+//! things differ each day; it goes on all the same, and says so each day. A single act on something new is an alert of its own.
+//!
+//! The severity rises with the scope: what is Medium once is one higher when the same doer has done it to [`WIDE`] different things,
+//! as far as the rule goes at all. Of a rule that counts it takes [`FAR`] times what it had counted when it first told, and a person as the doer,
+//! for its threshold has been graded already.
 
 use crate::about::About;
 use crate::alert::{AND_MORE, Alert, Counts, Doer, LABEL_SEPARATOR};
 use crate::basis::Basis;
 use crate::distinct::Distinct;
+use crate::headline;
 use crate::state::{ALERTS, Forgotten, StateOp, StateRow};
 use crate::subject::Subjects;
 use crate::windows::LATE_S;
 use gridwatch_event::event::Event;
+use gridwatch_event::network::prefix_of;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
-use gridwatch_event::whose::{self, is_claimed};
+use gridwatch_event::whose;
+use gridwatch_manifest::Severity;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +52,18 @@ const MAX_VALUES: usize = 20;
 const MAX_PERIODS: u64 = 7;
 /// More of the same isn't told within this of the revision before.
 const SPACING_S: u64 = 900;
+/// What is as it was goes on after so long: a weekend, and the day after.
+pub const RECURS_S: u64 = 3 * 86_400;
+/// Findings that make it a habit; fewer are acts, of which each day's is told by itself.
+const HABIT: u64 = 5;
+/// And for so long in all; then it is told anew.
+const MAX_RECURRING_S: u64 = 30 * 86_400;
+/// Networks of an alert that are known, for what is as it was.
+const MAX_PLACES: usize = 20;
+/// Different things that make what is Medium once graver.
+pub const WIDE: u64 = 20;
+/// So many times what a rule had counted when it first told, if it counts.
+const FAR: u64 = 5;
 /// Without more for so long an alert is at rest.
 pub const QUIET_S: u64 = 3_600;
 /// How often [`QUIET_S`] has to pass before the final numbers are told for the first time, the second and any further time.
@@ -58,6 +82,10 @@ pub struct Sight {
     pub address: String,
     /// The values of labels that are news, each with its label.
     pub values: Vec<(String, String)>,
+    /// The most that the rule counted, 0 if it counted nothing. Of what is counted another day's things are others, and no less the same.
+    pub counted: u64,
+    /// As grave as the rule's findings can be.
+    pub most: Option<Severity>,
 }
 
 impl Sight {
@@ -74,14 +102,21 @@ impl Sight {
             objects: objects(event, &alert.subjects, doer.as_ref()),
             address: whose::address(event).to_owned(),
             values: values.collect(),
+            counted: counted(alert),
+            most: None,
             doer,
         }
     }
 }
 
+fn counted(alert: &Alert) -> u64 {
+    let cited = alert.basis.windows.iter().filter(|counted| counted.cited && counted.counts());
+    cited.map(|counted| counted.value).filter(|value| *value < u64::MAX).max().unwrap_or_default()
+}
+
 /// The things of one kind, the most particular that there is: a file in a channel is a file.
 fn objects(event: &Event, subjects: &Subjects, doer: Option<&Doer>) -> Vec<String> {
-    if is_claimed(event.action()) {
+    if event.traits().is_claimed {
         return vec![event.actor_id().to_owned()];
     }
     let is_other = |id: &&String| doer.is_none_or(|doer| doer.id != **id);
@@ -147,6 +182,12 @@ struct Telling {
     doers: Distinct,
     objects: Distinct,
     addresses: Distinct,
+    places: BTreeSet<String>,
+    /// What the rule had counted at the first finding, if it counts.
+    began_with: u64,
+    /// Periods with a finding, and the newest of them.
+    days: u64,
+    day: UnixSeconds,
     /// Taken out to make room; only what was told is kept.
     aside: bool,
 }
@@ -204,6 +245,18 @@ impl Folder {
         self.put_in(open);
         sent.extend(news);
         sent
+    }
+
+    /// Different things that an exception has hidden in the period of a finding, with those of the finding.
+    pub fn hidden(&self, alert: &Alert, by: &str, sight: &Sight) -> u64 {
+        let mut suppressed = alert.clone();
+        suppressed.suppressed_by = Some(by.to_owned());
+        let starts = self.by_key.get(&key_of(&suppressed, alert.period_s));
+        let newest = starts.and_then(|starts| starts.range(..=time_of(alert, sight)).next_back());
+        let open = newest.and_then(|(_, uid)| self.open.get(uid)).filter(|open| time_of(alert, sight) < open.end());
+        let Some(open) = open else { return sight.objects.len() as u64 };
+        let new = sight.objects.iter().filter(|id| !open.telling.objects.contains(id)).count() as u64;
+        open.telling.objects.count() + new
     }
 
     /// The final numbers of the alerts that have come to rest by then. `seen` is when the event that says so was first seen.
@@ -338,9 +391,10 @@ fn time_of(new: &Alert, sight: &Sight) -> UnixSeconds {
 impl Open {
     fn new(alert: Alert, sight: &Sight) -> (Self, Option<Sent>) {
         let (fold_s, head, head_at) = (alert.period_s, sight.doer.clone(), alert.last);
-        let telling = Telling { fold_s, head, head_at, ..Telling::default() };
+        let telling = Telling { fold_s, head, head_at, began_with: sight.counted, ..Telling::default() };
         let mut open = Self { alert, telling };
         open.telling.learn(sight);
+        open.telling.on_day(open.alert.period_start);
         let sent = open.send(sight.at, Vec::new(), Occasion::Headline);
         (open, Some(sent))
     }
@@ -351,7 +405,7 @@ impl Open {
 
     /// Late entries, as they come while old windows are read, keep it for as long as they come.
     fn is_over(&self, newest: UnixSeconds) -> bool {
-        self.end().max(self.telling.touched).plus(LATE_S) < newest
+        self.end().max(self.telling.touched).plus(LATE_S.max(RECURS_S)) < newest
     }
 
     fn takes(&self, new: &Alert, sight: &Sight) -> bool {
@@ -360,7 +414,12 @@ impl Open {
         let goes_on = self.end() == new.period_start
             && at <= self.alert.last.plus(QUIET_S)
             && self.alert.period_s < self.telling.fold_s.saturating_mul(MAX_PERIODS);
-        is_within || goes_on
+        let recurs = self.alert.findings >= HABIT
+            && at <= self.alert.last.plus(RECURS_S)
+            && self.alert.period_s < MAX_RECURRING_S
+            && new.severity <= self.alert.severity
+            && self.telling.is_as_before(sight);
+        is_within || goes_on || recurs
     }
 
     fn due(&self) -> Option<UnixSeconds> {
@@ -374,8 +433,13 @@ impl Open {
 
     fn with(mut self, new: Alert, sight: &Sight) -> (Self, Option<Sent>) {
         if time_of(&new, sight) >= self.end() {
-            self.alert.period_s += self.telling.fold_s;
+            let ahead = new.period_start.0.saturating_sub(self.alert.period_start.0);
+            self.alert.period_s = (ahead + self.telling.fold_s).max(self.alert.period_s);
         }
+        let is_another_day = new.period_start > self.telling.day && !self.telling.aside;
+        let is_as_before = is_another_day && new.severity <= self.alert.severity && self.telling.is_as_before(sight);
+        let has_new_things = !self.telling.knows_objects(sight);
+        self.telling.on_day(new.period_start);
         self.telling.aside = false;
         let (is_graver, is_as_grave) = (new.severity > self.alert.severity, new.severity == self.alert.severity);
         let found = self.telling.learn(sight);
@@ -390,11 +454,16 @@ impl Open {
             news.push(format!("somebody else: {doer}: {}", new.title));
         }
         news.extend(found.values);
+        let days = self.telling.days;
+        if is_as_before && (has_new_things || rung(days) == days) {
+            news.push(format!("it goes on as before: found on {days} days"));
+        }
         if is_headline {
             self.telling.head.clone_from(&sight.doer);
             self.telling.head_at = new.last;
         }
         self.alert.take_in(new, is_headline);
+        news.extend(self.wider(sight));
         let is_spaced = sight.at >= self.telling.at.plus(SPACING_S);
         let sent = (!news.is_empty() || is_spaced && self.telling.is_more(self.alert.findings)).then(|| {
             let occasion = if is_headline { Occasion::Headline } else { Occasion::Aside };
@@ -402,6 +471,28 @@ impl Open {
             self.send(sight.at, news, occasion)
         });
         (self, sent)
+    }
+
+    /// Raises the severity for what was done to many things, if that is news.
+    fn wider(&mut self, sight: &Sight) -> Option<String> {
+        let objects = self.telling.now().objects;
+        // A rule that counts has said already what its threshold is worth; and an app that reads reads thousands.
+        let by_app = sight.doer.as_ref().is_some_and(|doer| !doer.app.is_empty());
+        let is_far = sight.counted == 0 || !by_app && sight.counted >= self.telling.began_with.saturating_mul(FAR);
+        let alert = &mut self.alert;
+        if objects < WIDE || !is_far || alert.severity != Severity::Medium || sight.most <= Some(alert.severity) {
+            return None;
+        }
+        let raised = Severity::High;
+        let said =
+            format!("severity {} instead of {}: {objects} different things", raised.name(), alert.severity.name());
+        alert.reason = format!(
+            "what is {} once was done to {objects} different things by the same doer ({})",
+            alert.severity.name(),
+            alert.reason
+        );
+        alert.severity = raised;
+        Some(said)
     }
 
     fn rest(&mut self, seen: UnixMillis, newest: UnixSeconds, why: &str) -> Sent {
@@ -421,7 +512,11 @@ impl Open {
         let others = telling.known.iter().filter(|doer| telling.head.as_ref().is_none_or(|head| !head.is(doer)));
         self.alert.others = others.cloned().collect();
         (self.alert.counts, self.alert.news) = (now, news);
-        Sent { alert: self.alert.clone(), occasion }
+        self.alert.days = if telling.days > 1 { telling.days } else { 0 };
+        // The title by itself stays, for the next headline.
+        let mut alert = self.alert.clone();
+        alert.title = headline::of(&alert);
+        Sent { alert, occasion }
     }
 
     /// Forgets all but what was told.
@@ -436,6 +531,9 @@ impl Open {
             rests: telling.rests,
             head: telling.head.clone(),
             head_at: telling.head_at,
+            began_with: telling.began_with,
+            days: telling.days,
+            day: telling.day,
             aside: true,
             ..Telling::default()
         };
@@ -465,6 +563,9 @@ impl Telling {
         if !sight.address.is_empty() {
             self.addresses.insert(&sight.address);
         }
+        if self.places.len() < MAX_PLACES {
+            self.places.insert(prefix_of(&sight.address));
+        }
         let mut values = Vec::new();
         for (label, value) in &sight.values {
             let known = self.values.entry(label.clone()).or_default();
@@ -474,6 +575,31 @@ impl Telling {
             }
         }
         Found { is_new_doer: new_doer.is_some(), values }
+    }
+
+    /// Is there nothing that wasn't there before, but for the things that a rule counts?
+    fn is_as_before(&self, sight: &Sight) -> bool {
+        let is_known = |doer: &Doer| self.known.iter().any(|known| known.is(doer));
+        let has_new_value = || {
+            let is_new =
+                |(label, value): &(String, String)| self.values.get(label).is_none_or(|known| is_news(known, value));
+            sight.values.iter().any(is_new)
+        };
+        !self.aside
+            && sight.doer.as_ref().is_none_or(is_known)
+            && self.places.contains(&prefix_of(&sight.address))
+            && !has_new_value()
+            && (sight.counted > 0 || self.knows_objects(sight))
+    }
+
+    fn knows_objects(&self, sight: &Sight) -> bool {
+        sight.objects.iter().all(|id| self.objects.contains(id))
+    }
+
+    fn on_day(&mut self, day: UnixSeconds) {
+        if day > self.day || self.days == 0 {
+            (self.days, self.day) = (self.days + 1, day);
+        }
     }
 
     /// Never less than what was told: who was set aside starts to count again.

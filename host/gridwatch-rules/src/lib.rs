@@ -5,6 +5,7 @@
 
 pub mod about;
 pub mod alert;
+pub mod answer;
 pub mod apps;
 pub mod basis;
 pub mod batch;
@@ -19,6 +20,10 @@ pub mod echo;
 pub mod exception;
 pub mod finding;
 pub mod fold;
+pub mod handling;
+pub mod headline;
+mod keyed;
+pub mod monitor;
 pub mod organization;
 pub mod pipeline;
 pub mod plan;

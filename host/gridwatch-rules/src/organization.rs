@@ -24,7 +24,9 @@ impl Organization {
 
     /// Learns from an event, and tells it whose it is where it doesn't say so itself. In order of the events.
     pub fn place(&mut self, event: &mut Event) {
-        if let (None, Some(named)) = (&self.known, event.named_organization()) {
+        if self.known.is_none()
+            && let Some(named) = event.named_organization()
+        {
             self.known = Some(named.into());
             self.is_new = true;
         }

@@ -9,7 +9,8 @@
 //! What comes out depends on the events and their order alone, never on how they were cut into batches.
 
 use crate::about::{Memory, OrgKnowledge};
-use crate::alert::{Actor, Alert, Counts, ModuleRef, Source};
+use crate::alert::{Actor, Alert, Counts, ModuleRef, SHADOW, Source};
+use crate::answer;
 use crate::apps::Apps;
 use crate::basis::Basis;
 use crate::batch::{Batch, Scratch, Table};
@@ -19,11 +20,13 @@ use crate::conduct::SetAside;
 use crate::declared::Declared;
 use crate::directory::Directory;
 use crate::echo::Echoes;
-use crate::exception::{AppKnowledge, ExceptionMatch, Exceptions};
+use crate::exception::{AppKnowledge, Exception, ExceptionMatch, Exceptions};
 use crate::finding::{Finding, MAX_LABEL, RawFinding};
 use crate::fold::{Folder, Occasion, Sent, Sight};
+use crate::handling::Handling;
+use crate::headline;
 use crate::organization::Organization;
-use crate::reading::Reading;
+use crate::reading::{Clients, Reading};
 use crate::risk::{Risk, RiskThreshold};
 use crate::state::{self, Forgotten, StateOp, StateRow};
 use crate::stub::Stub;
@@ -42,6 +45,7 @@ use gridwatch_event::zone::Zone;
 use gridwatch_manifest::{Conditions, Field, Manifest};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -89,6 +93,9 @@ pub struct Fault {
     pub version: String,
     /// Slack's id of the event, so that it can be found again.
     pub event_id: String,
+    /// Its sequence number; 0 in faults that an older gridwatch noted.
+    #[serde(default)]
+    pub seq: u64,
     pub reason: String,
 }
 
@@ -137,10 +144,13 @@ pub struct Pipeline {
     networks: Networks,
     provisioning: Provisioning,
     zone: Zone,
+    clients: Clients,
     tables: Tables,
     memory: Memory,
     apps: Apps,
     exceptions: Arc<Exceptions>,
+    /// Modules, and rules with their module's name, that nobody is to be told of.
+    shadow: BTreeSet<String>,
     echoes: Echoes,
     unseen: Unseen,
     folder: Folder,
@@ -253,6 +263,11 @@ impl Pipeline {
         self.exceptions = exceptions;
     }
 
+    /// Says which modules (`sign-in`) and rules (`sign-in.burst`) run in shadow: what they find is folded and kept, and nobody is told.
+    pub fn set_shadow(&mut self, shadow: BTreeSet<String>) {
+        self.shadow = shadow;
+    }
+
     /// Says what gridwatch's own responder has done, so that findings on the echoes of it are suppressed. An event is judged
     /// by what is known when it comes, so an act has to be in before its echo.
     pub fn set_echoes(&mut self, echoes: Echoes) {
@@ -296,6 +311,16 @@ impl Pipeline {
 
     pub fn services(&self) -> impl Iterator<Item = &Service> {
         self.services.iter().map(|s| &s.service)
+    }
+
+    /// What a module in service says of itself.
+    pub fn manifest(&self, id: ServiceId) -> Option<&Arc<Manifest>> {
+        self.services.iter().find(|there| there.id == id).map(|there| &there.service.manifest)
+    }
+
+    /// SHA-256 of the component of a module in service.
+    pub fn digest(&self, id: ServiceId) -> Option<&str> {
+        self.services.iter().find(|there| there.id == id).map(|there| &*there.service.digest)
     }
 
     /// Puts a saved state row back; all of them are given once, at start, in the order of their keys.
@@ -351,7 +376,8 @@ impl Pipeline {
             let subscribers = self.subscribers(event);
             let reading = Reading::of(event, &self.directory, &self.networks)
                 .with_provisioning(&self.provisioning)
-                .with_zone(&self.zone);
+                .with_zone(&self.zone)
+                .with_clients(&self.clients);
             self.windows.feed(&reading);
             let mut row = None;
             for Subscriber { module, gates } in subscribers.iter() {
@@ -387,8 +413,11 @@ impl Pipeline {
                 builtin.push(Builtin::Once(builtin::unknown_action(event, self.actor(event))));
             }
         }
-        builtin.extend(builtin::unreadable_entry(event, self.actor(event)).map(Builtin::Each));
-        builtin.extend(builtin::entry_changed(event, self.actor(event)).map(Builtin::Each));
+        // All of it is told by marks, and nearly no event has one.
+        if !event.marks.is_empty() {
+            builtin.extend(builtin::unreadable_entry(event, self.actor(event)).map(Builtin::Each));
+            builtin.extend(builtin::entry_changed(event, self.actor(event)).map(Builtin::Each));
+        }
         builtin
     }
 
@@ -430,11 +459,14 @@ impl Pipeline {
                 }
             }
             while let Some((_, module, finding)) = findings.next_if(|(of, ..)| *of == at) {
-                let news = &self.services[module].service.manifest.rules[finding.rule].news.clone();
+                let rule = &self.services[module].service.manifest.rules[finding.rule];
+                let (news, most) = (&rule.news.clone(), rule.severity);
                 let mut alert = self.alert(module, events, prepared, at, finding);
                 self.suppress(&mut alert, event);
-                let sum = self.risk.learn(&alert, newest).map(|sum| builtin::risk(sum, &alert));
-                let sight = Sight::of(event, &alert, news, newest);
+                let sum =
+                    self.risk.learn(&alert, headline::doing_app(event), newest).map(|sum| builtin::risk(sum, &alert));
+                let most = if alert.labels.contains_key("severity_lowered") { alert.severity } else { most };
+                let sight = Sight { most: Some(most), ..Sight::of(event, &alert, news, newest) };
                 sent.extend(self.folder.fold(alert, &sight));
                 if let Some((sum, rules)) = sum {
                     let sight = Sight { objects: rules, ..Sight::of(event, &sum, builtin::risk_news(), newest) };
@@ -530,6 +562,7 @@ impl Pipeline {
             module: manifest.name.clone(),
             version: manifest.version.to_string(),
             event_id: event_of(row).map(|e| e.id().to_owned()).unwrap_or_default(),
+            seq: event_of(row).map_or(0, |e| e.seq),
             reason,
         };
         faults.extend(outcome.dead.into_iter().map(|dead| fault(dead.row, dead.reason)));
@@ -584,7 +617,8 @@ impl Pipeline {
             revision: 1,
             source: Source::Fold,
             severity: finding.severity,
-            title: finding.title,
+            reason: headline::reason(rule, finding.severity),
+            title: headline::with_doer(&finding.title, event),
             rule: name,
             rule_title: rule.title.clone(),
             condition: rule.condition.clone(),
@@ -598,6 +632,7 @@ impl Pipeline {
             period_s: rule.fold_s,
             findings: 1,
             counts: Counts::default(),
+            days: 0,
             news: Vec::new(),
             first: evidence.first().map_or(event.time, |s| s.time),
             last: evidence.last().map_or(event.time, |s| s.time),
@@ -611,10 +646,12 @@ impl Pipeline {
             labels: finding.labels.into_iter().collect(),
             subjects: Subjects::of(event, &self.directory),
             attack: rule.attack.clone(),
-            playbook: rule.playbook.clone(),
+            playbook: answer::of(&rule.playbook, event),
             basis,
             organization: event.organization_id(),
             suppressed_by: None,
+            handling: Handling::default(),
+            over: None,
             about: Box::default(),
         }
         .of_org(event.org())
@@ -644,9 +681,15 @@ impl Pipeline {
         if let Some(response) = self.echoes.covers(event) {
             return alert.suppress(&format!("response {response}"));
         }
+        if self.shadow.contains(&alert.module.name) || self.shadow.contains(&alert.rule) {
+            return alert.suppress(SHADOW);
+        }
         let known = AppKnowledge { networks: &self.networks, apps: &self.apps };
-        match self.exceptions.matching(&alert.rule, event, known) {
-            ExceptionMatch::None => {}
+        match self.exceptions.matching(&*alert, event, known) {
+            ExceptionMatch::None => self.lower(alert, event),
+            ExceptionMatch::Suppressed(exception) if let Some(beyond) = self.beyond(exception, alert, event) => {
+                alert.labels.insert("beyond_exception".to_owned(), clean(&beyond, MAX_LABEL));
+            }
             ExceptionMatch::Suppressed(exception) => {
                 alert.suppress(&exception.id);
                 let labels = exception.labels().map(|(name, text)| (name.to_owned(), clean(&text, MAX_LABEL)));
@@ -656,6 +699,32 @@ impl Pipeline {
                 let what = clean(&format!("{}: {excess}", exception.id), MAX_LABEL);
                 alert.labels.insert("beyond_exception".to_owned(), what);
             }
+        }
+    }
+
+    /// What of a period's findings is more than the exception hides: each by itself may be little.
+    fn beyond(&self, exception: &Exception, alert: &Alert, event: &Event) -> Option<String> {
+        let at_most = exception.bounds.at_most?;
+        let hidden = self.folder.hidden(alert, &exception.id, &Sight::of(event, alert, &[], event.time));
+        (hidden > at_most)
+            .then(|| format!("{}: {hidden} different things where at most {at_most} are allowed", exception.id))
+    }
+
+    /// Rates a finding lower where a team has decided so of its rule, for everybody.
+    fn lower(&self, alert: &mut Alert, event: &Event) {
+        let Some(lowered) = self.exceptions.lowering(&alert.rule, event.time) else { return };
+        let text = clean(&lowered.text(), MAX_LABEL);
+        match lowered.most {
+            None => {
+                alert.suppress(&lowered.id);
+                alert.labels.insert("rule_off".to_owned(), text);
+            }
+            Some(most) if most < alert.severity => {
+                alert.reason = clean(&format!("lowered from {} by {}", alert.severity.name(), lowered.id), MAX_LABEL);
+                alert.severity = most;
+                alert.labels.insert("severity_lowered".to_owned(), text);
+            }
+            Some(_) => {}
         }
     }
 
@@ -847,6 +916,20 @@ mod tests {
         assert_ne!(alerts[0].uid, alerts[1].uid);
         let again = find_each(&mut self::pipeline(), &events);
         assert_eq!(again[0].uid, alerts[1].uid, "an alert's id doesn't hang on what was suppressed beside it");
+    }
+
+    #[test]
+    fn what_a_rule_in_shadow_finds_is_kept_apart_and_adds_to_nothing() {
+        let events = [reset(1, "WA", "W1"), reset(2, "WA", "W2")];
+        for shadow in ["resets", "resets.any"] {
+            let mut pipeline = pipeline();
+            pipeline.set_shadow([shadow.to_owned()].into());
+            let alerts = find_each(&mut pipeline, &events);
+            assert!(alerts.iter().all(Alert::is_shadow) && !alerts.is_empty(), "{alerts:?}");
+            pipeline.set_shadow([].into());
+            let told = find_each(&mut pipeline, &[reset(3, "WA", "W3")]);
+            assert!(told.iter().any(|alert| alert.suppressed_by.is_none() && alert.findings == 1), "{told:?}");
+        }
     }
 
     #[test]

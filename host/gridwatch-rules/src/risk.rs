@@ -7,6 +7,7 @@
 use crate::alert::Alert;
 use crate::state::{Forgotten, RISK, StateOp, StateRow};
 use crate::stub::Stub;
+use crate::subject::Subjects;
 use crate::windows::LATE_S;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_manifest::Severity;
@@ -64,6 +65,11 @@ struct Mark {
     severity: Severity,
     attack: Vec<String>,
     stub: Arc<Stub>,
+    /// The app that did it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    app: Option<String>,
+    #[serde(default, skip_serializing_if = "Subjects::is_empty")]
+    subjects: Subjects,
 }
 
 /// Enough of it to tell someone.
@@ -76,6 +82,12 @@ pub struct Sum {
     pub attack: Vec<String>,
     /// The event of each rule's newest finding, oldest first.
     pub evidence: Vec<Arc<Stub>>,
+    /// Apps that did some of it.
+    pub apps: BTreeSet<String>,
+    /// Rules that an app set off.
+    pub by_apps: usize,
+    /// What a response would act on, of all of it: of what an app did, the app.
+    pub subjects: Subjects,
 }
 
 impl RiskThreshold {
@@ -95,7 +107,8 @@ impl Risk {
 
     /// Takes in an alert that one finding made; says what it adds up to if that is enough. `newest` is the newest event time
     /// as of the event: what is past the late allowance by it doesn't count, so that it doesn't matter when it is swept out.
-    pub fn learn(&mut self, alert: &Alert, newest: UnixSeconds) -> Option<Sum> {
+    /// `app` did it, if one did.
+    pub fn learn(&mut self, alert: &Alert, app: Option<String>, newest: UnixSeconds) -> Option<Sum> {
         let stub = alert.evidence.last().filter(|_| !alert.actor.id.is_empty())?;
         if alert.suppressed_by.is_some() || self.threshold.is_over(alert.last, newest) {
             return None;
@@ -103,7 +116,14 @@ impl Risk {
         self.make_room(&alert.actor.id);
         let marks = self.actors.entry(alert.actor.id.clone()).or_default();
         let (time, severity) = (alert.last, alert.severity);
-        let mark = Mark { time, severity, attack: alert.attack.clone(), stub: stub.clone() };
+        let mark = Mark {
+            time,
+            severity,
+            attack: alert.attack.clone(),
+            stub: stub.clone(),
+            app,
+            subjects: alert.subjects.clone(),
+        };
         let known = marks.get(&alert.rule).is_some_and(|known| known.time > time && known.severity >= severity);
         if !known {
             marks.insert(alert.rule.clone(), mark);
@@ -162,6 +182,8 @@ impl Sum {
         let mut evidence: Vec<Arc<Stub>> = near.iter().map(|(_, mark)| mark.stub.clone()).collect();
         evidence.sort_by_key(|stub| (stub.time, stub.seq));
         evidence.dedup_by_key(|stub| stub.seq);
+        let mut subjects = Subjects::default();
+        near.iter().for_each(|(_, mark)| subjects.take_in(mark.subjects.clone()));
         let attack: BTreeSet<&String> = near.iter().flat_map(|(_, mark)| &mark.attack).collect();
         let tactics: Vec<BTreeSet<&str>> = near.iter().map(|(_, mark)| tactics_of(&mark.attack)).collect();
         Self {
@@ -171,6 +193,9 @@ impl Sum {
             tactics: different(&tactics),
             attack: attack.into_iter().cloned().collect(),
             evidence,
+            apps: near.iter().filter_map(|(_, mark)| mark.app.clone()).collect(),
+            by_apps: near.iter().filter(|(_, mark)| mark.app.is_some()).count(),
+            subjects,
         }
     }
 }
@@ -229,6 +254,8 @@ mod tests {
             actor_id: actor.into(),
             ip_address: String::new(),
             ua: String::new(),
+            object: String::new(),
+            object_name: String::new(),
         };
         let blank = builtin::catalogue_drift(
             &gridwatch_event::drift::Drift::default(),
@@ -250,7 +277,7 @@ mod tests {
 
     fn learned(alerts: &[Alert]) -> Option<Sum> {
         let mut risk = Risk::default();
-        alerts.iter().filter_map(|alert| risk.learn(alert, alert.last)).last()
+        alerts.iter().filter_map(|alert| risk.learn(alert, None, alert.last)).last()
     }
 
     #[test]
@@ -287,7 +314,7 @@ mod tests {
             (0..2).map(|i| alert("W1", &format!("m.r{i}"), 1_000 * i as u64, LOW, &[THREE[i]])).collect();
         let reaches = |threshold: RiskThreshold| {
             let mut risk = Risk::new(threshold);
-            two.iter().filter_map(|alert| risk.learn(alert, alert.last)).last()
+            two.iter().filter_map(|alert| risk.learn(alert, None, alert.last)).last()
         };
         let threshold = RiskThreshold { span_s: 1_001, rules: 2, points: 1_000, tactics: 2 };
         assert_eq!(reaches(threshold).map(|sum| (sum.rules.len(), sum.span_s)), Some((2, 1_001)));
@@ -326,10 +353,10 @@ mod tests {
         let mut risk = Risk::default();
         let alerts: Vec<Alert> =
             (0..3).map(|i| alert("W1", &format!("m.r{i}"), 1_000, Severity::High, &[THREE[i]])).collect();
-        alerts[..2].iter().for_each(|alert| assert_eq!(risk.learn(alert, alert.last), None));
+        alerts[..2].iter().for_each(|alert| assert_eq!(risk.learn(alert, None, alert.last), None));
         let mut again = Risk::default();
         risk.take_changes().iter().for_each(|op| again.load(op.row().unwrap()).unwrap());
-        assert!(again.learn(&alerts[2], alerts[2].last).is_some());
+        assert!(again.learn(&alerts[2], None, alerts[2].last).is_some());
         again.take_changes();
         again.expire(UnixSeconds(1_000 + RiskThreshold::default().span_s + LATE_S + 1));
         assert!(again.actors.is_empty() && again.take_changes().iter().all(|op| op.value == Ok(None)));
@@ -339,7 +366,7 @@ mod tests {
     fn made_up_actors_push_out_only_the_oldest() {
         let mut risk = Risk::default();
         for i in 0..=MAX_ACTORS as u64 {
-            risk.learn(&alert(&format!("W{i}"), "m.r", i, LOW, &[]), UnixSeconds(i));
+            risk.learn(&alert(&format!("W{i}"), "m.r", i, LOW, &[]), None, UnixSeconds(i));
         }
         assert!(risk.actors.len() <= MAX_ACTORS && !risk.actors.contains_key("W0"));
         assert!(risk.actors.contains_key(&format!("W{MAX_ACTORS}")));

@@ -19,10 +19,17 @@ pub struct Part {
     prefix: u8,
     /// To be raised when rows are written otherwise. Rows of another version are forgotten, not guessed at.
     version: u8,
+    /// Versions from this one on are read, too.
+    oldest: u8,
 }
 
 const fn part(prefix: u8, version: u8, name: &'static str) -> Part {
-    Part { name, prefix, version }
+    Part { name, prefix, version, oldest: version }
+}
+
+/// A part that reads the rows of older versions.
+const fn part_since(prefix: u8, [oldest, version]: [u8; 2], name: &'static str) -> Part {
+    Part { name, prefix, version, oldest }
 }
 
 /// Open alerts, as far as they have been sent.
@@ -52,7 +59,7 @@ pub const APPS: Part = part(b's', 1, "apps");
 /// What `users.info` said of people: the host's own, and no input of any rule.
 pub const ACCOUNTS: Part = part(b'u', 1, "answers about people");
 /// Pages of windows.
-pub const WINDOWS: Part = part(b'w', 2, "window counts");
+pub const WINDOWS: Part = part_since(b'w', [2, 4], "window counts");
 
 /// All parts there are, in the order of their keys.
 pub const PARTS: [Part; 14] = [
@@ -107,6 +114,7 @@ pub struct Unwritable {
 pub struct StateRow<'r> {
     pub part: Part,
     key: &'r [u8],
+    version: u8,
     body: &'r [u8],
 }
 
@@ -119,7 +127,9 @@ impl<'r> StateRow<'r> {
             return Err(forgotten("unknown parts", "no part of the state has such keys".to_owned()));
         };
         match value.split_first() {
-            Some((version, body)) if *version == part.version => Ok(Self { part, key, body }),
+            Some((version, body)) if (part.oldest..=part.version).contains(version) => {
+                Ok(Self { part, key, version: *version, body })
+            }
             Some((other, _)) => {
                 let why = format!("it is of version {other}, and this gridwatch reads version {}", part.version);
                 Err(forgotten(part.name, why))
@@ -139,6 +149,11 @@ impl<'r> StateRow<'r> {
     /// It is none.
     pub fn name(&self) -> Result<&'r str, Forgotten> {
         std::str::from_utf8(self.id()).map_err(|why| self.forgotten(why))
+    }
+
+    /// How the value is written.
+    pub fn version(&self) -> u8 {
+        self.version
     }
 
     /// The value without its version.
@@ -213,7 +228,7 @@ mod tests {
         let names: BTreeSet<&str> = PARTS.iter().map(|part| part.name).collect();
         assert_eq!((prefixes.len(), names.len()), (PARTS.len(), PARTS.len()));
         assert!(PARTS.into_iter().all(|part| Part::of(&part.key(b"x")) == Some(part)));
-        assert!(DECLARED.prefix < WINDOWS.prefix, "windows are declared before their pages come");
+        const { assert!(DECLARED.prefix < WINDOWS.prefix, "windows are declared before their pages come") };
     }
 
     #[test]

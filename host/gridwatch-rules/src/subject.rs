@@ -336,7 +336,7 @@ impl Subjects {
 
 /// Seen as a number, as a number in a text, as null and as nothing; "" if there is none.
 pub(crate) fn session_id(event: &Event) -> Cow<'_, str> {
-    let said = event.context().and_then(|context| context.get("session_id"));
+    let said = event.session_id();
     let text = said.and_then(|said| said.as_number().map(Cow::Borrowed).or_else(|| said.as_str())).unwrap_or_default();
     let is_number = text.len() <= MAX_ID && text.bytes().all(|b| b.is_ascii_digit()) && text.bytes().any(|b| b != b'0');
     if is_number { text } else { Cow::Borrowed("") }

@@ -71,6 +71,9 @@ impl Unseen {
         // Whose turn it is when there is no more room must not depend on how an entry is written.
         unknown.sort_unstable();
         unknown.into_iter().for_each(|key| _ = self.count(Kind::DetailsKey, key, event.time));
+        if event.marks.is_empty() {
+            return false; // action and entity type are in the catalogue
+        }
         let kind = event.entity_type();
         if !kind.is_empty() && !catalogue::is_entity_type(kind) {
             self.count(Kind::EntityType, kind, event.time);

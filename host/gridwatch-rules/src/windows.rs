@@ -12,10 +12,13 @@
 //! |---|---|
 //! | count | matching events in the stretch |
 //! | distinct | distinct texts of `of` in the stretch |
+//! | turns | how often the text of `of` is another than at the event before, in the stretch |
 //! | first_seen | milliseconds of the earliest matching event before this one; [`NEVER`], or [`LEARNING`] while it can't know |
 //! | last_seen | milliseconds of the newest matching event before this one; [`NEVER`], or [`LEARNING`] if it was told to learn |
 //! | sequence | steps completed in order by a chain of at most `span` that includes this event |
-//! | baseline | what is usual: a percentile of the counts of the hours or days before the event's own; [`NOT_YET`] while it learns |
+//! | baseline | what is usual: a percentile of the counts of the hours, days or periods before the event's own; [`NOT_YET`] while it learns |
+//! | baseline that says "now" | the count of the fullest period that contains the event's hour or day |
+//! | baseline that says "periods" | how many former periods the usual is made of |
 //! | travel | highest speed in km/h from the sighting before this event, or to the one after it; 0 where places are unknown |
 //!
 //! Whether an event feeds a window can depend on its fields and on what windows declared above say of the same event.
@@ -23,7 +26,7 @@
 //! Windows are views: an event goes once into what is remembered under each of its keys ([`table`]), and a window's value is read
 //! from there when somebody asks. What feeds a window is a [`member`]; windows that are fed alike share it.
 //!
-//! Memory is bounded: hits a lane (the hits under one key that feed the same windows), keys a kind, bytes in all. A full lane gives
+//! Memory is bounded: hits a lane (the hits under one key that feed the same windows), values a bucket, keys a kind, bytes in all. A full lane gives
 //! up its oldest hits, those first whose values stand again later; a kind with too many keys, and over the common bound the
 //! heaviest kind, gives up the keys that were fed longest ago, so that a flood of one kind of event costs the windows that count
 //! it. What is dropped, and when, depends on the events alone.
@@ -34,6 +37,7 @@ mod member;
 mod near;
 mod save;
 mod seeing;
+mod sketch;
 mod table;
 
 use crate::by_action::ByAction;
@@ -42,16 +46,15 @@ use crate::state::{self, Forgotten, StateOp};
 use crate::stub::{PackedStub, Stub};
 use gridwatch_event::event::Event;
 use gridwatch_event::time::UnixSeconds;
-use gridwatch_manifest::{Conditions, FieldTest, WindowKind, WindowSpec, WindowTest};
+use gridwatch_manifest::{Conditions, WindowKind, WindowSpec, WindowTest};
 use identity::SlotId;
 use kind::Sighted;
-use member::{Column, Fed, Member, Members, What, Window};
+use member::{Fed, Member, Members, What, Window};
 use save::{Header, Journal, Record, SavedWindow, Touch};
 use seeing::Seeing;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use table::{Feeding, Key, RowId, Table};
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Value of a first- or last-seen window: no matching event before this one.
 pub const NEVER: u64 = 0;
@@ -75,7 +78,7 @@ pub struct WindowSize<'w> {
     pub module: &'w str,
     pub window: &'w str,
     pub keys: usize,
-    /// Of a baseline: buckets and their distinct values.
+    /// Of a baseline: buckets and the values kept of them.
     pub hits: usize,
 }
 
@@ -143,6 +146,8 @@ struct Scratch {
     touched: Vec<(Key, u16)>,
     fed: Vec<(usize, usize)>,
     bits: Vec<u64>,
+    /// Columns that the members of a key look at.
+    wanted: Vec<u16>,
     touches: Vec<Touch>,
 }
 
@@ -204,6 +209,7 @@ impl Windows {
     /// Windows or members are others than before.
     fn settle_members(&mut self) {
         self.plans.clear();
+        self.members.number_fields();
         self.has_header = false;
         let members = &self.members.list;
         self.table.set_lives(|member| life_of(members, member));
@@ -267,7 +273,7 @@ impl Windows {
         self.begin(event);
         let feeding = Feeding { time: event.time, seq: event.seq, newest: self.clock.newest };
         let is_another_hour = self.table.tick(feeding.newest, feeding.seq);
-        self.table.make_room(feeding.seq);
+        let has_made_room = self.table.make_room(feeding.seq);
         self.sighted.clear();
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.start(&self.members);
@@ -282,7 +288,8 @@ impl Windows {
             }
             (scratch.touched, scratch.fed) = (touched, all);
         }
-        if !self.saves_nothing && (is_another_hour || !scratch.touches.is_empty()) {
+        // Also of one that fed nothing, if anything went by it: whoever reads this again has to let it go then, too.
+        if !self.saves_nothing && (is_another_hour || has_made_room || !scratch.touches.is_empty()) {
             let row = row.map(|row| self.table.row(row));
             self.journal.write(|to| to.event(feeding, row, &scratch.touches));
         }
@@ -313,7 +320,7 @@ impl Windows {
         for (at, fed) in stage.iter().enumerate() {
             let is_dead = table::is_dead(reading.event.time, fed.life_s, seeing.newest);
             let holds = !is_dead
-                && fed.tests.iter().all(|test| scratch.holds(*test, &self.members.tests, reading))
+                && fed.tests.iter().all(|test| scratch.holds(*test, &self.members, reading))
                 && fed.windows.iter().all(|test| seeing.holds(test));
             let Some(key) = holds.then(|| seeing.key(fed.key)).flatten() else { continue };
             let place = scratch.touched.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
@@ -333,7 +340,8 @@ impl Windows {
         row: &mut Option<RowId>,
         scratch: &mut Scratch,
     ) {
-        let (mut touch, mut columns) = (Touch { key, kind, ..Touch::default() }, Vec::new());
+        let (mut touch, mut columns) = (Touch { key, kind, ..Touch::default() }, std::mem::take(&mut scratch.wanted));
+        columns.clear();
         scratch.bits.clear();
         scratch.bits.resize(self.members.list.len().div_ceil(64), 0);
         let id = self.table.enter(key, kind, feeding.seq);
@@ -349,7 +357,7 @@ impl Windows {
                     touch.seen.push(*member);
                 }
                 What::Tally { of, cut } => {
-                    let value = of.map(|of| scratch.value(of, &self.members.columns, reading, self.seed));
+                    let value = of.map(|of| scratch.value(of, &self.members, reading, self.seed));
                     if value != Some(None) {
                         let value = value.flatten();
                         self.table.tally(id, *member, *cut, value, feeding);
@@ -361,16 +369,17 @@ impl Windows {
         if scratch.bits.iter().any(|word| *word != 0) {
             let row =
                 *row.get_or_insert_with(|| self.table.new_row(feeding.seq, PackedStub::of(reading.event), Vec::new()));
-            for column in columns {
-                if let Some(value) = scratch.value(column, &self.members.columns, reading, self.seed) {
-                    self.table.add_value(row, column, value);
+            for column in &columns {
+                if let Some(value) = scratch.value(*column, &self.members, reading, self.seed) {
+                    self.table.add_value(row, *column, value);
                 }
             }
             let class = self.class(&scratch.bits);
             self.table.push(id, class, row, feeding);
             touch.class = Some(class);
         }
-        self.table.settle_weight(id);
+        self.table.leave(id);
+        scratch.wanted = columns;
         if !self.saves_nothing {
             scratch.touches.push(touch);
         }
@@ -393,15 +402,16 @@ impl Windows {
     /// Conditions to be asked of events, with windows by their positions here. Not to be used any more once windows come or are
     /// loaded.
     pub(crate) fn gate(&mut self, when: &Conditions) -> Gate {
-        Gate { tests: self.members.tests_of(&when.fields).into(), windows: when.windows.clone().into() }
+        let tests = self.members.tests_of(&when.fields).into();
+        self.members.number_fields();
+        Gate { tests, windows: when.windows.clone().into() }
     }
 
     /// Do the conditions hold for the event that was fed last?
     pub(crate) fn passes(&mut self, gate: &Gate, reading: &Reading<'_>) -> bool {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.tests.resize(self.members.tests.len(), None);
-        let holds = gate.tests.iter().all(|test| scratch.holds(*test, &self.members.tests, reading));
-        self.scratch = scratch;
+        let Self { scratch, members, .. } = self;
+        scratch.tests.resize(members.tests.len(), None);
+        let holds = gate.tests.iter().all(|test| scratch.holds(*test, members, reading));
         holds && {
             let seeing = self.seeing(reading, self.clock.newest);
             gate.windows.iter().all(|test| seeing.holds(test))
@@ -415,8 +425,7 @@ impl Windows {
 
     /// The window's value for the event that was fed last.
     pub fn value(&self, position: usize, reading: &Reading<'_>) -> u64 {
-        let seeing = self.seeing(reading, self.clock.newest);
-        self.windows.get(position).map_or(0, |window| kind::value(window, &seeing))
+        self.seeing(reading, self.clock.newest).value(position)
     }
 
     /// The events that made up the value that an event read, oldest first, at most `max` (the newest of them). May be asked
@@ -488,7 +497,7 @@ impl Windows {
     pub fn load(&mut self, page: state::StateRow<'_>) -> Result<(), Forgotten> {
         let not_a_page = || page.forgotten("it isn't a page of the windows");
         self.journal.found(page.id(), page.body().len()).ok_or_else(not_a_page)?;
-        let records = save::records(page.body()).ok_or_else(not_a_page)?;
+        let records = save::records(page.body(), page.version()).ok_or_else(not_a_page)?;
         if !self.are_known(&records) {
             return Err(page.forgotten("a page that it builds on is missing"));
         }
@@ -568,7 +577,7 @@ impl Windows {
             if let (Some(class), Some(row)) = (touch.class, row) {
                 self.table.push(id, class, row, feeding);
             }
-            self.table.settle_weight(id);
+            self.table.leave(id);
         }
         self.table.settle();
     }
@@ -625,7 +634,10 @@ impl Windows {
                 self.table.class(lane.class).members().for_each(|member| add(member, lane.hits.len()));
             }
             held.seen.iter().for_each(|(member, _)| add(*member, 0));
-            held.buckets.iter().for_each(|(member, buckets)| add(*member, buckets.weight()));
+            held.buckets.iter().for_each(|(member, buckets)| {
+                let (buckets, values) = buckets.weight();
+                add(*member, buckets + values);
+            });
         }
         let size = |window: &'_ Window| {
             let members: HashSet<u32> = window.members.iter().copied().collect();
@@ -653,23 +665,12 @@ impl Scratch {
         self.touches.clear();
     }
 
-    fn holds(&mut self, test: u16, tests: &[FieldTest], reading: &Reading<'_>) -> bool {
-        let holds = || {
-            let test = &tests[usize::from(test)];
-            test.holds(&reading.text(&test.field))
-        };
-        *self.tests[usize::from(test)].get_or_insert_with(holds)
+    fn holds(&mut self, test: u16, members: &Members, reading: &Reading<'_>) -> bool {
+        *self.tests[usize::from(test)].get_or_insert_with(|| members.test_holds(test, reading))
     }
 
-    fn value(&mut self, column: u16, columns: &[Column], reading: &Reading<'_>, seed: u64) -> Option<u64> {
-        let value = || match &columns[usize::from(column)] {
-            Column::Text(field) => {
-                let text = reading.text(field);
-                (!text.is_empty()).then(|| xxh3_64_with_seed(text.as_bytes(), seed))
-            }
-            Column::Place => kind::place_of(reading),
-        };
-        *self.columns[usize::from(column)].get_or_insert_with(value)
+    fn value(&mut self, column: u16, members: &Members, reading: &Reading<'_>, seed: u64) -> Option<u64> {
+        *self.columns[usize::from(column)].get_or_insert_with(|| members.column_value(column, reading, seed))
     }
 }
 

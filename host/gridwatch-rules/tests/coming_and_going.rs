@@ -62,6 +62,52 @@ key = ["actor.id"]
 span = "7d"
 learn = "2h"
 
+# Three that share what they count, of two hours.
+[[window]]
+name = "addresses_now"
+kind = "baseline"
+says = "now"
+of = "context.ip_address"
+bucket = "1h"
+period = "2h"
+actions = ["user_login", "user_login_failed"]
+key = ["actor.id"]
+span = "2d"
+
+[[window]]
+name = "addresses_usual"
+kind = "baseline"
+of = "context.ip_address"
+bucket = "1h"
+period = "2h"
+not_above = 2
+actions = ["user_login", "user_login_failed"]
+key = ["actor.id"]
+span = "2d"
+learn = "5h"
+
+[[window]]
+name = "periods"
+kind = "baseline"
+says = "periods"
+of = "context.ip_address"
+bucket = "1h"
+period = "2h"
+actions = ["user_login", "user_login_failed"]
+key = ["actor.id"]
+span = "2d"
+
+# How many fail from one address in five hours.
+[[window]]
+name = "failed_there"
+kind = "baseline"
+says = "now"
+bucket = "1h"
+period = "5h"
+actions = ["user_login_failed"]
+key = ["context.subnet"]
+span = "2d"
+
 [[rule]]
 id = "any"
 title = "t"
@@ -91,7 +137,7 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let event = (0..4_u8, any::<bool>(), 0..3_u8, 0..4_000_u64)
+    let event = (0..4_u8, any::<bool>(), 0..3_u8, prop_oneof![9 => 0..4_000_u64, 1 => Just(60_000)])
         .prop_map(|(actor, fails, address, after_s)| Step::Event { actor, fails, address, after_s });
     let step = prop_oneof![
         12 => event,
@@ -112,7 +158,7 @@ impl Tried {
     fn start(rows: BTreeMap<Vec<u8>, Vec<u8>>, with_module: bool) -> Self {
         let mut pipeline = Pipeline::default();
         let serving = with_module.then(|| pipeline.add(service()));
-        rows.iter().for_each(|(key, value)| pipeline.load(key, value).unwrap());
+        rows.iter().for_each(|(key, value)| pipeline.load(key, value).expect("a saved row"));
         Self { pipeline, serving, rows }
     }
 
@@ -138,7 +184,7 @@ fn service() -> Service {
 fn judged(pipeline: &mut Pipeline, event: &Event) -> (Option<Vec<u64>>, Vec<gridwatch_rules::state::StateOp>) {
     let events = std::slice::from_ref(event);
     let prepared = pipeline.prepare(events);
-    let told = |batch: &Batch| (0..5).map(|window| batch.window_at(window, 0)).collect();
+    let told = |batch: &Batch| (0..9).map(|window| batch.window_at(window, 0)).collect();
     let values = prepared.asked.first().map(|asked| told(&asked.batch));
     let silent: Vec<_> = prepared.asked.iter().map(|asked| (asked.service, ModuleOutcome::default())).collect();
     (values, pipeline.conclude(events, &prepared, silent).changes)

@@ -1,5 +1,5 @@
-//! A flood of made-up people, sessions, addresses and files through the windows of the real modules: what it may cost, and
-//! what is left of it when it is over.
+//! A flood of made-up people, sessions, addresses and files through the windows of the real modules, and through those that sum up
+//! weeks: what it may cost, and what is left of it when it is over.
 
 use gridwatch_event::entry::Entry;
 use gridwatch_event::event::Event;
@@ -38,7 +38,8 @@ fn manifests() -> Vec<Manifest> {
     let mut folders: Vec<_> = listing.map(|folder| folder.expect("a folder").path()).collect();
     folders.sort();
     let texts = folders.iter().filter_map(|folder| std::fs::read_to_string(folder.join("module.toml")).ok());
-    texts.map(|text| Manifest::parse(&text).unwrap_or_else(|e| panic!("{e}"))).collect()
+    let of_weeks = include_str!("slow_collecting.toml").to_owned();
+    texts.chain([of_weeks]).map(|text| Manifest::parse(&text).unwrap_or_else(|e| panic!("{e}"))).collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test's size is chosen by whoever runs it")]

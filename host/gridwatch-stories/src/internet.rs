@@ -6,7 +6,8 @@
 //! that speeds of travel can be computed.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
 
 /// One block of addresses.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,6 +31,9 @@ pub enum NetworkKind {
     Hosting,
     /// Where many come out as one: the company's own VPN and commercial ones.
     Vpn,
+    /// A relay that hides addresses: few exits in many countries, each for many people. Written as an empty field, for tables of
+    /// networks seldom tell one.
+    Relay,
     Tor,
 }
 
@@ -41,6 +45,7 @@ impl fmt::Display for NetworkKind {
             Self::Mobile => "mobile",
             Self::Hosting => "hosting",
             Self::Vpn => "vpn",
+            Self::Relay => "",
             Self::Tor => "tor",
         })
     }
@@ -54,7 +59,7 @@ impl fmt::Display for Network {
     }
 }
 
-use NetworkKind::{Home, Hosting, Mobile, Office, Tor, Vpn};
+use NetworkKind::{Home, Hosting, Mobile, Office, Relay, Tor, Vpn};
 
 const fn net(cidr: &'static str, asn: u32, country: &'static str, lat: f64, lon: f64, kind: NetworkKind) -> Network {
     Network { cidr, asn, country, lat, lon, kind }
@@ -121,6 +126,135 @@ pub(crate) const NETWORKS: &[Network] = &[
     net("198.19.192.0/19", 65544, "SE", 59.33, 18.07, Vpn),
     net("198.19.224.0/19", 65545, "NL", 52.37, 4.9, Tor),
 ];
+
+/// What the shapes of organizations and their stories need beyond [`NETWORKS`]; none overlaps another. The order is relied on.
+const MORE: &[Network] = &[
+    // Lines whose IPv6 prefix changes, by office; then phones in IPv6.
+    net("3fff::/24", 64501, "DE", 52.52, 13.4, Home),
+    net("3fff:100::/24", 64504, "US", 40.71, -74.01, Home),
+    net("3fff:200::/24", 64507, "IN", 12.97, 77.59, Home),
+    net("3fff:300::/24", 64510, "JP", 35.68, 139.69, Home),
+    net("3fff:400::/24", 64503, "DE", 50.11, 8.68, Mobile),
+    net("3fff:500::/24", 64506, "US", 40.71, -74.01, Mobile),
+    net("3fff:600::/24", 64509, "IN", 12.97, 77.59, Mobile),
+    net("3fff:700::/24", 65536, "JP", 35.68, 139.69, Mobile),
+    // The same carriers' gateways: far away in the country, then in another one.
+    net("198.19.80.0/22", 64503, "DE", 48.14, 11.58, Mobile),
+    net("198.19.84.0/22", 64506, "US", 39.0, -98.0, Mobile),
+    net("198.19.88.0/22", 64509, "IN", 19.08, 72.88, Mobile),
+    net("198.19.92.0/22", 65536, "JP", 33.59, 130.4, Mobile),
+    net("198.19.64.0/22", 64503, "NL", 52.37, 4.9, Mobile),
+    net("198.19.68.0/22", 64506, "CA", 43.65, -79.38, Mobile),
+    net("198.19.72.0/22", 64509, "SG", 1.35, 103.82, Mobile),
+    net("198.19.76.0/22", 65536, "KR", 37.57, 126.98, Mobile),
+    // A relay: the exits of each country, in both families; the last are in a neighbouring one.
+    net("198.19.32.0/22", 4_200_000_201, "DE", 52.52, 13.4, Relay),
+    net("198.19.36.0/22", 4_200_000_201, "US", 34.05, -118.24, Relay),
+    net("198.19.40.0/22", 4_200_000_201, "IN", 19.08, 72.88, Relay),
+    net("198.19.44.0/22", 4_200_000_201, "JP", 35.68, 139.69, Relay),
+    net("198.19.48.0/22", 4_200_000_201, "NL", 52.37, 4.9, Relay),
+    net("3fff:800::/32", 4_200_000_201, "DE", 52.52, 13.4, Relay),
+    net("3fff:801::/32", 4_200_000_201, "US", 34.05, -118.24, Relay),
+    net("3fff:802::/32", 4_200_000_201, "IN", 19.08, 72.88, Relay),
+    net("3fff:803::/32", 4_200_000_201, "JP", 35.68, 139.69, Relay),
+    net("3fff:804::/32", 4_200_000_201, "NL", 52.37, 4.9, Relay),
+    // More exits of commercial VPNs, then everything for rent in IPv6.
+    net("203.0.113.128/27", 65546, "GB", 51.51, -0.13, Vpn),
+    net("203.0.113.160/27", 65547, "US", 37.77, -122.42, Vpn),
+    net("203.0.113.192/27", 65548, "CH", 47.37, 8.54, Vpn),
+    net("3fff:a00::/24", 65542, "US", 45.84, -119.7, Hosting),
+    net("3fff:b00::/24", 65543, "FI", 60.17, 24.94, Hosting),
+    // A company that is bought: its office and its people's homes. Then a training centre that nobody has been in.
+    net("198.19.17.0/24", 4_200_000_106, "IE", 53.35, -6.26, Office),
+    net("198.19.96.0/20", 4_200_000_107, "IE", 53.35, -6.26, Home),
+    net("3fff:900::/24", 4_200_000_107, "IE", 53.35, -6.26, Home),
+    net("198.19.18.0/24", 4_200_000_108, "DE", 48.78, 9.18, Office),
+    // Lines for rent in ordinary homes, out of which proxies are made.
+    net("198.19.112.0/21", 4_200_000_109, "DE", 51.34, 12.37, Home),
+    net("198.19.120.0/21", 4_200_000_110, "US", 32.78, -96.8, Home),
+];
+
+/// [`NETWORKS`] and what the shapes need beyond them.
+pub(crate) static ALL: LazyLock<Vec<Network>> = LazyLock::new(|| [NETWORKS, MORE].concat());
+
+/// How a carrier's phones come out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gateway {
+    InCountry,
+    Abroad,
+}
+
+/// The prefix of a home line or a phone in IPv6: `site` numbers the prefix (a /64), `host` the machine in it.
+pub(crate) fn modern_line(office: usize, phone: bool, site: u64, host: u64) -> String {
+    address_v6(&MORE[office + if phone { PER_OFFICE } else { 0 }], site, host)
+}
+
+/// Where a carrier lets phones out, by office.
+pub(crate) fn gateway(office: usize, gateway: Gateway, n: u64) -> String {
+    const FIRST: usize = 8;
+    let at = FIRST + office + if gateway == Gateway::Abroad { PER_OFFICE } else { 0 };
+    address(&MORE[at], n)
+}
+
+/// An exit of the relay: in the office's country, mostly.
+pub(crate) fn relay_exit(office: usize, modern: bool, n: u64) -> String {
+    const FIRST: usize = 16;
+    const NEIGHBOUR: usize = 4;
+    let place = if n % 11 == 7 { NEIGHBOUR } else { office };
+    if modern {
+        // Many come out of one /64.
+        return address_v6(&MORE[FIRST + NEIGHBOUR + 1 + place], n / 11 % 24, n);
+    }
+    address(&MORE[FIRST + place], n / 11 % 200)
+}
+
+/// An exit of one of the commercial VPNs.
+pub(crate) fn vpn_exit(n: u64) -> String {
+    const FIRST: usize = 26;
+    const COUNTRIES: u64 = 3;
+    match n % (COUNTRIES + 1) {
+        COUNTRIES => address(commercial_vpn(), n / 4 % 60),
+        country => address(&MORE[FIRST + country as usize], n / 4 % 20),
+    }
+}
+
+/// A rented server in IPv6: `site` numbers the prefix.
+pub(crate) fn rented_v6(provider: u64, site: u64, host: u64) -> String {
+    const FIRST: usize = 29;
+    address_v6(&MORE[FIRST + (provider % 2) as usize], site, host)
+}
+
+/// The office of the company that is bought.
+pub(crate) fn bought_office(n: u64) -> String {
+    const AT: usize = 31;
+    address(&MORE[AT], n)
+}
+
+/// The homes of its people.
+pub(crate) fn bought_home(n: u64) -> String {
+    const AT: usize = 32;
+    if n.is_multiple_of(5) { address_v6(&MORE[AT + 1], n, n ^ 0x5eed) } else { address(&MORE[AT], n) }
+}
+
+pub(crate) fn training_centre() -> String {
+    const AT: usize = 34;
+    address(&MORE[AT], 9)
+}
+
+/// Somebody's own line, rented out without their knowledge.
+pub(crate) fn proxy(country: &str, n: u64) -> String {
+    const FIRST: usize = 35;
+    address(&MORE[FIRST + usize::from(country != "DE")], n)
+}
+
+/// `site` and `host` in a block of a /64 or shorter, counted round.
+fn address_v6(network: &Network, site: u64, host: u64) -> String {
+    let (base, bits) = network.cidr.split_once('/').unwrap_or((network.cidr, "64"));
+    let base: u128 = base.parse().unwrap_or(Ipv6Addr::UNSPECIFIED).into();
+    let bits: u32 = bits.parse().unwrap_or(64);
+    let site = u128::from(site) % (1 << (64 - bits.min(64)));
+    Ipv6Addr::from(base | site << 64 | u128::from(host.max(1))).to_string()
+}
 
 /// Offices come first in [`NETWORKS`], then the company's VPN, then four blocks for each office's people.
 pub(crate) const COMPANY_VPN: usize = 4;
@@ -223,7 +357,7 @@ mod tests {
     #[test]
     fn blocks_are_aligned_and_apart() {
         let mut spans: Vec<(u32, u32)> = Vec::new();
-        for network in NETWORKS.iter().filter(|n| !n.cidr.contains(':')) {
+        for network in ALL.iter().filter(|n| !n.cidr.contains(':')) {
             let (base, bits) = parts(network.cidr);
             let size = 1u64 << (32 - bits);
             assert_eq!(u64::from(base) % size, 0, "{network}");
@@ -231,5 +365,39 @@ mod tests {
         }
         spans.sort_unstable();
         assert!(spans.windows(2).all(|pair| pair[0].1 < pair[1].0), "{spans:?}");
+    }
+
+    #[test]
+    fn what_shapes_add_is_where_the_functions_say() {
+        let of = |ip: &str| {
+            let number = |ip: &str| match ip.parse().expect("an address") {
+                std::net::IpAddr::V4(ip) => (u128::from(u32::from(ip)), 32),
+                std::net::IpAddr::V6(ip) => (u128::from(ip), 128),
+            };
+            let (ip, width) = number(ip);
+            let holds = |network: &&Network| {
+                let (base, bits) = network.cidr.split_once('/').expect("a range");
+                let ((base, of), bits) = (number(base), bits.parse::<u32>().expect("bits"));
+                of == width && ip >> (width - bits) == base >> (width - bits)
+            };
+            *ALL.iter().find(holds).expect("a network of the table")
+        };
+        for (office, there) in NETWORKS[..4].iter().enumerate() {
+            for n in [0, 7, 1_000, u64::MAX] {
+                let line = of(&modern_line(office, false, n, n));
+                assert_eq!((line.kind, line.country), (Home, there.country));
+                assert_eq!(of(&modern_line(office, true, n, n)).kind, Mobile);
+                let (near, far) =
+                    (of(&gateway(office, Gateway::InCountry, n)), of(&gateway(office, Gateway::Abroad, n)));
+                assert_eq!((near.asn, near.country), (homes(office)[2].asn, there.country));
+                assert!(far.asn == near.asn && far.country != near.country);
+                assert!([true, false].map(|modern| of(&relay_exit(office, modern, n)).kind) == [Relay, Relay]);
+                assert_eq!(of(&vpn_exit(n)).kind, Vpn);
+                assert_eq!(of(&rented_v6(n, n, n)).kind, Hosting);
+                assert_eq!((of(&bought_home(n)).country, of(&bought_office(n)).country), ("IE", "IE"));
+                assert_eq!(of(&proxy(there.country, n)).kind, Home);
+            }
+        }
+        assert_eq!(of(&training_centre()).kind, Office);
     }
 }

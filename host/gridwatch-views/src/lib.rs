@@ -7,15 +7,20 @@ pub mod ecs;
 pub mod loss;
 pub mod ocsf;
 
-mod fields;
+mod gist;
 mod leaves;
 mod line;
+mod names;
+mod shown;
 
+pub use gist::gist;
 pub use line::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES};
 
 use gridwatch_event::event::Event;
-use gridwatch_event::json;
+use gridwatch_event::json::{self, Out};
 use gridwatch_rules::alert::Alert;
+use gridwatch_rules::monitor::Heartbeat;
+use leaves::Taken;
 use line::{Layout, Order};
 use ocsf::Version;
 use serde_json::{Value, json as object};
@@ -78,15 +83,29 @@ impl View {
         raw_data: RawData,
         max_bytes: usize,
     ) -> String {
-        let value = match self {
-            Self::Ocsf => ocsf::event(event, product, Version::V1_8_0, raw_data),
-            Self::Ocsf1_1 => ocsf::event(event, product, Version::V1_1_0, raw_data),
-            Self::Ecs => ecs::event(event, product, raw_data),
-            Self::Raw => return raw_line(event, max_bytes),
+        let mut line = Vec::new();
+        self.write_event(event, product, raw_data, max_bytes, &mut line);
+        into_text(line)
+    }
+
+    /// The same behind what was written before. Of an ordinary entry it is written from where it stands there.
+    pub fn write_event(
+        self,
+        event: &Event,
+        product: &Product<'_>,
+        raw_data: RawData,
+        max_bytes: usize,
+        out: &mut Vec<u8>,
+    ) {
+        let (shown, taken) = match self {
+            Self::Ocsf => ocsf::event_shown(event, product, Version::V1_8_0, raw_data),
+            Self::Ocsf1_1 => ocsf::event_shown(event, product, Version::V1_1_0, raw_data),
+            Self::Ecs => ecs::event_shown(event, product, raw_data),
+            Self::Raw => return write_raw(event, max_bytes, out),
         };
         // Of what can't be read, the bytes are no copy of anything.
-        let is_read = leaves::Leaves::of(event.json()).is_some();
-        line::line(value, self.layout(), Some(self.copy()).filter(|_| is_read), max_bytes)
+        let copy = event.whole().is_object().then_some(self.copy());
+        line::write(&shown, &taken, self.layout(), copy, max_bytes, out);
     }
 
     /// One line, without the line feed.
@@ -97,11 +116,25 @@ impl View {
     /// The same, at most this long with its line feed; what was cut is named in it.
     pub fn alert_line_within(self, alert: &Alert, product: &Product<'_>, max_bytes: usize) -> String {
         let (finding, view) = match self {
-            Self::Ocsf | Self::Raw => (ocsf::detection_finding(alert, product, Version::V1_8_0), Self::Ocsf),
-            Self::Ocsf1_1 => (ocsf::detection_finding(alert, product, Version::V1_1_0), self),
-            Self::Ecs => (ecs::alert(alert, product), self),
+            Self::Ocsf | Self::Raw => (ocsf::alert_shown(alert, product, Version::V1_8_0), Self::Ocsf),
+            Self::Ocsf1_1 => (ocsf::alert_shown(alert, product, Version::V1_1_0), self),
+            Self::Ecs => (ecs::alert_shown(alert, product), self),
         };
-        line::line(finding, view.layout(), None, max_bytes)
+        let mut line = Vec::new();
+        line::write(&finding, &Taken::default(), view.layout(), None, max_bytes, &mut line);
+        into_text(line)
+    }
+
+    /// A heartbeat of gridwatch's own, at most this long with its line feed. In the view `raw`, as OCSF 1.8.0, like alerts.
+    pub fn heartbeat_line_within(self, beat: &Heartbeat, product: &Product<'_>, max_bytes: usize) -> String {
+        let (shown, view) = match self {
+            Self::Ocsf | Self::Raw => (ocsf::heartbeat_shown(beat, product, Version::V1_8_0), Self::Ocsf),
+            Self::Ocsf1_1 => (ocsf::heartbeat_shown(beat, product, Version::V1_1_0), self),
+            Self::Ecs => (ecs::heartbeat_shown(beat, product), self),
+        };
+        let mut line = Vec::new();
+        line::write(&shown, &Taken::default(), view.layout(), None, max_bytes, &mut line);
+        into_text(line)
     }
 
     const fn layout(self) -> &'static Layout {
@@ -155,21 +188,54 @@ const RAW_LAYOUT: Layout = Layout {
 /// Slack's bytes on one line. Whoever takes them has an id for each entry, and would take a later version for the same again, so
 /// that one says what it is. Of an entry that is too long, an object of the same shape that says under `gridwatch_cut` what was
 /// cut: whoever sees that key knows that it isn't what Slack sent. What is no object stands in one, as `raw`.
-fn raw_line(event: &Event, max_bytes: usize) -> String {
+fn write_raw(event: &Event, max_bytes: usize, out: &mut Vec<u8>) {
+    let begin = out.len();
     let line = json::one_line(event.raw());
-    let whole = match line.strip_suffix('}') {
+    match line.strip_suffix('}') {
         Some(entry) if !event.is_first_version() => {
-            format!("{entry},\"gridwatch\":{{\"version\":{}}}}}", event.sight().version)
+            out.put(entry);
+            out.put(&format!(",\"gridwatch\":{{\"version\":{}}}}}", event.sight().version));
         }
-        _ => line.into_owned(),
-    };
-    let had = whole.len();
-    if had < line::room(max_bytes) {
-        return whole;
+        _ => out.put(&line),
     }
-    let mut value = if event.json().is_object() { event.json().clone() } else { object!({ "raw": whole }) };
+    let had = out.len() - begin;
+    if had < line::room(max_bytes) {
+        return;
+    }
+    let whole = String::from_utf8_lossy(&out[begin..]).into_owned();
+    out.truncate(begin);
+    let mut value = if event.whole().is_object() { event.json().clone() } else { object!({ "raw": whole }) };
     if !event.is_first_version() {
         value["gridwatch"] = object!({ "version": event.sight().version });
     }
-    line::cut(value, &RAW_LAYOUT, None, had, max_bytes)
+    out.put(&line::cut(value, &RAW_LAYOUT, None, had, max_bytes));
+}
+
+/// Lines are made of texts.
+fn into_text(line: Vec<u8>) -> String {
+    String::from_utf8(line).unwrap_or_else(|bytes| String::from_utf8_lossy(bytes.as_bytes()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gridwatch_event::entry::Entry;
+    use gridwatch_event::time::UnixMillis;
+    use gridwatch_stories::{OrgPlan, generate};
+
+    /// What writes a line knows its order beforehand; the layout finds it in the value.
+    #[test]
+    fn a_line_is_what_its_value_is_written_as() {
+        let org = generate(&OrgPlan { every_action: true, entries: Some(3_000), ..OrgPlan::default() });
+        let odd = r#"{"action":"user_login","details":{"reason":["a"],"type":"INVITED"},"context":{"ua":"\u0001é\"\/","ip_address":"::1"}}"#;
+        let odd = [odd, "7", "{", "{}", r#"{"id":"","action":7,"n":1e400,"x":[{"b":1,"a":2}]}"#];
+        for raw in odd.into_iter().chain(org.entries.iter().map(|entry| entry.json.as_str())) {
+            let event = Event::new(7, UnixMillis(1_790_000_000_000), &Entry::from_json(raw));
+            for view in [View::Ocsf, View::Ocsf1_1, View::Ecs] {
+                let line = view.event_line(&event, &Product { version: "1" }, RawData::Include);
+                let value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+                assert_eq!(line, view.layout().write(&value), "{raw}");
+            }
+        }
+    }
 }

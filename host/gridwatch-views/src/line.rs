@@ -4,6 +4,9 @@
 //! that. A record that is too long is made shorter by a fixed order of steps, stays valid by its schema, and names what was cut:
 //! each attribute, and how much it had. The whole of it is in the archive, or in `gridwatch alerts show`.
 
+use crate::leaves::Taken;
+use crate::shown::Shown;
+use gridwatch_event::json::Out;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -61,14 +64,29 @@ const MARK: &str = "…";
 /// OCSF's list of what the other attributes are to be read by: without one of its names they would be invalid.
 const PROFILES: &str = "metadata.profiles";
 
-/// A record as a line without its line feed, at most `max_bytes` with it and a header before it. `copy` is where the record has, as a text, what it
-/// also says otherwise: the first thing to be left out.
-pub(super) fn line(value: Value, layout: &Layout, copy: Option<&[&str]>, max_bytes: usize) -> String {
-    let whole = layout.write(&value);
-    if whole.len() < room(max_bytes) {
-        return whole;
+/// Writes a record as a line without its line feed behind what was written before, at most `max_bytes` with it and a header before it. `copy`
+/// is where the record has, as a text, what it also says otherwise: the first thing to be left out.
+pub(super) fn write(
+    record: &Shown<'_>,
+    taken: &Taken,
+    layout: &Layout,
+    copy: Option<&[&str]>,
+    max_bytes: usize,
+    out: &mut Vec<u8>,
+) {
+    let begin = out.len();
+    record.write(taken, out);
+    let whole = out.len() - begin;
+    if whole >= room(max_bytes) {
+        let value = read(&out[begin..]);
+        out.truncate(begin);
+        out.put(&cut(value, layout, copy, whole, max_bytes));
     }
-    cut(value, layout, copy, whole.len(), max_bytes)
+}
+
+/// The value of a line. If one were no JSON, it would be cut as a text, and not lost.
+pub(super) fn read(line: &[u8]) -> Value {
+    serde_json::from_slice(line).unwrap_or_else(|_| String::from_utf8_lossy(line).into())
 }
 
 /// The same of a record that is known to be too long: `whole` is how long.
@@ -244,7 +262,7 @@ fn escaped(c: char) -> usize {
 }
 
 impl Layout {
-    fn write(&self, value: &Value) -> String {
+    pub(super) fn write(&self, value: &Value) -> String {
         let mut out = String::new();
         self.write_at(value, "", &mut out);
         out
@@ -256,17 +274,8 @@ impl Layout {
             *out += &value.to_string();
             return;
         };
-        let place = |key: &str, value: &Value| {
-            let among = |keys: &[&str]| keys.iter().position(|named| *named == key);
-            match (among(order.first), among(order.then), among(order.last)) {
-                (Some(place), ..) => (0, place),
-                (_, Some(place), _) => (2, place),
-                (.., Some(place)) => (4, place),
-                _ => (if value.is_array() || value.is_object() { 3 } else { 1 }, 0),
-            }
-        };
         let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
-        fields.sort_by_key(|(key, value)| (place(key, value), *key));
+        fields.sort_by_key(|(key, value)| (order.turn(key, value.is_array() || value.is_object()), *key));
         out.push('{');
         for (i, (key, value)) in fields.into_iter().enumerate() {
             if i > 0 {
@@ -281,9 +290,29 @@ impl Layout {
     }
 }
 
+/// When the turn of a member comes: that of its kind, and among those that are named.
+pub(super) type Turn = (u8, usize);
+
+impl Order {
+    pub(super) fn turn(&self, key: &str, is_compound: bool) -> Turn {
+        let among = |keys: &[&str]| keys.iter().position(|named| *named == key);
+        match (among(self.first), among(self.then), among(self.last)) {
+            (Some(place), ..) => (0, place),
+            (_, Some(place), _) => (2, place),
+            (.., Some(place)) => (4, place),
+            _ => (if is_compound { 3 } else { 1 }, 0),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn line(value: Value, layout: &Layout, copy: Option<&[&str]>, max_bytes: usize) -> String {
+        let whole = layout.write(&value);
+        if whole.len() < room(max_bytes) { whole } else { cut(value, layout, copy, whole.len(), max_bytes) }
+    }
 
     const LAYOUT: Layout = Layout {
         order: &[

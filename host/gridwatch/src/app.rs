@@ -1,5 +1,6 @@
 //! The running host: opens what there is, starts the stages and the watches, and ends them in order.
 
+pub mod control;
 pub mod lifetime;
 pub mod open;
 pub mod signals;

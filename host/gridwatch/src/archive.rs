@@ -1,79 +1,51 @@
-//! The archive: delivered entries on disk, compressed, for replay, backtests and rebuilding.
+//! The archive of one organization: every entry that Slack has shown, as it was received, and the order in which entries were judged.
 //!
-//! A segment is a file `seg-<first seq, 20 digits>-<day>.ndjson.zst`; the day is when its first entry was first seen.
-//! `zstdcat` reads it: lines of `{"seq":…,"first_seen":…,"raw":<the entry as Slack sent it>}`, with a `counts_as` where an entry's
-//! own time wasn't used, and a `version` from the second one of an id on. Inside it is a row of
-//! zstd frames, each with a checksum and a [`Header`] before it. The header is a frame that zstd skips; it says what is
-//! in its frame, so that scanning decompresses nothing, and it is what reading finds its way back by after damage.
+//! It is two [logs](gridwatch_log) in one folder, and it is the queue as well: what waits for detection or a sink is a number here.
+//!
+//! | log | a record | its key |
+//! |---|---|---|
+//! | `entries` | an entry in order of arrival: what is told of it (1), [how it was seen](crate::record::sight_bytes) (21), Slack's bytes | when it was first seen, s |
+//! | `order` | an event, numbered by its `seq`: number of the entry (8), number of the record or 0 (8), time (8), what of it (1), how it was seen (21), hashes of the entry's identity and of its bytes (16 each), its organization | its time, s |
 //!
 //! Promises:
-//! - `append` returns once the records outlast a power cut. Killed anywhere, the archive holds each record at most once,
-//!   in order, and opening takes away what wasn't written whole. Asked again for records that it has, it skips them.
-//! - It never skips a record because its number is taken by another one: that is an error ([`ArchiveError::Conflict`]).
-//! - Damage costs the frames it is in. Reading reports it and goes on.
-//! - Reading holds one frame in memory and needs no lock; it may go on beside a running gridwatch.
+//! - What was written outlasts a power cut, and counts from when the ends of the logs are saved in the store ([`gridwatch_log`]).
+//! - Reading reports damage and goes on after it. It needs no lock and may go on beside a running gridwatch.
+//! - Archives of before, files of zstd frames, lie beside and are read first ([`before`]).
 //!
 //! It doesn't read the clock: the caller says what is too old.
 
-use crate::disk::{self, Disk, OsDisk};
-use gridwatch_event::time::UnixSeconds;
-use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
+use crate::disk::{self, OsDisk};
+use crate::record::{sight_bytes, sight_of};
+use gridwatch_event::event::Sight;
+use gridwatch_event::time::{UnixMillis, UnixSeconds};
+use gridwatch_log::{Block, End, Log, LogError, Reader, Settings};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use tracing::{info, warn};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+mod before;
 mod frame;
 mod read;
 mod record;
 
-#[cfg(test)]
-use read::Records;
-pub use read::{read, read_at};
+pub use read::{read, read_at, read_before, read_from};
 pub use record::ArchiveRecord;
 
-use frame::Found;
+/// Name of the log of entries.
+pub const ENTRIES: &str = "entries";
+const ORDER: &str = "order";
+/// Entries that are compressed together: more makes them smaller, and costs who wants one of them.
+const ENTRIES_BLOCK: usize = 1 << 20;
+const ORDER_BLOCK: usize = 256 << 10;
+/// An order's segment tells of some hundred thousand entries.
+const ORDER_SEGMENT: u64 = 4 << 20;
 
-#[derive(Debug)]
-pub struct Archive {
-    folder: PathBuf,
-    /// A segment that has reached this is followed by a new one.
-    segment_bytes: u64,
-    disk: Box<dyn Disk>,
-    /// The newest record that outlasts a power cut.
-    last_seq: Option<u64>,
-    segment: Option<Segment>,
-    /// Held, not read: keeps a second gridwatch from this folder.
-    _lock: File,
-}
-
-/// The segment that is written to.
-#[derive(Debug)]
-struct Segment {
-    path: PathBuf,
-    file: File,
-    /// End of the last saved frame.
-    end: u64,
-    /// An append failed: there may be something beyond `end`, or the file's name may not be saved.
-    unsure: bool,
-}
-
-/// What the archive has. The store saves it, to know which entries it may let go of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ArchiveResume {
-    /// Highest `seq` in the archive; `None` while it is empty.
-    pub last_seq: Option<u64>,
-}
+/// Said of an entry: it was judged and delivered before, and is here once more only for what the rules remember.
+const RELEARNED: u8 = 1;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    #[error("no space left to {doing} {}", path.display())]
-    Full {
-        doing: &'static str,
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
     #[error("could not {doing} {}", path.display())]
     Io {
         doing: &'static str,
@@ -81,232 +53,408 @@ pub enum ArchiveError {
         #[source]
         source: io::Error,
     },
-    #[error("the archive {} is in use by another gridwatch", path.display())]
+    #[error("the archive {} is in use by another gridwatch\nhint: stop it, or give this one another `archive.dir`", path.display())]
     Locked { path: PathBuf },
-    #[error("record {seq} follows record {after}; records have to rise")]
-    OutOfOrder { seq: u64, after: u64 },
-    #[error("the archive reaches record {last_seq} but has another record {seq}, or none, than the one to be archived")]
-    Conflict { seq: u64, last_seq: u64 },
-    /// From reading only. What follows is read all the same.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// From reading an archive of before. What follows is read all the same.
     #[error("{} is damaged at byte {at}: {bytes} bytes can't be read", path.display())]
     Damaged { path: PathBuf, at: u64, bytes: u64 },
+    #[error("entry {number} is not in the archive")]
+    NoEntry { number: u64 },
+    #[error("event {seq} is not in the archive")]
+    NoEvent { seq: u64 },
+    #[error("record {number} of the archive's log `{log}` isn't what was written")]
+    Odd { log: &'static str, number: u64 },
 }
 
 impl ArchiveError {
     fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
-        let path = path.to_owned();
-        match disk::is_full(&source) {
-            true => Self::Full { doing, path, source },
-            false => Self::Io { doing, path, source },
-        }
+        Self::Io { doing, path: path.to_owned(), source }
     }
 
-    /// What the reader of the error can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
+    /// Is the archive itself not what was written?
+    pub fn is_damage(&self) -> bool {
         match self {
-            Self::Full { .. } => Some("free some space, or keep less: `archive.keep`"),
-            Self::Locked { .. } => Some("stop the other process, or give this one another `archive.dir`"),
-            Self::Conflict { .. } => Some(
-                "the store was reset but the archive wasn't: number new entries from after the archive's last one, or move \
-                 the archive's folder away",
-            ),
-            Self::Damaged { .. } => Some("the entries in it can be had from Slack again with `slack.backfill`"),
-            Self::Io { .. } | Self::OutOfOrder { .. } => None,
+            Self::Io { .. } | Self::Locked { .. } => false,
+            Self::Log(error) => error.is_damage(),
+            Self::Damaged { .. } | Self::NoEntry { .. } | Self::NoEvent { .. } | Self::Odd { .. } => true,
         }
     }
 }
 
+/// How far its logs go. The store saves them with what else belongs to a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    pub entries: End,
+    pub order: End,
+}
+
+impl Ends {
+    /// Of an archive without any entry, whose first event will have this number.
+    #[cfg(test)]
+    fn before(seq: u64) -> Self {
+        Self { entries: End::before(1), order: End::before(seq) }
+    }
+}
+
+/// An entry as it was received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    pub sight: Sight,
+    /// It was judged and delivered before.
+    pub is_relearned: bool,
+    pub raw: String,
+}
+
+/// An event, as far as it isn't its entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// Number of its entry.
+    pub entry: u64,
+    /// Number of its record; 0 if no sink gets it.
+    pub record: u64,
+    pub time: UnixSeconds,
+    pub sight: Sight,
+    pub is_relearned: bool,
+    /// Whose entry it is and which bytes it has: what is known of it although the entry can't be read.
+    pub identity: [u8; 16],
+    pub bytes: [u8; 16],
+    pub organization: Option<Arc<str>>,
+}
+
+/// An archive, by the one who writes it.
+#[derive(Debug)]
+pub struct Archive {
+    folder: PathBuf,
+    entries: Mutex<Log>,
+    order: Mutex<Log>,
+    readers: Mutex<Readers>,
+    /// Held, not read: keeps a second gridwatch from this folder.
+    _lock: File,
+}
+
+#[derive(Debug)]
+struct Readers {
+    entries: Reader,
+    order: Reader,
+}
+
 impl Archive {
-    /// Opens the archive in `folder`, which is created if its parent exists, and takes away what wasn't written whole.
-    pub fn open(folder: &Path, segment_bytes: u64) -> Result<Self, ArchiveError> {
-        Self::open_on(Box::new(OsDisk), folder, segment_bytes)
+    /// Opens the archive in `folder`, which is created if its parent exists, as it was when these ends were saved. Nothing is cut off before
+    /// [`Archive::settle`].
+    ///
+    /// # Errors
+    /// See [`Log::open`]; or another process has it.
+    pub fn open(folder: &Path, segment_bytes: u64, ends: Ends) -> Result<Self, ArchiveError> {
+        let open = |settings, end| Log::check(Box::new(OsDisk), folder, settings, end);
+        Self::with(folder, |lock| {
+            let entries = open(entries(segment_bytes), ends.entries)?;
+            Ok(Self::of(folder, entries, open(order(), ends.order)?, lock)?)
+        })
     }
 
-    fn open_on(disk: Box<dyn Disk>, folder: &Path, segment_bytes: u64) -> Result<Self, ArchiveError> {
+    /// Opens all that is whole of the archive in `folder`.
+    ///
+    /// # Errors
+    /// The disk refuses; or another process has it.
+    pub fn recover(folder: &Path, segment_bytes: u64) -> Result<Self, ArchiveError> {
+        let recover = |settings| Log::recover(Box::new(OsDisk), folder, settings, 1);
+        Self::with(folder, |lock| {
+            let entries = recover(entries(segment_bytes))?;
+            Ok(Self::of(folder, entries, recover(order())?, lock)?)
+        })
+    }
+
+    /// Cuts off what comes after the ends.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn settle(&self) -> Result<(), ArchiveError> {
+        lock(&self.entries).settle()?;
+        Ok(lock(&self.order).settle()?)
+    }
+
+    fn with(folder: &Path, open: impl FnOnce(File) -> Result<Self, ArchiveError>) -> Result<Self, ArchiveError> {
         crate::folder::make(folder, crate::folder::PRIVATE)
             .map_err(|e| ArchiveError::io("create the folder", folder, e))?;
-        let lock_path = folder.join(".lock");
-        let lock = disk::lock(&lock_path)
-            .map_err(|e| ArchiveError::io("lock", &lock_path, e))?
-            .ok_or_else(|| ArchiveError::Locked { path: folder.to_owned() })?;
-        let mut archive =
-            Self { folder: folder.to_owned(), segment_bytes, disk, last_seq: None, segment: None, _lock: lock };
-        archive.take_up()?;
-        Ok(archive)
+        let path = folder.join(".lock");
+        let lock = disk::lock(&path).map_err(|e| ArchiveError::io("lock", &path, e))?;
+        open(lock.ok_or_else(|| ArchiveError::Locked { path: folder.to_owned() })?)
     }
 
-    pub fn resume(&self) -> ArchiveResume {
-        ArchiveResume { last_seq: self.last_seq }
+    fn of(folder: &Path, entries: Log, order: Log, lock: File) -> Result<Self, LogError> {
+        let readers = Readers { entries: Reader::open(folder, ENTRIES)?, order: Reader::open(folder, ORDER)? };
+        let (entries, order, readers) = (Mutex::new(entries), Mutex::new(order), Mutex::new(readers));
+        Ok(Self { folder: folder.to_owned(), entries, order, readers, _lock: lock })
     }
 
-    /// Appends records of rising `seq`. Those it has already are compared and passed over. After an error the
-    /// same call may be made again.
-    pub fn append(&mut self, records: &[ArchiveRecord]) -> Result<ArchiveResume, ArchiveError> {
-        if let Some(pair) = records.windows(2).find(|pair| pair[0].seq >= pair[1].seq) {
-            return Err(ArchiveError::OutOfOrder { seq: pair[1].seq, after: pair[0].seq });
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// How far its logs go, as saved.
+    pub fn ends(&self) -> Ends {
+        Ends { entries: lock(&self.entries).end(), order: lock(&self.order).end() }
+    }
+
+    /// Appends entries in order of arrival. They count from [`Archive::keep_entries`] on.
+    ///
+    /// # Errors
+    /// The disk refuses; the same may be written again.
+    pub fn write_entries<'e>(&self, entries: impl Iterator<Item = (Sight, bool, &'e str)>) -> Result<End, LogError> {
+        let record = |(sight, is_relearned, raw): (Sight, bool, &str)| {
+            let what = if is_relearned { RELEARNED } else { 0 };
+            (sight.first_seen.seconds().0, [&[what][..], &sight_bytes(sight), raw.as_bytes()].concat())
+        };
+        lock(&self.entries).write(entries.map(record))
+    }
+
+    pub fn keep_entries(&self) {
+        lock(&self.entries).keep();
+    }
+
+    /// Appends events in the order of their numbers. They count from [`Archive::keep_order`] on.
+    ///
+    /// # Errors
+    /// The disk refuses; the same may be written again.
+    pub fn write_order<'j>(&self, events: impl Iterator<Item = &'j Judged>) -> Result<End, LogError> {
+        lock(&self.order).write(events.map(|event| (event.time.0, event.to_bytes())))
+    }
+
+    pub fn keep_order(&self) {
+        lock(&self.order).keep();
+    }
+
+    /// Events up to this number are left out, for the numbers may have been given out before. To be followed by a write.
+    pub fn skip_to(&self, seq: u64) {
+        lock(&self.order).skip_to(seq);
+    }
+
+    /// Numbers of entries below this one may have been given out before. To be followed by a write.
+    pub fn skip_entries_to(&self, number: u64) {
+        lock(&self.entries).skip_to(number);
+    }
+
+    /// A file that is written to and isn't there any more.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn removed(&self) -> Result<Option<PathBuf>, ArchiveError> {
+        match lock(&self.entries).removed()? {
+            None => Ok(lock(&self.order).removed()?),
+            removed => Ok(removed),
         }
-        let is_new = |record: &ArchiveRecord| self.last_seq.is_none_or(|last| record.seq > last);
-        let (known, mut rest) = records.split_at(records.partition_point(|record| !is_new(record)));
-        self.compare(known)?;
-        while let Some(first) = rest.first() {
-            let (frame, taken) =
-                frame::encode(rest).map_err(|e| ArchiveError::io("compress records for", &self.folder, e))?;
-            self.write(first, &frame)?;
-            let (done, after) = rest.split_at(taken);
-            self.last_seq = done.last().map(|record| record.seq);
-            rest = after;
-        }
-        Ok(self.resume())
     }
 
-    /// Records in order of `seq` whose event time is in the closed range. See [`read`].
+    /// An entry by its number.
+    ///
+    /// # Errors
+    /// It isn't there, or can't be read.
+    pub fn entry(&self, number: u64) -> Result<Received, ArchiveError> {
+        lock(&self.readers).entries.received(number)
+    }
+
+    /// An event by its number.
+    ///
+    /// # Errors
+    /// It isn't there, or can't be read.
+    pub fn event(&self, seq: u64) -> Result<Judged, ArchiveError> {
+        lock(&self.readers).order.judged(seq)
+    }
+
+    /// Number of the oldest entry there is.
     #[cfg(test)]
-    fn read(&self, from: Option<UnixSeconds>, to: Option<UnixSeconds>) -> Result<Records, ArchiveError> {
-        read(&self.folder, from, to)
+    fn first_entry(&self) -> u64 {
+        lock(&self.entries).first()
     }
 
-    /// Removes the segments in which every entry was first seen on a day before that of `before`; returns how many. The
-    /// segment in use stays. First seen rather than event time: a backfilled entry is new to the archive, however old.
-    pub fn prune(&mut self, before: UnixSeconds) -> Result<usize, ArchiveError> {
-        let segments = segments(&self.folder)?;
-        let limit = record::day(before.millis());
-        // All of a segment was seen by the day the next one starts. A clock that once was behind must not make it older.
-        let outdated =
-            segments.windows(2).take_while(|pair| pair[0].day.as_str().max(pair[1].day.as_str()) < limit.as_str());
-        let mut removed = 0;
-        for pair in outdated {
-            let path = &pair[0].path;
-            self.disk.remove(path).map_err(|e| ArchiveError::io("remove", path, e))?;
-            info!(segment = %path.display(), "archive segment removed");
+    /// Removes segments in which every entry was first seen before `before`, and segments of archives of before by the day. Who has events
+    /// from the number `needed` on to deliver, and entries from the number `waiting` on to judge, still finds them. Returns how many.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn prune(&self, before: UnixSeconds, waiting: u64, needed: u64) -> Result<usize, ArchiveError> {
+        let mut removed = before::prune(&self.folder, before)?;
+        let ends = self.ends();
+        let mut lowest = waiting;
+        let (mut entries, mut readers) = (lock(&self.entries), lock(&self.readers));
+        if entries.has_old(before.0)? {
+            for seq in needed..ends.order.next {
+                lowest = lowest.min(readers.order.judged(seq)?.entry);
+            }
+            removed += entries.drop_old(lowest, before.0)?;
+        }
+        let first = entries.first();
+        let mut order = lock(&self.order);
+        // All of a segment's entries have gone.
+        while let Some(next) = order.second() {
+            let mut seqs = order.first()..next;
+            let has_gone = seqs.all(|seq| readers.order.judged(seq).map_or(true, |event| event.entry < first));
+            if !has_gone || !order.drop_oldest(needed)? {
+                break;
+            }
             removed += 1;
         }
         Ok(removed)
     }
 
-    /// Finds the end of the last segment that has a whole frame; what comes after it was never promised to anyone.
-    fn take_up(&mut self) -> Result<(), ArchiveError> {
-        for SegmentName { path, .. } in segments(&self.folder)?.into_iter().rev() {
-            let read = |e| ArchiveError::io("read", &path, e);
-            let file = OpenOptions::new().read(true).write(true).open(&path).map_err(read)?;
-            let length = file.metadata().map_err(read)?.len();
-            let Some(found) = last_whole_frame(&file, length).map_err(read)? else {
-                warn!(segment = %path.display(), bytes = length, "archive segment without a whole frame removed");
-                self.disk.remove(&path).map_err(|e| ArchiveError::io("remove", &path, e))?;
+    /// Number of the first event that it still has; that of the next one if it has none.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn first_seq(&self) -> Result<u64, ArchiveError> {
+        Ok(Reader::open(&self.folder, ORDER)?.first().unwrap_or_else(|| self.ends().order.next))
+    }
+
+    /// Gives each event that can be read, with its number, the oldest first. What is damaged is said and passed over.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn each_event(
+        &self,
+        mut take: impl FnMut(u64, Judged) -> Result<(), ArchiveError>,
+    ) -> Result<(), ArchiveError> {
+        let mut reader = Reader::open(&self.folder, ORDER)?;
+        each(&mut reader, |seq, bytes| Judged::from_bytes(bytes).map_or(Ok(()), |event| take(seq, event)))
+    }
+
+    /// Gives each entry that can be read, with its number, the oldest first. What is damaged is said and passed over.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn each_entry(
+        &self,
+        mut take: impl FnMut(u64, Received) -> Result<(), ArchiveError>,
+    ) -> Result<(), ArchiveError> {
+        let mut reader = Reader::open(&self.folder, ENTRIES)?;
+        each(&mut reader, |number, bytes| Received::from_bytes(bytes).map_or(Ok(()), |entry| take(number, entry)))
+    }
+}
+
+/// Slack's bytes, of a record of the log of entries.
+pub fn raw_of(record: &[u8]) -> &[u8] {
+    record.split_first().and_then(|(_, rest)| sight_of(rest)).map_or(&[], |(_, raw)| raw)
+}
+
+/// Has the folder any of our logs' segments?
+///
+/// # Errors
+/// The folder can't be read.
+pub fn is_there(folder: &Path) -> Result<bool, LogError> {
+    Ok(gridwatch_log::is_there(folder, ENTRIES)? || gridwatch_log::is_there(folder, ORDER)?)
+}
+
+/// Moves our logs' segments into a folder of their own; returns which, if there were any.
+///
+/// # Errors
+/// The disk refuses.
+pub fn set_aside(folder: &Path, now: UnixMillis) -> Result<Option<PathBuf>, ArchiveError> {
+    if !is_there(folder)? {
+        return Ok(None);
+    }
+    let aside = folder.join(format!("unused-{}", now.0));
+    crate::folder::make(&aside, crate::folder::PRIVATE)
+        .map_err(|e| ArchiveError::io("create the folder", &aside, e))?;
+    for found in std::fs::read_dir(folder).map_err(|e| ArchiveError::io("list", folder, e))? {
+        let path = found.map_err(|e| ArchiveError::io("list", folder, e))?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let is_ours = [ENTRIES, ORDER].iter().any(|log| name.starts_with(&format!("{log}-"))) && name.ends_with(".log");
+        if is_ours {
+            std::fs::rename(&path, aside.join(&name)).map_err(|e| ArchiveError::io("rename", &path, e))?;
+        }
+    }
+    Ok(Some(aside))
+}
+
+fn each(reader: &mut Reader, mut take: impl FnMut(u64, &[u8]) -> Result<(), ArchiveError>) -> Result<(), ArchiveError> {
+    let mut number = reader.first().unwrap_or_default();
+    loop {
+        let block: Arc<Block> = match reader.block(number, |_, _| true) {
+            Ok(Some(block)) => block,
+            Ok(None) => return Ok(()),
+            Err(error) if error.is_damage() => {
+                tracing::warn!(%error, "a part of the archive can't be read and is passed over");
+                let Some(next) = reader.after_damage(number)? else { return Ok(()) };
+                number = next;
                 continue;
-            };
-            if found.end() < length {
-                warn!(segment = %path.display(), bytes = length - found.end(), "torn archive frame cut off");
-                self.disk.cut(&file, found.end()).map_err(|e| ArchiveError::io("cut", &path, e))?;
             }
-            // A killed process may have written the last frame without saving it. After a sync that failed, the kernel may
-            // hold it as saved although it isn't: only what is written again is sure to be saved by the next one.
-            let last = frame::bytes(&file, &found).map_err(read)?;
-            self.disk.write_at(&file, &last, found.at).map_err(|e| ArchiveError::io("write to", &path, e))?;
-            let segment = Segment { end: found.end(), path, file, unsure: true };
-            self.segment = Some(segment);
-            self.make_sure()?;
-            self.last_seq = Some(found.header.last_seq);
-            return Ok(());
+            Err(error) => return Err(error.into()),
+        };
+        for number in number.max(block.first)..block.next {
+            take(number, block.get(number).unwrap_or_default())?;
         }
-        Ok(())
-    }
-
-    /// Brings the segment back to its last saved frame after a failure.
-    fn make_sure(&mut self) -> Result<(), ArchiveError> {
-        let Some(segment) = self.segment.as_mut().filter(|s| s.unsure) else { return Ok(()) };
-        let path = &segment.path;
-        self.disk.cut(&segment.file, segment.end).map_err(|e| ArchiveError::io("cut", path, e))?;
-        self.disk.sync(&segment.file).map_err(|e| ArchiveError::io("save", path, e))?;
-        self.disk.sync_folder(&self.folder).map_err(|e| ArchiveError::io("save the names in", &self.folder, e))?;
-        segment.unsure = false;
-        Ok(())
-    }
-
-    /// One frame, saved before the next is written: a power cut can spoil no more than the last one.
-    fn write(&mut self, first: &ArchiveRecord, frame: &[u8]) -> Result<(), ArchiveError> {
-        self.make_sure()?;
-        if self.segment.as_ref().is_none_or(|s| s.end >= self.segment_bytes) {
-            self.start_segment(first)?;
-        }
-        let Some(segment) = self.segment.as_mut() else { return Ok(()) };
-        segment.unsure = true;
-        let written =
-            self.disk.write_at(&segment.file, frame, segment.end).and_then(|()| self.disk.sync(&segment.file));
-        if let Err(e) = written {
-            let error = ArchiveError::io("write to", &segment.path, e);
-            // Now if the disk lets us, else before the next append.
-            self.make_sure().ok();
-            return Err(error);
-        }
-        segment.unsure = false;
-        segment.end += frame.len() as u64;
-        Ok(())
-    }
-
-    fn start_segment(&mut self, first: &ArchiveRecord) -> Result<(), ArchiveError> {
-        let name = format!("seg-{:020}-{}.ndjson.zst", first.seq, record::day(first.sight.first_seen));
-        let path = self.folder.join(name);
-        let file = self.disk.create(&path).map_err(|e| ArchiveError::io("create", &path, e))?;
-        self.segment = Some(Segment { path, file, end: 0, unsure: true });
-        self.make_sure()
-    }
-
-    /// Are the records that are said to be in the archive really these?
-    fn compare(&self, known: &[ArchiveRecord]) -> Result<(), ArchiveError> {
-        let (Some(first), Some(last_seq)) = (known.first(), self.last_seq) else { return Ok(()) };
-        let mut archived = read::from_seq(&self.folder, first.seq)?.filter_map(Result::ok).peekable();
-        for record in known {
-            while archived.next_if(|there| there.seq < record.seq).is_some() {}
-            if archived.next_if_eq(record).is_none() {
-                return Err(ArchiveError::Conflict { seq: record.seq, last_seq });
-            }
-        }
-        Ok(())
+        number = block.next;
     }
 }
 
-/// The last frame that is whole. Frames before it were saved before it was written.
-fn last_whole_frame(file: &File, length: u64) -> io::Result<Option<Found>> {
-    let (mut found, mut at) = (Vec::new(), 0);
-    while let Some(next) = frame::find(file, at, length)? {
-        at = next.end();
-        found.push(next);
-    }
-    while let Some(last) = found.pop() {
-        if frame::decode(file, &last)?.is_some() {
-            return Ok(Some(last));
-        }
-    }
-    Ok(None)
+trait Reading {
+    fn received(&mut self, number: u64) -> Result<Received, ArchiveError>;
+    fn judged(&mut self, seq: u64) -> Result<Judged, ArchiveError>;
 }
 
-#[derive(Debug)]
-struct SegmentName {
-    first_seq: u64,
-    day: String,
-    path: PathBuf,
+impl Reading for Reader {
+    fn received(&mut self, number: u64) -> Result<Received, ArchiveError> {
+        let record = self.get(number)?.ok_or(ArchiveError::NoEntry { number })?;
+        Received::from_bytes(&record).ok_or(ArchiveError::Odd { log: ENTRIES, number })
+    }
+
+    fn judged(&mut self, seq: u64) -> Result<Judged, ArchiveError> {
+        let record = self.get(seq)?.ok_or(ArchiveError::NoEvent { seq })?;
+        Judged::from_bytes(&record).ok_or(ArchiveError::Odd { log: ORDER, number: seq })
+    }
 }
 
-/// Segments in order of their first record. Other files are let be.
-fn segments(folder: &Path) -> Result<Vec<SegmentName>, ArchiveError> {
-    let failed = |e| ArchiveError::io("list", folder, e);
-    let mut segments = Vec::new();
-    for found in std::fs::read_dir(folder).map_err(failed)? {
-        let path = found.map_err(failed)?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let parts = name
-            .strip_prefix("seg-")
-            .and_then(|rest| rest.strip_suffix(".ndjson.zst"))
-            .and_then(|rest| rest.split_once('-'));
-        if let Some((number, day)) = parts
-            && let (20, Ok(first_seq)) = (number.len(), number.parse())
-        {
-            let day = day.to_owned();
-            segments.push(SegmentName { first_seq, day, path });
-        }
+impl Received {
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (what, rest) = bytes.split_first()?;
+        let (sight, raw) = sight_of(rest)?;
+        let raw = String::from_utf8_lossy(raw).into_owned();
+        Some(Self { sight, is_relearned: what & RELEARNED != 0, raw })
     }
-    segments.sort_by_key(|segment| segment.first_seq);
-    Ok(segments)
+}
+
+impl Judged {
+    fn to_bytes(&self) -> Vec<u8> {
+        let what = if self.is_relearned { RELEARNED } else { 0 };
+        let numbers = [self.entry, self.record, self.time.0].map(u64::to_be_bytes).concat();
+        let organization = self.organization.as_deref().unwrap_or_default();
+        let hashes = [self.identity, self.bytes].concat();
+        [&numbers[..], &[what], &sight_bytes(self.sight), &hashes, organization.as_bytes()].concat()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (entry, rest) = bytes.split_first_chunk::<8>()?;
+        let (record, rest) = rest.split_first_chunk::<8>()?;
+        let (time, rest) = rest.split_first_chunk::<8>()?;
+        let (what, rest) = rest.split_first()?;
+        let (sight, rest) = sight_of(rest)?;
+        let (identity, rest) = rest.split_first_chunk::<16>()?;
+        let (bytes, organization) = rest.split_first_chunk::<16>()?;
+        let organization = Some(organization).filter(|id| !id.is_empty());
+        Some(Self {
+            entry: u64::from_be_bytes(*entry),
+            record: u64::from_be_bytes(*record),
+            time: UnixSeconds(u64::from_be_bytes(*time)),
+            sight,
+            is_relearned: what & RELEARNED != 0,
+            identity: *identity,
+            bytes: *bytes,
+            organization: organization.map(|id| Arc::from(&*String::from_utf8_lossy(id))),
+        })
+    }
+}
+
+fn entries(segment_bytes: u64) -> Settings {
+    Settings { name: ENTRIES, segment_bytes, block_bytes: ENTRIES_BLOCK }
+}
+
+fn order() -> Settings {
+    Settings { name: ORDER, segment_bytes: ORDER_SEGMENT, block_bytes: ORDER_BLOCK }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use crate::clock::Clock;
 use crate::commands::{FAILED, WRONG};
 use crate::commands::{
-    alerts, check, coverage, demo, detections, exceptions, explain, manual, module, normalize, replay, respond, run,
-    schema, sim, status, tune,
+    alerts, backfill, check, compile, coverage, demo, detections, exceptions, explain, gaps, manual, module, normalize,
+    plan, replay, respond, run, schema, sim, sink, status, top, tune, verify, watch, web,
 };
 use crate::config::Problems;
 use crate::modules::Unusable;
@@ -32,7 +32,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Poll, detect and deliver until SIGTERM or SIGINT, which drain and exit 0. SIGHUP reads lists and exceptions again.
+    /// Poll, detect and deliver until SIGTERM or SIGINT, which drain and exit 0. SIGHUP reads lists, exceptions, and settings and grants of modules again.
     Run(run::Options),
     /// Check a configuration and its modules without polling, and report every problem with file, line and hint.
     Check(check::Options),
@@ -49,7 +49,7 @@ enum Command {
     /// Show how Slack's actions map to OCSF and ECS, what the views look like, and what they lose (nothing).
     #[command(args_conflicts_with_subcommands = true)]
     Schema(schema::Options),
-    /// List the modules, or show what one declares: rules, settings, lookup tables, fields, grants, windows, limits.
+    /// Make, try, sign, list, show and swap modules.
     #[command(subcommand)]
     Module(module::Command),
     /// Run modules over stored entries and print the alerts. The same input gives the same alerts, byte for byte.
@@ -57,7 +57,7 @@ enum Command {
     /// A summary of what was read goes to standard error. Exits with 1 if there was no entry, if not everything could be read, or if
     /// a module failed.
     Replay(replay::Options),
-    /// List the alerts, show one, or export them for machines.
+    /// List the alerts, show one, export them for machines, or say what was done about one.
     #[command(subcommand)]
     Alerts(alerts::Command),
     /// Explain why an alert was made: the deciding event as the module saw it, window values, lookups, exceptions, all events.
@@ -65,6 +65,9 @@ enum Command {
     /// List the exceptions, and check that they suppress no known true positive.
     #[command(subcommand)]
     Exceptions(exceptions::Command),
+    /// Prepare what sinks send to.
+    #[command(subcommand)]
+    Sink(sink::Command),
     /// Show which rules are noisy, what exceptions suppressed, and what other thresholds would have given.
     Tune(tune::Options),
     /// Show what to do about an alert: its playbook with calls to copy. With --execute, do the steps that can be undone.
@@ -75,10 +78,31 @@ enum Command {
     /// Exit codes: 0 healthy, 1 somebody is needed (not running, stuck, paused, a problem, a sink that fails, a module set
     /// aside), 2 the command line is wrong.
     Status(status::Options),
+    /// Look live at what is seen, open and told, and go into alerts: keys are shown. Without a terminal, one look as text.
+    Top(top::Options),
+    /// List the time that is not proven to have been read, and why. Exits with 1 if there is a gap in what was asked about.
+    Gaps(gaps::Options),
+    /// Read a stretch of the audit log from Slack again and compare it with the archive: what is missing, doubled, late or gone.
+    ///
+    /// Runs beside gridwatch and changes nothing. Exits with 1 if something is missing, doubled or gone, and says what it cost.
+    Verify(verify::Options),
+    /// Have gridwatch read further back. Live entries come first; it goes on after a restart.
+    Backfill(backfill::Options),
+    /// Show which time a start would read, with how many requests, and how long that takes. Asks nobody.
+    Plan(plan::Options),
+    /// Watch another gridwatch by its heartbeats, best from another machine, and tell through sinks of its own when they stop.
+    ///
+    /// Reads them from its `telemetry.listen`, or from the file of one of its sinks. See docs/operations.md.
+    Watch(watch::Options),
+    /// Serve the page for people over a state folder, or print the link that logs in to it.
+    #[command(subcommand)]
+    Web(web::Command),
     /// Print a shell's completions: `gridwatch completions bash > ~/.bash_completion`, or as root into /etc/bash_completion.d/gridwatch.
     Completions(manual::Completions),
     /// Write a man page for each command into a folder: `gridwatch man ~/.local/share/man/man1`, or as root /usr/local/share/man/man1.
     Man(manual::Pages),
+    #[command(name = crate::modules::compiler::COMMAND, hide = true)]
+    CompileModule(compile::Options),
 }
 
 pub fn main() -> ExitCode {
@@ -110,15 +134,24 @@ fn dispatch(cli: Cli) -> Result<u8> {
         Command::Detections(options) => detections::run(&options),
         Command::Coverage(options) => coverage::run(&options, clock.now()),
         Command::Schema(options) => schema::run(&options),
-        Command::Module(command) => module::run(&command, log),
+        Command::Module(command) => module::run(&command, log, clock.now()),
         Command::Replay(options) => replay::run(&options, log, clock.now()),
         Command::Alerts(command) => alerts::run(&command, clock),
-        Command::Explain(options) => explain::run(&options),
+        Command::Explain(options) => explain::run(&options, clock.now()),
         Command::Exceptions(command) => exceptions::run(&command, log, clock.now()),
+        Command::Sink(command) => sink::run(&command, log, clock),
         Command::Tune(options) => tune::run(&options, log, clock.now()),
         Command::Respond(options) => respond::run(&options, log, clock),
         Command::Status(options) => status::run(&options, clock.now()),
+        Command::Top(options) => top::run(&options, clock),
+        Command::Gaps(options) => gaps::run(&options, clock.now()),
+        Command::Verify(options) => verify::run(&options, log, clock),
+        Command::Backfill(options) => backfill::run(&options, clock),
+        Command::Plan(options) => plan::run(&options, clock.now()),
+        Command::Watch(options) => watch::run(&options, log, clock),
+        Command::Web(command) => web::run(&command, log, clock),
         Command::Completions(options) => manual::completions(&options, Cli::command()),
         Command::Man(options) => manual::pages(&options, Cli::command()),
+        Command::CompileModule(options) => compile::run(&options),
     }
 }

@@ -5,16 +5,19 @@
 //! secret that prints. All problems are told together. What only the manifests know, the settings and grants of
 //! modules, is checked when they are loaded.
 //!
-//! Nothing is created or changed here, and this is the only place that reads the environment.
+//! Nothing is created or changed here.
 
 mod check;
 pub mod mmdb;
-mod secret;
-mod token;
+pub mod monitor;
+pub mod watching;
+pub mod web;
 
+pub use crate::http::Network;
 pub use crate::reader::{Problem, Problems};
-pub use secret::{Look, Secret};
-pub use token::Token;
+pub use crate::secret::{Look, Place, Secret, Token};
+pub use crate::sink::route::Include;
+pub use check::users_keys;
 
 use crate::reader::Purpose;
 use crate::sink::Setup;
@@ -26,6 +29,7 @@ use gridwatch_event::time::UnixSeconds;
 use gridwatch_event::zone::Zone;
 use gridwatch_manifest::Grant;
 use gridwatch_manifest::document;
+use gridwatch_module::trust::Trust;
 use gridwatch_poll::{InvalidPollConfig, PollConfig, PollSettings};
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::risk::RiskThreshold;
@@ -70,6 +74,9 @@ pub struct Config {
     pub archive: Option<Archive>,
     pub store: Store,
     pub respond: Respond,
+    pub monitor: monitor::Monitor,
+    pub telemetry: monitor::Telemetry,
+    pub web: web::Web,
     pub log: Log,
 }
 
@@ -92,15 +99,6 @@ pub struct Slack {
     /// Of one call, from connecting to the last byte.
     pub timeout_s: u64,
     pub network: Network,
-}
-
-/// How Slack is reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Network {
-    /// Instead of what `HTTPS_PROXY` and `NO_PROXY` say. Without a user or a password, which belong in the environment.
-    pub proxy: Option<String>,
-    /// Certificates, in PEM, that are trusted beside the system's: of a proxy that looks into TLS.
-    pub ca_file: Option<PathBuf>,
 }
 
 /// What exchanging a token that expires takes.
@@ -128,6 +126,12 @@ pub struct Modules {
     pub config: BTreeMap<String, Map<String, Value>>,
     pub places: Places,
     pub grants: BTreeMap<String, Vec<Grant>>,
+    /// Modules and rules that run in shadow.
+    pub shadow: BTreeSet<String>,
+    /// Whose files may serve. What the program itself carries is added by `modules`.
+    pub trust: Arc<Trust>,
+    /// Where the lock is, if there has to be one.
+    pub lock_file: Option<PathBuf>,
 }
 
 /// Where the settings of modules stand, so that what only the manifests know can be reported with its place.
@@ -237,17 +241,6 @@ pub struct Sink {
     pub include: Include,
 }
 
-/// Which records a sink gets; at least one kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Include {
-    pub events: bool,
-    pub alerts: bool,
-    /// Alerts that an exception holds back.
-    pub suppressed: bool,
-    /// Of these organizations; `None`: of all.
-    pub orgs: Option<Vec<OrgId>>,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Archive {
     pub dir: PathBuf,
@@ -272,13 +265,6 @@ pub struct Respond {
     pub own_apps: BTreeSet<String>,
     /// Begins what is written down as the reason of an act.
     pub reason: String,
-}
-
-/// Where a secret is, that isn't read before it is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    File(PathBuf),
-    Environment(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -341,7 +327,7 @@ impl Configs {
     ///
     /// Everything that is wrong with it.
     pub fn load(path: &Path) -> Result<Self, Problems> {
-        check::load(path, &environment, Purpose::Run).map(Self)
+        check::load(path, &crate::secret::environment, Purpose::Run).map(Self)
     }
 
     /// For commands that only look: neither secrets nor the folders that are written to need to be within reach. Its tokens
@@ -351,7 +337,16 @@ impl Configs {
     ///
     /// Everything that is wrong with it.
     pub fn look(path: &Path) -> Result<Self, Problems> {
-        check::load(path, &environment, Purpose::Look).map(Self)
+        check::load(path, &crate::secret::environment, Purpose::Look).map(Self)
+    }
+
+    /// Where all of them keep what they remember.
+    pub fn homes(&self) -> Homes {
+        let archive = |config: &Config| Some((config.org.clone(), config.archive.as_ref()?.dir.clone()));
+        Homes {
+            state_dir: self.process().state_dir.clone(),
+            archives: Some(self.0.iter().filter_map(archive).collect()),
+        }
     }
 
     /// What concerns the process is the same for all organizations.
@@ -448,30 +443,15 @@ impl Config {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the environment, for secrets that the configuration names and for who is asking"
-)]
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
 impl Respond {
     /// The responder's token, if one is configured.
     ///
     /// # Errors
     /// What is wrong with it, with a hint.
     pub fn token(&self) -> Result<Option<Token>, String> {
-        let (key, read) = match &self.token {
-            None => return Ok(None),
-            Some(Place::File(path)) => ("token_file", token::from_file(path)),
-            Some(Place::Environment(name)) => ("token_env", token::from_env(name, environment(name))),
-        };
-        read.map(Some).map_err(|bad| {
-            let hint = match &bad {
-                token::BadToken::WrongKind { .. } => Some("admin methods want a user token (xoxp-)".to_owned()),
-                _ => bad.hint(),
-            };
+        let Some(place) = &self.token else { return Ok(None) };
+        place.user_token().map(Some).map_err(|(bad, hint)| {
+            let key = if matches!(place, Place::File(_)) { "token_file" } else { "token_env" };
             format!("respond.{key}: {bad}{}", hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default())
         })
     }
@@ -483,7 +463,7 @@ pub fn operator() -> String {
     let user = uzers::get_user_by_uid(uid);
     let name = user.map_or(format!("uid {uid}"), |user| user.name().to_string_lossy().into_owned());
     // Whoever became another user to run this is the one to ask about it.
-    match environment("SUDO_USER").filter(|by| !by.is_empty() && *by != name) {
+    match crate::secret::environment("SUDO_USER").filter(|by| !by.is_empty() && *by != name) {
         Some(by) => format!("{name} (sudo by {})", gridwatch_event::text::clean(&by, 64)),
         None => name,
     }

@@ -1,6 +1,9 @@
 //! What the stages and the watches share: configuration, store, status, bells and lists. It holds things and starts none.
 
+pub mod kept;
 pub mod lists;
+pub mod pulse;
+pub mod swaps;
 
 use crate::bell::Bell;
 use crate::clock::Clock;
@@ -14,9 +17,12 @@ use gridwatch_event::time::UnixMillis;
 use gridwatch_poll::Lane;
 use gridwatch_rules::alert::Alert;
 use lists::Lists;
+use pulse::Pulse;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+use swaps::Swaps;
 
 /// What all of the process shares.
 pub struct Process {
@@ -26,6 +32,8 @@ pub struct Process {
     pub board: Arc<Board>,
     pub bells: Bells,
     pub observe: Observe,
+    /// Organizations whose rules don't remember yet what was saved for them.
+    pub reading: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +42,20 @@ pub struct Bells {
     pub deliver: Bell,
     /// Delivery should not wait any longer.
     pub hurry: Bell,
+    leaving: AtomicBool,
+}
+
+impl Bells {
+    /// Whatever still waits is left to the next start.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+        self.deliver.ring();
+        self.hurry.ring();
+    }
+
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
 }
 
 /// What the stages and watches of one organization share.
@@ -53,6 +75,10 @@ pub struct Shared {
     pub exceptions: Live,
     /// Lookup tables and networks, as last read.
     pub lists: Lists,
+    /// What its log usually has in an hour.
+    pub pulse: Pulse,
+    /// What is to change in its modules.
+    pub swaps: Swaps,
 }
 
 impl Shared {
@@ -71,6 +97,14 @@ impl Shared {
 
     pub fn update(&self, change: impl FnOnce(&mut OrgStatus)) {
         self.process.board.update_org(&self.org, change);
+    }
+
+    /// Saves what its log usually has.
+    ///
+    /// # Errors
+    /// It can't be saved.
+    pub fn save_pulse(&self) -> anyhow::Result<()> {
+        self.store.commit_rhythms(&self.pulse.to_save())
     }
 
     /// Notes what waits in the store.
@@ -113,6 +147,10 @@ pub struct Paths {
 pub struct OrgPaths {
     pub dir: PathBuf,
     pub checkpoint: PathBuf,
+    /// Which time was read, for people and commands.
+    pub ledger: PathBuf,
+    /// How far back somebody wants it to read.
+    pub backfill: PathBuf,
     /// What `gridwatch respond` has done.
     pub responses: PathBuf,
 }
@@ -131,7 +169,13 @@ impl Paths {
 
     pub fn of_org(&self, org: &OrgId) -> OrgPaths {
         let dir = config::org_dir(&self.state_dir, org);
-        OrgPaths { checkpoint: dir.join("checkpoint.json"), responses: crate::responses::path(&dir), dir }
+        OrgPaths {
+            checkpoint: dir.join("checkpoint.json"),
+            ledger: dir.join("ledger.json"),
+            backfill: dir.join("backfill.json"),
+            responses: crate::responses::path(&dir),
+            dir,
+        }
     }
 }
 

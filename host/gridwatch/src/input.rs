@@ -11,6 +11,7 @@ mod shape;
 
 use anyhow::{Context, Result};
 use decode::{Decoded, decoded};
+use foldhash::quality::RandomState;
 use frame::Pieces;
 use gridwatch_event::entry::{Entry, Mark};
 use gridwatch_event::event::Event;
@@ -18,7 +19,7 @@ use gridwatch_event::time::UnixSeconds;
 use gridwatch_rules::organization::Organization;
 use shape::Found;
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,10 @@ use std::path::{Path, PathBuf};
 const PLACES: usize = 5;
 /// Ids that are remembered to count those that come again: 16 MB or so.
 const MAX_IDS: usize = 1_000_000;
+/// Bytes of lines that are looked at as one text, so that their entries share it; less where one was no entry, for what is behind
+/// it is looked at again.
+const MAX_LINES: usize = 64 << 10;
+const MIN_LINES: usize = 4 << 10;
 /// Files of a folder.
 const MAX_FILES: usize = 100_000;
 
@@ -67,7 +72,10 @@ pub struct Entries {
     inputs: VecDeque<Input>,
     open: Option<Open>,
     ready: VecDeque<Given>,
-    ids: HashSet<u64>,
+    /// Hashes of those seen, unless who asks counts by itself what comes again.
+    ids: Option<HashSet<u64, RandomState>>,
+    /// Bytes of lines to look at as one text.
+    lines_at_once: usize,
     report: Report,
     /// With alerts given too, for those that ask for them.
     alerts: Option<VecDeque<Vec<u8>>>,
@@ -102,22 +110,31 @@ impl Entries {
     /// A file or folder isn't there.
     pub fn open(paths: &[PathBuf]) -> Result<Self> {
         let inputs = paths.iter().map(|path| Input::of(path)).collect::<Result<_>>()?;
-        let (ready, ids, report) = (VecDeque::new(), HashSet::new(), Report::default());
-        Ok(Self { inputs, open: None, ready, ids, report, alerts: None })
+        Ok(Self { inputs, ..Self::empty() })
+    }
+
+    fn empty() -> Self {
+        Self {
+            inputs: VecDeque::new(),
+            open: None,
+            ready: VecDeque::new(),
+            ids: Some(HashSet::default()),
+            lines_at_once: MAX_LINES,
+            report: Report::default(),
+            alerts: None,
+        }
+    }
+
+    /// Without counting what comes again.
+    pub fn without_ids(mut self) -> Self {
+        self.ids = None;
+        self
     }
 
     /// Of what is in memory.
     pub fn of(text: &str) -> Self {
         let pieces = Pieces::new(Box::new(std::io::Cursor::new(text.as_bytes().to_vec())) as Box<dyn Read>);
-        let (ready, ids, report) = (VecDeque::new(), HashSet::new(), Report::default());
-        Self {
-            inputs: VecDeque::new(),
-            open: Some(Open { name: String::new(), pieces }),
-            ready,
-            ids,
-            report,
-            alerts: None,
-        }
+        Self { open: Some(Open { name: String::new(), pieces }), ..Self::empty() }
     }
 
     /// What it was made of, as far as it was read.
@@ -139,14 +156,22 @@ impl Entries {
                 return false;
             };
             // Nearly every line of nearly every file is an entry as Slack wrote it, and needs no second look.
-            if let Some((line, place)) = open.pieces.whole_line()
-                && let Some(entry) = std::str::from_utf8(line).ok().and_then(Entry::as_written)
-            {
-                let length = line.len();
-                open.pieces.take_line(length);
-                self.take(Found::Entry(entry, None), &place);
-                continue;
+            if let Some(lines) = open.pieces.whole_lines(self.lines_at_once) {
+                let valid = std::str::from_utf8(lines).map_or_else(|error| error.valid_up_to(), str::len);
+                let whole = memchr::memrchr(b'\n', &lines[..valid]).map_or(0, |end| end + 1);
+                let text = std::str::from_utf8(&lines[..whole]).unwrap_or_default();
+                let (entries, taken) = Entry::lines_as_written(text);
+                let is_all = taken == lines.len();
+                open.pieces.take_lines(taken);
+                // What isn't taken is read again.
+                self.lines_at_once = if is_all { MAX_LINES.min(self.lines_at_once * 2) } else { MIN_LINES };
+                let is_some = !entries.is_empty();
+                entries.into_iter().for_each(|entry| self.take_entry(entry, None));
+                if is_some {
+                    continue;
+                }
             }
+            let Some(open) = &mut self.open else { continue };
             match open.pieces.next() {
                 Some(piece) => {
                     let place = piece.place;
@@ -176,19 +201,21 @@ impl Entries {
                 }
                 self.ready.push_back(Given::Odd(entry));
             }
-            Found::Entry(entry, from) => {
-                report.count(&entry, from);
-                let mut hasher = DefaultHasher::new();
-                entry.id().hash(&mut hasher);
-                let id = hasher.finish();
-                if self.ids.contains(&id) {
-                    report.again += 1;
-                } else if self.ids.len() < MAX_IDS {
-                    self.ids.insert(id);
-                }
-                self.ready.push_back(Given::Entry(entry));
+            Found::Entry(entry, from) => self.take_entry(entry, from),
+        }
+    }
+
+    fn take_entry(&mut self, entry: Entry, from: Option<&'static str>) {
+        self.report.count(&entry, from);
+        if let Some(ids) = &mut self.ids {
+            let id = ids.hasher().hash_one(entry.id());
+            if ids.contains(&id) {
+                self.report.again += 1;
+            } else if ids.len() < MAX_IDS {
+                ids.insert(id);
             }
         }
+        self.ready.push_back(Given::Entry(entry));
     }
 
     fn close(&mut self) {
@@ -414,6 +441,11 @@ impl Report {
         self.problems.iter().any(|problem| problem.starts_with(&named(path)))
     }
 
+    /// The same input, with what was counted of its events.
+    pub fn with_marks(self, counted: Self) -> Self {
+        Self { marked: counted.marked, ..self }
+    }
+
     /// Whether every input was read to its end and had entries.
     pub fn is_whole(&self) -> bool {
         self.problems.is_empty()
@@ -509,6 +541,64 @@ mod tests {
             ["a", "odd", "odd", "c", "odd", "b"]
         );
         assert_eq!(ids(&format!("[{a},\n17,\n{b}]")), ["a", "odd", "b"]);
+    }
+
+    /// Lines are looked at many at once where they are ordinary; it must show in nothing.
+    #[test]
+    fn how_many_lines_are_looked_at_at_once_shows_in_nothing() {
+        let odd = [
+            "",
+            " ",
+            "17",
+            "{\"id\":\"o\",",
+            "\u{a0}",
+            "{\"entries\":[",
+            "]}",
+            "x{\"id\":1}",
+            "{\"a\":\"\u{e9}\"}",
+            "}",
+        ];
+        let mut dice = 5_u64;
+        let mut roll = |sides: u64| {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (dice >> 33) % sides
+        };
+        for odds in [2, 10, 200] {
+            for _ in 0..40 {
+                let mut text = Vec::new();
+                for at in 0..300 {
+                    let entry = format!(r#"{{"id":"{at}","date_create":{},"action":"user_login"}}"#, at + 1);
+                    match roll(odds) {
+                        0 if roll(4) == 0 => text.extend_from_slice(b"{\"id\":\"\xff\",\"action\":\"x\"}"),
+                        0 => text.extend_from_slice(odd[roll(odd.len() as u64) as usize].as_bytes()),
+                        _ => text.extend_from_slice(entry.as_bytes()),
+                    }
+                    text.push(b'\n');
+                }
+                let read = |lines_at_once: usize| {
+                    let pieces = Pieces::new(Box::new(std::io::Cursor::new(text.clone())) as Box<dyn Read>);
+                    let open = Some(Open { name: String::new(), pieces });
+                    let mut entries = Entries { open, lines_at_once, ..Entries::empty() };
+                    let given = |given| match given {
+                        Given::Entry(entry) => (entry.raw().to_owned(), true),
+                        Given::Odd(entry) => (entry.raw().to_owned(), false),
+                    };
+                    let all: Vec<(String, bool)> = std::iter::from_fn(|| {
+                        if lines_at_once == 0 {
+                            entries.lines_at_once = 0; // one by one, always
+                        }
+                        entries.next()
+                    })
+                    .map(given)
+                    .collect();
+                    let mut report = Vec::new();
+                    entries.report().print("left out", &mut report).unwrap();
+                    (all, String::from_utf8(report).unwrap())
+                };
+                let one_by_one = read(0);
+                assert!(one_by_one == read(MAX_LINES) && one_by_one == read(300), "{}", String::from_utf8_lossy(&text));
+            }
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 #![expect(unreachable_pub, reason = "in a program, `pub` says that other modules of it use something")]
 
+mod acts;
 mod app;
 mod archive;
 mod bell;
@@ -12,21 +13,27 @@ mod clock;
 mod commands;
 mod config;
 mod context;
+mod control;
 mod disk;
 mod exceptions;
 mod folder;
 mod history;
+mod http;
 mod input;
+mod look;
 mod modules;
 mod reader;
 mod record;
 mod responses;
+mod secret;
 mod sink;
 mod slack;
 mod stage;
 mod store;
+mod swap;
 mod telemetry;
 mod watch;
+mod web;
 
 use std::process::ExitCode;
 

@@ -1,11 +1,16 @@
 //! Modules as they are wanted: those of the folder, with settings, grants and limits; and why one is refused.
 
+pub mod compiler;
+pub mod contents;
 pub mod embedded;
 pub mod folder;
+pub mod lineup;
+pub mod start;
 
 pub use folder::{Folder, Served};
 
-use crate::config::{Config, Places};
+use crate::clock::Clock;
+use crate::config::{self, Config, Places};
 use crate::responses::Follower;
 use anyhow::Result;
 use gridwatch_detect::{DetectorConfig, Engine, Limits, Module, Refused};
@@ -15,9 +20,12 @@ use gridwatch_event::org::OrgId;
 use gridwatch_event::provisioning::Provisioning;
 use gridwatch_event::zone::Zone;
 use gridwatch_manifest::{Grant, Manifest};
+use gridwatch_module::trust::{Policy, Trust};
+use gridwatch_names::suggest::did_you_mean;
 use gridwatch_rules::echo::Echoes;
 use gridwatch_rules::risk::RiskThreshold;
 use serde_json::{Map, Value};
+use start::Loader;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +40,8 @@ pub struct Wanted {
     pub settings: BTreeMap<String, Map<String, Value>>,
     pub places: Places,
     pub grants: BTreeMap<String, BTreeSet<Grant>>,
+    /// Whose files may be loaded.
+    pub trust: Arc<Trust>,
     pub tables: Tables,
     pub networks: Networks,
     pub provisioning: Provisioning,
@@ -40,6 +50,8 @@ pub struct Wanted {
     pub exceptions: Option<PathBuf>,
     /// The journal of responses, whose echoes a replay is to suppress as the live run did.
     pub responses: Option<PathBuf>,
+    /// Modules and rules that run in shadow.
+    pub shadow: BTreeSet<String>,
     /// What all windows together may take, if not the default.
     pub state_max_bytes: Option<usize>,
     /// What it takes for findings about one actor to add up.
@@ -52,7 +64,7 @@ pub struct Wanted {
 }
 
 /// None where this user can have no caches, as in a container whose root is read-only.
-fn users_cache() -> Option<PathBuf> {
+pub fn users_cache() -> Option<PathBuf> {
     let caches = dirs::cache_dir()?;
     std::fs::create_dir_all(&caches).ok()?;
     Some(caches.join("gridwatch/compiled"))
@@ -88,6 +100,7 @@ impl Wanted {
                 .iter()
                 .map(|(name, list)| (name.clone(), list.iter().copied().collect()))
                 .collect(),
+            trust: with_built_in(&config.modules.trust),
             tables: config.tables(),
             networks: config.networks.clone(),
             provisioning: config.provisioning.clone(),
@@ -96,10 +109,18 @@ impl Wanted {
             responses: Some(crate::responses::path(&config.org_dir())),
             state_max_bytes: Some(config.detect.state_max_bytes as usize),
             risk: config.detect.risk,
+            shadow: config.modules.shadow.clone(),
             limits: Limits::default(),
             cache_dir: Some(config.state_dir.join("compiled")),
             only_looks: false,
         }
+    }
+
+    /// The same for a command that serves nobody: whose file it is, is told and not asked. What is wrong is refused all the same.
+    pub fn lenient(mut self) -> Self {
+        let trust = Arc::make_mut(&mut self.trust);
+        (trust.policy, trust.lock) = (Policy::AllowUnsigned, None);
+        self
     }
 
     /// The same for a command that leaves nothing behind, whoever runs it.
@@ -107,7 +128,7 @@ impl Wanted {
         Self { only_looks: true, ..self }
     }
 
-    fn engine(&self) -> Result<Engine, Refused> {
+    pub(crate) fn engine(&self) -> Result<Engine, Refused> {
         let cache_dir = self.cache_dir.clone().or_else(users_cache);
         match self.only_looks {
             true => Engine::looking(cache_dir.as_deref()),
@@ -150,6 +171,7 @@ impl Wanted {
             zone: self.zone.clone(),
             risk: self.risk,
             state_max_bytes: self.state_max_bytes,
+            shadow: self.shadow.clone(),
             echoes: self.echoes()?,
             threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
             ..DetectorConfig::default()
@@ -157,22 +179,33 @@ impl Wanted {
     }
 
     pub fn in_dir(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), ..Self::default() }
+        let trust = with_built_in(&Trust { keys: config::users_keys(), ..Trust::default() });
+        Self { dir: dir.to_owned(), trust, ..Self::default() }.lenient()
     }
 
     /// Grants lookups to whoever asks for them. For replays without a configuration: there are no tables, so nothing is
     /// given away but empty answers.
     pub fn grant_lookups(&mut self) {
-        let folder = Folder::read(&self.dir, self.limits.component_bytes, &asked_for);
+        let folder = Folder::read(&self.dir, self.limits.component_bytes, &asked_for, self.judge());
         for name in folder.serving.into_keys() {
             self.grants.entry(name).or_default().insert(Grant::Lookup);
         }
     }
 
+    /// What a module is granted.
+    pub fn granted(&self, name: &str) -> BTreeSet<Grant> {
+        self.grants.get(name).cloned().unwrap_or_default()
+    }
+
     /// The folder as it is now. Runs nothing.
     pub fn folder(&self) -> Folder {
-        let granted = |manifest: &Manifest| self.grants.get(&manifest.name).cloned().unwrap_or_default();
-        Folder::read(&self.dir, self.limits.component_bytes, &granted)
+        let granted = |manifest: &Manifest| self.granted(&manifest.name);
+        Folder::read(&self.dir, self.limits.component_bytes, &granted, self.judge())
+    }
+
+    /// Whose files may be loaded, as of now: a key that ends while gridwatch runs has ended for what comes after.
+    pub fn judge(&self) -> folder::Judge<'_> {
+        folder::Judge { trust: &self.trust, now_s: Clock::system().now().seconds().0 }
     }
 
     /// Compiles, starts and configures the newest version of each module, or says everything that is wrong.
@@ -180,28 +213,25 @@ impl Wanted {
     /// # Errors
     /// [`Unusable`]: everything that is wrong, with the folder and with single modules.
     pub fn load(&self) -> Result<Vec<Module>> {
-        let engine = self.engine()?;
-        let (tables, limits) = (Arc::new(self.tables.clone()), Arc::new(self.limits.clone()));
-        let Folder { serving, mut problems, notes, .. } = self.folder();
-        notes.iter().for_each(|note| tracing::info!(note, "modules folder"));
-        problems.extend(self.unknown_names(&serving, !problems.is_empty()));
+        let loader = Loader::of(self)?;
+        let folder = self.folder();
+        folder.tell();
+        let Folder { serving, mut problems, .. } = folder;
+        problems.extend(self.unknown_names(&|name| serving.contains_key(name), !problems.is_empty()));
         let (mut modules, mut sound) = (Vec::new(), Vec::new());
         for (name, Served { path, component }) in &serving {
-            let settings = self.settings.get(name).cloned().unwrap_or_default();
-            let wrong = component.manifest.setting_problems(&settings);
-            if !wrong.is_empty() {
-                let told = wrong.iter().map(|(setting, what)| format!("{}: {what}", self.places.of(name, setting)));
-                problems.extend(told);
-                continue;
-            }
-            match Module::load(&engine, component, &settings, tables.clone(), limits.clone()) {
+            match loader.load(self, component, &path.display().to_string()) {
                 Ok(module) => {
                     sound.push(format!("{name}@{}", component.manifest.version));
                     modules.push(module);
                 }
-                Err(refused) => problems.push(format!("{}: {refused}", path.display())),
+                Err(why) => problems.extend(why),
             }
         }
+        problems.extend(match problems.is_empty() {
+            true => self.unknown_shadow(serving.values().map(|served| &*served.component.manifest)),
+            false => Vec::new(),
+        });
         match problems.is_empty() {
             true => Ok(modules),
             false => Err(Unusable { problems, sound }.into()),
@@ -210,14 +240,29 @@ impl Wanted {
 
     /// Names in the configuration that no module has. Where a file was refused, a name that is missing may be its; that
     /// problem is told already.
-    fn unknown_names(&self, serving: &BTreeMap<String, Served>, some_refused: bool) -> Vec<String> {
+    fn unknown_names(&self, is_known: &dyn Fn(&str) -> bool, some_refused: bool) -> Vec<String> {
         let named: BTreeSet<&String> = self.settings.keys().chain(self.grants.keys()).collect();
-        let missing = named.into_iter().filter(|name| !serving.contains_key(*name) && !some_refused);
+        let missing = named.into_iter().filter(|name| !is_known(name) && !some_refused);
         let told = |name: &String| {
             let (place, dir) = (self.places.of_module(name), self.dir.display());
             format!("{place}: `{name}` is configured, but {dir} holds no such module")
         };
         missing.map(told).collect()
+    }
+
+    /// Names in `shadow` that no module and no rule has.
+    pub fn unknown_shadow<'m>(&self, manifests: impl Iterator<Item = &'m Manifest>) -> Vec<String> {
+        let names = |m: &Manifest| -> Vec<String> {
+            let rules = m.rules.iter().map(|rule| format!("{}.{}", m.name, rule.id));
+            rules.chain([m.name.clone()]).collect()
+        };
+        let known: BTreeSet<String> = manifests.flat_map(names).collect();
+        let told = |name: &String| {
+            let near = did_you_mean(name, known.iter().map(String::as_str));
+            let near = near.map(|near| format!("\n  hint: did you mean `{near}`?")).unwrap_or_default();
+            format!("{}: modules.shadow: there is no module or rule `{name}`{near}", self.places.file.display())
+        };
+        self.shadow.iter().filter(|name| !known.contains(*name)).map(told).collect()
     }
 
     /// One module as often as there are settings for it, each instead of those that are configured.
@@ -237,6 +282,12 @@ impl Wanted {
     }
 }
 
+/// With the digests of what the program carries.
+fn with_built_in(trust: &Trust) -> Arc<Trust> {
+    let built_in = embedded::digests();
+    Arc::new(Trust { built_in, ..trust.clone() })
+}
+
 /// What a manifest asks for: enough to read one, where nothing is going to run.
 pub fn asked_for(manifest: &Manifest) -> BTreeSet<Grant> {
     manifest.grants.iter().copied().collect()
@@ -247,7 +298,9 @@ pub fn asked_for(manifest: &Manifest) -> BTreeSet<Grant> {
 /// # Errors
 /// [`Unusable`]: everything that is wrong with the folder.
 pub fn manifests(dir: &Path) -> Result<Vec<Manifest>> {
-    let Folder { serving, problems, .. } = Folder::read(dir, Limits::default().component_bytes, &asked_for);
+    let wanted = Wanted::in_dir(dir);
+    let Folder { serving, problems, .. } =
+        Folder::read(dir, Limits::default().component_bytes, &asked_for, wanted.judge());
     if problems.is_empty() {
         return Ok(serving.into_values().map(|served| Manifest::clone(&served.component.manifest)).collect());
     }

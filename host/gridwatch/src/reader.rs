@@ -46,3 +46,18 @@ impl Edge<'_> {
         }
     }
 }
+
+/// A file that people write, as a whole.
+///
+/// # Errors
+/// It can't be read, is no regular file, or larger than this.
+pub fn read_text(path: &Path, max_bytes: u64) -> std::io::Result<String> {
+    let meta = std::fs::metadata(path)?;
+    if !meta.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
+    if meta.len() > max_bytes {
+        return Err(std::io::Error::other(format!("it is larger than {max_bytes} bytes")));
+    }
+    std::fs::read_to_string(path)
+}

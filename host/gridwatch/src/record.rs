@@ -1,27 +1,35 @@
 //! A record: one thing on its way to the sinks, an event or an alert, and what it looks like outside.
 //!
-//! What is stored is the source, not the rendering: the raw entry and how it was first seen. A record therefore renders
+//! What is stored is the source, not the rendering: the raw entry and how it was first seen, the alert with all that is known of it. A record therefore renders
 //! to the same bytes whenever it is tried again, and what a sink's `max_line` cuts from it is still there.
 
 use anyhow::{Context, Result, bail};
 use gridwatch_event::entry::Entry;
 use gridwatch_event::event::{Event, Sight};
-use gridwatch_event::json::one_line;
 use gridwatch_event::org::OrgId;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_rules::alert::Alert;
+use gridwatch_rules::monitor::Heartbeat;
 use gridwatch_views::{Product, RawData, View};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+/// Whose a heartbeat is.
+static NOBODY: LazyLock<OrgId> = LazyLock::new(OrgId::default);
+
+/// What an alert takes of memory, about: some 8 KB as JSON (measured on generated orgs).
+const ALERT_BYTES: usize = 16 << 10;
 
 pub const PRODUCT: Product<'static> = Product { version: env!("CARGO_PKG_VERSION") };
 
-/// What records look like where they go.
+/// How much longer than its entry an event's line is with the copy of it, about: three to four times.
+const LINE_TIMES: usize = 4;
+
+/// What records look like where they go: in a view, in at most so many bytes with the line feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// As a sink's view shows it, in at most so many bytes with the line feed.
-    View { view: View, raw_data: RawData, max_line: usize },
-    /// As gridwatch keeps it: an alert with all that is known of it, an entry as Slack sent it.
-    Kept,
+pub struct Form {
+    pub view: View,
+    pub raw_data: RawData,
+    pub max_line: usize,
 }
 
 /// A record as it looks outside, and what it takes to tell it from others.
@@ -33,20 +41,30 @@ pub struct Rendered {
     /// Event time; of an alert, when gridwatch first saw what made this record of it.
     pub time: UnixMillis,
     /// JSON without a line feed.
-    pub line: String,
+    pub line: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
 pub enum Record {
-    Event { org: OrgId, seq: u64, sight: Sight, organization: Option<Arc<str>>, raw: String },
+    Event {
+        org: OrgId,
+        seq: u64,
+        sight: Sight,
+        organization: Option<Arc<str>>,
+        raw: String,
+    },
     Alert(Box<Alert>),
+    /// What gridwatch says of itself at an interval.
+    Heartbeat(Box<Heartbeat>),
 }
 
 impl Record {
-    pub fn of_event(event: &Event) -> Self {
-        let organization = event.organization().map(Arc::from);
-        let org = event.org().clone();
-        Self::Event { org, seq: event.seq, sight: event.sight(), organization, raw: event.raw().to_owned() }
+    /// What it takes of memory, about.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Event { raw, .. } => raw.len(),
+            Self::Alert(_) | Self::Heartbeat(_) => ALERT_BYTES,
+        }
     }
 
     /// Whose it is. What gridwatch says of itself is nobody's, and goes by the only organization's id.
@@ -54,39 +72,39 @@ impl Record {
         match self {
             Self::Event { org, .. } => org,
             Self::Alert(alert) => &alert.org,
+            Self::Heartbeat(_) => &NOBODY,
         }
     }
 
-    pub fn render(&self, form: Form) -> Rendered {
+    pub fn render(&self, Form { view, raw_data, max_line }: Form) -> Rendered {
         match self {
             Self::Event { org, seq, sight, organization, raw } => {
                 let event = Event::seen(*seq, *sight, &Entry::from_json(raw));
                 let event = event.in_organization(organization.clone()).of_org(org.clone());
-                let line = match form {
-                    Form::View { view, raw_data, max_line } => {
-                        view.event_line_within(&event, &PRODUCT, raw_data, max_line)
-                    }
-                    Form::Kept => one_line(event.raw()).into_owned(),
-                };
-                let id = match sight.version {
+                let mut line = Vec::with_capacity(LINE_TIMES * raw.len());
+                view.write_event(&event, &PRODUCT, raw_data, max_line, &mut line);
+                let own = match sight.version {
                     1 => event.id().to_owned(),
                     version => format!("{}:version-{version}", event.id()),
                 };
+                // Organizations that have names may see the same ids, and are told apart where a receiver knows a record by it.
+                let id = org.name().map_or(own.clone(), |name| format!("{name}:{own}"));
                 Rendered { id, time: event.time.millis(), line }
             }
             Self::Alert(alert) => {
-                let line = match form {
-                    Form::View { view, max_line, .. } => view.alert_line_within(alert, &PRODUCT, max_line),
-                    Form::Kept => String::from_utf8_lossy(&kept(alert)).into_owned(),
-                };
+                let line = view.alert_line_within(alert, &PRODUCT, max_line).into_bytes();
                 Rendered { id: alert.record_id(), time: alert.seen, line }
+            }
+            Self::Heartbeat(beat) => {
+                let line = view.heartbeat_line_within(beat, &PRODUCT, max_line).into_bytes();
+                Rendered { id: beat.record_id(), time: beat.at, line }
             }
         }
     }
 
-    /// # Errors
-    /// It can't be serialised.
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+    /// As layout 4 of the store had it in the outbox.
+    #[cfg(test)]
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
         Ok(match self {
             Self::Event { org, seq, sight, organization, raw } => {
                 let (name, name_length) = fitting(org.name().unwrap_or_default());
@@ -99,9 +117,12 @@ impl Record {
             Self::Alert(alert) => {
                 [&b"a"[..], &serde_json::to_vec(alert).context("an alert can't be written")?].concat()
             }
+            Self::Heartbeat(_) => bail!("layout 4 knows no heartbeat"),
         })
     }
 
+    /// As layouts of the store up to 4 had it in the outbox.
+    ///
     /// # Errors
     /// They are no row of the outbox.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
@@ -115,7 +136,7 @@ impl Record {
                     Self::Event { seq, sight, organization, raw, .. } => {
                         Ok(Self::Event { org: named, seq, sight, organization, raw })
                     }
-                    alert @ Self::Alert(_) => Ok(alert),
+                    other @ (Self::Alert(_) | Self::Heartbeat(_)) => Ok(other),
                 }
             }
             Some((b'E', rest)) => {
@@ -147,12 +168,8 @@ impl Record {
     }
 }
 
-fn kept(alert: &Alert) -> Vec<u8> {
-    let written = serde_json::to_vec(alert);
-    written.unwrap_or_else(|error| unreachable!("an alert is texts, numbers, lists and maps of texts: {error}"))
-}
-
 /// An id's bytes with their number; one that is too long for it is none of Slack's.
+#[cfg(test)]
 fn fitting(id: &str) -> (&[u8], u8) {
     u8::try_from(id.len()).map_or((&[], 0), |length| (id.as_bytes(), length))
 }
@@ -211,7 +228,7 @@ mod tests {
             assert_eq!((seq, back, raw.as_str()), (7, sight, r#"{"id":"a"}"#));
         }
         let later = Sight { version: 3, ..first };
-        let form = Form::View { view: View::Raw, raw_data: RawData::Include, max_line: 16 << 10 };
+        let form = Form { view: View::Raw, raw_data: RawData::Include, max_line: 16 << 10 };
         let id = |sight| {
             Record::Event { org: OrgId::default(), seq: 7, sight, organization: None, raw: r#"{"id":"a"}"#.into() }
                 .render(form)

@@ -1,6 +1,5 @@
 //! Everything that is said to Slack over HTTP.
 
-pub mod http;
 pub mod logs;
 pub mod public_lists;
 pub mod token;

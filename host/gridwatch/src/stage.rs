@@ -6,3 +6,4 @@ pub mod enrich;
 pub mod forgotten;
 pub mod poll;
 mod reminder;
+mod room;

@@ -5,12 +5,17 @@
 mod catalogue;
 mod configuration;
 mod exceptions_file;
+pub mod heartbeat;
 mod modules_folder;
+mod monitor;
+pub mod ping;
 mod roster;
 mod stamp;
+mod store_files;
 
 use crate::context::{Process, Shared, Until};
 use crate::slack::public_lists::PublicLists;
+use crate::swap::Swapper;
 use crate::telemetry::log::Relevel;
 use anyhow::{Context, Result};
 use gridwatch_event::time::UnixMillis;
@@ -57,16 +62,28 @@ pub trait Watch: Send {
 }
 
 /// Those that run once, whatever is watched.
-pub fn of_process(orgs: &[Arc<Shared>], relevel: Relevel) -> Vec<Box<dyn Watch>> {
+///
+/// # Errors
+/// What one of them asks with can't be made.
+pub fn of_process(orgs: &[(Arc<Shared>, Arc<Swapper>)], relevel: Relevel) -> Result<Vec<Box<dyn Watch>>> {
     let mut watches: Vec<Box<dyn Watch>> = vec![Box::new(configuration::Configuration::new(orgs.to_vec(), relevel))];
-    // All organizations have the same modules.
-    watches.extend(orgs.first().map(|org| Box::new(modules_folder::ModulesFolder::new(org.clone())) as Box<dyn Watch>));
-    watches
+    let shareds: Vec<Arc<Shared>> = orgs.iter().map(|(org, _)| org.clone()).collect();
+    // So do all organizations have the same store.
+    if let Some(org) = shareds.first() {
+        let (process, telemetry) = (&org.process, &org.config.telemetry);
+        watches.push(Box::new(store_files::StoreFiles::new(process.clone())));
+        watches.push(Box::new(heartbeat::HeartbeatWatch::new(process.clone(), shareds.clone())));
+        watches.push(Box::new(monitor::Monitor::new(process.clone(), shareds.clone())));
+        let network = &org.config.slack.network;
+        watches.push(Box::new(ping::PingWatch::new(process.clone(), telemetry.ping.clone(), network)?));
+    }
+    Ok(watches)
 }
 
 /// Those that run for each organization.
-pub fn of_org(shared: &Arc<Shared>, lists: PublicLists) -> Vec<Box<dyn Watch>> {
+pub fn of_org(shared: &Arc<Shared>, swapper: &Arc<Swapper>, lists: PublicLists) -> Vec<Box<dyn Watch>> {
     vec![
+        Box::new(modules_folder::ModulesFolder::new(shared.clone(), swapper.clone())),
         Box::new(catalogue::Catalogue::new(shared.clone(), lists)),
         Box::new(exceptions_file::ExceptionsFile::new(shared.clone())),
         Box::new(roster::RosterWatch::new(shared.clone())),

@@ -33,7 +33,7 @@ impl Scene {
             "state_dir = \"state\"\n\
              [slack]\nbase_url = \"{base_url}\"\ntoken_file = \"token\"\nstart = \"{start}\"\nrequests_per_minute = 6000\n\
              page_limit = {page}\nmax_window = \"7d\"\nsettle = \"5s\"\ninterval = \"1s\"\n\
-             [modules]\ndir = {modules:?}\n[modules.grants]\nsign-in = [\"lookup\"]\nsessions = [\"lookup\"]\n\
+             [modules]\ndir = {modules:?}\n[modules.grants]\nsign-in = [\"lookup\"]\nsessions = [\"lookup\"]\nplaces = [\"lookup\"]\n\
              channels = [\"lookup\"]\nconnect = [\"lookup\"]\n\
              [lookups]\ncorporate_egress = [\"198.51.100.0/24\"]\nsensitive_channels = [\"C0PLANS\"]\n\
              [[sink]]\nname = \"events\"\ntype = \"file\"\npath = \"events.ndjson\"\ninclude = [\"events\"]\nkeep = 0\n\

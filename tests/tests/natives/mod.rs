@@ -38,11 +38,16 @@ pub(crate) fn natives(facts: &Facts) -> Natives {
         encryption,
         exports,
         files,
+        lookalikes,
         people,
+        places,
         privilege,
         sessions,
+        settings,
         sign_in,
-        tokens
+        spreading,
+        tokens,
+        watched
     )
 }
 

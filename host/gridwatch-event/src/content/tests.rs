@@ -4,6 +4,7 @@
 //! `GRIDWATCH_SEEDS=100000 cargo test -p gridwatch-event content` runs more seeds, `GRIDWATCH_SEED=7` one.
 
 use super::*;
+use crate::entry::Entry;
 use gridwatch_stories::{Benchmark, OrgPlan};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -65,6 +66,8 @@ fn agrees(raw: &str) -> bool {
         assert_eq!(content.head(id).map(Part::to_value).as_ref(), read, "{of} of {raw}");
         assert_eq!(content.plain(id), read.and_then(Value::as_str).unwrap_or_default(), "{of} of {raw}");
     }
+    let entry = Entry::from_json(raw);
+    assert_eq!(entry.says(), entry.says_as_read(), "{raw}");
     content.is_ordinary()
 }
 
@@ -72,6 +75,11 @@ fn same(part: Part<'_>, value: &Value, raw: &str) {
     assert_eq!(part.to_value(), *value, "{raw}");
     assert_eq!(part.to_json(), value.to_string(), "{raw}");
     assert_eq!(part, Part::read(value), "{raw}");
+    for part in [part, Part::read(value)] {
+        let mut bytes = Vec::new();
+        part.write_json(&mut bytes);
+        assert_eq!(bytes, value.to_string().into_bytes(), "{raw}");
+    }
     assert_eq!((part.as_str().as_deref(), part.is_text()), (value.as_str(), value.is_string()), "{raw}");
     assert_eq!((part.as_bool(), part.is_null()), (value.as_bool(), value.is_null()), "{raw}");
     assert_eq!((part.is_list(), part.is_object()), (value.is_array(), value.is_object()), "{raw}");

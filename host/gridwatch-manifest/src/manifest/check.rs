@@ -1,7 +1,8 @@
 //! What is checked of more than one part of a manifest, and where all problems are gathered.
 
-use super::{ConfigKey, ConfigKind, MAX_BUDGET, MAX_SPAN_S};
-use crate::field::Field;
+use super::{ConfigKey, ConfigKind, MAX_BUDGET, MAX_MATCHES, MAX_SPAN_S};
+use crate::expression::{Expression, Matcher};
+use crate::field::{Field, MATCH};
 use crate::span::parse_span;
 use gridwatch_names::catalogue;
 use gridwatch_names::suggest::did_you_mean;
@@ -18,6 +19,9 @@ pub(super) struct Check {
     /// Lists of actions by name, and which of them something asked for.
     pub(super) sets: BTreeMap<String, Vec<String>>,
     used: BTreeSet<String>,
+    /// What is asked under `[match]`, by name, and which of it something asks for.
+    pub(super) matches: BTreeMap<String, Field>,
+    used_matches: BTreeSet<String>,
 }
 
 impl Check {
@@ -30,7 +34,44 @@ impl Check {
     }
 
     pub(super) fn fields(&mut self, at: &str, names: &[String]) -> Vec<Field> {
-        names.iter().filter_map(|name| self.take(at, Field::parse(name))).collect()
+        names.iter().filter_map(|name| self.field(at, name)).collect()
+    }
+
+    pub(super) fn field(&mut self, at: &str, name: &str) -> Option<Field> {
+        let Some(asked) = name.strip_prefix(MATCH) else { return self.take(at, Field::parse(name)) };
+        match self.matches.get(asked) {
+            Some(field) => {
+                self.used_matches.insert(asked.to_owned());
+                Some(field.clone())
+            }
+            None => {
+                let near = did_you_mean(asked, self.matches.keys().map(String::as_str));
+                let near = near.map(|near| format!("; did you mean `{MATCH}{near}`?")).unwrap_or_default();
+                self.problem(format!("{at}: `{name}` names nothing under [match]{near}"));
+                None
+            }
+        }
+    }
+
+    /// What the manifest asks under `[match]`.
+    pub(super) fn matches(&mut self, raw: BTreeMap<String, toml::Value>) {
+        if raw.len() > MAX_MATCHES {
+            self.problem(format!("{} matches; at most {MAX_MATCHES}", raw.len()));
+        }
+        for (name, asked) in raw {
+            let at = format!("match `{name}`");
+            self.name(&at, &name);
+            let asked = asked.try_into::<Expression>().map_err(|error| error.message().trim().to_owned());
+            let asked = self.take(&at, asked).and_then(|asked| self.take(&at, Matcher::new(&asked)));
+            self.matches.extend(asked.map(|matcher| (name.clone(), Field::matching(&name, matcher))));
+        }
+    }
+
+    pub(super) fn unused_matches(&mut self) {
+        let unused = self.matches.keys().filter(|name| !self.used_matches.contains(*name));
+        let unused: Vec<String> =
+            unused.map(|name| format!("match `{name}`: nothing refers to `{MATCH}{name}`")).collect();
+        self.problems.extend(unused);
     }
 
     pub(super) fn news(&mut self, at: &str, labels: Option<Vec<String>>) -> Vec<String> {

@@ -1,15 +1,15 @@
 //! Doubts: what a manifest reads that nothing is known to write, or that nobody has filled in. No error: Slack's lists lag behind
 //! its log, and an empty setting may be meant. But a rule that waits for a misspelt key is silent for ever.
 
-use super::{Conditions, ConfigKind, Manifest, WindowKind};
+use super::{Baseline, Conditions, ConfigKind, Manifest, WindowKind};
 use gridwatch_names::catalogue;
 use gridwatch_names::suggest::did_you_mean;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// Keys of `context` in Slack's documentation and in entries.
-const CONTEXT: [&str; 9] =
-    ["location", "ua", "ip_address", "session_id", "app", "network", "range", "country", "network_kind"];
+const CONTEXT: [&str; 10] =
+    ["location", "ua", "ip_address", "session_id", "app", "network", "range", "subnet", "country", "network_kind"];
 /// Keys of `details` whose values were captured without their names, or that Slack's documentation spells in two ways: our modules
 /// read them under the likeliest ones.
 const GUESSED: [&str; 6] = [
@@ -33,6 +33,7 @@ impl Manifest {
                 "details" => catalogue::details_keys().chain(GUESSED).collect(),
                 "context" => context().collect(),
                 "actor" | "entity" => parties().collect(),
+                "entry" => return unknown_in_entry(field),
                 _ => return None,
             };
             let near = did_you_mean(name, known.iter().copied());
@@ -91,10 +92,10 @@ impl Manifest {
     }
 
     /// Names of all fields that columns, keys, counts and conditions read.
-    fn all_fields(&self) -> BTreeSet<&str> {
+    fn all_fields<'m>(&'m self) -> BTreeSet<&'m str> {
         let of_windows = self.windows.iter().flat_map(|window| {
-            let kind: Vec<&crate::field::Field> = match &window.kind {
-                WindowKind::Distinct { of } | WindowKind::Baseline { of: Some(of), .. } => vec![of],
+            let kind: Vec<&'m crate::field::Field> = match &window.kind {
+                WindowKind::Distinct { of } | WindowKind::Baseline(Baseline { of: Some(of), .. }) => vec![of],
                 WindowKind::Sequence { steps } => {
                     steps.iter().flat_map(|step| step.key.iter().chain(step.distinct.iter())).collect()
                 }
@@ -105,8 +106,29 @@ impl Manifest {
         let of_triggers = self.rules.iter().flat_map(|rule| rule.triggers.iter().map(|trigger| &trigger.when));
         let of_conditions =
             self.conditions().chain(of_triggers).flat_map(|when| when.fields.iter().map(|test| &test.field));
-        self.fields.iter().chain(of_windows).chain(of_conditions).map(|field| field.name()).collect()
+        let asked = self.fields.iter().chain(of_windows).chain(of_conditions);
+        let read = |field: &'m crate::field::Field| field.matcher().map_or_else(|| vec![field], |asks| asks.fields());
+        asked.flat_map(read).map(|field| field.name()).collect()
     }
+}
+
+/// A path from the top: `entry.entity.file.name` is a `file` that has a `name`.
+fn unknown_in_entry(field: &str) -> Option<String> {
+    let parts: Vec<&str> = field.split('.').skip(1).collect();
+    let (what, near) = match parts.as_slice() {
+        ["actor" | "entity", "type"] => return None,
+        ["actor" | "entity", kind, name, ..] => match catalogue::entity_types().find(|(known, _)| known == kind) {
+            Some((_, fields)) if fields.contains(name) || BESIDE.contains(name) => return None,
+            Some((_, fields)) => (*name, did_you_mean(name, fields.iter().copied())),
+            None => (*kind, did_you_mean(kind, catalogue::entity_types().map(|(known, _)| known))),
+        },
+        ["context", name, ..] if CONTEXT.contains(name) => return None,
+        ["details", name, ..] if catalogue::details_keys().chain(GUESSED).any(|known| known == *name) => return None,
+        ["id" | "action" | "date_create"] => return None,
+        _ => (parts[0], None),
+    };
+    let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Some(format!("reads `{field}`, of which `{what}` is neither in Slack's lists nor in its documentation{near}"))
 }
 
 fn context() -> impl Iterator<Item = &'static str> {

@@ -148,6 +148,7 @@ impl<'t> Places<'t> {
                 None if name == "window" => format!("window `{}`", named("name")),
                 None => name.to_owned(),
                 Some(("config", setting)) => format!("config `{setting}`"),
+                Some(("match", asked)) if !asked.contains('.') => format!("match `{asked}`"),
                 // A table within the part before.
                 Some(_) => {
                     if let Some(part) = parts.last_mut() {
@@ -179,7 +180,7 @@ impl<'t> Places<'t> {
                 let top = 0..self.parts.first().map_or(self.lines.len(), |part| part.lines.start);
                 let is_key =
                     |line: &&str| line.trim_start().strip_prefix(key).is_some_and(|l| l.trim_start().starts_with('='));
-                let start = self.lines[top.clone()].iter().position(|line| is_key(line))?;
+                let start = self.lines[top.clone()].iter().position(is_key)?;
                 (start..top.end, rest)
             }
         };

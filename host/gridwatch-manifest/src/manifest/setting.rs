@@ -1,7 +1,7 @@
 //! Settings: what a team may tune of a module, how its configuration is checked, and what that does to the manifest.
 
 use super::check::Check;
-use super::{MAX_SPAN_S, Manifest};
+use super::{MAX_SPAN_S, Manifest, PROGRAM};
 use crate::span::{parse_span, span_text};
 use gridwatch_names::suggest::did_you_mean;
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,8 @@ pub enum ConfigKind {
 }
 
 impl Manifest {
-    /// The configuration `configure` gets: `given` checked against the schema, defaults filled in, spans as seconds.
+    /// The configuration `configure` gets: `given` checked against the schema, defaults filled in, spans as seconds, and the module's
+    /// program, if it has one.
     ///
     /// # Errors
     /// Every setting that doesn't exist or has a wrong value.
@@ -49,7 +50,8 @@ impl Manifest {
         let value_of = |(name, key): (&String, &ConfigKey)| {
             (name.clone(), key.for_module(given.get(name).unwrap_or(&key.default)))
         };
-        Ok(Value::Object(self.config.iter().map(value_of).collect()))
+        let program = self.program.iter().map(|program| (PROGRAM.to_owned(), program.clone()));
+        Ok(Value::Object(self.config.iter().map(value_of).chain(program).collect()))
     }
 
     /// What is wrong with settings: the name of each, and what.

@@ -16,6 +16,10 @@ const STEPS: std::ops::RangeInclusive<usize> = 2..=8;
 pub const MAX_AT_LEAST: u64 = 256;
 /// How far back a baseline by the hour looks at most: four weeks.
 const MAX_HOURLY_SPAN_S: u64 = 28 * 86_400;
+/// Buckets of a period at most: four weeks of days.
+const MAX_PERIOD: u64 = 28;
+/// Less is no way to tell a period from what is usual.
+const MIN_NOT_ABOVE: u64 = 2;
 /// How long a window that says "never" or "usual" watches before it says so, unless the manifest says otherwise.
 const LEARN_S: u64 = 14 * 86_400;
 /// A shorter way is within what addresses are misplaced by.
@@ -54,11 +58,47 @@ pub struct SpanSettings {
 pub enum WindowKind {
     Count,
     Distinct { of: Field },
+    Turns { of: Field },
     FirstSeen,
     LastSeen,
     Sequence { steps: Vec<SequenceStep> },
-    Baseline { of: Option<Field>, bucket_s: u64, percentile: u8 },
+    Baseline(Baseline),
     Travel { min_km: u64 },
+}
+
+/// How much a key usually does in a period, or did in this one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// Counts different texts of this field instead of events.
+    pub of: Option<Field>,
+    pub bucket_s: u64,
+    pub percentile: u8,
+    /// What is compared, in whole buckets; each bucket by itself without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period_s: Option<u64>,
+    #[serde(default, skip_serializing_if = "Says::is_usual")]
+    pub says: Says,
+    /// A period that was more than so many times what was usual before it doesn't teach what is usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_above: Option<u64>,
+}
+
+/// Which of a baseline's numbers a window has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Says {
+    /// The percentile of the former periods.
+    #[default]
+    Usual,
+    /// What the period that ends with the event comes to.
+    Now,
+    /// How many former periods "usual" is made of.
+    Periods,
+}
+
+impl Says {
+    pub const fn is_usual(&self) -> bool {
+        matches!(self, Self::Usual)
+    }
 }
 
 impl WindowKind {
@@ -67,10 +107,11 @@ impl WindowKind {
         match self {
             Self::Count => "count",
             Self::Distinct { .. } => "distinct",
+            Self::Turns { .. } => "turns",
             Self::FirstSeen => "first_seen",
             Self::LastSeen => "last_seen",
             Self::Sequence { .. } => "sequence",
-            Self::Baseline { .. } => "baseline",
+            Self::Baseline(_) => "baseline",
             Self::Travel { .. } => "travel",
         }
     }
@@ -156,6 +197,15 @@ fn text_matches(pattern: &str, text: &str) -> bool {
 }
 
 impl WindowSpec {
+    /// How far back lies what its value may depend on.
+    pub(super) fn reach_s(&self) -> u64 {
+        match &self.kind {
+            WindowKind::Baseline(Baseline { period_s: Some(period_s), says: Says::Now, .. }) => *period_s,
+            WindowKind::Baseline(Baseline { period_s: Some(period_s), .. }) => self.span_s + period_s,
+            _ => self.span_s,
+        }
+    }
+
     /// Gives everything that is a setting its value in a checked configuration.
     pub(super) fn set(&mut self, config: &Value) {
         self.span_s = number(config, self.spans.span.as_ref(), self.span_s);
@@ -221,6 +271,9 @@ pub(super) struct RawWindow {
     learn: Option<String>,
     bucket: Option<String>,
     percentile: Option<u8>,
+    period: Option<String>,
+    says: Option<String>,
+    not_above: Option<u64>,
     min_km: Option<u64>,
 }
 
@@ -319,11 +372,18 @@ impl RawWindow {
         if read_key.as_ref().is_some_and(|read| width.is_some_and(|width| width != read.len())) {
             check.problem(format!("{at}: `read_key` needs as many fields as `key`"));
         }
-        let usual_learn = self.learn.is_none() && matches!(self.kind.as_str(), "first_seen" | "baseline");
+        let (usual_learn_s, is_fixed) = match &kind {
+            WindowKind::FirstSeen => (LEARN_S, false),
+            WindowKind::Baseline(Baseline { says: Says::Now | Says::Periods, .. }) => (0, true),
+            // The one that goes on, and at least one before it.
+            WindowKind::Baseline(Baseline { period_s: Some(period_s), .. }) => (LEARN_S.max(2 * period_s), true),
+            WindowKind::Baseline(_) => (LEARN_S, false),
+            _ => (0, true),
+        };
+        let usual_learn = self.learn.is_none() && !is_fixed;
         let (learn_s, learn) = match &self.learn {
             Some(text) => check.span_or_setting(&at, text, above.config),
-            None if usual_learn => (span_s.min(LEARN_S), None),
-            None => (0, None),
+            None => (span_s.min(usual_learn_s), None),
         };
         if learn_s > span_s {
             check.problem(format!("{at}: `learn` is longer than `span`"));
@@ -336,21 +396,24 @@ impl RawWindow {
 
     /// Says which of the keys given are another kind's.
     fn check_belonging(&self, at: &str, check: &mut Check) {
-        let keys: [(&str, bool, &[&str]); 6] = [
-            ("of", self.of.is_some(), &["distinct", "baseline"]),
+        let keys: [(&str, bool, &[&str]); 9] = [
+            ("of", self.of.is_some(), &["distinct", "turns", "baseline"]),
             ("steps", !self.steps.is_empty(), &["sequence"]),
             ("learn", self.learn.is_some(), &["first_seen", "last_seen", "baseline"]),
             ("bucket", self.bucket.is_some(), &["baseline"]),
             ("percentile", self.percentile.is_some(), &["baseline"]),
+            ("period", self.period.is_some(), &["baseline"]),
+            ("says", self.says.is_some(), &["baseline"]),
+            ("not_above", self.not_above.is_some(), &["baseline"]),
             ("min_km", self.min_km.is_some(), &["travel"]),
         ];
         for (key, given, kinds) in keys {
             if given && !kinds.contains(&self.kind.as_str()) {
-                check.problem(format!(
-                    "{at}: `{key}` is for {} windows, this one is `{}`",
-                    kinds.join(" and "),
-                    self.kind
-                ));
+                let kinds = match kinds {
+                    [most @ .., last] if !most.is_empty() => format!("{} and {last}", most.join(", ")),
+                    kinds => kinds.concat(),
+                };
+                check.problem(format!("{at}: `{key}` is for {kinds} windows, this one is `{}`", self.kind));
             }
         }
         match self.kind.as_str() {
@@ -369,34 +432,80 @@ impl RawWindow {
         above: &Above<'_>,
         check: &mut Check,
     ) -> Option<WindowKind> {
-        let of = self.of.as_ref().map(|name| check.take(at, Field::parse(name)));
+        let of = self.of.as_ref().map(|name| check.field(at, name));
         Some(match self.kind.as_str() {
             "count" => WindowKind::Count,
             "first_seen" => WindowKind::FirstSeen,
             "last_seen" => WindowKind::LastSeen,
             "travel" => WindowKind::Travel { min_km: self.min_km.unwrap_or(MIN_KM) },
-            "baseline" => {
-                let bucket_s = self.bucket_s(at, span_s, check);
-                let percentile = self.percentile.unwrap_or(95);
-                if !(1..=100).contains(&percentile) {
-                    check.problem(format!("{at}: `percentile` is {percentile}; allowed is 1 to 100 (the most ever)"));
-                }
-                WindowKind::Baseline { of: of.flatten(), bucket_s, percentile }
-            }
-            "distinct" => match of {
+            "baseline" => WindowKind::Baseline(self.baseline(at, of.flatten(), span_s, check)),
+            kind @ ("distinct" | "turns") => match of {
+                Some(of) if kind == "turns" => WindowKind::Turns { of: of? },
                 Some(of) => WindowKind::Distinct { of: of? },
                 None => {
-                    check.problem(format!("{at}: a distinct window needs `of`, the field whose values it counts"));
+                    check.problem(format!("{at}: a {kind} window needs `of`, the field whose values it counts"));
                     return None;
                 }
             },
             "sequence" => WindowKind::Sequence { steps: self.sequence(at, key, above, check)? },
             other => {
-                let kinds = "count, distinct, first_seen, last_seen, sequence, baseline, travel";
+                let kinds = "count, distinct, turns, first_seen, last_seen, sequence, baseline, travel";
                 check.problem(format!("{at}: kind `{other}` is unknown; allowed are {kinds}"));
                 return None;
             }
         })
+    }
+
+    fn baseline(&self, at: &str, of: Option<Field>, span_s: u64, check: &mut Check) -> Baseline {
+        let bucket_s = self.bucket_s(at, span_s, check);
+        let period_s = self.period.as_ref().map(|text| check.span(at, text));
+        if let Some(period_s) = period_s.filter(|period_s| *period_s > 0) {
+            if !period_s.is_multiple_of(bucket_s) || period_s / bucket_s > MAX_PERIOD {
+                check.problem(format!(
+                    "{at}: a baseline's `period` is a number of whole buckets, at most {MAX_PERIOD}; with `bucket = \"1d\"` write 1d to 28d"
+                ));
+            }
+            if period_s > span_s {
+                check.problem(format!(
+                    "{at}: `period` is longer than `span`, in which former periods lie; write a span of several periods"
+                ));
+            }
+        }
+        let says = match self.says.as_deref() {
+            None | Some("usual") => Says::Usual,
+            Some("now") => Says::Now,
+            Some("periods") => Says::Periods,
+            Some(other) => {
+                check.problem(format!("{at}: `says` is `{other}`; allowed are usual, now and periods"));
+                Says::Usual
+            }
+        };
+        if self.says.is_some() && self.period.is_none() {
+            check.problem(format!(
+                "{at}: `says` needs `period`, the length of time that is compared, as `period = \"14d\"`"
+            ));
+        }
+        let of_usual = [("percentile", self.percentile.is_some()), ("not_above", self.not_above.is_some())];
+        for (key, _) in of_usual.into_iter().filter(|(_, given)| *given && says == Says::Now) {
+            check.problem(format!(
+                "{at}: `{key}` is about former periods, and a window that says `now` has none of them"
+            ));
+        }
+        if self.learn.is_some() && says != Says::Usual {
+            check.problem(format!(
+                "{at}: `learn` is for a baseline that says `usual`; this one says at once what it has"
+            ));
+        }
+        let percentile = self.percentile.unwrap_or(if period_s.is_some() { 50 } else { 95 });
+        if !(1..=100).contains(&percentile) {
+            check.problem(format!("{at}: `percentile` is {percentile}; allowed is 1 to 100 (the most ever)"));
+        }
+        if self.not_above.is_some_and(|times| times < MIN_NOT_ABOVE) {
+            check.problem(format!(
+                "{at}: `not_above` is how many times the usual a period may have and still teach it; allowed is {MIN_NOT_ABOVE} or more"
+            ));
+        }
+        Baseline { of, bucket_s, percentile, period_s, says, not_above: self.not_above }
     }
 
     fn bucket_s(&self, at: &str, span_s: u64, check: &mut Check) -> u64 {
@@ -448,7 +557,7 @@ impl RawStep {
     ) -> Option<SequenceStep> {
         let actions = check.actions(at, &self.actions);
         let when = conditions(at, &self.only, &self.not, self.when.as_ref(), above, check);
-        let distinct = self.distinct.as_ref().map(|name| check.take(at, Field::parse(name)));
+        let distinct = self.distinct.as_ref().map(|name| check.field(at, name));
         let at_least = self.at_least.as_ref().map_or_else(
             || Some(Threshold { setting: None, number: 1 }),
             |raw| threshold(at, raw, 1, MAX_AT_LEAST, above, check),
@@ -487,7 +596,7 @@ fn conditions(
 ) -> Conditions {
     let mut conditions = Conditions::default();
     for (name, raw, wanted) in only.iter().map(|(n, t)| (n, t, true)).chain(not.iter().map(|(n, t)| (n, t, false))) {
-        let (field, texts) = (check.take(at, Field::parse(name)), texts(at, name, raw, above, check));
+        let (field, texts) = (check.field(at, name), texts(at, name, raw, above, check));
         if let (Some(field), Some((texts, setting))) = (field, texts) {
             conditions.fields.push(FieldTest { field, texts, setting, wanted });
         }

@@ -4,19 +4,20 @@
 
 use super::Channel;
 use super::habits::{MAX_TEXT, clip};
+use crate::keyed::Map;
 use crate::state::{ABOUT, Forgotten, StateOp, StateRow};
 use gridwatch_event::event::Event;
 use gridwatch_event::mention::channel_of;
 use gridwatch_event::part::Part;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// Channels kept; the ones of which nothing new was said for longest go first.
 const MAX_CHANNELS: usize = 50_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Channels {
-    channels: HashMap<String, Known>,
+    channels: Map<String, Known>,
     dirty: BTreeSet<String>,
 }
 

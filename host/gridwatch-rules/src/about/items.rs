@@ -98,7 +98,7 @@ fn actor(items: &mut Items, about: &About) {
         items.said("actor", person_text(&about.actor));
         person(items, "", &about.actor);
     }
-    let through: Vec<String> = about.acted_through.iter().map(through).collect();
+    let through: Vec<String> = about.acted_through.iter().map(Through::to_string).collect();
     items.said("acted through", if through.is_empty() { "nothing else".to_owned() } else { through.join("; ") });
 }
 
@@ -146,21 +146,24 @@ fn sourced_text<T>(known: &Sourced<T>, text: &str) -> String {
     }
 }
 
-fn through(through: &Through) -> String {
-    let named = |id: &str, name: &str| if name.is_empty() { id.to_owned() } else { format!("{name} ({id})") };
-    match through {
-        Through::App { id, name, actor_installed_it } => {
-            let installed = match actor_installed_it {
-                Some(true) => ", which the actor installed: the app acted in their name",
-                Some(false) => ", which somebody else installed",
-                None => ", whose installer the log doesn't tell",
-            };
-            format!("app {}{installed}", named(id, name))
-        }
-        Through::Agent { name } => format!("agent {name}, for the actor"),
-        Through::Inviter { id, name } => {
-            format!("{}, who brought them in or removed them: the address is theirs", named(id, name))
-        }
+impl std::fmt::Display for Through {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let named = |id: &str, name: &str| if name.is_empty() { id.to_owned() } else { format!("{name} ({id})") };
+        let text = match self {
+            Through::App { id, name, actor_installed_it } => {
+                let installed = match actor_installed_it {
+                    Some(true) => ", which the actor installed: the app acted in their name",
+                    Some(false) => ", which somebody else installed",
+                    None => ", whose installer the log doesn't tell",
+                };
+                format!("app {}{installed}", named(id, name))
+            }
+            Through::Agent { name } => format!("agent {name}, for the actor"),
+            Through::Inviter { id, name } => {
+                format!("{}, who brought them in or removed them: the address is theirs", named(id, name))
+            }
+        };
+        f.write_str(&text)
     }
 }
 

@@ -10,6 +10,7 @@ use super::{Peers, Person, SENSITIVE_CHANNELS, Session, Sourced, Through, items}
 use crate::alert::Alert;
 use crate::apps::Apps;
 use crate::directory::{Directory, RecentAct, target_of};
+use crate::keyed::Map;
 use crate::state::{Forgotten, StateOp, StateRow};
 use crate::subject::session_id;
 use gridwatch_event::client::client_of;
@@ -20,15 +21,18 @@ use gridwatch_event::network::{Network, Networks, prefix_of};
 use gridwatch_event::part::{Part, Spelling};
 use gridwatch_event::role::Role;
 use gridwatch_event::time::UnixSeconds;
-use gridwatch_event::whose::{self, Whose, is_claimed, is_placeholder};
-use gridwatch_names::catalogue;
+use gridwatch_event::whose::{self, Whose, is_placeholder};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroU128;
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 const MAX_ID: usize = 64;
 /// User agents whose client is remembered, to save working it out again. Has no influence on an answer.
 const MAX_AGENTS: usize = 4_096;
+/// Longest address, session and user agent, all together, that one number stands for.
+const MAX_MARKED: usize = 320;
 
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -97,8 +101,8 @@ impl Memory {
     pub fn learn(&mut self, event: &Event, networks: &Networks) {
         let whose = Whose::of(event);
         let actor = event.actor_id();
-        if is_person(actor) {
-            let person = self.habits.number(actor);
+        let number = is_person(actor).then(|| self.habits.number(actor));
+        if let Some(person) = number {
             let known = Kind::of(event);
             let act = act(event, whose, known, &mut self.newest.person(person).address_of_act);
             self.habits.act(person, act, known, doing(event, whose));
@@ -107,9 +111,8 @@ impl Memory {
         let by;
         let who = match whose {
             _ if address.len() > MAX_ID => return,
-            Whose::Actor if is_claimed(event.action()) => {
-                if is_person(actor) {
-                    let person = self.habits.number(actor);
+            Whose::Actor if event.traits().is_claimed => {
+                if let Some(person) = number {
                     self.habits.was_claimed(person, event.seq, event.time, address);
                 }
                 return;
@@ -124,11 +127,18 @@ impl Memory {
         if !is_person(who) {
             return;
         }
-        let person = self.habits.number(who);
+        let person = number.filter(|_| who == actor).unwrap_or_else(|| self.habits.number(who));
+        if self.newest.is_of_other(networks) {
+            self.habits.forget_marks();
+        }
         let session = session_id(event);
+        let mark = self.newest.mark(address, event.user_agent().and_then(Part::spelling), &session);
+        if self.habits.was_again(person, event.seq, event.time, mark) {
+            return;
+        }
         let Newest { network, country, client, .. } = self.newest.at(person, address, event, networks);
         let from = From { address, network, country, client, session: &session };
-        self.habits.was(person, event.seq, event.time, &from);
+        self.habits.was(person, event.seq, event.time, &from, mark);
     }
 
     pub fn take_changes(&mut self) -> Vec<StateOp> {
@@ -253,14 +263,9 @@ impl Memory {
         if !whose::is_loopback(ip) {
             // Times are to the hour, so it may be an hour more than a day.
             let since = event.time.minus(DAY_S + HOUR_S);
-            let is_there = |places: &[Place]| places.iter().any(|place| place.value == ip && place.last >= since);
-            for (id, habit) in self.habits.iter().filter(|(id, _)| **id != *owner) {
-                if is_there(&habit.places().addresses) {
-                    others.push(id);
-                }
-                claimed_total += u64::from(is_there(&habit.places().claimed));
-            }
+            others = self.habits.who_was_at(ip, since).filter(|id| **id != *owner).collect();
             others.sort_unstable();
+            claimed_total = self.habits.who_was_claimed_at(ip, since).filter(|id| **id != *owner).count() as u64;
         }
         let kind = match known.kind.map_or(known.usage.as_str(), |kind| kind.name()) {
             _ if whose::is_loopback(ip) => "loopback",
@@ -285,15 +290,14 @@ impl Memory {
     }
 
     fn peers(&self, event: &Event, directory: &Directory) -> Option<Peers> {
-        if !catalogue::is_action(event.action()) {
-            return None;
-        }
+        let action = event.action_number()?;
         let role = directory.role_at(event.actor_id(), event);
         let (mut people, mut same_role) = (0, 0);
-        for (id, habit) in self.habits.iter() {
-            if id != event.actor_id() && habit.did(event.action(), event.time) {
-                people += 1;
-                same_role += u64::from(directory.role_now(id, event) == role);
+        for id in self.habits.who_did(action, event.time).filter(|id| *id != event.actor_id()) {
+            people += 1;
+            same_role += u64::from(role != Role::Unknown && directory.role_now(id, event) == role);
+            if people >= MAX_COUNTED && (role == Role::Unknown || same_role >= MAX_COUNTED) {
+                break;
             }
         }
         Some(Peers {
@@ -342,7 +346,7 @@ fn acted_through(event: &Event, apps: &Apps) -> Vec<Through> {
 /// Who did what the actor is named in.
 fn doing(event: &Event, whose: Whose<'_>) -> Doing {
     match whose {
-        _ if is_claimed(event.action()) => Doing::Claimed,
+        _ if event.traits().is_claimed => Doing::Claimed,
         Whose::App(_) | Whose::Server | Whose::Agent(_) => Doing::ByApp,
         Whose::Inviter(_) => Doing::ByOther,
         Whose::Actor | Whose::Nobodys => Doing::Own,
@@ -382,9 +386,11 @@ fn network_of<'n>(address: &str, known: Option<&'n Network>) -> Cow<'n, str> {
 
 /// Of each person, by position, what the newest entry told of where they were: the same again is looked up nowhere. Has no
 /// influence on an answer, so a position may become another's.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct NewestOf {
     of: Vec<Newest>,
+    /// Of marks.
+    seed: u64,
     /// What was asked about addresses.
     networks: Networks,
     clients: Clients,
@@ -400,6 +406,14 @@ struct Newest {
     client: Arc<str>,
 }
 
+impl Default for NewestOf {
+    fn default() -> Self {
+        // Nobody may be able to choose what has the mark of something else.
+        let seed = RandomState::new().hash_one(0_u8);
+        Self { of: Vec::new(), networks: Networks::default(), clients: Clients::default(), seed }
+    }
+}
+
 impl NewestOf {
     fn person(&mut self, person: u32) -> &mut Newest {
         let at = person as usize;
@@ -409,15 +423,37 @@ impl NewestOf {
         &mut self.of[at]
     }
 
+    /// Are these other networks than those that were asked? Then what they told is forgotten.
+    fn is_of_other(&mut self, networks: &Networks) -> bool {
+        if self.networks.is(networks) {
+            return false;
+        }
+        self.networks = networks.clone();
+        // Of no address nothing is known in any tables.
+        self.of.iter_mut().for_each(|newest| {
+            (newest.address, newest.network, newest.country) = (Arc::default(), Arc::default(), Arc::default());
+        });
+        true
+    }
+
+    /// One number for an address, a user agent as it is written, and a session; `None` where they are too long for one.
+    fn mark(&self, address: &str, agent: Option<Spelling<'_>>, session: &str) -> Option<NonZeroU128> {
+        let (kind, agent) = match agent {
+            None => (0, ""),
+            Some(Spelling::Plain(agent)) => (1, agent),
+            Some(Spelling::Escaped(agent)) => (2, agent),
+        };
+        let (mut said, mut length) = ([0_u8; MAX_MARKED], 0);
+        let lengths = [&[kind, u8::try_from(address.len()).ok()?, u8::try_from(session.len()).ok()?][..]];
+        for part in lengths.into_iter().chain([address, session, agent].map(str::as_bytes)) {
+            said.get_mut(length..length + part.len())?.copy_from_slice(part);
+            length += part.len();
+        }
+        NonZeroU128::new(xxh3_128_with_seed(&said[..length], self.seed))
+    }
+
     /// What is known of somebody at an address, with a user agent.
     fn at(&mut self, person: u32, address: &str, event: &Event, networks: &Networks) -> &Newest {
-        if !self.networks.is(networks) {
-            self.networks = networks.clone();
-            // Of no address nothing is known in any tables.
-            self.of.iter_mut().for_each(|newest| {
-                (newest.address, newest.network, newest.country) = (Arc::default(), Arc::default(), Arc::default());
-            });
-        }
         let at = person as usize;
         if *self.person(person).address != *address {
             let known = networks.of(address);
@@ -460,8 +496,8 @@ impl Agent {
 /// Clients by how their user agent is written: it need not be unescaped to be known again.
 #[derive(Debug, Default)]
 struct Clients {
-    plain: HashMap<Arc<str>, Arc<str>>,
-    escaped: HashMap<Arc<str>, Arc<str>>,
+    plain: Map<Arc<str>, Arc<str>>,
+    escaped: Map<Arc<str>, Arc<str>>,
 }
 
 impl Clients {

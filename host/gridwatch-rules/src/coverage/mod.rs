@@ -20,9 +20,12 @@ pub struct Coverage {
     pub covered: Vec<Covered>,
     /// Techniques that no rule names, or of which a part stays unseen.
     pub gaps: Vec<Gap>,
-    /// Actions of Slack's catalogue that some rule watches by name.
+    /// Actions of Slack's catalogue that some rule names.
     pub watched: BTreeSet<&'static str>,
-    /// The others, by Slack's group.
+    /// Those that rules have only by a pattern, as `pref.*`, by Slack's group: such a rule asks who does any of them, and reads none for
+    /// what it says.
+    pub passed: BTreeMap<&'static str, Vec<&'static str>>,
+    /// Those that no rule has, by Slack's group.
     pub unwatched: BTreeMap<&'static str, Vec<&'static str>>,
 }
 
@@ -82,12 +85,19 @@ pub fn coverage(manifests: &[&Manifest], observed: Option<&BTreeMap<String, u64>
         observed: counted(technique),
     });
     let covered = covered.collect();
-    let watched: BTreeSet<&str> = catalogue::actions().filter(|action| watches(manifests, action)).collect();
-    let mut unwatched: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for action in catalogue::actions().filter(|action| !watched.contains(action)) {
-        unwatched.entry(catalogue::group_of(action).unwrap_or_default()).or_default().push(action);
+    let (mut watched, mut passed, mut unwatched) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+    for action in catalogue::actions() {
+        let others: &mut BTreeMap<&str, Vec<&str>> = match How::of(manifests, action) {
+            How::ByName => {
+                watched.insert(action);
+                continue;
+            }
+            How::ByPattern => &mut passed,
+            How::Not => &mut unwatched,
+        };
+        others.entry(catalogue::group_of(action).unwrap_or_default()).or_default().push(action);
     }
-    Coverage { covered, gaps, watched, unwatched }
+    Coverage { covered, gaps, watched, passed, unwatched }
 }
 
 fn gap(sight: &Sight, is_covered: bool) -> Option<Gap> {
@@ -101,10 +111,25 @@ fn gap(sight: &Sight, is_covered: bool) -> Option<Gap> {
     Some(Gap { technique, means, why, unseen, closes })
 }
 
-/// `*` alone watches nothing: it is what rules about the log as a whole subscribe to.
-fn watches(manifests: &[&Manifest], action: &str) -> bool {
-    let patterns = manifests.iter().flat_map(|manifest| &manifest.rules).flat_map(|rule| &rule.actions);
-    patterns.filter(|pattern| *pattern != "*").any(|pattern| catalogue::pattern_matches(pattern, action))
+/// How rules have an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    ByName,
+    ByPattern,
+    Not,
+}
+
+impl How {
+    /// `*` alone has none: it is what rules about the log as a whole subscribe to.
+    fn of(manifests: &[&Manifest], action: &str) -> Self {
+        let patterns = || manifests.iter().flat_map(|manifest| &manifest.rules).flat_map(|rule| &rule.actions);
+        let fits = |pattern: &&String| *pattern != "*" && catalogue::pattern_matches(pattern, action);
+        match () {
+            () if patterns().any(|pattern| pattern == action) => Self::ByName,
+            () if patterns().any(|pattern| fits(&pattern)) => Self::ByPattern,
+            () => Self::Not,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -142,13 +167,25 @@ mod tests {
         assert_eq!(why("T1078"), Some(Why::PartlyVisible));
         assert_eq!(why("T1600"), None, "all of it shows and a rule looks");
         assert_eq!((why("T1531"), why("T1621")), (Some(Why::NoRule), Some(Why::NotVisible)));
-        assert!(coverage.watched.contains("ekm_unenrolled") && !coverage.watched.contains("user_logout"));
-        assert_eq!(coverage.watched.len() + coverage.unwatched.values().map(Vec::len).sum::<usize>(), 762);
+        assert!(coverage.watched.contains("user_login") && !coverage.watched.contains("user_logout"));
+        let all = [&coverage.passed, &coverage.unwatched].map(|groups| groups.values().map(Vec::len).sum::<usize>());
+        assert_eq!(coverage.watched.len() + all[0] + all[1], 762);
+    }
+
+    #[test]
+    fn what_only_a_pattern_lets_through_is_not_watched() {
+        let by_pattern = manifest(r#"["ekm_*", "user_login"]"#, "[]");
+        let of_pattern = coverage(&[&by_pattern], None);
+        assert_eq!(of_pattern.watched, BTreeSet::from(["user_login"]));
+        assert_eq!(of_pattern.passed.values().flatten().filter(|action| action.starts_with("ekm_")).count(), 10);
+        let by_name = manifest(r#"["ekm_unenrolled"]"#, "[]");
+        assert!(coverage(&[&by_pattern, &by_name], None).watched.contains("ekm_unenrolled"), "another rule names it");
     }
 
     #[test]
     fn a_rule_about_everything_watches_no_action() {
-        assert!(coverage(&[&manifest(r#"["*"]"#, "[]")], None).watched.is_empty());
+        let coverage = coverage(&[&manifest(r#"["*"]"#, "[]")], None);
+        assert!(coverage.watched.is_empty() && coverage.passed.is_empty());
     }
 
     #[test]

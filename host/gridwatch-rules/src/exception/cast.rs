@@ -24,7 +24,7 @@ impl Exceptions {
             let who = entry.who.joined(&exception.who, &whoever)?;
             Some(Exception { who, ..entry.clone() })
         });
-        Some(Self { entries: entries.collect() })
+        Some(Self { entries: entries.collect(), lowered: self.lowered.clone() })
     }
 }
 

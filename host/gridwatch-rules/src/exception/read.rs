@@ -1,11 +1,11 @@
 //! Reading a file of exceptions: the entries, or everything that is wrong with them, each with its place.
 
-use super::{Exception, Exceptions, Who, covers};
+use super::{Bounds, Exception, Exceptions, Hours, Lowered, Who, covers};
 use crate::apps::Scopes;
 use crate::builtin;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_manifest::document::{Document, Problem, Section};
-use gridwatch_manifest::{MAX_BYTES as MAX_MANIFEST_BYTES, Manifest};
+use gridwatch_manifest::{MAX_BYTES as MAX_MANIFEST_BYTES, Manifest, Severity};
 use gridwatch_names::catalogue;
 use gridwatch_names::suggest::did_you_mean;
 use ipnet::{IpNet, Ipv4Net};
@@ -19,6 +19,8 @@ const MAX_ENTRIES: usize = 2_000;
 const MAX_TEXTS: usize = 1_000;
 const MAX_TEXT: usize = 1_000;
 const MAX_ID: usize = 64;
+/// More than anything that is counted.
+const MAX_VOLUME: u64 = 1_000_000_000;
 /// How far ahead an end may be: a year. Whoever still wants the exception then looks at it again.
 const MAX_AHEAD_S: u64 = 366 * DAY_S;
 const DAY_S: u64 = 86_400;
@@ -41,6 +43,13 @@ impl Known {
             manifest.rules.iter().map(|rule| (format!("{}.{}", manifest.name, rule.id), rule.actions.clone()))
         });
         Self { rules: rules.collect(), networks: has_networks }
+    }
+
+    /// Another version of a module has these rules, and none of those that it had.
+    pub fn renew(&mut self, manifest: &Manifest) {
+        let of_it = format!("{}.", manifest.name);
+        self.rules.retain(|rule, _| !rule.starts_with(&of_it));
+        self.rules.extend(Self::of([manifest], self.networks).rules);
     }
 
     fn modules(&self) -> BTreeSet<&str> {
@@ -74,9 +83,13 @@ pub fn parse(text: &str, known: &Known, now: UnixSeconds) -> Result<Exceptions, 
         }
         entries.extend(section.read(known, now, &entries));
     }
+    let mut lowered: Vec<Lowered> = Vec::new();
+    for (i, section) in root.sections("rule").into_iter().enumerate().take(MAX_ENTRIES) {
+        lowered.extend(Entry::of(section, i).read_lowered(known, now, &lowered));
+    }
     root.finish_with(whole_severity);
     let problems = document.into_problems();
-    if problems.is_empty() { Ok(Exceptions { entries }) } else { Err(problems) }
+    if problems.is_empty() { Ok(Exceptions { entries, lowered }) } else { Err(problems) }
 }
 
 /// Why some keys are unknown on purpose.
@@ -108,6 +121,7 @@ impl<'d> Entry<'d> {
         let (who, has_who) = self.who(known);
         let (rules, actions) = (self.rules(known), self.actions(known));
         let scopes_max = self.scopes_max();
+        let bounds = self.bounds();
         if !self.0.has("rules") && !self.0.has("actions") {
             let hint = "an exception is for a subject and what it is known to set off: rules = [\"apps.install\"]";
             self.0.problem("rules", "is missing, and so is `actions`", hint.to_owned());
@@ -128,6 +142,7 @@ impl<'d> Entry<'d> {
             rules,
             actions,
             scopes_max,
+            bounds,
             reason: reason?,
             owner: owner?,
             ticket: ticket?,
@@ -136,6 +151,79 @@ impl<'d> Entry<'d> {
             expires: expires?,
             line,
         })
+    }
+
+    /// One `[[rule]]`: a rule that is rated lower for everybody. `None` only after a problem was noted.
+    fn read_lowered(mut self, known: &Known, now: UnixSeconds, before: &[Lowered]) -> Option<Lowered> {
+        let line = self.0.place().map_or(1, |place| place.line);
+        let id = self.id();
+        let rule = self.required("rule", "name the rule, as in \"files.archives\"");
+        if let Some((what, hint)) = rule.as_deref().and_then(|rule| lowered_problem(rule, known)) {
+            self.0.problem("rule", what, hint);
+        }
+        if let Some(other) = before.iter().find(|other| Some(&other.rule) == rule.as_ref()) {
+            self.0.problem("rule", format!("the entry in line {} is for the same rule", other.line), None);
+        }
+        let is_off = self.0.flag("off", false);
+        const CHOICES: [(&str, Option<Severity>); 4] = [
+            ("informational", Some(Severity::Informational)),
+            ("low", Some(Severity::Low)),
+            ("medium", Some(Severity::Medium)),
+            ("high", Some(Severity::High)),
+        ];
+        let most = if self.0.has("most") { self.0.choice("most", &CHOICES, None) } else { None };
+        if is_off == most.is_some() {
+            let hint = "say most = \"low\", or off = true if nobody is to be told at all".to_owned();
+            self.0.problem("most", "either `most` or `off = true` has to be given", hint);
+        }
+        let reason = self.required("reason", "say why this is right, for whoever meets it later");
+        let owner = self.required("owner", "name who answers for it, a person or a team");
+        let ticket = self.required("ticket", "name the ticket or document in which it was decided");
+        let added = self.time("added", 0);
+        let expires = self.expires(added, now);
+        self.0.finish_with(whole_severity);
+        Some(Lowered {
+            id: id?,
+            rule: rule?,
+            most,
+            reason: reason?,
+            owner: owner?,
+            ticket: ticket?,
+            added,
+            expires: expires?,
+            line,
+        })
+    }
+
+    fn bounds(&mut self) -> Bounds {
+        let hours = self.0.text("hours").and_then(|text| {
+            let hours = Hours::parse(&text);
+            if hours.is_none() {
+                let hint = "as in hours = \"22:00-05:30\", in UTC".to_owned();
+                self.0.problem("hours", format!("`{text}` is no span of a day"), hint);
+            }
+            hours
+        });
+        let at_most = self.0.has("at_most").then(|| self.0.number("at_most", 1..=MAX_VOLUME, 1));
+        Bounds { hours, at_most, labels: self.labels() }
+    }
+
+    /// The values that labels may have, by label.
+    fn labels(&mut self) -> BTreeMap<String, Vec<String>> {
+        if !self.0.has("labels") {
+            return BTreeMap::new();
+        }
+        let section = self.0.section("labels");
+        let mut labels = BTreeMap::new();
+        for (label, item) in section.entries() {
+            let values = match item.get_ref().as_str() {
+                Some(text) => vec![text.to_owned()],
+                None => section.free_texts(label, item).unwrap_or_default(),
+            };
+            let values = self.bounded("labels", Some(values), false);
+            labels.insert(label.to_owned(), values);
+        }
+        labels
     }
 
     fn id(&mut self) -> Option<String> {
@@ -367,6 +455,17 @@ impl<'d> Entry<'d> {
         }
         texts
     }
+}
+
+/// A rule that is rated lower for everybody is named by itself.
+fn lowered_problem(rule: &str, known: &Known) -> Option<(String, Option<String>)> {
+    if rule.contains('*') {
+        return Some((
+            format!("`{rule}` is a pattern"),
+            Some("name each rule, with an owner and an end of its own".to_owned()),
+        ));
+    }
+    rule_problem(rule, known)
 }
 
 /// What is wrong with the name of a rule, and what to do about it.

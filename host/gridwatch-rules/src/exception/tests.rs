@@ -406,3 +406,57 @@ fn a_cast_range_is_the_neighbourhood_of_an_address_and_all_kinds_have_to_be_ther
     assert!(!is_suppressed(&near, "apps.sign-in", &login("W8", "198.51.100.7")), "all of `who` has to fit");
     assert!(cast("").is_none());
 }
+
+#[test]
+fn an_entry_is_bound_to_hours_volume_and_labels_and_says_what_is_wrong_with_them() {
+    let text =
+        entry(&[("hours", "\"22:00-06:00\""), ("at_most", "50"), ("labels", "{ reasons = [\"asn\"], by = \"x\" }")]);
+    let exceptions = parse(&text, &known(), NOW).unwrap();
+    let bounds = &exceptions.iter().next().unwrap().bounds;
+    assert_eq!(
+        (bounds.hours.map(|hours| hours.to_string()).as_deref(), bounds.at_most),
+        (Some("22:00-06:00"), Some(50))
+    );
+    assert_eq!(
+        (bounds.labels["reasons"].as_slice(), bounds.labels["by"].as_slice()),
+        (&["asn".to_owned()][..], &["x".to_owned()][..])
+    );
+    for (key, value, said) in [
+        ("hours", "\"22-06\"", "is no span of a day"),
+        ("at_most", "0", "at_most"),
+        ("labels", "{ reasons = [] }", "is empty"),
+        ("labels", "{ reasons = 7 }", "reasons"),
+    ] {
+        let problems = parse(&entry(&[(key, value)]), &known(), NOW).unwrap_err();
+        assert!(problems.iter().any(|problem| problem.to_string().contains(said)), "{key}: {problems:?}");
+    }
+}
+
+#[test]
+fn a_rule_is_rated_lower_only_with_owner_ticket_and_end() {
+    let rule = |more: &str, without: &str| {
+        let keys = [
+            "id = \"r\"",
+            "rule = \"apps.bulk\"",
+            "reason = \"x\"",
+            "owner = \"it\"",
+            "ticket = \"T-1\"",
+            "expires = 2026-12-31",
+        ];
+        let kept: Vec<&str> = keys.into_iter().filter(|key| without.is_empty() || !key.starts_with(without)).collect();
+        parse(&format!("[[rule]]\n{}\n{more}\n", kept.join("\n")), &known(), NOW)
+    };
+    let lowered = rule("most = \"low\"", "").unwrap();
+    let found = lowered.lowering("apps.bulk", NOW).unwrap();
+    assert_eq!((found.most, lowered.lowering("apps.install", NOW)), (Some(gridwatch_manifest::Severity::Low), None));
+    assert!(lowered.lowering("apps.bulk", UnixSeconds(NOW.0 + 90 * DAY_S)).is_none(), "it has ended");
+    assert_eq!(rule("off = true", "").unwrap().lowering("apps.bulk", NOW).unwrap().most, None);
+    for without in ["owner", "ticket", "expires", "reason", "rule"] {
+        assert!(rule("most = \"low\"", without).is_err(), "{without}");
+    }
+    for more in ["", "most = \"low\"\noff = true", "most = \"none\""] {
+        assert!(rule(more, "").is_err(), "{more}");
+    }
+    let pattern = "[[rule]]\nid = \"r\"\nrule = \"apps.*\"\nreason = \"x\"\nowner = \"it\"\nticket = \"T-1\"\nexpires = 2026-12-31\noff = true\n";
+    assert!(parse(pattern, &known(), NOW).is_err());
+}

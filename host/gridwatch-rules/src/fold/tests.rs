@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::alert::{Actor, MAX_EVIDENCE, ModuleRef, Source};
+use crate::handling::Handling;
 use crate::stub::Stub;
 use gridwatch_manifest::{Playbook, Severity};
 use std::sync::Arc;
@@ -20,6 +21,8 @@ fn alert(at: u64, severity: Severity, event: u64) -> Alert {
         actor_id: "W1".into(),
         ip_address: String::new(),
         ua: String::new(),
+        object: String::new(),
+        object_name: String::new(),
     };
     Alert {
         uid,
@@ -27,6 +30,7 @@ fn alert(at: u64, severity: Severity, event: u64) -> Alert {
         revision: 1,
         source: Source::Fold,
         severity,
+        reason: String::new(),
         title: format!("{severity:?} {event}"),
         rule: "m.r".into(),
         rule_title: "R".into(),
@@ -37,6 +41,7 @@ fn alert(at: u64, severity: Severity, event: u64) -> Alert {
         period_s: PERIOD_S,
         findings: 1,
         counts: Counts::default(),
+        days: 0,
         news: vec![],
         first: UnixSeconds(at),
         last: UnixSeconds(at),
@@ -54,6 +59,8 @@ fn alert(at: u64, severity: Severity, event: u64) -> Alert {
         basis: Basis { event: format!("e{event}"), ..Basis::default() },
         organization: None,
         suppressed_by: None,
+        handling: Handling::default(),
+        over: None,
         about: Box::default(),
     }
 }
@@ -289,7 +296,7 @@ fn open_alerts_survive_a_restart_and_end_after_the_late_allowance() {
         "folded, not opened anew"
     );
     assert_eq!(again.rest(UnixSeconds(DAY + 1 + QUIET_S), UnixMillis(0)).len(), 1);
-    again.expire(UnixSeconds(DAY + PERIOD_S + LATE_S + 1));
+    again.expire(UnixSeconds(DAY + PERIOD_S + LATE_S.max(RECURS_S) + 1));
     assert!(again.open.is_empty() && again.by_key.is_empty() && again.due.is_empty());
 }
 
@@ -327,4 +334,118 @@ fn rungs_are_two_five_ten() {
     let rungs: Vec<u64> = [0, 1, 2, 3, 4, 5, 9, 10, 19, 20, 50, 99, 100, 250, 1_000].map(rung).into();
     assert_eq!(rungs, [0, 0, 2, 2, 2, 5, 5, 10, 10, 20, 50, 50, 100, 200, 1_000]);
     assert_eq!([1, 9, 10, 99, 100].map(power_of_ten), [0, 0, 10, 10, 100]);
+}
+
+/// Findings each day in the same hour, as many as make a habit, each with what decides whether it is news; uids, and the news of each revision.
+fn daily(days: impl Iterator<Item = (u64, Sight)>, severity: Severity) -> (BTreeSet<String>, Vec<Vec<String>>) {
+    let (mut folder, mut uids, mut news) = (Folder::default(), BTreeSet::new(), Vec::new());
+    for (i, (day, sight)) in days.enumerate() {
+        for n in 0..HABIT {
+            let at = DAY + day * PERIOD_S + n * 60;
+            let sight = Sight { at: UnixSeconds(at), newest: UnixSeconds(at), ..sight.clone() };
+            for sent in step(&mut folder, alert(at, severity, i as u64 * HABIT + n), &sight) {
+                uids.insert(sent.alert.uid);
+                news.push(sent.alert.news);
+            }
+        }
+    }
+    (uids, news)
+}
+
+#[test]
+fn what_is_as_it_was_yesterday_goes_on_and_says_so_ever_more_rarely() {
+    let same = || sight(0, "W1", "W1");
+    let (uids, news) = daily((0..20).map(|day| (day, same())), Severity::High);
+    assert_eq!(uids.len(), 1);
+    let goes_on: Vec<&String> = news.iter().flatten().filter(|text| text.contains("goes on as before")).collect();
+    assert_eq!(goes_on.len(), 4, "on days 2, 5, 10 and 20: {goes_on:?}");
+    let over_a_weekend = daily([(0, same()), (3, same()), (6, same())].into_iter(), Severity::High);
+    assert_eq!(over_a_weekend.0.len(), 1);
+    assert_eq!(daily([(0, same()), (4, same())].into_iter(), Severity::High).0.len(), 2, "it had ended");
+    let a_month = daily((0..40).map(|day| (day, same())), Severity::High);
+    assert_eq!(a_month.0.len(), 2, "after a month it is told anew");
+}
+
+#[test]
+fn what_is_new_in_any_way_is_told_as_something_new() {
+    let same = || sight(0, "W1", "W1");
+    let from = |address: &str| Sight { address: address.into(), ..same() };
+    let with = |value: &str| Sight { values: vec![("reasons".into(), value.into())], ..same() };
+    let first = [(0, from("198.51.100.7")), (1, from("198.51.100.9"))];
+    assert_eq!(daily(first.into_iter(), Severity::High).0.len(), 1, "the same network");
+    for (why, second) in [
+        ("somebody else", sight(0, "W2", "W1")),
+        ("from elsewhere", from("203.0.113.7")),
+        ("for another reason", with("tor")),
+        ("on something else, of a rule that counts nothing", sight(0, "W1", "A2")),
+    ] {
+        let days = [(0, same()), (1, second)];
+        assert_eq!(daily(days.into_iter(), Severity::High).0.len(), 2, "{why}");
+    }
+    let graver = |severity| {
+        let mut folder = Folder::default();
+        for n in 0..HABIT {
+            step(&mut folder, alert(DAY + n, Severity::Low, n), &sight(DAY + n, "W1", "W1"));
+        }
+        let at = DAY + PERIOD_S;
+        step(&mut folder, alert(at, severity, 99), &sight(at, "W1", "W1")).pop().map(|sent| sent.alert.severity)
+    };
+    assert_eq!((graver(Severity::Low), graver(Severity::Medium)), (Some(Severity::Low), Some(Severity::Medium)));
+    let mut folder = Folder::default();
+    let once = |day: u64| (alert(DAY + day * PERIOD_S, Severity::High, day), sight(DAY + day * PERIOD_S, "W1", "W1"));
+    let uids: BTreeSet<String> = (0..4)
+        .flat_map(|day| {
+            let (alert, sight) = once(day);
+            step(&mut folder, alert, &sight)
+        })
+        .map(|sent| sent.alert.uid)
+        .collect();
+    assert_eq!(uids.len(), 4, "one act a day is no habit: each is told");
+}
+
+#[test]
+fn what_a_rule_counts_goes_on_with_other_things_and_says_so_each_day() {
+    let files = |day: u64| Sight { counted: 30, ..sight(0, "W1", &format!("F{day}")) };
+    let (uids, news) = daily((0..4).map(|day| (day, files(day))), Severity::Medium);
+    let goes_on = news.iter().flatten().filter(|text| text.contains("goes on as before")).count();
+    assert_eq!((uids.len(), goes_on), (1, 3));
+}
+
+#[test]
+fn what_is_medium_once_is_high_when_it_is_done_to_many_things() {
+    let severities = |most: Option<Severity>, severity: Severity| {
+        let mut folder = Folder::default();
+        let mut all: Vec<Severity> = Vec::new();
+        let mut reason = String::new();
+        for i in 0..40 {
+            let at = DAY + i * 10;
+            let sight = Sight { most, ..sight(at, "W1", &format!("C{i}")) };
+            for sent in step(&mut folder, alert(at, severity, i), &sight) {
+                all.push(sent.alert.severity);
+                reason = sent.alert.reason;
+            }
+        }
+        (all, reason)
+    };
+    let (medium, high) = (Severity::Medium, Severity::High);
+    let (told, reason) = severities(Some(high), medium);
+    assert_eq!(told, [medium, high], "at once, and not again for each one more");
+    assert!(reason.contains("20 different things"), "{reason}");
+    assert_eq!(severities(Some(medium), medium).0, [medium], "never above what the rule says of itself");
+    assert_eq!(severities(Some(high), Severity::Low).0, [Severity::Low]);
+}
+
+#[test]
+fn what_a_rule_counts_is_graver_at_five_times_what_it_told_first() {
+    let severities = |files: u64| {
+        let mut folder = Folder::default();
+        let told = (30..=files).flat_map(|counted| {
+            let at = DAY + counted * 10;
+            let sight = Sight { most: Some(Severity::High), counted, ..sight(at, "W1", &format!("F{counted}")) };
+            step(&mut folder, alert(at, Severity::Medium, counted), &sight)
+        });
+        told.map(|sent| sent.alert.severity).max()
+    };
+    assert_eq!(severities(149), Some(Severity::Medium));
+    assert_eq!(severities(150), Some(Severity::High));
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::alert::{Actor, ModuleRef, Source};
 use crate::directory::Directory;
+use crate::handling::Handling;
 use gridwatch_event::entry::Entry;
 use gridwatch_event::event::Event;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
@@ -28,6 +29,7 @@ fn alert(method: &str, on: Option<On>, entry: Value) -> Alert {
         revision: 1,
         source: Source::Fold,
         severity: Severity::High,
+        reason: String::new(),
         title: "t".into(),
         rule: "m.r".into(),
         rule_title: "R".into(),
@@ -38,6 +40,7 @@ fn alert(method: &str, on: Option<On>, entry: Value) -> Alert {
         period_s: 60,
         findings: 1,
         counts: crate::alert::Counts::default(),
+        days: 0,
         news: vec![],
         first: UnixSeconds(0),
         last: UnixSeconds(0),
@@ -59,6 +62,8 @@ fn alert(method: &str, on: Option<On>, entry: Value) -> Alert {
         basis: crate::basis::Basis::default(),
         organization: None,
         suppressed_by: None,
+        handling: Handling::default(),
+        over: None,
         about: Box::default(),
     }
 }

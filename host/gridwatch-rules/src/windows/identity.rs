@@ -2,7 +2,7 @@
 
 use gridwatch_event::text::hex;
 use gridwatch_manifest::Field;
-use gridwatch_manifest::{Conditions, Saying, Threshold, WindowKind, WindowSpec};
+use gridwatch_manifest::{Baseline, Conditions, Saying, Threshold, WindowKind, WindowSpec};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
@@ -24,13 +24,12 @@ pub(super) fn slot_ids(module: &str, specs: &[WindowSpec]) -> Vec<SlotId> {
 fn identity(spec: &WindowSpec, ids: &[SlotId]) -> String {
     let kind = match &spec.kind {
         WindowKind::Count => "count".into(),
-        WindowKind::Distinct { of } => format!("distinct {of}"),
+        WindowKind::Distinct { of } => format!("distinct {}", of.name()),
+        WindowKind::Turns { of } => format!("turns {}", of.name()),
         WindowKind::FirstSeen => "first_seen".into(),
         WindowKind::LastSeen => "last_seen".into(),
         WindowKind::Travel { min_km } => format!("travel {min_km}"),
-        WindowKind::Baseline { of, bucket_s, percentile } => {
-            format!("baseline {} {bucket_s} {percentile}", of.as_ref().map_or("", Field::name))
-        }
+        WindowKind::Baseline(baseline) => baseline_identity(baseline),
         WindowKind::Sequence { steps } => steps.iter().fold(String::from("sequence"), |mut out, step| {
             let distinct = step.distinct.as_ref().map_or("", Field::name);
             let (when, at_least) = (conditions(&step.when, ids), step.at_least.number);
@@ -43,10 +42,23 @@ fn identity(spec: &WindowSpec, ids: &[SlotId]) -> String {
     format!("{}\n{kind}\n{:?} {key} {read_key:?} {} {}{when}", spec.name, spec.actions, spec.span_s, spec.learn_s)
 }
 
+/// What came later is only told where it is used, so that windows of before keep what they have counted.
+fn baseline_identity(baseline: &Baseline) -> String {
+    let Baseline { of, bucket_s, percentile, period_s, says, not_above } = baseline;
+    let mut out = format!("baseline {} {bucket_s} {percentile}", of.as_ref().map_or("", Field::name));
+    if let Some(period_s) = period_s {
+        let _ = write!(out, " period {period_s} {says:?}");
+    }
+    if let Some(times) = not_above {
+        let _ = write!(out, " not_above {times}");
+    }
+    out
+}
+
 fn conditions(when: &Conditions, ids: &[SlotId]) -> String {
     let mut out = String::new();
     for test in &when.fields {
-        let _ = write!(out, "\n{} {} {:?}", if test.wanted { "only" } else { "not" }, test.field, test.texts);
+        let _ = write!(out, "\n{} {} {:?}", if test.wanted { "only" } else { "not" }, test.field.name(), test.texts);
     }
     for test in &when.windows {
         let number = |word: &str, threshold: &Threshold| format!("{word} {}", threshold.number);

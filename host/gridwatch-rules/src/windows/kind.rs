@@ -9,6 +9,7 @@ mod distinct;
 mod seen;
 mod sequence;
 mod travel;
+mod turns;
 
 use super::Seeing;
 use super::member::Window;
@@ -23,9 +24,10 @@ pub(super) fn value(window: &Window, seeing: &Seeing<'_, '_>) -> u64 {
     match &window.spec.kind {
         WindowKind::Count => count::value(window, seeing),
         WindowKind::Distinct { .. } => distinct::value(window, seeing),
+        WindowKind::Turns { .. } => turns::value(window, seeing),
         WindowKind::FirstSeen | WindowKind::LastSeen => seen::value(window, seeing),
         WindowKind::Sequence { steps } => sequence::chain(window, steps, seeing).0,
-        WindowKind::Baseline { percentile, .. } => baseline::value(window, *percentile, seeing),
+        WindowKind::Baseline(baseline) => baseline::value(window, baseline, seeing),
         WindowKind::Travel { min_km } => travel::fastest(window, *min_km, seeing).map_or(0, |(speed, _)| speed),
     }
 }
@@ -33,7 +35,7 @@ pub(super) fn value(window: &Window, seeing: &Seeing<'_, '_>) -> u64 {
 /// Can the value be so much? `true` where that takes as long to say as the value.
 pub(super) fn may_reach(window: &Window, number: u64, seeing: &Seeing<'_, '_>) -> bool {
     match &window.spec.kind {
-        WindowKind::Count | WindowKind::Distinct { .. } => {
+        WindowKind::Count | WindowKind::Distinct { .. } | WindowKind::Turns { .. } => {
             let most = seeing.read_key(window).map_or(0, |key| seeing.most(key, window.members[0]));
             most as u64 >= number
         }
@@ -46,7 +48,8 @@ pub(super) fn evidence(window: &Window, seeing: &Seeing<'_, '_>) -> Vec<NearHit>
     match &window.spec.kind {
         WindowKind::Count => count::evidence(window, seeing),
         WindowKind::Distinct { .. } => distinct::evidence(window, seeing),
-        WindowKind::FirstSeen | WindowKind::LastSeen | WindowKind::Baseline { .. } => Vec::new(),
+        WindowKind::Turns { .. } => turns::evidence(window, seeing),
+        WindowKind::FirstSeen | WindowKind::LastSeen | WindowKind::Baseline(_) => Vec::new(),
         WindowKind::Sequence { steps } => sequence::chain(window, steps, seeing).1,
         WindowKind::Travel { min_km } => {
             travel::fastest(window, *min_km, seeing).map(|(_, hit)| hit).into_iter().collect()

@@ -4,12 +4,14 @@
 //! Only windows that began to watch together share a member, so that none finds hits from before it was declared.
 
 use super::identity::SlotId;
-use super::kind::Cut;
+use super::kind::{self, Cut};
+use crate::reading::Reading;
 use gridwatch_event::event::Event;
 use gridwatch_event::time::UnixSeconds;
-use gridwatch_manifest::{Conditions, Field, FieldTest, WindowKind, WindowSpec, WindowTest};
+use gridwatch_manifest::{Baseline, Conditions, Field, FieldTest, WindowKind, WindowSpec, WindowTest};
 use gridwatch_names::catalogue;
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// One window of one module.
 #[derive(Debug)]
@@ -109,9 +111,59 @@ pub(super) struct Members {
     pub(super) keys: Vec<Vec<Field>>,
     pub(super) tests: Vec<FieldTest>,
     pub(super) columns: Vec<Column>,
+    pub(super) fields: Numbered,
+}
+
+/// Numbers of the fields that keys, tests and columns name, in their order: a text is read once, whoever asks for it.
+#[derive(Debug, Default)]
+pub(super) struct Numbered {
+    all: Vec<Field>,
+    of_keys: Vec<Vec<u16>>,
+    of_tests: Vec<u16>,
+    of_columns: Vec<u16>,
 }
 
 impl Members {
+    /// To be called when keys, tests or columns have come. None ever goes.
+    pub(super) fn number_fields(&mut self) {
+        let Self { keys, tests, columns, fields, .. } = self;
+        let Numbered { all, of_keys, of_tests, of_columns } = fields;
+        for key in &keys[of_keys.len()..] {
+            of_keys.push(key.iter().map(|field| number(all, field.clone())).collect());
+        }
+        for test in &tests[of_tests.len()..] {
+            of_tests.push(number(all, test.field.clone()));
+        }
+        for column in &columns[of_columns.len()..] {
+            of_columns.push(match column {
+                Column::Text(field) => number(all, field.clone()),
+                Column::Place => 0,
+            });
+        }
+    }
+
+    /// The fields of a key, with their numbers.
+    pub(super) fn key_fields(&self, key: usize) -> impl Iterator<Item = (u16, &Field)> {
+        self.fields.of_keys[key].iter().copied().zip(&self.keys[key])
+    }
+
+    pub(super) fn test_holds(&self, test: u16, reading: &Reading<'_>) -> bool {
+        let at = usize::from(test);
+        let test = &self.tests[at];
+        reading.with_text(self.fields.of_tests[at], &test.field, |text| test.holds(text))
+    }
+
+    /// A column's value, as a hash; `None` of nothing.
+    pub(super) fn column_value(&self, column: u16, reading: &Reading<'_>, seed: u64) -> Option<u64> {
+        let at = usize::from(column);
+        match &self.columns[at] {
+            Column::Text(field) => reading.with_text(self.fields.of_columns[at], field, |text| {
+                (!text.is_empty()).then(|| xxh3_64_with_seed(text.as_bytes(), seed))
+            }),
+            Column::Place => kind::place_of(reading),
+        }
+    }
+
     /// Finds or makes the members of a window. `known` are those that it is saved to have.
     pub(super) fn join(&mut self, window: &mut Window, above: &[Window], known: &[Option<u32>]) {
         let spec = window.spec.clone();
@@ -165,9 +217,14 @@ impl Members {
             kind => {
                 let what = match kind {
                     WindowKind::FirstSeen | WindowKind::LastSeen => What::Seen { span_s: spec.span_s },
-                    WindowKind::Baseline { of, bucket_s, .. } => What::Tally {
+                    WindowKind::Baseline(Baseline { of, bucket_s, period_s, .. }) => What::Tally {
                         of: of.as_ref().map(|of| self.column(Column::Text(of.clone()))),
-                        cut: Cut { bucket_s: *bucket_s, span_s: spec.span_s },
+                        cut: Cut {
+                            bucket_s: *bucket_s,
+                            period_s: *period_s,
+                            span_s: spec.span_s,
+                            is_distinct: of.is_some(),
+                        },
                     },
                     _ => What::Hit,
                 };
@@ -186,7 +243,7 @@ impl Members {
     fn columns_of(&mut self, spec: &WindowSpec) -> Vec<Option<u16>> {
         let mut text = |of: &Field| self.column(Column::Text(of.clone()));
         match &spec.kind {
-            WindowKind::Distinct { of } => vec![Some(text(of))],
+            WindowKind::Distinct { of } | WindowKind::Turns { of } => vec![Some(text(of))],
             WindowKind::Sequence { steps } => steps.iter().map(|step| step.distinct.as_ref().map(&mut text)).collect(),
             WindowKind::Travel { .. } => vec![Some(self.column(Column::Place))],
             _ => vec![None],

@@ -66,6 +66,13 @@ const TABLES: &str = r#"
     when = [{ window = "distinct", at_least = 2 }]
     key = ["actor.id"]
     span = "60s"
+    [[window]]
+    name = "turns"
+    kind = "turns"
+    of = "entity.id"
+    actions = ["file_downloaded"]
+    key = ["actor.id"]
+    span = "60s"
 "#;
 
 const BASELINE: &str = r#"
@@ -88,6 +95,77 @@ const BASELINE: &str = r#"
     key = ["actor.id"]
     span = "2d"
     learn = "6h"
+"#;
+
+/// What a period of three hours holds, what is usual, and of how many periods that is made: of events, then of files.
+const PERIODS: &str = r#"
+    [[window]]
+    name = "now"
+    kind = "baseline"
+    says = "now"
+    bucket = "1h"
+    period = "3h"
+    actions = ["file_downloaded"]
+    key = ["actor.id"]
+    span = "24h"
+    [[window]]
+    name = "usual"
+    kind = "baseline"
+    bucket = "1h"
+    period = "3h"
+    actions = ["file_downloaded"]
+    key = ["actor.id"]
+    span = "24h"
+    learn = "8h"
+    [[window]]
+    name = "periods"
+    kind = "baseline"
+    says = "periods"
+    bucket = "1h"
+    period = "3h"
+    actions = ["file_downloaded"]
+    key = ["actor.id"]
+    span = "24h"
+    [[window]]
+    name = "files_now"
+    kind = "baseline"
+    says = "now"
+    of = "entity.id"
+    bucket = "1h"
+    period = "3h"
+    actions = ["file_downloaded"]
+    key = ["actor.id"]
+    span = "24h"
+    [[window]]
+    name = "files_usual"
+    kind = "baseline"
+    of = "entity.id"
+    bucket = "1h"
+    period = "3h"
+    actions = ["file_downloaded"]
+    key = ["actor.id"]
+    span = "24h"
+    learn = "8h"
+    [[window]]
+    name = "files_periods"
+    kind = "baseline"
+    says = "periods"
+    of = "entity.id"
+    bucket = "1h"
+    period = "3h"
+    actions = ["file_downloaded"]
+    key = ["actor.id"]
+    span = "24h"
+    [[window]]
+    name = "hours"
+    kind = "baseline"
+    bucket = "1h"
+    period = "1h"
+    not_above = 2
+    actions = ["file_downloaded"]
+    key = ["actor.id"]
+    span = "24h"
+    learn = "8h"
 "#;
 
 /// One event in small numbers.
@@ -129,6 +207,18 @@ fn acts(times: impl Strategy<Value = u64>) -> impl Strategy<Value = Vec<Act>> {
         act.prop_map(|(time, action, actor, entity, ip)| Act { time, action, actor, entity, ip }),
         1..40,
     )
+}
+
+/// Mostly downloads, in the usual order as often as not.
+fn busy(times: impl Strategy<Value = u64>) -> impl Strategy<Value = Vec<Act>> {
+    let act = (times, prop::sample::select(vec![2, 2, 2, 2, 0]), prop::sample::select(vec![0, 0, 1]), 0..5_u8);
+    let act = act.prop_map(|(time, action, actor, entity)| Act { time, action, actor, entity, ip: 0 });
+    (prop::collection::vec(act, 1..60), any::<bool>()).prop_map(|(mut acts, is_in_order)| {
+        if is_in_order {
+            acts.sort_by_key(|act| act.time);
+        }
+        acts
+    })
 }
 
 fn seconds() -> impl Strategy<Value = u64> {
@@ -214,6 +304,13 @@ impl Model<'_> {
         self.most(&self.hits(|a| a.action == 2 && a.actor == actor), values)
     }
 
+    fn turns(&self) -> u64 {
+        let actor = self.now().actor;
+        let turns =
+            |run: &[usize]| run.windows(2).filter(|w| self.known[w[0]].entity != self.known[w[1]].entity).count();
+        self.most(&self.hits(|a| a.action == 2 && a.actor == actor), turns)
+    }
+
     /// Every start, every key that the event fed.
     fn sequence(&self) -> u64 {
         let own = self.known.len() - 1;
@@ -262,6 +359,84 @@ impl Model<'_> {
         before.into_iter().chain(after).map(speed).fold(0.0, f64::max) as u64
     }
 
+    /// What was counted in an hour when it came: its number and the file.
+    fn counted(&self) -> Vec<(u64, u8)> {
+        let (actor, mut newest) = (self.now().actor, 0);
+        let mut counted = Vec::new();
+        for act in self.known {
+            newest = newest.max(act.time);
+            let hour = act.time / 3_600;
+            if act.action == 2 && act.actor == actor && (hour + 1) * 3_600 + LATE_S >= newest {
+                counted.push((hour, act.entity));
+            }
+        }
+        counted
+    }
+
+    fn amount(counted: &[(u64, u8)], of_files: bool, hours: std::ops::RangeInclusive<u64>) -> u64 {
+        let files = counted.iter().filter(|(hour, _)| hours.contains(hour)).map(|(_, file)| file);
+        (if of_files { files.collect::<BTreeSet<_>>().len() } else { files.count() }) as u64
+    }
+
+    fn period_now(&self, of_files: bool) -> u64 {
+        let (own, counted) = (self.now().time / 3_600, self.counted());
+        let is_too_late = (own + 1) * 3_600 + LATE_S < self.newest();
+        let ends = own..own + if is_too_late { 0 } else { 3 };
+        ends.map(|end| Self::amount(&counted, of_files, end - 2..=end)).max().unwrap_or(0)
+    }
+
+    /// Amounts of the periods before the event's, from the newest on.
+    fn former(&self, of_files: bool, length: u64) -> Vec<u64> {
+        let (own, counted) = (self.now().time / 3_600, self.counted());
+        let mut until = own + 1 - length;
+        let oldest = (until - 24).max(self.known[0].time.div_ceil(3_600));
+        let mut amounts = Vec::new();
+        while let Some(end) = counted.iter().map(|(hour, _)| *hour).filter(|hour| *hour < until).max() {
+            let first = end + 1 - length;
+            let dies = (first + 1 + length - 1 + 24) * 3_600 + LATE_S;
+            if first < oldest || dies < self.newest() {
+                break;
+            }
+            amounts.push(Self::amount(&counted, of_files, first..=end));
+            until = first;
+        }
+        amounts
+    }
+
+    fn usual(&self, mut amounts: Vec<u64>) -> u64 {
+        if self.now().time.saturating_sub(self.known[0].time) < 8 * 3_600 {
+            return NOT_YET;
+        }
+        amounts.sort_unstable();
+        let middle = amounts.len().div_ceil(2);
+        if middle == 0 { 0 } else { amounts[middle - 1] }
+    }
+
+    /// Each amount is left out that is over twice the median of those that weren't before it: the first three in a row.
+    fn without_the_unlike(former: &[u64]) -> Vec<u64> {
+        let median = |of: &[u64]| {
+            let mut sorted = of.to_vec();
+            sorted.sort_unstable();
+            sorted[sorted.len().div_ceil(2) - 1]
+        };
+        let (mut kept, mut out) = (vec![], vec![]);
+        for amount in former.iter().rev() {
+            let is_unlike = kept.len() >= 3 && *amount > 2 * median(&kept);
+            match (is_unlike, out.len()) {
+                (true, ..3) => out.push(*amount),
+                (true, _) => {
+                    kept.append(&mut out);
+                    kept.push(*amount);
+                }
+                (false, _) => {
+                    out.clear();
+                    kept.push(*amount);
+                }
+            }
+        }
+        kept
+    }
+
     fn baseline(&self, of_files: bool) -> u64 {
         let now = self.now();
         if now.time.saturating_sub(self.known[0].time) < 6 * 3_600 {
@@ -296,6 +471,7 @@ proptest! {
             prop_assert_eq!(values[0], model.count(), "count at {}", i);
             prop_assert_eq!(values[1], model.distinct(), "distinct at {}", i);
             prop_assert_eq!(values[2], model.sequence(), "sequence at {}", i);
+            prop_assert_eq!(values[7], model.turns(), "turns at {}", i);
             let travel = model.travel();
             prop_assert!(values[3].abs_diff(travel) <= travel / 1_000 + 1, "travel at {}: {} {}", i, values[3], travel);
         }
@@ -308,6 +484,22 @@ proptest! {
             let model = Model { known: &acts[..=i] };
             prop_assert_eq!(values[0], model.baseline(false), "events at {}", i);
             prop_assert_eq!(values[1], model.baseline(true), "files at {}", i);
+        }
+    }
+
+    #[test]
+    fn a_period_and_those_before_it_are_what_their_naive_model_says(acts in busy(hours())) {
+        let got = run(&manifest(PERIODS), &acts, Narrow::None);
+        for (i, values) in got.iter().enumerate() {
+            let model = Model { known: &acts[..=i] };
+            for (of_files, values) in [(false, &values[..3]), (true, &values[3..6])] {
+                let former = model.former(of_files, 3);
+                prop_assert_eq!(values[0], model.period_now(of_files), "now at {}, files {}", i, of_files);
+                prop_assert_eq!(values[1], model.usual(former.clone()), "usual at {}, files {}", i, of_files);
+                prop_assert_eq!(values[2], former.len() as u64, "periods at {}, files {}", i, of_files);
+            }
+            let kept = Model::without_the_unlike(&model.former(false, 1));
+            prop_assert_eq!(values[6], model.usual(kept), "hours at {}", i);
         }
     }
 
@@ -329,10 +521,10 @@ proptest! {
     #[test]
     fn restarts_and_batches_show_in_no_value(
         seconds in acts(seconds()),
-        hours in acts(hours()),
-        does in prop::collection::vec(0..4_u8, 40),
+        hours in busy(hours()),
+        does in prop::collection::vec(0..4_u8, 60),
     ) {
-        let runs = Narrow::EVERY.into_iter().flat_map(|narrow| [(TABLES, &seconds, narrow), (BASELINE, &hours, narrow)]);
+        let runs = Narrow::EVERY.into_iter().flat_map(|narrow| [(TABLES, &seconds, narrow), (BASELINE, &hours, narrow), (PERIODS, &hours, narrow)]);
         for (tables, acts, narrow) in runs {
             let manifest = manifest(tables);
             let want = run(&manifest, acts, narrow);

@@ -9,7 +9,7 @@ pub(super) struct NearHit {
     pub(super) time: UnixSeconds,
     pub(super) seq: u64,
     pub(super) row: RowId,
-    /// Distinct: hash of the value. Sequence: the steps it takes, as bits. Travel: the place.
+    /// Distinct, turns: hash of the value. Sequence: the steps it takes, as bits. Travel: the place.
     pub(super) tag: u64,
 }
 

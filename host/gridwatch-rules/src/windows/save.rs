@@ -16,7 +16,7 @@ use super::kind::{Bucket, Buckets, Cut, Seen};
 use super::member::Column;
 use super::table::{Feeding, Held, Hit, Key, Lane, Row, RowId, Table};
 use crate::state::{StateOp, WINDOWS};
-use crate::stub::PackedStub;
+use crate::stub::{PackedStub, TEXTS};
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_manifest::Field;
 use std::collections::{HashMap, VecDeque};
@@ -27,6 +27,11 @@ const PAGE_BYTES: usize = if cfg!(test) { 400 } else { 256 << 10 };
 const MIN_BYTES: usize = if cfg!(test) { 1_000 } else { 1 << 20 };
 const SNAPSHOT: u8 = 0;
 const SINCE: u8 = 1;
+
+/// The version of pages from which on they say how long the periods of baselines are, and when a key is due.
+const PERIODS: u8 = 3;
+/// The version from which on events say what they were done to.
+const OBJECTS: u8 = 4;
 
 const HEADER: u8 = 1;
 const CLASS: u8 = 2;
@@ -79,6 +84,7 @@ pub(super) struct SavedHeld {
     kind: u16,
     fed: u64,
     queued: u64,
+    due: u64,
     /// Class, and the numbers of the events.
     lanes: Vec<(u32, Vec<u64>)>,
     seen: Vec<(u32, Seen)>,
@@ -99,7 +105,7 @@ impl SavedHeld {
                 lanes.push(Lane { class, hits });
             }
         }
-        Held::saved(self.key, self.kind, (self.fed, self.queued), lanes, self.seen, self.buckets)
+        Held::saved(self.key, self.kind, (self.fed, self.queued, self.due), lanes, self.seen, self.buckets)
     }
 
     pub(super) fn classes(&self) -> impl Iterator<Item = u32> {
@@ -323,6 +329,7 @@ impl Writer<'_> {
         self.number(held.kind);
         self.number(held.fed);
         self.number(held.queued);
+        self.number(held.due);
         self.length(held.lanes.len());
         for lane in &held.lanes {
             self.number(lane.class);
@@ -341,33 +348,38 @@ impl Writer<'_> {
             self.number(*member);
             self.number(buckets.cut.bucket_s);
             self.number(buckets.cut.span_s);
-            self.length(buckets.buckets.len());
-            for (at, bucket) in &buckets.buckets {
-                self.number(*at);
+            self.number(buckets.cut.period_s.unwrap_or(0));
+            self.0.push(u8::from(buckets.cut.is_distinct));
+            self.length(buckets.list.len());
+            for bucket in &buckets.list {
+                self.number(bucket.at);
                 self.number(bucket.count);
                 self.length(bucket.values.len());
-                bucket.values.iter().for_each(|value| self.word(*value));
+                bucket.values.iter().for_each(|value| self.word(value));
             }
         }
     }
 }
 
 /// The records of a page, all of them or none: what isn't whole isn't what was saved.
-pub(super) fn records(page: &[u8]) -> Option<Vec<Record>> {
-    let (mut reader, mut records) = (Reader(page), Vec::new());
-    while !reader.0.is_empty() {
+pub(super) fn records(page: &[u8], version: u8) -> Option<Vec<Record>> {
+    let (mut reader, mut records) = (Reader { rest: page, version }, Vec::new());
+    while !reader.rest.is_empty() {
         records.push(reader.record()?);
     }
     Some(records)
 }
 
 /// Reads what a [`Writer`] wrote.
-struct Reader<'p>(&'p [u8]);
+struct Reader<'p> {
+    rest: &'p [u8],
+    version: u8,
+}
 
 impl Reader<'_> {
     fn byte(&mut self) -> Option<u8> {
-        let (byte, rest) = self.0.split_first()?;
-        self.0 = rest;
+        let (byte, rest) = self.rest.split_first()?;
+        self.rest = rest;
         Some(*byte)
     }
 
@@ -392,8 +404,8 @@ impl Reader<'_> {
     }
 
     fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (bytes, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
+        let (bytes, rest) = self.rest.split_first_chunk::<N>()?;
+        self.rest = rest;
         Some(*bytes)
     }
 
@@ -403,15 +415,15 @@ impl Reader<'_> {
 
     fn text(&mut self) -> Option<String> {
         let length = self.small()?;
-        let (text, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
+        let (text, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
         String::from_utf8(text.to_vec()).ok()
     }
 
     fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         // Nothing takes less than a byte, so a length can't be more than what is left.
         let length: usize = self.small()?;
-        (length <= self.0.len()).then_some(())?;
+        (length <= self.rest.len()).then_some(())?;
         (0..length).map(|_| read(self)).collect()
     }
 
@@ -472,7 +484,11 @@ impl Reader<'_> {
     }
 
     fn stub(&mut self, time: UnixSeconds) -> Option<PackedStub> {
-        let texts = [self.text()?, self.text()?, self.text()?, self.text()?, self.text()?];
+        let said = if self.version < OBJECTS { TEXTS - 2 } else { TEXTS };
+        let mut texts = [const { String::new() }; TEXTS];
+        for text in &mut texts[..said] {
+            *text = self.text()?;
+        }
         Some(PackedStub::of_texts(time, texts.each_ref().map(String::as_str)))
     }
 
@@ -483,6 +499,7 @@ impl Reader<'_> {
     fn held(&mut self) -> Option<SavedHeld> {
         let key = self.bytes().map(Key::from_le_bytes)?;
         let (kind, fed, queued) = (self.small()?, self.number()?, self.number()?);
+        let due = if self.version < PERIODS { 0 } else { self.number()? };
         let lanes = self.list(|reader| Some((reader.small()?, reader.list(Self::number)?)))?;
         let seen = self.list(|reader| {
             let (member, first) = (reader.small()?, reader.seconds()?);
@@ -490,15 +507,23 @@ impl Reader<'_> {
         })?;
         let buckets = self.list(|reader| {
             let (member, bucket_s, span_s) = (reader.small()?, reader.number()?, reader.number()?);
-            let mut buckets = Buckets::new(Cut { bucket_s, span_s });
+            let (period_s, is_distinct) = match reader.version {
+                ..PERIODS => (None, false),
+                _ => (Some(reader.number()?).filter(|period_s| *period_s > 0), reader.byte()? != 0),
+            };
             let all = reader.list(|reader| {
                 let (at, count) = (reader.number()?, reader.number()?);
-                Some((at, Bucket { count, values: reader.list(Self::word)?.into_iter().collect() }))
+                Some(Bucket { at, count, values: reader.list(Self::word)?.into_iter().collect() })
             })?;
-            all.into_iter().for_each(|(at, bucket)| buckets.put(at, bucket));
+            // What is asked later relies on their order.
+            all.is_sorted_by(|a, b| a.at < b.at).then_some(())?;
+            // Of what an older gridwatch saved: what has no values is final, and counts the same either way.
+            let is_distinct = is_distinct || all.iter().any(|bucket| !bucket.values.is_empty());
+            let mut buckets = Buckets::new(Cut { bucket_s, period_s, span_s, is_distinct });
+            all.into_iter().for_each(|bucket| buckets.put(bucket));
             Some((member, buckets))
         })?;
-        (bucket_lengths(&buckets)).then_some(SavedHeld { key, kind, fed, queued, lanes, seen, buckets })
+        (bucket_lengths(&buckets)).then_some(SavedHeld { key, kind, fed, queued, due, lanes, seen, buckets })
     }
 }
 

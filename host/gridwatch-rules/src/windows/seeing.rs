@@ -36,21 +36,34 @@ impl<'s> Seeing<'s, '_> {
         }
         *keys[at].get_or_insert_with(|| {
             let mut hash = Xxh3::with_seed(self.seed);
-            for field in &self.members.keys[at] {
-                let text = self.reading.text(field);
-                if text.is_empty() {
-                    return None;
-                }
+            let mut take_in = |text: &str| {
                 hash.update(&(text.len() as u64).to_le_bytes());
                 hash.update(text.as_bytes());
-            }
-            Some(hash.digest128())
+                !text.is_empty()
+            };
+            let mut fields = self.members.key_fields(at);
+            let is_whole = fields.all(|(number, field)| self.reading.with_text(number, field, &mut take_in));
+            is_whole.then(|| hash.digest128())
         })
     }
 
     /// The key that an event reads a window by.
     pub(super) fn read_key(&self, window: &Window) -> Option<Key> {
         self.key(window.read_key?)
+    }
+
+    /// What a window says of the event that is being fed, once it has fed all that the window counts.
+    pub(super) fn value(&self, position: usize) -> u64 {
+        let known = self.reading.values.borrow().get(position).copied().flatten();
+        known.unwrap_or_else(|| {
+            let value = self.windows.get(position).map_or(0, |window| kind::value(window, self));
+            let mut values = self.reading.values.borrow_mut();
+            if values.len() <= position {
+                values.resize(self.windows.len().max(position + 1), None);
+            }
+            values[position] = Some(value);
+            value
+        })
     }
 
     pub(super) fn holds(&self, test: &WindowTest) -> bool {
@@ -61,7 +74,7 @@ impl<'s> Seeing<'s, '_> {
                 return false;
             }
         }
-        let value = self.windows.get(test.window).map_or(0, |window| kind::value(window, self));
+        let value = self.value(test.window);
         match &test.says {
             Saying::Never => value == NEVER,
             Saying::Learning => value == LEARNING,

@@ -39,6 +39,8 @@ mod cost {
     pub(super) const HIT: usize = 32;
     pub(super) const SEEN: usize = 32;
     pub(super) const BUCKET: usize = 96;
+    /// Of a list that may be half empty, and of the period's own.
+    pub(super) const BUCKET_VALUE: usize = 32;
     pub(super) const ROW: usize = 144;
     pub(super) const VALUE: usize = 24;
 }
@@ -67,7 +69,7 @@ pub(super) struct Held {
     /// The event that had fed it when it was put into its kind's queue.
     pub(super) queued: u64,
     /// The hour in which something of it will be dead.
-    due: u64,
+    pub(super) due: u64,
     bytes: usize,
     pub(super) lanes: Vec<Lane>,
     pub(super) seen: Vec<(u32, Seen)>,
@@ -83,21 +85,22 @@ impl Held {
         self.buckets.iter().find(|(of, _)| *of == member).map(|(_, buckets)| buckets)
     }
 
-    /// As it was saved.
+    /// As it was saved; `due` is 0 where that isn't known.
     pub(super) fn saved(
         key: Key,
         kind: u16,
-        (fed, queued): (u64, u64),
+        (fed, queued, due): (u64, u64, u64),
         lanes: Vec<Lane>,
         seen: Vec<(u32, Seen)>,
         buckets: Vec<(u32, Buckets)>,
     ) -> Self {
-        Self { key, kind, fed, queued, due: 0, bytes: 0, lanes, seen, buckets }
+        Self { key, kind, fed, queued, due, bytes: 0, lanes, seen, buckets }
     }
 
     fn weigh(&self) -> usize {
         let lanes: usize = self.lanes.iter().map(|lane| cost::LANE + cost::HIT * lane.hits.len()).sum();
-        let buckets: usize = self.buckets.iter().map(|(_, buckets)| cost::BUCKET * (1 + buckets.weight())).sum();
+        let weigh = |(buckets, values): (usize, usize)| cost::BUCKET * (1 + buckets) + cost::BUCKET_VALUE * values;
+        let buckets: usize = self.buckets.iter().map(|(_, buckets)| weigh(buckets.weight())).sum();
         cost::KEY + lanes + cost::SEEN * self.seen.len() + buckets
     }
 
@@ -314,18 +317,19 @@ impl Table {
         }
     }
 
-    /// Keeps everything within the common bound. The heaviest kind gives first, until a tenth is free.
-    pub(super) fn make_room(&mut self, by: u64) {
+    /// Keeps everything within the common bound. The heaviest kind gives first, until a tenth is free. Says whether anything went.
+    pub(super) fn make_room(&mut self, by: u64) -> bool {
         if self.bytes() < self.max_bytes {
-            return;
+            return false;
         }
         let most = self.max_bytes - self.max_bytes.div_ceil(10);
         while self.bytes() > most {
             let heaviest = self.kinds.iter().enumerate().max_by_key(|(_, kind)| kind.bytes).map(|(at, _)| at);
             if !heaviest.is_some_and(|kind| self.give_up_one(kind, by)) {
-                return;
+                break;
             }
         }
+        true
     }
 
     /// Gives up the key of a kind that was fed longest ago. `false` if there is none.
@@ -415,7 +419,7 @@ impl Table {
             let most = self.max_keys - self.max_keys.div_ceil(10);
             while self.kinds[usize::from(kind)].keys > most && self.give_up_one(kind.into(), by) {}
         }
-        self.put(Held::saved(key, kind, (by, by), Vec::new(), Vec::new(), Vec::new()))
+        self.put(Held::saved(key, kind, (by, by, 0), Vec::new(), Vec::new(), Vec::new()))
     }
 
     /// Puts a key there that wasn't.
@@ -443,14 +447,26 @@ impl Table {
         id
     }
 
-    /// A key as it was saved.
+    /// A key as it was saved. It is looked at again when it would have been: until then the dead weigh, and weight decides what goes.
     pub(super) fn restore(&mut self, held: Held) {
+        let due = held.due;
         let id = self.put(held);
         self.settle_weight(id);
-        self.schedule(id, 0);
+        match due {
+            0 => self.schedule(id, 0),
+            due => self.put_on_wheel(id, due),
+        }
     }
 
-    pub(super) fn settle_weight(&mut self, id: HeldId) {
+    /// An event has done what it does under a key. Of one that came too late for all of it, nothing may be left.
+    pub(super) fn leave(&mut self, id: HeldId) {
+        self.settle_weight(id);
+        if self.held[id as usize].as_ref().is_some_and(Held::is_empty) {
+            self.take_out(id);
+        }
+    }
+
+    fn settle_weight(&mut self, id: HeldId) {
         if let Some(held) = &mut self.held[id as usize] {
             let (before, now) = (held.bytes, held.weigh());
             held.bytes = now;
@@ -589,8 +605,11 @@ impl Table {
             held.buckets.push((member, Buckets::new(cut)));
             held.buckets.len() - 1
         });
-        let begun = held.buckets[at].1.feed(feeding.time, value, feeding.newest);
-        if held.buckets[at].1.weight() == 0 {
+        let buckets = &mut held.buckets[at].1;
+        // An older gridwatch saved less of it.
+        buckets.cut = cut;
+        let begun = buckets.feed(feeding.time, value, feeding.newest);
+        if buckets.is_empty() {
             held.buckets.remove(at);
         }
         if let Some(loses) = begun {

@@ -513,6 +513,133 @@ fn a_baseline_is_what_was_usual_before_this_hour() {
     assert_eq!(w.read(&sleeper), 0, "somebody who never did");
 }
 
+/// What three windows of gridwatch 0.1.0 had counted: each line the key and the value of a page.
+const PAGES_OF_VERSION_2: &str = include_str!("pages_of_version_2.txt");
+
+#[test]
+fn pages_of_before_are_read() {
+    let tables = format!(
+        "{}{}{}",
+        USUAL_DOWNLOADS,
+        USUAL_DOWNLOADS.replace("\"w\"", "\"plain\"").replace("of = \"entity.id\"\n", ""),
+        window(COUNT, &["file_downloaded"], "1h").replace("\"w\"", "\"hits\"")
+    );
+    let mut w = windows(&tables);
+    let bytes = |hex: &str| -> Vec<u8> {
+        let pairs = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+        pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+    };
+    for (key, value) in PAGES_OF_VERSION_2.lines().filter_map(|line| line.split_once(' ')) {
+        w.windows.load(crate::state::StateRow::open(&bytes(key), &bytes(value)).unwrap()).unwrap();
+    }
+    // Who feeds nothing reads what was saved; the next download reads what that build would have said of it.
+    let (seq, at) = (24, 12 * 86_400 + 10_800);
+    assert_eq!(w.read_all(&act(seq, at, "user_login", "W1", "F1", "1.1.1.1")), [4, 5, 4]);
+    assert_eq!(w.read_all(&act(seq + 1, at, "file_downloaded", "W1", "F1", "1.1.1.1")), [4, 5, 5]);
+    // What it counts from now on is saved anew and read again.
+    w.windows.journal.is_outdated = true;
+    let saved = w.windows.take_changes();
+    let mut again = windows(&tables);
+    saved.iter().filter_map(StateOp::row).for_each(|page| again.windows.load(page).unwrap());
+    assert_eq!(again.read_all(&act(seq + 2, at, "file_downloaded", "W1", "F1", "1.1.1.1")), [4, 5, 6]);
+}
+
+/// Files of two weeks against those of two weeks before: now, usual, periods.
+fn fortnights(more: &str) -> String {
+    let one = |name: &str, says: &str, more: &str| {
+        format!(
+            "[[window]]\nname = {name:?}\nkind = \"baseline\"\nsays = {says:?}\nof = \"entity.id\"\nbucket = \"1d\"\n\
+             period = \"14d\"\nactions = [\"file_downloaded\"]\nkey = [\"actor.id\"]\nspan = \"112d\"\n{more}\n"
+        )
+    };
+    one("now", "now", "") + &one("usual", "usual", more) + &one("periods", "periods", more)
+}
+
+/// So many new files on each of these days, and what the last event reads.
+fn days(w: &mut Watched, days: std::ops::Range<u64>, files: u64) -> Vec<u64> {
+    let reads = days.flat_map(|day| (0..files).map(move |file| (day, file))).map(|(day, file)| {
+        let seq = day * 100_000 + file + 1;
+        w.read_all(&act(seq, day * 86_400 + 3_600 + file / 10, "file_downloaded", "W1", &format!("F{day}-{file}"), ""))
+    });
+    reads.last().unwrap()
+}
+
+#[test]
+fn slow_collecting_stands_out_from_the_persons_own_fortnights() {
+    let mut w = windows(&fortnights(""));
+    assert_eq!(days(&mut w, 0..1, 5), [5, NOT_YET, 0]);
+    assert_eq!(
+        days(&mut w, 1..28, 5),
+        [70, NOT_YET, 0],
+        "the period on whose first day the watching began wasn't seen whole"
+    );
+    assert_eq!(days(&mut w, 28..29, 5), [70, 70, 1]);
+    assert_eq!(days(&mut w, 29..84, 5), [70, 70, 4]);
+    assert_eq!(days(&mut w, 84..92, 40), [8 * 40 + 6 * 5, 70, 5], "eight days of forty instead of five");
+    // Four weeks of leave are no periods: the usual is made of what was before.
+    assert_eq!(days(&mut w, 120..121, 5), [5, 70, 6]);
+    assert_eq!(w.windows.members.list.len(), 1, "three windows, one count");
+}
+
+#[test]
+fn what_stood_out_does_not_teach_unless_it_goes_on() {
+    // Files a day, week by week; the last two are now.
+    let read = |more: &str, weeks: &[u64]| {
+        let mut w = windows(&fortnights(more));
+        let read = |(at, files): (usize, &u64)| days(&mut w, at as u64 * 7..at as u64 * 7 + 7, *files);
+        weeks.iter().enumerate().map(read).last().unwrap()[1]
+    };
+    let weeks = |of: &[(u64, usize)]| of.iter().flat_map(|(files, weeks)| vec![*files; *weeks]).collect::<Vec<u64>>();
+    // By the highest, one theft is what the next one is measured by.
+    let once = weeks(&[(4, 8), (50, 2), (4, 4)]);
+    assert_eq!(read("percentile = 100", &once), 14 * 50);
+    assert_eq!(read("percentile = 100\nnot_above = 3", &once), 14 * 4);
+    for (fortnights, usual) in [(3, 4), (4, 50)] {
+        let for_good = weeks(&[(4, 8), (50, 2 * fortnights), (50, 2)]);
+        assert_eq!(read("percentile = 100\nnot_above = 3", &for_good), 14 * usual, "{fortnights} before this one");
+    }
+}
+
+#[test]
+fn files_by_the_thousand_are_estimated_within_bounds() {
+    let mut w = windows(&fortnights(""));
+    let of_a_day = 5_000;
+    let reads = days(&mut w, 0..28, of_a_day);
+    assert!(reads[0].abs_diff(14 * of_a_day) < 14 * of_a_day / 10, "{reads:?}");
+    let reads = days(&mut w, 28..43, of_a_day);
+    assert!(reads[1].abs_diff(14 * of_a_day) < 14 * of_a_day / 10 && reads[2] == 2, "{reads:?}");
+    // A day that is over, and two that were late, but for those whose period is over.
+    let (_, values) = w.size();
+    assert!(values <= 43 + 17 * sketch::MAX_VALUES, "{values}");
+    assert!(w.windows.bytes() < 1_000_000, "{}", w.windows.bytes());
+}
+
+#[test]
+fn a_late_event_reads_the_fullest_period_it_belongs_to() {
+    let mut w = windows(&fortnights(""));
+    days(&mut w, 0..14, 10);
+    days(&mut w, 15..16, 1);
+    let late = act(9, 13 * 86_400 + 80_000, "file_downloaded", "W1", "late", "");
+    assert_eq!(w.read_all(&late)[0], 141, "it completes days 0 to 13, of which the newest period has lost two");
+    let too_late = act(10, 12 * 86_400, "file_downloaded", "W1", "too late", "");
+    assert_eq!(w.read_all(&too_late)[0], 0);
+    assert_eq!(days(&mut w, 16..17, 1)[0], 11 * 10 + 1 + 1 + 1, "nothing was counted of it");
+    let again = act(11, 16 * 86_400 + 50, "file_downloaded", "W1", "F16-0", "");
+    assert_eq!(w.read_all(&again)[0], 113, "the same file again is no other");
+}
+
+#[test]
+fn a_condition_asks_a_period_from_its_first_event_on() {
+    let tables = format!(
+        "{}{}when = {{ window = \"now\", at_least = 3 }}\n",
+        fortnights(""),
+        window(COUNT, &["file_downloaded"], "1h")
+    );
+    let mut w = windows(&tables);
+    let read = |w: &mut Watched, seq| w.read(&act(seq, 1_000 + seq, "file_downloaded", "W1", &format!("F{seq}"), ""));
+    assert_eq!((0..5).map(|seq| read(&mut w, seq)).collect::<Vec<_>>(), [0, 0, 1, 2, 3]);
+}
+
 #[test]
 fn a_condition_on_a_baseline_that_learns_does_not_hold() {
     let tables = format!(

@@ -1,5 +1,6 @@
 //! What people do for a living, when, and from when until when they are there.
 
+use super::extension::Shape;
 use crate::org::Role;
 use crate::org::cast::Cast;
 use crate::org::dice::Dice;
@@ -16,6 +17,23 @@ pub(crate) enum Job {
     Sales,
     Staff,
     Guest,
+    Finance,
+    Marketing,
+    Recruiting,
+    Executive,
+    /// From outside, but with an account like anybody's.
+    Contractor,
+    /// Of the factory: at a machine that others use too, without a phone.
+    Worker,
+    /// Of the call-centre: at whichever desk is free.
+    Agent,
+}
+
+impl Job {
+    /// Whether several people use one computer in turns.
+    pub(crate) fn shares_machines(self) -> bool {
+        matches!(self, Self::Worker | Self::Agent)
+    }
 }
 
 /// When work begins, by local time.
@@ -23,6 +41,7 @@ pub(crate) enum Job {
 pub(crate) enum Shift {
     Early,
     Day,
+    Late,
     Night,
 }
 
@@ -31,6 +50,7 @@ impl Shift {
         match self {
             Self::Early => 6,
             Self::Day => 9,
+            Self::Late => 14,
             Self::Night => 22,
         }
     }
@@ -49,7 +69,7 @@ pub(crate) struct Life {
 
 impl Life {
     /// Somebody's life, from the seed and their place in the cast: security, counsel and compliance come right after IT.
-    pub(crate) fn new(seed: u64, i: usize, cast: &Cast, first_day: u64, last_day: u64) -> Self {
+    pub(crate) fn new(seed: u64, shape: Shape, i: usize, cast: &Cast, first_day: u64, last_day: u64) -> Self {
         let mut dice = Dice::of(seed, &[0x11fe, i as u64]);
         let reserved = i >= cast.people.len() - RESERVED;
         let job = match (cast.people[i].user.role, i.wrapping_sub(cast.it_staff + 1)) {
@@ -60,13 +80,7 @@ impl Life {
             (_, 0..4) => Job::Security,
             (_, 4..6) => Job::Counsel,
             (_, 6..8) => Job::Compliance,
-            _ => dice.weighted(&[
-                (28, Job::Developer),
-                (6, Job::Designer),
-                (14, Job::Support),
-                (14, Job::Sales),
-                (38, Job::Staff),
-            ]),
+            _ => dice.weighted(trades(shape)),
         };
         let shift = match job {
             Job::Support => dice.weighted(&[(50, Shift::Day), (20, Shift::Early), (30, Shift::Night)]),
@@ -76,7 +90,12 @@ impl Life {
         if reserved {
             life.shift = Shift::Day;
         } else if i > cast.it_staff + TEAMS {
-            let (come, go) = if job == Job::Guest { (300, 250) } else { (24, 16) };
+            let (come, go) = match job {
+                Job::Guest => (300, 250),
+                // Temporary workers come by the week.
+                Job::Worker | Job::Agent => (60, 50),
+                _ => (24, 16),
+            };
             let weeks = (last_day - first_day) / 7 + 1;
             // Joiners and leavers in a thousand a month (guests come and go); a joiner of the period stays for it.
             let drawn = dice.below(1000);
@@ -88,6 +107,52 @@ impl Life {
             }
         }
         life
+    }
+}
+
+/// Who works there, by weight.
+fn trades(shape: Shape) -> &'static [(u64, Job)] {
+    match shape {
+        Shape::Mixed => {
+            &[(28, Job::Developer), (6, Job::Designer), (14, Job::Support), (14, Job::Sales), (38, Job::Staff)]
+        }
+        Shape::Offices => &[
+            (18, Job::Developer),
+            (4, Job::Designer),
+            (10, Job::Support),
+            (12, Job::Sales),
+            (9, Job::Finance),
+            (9, Job::Marketing),
+            (5, Job::Recruiting),
+            (2, Job::Executive),
+            (4, Job::Contractor),
+            (27, Job::Staff),
+        ],
+        Shape::Home => &[
+            (38, Job::Developer),
+            (8, Job::Designer),
+            (12, Job::Support),
+            (9, Job::Sales),
+            (5, Job::Finance),
+            (8, Job::Marketing),
+            (4, Job::Recruiting),
+            (2, Job::Executive),
+            (10, Job::Contractor),
+            (4, Job::Staff),
+        ],
+        Shape::Shared => &[
+            (38, Job::Worker),
+            (34, Job::Agent),
+            (4, Job::Developer),
+            (1, Job::Designer),
+            (4, Job::Sales),
+            (4, Job::Finance),
+            (2, Job::Marketing),
+            (3, Job::Recruiting),
+            (1, Job::Executive),
+            (5, Job::Contractor),
+            (4, Job::Staff),
+        ],
     }
 }
 

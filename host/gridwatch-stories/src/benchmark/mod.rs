@@ -7,12 +7,30 @@
 //! The life is meant to drown careless rules (`workday`, `routines`). The attacks follow published incidents and the
 //! techniques that those name (`stories`). What an operator would tell a detector about the organization is in [`Facts`].
 //! How often Slack's customers see which action is not public: rates are guesses.
+//!
+//! With an [`Extension`] the organization has another shape (`trades` has what people there do), and more stories are told:
+//! attacks that no count over one person's hour shows, and trouble that looks like one (`stories::slipping`, `stories::trouble`).
+//!
+//! # How to add a story
+//!
+//! 1. Write a function that takes a `Script`, in the file of its kind. `s.member()`, `s.admin()` and `s.guest()` give people of
+//!    its own; `s.intruder()`, `s.stolen()` and `s.desk()` say where an act comes from; `s.act()`, `s.bare()` and the like put
+//!    it on record at the script's moment, which `s.wait()` and `s.pause()` move on. Draw from `s.stage.dice` who does how much
+//!    in which order and what is left out, so that a detector can't be fitted to one telling.
+//! 2. Say `s.decisive()` after the act by which an attentive reader could be sure, and `s.ordinary_work()` for what belongs to
+//!    the people and not to the story.
+//! 3. List it in the file's `PLOTS` (`TALES` in `slipping` and `trouble`), with how many people it takes, how many days, and
+//!    what should be told of it by when. A family that is new gets a line in `FAMILIES` or `MORE_FAMILIES`. Append: people are
+//!    given out in the order of the lists.
+//! 4. Give it its numbers in `tests/stories/`: what must hold of its entries, for every seed.
 
 mod clients;
+mod extension;
 mod life;
 mod routines;
 mod stage;
 mod stories;
+mod trades;
 mod workday;
 mod world;
 
@@ -22,9 +40,10 @@ use std::vec::IntoIter;
 
 use serde::{Deserialize, Serialize};
 
-use crate::internet::{self, NETWORKS, Network};
+use crate::internet::{self, ALL, NETWORKS, Network};
 use crate::org::cast::{DOMAINS, PROVISIONING_CLIENT, Provisioning};
 use crate::org::{Org, SimEntry, Story, User};
+pub use extension::{Expected, Extension, Level, Shape};
 use life::Job;
 use workday::Past;
 use world::{STRANGER, World};
@@ -59,17 +78,30 @@ impl Benchmark {
 
     /// Plans the organization and tells its stories; ordinary life is made as [`Labelled::entries`] is read.
     pub fn run(&self) -> Labelled {
-        let plan =
-            Self { users: self.users.max(Self::FEWEST_USERS), days: self.days.max(Self::FEWEST_DAYS), ..self.clone() };
-        let world = World::new(&plan);
-        let (mut told, stories) = if plan.stories { stories::tell(&world) } else { Default::default() };
+        self.run_with(&Extension::default())
+    }
+
+    /// The same with another shape of organization, or with more stories.
+    pub fn run_with(&self, extension: &Extension) -> Labelled {
+        let plain = *extension == Extension::default();
+        let (users, days) = (self.users.max(extension.fewest_users()), self.days.max(extension.fewest_days()));
+        let plan = Self { users, days, ..self.clone() };
+        let world = World::new(&plan, extension.shape);
+        let (mut told, mut stories) = if plan.stories { stories::tell(&world) } else { Default::default() };
+        let (more, attacks, trouble) = stories::tell_more(&world, extension);
+        told.extend(more);
         told.sort_by(in_order);
+        stories.extend(attacks);
+        stories.sort_by_key(|label| label.first_entry_at);
+        let families = stories::FAMILIES.iter().chain(if plain { &[] } else { stories::MORE_FAMILIES });
         let labels = Labels {
             version: 1,
             facts: Facts::of(&world),
-            families: stories::FAMILIES.iter().map(|(name, means)| ((*name).into(), (*means).into())).collect(),
+            families: families.map(|(name, means)| ((*name).into(), (*means).into())).collect(),
             plan,
+            extension: (!plain).then(|| extension.clone()),
             stories,
+            trouble,
         };
         Labelled { labels, world, told }
     }
@@ -87,14 +119,19 @@ pub struct Labels {
     /// Of this format: 1.
     pub version: u32,
     pub plan: Benchmark,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extension: Option<Extension>,
     pub facts: Facts,
     /// What the family names in the stories mean.
     pub families: BTreeMap<String, String>,
     /// In order of their first entry.
     pub stories: Vec<Label>,
+    /// What looks like an attack and is none, in the same order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trouble: Vec<Label>,
 }
 
-/// One attack. Entries that are in no story are ordinary.
+/// One attack, or one trouble. Entries that are in no attack are ordinary.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Label {
     pub story: String,
@@ -102,7 +139,7 @@ pub struct Label {
     /// What it follows: names of incidents, technique ids of ATT&CK and (SAT…) of Push Security's SaaS matrix.
     pub references: Vec<String>,
     pub variant: Variant,
-    /// User ids: the victim or the insider first, then whoever else took part.
+    /// User ids: the victim or the insider first, then whoever else took part, and ids of apps that did.
     pub actors: Vec<String>,
     /// Epoch seconds of the first act of the attack, and of the last.
     pub first_entry_at: u64,
@@ -112,8 +149,11 @@ pub struct Label {
     pub decisive_entry: String,
     /// Oldest first.
     pub entry_ids: Vec<String>,
-    /// Kinds of rule that should see it; one is enough to have found it.
+    /// Kinds of rule that should see it; one is enough to have found it. None of what is ordinary.
     pub families: Vec<String>,
+    /// What should be told of it; of the plain benchmark's own stories nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
 }
 
 /// How hard it is to see by counting.
@@ -275,9 +315,14 @@ impl Labelled {
         }
     }
 
+    /// What the stories add to ordinary life, oldest first: their entries, and those of their people's ordinary hours around them.
+    pub fn told(&self) -> &[SimEntry] {
+        &self.told
+    }
+
     /// Every block of addresses that entries come from.
     pub fn networks(&self) -> &'static [Network] {
-        NETWORKS
+        if self.labels.extension.is_some() { &ALL } else { NETWORKS }
     }
 
     /// People first, then bots and service accounts.
@@ -317,7 +362,7 @@ impl Labelled {
     /// `out` refuses.
     pub fn write_networks(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "cidr,asn,country,lat,lon,kind")?;
-        NETWORKS.iter().try_for_each(|network| writeln!(out, "{network}"))
+        self.networks().iter().try_for_each(|network| writeln!(out, "{network}"))
     }
 
     /// The same as an [`Org`], to be served by the simulator. Holds all entries at once.

@@ -1,8 +1,10 @@
 //! What the organization does as such: provisioning, upkeep, legal work, exports, partners, robots, Slack itself.
 
 use super::SECS_A_DAY;
+use super::extension::Shape;
 use super::life::{FRIDAY, Job, MONDAY, weekday};
 use super::stage::{HOUR, MINUTE, Stage};
+use super::trades::{CUSTOMS, Custom};
 use super::world::{Device, STRANGER, World, newcomer};
 use crate::internet;
 use crate::org::cast::DOMAINS;
@@ -107,6 +109,23 @@ pub(crate) fn run(world: &World, day: u64, out: &mut Vec<SimEntry>) {
         for _ in 0..times {
             let secs = stage.dice.between(from * HOUR, to * HOUR - 1);
             stage.at = day * SECS_A_DAY + secs;
+            play(&mut stage);
+        }
+        out.append(&mut stage.done);
+    }
+    customs(world, day, out);
+}
+
+/// What only organizations of other shapes do.
+fn customs(world: &World, day: u64, out: &mut Vec<SimEntry>) {
+    if world.shape == Shape::Mixed || matches!(weekday(day), 0 | 6) {
+        return;
+    }
+    let people = world.cast.people.len() as u64;
+    for (n, Custom(rate, [from, to], play)) in CUSTOMS.iter().enumerate() {
+        let mut stage = Stage::new(world, Dice::of(world.plan.seed, &[0xc057, n as u64, day]), 0);
+        for _ in 0..(people * rate + stage.dice.below(1000)) / 1000 {
+            stage.at = day * SECS_A_DAY + stage.dice.between(from * HOUR, to * HOUR - 1);
             play(&mut stage);
         }
         out.append(&mut stage.done);
@@ -687,7 +706,7 @@ mod tests {
     #[test]
     fn settings_are_only_made_stricter() {
         let plan = Benchmark { users: 300, ..Benchmark::default() };
-        let world = World::new(&plan);
+        let world = World::new(&plan, Shape::Mixed);
         let mut stage = Stage::new(&world, Dice::new(1), plan.from);
         (0..100).for_each(|_| strengthen(&mut stage));
         let mut seen = std::collections::BTreeSet::new();

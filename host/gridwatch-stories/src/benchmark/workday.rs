@@ -1,12 +1,16 @@
 //! One person's day, made of ordinary things that look bad to a careless rule.
 //!
+//! What only other shapes of organization have is in `trades`.
+//!
 //! Typing errors and stale phones look like guessing, newcomers like a sweep, a video and a designer like mass download,
 //! a commute like a stolen session, a trip like impossible travel. None of it is: every test of that is in
 //! `tests/api/benchmark.rs`.
 
 use super::clients;
+use super::extension::Shape;
 use super::life::{Job, Shift, weekday};
 use super::stage::{HOUR, MINUTE, Stage};
+use super::trades;
 use super::world::{Device, World};
 use crate::internet;
 use crate::org::cast::App;
@@ -26,7 +30,8 @@ pub(crate) struct Past {
 impl Past {
     /// How things stand before the period: whoever was there already is signed in.
     pub(crate) fn before(world: &World, i: usize) -> Self {
-        if world.lives[i].first_day > 0 {
+        // Nobody stays signed in on a machine that others use.
+        if world.lives[i].first_day > 0 || world.lives[i].job.shares_machines() {
             return Self::default();
         }
         let signed_in = |device| Some(world.signed_in(i, device, world.first_day));
@@ -36,7 +41,7 @@ impl Past {
 
 /// What people do in one go.
 #[derive(Clone, Copy)]
-enum Scene {
+pub(super) enum Scene {
     /// By action and entity type.
     Act(&'static str, &'static str),
     Download,
@@ -56,6 +61,16 @@ enum Scene {
     AddApp,
     /// One that a developer wrote, from its own page.
     OwnApp,
+    /// The end of a month: a few dozen files over an afternoon.
+    CloseBooks,
+    /// Somebody from outside is asked in as a guest.
+    AskGuest,
+    /// A shared channel or a conversation with somebody of a partner.
+    AskPartner,
+    /// Slack's own assistant answers, and reads for it.
+    AskSlackbot,
+    /// Slack finds a script of a developer's odd.
+    OddScript,
 }
 
 use Scene::{Act, AddApp, Assistant, Browse, Download, GatherAssets, Huddle, Join, Leave, MakeChannel, OwnApp, Video};
@@ -116,8 +131,9 @@ const GUEST: &[(u64, Scene)] =
     &[(60, Download), (20, Act("file_uploaded", "file")), (15, Act("canvas_opened", "canvas")), (5, Huddle)];
 
 /// What a job adds to what everybody does.
-fn of_job(job: Job) -> &'static [(u64, Scene)] {
+fn of_job(shape: Shape, job: Job) -> &'static [(u64, Scene)] {
     match job {
+        _ if shape != Shape::Mixed && !trades::of_job(job).is_empty() => trades::of_job(job),
         Job::Developer => DEVELOPER,
         Job::Designer => DESIGNER,
         Job::Support => SUPPORT,
@@ -139,7 +155,7 @@ pub(crate) fn live(world: &World, i: usize, day: u64, past: &mut Past, out: &mut
         Some(scenes) => scenes,
         None => return,
     };
-    let begin = world.midnight(i, day) + 3600 * life.shift.first_hour() as u64 + dice.between(0, 70 * MINUTE);
+    let begin = world.midnight(i, day) + 3600 * world.shift(i, day).first_hour() as u64 + dice.between(0, 70 * MINUTE);
     let mut stage = Stage::new(world, dice, begin);
     let mut person = Workday { i, day, stage: &mut stage, gathered: false };
     if joined {
@@ -154,6 +170,10 @@ pub(crate) fn live(world: &World, i: usize, day: u64, past: &mut Past, out: &mut
         let at = begin + person.stage.dice.between(2 * MINUTE, 8 * HOUR + 30 * MINUTE);
         person.stage.at = at;
         person.play();
+    }
+    if life.job.shares_machines() {
+        person.stage.at = begin + 8 * HOUR + 45 * MINUTE;
+        person.leave_machine();
     }
     if life.last_day == day {
         person.stage.at = begin + 9 * HOUR;
@@ -171,11 +191,22 @@ fn busy(world: &World, i: usize, day: u64, dice: &mut Dice) -> Option<u64> {
     let vacation = mixed(world.plan.seed, &[0xfaca, i as u64, (day + 3) / 7]).is_multiple_of(16);
     let weekend_shift =
         life.job == Job::Support && mixed(world.plan.seed, &[0x0ca1, i as u64, day / 7]).is_multiple_of(4);
-    if (weekend || on_holiday || vacation) && !weekend_shift {
+    // A factory and a call-centre know neither weekends nor holidays.
+    let by_rota = life.job.shares_machines();
+    let off = (weekend || on_holiday) && !by_rota;
+    if (off || vacation) && !weekend_shift {
         return dice.percent(5).then(|| dice.between(1, 4));
+    }
+    if by_rota {
+        // Five days out of seven, whichever they are.
+        return ((life.phase + day) % 7 < 5).then(|| match life.job {
+            Job::Worker => dice.between(2, 6),
+            _ => dice.between(8, 20),
+        });
     }
     let scenes = match life.job {
         Job::Guest => dice.between(2, 7),
+        Job::Executive => dice.between(10, 22),
         _ if life.shift == Shift::Night => dice.between(5, 12),
         _ => dice.between(6, 18),
     };
@@ -219,8 +250,8 @@ impl Workday<'_, '_> {
     }
 
     fn any_device(&mut self) -> Context {
-        let device = if self.stage.dice.percent(78) { Device::Desktop } else { Device::Phone };
-        self.context(device)
+        let at_desk = self.stage.dice.percent(78) || self.stage.world.lives[self.i].job.shares_machines();
+        self.context(if at_desk { Device::Desktop } else { Device::Phone })
     }
 
     /// A joiner is created by provisioning, a guest by somebody of the house.
@@ -266,7 +297,9 @@ impl Workday<'_, '_> {
         if before != Some(now) {
             let context = self.context(Device::Desktop);
             // The last two bytes number the machine: nobody logs out on one that is gone.
-            if let Some(nth) = before.filter(|nth| nth & 0xffff == now & 0xffff && self.stage.dice.percent(40)) {
+            let shares = world.lives[self.i].job.shares_machines();
+            let same_machine = |nth: &u64| !shares && nth & 0xffff == now & 0xffff;
+            if let Some(nth) = before.filter(|nth| same_machine(nth) && self.stage.dice.percent(40)) {
                 let old = world.nth_session(self.i, Device::Desktop, nth);
                 let context = Context { session: Session::Number(old), ..context.clone() };
                 self.stage.act("user_logout", person, entities::user(person), &context);
@@ -282,8 +315,8 @@ impl Workday<'_, '_> {
                 self.stage.act("user_password_reset_requested", person, entities::user(person), &context);
                 self.stage.pause(3 * MINUTE);
             }
-            self.stage.log_in(person, &context);
-            if errors == 5 {
+            self.enter(&context);
+            if errors == 5 && !shares {
                 self.stale_phone();
             }
             if world.lives[self.i].first_day == self.day && self.stage.dice.percent(60) {
@@ -292,12 +325,28 @@ impl Workday<'_, '_> {
                 self.stage.act("user_passkey_created", person, entities::user(person), &context);
             }
         }
+        if world.lives[self.i].job.shares_machines() {
+            return;
+        }
         let now = world.signed_in(self.i, Device::Phone, self.day);
         if past.phone.replace(now) != Some(now) {
             self.stage.pause(12 * MINUTE);
             let context = self.context(Device::Phone);
-            self.stage.log_in(person, &context);
+            self.enter(&context);
         }
+    }
+
+    /// Those from outside have a password and a second factor of their own, everybody else comes as people of the house do.
+    fn enter(&mut self, context: &Context) {
+        let life = &self.stage.world.lives[self.i];
+        let person = self.stage.world.person(self.i);
+        if life.job != Job::Contractor {
+            return self.stage.log_in(person, context);
+        }
+        let second = if life.phase.is_multiple_of(3) { "sms" } else { "totp" };
+        self.stage.act_with("user_login", person, entities::user(person), context, |o| {
+            o.str("authentication_method", "password").str("secondary_authentication_method", second);
+        });
     }
 
     /// A phone goes on with the old password for some minutes until its owner tells it the new one.
@@ -311,7 +360,16 @@ impl Workday<'_, '_> {
             self.stage.pause(35);
         }
         self.stage.pause(20 * MINUTE);
-        self.stage.log_in(person, &context);
+        self.enter(&context);
+    }
+
+    /// The next shift signs in on the same machine; most sign out before.
+    fn leave_machine(&mut self) {
+        let person = self.stage.world.person(self.i);
+        let context = self.context(Device::Desktop);
+        if self.stage.dice.percent(85) {
+            self.stage.act("user_logout", person, entities::user(person), &context);
+        }
     }
 
     /// The first days: a look into channels, most of which are joined.
@@ -359,10 +417,15 @@ impl Workday<'_, '_> {
 
     fn play(&mut self) {
         let job = self.stage.world.lives[self.i].job;
-        let everybodys = if job == Job::Guest { GUEST } else { EVERYBODY };
+        let everybodys = match job {
+            Job::Guest => GUEST,
+            Job::Worker => trades::WORKER,
+            _ => EVERYBODY,
+        };
         // A quarter of the time goes to what only this job does.
-        let own = of_job(job);
-        let special = !own.is_empty() && self.stage.dice.percent(12);
+        let own = of_job(self.stage.world.shape, job);
+        let share = if self.stage.world.shape == Shape::Mixed { 12 } else { 40 };
+        let special = !own.is_empty() && self.stage.dice.percent(share);
         let scene = self.stage.dice.weighted(if special { own } else { everybodys });
         let person = self.stage.world.person(self.i);
         let context = self.any_device();
@@ -408,6 +471,20 @@ impl Workday<'_, '_> {
                 let context = self.context(Device::Desktop);
                 self.add_own_app(&context);
             }
+            Scene::CloseBooks if trades::closes_books(self.day) && !std::mem::replace(&mut self.gathered, true) => {
+                let context = self.context(Device::Desktop);
+                trades::close_books(self.stage, person, &context);
+            }
+            Scene::CloseBooks => self.simply("list_row_updated", "list", context),
+            Scene::AskGuest => trades::ask_guest(self.stage, person, &context),
+            Scene::AskPartner => trades::ask_partner(self.stage, person, &context),
+            Scene::AskSlackbot => trades::ask_slackbot(self.stage, person, &context),
+            // One developer in ten has such a script.
+            Scene::OddScript if self.stage.world.lives[self.i].phase % 10 == 3 => {
+                let context = self.context(Device::Desktop);
+                trades::odd_script(self.stage, person, &context);
+            }
+            Scene::OddScript => self.ask_assistant(),
         }
     }
 

@@ -3,9 +3,10 @@
 //! Everything here is a function of the seed, the person and the day. So a story can ask for the session that its victim
 //! has at some moment, and ordinary life is the same to the byte with stories and without.
 
-use super::life::{Job, Life, RESERVED, TEAMS, reserved_role};
+use super::extension::Shape;
+use super::life::{Job, Life, RESERVED, Shift, TEAMS, reserved_role};
 use super::{Benchmark, SECS_A_DAY, clients};
-use crate::internet::{self, Network};
+use crate::internet::{self, Gateway, Network};
 use crate::org::cast::{App, Cast, Channel, Person, machine, user_wire};
 use crate::org::dice::{Dice, mixed};
 use crate::org::entities;
@@ -35,6 +36,7 @@ pub(crate) struct Service {
 
 pub(crate) struct World {
     pub(crate) plan: Benchmark,
+    pub(crate) shape: Shape,
     pub(crate) cast: Cast,
     pub(crate) lives: Vec<Life>,
     /// The known ones, then the one that only a story brings in.
@@ -65,7 +67,7 @@ const PEOPLE_A_PARTNER: usize = 12;
 const LEASE_DAYS: u64 = 9;
 
 impl World {
-    pub(crate) fn new(plan: &Benchmark) -> Self {
+    pub(crate) fn new(plan: &Benchmark, shape: Shape) -> Self {
         let seed = plan.seed;
         let (first_day, last_day) = (plan.from / SECS_A_DAY, plan.last_second() / SECS_A_DAY);
         let mut dice = Dice::new(seed);
@@ -77,13 +79,14 @@ impl World {
         }
         // The security team, counsel and compliance are nobody's guests.
         (cast.it_staff + 1..=cast.it_staff + TEAMS).for_each(|index| cast.appoint(index, Role::Member));
-        let lives = (0..count).map(|i| Life::new(seed, i, &cast, first_day, last_day)).collect();
+        let lives = (0..count).map(|i| Life::new(seed, shape, i, &cast, first_day, last_day)).collect();
         let partners = (0..PARTNERS.len()).map(|n| partner(n, &mut dice)).collect();
         let decoy_channel = cast.channels.iter().rposition(|c| c.privacy == "public").unwrap_or(0);
         "incident-0".clone_into(&mut cast.channels[0].name);
         "payroll-passwords-old".clone_into(&mut cast.channels[decoy_channel].name);
         Self {
             plan: plan.clone(),
+            shape,
             discovery: service("Onna Legal Search", &["discovery:read", "files:read"], 40, "ApiApp/1.0", &mut dice),
             backup: service("Vault Backup", &["admin", "discovery:read"], 130, "VaultBackup/7.2", &mut dice),
             ci: service("Build Robot", &["chat:write", "commands"], 131, "slack-cli/3.4.0", &mut dice),
@@ -139,18 +142,35 @@ impl World {
         internet::NETWORKS[self.person(i).office].country
     }
 
-    fn drawn(&self, i: usize, parts: [u64; 2]) -> u64 {
+    pub(crate) fn drawn(&self, i: usize, parts: [u64; 2]) -> u64 {
         mixed(self.plan.seed, &[i as u64, parts[0], parts[1]])
     }
 
     /// Number of the sign-in that is in force on a day: another number, another session. A new machine needs one too.
     pub(crate) fn signed_in(&self, i: usize, device: Device, day: u64) -> u64 {
+        if self.lives[i].job.shares_machines() {
+            // Each shift begins with a sign-in, at another machine.
+            return day << 16 | self.shared_machine(i, day);
+        }
         let phase = self.lives[i].phase;
         let nth = match device {
             Device::Desktop => (day + phase) / (7 + phase % 21),
             Device::Phone => (day + phase / 3) / (30 + phase % 40),
         };
         nth << 16 | self.nth_machine(i, day)
+    }
+
+    /// Which of the machines that stand about in their office somebody sits at.
+    fn shared_machine(&self, i: usize, day: u64) -> u64 {
+        const PEOPLE_A_MACHINE: usize = 12;
+        self.drawn(i, [21, day]) % (self.cast.people.len() / PEOPLE_A_MACHINE).max(1) as u64
+    }
+
+    /// When somebody's work begins; those who share machines take turns, week by week.
+    pub(crate) fn shift(&self, i: usize, day: u64) -> Shift {
+        const ROTA: [Shift; 3] = [Shift::Early, Shift::Late, Shift::Night];
+        let life = &self.lives[i];
+        if life.job.shares_machines() { ROTA[((life.phase + (day + 3) / 7) % 3) as usize] } else { life.shift }
     }
 
     /// Once in a year or two somebody gets another computer and phone.
@@ -170,7 +190,12 @@ impl World {
 
     /// Clients update themselves weekly.
     pub(crate) fn ua(&self, i: usize, device: Device, day: u64) -> String {
-        let machine = self.drawn(i, [2 + u64::from(device == Device::Phone), self.nth_machine(i, day)]);
+        let machine = if self.lives[i].job.shares_machines() {
+            let office = self.person(i).office as u64;
+            mixed(self.plan.seed, &[0xde5c, office, self.shared_machine(i, day)])
+        } else {
+            self.drawn(i, [2 + u64::from(device == Device::Phone), self.nth_machine(i, day)])
+        };
         let week = (day - self.first_day.min(day)) / 7;
         match device {
             Device::Desktop => clients::desktop(machine, week),
@@ -181,7 +206,11 @@ impl World {
     /// The country where somebody is on a trip that week, as hotel and phone networks.
     pub(crate) fn trip(&self, i: usize, day: u64) -> Option<(&'static Network, &'static Network)> {
         let draw = self.drawn(i, [4, (day + 3) / 7]);
-        let percent = if self.lives[i].job == Job::Sales { 8 } else { 2 };
+        let percent = match self.lives[i].job {
+            Job::Worker | Job::Agent => 0,
+            Job::Sales | Job::Executive => 8,
+            _ => 2,
+        };
         (draw % 100 < percent).then(|| internet::abroad(draw / 100))
     }
 
@@ -209,8 +238,12 @@ impl World {
             let network = if device == Device::Phone && dice.percent(60) { phone } else { hotel };
             return internet::address(network, self.drawn(i, [7, day]) % 900);
         }
+        if self.shape == Shape::Home {
+            return self.ip_at_home(i, device, day, at, dice);
+        }
         let at_office = self.works_in_office(i, day);
         match device {
+            _ if self.lives[i].job.shares_machines() => self.cast.offices[self.person(i).office].egress_ip.clone(),
             Device::Phone if dice.percent(45) => self.carrier_ip(i, at),
             _ if at_office && dice.percent(92) => self.cast.offices[self.person(i).office].egress_ip.clone(),
             // A quarter of those at home go through the company's VPN, one in sixty through one of their own.
@@ -222,8 +255,43 @@ impl World {
         }
     }
 
+    /// Somebody who is never in an office, on the line that they have.
+    fn ip_at_home(&self, i: usize, device: Device, day: u64, at: u64, dice: &mut Dice) -> String {
+        let (office, phase) = (self.person(i).office, self.lives[i].phase);
+        if device == Device::Phone && dice.percent(45) {
+            let nth = self.drawn(i, [28, at / 3600]);
+            return match nth / 7 % 100 {
+                0..45 => internet::modern_line(office, true, nth, nth ^ phase),
+                45..80 => internet::gateway(office, Gateway::InCountry, nth % 300),
+                _ => self.carrier_ip(i, at),
+            };
+        }
+        match Line::of(self.drawn(i, [20, 0])) {
+            Line::Lease => self.home_ip(i, day),
+            Line::Nightly => internet::address(&internet::homes(office)[0], self.drawn(i, [22, day])),
+            Line::RotatingPrefix => {
+                let site = self.drawn(i, [23, day / (1 + phase % 3)]);
+                internet::modern_line(office, false, site, self.drawn(i, [24, day]))
+            }
+            Line::BothFamilies if dice.percent(50) => {
+                internet::modern_line(office, false, phase, self.drawn(i, [24, day]))
+            }
+            Line::BothFamilies => internet::address(&internet::homes(office)[1], self.drawn(i, [22, day / 20])),
+            Line::Carrier => internet::gateway(office, Gateway::InCountry, self.drawn(i, [25, at / 7200]) % 300),
+            Line::Relay => internet::relay_exit(office, dice.percent(50), self.drawn(i, [26, at / 14_400])),
+            Line::Vpn => internet::vpn_exit(self.drawn(i, [27, day / 2])),
+            Line::CompanyVpn => internet::address(&internet::NETWORKS[internet::COMPANY_VPN], phase % 6),
+        }
+    }
+
     pub(crate) fn works_in_office(&self, i: usize, day: u64) -> bool {
-        self.lives[i].job != Job::Guest && self.drawn(i, [8, day]) % 100 < 62
+        let percent = match self.shape {
+            Shape::Mixed => 62,
+            Shape::Offices => 90,
+            Shape::Home => 0,
+            Shape::Shared => 75,
+        };
+        self.lives[i].job != Job::Guest && self.drawn(i, [8, day]) % 100 < percent
     }
 
     /// An ordinary act of somebody at a moment.
@@ -234,6 +302,7 @@ impl World {
             ip: self.ip(i, device, day, at, dice),
             session: session_form(self.session(i, device, day), dice),
             app: None,
+            agent: None,
         }
     }
 
@@ -311,6 +380,40 @@ impl World {
             ip: internet::address(partner.network, n as u64 % 3),
             session: Session::Number(person.desktop_session),
             app: None,
+            agent: None,
+        }
+    }
+}
+
+/// How somebody who works at home gets out.
+#[derive(Clone, Copy)]
+enum Line {
+    /// The same address for a week or more.
+    Lease,
+    /// Another one every night.
+    Nightly,
+    /// IPv6, with a prefix that changes and a machine's number that does too.
+    RotatingPrefix,
+    /// IPv4 and IPv6 in turns, within minutes.
+    BothFamilies,
+    /// A router without a line, behind a carrier's gateway that stands anywhere in the country.
+    Carrier,
+    Relay,
+    Vpn,
+    CompanyVpn,
+}
+
+impl Line {
+    fn of(draw: u64) -> Self {
+        match draw % 100 {
+            0..24 => Self::Lease,
+            24..38 => Self::Nightly,
+            38..54 => Self::RotatingPrefix,
+            54..66 => Self::BothFamilies,
+            66..76 => Self::Carrier,
+            76..84 => Self::Relay,
+            84..90 => Self::Vpn,
+            _ => Self::CompanyVpn,
         }
     }
 }

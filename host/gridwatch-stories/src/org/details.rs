@@ -393,7 +393,7 @@ pub(crate) fn detected_act_us(detected: u64, dice: &mut Dice) -> u64 {
 }
 
 /// `YYYY-MM-DD HH:MM:SS`, UTC.
-fn day_and_time(secs: u64) -> String {
+pub(crate) fn day_and_time(secs: u64) -> String {
     let at = jiff::Timestamp::from_second(secs as i64).unwrap_or(jiff::Timestamp::MAX);
     at.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

@@ -29,12 +29,14 @@ pub(crate) struct Context {
     pub(crate) session: Session,
     /// The app that made the call, as an object.
     pub(crate) app: Option<String>,
+    /// Slack's own assistant, where it acts for somebody: Slack documents the key, and names Slackbot.
+    pub(crate) agent: Option<&'static str>,
 }
 
 impl Context {
     /// A server-side act: no user agent, no address, no session.
     pub(crate) fn server_side(location: String) -> Self {
-        Self { location, ua: String::new(), ip: String::new(), session: Session::Null, app: None }
+        Self { location, ua: String::new(), ip: String::new(), session: Session::Null, app: None, agent: None }
     }
 
     /// A person at their desk or on their phone.
@@ -53,6 +55,7 @@ impl Context {
             ip: ip.clone(),
             session: session_form(session, dice),
             app: None,
+            agent: None,
         }
     }
 }
@@ -114,5 +117,8 @@ fn write_context(o: &mut crate::wire::Obj<'_>, context: &Context) {
     };
     if let Some(app) = &context.app {
         o.raw("app", app);
+    }
+    if let Some(agent) = context.agent {
+        o.str("acting_agent", agent);
     }
 }

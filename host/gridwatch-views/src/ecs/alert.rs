@@ -2,18 +2,27 @@
 
 use super::document::Document;
 use super::{VERSION, date, nearest_date};
-use crate::Product;
-use crate::leaves::is_ip;
+use crate::leaves::{Taken, is_ip};
+use crate::shown::{Fields, Shown};
+use crate::{Product, line};
 use gridwatch_event::role::Role;
 use gridwatch_manifest::Step;
 use gridwatch_rules::alert::{Alert, Doer};
 use gridwatch_rules::directory::RecentAct;
+use gridwatch_rules::handling::{Act, Reason, Status, What};
 use gridwatch_rules::stub::Stub;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// The ECS document of one revision of an alert. `event.id` is the revision's, `gridwatch.alert.uid` the alert's.
 pub fn alert(alert: &Alert, product: &Product<'_>) -> Value {
+    let mut line = Vec::new();
+    shown(alert, product).write(&Taken::default(), &mut line);
+    line::read(&line)
+}
+
+/// The same, still borrowing from the alert.
+pub(crate) fn shown<'e>(alert: &'e Alert, product: &Product<'e>) -> Shown<'e> {
     let mut document = Document::default();
     event(&mut document, alert);
     rule(&mut document, alert);
@@ -21,7 +30,7 @@ pub fn alert(alert: &Alert, product: &Product<'_>) -> Value {
     about(&mut document, alert);
     document.put("ecs.version", VERSION);
     document.put("gridwatch.version", product.version);
-    document.put("message", alert.title.as_str());
+    document.put("message", alert.message());
     document.put("observer.product", Product::NAME);
     document.put("observer.vendor", Product::NAME);
     document.maybe("organization.id", alert.org.name().or(alert.organization.as_deref()));
@@ -36,9 +45,16 @@ pub fn alert(alert: &Alert, product: &Product<'_>) -> Value {
     document.into()
 }
 
-fn event(document: &mut Document, alert: &Alert) {
+fn event<'e>(document: &mut Document<'e>, alert: &'e Alert) {
     document.put("@timestamp", nearest_date(alert.seen));
-    document.put("event.action", if alert.is_opening() { "alert_opened" } else { "alert_updated" });
+    let action = match (alert.act().map(|act| act.what), alert.over, alert.is_opening()) {
+        (Some(What::Acknowledge), ..) => "alert_acknowledged",
+        (Some(What::Note), ..) => "alert_noted",
+        (Some(What::Close(_)), ..) | (None, Some(_), _) => "alert_closed",
+        (None, None, true) => "alert_opened",
+        (Some(What::Reopen), ..) | (None, None, false) => "alert_updated",
+    };
+    document.put("event.action", action);
     document.list("event.category", ["intrusion_detection"]);
     document.maybe("event.created", date(alert.opened));
     document.put("event.dataset", "gridwatch.alert");
@@ -46,12 +62,13 @@ fn event(document: &mut Document, alert: &Alert) {
     document.put("event.id", alert.record_id());
     document.put("event.kind", "alert");
     document.put("event.module", Product::NAME);
-    document.put("event.severity", alert.severity.id());
+    document.maybe("event.reason", alert.act().map(ToString::to_string));
+    document.put("event.severity", u64::from(alert.severity.id()));
     document.maybe("event.start", date(alert.first.millis()));
     document.list("event.type", ["info"]);
 }
 
-fn rule(document: &mut Document, alert: &Alert) {
+fn rule<'e>(document: &mut Document<'e>, alert: &'e Alert) {
     document.text("rule.description", &alert.condition);
     document.put("rule.id", alert.rule.as_str());
     document.text("rule.name", &alert.rule_title);
@@ -68,7 +85,7 @@ fn rule(document: &mut Document, alert: &Alert) {
     document.list("threat.technique.subtechnique.id", sub_techniques);
 }
 
-fn people(document: &mut Document, alert: &Alert) {
+fn people<'e>(document: &mut Document<'e>, alert: &'e Alert) {
     let actor = &alert.actor;
     document.text("user.email", &actor.email);
     document.text("user.full_name", &actor.name);
@@ -89,7 +106,7 @@ fn people(document: &mut Document, alert: &Alert) {
 }
 
 /// ECS's own fields where it has them; all of it as names and texts.
-fn about(document: &mut Document, alert: &Alert) {
+fn about<'e>(document: &mut Document<'e>, alert: &'e Alert) {
     let about = &alert.about;
     if let Some(address) = &about.address {
         document.text("source.address", &address.ip);
@@ -113,10 +130,10 @@ fn about(document: &mut Document, alert: &Alert) {
     document.list("gridwatch.alert.subjects", named_leaves(&json!(alert.subjects)));
 }
 
-fn named_leaves(value: &Value) -> Vec<Value> {
+fn named_leaves<'e>(value: &Value) -> Vec<Fields<'e>> {
     let mut all = Vec::new();
     leaves("", value, &mut all);
-    all.iter().map(|(name, value)| object(&[("name", name), ("value", value)])).collect()
+    all.into_iter().map(|(name, value)| Fields::new().set("name", name).set("value", value)).collect()
 }
 
 /// Every leaf of a value as a path with dots and a text.
@@ -132,7 +149,10 @@ fn leaves(path: &str, value: &Value, all: &mut Vec<(String, String)>) {
     }
 }
 
-fn folding(document: &mut Document, alert: &Alert) {
+fn folding<'e>(document: &mut Document<'e>, alert: &'e Alert) {
+    document.list("gridwatch.alert.acts", alert.handling.acts.iter().map(done));
+    document.maybe("gridwatch.alert.close_reason", alert.handling.status.reason().map(Reason::name));
+    document.maybe("gridwatch.alert.days", (alert.days > 1).then_some(alert.days));
     document.put("gridwatch.alert.dedup_key", alert.dedup_key.as_str());
     document.put("gridwatch.alert.different.addresses", alert.counts.addresses);
     document.put("gridwatch.alert.different.doers", alert.counts.doers);
@@ -141,7 +161,7 @@ fn folding(document: &mut Document, alert: &Alert) {
     document.put("gridwatch.alert.findings", alert.findings);
     document.list(
         "gridwatch.alert.labels",
-        alert.labels.iter().map(|(name, value)| object(&[("name", name), ("value", value)])),
+        alert.labels.iter().map(|(name, value)| Fields::new().set("name", name.as_str()).set("value", value.as_str())),
     );
     document.put("gridwatch.alert.module.digest", alert.module.digest.as_str());
     document.put("gridwatch.alert.module.name", alert.module.name.as_str());
@@ -150,51 +170,68 @@ fn folding(document: &mut Document, alert: &Alert) {
     document.list("gridwatch.alert.others", alert.others.iter().map(other));
     document.put("gridwatch.alert.period_s", alert.period_s);
     document.maybe("gridwatch.alert.period_start", date(alert.period_start.millis()));
-    document.put("gridwatch.alert.revision", alert.revision);
+    document.put("gridwatch.alert.revision", u64::from(alert.revision));
+    document.text("gridwatch.alert.severity_reason", &alert.reason);
     document.put("gridwatch.alert.severity", alert.severity.name().to_ascii_lowercase());
-    document.put("gridwatch.alert.status", if alert.suppressed_by.is_some() { "suppressed" } else { "new" });
+    let status = match (&alert.suppressed_by, alert.over, alert.handling.status) {
+        (Some(_), ..) => "suppressed",
+        (None, _, Status::Closed(_)) => "closed",
+        (None, Some(_), _) => "resolved",
+        (None, None, Status::Acknowledged) => "acknowledged",
+        (None, None, Status::Open) => "new",
+    };
+    document.put("gridwatch.alert.status", status);
     document.maybe("gridwatch.alert.suppressed_by", alert.suppressed_by.as_deref());
     document.put("gridwatch.alert.uid", alert.uid.as_str());
 }
 
-fn evidence(stub: &Stub) -> Value {
-    let mut document = Document::default();
-    document.text("action", &stub.action);
-    document.put("id", stub.id.as_str());
-    document.text("ip_address", &stub.ip_address);
-    document.put("sequence", stub.seq);
-    document.maybe("time", date(stub.time.millis()));
-    document.text("user_agent", &stub.ua);
-    document.text("user_id", &stub.actor_id);
-    document.into()
+fn evidence(stub: &Stub) -> Fields<'_> {
+    Fields::new()
+        .maybe("action", said(&stub.action))
+        .set("id", stub.id.as_str())
+        .maybe("ip_address", said(&stub.ip_address))
+        .maybe("object_id", said(&stub.object))
+        .maybe("object_name", said(&stub.object_name))
+        .set("sequence", stub.seq)
+        .maybe("time", date(stub.time.millis()))
+        .maybe("user_agent", said(&stub.ua))
+        .maybe("user_id", said(&stub.actor_id))
 }
 
-fn other(doer: &Doer) -> Value {
-    let mut document = Document::default();
-    document.text("app_id", &doer.app);
-    document.text("email", &doer.email);
-    document.text("id", &doer.id);
-    document.text("name", &doer.name);
-    document.into()
+fn other(doer: &Doer) -> Fields<'_> {
+    Fields::new()
+        .maybe("app_id", said(&doer.app))
+        .maybe("email", said(&doer.email))
+        .maybe("id", said(&doer.id))
+        .maybe("name", said(&doer.name))
 }
 
-fn act(act: &RecentAct) -> Value {
-    let mut document = Document::default();
-    document.text("action", &act.action);
-    document.text("ip_address", &act.ip_address);
-    document.put("sequence", act.seq);
-    document.maybe("time", date(act.time.millis()));
-    document.into()
+fn act(act: &RecentAct) -> Fields<'_> {
+    Fields::new()
+        .maybe("action", said(&act.action))
+        .maybe("ip_address", said(&act.ip_address))
+        .set("sequence", act.seq)
+        .maybe("time", date(act.time.millis()))
 }
 
-fn step(step: &Step) -> Value {
-    let mut document = Document::default();
-    document.put("do", step.text.as_str());
-    document.maybe("method", step.method.as_deref());
-    document.maybe("scope", step.scope.as_deref());
-    document.into()
+/// What somebody did about it.
+fn done(act: &Act) -> Fields<'_> {
+    Fields::new()
+        .maybe("at", date(act.at))
+        .set("by", act.by.as_str())
+        .maybe("reason", act.what.reason().map(Reason::name))
+        .maybe("text", said(&act.text))
+        .set("what", act.what.name())
 }
 
-fn object(fields: &[(&str, &str)]) -> Value {
-    fields.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value))).collect()
+fn step(step: &Step) -> Fields<'_> {
+    Fields::new()
+        .set("do", step.text.as_str())
+        .maybe("method", step.method.as_deref())
+        .maybe("scope", step.scope.as_deref())
+}
+
+/// Nothing for an empty text.
+fn said(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
 }

@@ -4,12 +4,22 @@
 //! here is for an action of which ECS has a better word than that would give.
 
 use crate::ocsf::{Class, Mapping, mapping, matches};
+use gridwatch_names::catalogue;
+use std::sync::LazyLock;
 
 /// Categories, and the types that go with them, both sorted.
 pub(super) type Categories = (&'static [&'static str], &'static [&'static str]);
 
 /// `event.category` and `event.type` of an action; both empty for one that no table names.
 pub fn categories(action: &str) -> Categories {
+    let known = catalogue::number_of(action).and_then(|number| KNOWN.get(usize::from(number)));
+    known.copied().unwrap_or_else(|| look_up(action))
+}
+
+/// Of the actions of the catalogue, in its order.
+static KNOWN: LazyLock<Vec<Categories>> = LazyLock::new(|| catalogue::actions().map(look_up).collect());
+
+fn look_up(action: &str) -> Categories {
     let mapping = mapping(action);
     let better = BETTER.iter().find(|(_, patterns)| patterns.iter().any(|pattern| matches(pattern, action)));
     match better {
@@ -114,7 +124,6 @@ const BETTER: &[(Categories, &[&str])] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gridwatch_names::catalogue;
 
     /// What Elastic's Slack integration gives these actions (its ingest pipeline, and the documents it tests). Two of its types are
     /// left out: ECS has no `allowed` and no `denied` in the category `file`.

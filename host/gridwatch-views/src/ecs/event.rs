@@ -1,29 +1,40 @@
 //! One event as an ECS document.
 
 use super::categories::categories;
-use super::document::Document;
+use super::document::{AUDIT, Document};
 use super::{VERSION, date, nearest_date, shape};
-use crate::leaves::{Leaves, is_ip};
+use crate::leaves::{Leaves, Taken, as_text, is_ip};
 use crate::ocsf::{Class, Mapping, Status, mapping};
-use crate::{Product, RawData};
+use crate::shown::Shown;
+use crate::{Product, RawData, line};
 use gridwatch_event::entry::Mark;
 use gridwatch_event::event::Event;
+use gridwatch_event::part::Part;
 use gridwatch_event::text::hex;
 use gridwatch_event::time::UnixMillis;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// The ECS document of an event.
 pub fn event(event: &Event, product: &Product<'_>, raw_data: RawData) -> Value {
-    match Leaves::of(event.json()) {
+    let mut line = Vec::new();
+    let (shown, taken) = shown(event, product, raw_data);
+    shown.write(&taken, &mut line);
+    line::read(&line)
+}
+
+/// The same, still borrowing what stands in the entry, and what of that it has taken.
+pub(crate) fn shown<'e>(event: &'e Event, product: &Product<'e>, raw_data: RawData) -> (Shown<'e>, Taken) {
+    match Leaves::of(event.whole()) {
         Some(leaves) => readable(event, leaves, product, raw_data),
-        None => unreadable(event, product),
+        None => (unreadable(event, product), Taken::default()),
     }
 }
 
 /// What is no object, or too deep to be read, is shown by its bytes.
-fn unreadable(event: &Event, product: &Product<'_>) -> Value {
+fn unreadable<'e>(event: &'e Event, product: &Product<'e>) -> Shown<'e> {
     let mut document = header(event, product);
     document.put("event.kind", "pipeline_error");
     document.put("event.original", event.raw());
@@ -31,24 +42,26 @@ fn unreadable(event: &Event, product: &Product<'_>) -> Value {
     document.into()
 }
 
-fn readable(event: &Event, leaves: Leaves, product: &Product<'_>, raw_data: RawData) -> Value {
+fn readable<'e>(event: &'e Event, leaves: Leaves<'e>, product: &Product<'e>, raw_data: RawData) -> (Shown<'e>, Taken) {
     let mut draft = Draft { event, leaves, document: header(event, product) };
     draft.what();
     draft.who();
     draft.source();
     draft.about();
+    let Draft { leaves, mut document, .. } = draft;
     if raw_data == RawData::Include || event.is_mended() {
-        draft.document.put("event.original", event.raw());
+        document.put("event.original", event.raw());
     }
-    let rest = draft.leaves.into_rest();
-    if !rest.is_empty() {
-        draft.document.put("slack.audit", shape::audit(rest));
+    let taken = leaves.into_taken();
+    let audit = shape::audit(event.whole(), &taken);
+    if !audit.is_empty() {
+        document.put(AUDIT, audit);
     }
-    draft.document.into()
+    (document.into(), taken)
 }
 
 /// What every event has, readable or not.
-fn header(event: &Event, product: &Product<'_>) -> Document {
+fn header<'e>(event: &'e Event, product: &Product<'e>) -> Document<'e> {
     let mut document = Document::default();
     let happened = (!event.marks.contains(&Mark::NoTime)).then(|| date(event.time.millis())).flatten();
     document.put("@timestamp", happened.unwrap_or_else(|| nearest_date(event.first_seen)));
@@ -62,18 +75,18 @@ fn header(event: &Event, product: &Product<'_>) -> Document {
     document.put("gridwatch.version", product.version);
     document.put("observer.product", "Slack Enterprise Grid");
     document.put("observer.vendor", "Slack");
-    document.list("tags", event.labels().map(Value::from));
+    document.list("tags", event.labels());
     document
 }
 
 /// A document on its way. What is moved into a field of ECS leaves the leaves; what is copied stays there as well.
 struct Draft<'e> {
     event: &'e Event,
-    leaves: Leaves,
-    document: Document,
+    leaves: Leaves<'e>,
+    document: Document<'e>,
 }
 
-impl Draft<'_> {
+impl<'e> Draft<'e> {
     fn what(&mut self) {
         let action = self.event.action();
         let mapping = mapping(action);
@@ -95,7 +108,7 @@ impl Draft<'_> {
     /// A finding says nothing about whether the act came off that it is about.
     fn outcome(&self, mapping: &Mapping) -> &'static str {
         let said_no = mapping.activity.class == Class::ApiActivity
-            && self.leaves.get(&["details", "success"]) == Some(&Value::Bool(false));
+            && self.leaves.get(&["details", "success"]).and_then(Part::as_bool) == Some(false);
         match mapping.status {
             _ if !mapping.is_known || is_finding(mapping) => "unknown",
             Status::Success if !said_no => "success",
@@ -106,25 +119,27 @@ impl Draft<'_> {
     fn who(&mut self) {
         let actor = Person::at(&self.leaves, &["actor", "user"]);
         let target = self.target().filter(|target| !target.is(&actor));
-        let others =
-            ["inviter", "kicker"].into_iter().flat_map(|who| [vec!["details", who], vec!["details", who, "user"]]);
-        let others = others.map(|path| Person::at(&self.leaves, &path));
-        let people: Vec<Person> = [actor.clone()].into_iter().chain(target.clone()).chain(others).collect();
-        let related: BTreeSet<String> = people.into_iter().flat_map(Person::names).collect();
+        let others = ["inviter", "kicker"].into_iter().flat_map(|who| {
+            let at = |path: &[&str]| Person::at(&self.leaves, path);
+            [at(&["details", who]), at(&["details", who, "user"])]
+        });
+        let people = [actor.clone()].into_iter().chain(target.clone()).chain(others);
+        let related: BTreeSet<Cow<'e, str>> = people.flat_map(Person::names).collect();
         self.document.list("related.user", related);
         // Moved, as Elastic's integration does.
         for key in ["id", "name", "email"] {
             self.leaves.id(&["actor", "user", key]);
         }
-        actor.put(&mut self.document, "user");
+        actor.put(&mut self.document, ["user.email", "user.full_name", "user.id", "user.name"]);
         if let Some(target) = target {
-            target.put(&mut self.document, "user.target");
+            let names = ["user.target.email", "user.target.full_name", "user.target.id", "user.target.name"];
+            target.put(&mut self.document, names);
         }
         self.changes();
     }
 
     /// To whom it was done: the entity, or whom the details name.
-    fn target(&self) -> Option<Person> {
+    fn target(&self) -> Option<Person<'e>> {
         if self.event.entity_type() == "user" {
             return Some(Person::at(&self.leaves, &["entity", "user"]));
         }
@@ -152,13 +167,14 @@ impl Draft<'_> {
         self.document.maybe("source.ip", ip);
         self.document.maybe("user_agent.original", self.leaves.text(&["context", "ua"]));
         let is_enterprise = self.read(&["context", "location", "type"]).as_deref() == Some("enterprise");
-        let named = self.event.org().name().map(str::to_owned);
+        let event = self.event;
+        let named = event.org().name().map(Cow::Borrowed);
         let id = match named {
             Some(name) => Some(name),
             None if is_enterprise => self.read(&["context", "location", "id"]),
             None => {
                 let team = self.read(&["actor", "user", "team"]).filter(|team| team.starts_with('E'));
-                self.event.organization().map(str::to_owned).or(team)
+                event.organization().map(Cow::Borrowed).or(team)
             }
         };
         self.document.maybe("organization.id", id);
@@ -177,8 +193,9 @@ impl Draft<'_> {
             "file" => {
                 let name = self.read(&["entity", "file", "name"]);
                 let extension = name.as_deref().and_then(|name| name.rsplit_once('.')).map(|(_, extension)| extension);
-                self.document.text("file.extension", extension.unwrap_or_default());
-                self.document.maybe("file.name", name.as_deref());
+                let extension = extension.filter(|extension| !extension.is_empty()).map(str::to_owned);
+                self.document.maybe("file.extension", extension);
+                self.document.maybe("file.name", name);
                 let mime_type = self.read(&["entity", "file", "filetype"]).filter(|text| text.contains('/'));
                 self.document.maybe("file.mime_type", mime_type);
             }
@@ -190,7 +207,7 @@ impl Draft<'_> {
         }
     }
 
-    fn read(&self, path: &[&str]) -> Option<String> {
+    fn read(&self, path: &[&str]) -> Option<Cow<'e, str>> {
         text(self.leaves.get(path)?)
     }
 }
@@ -200,20 +217,16 @@ fn is_finding(mapping: &Mapping) -> bool {
 }
 
 /// Text that says something, or a number's digits.
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
+fn text(part: Part<'_>) -> Option<Cow<'_, str>> {
+    as_text(part).filter(|text| !text.is_empty())
 }
 
 /// A reason is one text, or on anomalies a list.
-fn joined(reason: &Value) -> Option<String> {
-    match reason {
-        Value::Array(all) if !all.is_empty() => Some(all.iter().map(text).collect::<Option<Vec<_>>>()?.join(", ")),
-        one => text(one),
+fn joined(reason: Part<'_>) -> Option<Cow<'_, str>> {
+    if reason.items().next().is_none() {
+        return text(reason);
     }
+    Some(reason.items().map(text).collect::<Option<Vec<_>>>()?.join(", ").into())
 }
 
 /// `action_timestamp` has come in seconds, milliseconds and microseconds, as a number and as text. Which it is shows in how large it is:
@@ -229,15 +242,16 @@ fn moment(digits: &str) -> Option<UnixMillis> {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Person {
-    id: Option<String>,
-    name: Option<String>,
-    email: Option<String>,
+struct Person<'e> {
+    id: Option<Cow<'e, str>>,
+    name: Option<Cow<'e, str>>,
+    email: Option<Cow<'e, str>>,
 }
 
-impl Person {
-    fn at(leaves: &Leaves, path: &[&str]) -> Self {
-        let read = |key| text(leaves.get(&[path, &[key]].concat())?);
+impl<'e> Person<'e> {
+    fn at(leaves: &Leaves<'e>, path: &[&str]) -> Self {
+        let Some(person) = leaves.get(path) else { return Self::default() };
+        let read = |key| text(leaves.inside(person, key)?);
         Self { id: read("id"), name: read("name"), email: read("email") }
     }
 
@@ -249,15 +263,15 @@ impl Person {
         }
     }
 
-    fn names(self) -> impl Iterator<Item = String> {
+    fn names(self) -> impl Iterator<Item = Cow<'e, str>> {
         [self.id, self.name, self.email].into_iter().flatten()
     }
 
-    fn put(self, document: &mut Document, at: &str) {
-        document.maybe(&format!("{at}.email"), self.email);
-        document.maybe(&format!("{at}.full_name"), self.name.clone());
-        document.maybe(&format!("{at}.id"), self.id);
-        document.maybe(&format!("{at}.name"), self.name);
+    fn put(self, document: &mut Document<'e>, [email, full_name, id, name]: [&str; 4]) {
+        document.maybe(email, self.email);
+        document.maybe(full_name, self.name.clone());
+        document.maybe(id, self.id);
+        document.maybe(name, self.name);
     }
 }
 

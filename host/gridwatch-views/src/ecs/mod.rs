@@ -1,7 +1,7 @@
 //! The ECS view: one [`Event`](gridwatch_event::event::Event) or [`Alert`](gridwatch_rules::alert::Alert) as one document of the Elastic Common
 //! Schema 8.11.
 //!
-//! Promises, each with a test in `tests/ecs.rs`:
+//! Promises, each with a test in `tests/tests/ecs.rs`:
 //! - total and repeatable: any event has a document, and the same event always the same bytes;
 //! - lossless: each leaf of the entry is in a field by value. What no field of ECS takes stays under `slack.audit.*`;
 //! - no mapping conflicts: a path holds one JSON type (text, number, boolean or object) in all documents there can ever be.
@@ -41,19 +41,22 @@ mod categories;
 mod document;
 mod event;
 mod fields;
+mod heartbeat;
 mod schema;
 mod shape;
 
 pub use alert::alert;
+pub(crate) use alert::shown as alert_shown;
 pub use categories::categories;
 pub use event::event;
+pub(crate) use event::shown as event_shown;
 pub use fields::{Field, Type, fields};
+pub(crate) use heartbeat::shown as heartbeat_shown;
 pub use schema::json_schema;
 pub use shape::MAX_NEW_KEYS;
 
 use super::line::{Layout, Order};
 use gridwatch_event::time::UnixMillis;
-use serde_json::Value;
 
 /// What the documents say in `ecs.version`, written as Elastic's packages do.
 pub const VERSION: &str = "8.11.0";
@@ -91,13 +94,13 @@ pub(super) const LAYOUT: Layout = Layout {
 const LATEST: UnixMillis = UnixMillis(253_402_207_200_000);
 
 /// RFC 3339, UTC, milliseconds; `None` past the end of the calendar.
-fn date(time: UnixMillis) -> Option<Value> {
+fn date(time: UnixMillis) -> Option<String> {
     let millis = i64::try_from(time.0).ok().filter(|_| time <= LATEST)?;
     let stamp = jiff::Timestamp::from_millisecond(millis).ok()?;
-    Some(format!("{stamp:.3}").into())
+    Some(format!("{stamp:.3}"))
 }
 
 /// For `@timestamp`, which every document must have.
-fn nearest_date(time: UnixMillis) -> Value {
+fn nearest_date(time: UnixMillis) -> String {
     date(time.min(LATEST)).unwrap_or_default()
 }

@@ -6,23 +6,28 @@
 
 use super::schema::Version;
 use super::vocabulary as v;
-use crate::fields::Fields;
 use crate::leaves::Leaves;
-use serde_json::Value;
+use crate::shown::{Fields, Shown};
+use gridwatch_event::part::Part;
 
 const KEYS: [&str; 3] = ["acting_agent", "agent_message", "app"];
 
 /// The enrichment, about the attribute called `name` that has this value; `None` where the actor acted by themselves.
-pub(super) fn enrichment(version: Version, leaves: &mut Leaves, name: &str, value: &Value) -> Option<Value> {
-    let data = KEYS.iter().fold(Fields::new(), |data, key| data.maybe(key, leaves.saying(&["context", key])));
+pub(super) fn enrichment<'e>(
+    version: Version,
+    leaves: &mut Leaves<'e>,
+    name: &'e str,
+    value: &Shown<'e>,
+) -> Option<Shown<'e>> {
+    let data = KEYS.into_iter().fold(Fields::new(), |data, key| data.maybe(key, leaves.saying(&["context", key])));
     let data = data.non_empty()?;
     let enrichment = version.make(&v::ENRICHMENT).set("name", name).set("value", value.clone());
     Some(enrichment.set("type", "acted_through").set("data", data).set("provider", "Slack").into())
 }
 
 /// `message_context`: the agent that acted, for classes that OCSF gives the profile `ai_operation`.
-pub(super) fn message_context(version: Version, leaves: &Leaves) -> Option<Value> {
-    let agent = leaves.get(&["context", "acting_agent"])?.as_str().filter(|text| !text.is_empty())?;
+pub(super) fn message_context<'e>(version: Version, leaves: &Leaves<'e>) -> Option<Shown<'e>> {
+    let agent = leaves.get(&["context", "acting_agent"]).and_then(Part::as_str).filter(|text| !text.is_empty())?;
     let context = version
         .make(&v::MESSAGE_CONTEXT)
         .id("ai_role_id", "ai_role", 4, "Agent")

@@ -15,10 +15,11 @@
 
 use super::schema::{Object, Version};
 use super::vocabulary as v;
+use gridwatch_event::event::Event;
 use gridwatch_manifest::Severity;
 use gridwatch_names::catalogue;
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 /// The OCSF classes in use, with their `class_uid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,7 +90,11 @@ impl Class {
 
     /// The activities that the table gives to this class, in the order of their ids.
     pub(super) fn activities(self, version: Version) -> Vec<Activity> {
-        let all = flat(TABLE).map(|(_, activity)| activity).chain([Activity::other(Self::BaseEvent), FINDING_UPDATE]);
+        let all = flat(TABLE).map(|(_, activity)| activity).chain([
+            Activity::other(Self::BaseEvent),
+            FINDING_UPDATE,
+            FINDING_CLOSE,
+        ]);
         let mut own: Vec<_> = all.map(|a| a.in_version(version)).filter(|activity| activity.class == self).collect();
         own.sort_unstable_by_key(|activity| activity.id);
         own.dedup();
@@ -225,6 +230,47 @@ impl Mapping {
 
 /// The mapping of an action. Total: any text has one.
 pub fn mapping(action: &str) -> Mapping {
+    said_of(action).mapping
+}
+
+/// All that the tables say of an action.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    mapping: Mapping,
+    privilege: Option<&'static str>,
+    is_policy: bool,
+    is_own_act: bool,
+}
+
+/// Of the actions of the catalogue, in its order, as they are asked for.
+static SAID: LazyLock<Vec<OnceLock<Said>>> = LazyLock::new(|| catalogue::actions().map(|_| OnceLock::new()).collect());
+
+fn said_of(action: &str) -> Said {
+    numbered(catalogue::number_of(action), action)
+}
+
+fn numbered(number: Option<u16>, action: &str) -> Said {
+    let known = number.and_then(|number| SAID.get(usize::from(number)));
+    known.map_or_else(|| Said::of(action), |said| *said.get_or_init(|| Said::of(action)))
+}
+
+/// The mapping of an event's action.
+pub(super) fn mapping_of(event: &Event) -> Mapping {
+    numbered(event.action_number(), event.action()).mapping
+}
+
+impl Said {
+    fn of(action: &str) -> Self {
+        Self {
+            mapping: look_up(action),
+            privilege: first_match(flat(PRIVILEGES), action),
+            is_policy: POLICIES.iter().any(|pattern| matches(pattern, action)),
+            is_own_act: OWN_ACTS.iter().any(|pattern| matches(pattern, action)),
+        }
+    }
+}
+
+fn look_up(action: &str) -> Mapping {
     let found = BY_NAME.get(action).copied().or_else(|| first_match(PATTERNS.iter().copied(), action));
     let status = first_match(flat(STATUSES), action).unwrap_or(Status::Success);
     let usual = if status == Status::Success { Severity::Informational } else { Severity::Low };
@@ -238,17 +284,17 @@ pub fn mapping(action: &str) -> Mapping {
 
 /// The privilege that a change of a user's standing gives or takes, where the action's name says it.
 pub(super) fn privilege(action: &str) -> Option<&'static str> {
-    first_match(flat(PRIVILEGES), action)
+    said_of(action).privilege
 }
 
 /// Is the thing that changed a setting of the entity, and not the entity?
 pub(super) fn is_policy(action: &str) -> bool {
-    POLICIES.iter().any(|pattern| matches(pattern, action))
+    said_of(action).is_policy
 }
 
 /// Is the actor also the one it was done to, where the entity is no user?
 pub(super) fn is_own_act(action: &str) -> bool {
-    OWN_ACTS.iter().any(|pattern| matches(pattern, action))
+    said_of(action).is_own_act
 }
 
 type Rows<T> = &'static [(T, &'static [&'static str])];
@@ -431,6 +477,8 @@ const APP_REMOVE: Activity = Activity::new(Class::ApplicationLifecycle, 2, "Remo
 const APP_ENABLE: Activity = Activity::new(Class::ApplicationLifecycle, 6, "Enable");
 const APP_DISABLE: Activity = Activity::new(Class::ApplicationLifecycle, 7, "Disable");
 const APP_UPDATE: Activity = Activity::new(Class::ApplicationLifecycle, 8, "Update");
+/// Of gridwatch itself.
+pub(super) const HEARTBEAT: Activity = Activity::other(Class::ApplicationLifecycle);
 const APP_OTHER: Activity = Activity::other(Class::ApplicationLifecycle);
 
 const API_CREATE: Activity = Activity::new(Class::ApiActivity, 1, "Create");

@@ -1,28 +1,46 @@
 //! The OCSF view of one event: class by action, attributes by taking leaves, the rest to `unmapped`.
 
 use super::classes::{self, Activity, Class, Mapping, Status};
-use super::schema::{Made, Version};
+use super::schema::{Made, Ready, Version};
 use super::vocabulary as v;
 use super::{agency, anomaly, classified, is_believable, objects, timestamp};
-use crate::leaves::{Leaves, is_ip};
-use crate::{Product, RawData};
+use crate::leaves::{Leaves, Taken, as_text, is_ip};
+use crate::shown::Shown;
+use crate::{Product, RawData, line};
 use gridwatch_event::event::Event;
+use gridwatch_event::part::Part;
 use gridwatch_event::text::hex;
 use gridwatch_event::time::UnixMillis;
 use gridwatch_manifest::Severity;
+use gridwatch_names::catalogue;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::sync::{LazyLock, OnceLock};
 
 /// The OCSF view of an event.
 pub fn event(event: &Event, product: &Product<'_>, version: Version, raw_data: RawData) -> Value {
-    match Leaves::of(event.json()) {
+    let mut line = Vec::new();
+    let (shown, taken) = shown(event, product, version, raw_data);
+    shown.write(&taken, &mut line);
+    line::read(&line)
+}
+
+/// The same, still borrowing what stands in the entry, and what of that it has taken.
+pub(crate) fn shown<'e>(
+    event: &'e Event,
+    product: &Product<'e>,
+    version: Version,
+    raw_data: RawData,
+) -> (Shown<'e>, Taken) {
+    match Leaves::of(event.whole()) {
         Some(leaves) => Draft::new(event, leaves, version).finish(product, raw_data),
-        None => unreadable(event, product, version),
+        None => (unreadable(event, product, version), Taken::default()),
     }
 }
 
 /// An entry that is no object, or too deep to be read: a Base Event that carries its bytes.
-fn unreadable(event: &Event, product: &Product<'_>, version: Version) -> Value {
+fn unreadable<'e>(event: &'e Event, product: &Product<'e>, version: Version) -> Shown<'e> {
     let activity = Activity { class: Class::BaseEvent, id: 99, name: "Other" };
     classified(version, activity, activity.name, Severity::Informational)
         .set("metadata", metadata(event, product, version))
@@ -41,25 +59,42 @@ struct Draft<'e> {
     mapping: Mapping,
     /// That of the mapping, or what it is in an older version.
     activity: Activity,
-    leaves: Leaves,
-    out: Made,
-    evidences: Vec<Value>,
-    enrichments: Vec<Value>,
+    leaves: Leaves<'e>,
+    out: Made<'e>,
+    evidences: Vec<Shown<'e>>,
+    enrichments: Vec<Shown<'e>>,
+}
+
+/// What an action of the catalogue says by itself, in each version; made when the first is shown.
+static HEADS: LazyLock<Vec<[OnceLock<Ready>; 2]>> =
+    LazyLock::new(|| catalogue::actions().map(|_| [const { OnceLock::new() }; 2]).collect());
+
+fn head<'e>(action: &'e str, mapping: &Mapping, version: Version) -> Made<'e> {
+    let activity = mapping.activity.in_version(version);
+    let is_named = activity.id != 99 || action.is_empty();
+    classified(version, activity, if is_named { activity.name } else { action }, mapping.severity)
 }
 
 impl<'e> Draft<'e> {
-    fn new(event: &'e Event, leaves: Leaves, version: Version) -> Self {
+    fn new(event: &'e Event, leaves: Leaves<'e>, version: Version) -> Self {
         let allowed = leaves.get(&["details", "is_allowed"]);
-        let mapping = classes::mapping(event.action()).in_direction(allowed.is_none_or(is_yes));
+        let usual = classes::mapping_of(event);
+        let mapping = usual.in_direction(allowed.is_none_or(is_yes));
         let activity = mapping.activity.in_version(version);
-        let is_named = activity.id != 99 || event.action().is_empty();
-        let name = if is_named { activity.name } else { event.action() };
-        let out = classified(version, activity, name, mapping.severity).set("time", time(event));
+        let ready =
+            event.action_number().filter(|_| mapping == usual).and_then(|number| HEADS.get(usize::from(number)));
+        let out = match ready {
+            Some(heads) => {
+                heads[version as usize].get_or_init(|| Ready::of(head(event.action(), &usual, version))).start()
+            }
+            None => head(event.action(), &mapping, version),
+        };
+        let out = out.set("time", time(event));
         let kind = event.entity_type();
         Self { event, version, kind, mapping, activity, leaves, out, evidences: Vec::new(), enrichments: Vec::new() }
     }
 
-    fn finish(mut self, product: &Product<'_>, raw_data: RawData) -> Value {
+    fn finish(mut self, product: &Product<'e>, raw_data: RawData) -> (Shown<'e>, Taken) {
         self.outcome();
         self.location();
         self.actor();
@@ -68,18 +103,16 @@ impl<'e> Draft<'e> {
         self.out.put_maybe("evidences", non_empty(std::mem::take(&mut self.evidences)));
         self.out.put_maybe("enrichments", non_empty(std::mem::take(&mut self.enrichments)));
         self.out.put_maybe("observables", non_empty(self.observables()));
-        self.out.put_maybe("status_detail", self.leaves.text(&["details", "reason"]));
+        self.out.put_maybe("status_detail", self.leaves.show_text(&["details", "reason"]));
         let metadata = self.metadata(product);
         self.out.put("metadata", metadata);
         self.out.put_taken("raw_data_hash", || Some(raw_data_hash(self.event, self.version)));
         if raw_data == RawData::Include || self.event.is_mended() {
             self.out.put("raw_data", self.event.raw());
         }
-        let rest = self.leaves.into_rest();
-        if !rest.is_empty() {
-            self.out.put("unmapped", rest);
-        }
-        self.out.into()
+        let (rest, taken) = self.leaves.into_rest();
+        self.out.put_maybe("unmapped", rest);
+        (self.out.into(), taken)
     }
 
     fn class(&self) -> Class {
@@ -96,7 +129,7 @@ impl<'e> Draft<'e> {
             return; // A finding's status is its life cycle; see `finding`.
         }
         let said_no = self.class() == Class::ApiActivity
-            && self.leaves.get(&["details", "success"]).is_some_and(|success| *success == Value::Bool(false));
+            && self.leaves.get(&["details", "success"]).is_some_and(|success| success.as_bool() == Some(false));
         let status = if said_no { Status::Failure } else { self.mapping.status };
         let (id, name) = match status {
             Status::Success if !self.mapping.is_known => (0, "Unknown"),
@@ -113,8 +146,8 @@ impl<'e> Draft<'e> {
     /// The workspace is the account and the enterprise the organization of a cloud called Slack. Which of the two it is
     /// says the type, not the id: Slack's own sample pairs `workspace` with an `E…` id.
     fn location(&mut self) {
-        let kind = self.leaves.get(&["context", "location", "type"]).and_then(Value::as_str);
-        let place = match kind {
+        let kind = self.leaves.get(&["context", "location", "type"]).and_then(Part::as_str);
+        let place = match kind.as_deref() {
             Some("workspace") => Some(("account", self.version.make(&v::ACCOUNT))),
             Some("enterprise") => Some(("org", self.version.make(&v::ORGANIZATION))),
             _ => None,
@@ -130,14 +163,14 @@ impl<'e> Draft<'e> {
         let leaves = &mut self.leaves;
         let place = place
             .maybe("uid", leaves.id(&["context", "location", "id"]))
-            .maybe("name", leaves.text(&["context", "location", "name"]))
+            .maybe("name", leaves.show_text(&["context", "location", "name"]))
             .non_empty();
         if place.is_some() || self.class() == Class::ApiActivity {
             self.out.put("cloud", cloud.maybe(key, place));
         }
     }
 
-    fn place(&self) -> Option<&Value> {
+    fn place(&self) -> Option<&Shown<'e>> {
         let cloud = self.out.get("cloud")?;
         cloud.get("account").or_else(|| cloud.get("org"))
     }
@@ -149,8 +182,8 @@ impl<'e> Draft<'e> {
         if self.out.has("message_context") {
             self.out.put_maybe("message_context", agency::message_context(self.version, &self.leaves));
         }
-        let user = self.out.get("actor").and_then(|actor| actor.pointer("/user/uid"));
-        let event_id = Value::from(self.event.id());
+        let user = self.out.get("actor").and_then(|actor| actor.at(&["user", "uid"]));
+        let event_id = Shown::from(self.event.id());
         let (name, value) = user.map_or(("metadata.uid", &event_id), |uid| ("actor.user.uid", uid));
         self.enrichments.extend(agency::enrichment(self.version, &mut self.leaves, name, value));
     }
@@ -180,7 +213,7 @@ impl<'e> Draft<'e> {
         let target = self.leaves.get(&["entity", "user", "id"]);
         self.class() == Class::Authentication
             && classes::is_own_act(self.event.action())
-            && (self.kind != "user" || target == self.event.json().pointer("/actor/user/id"))
+            && (self.kind != "user" || target == self.event.at(&["actor", "user", "id"]))
     }
 
     /// Address and user agent: in evidence for a finding, else as endpoint and request. Where the version has no such thing
@@ -203,13 +236,13 @@ impl<'e> Draft<'e> {
             let device = self.with_address(device);
             self.out.put_maybe("device", device);
         }
-        let request = |leaves: &mut Leaves| objects::http_request(self.version, leaves, &["context", "ua"]);
+        let request = |leaves: &mut Leaves<'e>| objects::http_request(self.version, leaves, &["context", "ua"]);
         self.out.put_taken("http_request", || request(&mut self.leaves));
     }
 
     /// The place with the address of the caller, and whose it is where it isn't the actor's. `None` where Slack gives no
     /// address, or the version has no way to say whose: nobody gets another's.
-    fn with_address(&mut self, place: Made) -> Option<Made> {
+    fn with_address(&mut self, place: Made<'e>) -> Option<Made<'e>> {
         if !place.has("owner") && objects::is_context_of_another(&self.leaves) {
             return None;
         }
@@ -218,12 +251,15 @@ impl<'e> Draft<'e> {
     }
 
     /// The address and the user agent that no attribute took.
-    fn observables(&self) -> Vec<Value> {
-        let kinds = [("ip_address", 2, "IP Address"), ("ua", 16, "HTTP User-Agent")];
-        let left = kinds.into_iter().filter_map(|(key, type_id, caption)| {
+    fn observables(&self) -> Vec<Shown<'e>> {
+        let kinds = [
+            ("ip_address", "unmapped.context.ip_address", 2, "IP Address"),
+            ("ua", "unmapped.context.ua", 16, "HTTP User-Agent"),
+        ];
+        let left = kinds.into_iter().filter_map(|(key, name, type_id, caption)| {
             let text = self.leaves.get(&["context", key])?.as_str()?;
-            let is_value = if key == "ua" { !text.is_empty() } else { is_ip(text) };
-            let observable = self.version.make(&v::OBSERVABLE).set("name", format!("unmapped.context.{key}"));
+            let is_value = if key == "ua" { !text.is_empty() } else { is_ip(&text) };
+            let observable = self.version.make(&v::OBSERVABLE).set("name", name);
             is_value.then(|| observable.id("type_id", "type", type_id, caption).set("value", text).into())
         });
         left.collect()
@@ -242,7 +278,7 @@ impl<'e> Draft<'e> {
             Class::AccountChange => {
                 if self.event.action().starts_with("user_passkey_") {
                     let factor = self.version.make(&v::AUTH_FACTOR).id("factor_type_id", "factor_type", 10, "WebAuthn");
-                    self.out.put("auth_factors", vec![Value::from(factor)]);
+                    self.out.put("auth_factors", vec![factor]);
                 }
                 self.target_user();
             }
@@ -261,7 +297,7 @@ impl<'e> Draft<'e> {
             Class::FileHostingActivity => {
                 let file = objects::file(self.version, &mut self.leaves, self.kind);
                 self.out.put("file", file);
-                let level = || self.leaves.text(&["details", "access_level"]).map(|level| vec![level]);
+                let level = || self.leaves.show_text(&["details", "access_level"]).map(|level| vec![level]);
                 self.out.put_taken("access_list", level);
             }
         }
@@ -269,16 +305,16 @@ impl<'e> Draft<'e> {
 
     /// How somebody signed in. Slack's words (`magic_link`, …) name methods, none of which is a protocol of OCSF's list.
     fn method(&mut self) {
-        if let Some(method) = self.leaves.text(&["details", "authentication_method"]) {
+        if let Some(method) = self.leaves.show_text(&["details", "authentication_method"]) {
             self.out.put_id("auth_protocol_id", "auth_protocol", 99, method);
         }
         // It stays a leaf: OCSF has a place for whether there was a second factor, not for which.
-        let second = self.leaves.get(&["details", "secondary_authentication_method"]).and_then(text);
+        let second = self.leaves.get(&["details", "secondary_authentication_method"]).and_then(as_text);
         self.out.put_maybe("is_mfa", second.filter(|method| !method.is_empty()).map(|_| true));
     }
 
     /// The user it was done to, if the entry tells.
-    fn target(&mut self) -> Option<Value> {
+    fn target(&mut self) -> Option<Shown<'e>> {
         let (version, leaves) = (self.version, &mut self.leaves);
         let named = if self.kind == "user" { objects::user(version, leaves, &["entity", "user"]) } else { None };
         named
@@ -298,11 +334,11 @@ impl<'e> Draft<'e> {
     fn access(&mut self) {
         self.target_user();
         let role = self.role();
-        let named = classes::privilege(self.event.action()).map(|name| vec![Value::from(name)]);
+        let named = classes::privilege(self.event.action()).map(|name| vec![Shown::from(name)]);
         let gives_rights = self.event.action().starts_with("permissions_");
         let privileges = gives_rights.then(|| self.leaves.texts(&["details", "changed_permissions"])).flatten();
         let privileges = privileges.unwrap_or_else(|| {
-            Value::from(named.or_else(|| role.map(|role| vec![role])).unwrap_or_else(|| vec![objects::UNKNOWN.into()]))
+            Shown::List(named.or_else(|| role.map(|role| vec![role])).unwrap_or_else(|| vec![objects::UNKNOWN.into()]))
         });
         self.out.put("privileges", privileges);
         self.out.put_taken("resources", || {
@@ -313,14 +349,14 @@ impl<'e> Draft<'e> {
             let place =
                 ["target_entity", "target_entity_id"].into_iter().find_map(|key| self.leaves.id(&["details", key]));
             let place = place.map(|uid| self.version.make(&v::RESOURCE_DETAILS).set("uid", uid).into());
-            non_empty(resource.into_iter().chain(place).collect::<Vec<Value>>())
+            non_empty(resource.into_iter().chain(place).collect::<Vec<Shown<'e>>>())
         });
     }
 
     /// Name, or else id, of the role that the entry is about.
-    fn role(&self) -> Option<Value> {
+    fn role(&self) -> Option<Shown<'e>> {
         let key = Some(self.kind).filter(|kind| matches!(*kind, "role" | "account_type_role"))?;
-        ["name", "id"].into_iter().find_map(|name| text(self.leaves.get(&["entity", key, name])?)).map(Value::from)
+        ["name", "id"].into_iter().find_map(|name| as_text(self.leaves.get(&["entity", key, name])?)).map(Shown::from)
     }
 
     fn membership(&mut self) {
@@ -345,12 +381,12 @@ impl<'e> Draft<'e> {
 
     fn policy(&mut self) {
         let name = ["pref_name", "policy_name"].into_iter().find_map(|key| self.leaves.text(&["details", key]));
-        let name = name.unwrap_or_else(|| self.event.action().to_owned());
+        let name = name.unwrap_or_else(|| self.event.action().into());
         let before = self.leaves.value(&["details", "previous_value"]);
         let after = self.leaves.value(&["details", "new_value"]);
         let org = || objects::organization(self.version, &mut self.leaves, self.kind);
-        self.out.put("entity", objects::policy_entity(self.version, &name, before).take("org", org));
-        let after = after.map(|value| objects::policy_entity(self.version, &name, Some(value)));
+        self.out.put("entity", objects::policy_entity(self.version, name.clone(), before).take("org", org));
+        let after = after.map(|value| objects::policy_entity(self.version, name, Some(value)));
         self.out.put_maybe("entity_result", after);
     }
 
@@ -359,11 +395,11 @@ impl<'e> Draft<'e> {
         let server = self.leaves.text(&["details", "server_name"]);
         let arguments = self.leaves.value(&["details", "arguments"]);
         let request = |data| self.version.make(&v::REQUEST).set("uid", self.event.id()).set("data", data);
-        let service = objects::service(self.version, server.unwrap_or_else(|| "Slack".to_owned()));
+        let service = objects::service(self.version, server.unwrap_or(Cow::Borrowed("Slack")));
         let api = self
             .version
             .make(&v::API)
-            .set("operation", operation.unwrap_or_else(|| self.event.action().to_owned()))
+            .set("operation", operation.unwrap_or_else(|| self.event.action().into()))
             .set("service", service)
             .maybe("request", arguments.map(request));
         self.out.put("api", api);
@@ -403,7 +439,7 @@ impl<'e> Draft<'e> {
     fn finding_info(&mut self) {
         // The entry's time is that of detection; the act was up to a minute earlier.
         let acted = self.leaves.get(&["details", "action_timestamp"]).and_then(action_time);
-        self.out.put_maybe("start_time", acted.clone());
+        self.out.put_maybe("start_time", acted);
         let name = format!("Slack: {}", self.event.action());
         let analytic = self.version.make(&v::ANALYTIC).set("name", name).id("type_id", "type", 2, "Behavioral");
         let itself = self.version.make(&v::RELATED_EVENT).set("uid", self.event.id());
@@ -416,13 +452,13 @@ impl<'e> Draft<'e> {
             .maybe("first_seen_time", acted)
             .maybe("types", self.leaves.texts(&["details", "reason"]))
             .set("analytic", analytic)
-            .set("related_events", vec![Value::from(itself)]);
+            .set("related_events", vec![itself]);
         self.out.put("finding_info", info);
     }
 
     /// One more piece of evidence, with the user agent to it. OCSF takes no user agent alone for evidence, so without
     /// anything else that stays in `unmapped`.
-    fn evidence(&mut self, name: &str, evidence: Made, user_agent: &[&str]) {
+    fn evidence(&mut self, name: &'static str, evidence: Made<'e>, user_agent: &[&str]) {
         if evidence.is_empty() {
             return;
         }
@@ -430,65 +466,76 @@ impl<'e> Draft<'e> {
         self.evidences.push(evidence.take("http_request", request).set("name", name).into());
     }
 
-    fn metadata(&mut self, product: &Product<'_>) -> Made {
+    fn metadata(&mut self, product: &Product<'e>) -> Made<'e> {
         let tenant = self.tenant();
-        let id = self.leaves.get(&["id"]).and_then(text);
+        let id = self.leaves.get(&["id"]).and_then(as_text);
         let is_slacks_id = id.is_some_and(|id| id == self.event.id());
         // `metadata.uid` has it in any version.
         let uid = if is_slacks_id { self.leaves.id(&["id"]) } else { None };
         metadata(self.event, product, self.version)
             .maybe("original_event_uid", uid)
             .maybe("original_time", self.leaves.id(&["date_create"]))
-            .maybe("event_code", self.leaves.text(&["action"]))
+            .maybe("event_code", self.leaves.show_text(&["action"]))
             .maybe("tenant_uid", tenant)
             .maybe("profiles", non_empty(self.out.profiles()))
     }
 
     /// The organization by the name that the configuration gives it; else the enterprise: where the event took place, or the one that the log is known to belong to; while that isn't known, the
     /// organization that the actor belongs to.
-    fn tenant(&self) -> Option<Value> {
-        if let Some(org) = self.event.org().name().or(self.event.organization()) {
+    fn tenant(&self) -> Option<Shown<'e>> {
+        let event = self.event;
+        if let Some(org) = event.org().name().or(event.organization()) {
             return Some(org.into());
         }
-        let org = self.out.get("cloud").and_then(|cloud| cloud.pointer("/org/uid"));
-        let team = self.out.get("actor").and_then(|actor| actor.pointer("/user/org/uid"));
+        let org = self.out.get("cloud").and_then(|cloud| cloud.at(&["org", "uid"]));
+        let team = self.out.get("actor").and_then(|actor| actor.at(&["user", "org", "uid"]));
         org.or(team.filter(|team| team.as_str().is_some_and(|team| team.starts_with('E')))).cloned()
     }
 }
 
 /// What every view of an event says about the event itself.
-fn metadata(event: &Event, product: &Product<'_>, version: Version) -> Made {
-    let log = version.make(&v::FEATURE).set("name", "Audit Logs");
-    let slack = version.make(&v::PRODUCT).set("name", "Slack Enterprise Grid").set("vendor_name", "Slack");
+fn metadata<'e>(event: &'e Event, product: &Product<'e>, version: Version) -> Made<'e> {
+    static READY: [OnceLock<Ready>; 2] = [const { OnceLock::new() }; 2];
     let first_seen = is_believable(event.first_seen).then(|| timestamp(event.first_seen));
     let logger = version
         .make(&v::LOGGER)
         .set("name", Product::NAME)
         .set("version", product.version)
         .set("event_uid", event.seq.to_string())
-        .maybe("logged_time", first_seen.clone());
-    let labels: Vec<Value> = event.labels().map(Value::from).collect();
+        .maybe("logged_time", first_seen);
+    READY[version as usize]
+        .get_or_init(|| Ready::of(log(version)))
+        .start()
+        .set("uid", event.id())
+        .set("sequence", event.seq)
+        .set("loggers", vec![logger])
+        .maybe("logged_time", first_seen)
+        .maybe("labels", non_empty(event.labels().collect::<Vec<String>>()))
+}
+
+/// What is said of Slack's log, the same in each event.
+fn log<'e>(version: Version) -> Made<'e> {
+    let log = version.make(&v::FEATURE).set("name", "Audit Logs");
+    let slack = version.make(&v::PRODUCT).set("name", "Slack Enterprise Grid").set("vendor_name", "Slack");
     version
         .make(&v::METADATA)
         .set("version", version.name())
         .set("product", slack.set("feature", log))
         .set("log_format", "JSON")
         .set("log_name", "audit/v1/logs")
-        .set("uid", event.id())
-        .set("sequence", event.seq)
-        .set("loggers", vec![Value::from(logger)])
-        .maybe("logged_time", first_seen)
-        .maybe("labels", non_empty(labels))
 }
 
 /// `date_create`, or when we first saw the entry if that is no believable time.
-pub(super) fn time(event: &Event) -> Value {
+pub(super) fn time(event: &Event) -> u64 {
     let created = event.time.millis();
     timestamp(if is_believable(created) { created } else { event.first_seen })
 }
 
-fn raw_data_hash(event: &Event, version: Version) -> Made {
-    objects::hash(version, 3, "SHA-256", hex(&Sha256::digest(event.raw().as_bytes())))
+fn raw_data_hash<'e>(event: &Event, version: Version) -> Made<'e> {
+    static READY: [OnceLock<Ready>; 2] = [const { OnceLock::new() }; 2];
+    let algorithm = || Ready::of(version.make(&v::FINGERPRINT).id("algorithm_id", "algorithm", 3, "SHA-256"));
+    let value = hex(&Sha256::digest(event.raw().as_bytes()));
+    READY[version as usize].get_or_init(algorithm).start().set("value", value)
 }
 
 pub(super) fn non_empty<T>(all: Vec<T>) -> Option<Vec<T>> {
@@ -496,26 +543,18 @@ pub(super) fn non_empty<T>(all: Vec<T>) -> Option<Vec<T>> {
 }
 
 /// `is_allowed` of permissions: "ALLOWED" is the one value that was captured, so any other text that says something is a no.
-fn is_yes(allowed: &Value) -> bool {
-    match allowed {
-        Value::Bool(allowed) => *allowed,
-        Value::String(text) => text.is_empty() || text.eq_ignore_ascii_case("allowed") || text == "true",
+fn is_yes(allowed: Part<'_>) -> bool {
+    match (allowed.as_bool(), allowed.as_str()) {
+        (Some(allowed), _) => allowed,
+        (_, Some(text)) => text.is_empty() || text.eq_ignore_ascii_case("allowed") || text == "true",
         _ => true,
-    }
-}
-
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
     }
 }
 
 /// `action_timestamp`, a number or text. Slack documents microseconds, and milliseconds have been seen
 /// (elastic/integrations#6965); seconds would look like `date_create`. At most one of them is a believable time.
-fn action_time(value: &Value) -> Option<Value> {
-    let number = text(value)?.parse::<u64>().ok()?;
+fn action_time(value: Part<'_>) -> Option<u64> {
+    let number = as_text(value)?.parse::<u64>().ok()?;
     let readings = [number / 1_000, number, number.saturating_mul(1_000)];
     readings.map(UnixMillis).into_iter().find(|time| is_believable(*time)).map(timestamp)
 }

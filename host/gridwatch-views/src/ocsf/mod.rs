@@ -1,6 +1,6 @@
 //! The OCSF view: one [`Event`](gridwatch_event::event::Event) as an OCSF event, one alert as a Detection Finding, in 1.8.0 or 1.1.0.
 //!
-//! Promises, each with a test in `tests/ocsf.rs`, for both versions:
+//! Promises, each with a test in `tests/tests/ocsf.rs`, for both versions:
 //! - total: any event has a view, also when its entry is no object or its action is in no list;
 //! - valid: required attributes, constraints, types and enums of the compiled schema are kept, and nothing is there that
 //!   the version lacks; [`json_schema`] says the same to any validator;
@@ -16,15 +16,19 @@ mod alert;
 mod anomaly;
 mod classes;
 mod event;
+mod heartbeat;
 mod json_schema;
 mod objects;
 mod schema;
 mod vocabulary;
 
+pub(crate) use alert::shown as alert_shown;
 pub use alert::{EVIDENCES_MAX, detection_finding};
 pub(crate) use classes::matches;
 pub use classes::{ActionMapping, Activity, Class, Mapping, Status, mapping, mapping_rows};
 pub use event::event;
+pub(crate) use event::shown as event_shown;
+pub(crate) use heartbeat::shown as heartbeat_shown;
 pub use json_schema::json_schema;
 pub use schema::Version;
 
@@ -32,7 +36,6 @@ use super::line::{Layout, Order};
 use gridwatch_event::time::UnixMillis;
 use gridwatch_manifest::Severity;
 use schema::Made;
-use serde_json::Value;
 
 /// 2000-01-01 to 2100-01-01: consumers take numbers outside for a wrong unit.
 const EARLIEST: UnixMillis = UnixMillis(946_684_800_000);
@@ -65,8 +68,8 @@ pub(super) const LAYOUT: Layout = Layout {
 pub(super) const LAYOUT_1_1: Layout = Layout { truncated_in: None, ..LAYOUT };
 
 /// OCSF's `timestamp_t`: milliseconds, held within the years that consumers believe.
-fn timestamp(time: UnixMillis) -> Value {
-    time.0.clamp(EARLIEST.0, LATEST.0).into()
+fn timestamp(time: UnixMillis) -> u64 {
+    time.0.clamp(EARLIEST.0, LATEST.0)
 }
 
 fn is_believable(time: UnixMillis) -> bool {
@@ -74,7 +77,7 @@ fn is_believable(time: UnixMillis) -> bool {
 }
 
 /// An event with the attributes that name class, activity and severity.
-fn classified(version: Version, activity: Activity, activity_name: &str, severity: Severity) -> Made {
+fn classified<'e>(version: Version, activity: Activity, activity_name: &'e str, severity: Severity) -> Made<'e> {
     let class = activity.class;
     version
         .make(class.spec())

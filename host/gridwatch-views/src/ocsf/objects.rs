@@ -3,10 +3,12 @@
 use super::schema::{Made, Version};
 use super::vocabulary as v;
 use crate::leaves::{Leaves, is_ip};
+use crate::shown::Shown;
+use gridwatch_event::part::Part;
 use gridwatch_event::role::Role;
 use gridwatch_rules::about::Address;
 use gridwatch_rules::alert::Alert;
-use serde_json::Value;
+use std::borrow::Cow;
 
 /// Stands where OCSF requires a name and the entry has none.
 pub(super) const UNKNOWN: &str = "unknown";
@@ -14,10 +16,12 @@ pub(super) const UNKNOWN: &str = "unknown";
 /// `user` from Slack's `{id, name, email, team, account_type}`.
 ///
 /// OCSF wants a uid or a name, so an address alone serves as the name too.
-pub(super) fn user(version: Version, leaves: &mut Leaves, at: &[&str]) -> Option<Value> {
-    let path = |key| [at, &[key]].concat();
+pub(super) fn user<'e>(version: Version, leaves: &mut Leaves<'e>, at: &[&str]) -> Option<Shown<'e>> {
+    // Mostly there is nobody.
+    leaves.get(at)?;
+    let path = |key| Way::to(at, key);
     let uid = leaves.id(&path("id"));
-    let name = leaves.text(&path("name"));
+    let name = leaves.show_text(&path("name"));
     let email = leaves.text_where(&path("email"), |text| version.is_email(text));
     if uid.is_none() && name.is_none() && email.is_none() {
         return None;
@@ -27,27 +31,50 @@ pub(super) fn user(version: Version, leaves: &mut Leaves, at: &[&str]) -> Option
     let org = leaves.id(&path("team")).map(|team| version.make(&v::ORGANIZATION).set("uid", team));
     let user = version
         .make(&v::USER)
-        .maybe("name", name.or_else(|| email.clone().filter(|_| uid.is_none())))
+        .maybe("name", name.or_else(|| email.clone().filter(|_| uid.is_none()).map(Shown::from)))
         .maybe("uid", uid)
         .maybe("email_addr", email)
         .maybe("org", org)
-        .id("type_id", "type", type_id, account_type.unwrap_or_else(|| caption.to_owned()));
+        .id("type_id", "type", type_id, account_type.unwrap_or(Cow::Borrowed(caption)));
     Some(user.into())
 }
 
+/// The names that lead to a member.
+struct Way<'n>([&'n str; 4], usize);
+
+impl<'n> Way<'n> {
+    fn to(object: &[&'n str], member: &'n str) -> Self {
+        let mut names = [member; 4];
+        let known = object.len().min(names.len() - 1);
+        names[..known].copy_from_slice(&object[..known]);
+        Self(names, known + 1)
+    }
+}
+
+impl<'n> std::ops::Deref for Way<'n> {
+    type Target = [&'n str];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0[..self.1]
+    }
+}
+
 /// A user of whom only the id is known.
-pub(super) fn user_by_id(version: Version, leaves: &mut Leaves, at: &[&str]) -> Option<Value> {
-    user_of_id(version, &leaves.id(at)?)
+pub(super) fn user_by_id<'e>(version: Version, leaves: &mut Leaves<'e>, at: &[&str]) -> Option<Shown<'e>> {
+    user_of_id(version, leaves.id(at)?)
 }
 
 /// The same for an id that is no leaf; `None` for "".
-pub(super) fn user_of_id(version: Version, uid: &str) -> Option<Value> {
-    let (type_id, caption) = user_type(Some(uid), None, None);
-    let user = || version.make(&v::USER).set("uid", uid).id("type_id", "type", type_id, caption);
-    (!uid.is_empty()).then(|| user().into())
+pub(super) fn user_of_id<'e>(version: Version, uid: Cow<'e, str>) -> Option<Shown<'e>> {
+    let (type_id, caption) = user_type(Some(&uid), None, None);
+    if uid.is_empty() {
+        return None;
+    }
+    let user = version.make(&v::USER).set("uid", uid).id("type_id", "type", type_id, caption);
+    Some(user.into())
 }
 
-pub(super) fn unknown_user(version: Version) -> Value {
+pub(super) fn unknown_user<'e>(version: Version) -> Shown<'e> {
     version.make(&v::USER).set("name", UNKNOWN).id("type_id", "type", 0, "Unknown").into()
 }
 
@@ -71,7 +98,7 @@ pub(super) fn user_type(uid: Option<&str>, email: Option<&str>, account_type: Op
 /// `user` of an alert's actor, with the role at the event as its type; `None` where no entry said who it was.
 ///
 /// An address serves as the name where there is no other; one that OCSF doesn't take for an address can't do more.
-pub(super) fn known_user(version: Version, alert: &Alert) -> Option<Value> {
+pub(super) fn known_user(version: Version, alert: &Alert) -> Option<Shown<'_>> {
     let actor = &alert.actor;
     let has_mfa = alert.about.actor.two_factor.as_ref().map(|told| told.value);
     let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
@@ -92,9 +119,9 @@ pub(super) fn known_user(version: Version, alert: &Alert) -> Option<Value> {
 
 /// `actor` without a session. The app is shown here and stays a leaf, as [`agency`](super::agency) shows all of it; an
 /// agent that acted for the user counts as the app where no app is named.
-pub(super) fn actor(version: Version, leaves: &mut Leaves) -> Made {
+pub(super) fn actor<'e>(version: Version, leaves: &mut Leaves<'e>) -> Made<'e> {
     let user = user(version, leaves, &["actor", "user"]);
-    let said = |path: &[&str]| leaves.get(path).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let said = |path: &[&str]| leaves.get(path).and_then(Part::as_str).filter(|text| !text.is_empty());
     version
         .make(&v::ACTOR)
         .maybe("user", user)
@@ -103,9 +130,9 @@ pub(super) fn actor(version: Version, leaves: &mut Leaves) -> Made {
 }
 
 /// The identity provider that a sign-in came by, as Slack names it: `label` is the organization's word.
-pub(super) fn identity_provider(version: Version, leaves: &mut Leaves) -> Option<Value> {
-    let uid = ["idp_entity_id", "idp_config_id"].into_iter().find_map(|key| leaves.text(&["details", key]));
-    let name = leaves.text(&["details", "label"]);
+pub(super) fn identity_provider<'e>(version: Version, leaves: &mut Leaves<'e>) -> Option<Shown<'e>> {
+    let uid = ["idp_entity_id", "idp_config_id"].into_iter().find_map(|key| leaves.show_text(&["details", key]));
+    let name = leaves.show_text(&["details", "label"]);
     version.make(&v::IDP).maybe("name", name).maybe("uid", uid).non_empty()
 }
 
@@ -114,7 +141,7 @@ pub(super) fn identity_provider(version: Version, leaves: &mut Leaves) -> Option
 /// When someone is invited to a channel or kicked from it, the actor is the member but the context is the inviter's
 /// (docs.slack.dev/reference/audit-logs-api): then the endpoint says whose it is. `inviter` and `kicker` come flat or, in
 /// older entries, as `{type, user: {…}}`.
-pub(super) fn inviter(version: Version, leaves: &mut Leaves) -> Option<Value> {
+pub(super) fn inviter<'e>(version: Version, leaves: &mut Leaves<'e>) -> Option<Shown<'e>> {
     ["inviter", "kicker"].into_iter().find_map(|who| {
         user(version, leaves, &["details", who, "user"]).or_else(|| user(version, leaves, &["details", who]))
     })
@@ -122,7 +149,7 @@ pub(super) fn inviter(version: Version, leaves: &mut Leaves) -> Option<Value> {
 
 /// An endpoint of which only the address is known, unless it is the one of which more is; `None` for a text that OCSF's
 /// `ip_t` doesn't allow.
-pub(super) fn endpoint(version: Version, ip: &str, known: Option<&Address>) -> Option<Value> {
+pub(super) fn endpoint<'e>(version: Version, ip: &'e str, known: Option<&'e Address>) -> Option<Shown<'e>> {
     let known = known.filter(|known| known.ip == ip);
     let country = known.map(|known| known.country.as_str()).filter(|country| !country.is_empty());
     let name = known.map(|known| known.organization.as_str()).filter(|name| !name.is_empty());
@@ -136,76 +163,76 @@ pub(super) fn endpoint(version: Version, ip: &str, known: Option<&Address>) -> O
 }
 
 /// `http_request`: all of it that Slack gives is the user agent.
-pub(super) fn http_request(version: Version, leaves: &mut Leaves, at: &[&str]) -> Option<Value> {
-    leaves.text(at).map(|user_agent| user_agent_request(version, user_agent))
+pub(super) fn http_request<'e>(version: Version, leaves: &mut Leaves<'e>, at: &[&str]) -> Option<Shown<'e>> {
+    leaves.show_text(at).map(|user_agent| user_agent_request(version, user_agent))
 }
 
-pub(super) fn user_agent_request(version: Version, user_agent: impl Into<Value>) -> Value {
+pub(super) fn user_agent_request<'e>(version: Version, user_agent: impl Into<Shown<'e>>) -> Shown<'e> {
     version.make(&v::HTTP_REQUEST).set("user_agent", user_agent).into()
 }
 
-pub(super) fn service(version: Version, name: impl Into<Value>) -> Value {
+pub(super) fn service<'e>(version: Version, name: impl Into<Shown<'e>>) -> Shown<'e> {
     version.make(&v::SERVICE).set("name", name).into()
 }
 
 /// Is the context the inviter's or kicker's?
-pub(super) fn is_context_of_another(leaves: &Leaves) -> bool {
-    let how = leaves.get(&["details", "type"]).and_then(Value::as_str);
-    matches!(how, Some("INVITED" | "KICKED"))
-        || ["inviter", "kicker"].iter().any(|who| leaves.get(&["details", who]).is_some_and(Value::is_object))
+pub(super) fn is_context_of_another(leaves: &Leaves<'_>) -> bool {
+    let is_said = leaves.get(&["details", "type"]).is_some_and(|how| how.is("INVITED") || how.is("KICKED"));
+    is_said || ["inviter", "kicker"].iter().any(|who| leaves.get(&["details", who]).is_some_and(Part::is_object))
 }
 
 /// What identifies an entity of any type. At least one of the two is there.
-struct Names {
-    uid: Option<String>,
-    name: Option<String>,
+struct Names<'e> {
+    uid: Option<Cow<'e, str>>,
+    name: Option<Shown<'e>>,
 }
 
-impl Names {
-    fn put_into(self, object: Made) -> Made {
+impl<'e> Names<'e> {
+    fn put_into(self, object: Made<'e>) -> Made<'e> {
         object.maybe("uid", self.uid).maybe("name", self.name)
     }
 }
 
-fn names(leaves: &mut Leaves, kind: &str) -> Names {
+fn names<'e>(leaves: &mut Leaves<'e>, kind: &'e str) -> Names<'e> {
     let path = |key| ["entity", kind, key];
     let uid = leaves.id(&path("id")).or_else(|| message_uid(leaves, kind));
-    let name = ["name", "template_name", "title", "callback_id"].into_iter().find_map(|key| leaves.text(&path(key)));
+    let name =
+        ["name", "template_name", "title", "callback_id"].into_iter().find_map(|key| leaves.show_text(&path(key)));
     let nameless = uid.is_none() && name.is_none();
-    Names { name: name.or_else(|| nameless.then(|| label(kind))), uid }
+    Names { name: name.or_else(|| nameless.then(|| label(kind).into())), uid }
 }
 
 /// A message has no id: channel and timestamp together are what Slack's own API asks for. Both stay leaves too.
-fn message_uid(leaves: &Leaves, kind: &str) -> Option<String> {
-    let text = |key| leaves.get(&["entity", kind, key]).and_then(Value::as_str).filter(|text| !text.is_empty());
-    (kind == "message").then(|| Some(format!("{}/{}", text("channel")?, text("timestamp")?)))?
+fn message_uid<'e>(leaves: &Leaves<'e>, kind: &str) -> Option<Cow<'e, str>> {
+    let text = |key| leaves.get(&["entity", kind, key]).and_then(Part::as_str).filter(|text| !text.is_empty());
+    (kind == "message").then(|| Some(format!("{}/{}", text("channel")?, text("timestamp")?).into()))?
 }
 
-fn label(kind: &str) -> String {
-    if kind.is_empty() { UNKNOWN } else { kind }.to_owned()
+fn label(kind: &str) -> &str {
+    if kind.is_empty() { UNKNOWN } else { kind }
 }
 
 /// Of the entity, what no attribute has taken.
-fn rest(leaves: &mut Leaves, kind: &str) -> Option<Value> {
+fn rest<'e>(leaves: &mut Leaves<'e>, kind: &str) -> Option<Shown<'e>> {
     leaves.object(&["entity", kind])
 }
 
 /// `web_resource`, for an entity of any type.
-pub(super) fn web_resource(version: Version, leaves: &mut Leaves, kind: &str) -> Value {
+pub(super) fn web_resource<'e>(version: Version, leaves: &mut Leaves<'e>, kind: &'e str) -> Shown<'e> {
     described(version.make(&v::WEB_RESOURCE), leaves, kind)
 }
 
 /// `resource_details`, for an entity of any type.
-pub(super) fn resource(version: Version, leaves: &mut Leaves, kind: &str) -> Value {
+pub(super) fn resource<'e>(version: Version, leaves: &mut Leaves<'e>, kind: &'e str) -> Shown<'e> {
     described(version.make(&v::RESOURCE_DETAILS), leaves, kind)
 }
 
-fn described(object: Made, leaves: &mut Leaves, kind: &str) -> Value {
+fn described<'e>(object: Made<'e>, leaves: &mut Leaves<'e>, kind: &'e str) -> Shown<'e> {
     names(leaves, kind).put_into(object).set("type", label(kind)).take("data", || rest(leaves, kind)).into()
 }
 
 /// `managed_entity`: for an entity of any type. 1.1.0 has no user in it, so a user is an entity like any other there.
-pub(super) fn managed_entity(version: Version, leaves: &mut Leaves, kind: &str) -> Value {
+pub(super) fn managed_entity<'e>(version: Version, leaves: &mut Leaves<'e>, kind: &'e str) -> Shown<'e> {
     let (type_id, caption) = match kind {
         "user" => (2, "User"),
         "usergroup" => (3, "Group"),
@@ -223,7 +250,7 @@ pub(super) fn managed_entity(version: Version, leaves: &mut Leaves, kind: &str) 
 }
 
 /// A setting as `managed_entity`: the policy and its value at one time. In 1.1.0 the policy is the entity itself.
-pub(super) fn policy_entity(version: Version, name: &str, value: Option<Value>) -> Made {
+pub(super) fn policy_entity<'e>(version: Version, name: Cow<'e, str>, value: Option<Shown<'e>>) -> Made<'e> {
     let entity = version.make(&v::MANAGED_ENTITY).id("type_id", "type", 5, "Policy");
     if !entity.has("policy") {
         return entity.set("name", name).maybe("data", value);
@@ -233,13 +260,18 @@ pub(super) fn policy_entity(version: Version, name: &str, value: Option<Value>) 
 }
 
 /// `organization`: a workspace or the enterprise that the entity names.
-pub(super) fn organization(version: Version, leaves: &mut Leaves, kind: &str) -> Option<Value> {
+pub(super) fn organization<'e>(version: Version, leaves: &mut Leaves<'e>, kind: &'e str) -> Option<Shown<'e>> {
     let is_place = matches!(kind, "workspace" | "enterprise");
     is_place.then(|| names(leaves, kind).put_into(version.make(&v::ORGANIZATION)).into())
 }
 
 /// `group`: what one can be a member of. The entity may be the member instead; then the details or the location name it.
-pub(super) fn group(version: Version, leaves: &mut Leaves, kind: &str, location: Option<&Value>) -> Value {
+pub(super) fn group<'e>(
+    version: Version,
+    leaves: &mut Leaves<'e>,
+    kind: &'e str,
+    location: Option<&Shown<'e>>,
+) -> Shown<'e> {
     let group = version.make(&v::GROUP);
     if !matches!(kind, "user" | "") {
         return names(leaves, kind).put_into(group).set("type", kind).into();
@@ -255,7 +287,7 @@ pub(super) fn group(version: Version, leaves: &mut Leaves, kind: &str, location:
 }
 
 /// `app` (OCSF: a product). Some entries about an app have another entity and name the app in the details at best.
-pub(super) fn app(version: Version, leaves: &mut Leaves, kind: &str) -> Value {
+pub(super) fn app<'e>(version: Version, leaves: &mut Leaves<'e>, kind: &'e str) -> Shown<'e> {
     let app = version.make(&v::PRODUCT).fill("vendor_name", UNKNOWN);
     if kind == "app" {
         return names(leaves, kind).put_into(app).into();
@@ -267,33 +299,38 @@ pub(super) fn app(version: Version, leaves: &mut Leaves, kind: &str) -> Value {
 }
 
 /// `file`: files, canvases and lists.
-pub(super) fn file(version: Version, leaves: &mut Leaves, kind: &str) -> Value {
+pub(super) fn file<'e>(version: Version, leaves: &mut Leaves<'e>, kind: &'e str) -> Shown<'e> {
     let path = |key| ["entity", kind, key];
     let uid = leaves.id(&path("id"));
-    let name = leaves.text(&path("name"));
-    let title = leaves.text(&path("title"));
+    let name = leaves.show_text(&path("name"));
+    let title = leaves.show_text(&path("title"));
     let (name, desc) = match (name, title) {
         (Some(name), title) => (name, title),
         (None, Some(title)) => (title, None),
-        (None, None) => (uid.clone().unwrap_or_else(|| UNKNOWN.to_owned()), None),
+        (None, None) => (uid.clone().unwrap_or(Cow::Borrowed(UNKNOWN)).into(), None),
     };
-    let md5 = leaves.text(&["details", "md5"]).or_else(|| leaves.text(&["details", "md5_hash"]));
-    let hashes = md5.map(|value| vec![Value::from(hash(version, 1, "MD5", value))]);
-    let (type_id, caption) = if kind == "file" { (1, "Regular File".to_owned()) } else { (99, label(kind)) };
+    let md5 = leaves.show_text(&["details", "md5"]).or_else(|| leaves.show_text(&["details", "md5_hash"]));
+    let hashes = md5.map(|value| vec![Shown::from(hash(version, 1, "MD5", value))]);
+    let (type_id, caption) = if kind == "file" { (1, "Regular File") } else { (99, label(kind)) };
     version
         .make(&v::FILE)
         .set("name", name)
         .maybe("desc", desc)
         .maybe("uid", uid)
         // Documented as a MIME type; anything else isn't one.
-        .maybe("mime_type", leaves.text_where(&path("filetype"), |text| text.contains('/')))
-        .take("uri", || leaves.text(&["details", "url_private"]))
+        .maybe("mime_type", leaves.show_text_where(&path("filetype"), |text| text.contains('/')))
+        .take("uri", || leaves.show_text(&["details", "url_private"]))
         .maybe("hashes", hashes)
         .id("type_id", "type", type_id, caption)
         .into()
 }
 
 /// `fingerprint`.
-pub(super) fn hash(version: Version, algorithm_id: u64, algorithm: &str, value: String) -> Made {
+pub(super) fn hash<'e>(
+    version: Version,
+    algorithm_id: u64,
+    algorithm: &'e str,
+    value: impl Into<Shown<'e>>,
+) -> Made<'e> {
     version.make(&v::FINGERPRINT).id("algorithm_id", "algorithm", algorithm_id, algorithm).set("value", value)
 }

@@ -6,6 +6,7 @@
 
 use super::schema::{Attribute, Id, Object, Type, Version};
 use Version::{V1_1_0, V1_8_0};
+use std::sync::OnceLock;
 
 /// In any enumeration: "something else, which the word beside it names".
 pub(super) const OTHER: u64 = 99;
@@ -15,6 +16,9 @@ const HOST: &str = "host";
 const CLOUD_PROFILE: &str = "cloud";
 const SECURITY_CONTROL: &str = "security_control";
 const AI_OPERATION: &str = "ai_operation";
+const INCIDENT: &str = "incident";
+/// All of them, sorted.
+pub(super) const PROFILES: [&str; 5] = [AI_OPERATION, CLOUD_PROFILE, HOST, INCIDENT, SECURITY_CONTROL];
 
 const fn of(name: &'static str, kind: Type, about: &'static str) -> Attribute {
     Attribute { name, kind, about, is_array: false, is_required: false, profile: None, only: None, ids: &[] }
@@ -46,12 +50,26 @@ const fn new_id(id: u64, caption: &'static str) -> Id {
 }
 
 const fn plain(name: &'static str, about: &'static str, attributes: &'static [Attribute]) -> Object {
-    Object { name, about, extends: None, attributes, at_least_one: &[], at_least_one_in: None }
+    Object {
+        name,
+        about,
+        extends: None,
+        attributes,
+        at_least_one: &[],
+        at_least_one_in: None,
+        index: [const { OnceLock::new() }; 2],
+    }
 }
 
 impl Object {
     const fn at_least_one(mut self, names: &'static [&'static str]) -> Self {
         self.at_least_one = names;
+        self
+    }
+
+    /// The constraint is that of one version alone.
+    const fn only_in(mut self, version: Version) -> Self {
+        self.at_least_one_in = Some(version);
         self
     }
 
@@ -131,6 +149,7 @@ pub(super) static DETECTION_FINDING: Object = plain(
         object("anomaly_analyses", &ANOMALY_ANALYSIS, "Slack's reasons for an anomaly, with the values then and now.")
             .many()
             .only(V1_8_0),
+        text("comment", "What who acknowledged, noted or closed the alert had to say."),
         of("count", Type::Integer, "Findings folded into the alert."),
         time("end_time", "When the newest cited entry was logged."),
         object("evidences", &EVIDENCES, "What it rests on.").many(),
@@ -139,11 +158,28 @@ pub(super) static DETECTION_FINDING: Object = plain(
         text("message", "The alert in one line."),
         object("remediation", &REMEDIATION, "What to do about it."),
         object("resources", &RESOURCE_DETAILS, "What it was found on.").many(),
+        text("status_code", "What somebody did, where the record is about that: acknowledge, note or close."),
         enumeration(
             "status_id",
-            &[id(1, "New"), id(3, "Suppressed"), new_id(6, "Deleted"), id(OTHER, "Other")],
-            "Where the finding is in its life. gridwatch learns of no person's decision.",
+            &[
+                id(1, "New"),
+                id(2, "In Progress"),
+                id(3, "Suppressed"),
+                id(4, "Resolved"),
+                new_id(6, "Deleted"),
+                id(OTHER, "Other"),
+            ],
+            "Where the finding is in its life. In Progress: somebody acknowledged it. Suppressed: by an exception, or closed as false or expected. \
+             Resolved: closed as true, or over.",
         ),
+        text("verdict", "Caption of the verdict.").profile(INCIDENT).only(V1_8_0),
+        enumeration(
+            "verdict_id",
+            &[id(1, "False Positive"), id(2, "True Positive"), id(5, "Benign")],
+            "With which reason somebody closed the alert: false, true or expected.",
+        )
+        .profile(INCIDENT)
+        .only(V1_8_0),
     ],
 )
 .extends(&HOSTED_EVENT);
@@ -203,21 +239,19 @@ pub(super) static USER_ACCESS: Object = plain(
 )
 .extends(&HOSTED_EVENT);
 
-pub(super) static GROUP_MANAGEMENT: Object = Object {
-    at_least_one_in: Some(V1_1_0),
-    ..plain(
-        "group_management",
-        "Who is in a user group, channel, direct message, workspace or huddle has changed, or what the group may do.",
-        &[
-            object("group", &GROUP, "The group, channel, workspace or huddle.").required(),
-            object("http_request", &HTTP_REQUEST, "The request it was done with.").only(V1_8_0),
-            object("src_endpoint", &NETWORK_ENDPOINT, "Where it came from.").only(V1_8_0),
-            object("user", &USER, "Who came or went."),
-        ],
-    )
-    .extends(&HOSTED_EVENT)
-    .at_least_one(&["user"])
-};
+pub(super) static GROUP_MANAGEMENT: Object = plain(
+    "group_management",
+    "Who is in a user group, channel, direct message, workspace or huddle has changed, or what the group may do.",
+    &[
+        object("group", &GROUP, "The group, channel, workspace or huddle.").required(),
+        object("http_request", &HTTP_REQUEST, "The request it was done with.").only(V1_8_0),
+        object("src_endpoint", &NETWORK_ENDPOINT, "Where it came from.").only(V1_8_0),
+        object("user", &USER, "Who came or went."),
+    ],
+)
+.extends(&HOSTED_EVENT)
+.at_least_one(&["user"])
+.only_in(V1_1_0);
 
 pub(super) static WEB_RESOURCES_ACTIVITY: Object = plain(
     "web_resources_activity",

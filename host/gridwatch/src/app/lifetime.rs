@@ -1,24 +1,25 @@
 //! The life of a process on a state folder: its first word, the lock that says it is there, and its last word.
 //!
 //! Everything that can take long or go wrong happens in between, so that `gridwatch status` tells a start that compiles from
-//! a process that is gone, and an end from a crash. Whoever asks reads only files: see [`look`].
+//! a process that is gone, and an end from a crash. Whoever asks reads only files: see [`crate::look::running`].
 
 use super::open::{self, Refused};
 use crate::clock::Clock;
 use crate::config::Configs;
 use crate::context::Paths;
 use crate::folder;
-use crate::telemetry::health::{Health, Lock};
+use crate::look::running::began;
+use crate::telemetry::service::Service;
 use crate::telemetry::status::{Board, End, HowEnded, Mirror, OrgStatus, Phase, Status};
 use anyhow::{Context, Result};
-use gridwatch_event::time::UnixMillis;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A look at the lock holds it for a moment; a start that meets one tries again this often.
-const LOCK_TRIES: u32 = 10;
+/// A look at the lock holds it for a moment, and who notes something about an alert a little longer; a start that meets one tries again this
+/// often.
+const LOCK_TRIES: u32 = 30;
 const LOCK_WAIT: Duration = Duration::from_millis(50);
 
 /// Held from the first word to the last.
@@ -28,6 +29,8 @@ pub struct Lifetime {
     clock: Clock,
     paths: Paths,
     mirror: Option<Mirror>,
+    /// Says to systemd that gridwatch lives.
+    service: Option<Service>,
     /// Keeps a second gridwatch from this state_dir. The last field: it goes after everything else.
     _lock: File,
 }
@@ -58,7 +61,8 @@ impl Lifetime {
             ..Status::default()
         }));
         let mirror = Mirror::start(board.clone(), paths.status.clone(), clock).context("can't start a thread")?;
-        Ok(Self { board, clock, paths, mirror: Some(mirror), _lock: lock })
+        let service = Service::start(board.clone(), clock).context("can't start a thread")?;
+        Ok(Self { board, clock, paths, mirror: Some(mirror), service: Some(service), _lock: lock })
     }
 
     /// What a start or an end is at.
@@ -69,6 +73,7 @@ impl Lifetime {
     /// The last word: why it ended, and the final numbers.
     pub fn end(mut self, why: &str, how: HowEnded) -> Status {
         drop(self.mirror.take());
+        drop(self.service.take());
         let now = self.clock.now();
         self.board.update(|status| {
             status.phase = Phase::Ended;
@@ -81,6 +86,18 @@ impl Lifetime {
     }
 }
 
+/// Keeps every gridwatch from a state folder for as long as it is kept; `None` if one is there.
+///
+/// # Errors
+/// The lock can't be taken, or the store is in use although it is free ([`Refused`]).
+pub fn hold(paths: &Paths) -> Result<Option<File>> {
+    let lock = locked(&paths.lock).with_context(|| format!("can't lock {}", paths.lock.display()))?;
+    if lock.is_some() {
+        open::not_in_use(paths)?;
+    }
+    Ok(lock)
+}
+
 fn locked(path: &Path) -> std::io::Result<Option<File>> {
     for _ in 1..LOCK_TRIES {
         if let Some(lock) = crate::disk::lock(path)? {
@@ -91,76 +108,12 @@ fn locked(path: &Path) -> std::io::Result<Option<File>> {
     crate::disk::lock(path)
 }
 
-/// What a state folder says of the gridwatch that runs on it, or ran, and the verdict on it.
-///
-/// # Errors
-///
-/// When there is no such folder, or its status can't be read.
-pub fn look(state_dir: &Path, now: UnixMillis) -> Result<(Option<Status>, Health)> {
-    let status = status(state_dir)?;
-    let lock = lock_of(state_dir, status.as_ref());
-    let health = Health::of(status.as_ref(), lock, now);
-    Ok((status, health))
-}
-
-/// What was last written there.
-///
-/// # Errors
-///
-/// When there is no such folder, or its status can't be read.
-pub fn status(state_dir: &Path) -> Result<Option<Status>> {
-    let path = Paths::of(state_dir).status;
-    match std::fs::read(&path) {
-        Ok(bytes) => Ok(Some(
-            serde_json::from_slice::<Status>(&bytes)
-                .with_context(|| format!("{} is not a status file", path.display()))?,
-        )),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && state_dir.is_dir() => Ok(None),
-        Err(error) => {
-            let hint = match error.kind() {
-                std::io::ErrorKind::NotFound => {
-                    "\nhint: there is no such folder; name the `state_dir` of the configuration"
-                }
-                std::io::ErrorKind::PermissionDenied => "\nhint: members of the folder's group may read it",
-                _ => "",
-            };
-            Err(anyhow::anyhow!("can't read {}: {error}{hint}", path.display()))
-        }
-    }
-}
-
-/// Asked by trying it, shared and for a moment: what holds it may be in another container, where its number means nothing here.
-fn lock_of(state_dir: &Path, status: Option<&Status>) -> Lock {
-    match File::open(Paths::of(state_dir).lock).map(|file| file.try_lock_shared()) {
-        Ok(Ok(())) => Lock::Free,
-        Ok(Err(std::fs::TryLockError::WouldBlock)) => Lock::Held,
-        Ok(Err(std::fs::TryLockError::Error(_))) | Err(_) => {
-            let is_alive = status.is_some_and(|status| match status.pid_began {
-                Some(ticks) => began(status.pid) == Some(ticks),
-                None => began(status.pid).is_some(),
-            });
-            Lock::Unknown { is_alive }
-        }
-    }
-}
-
-/// When a process began, in ticks since boot; `None` if there is none with this number.
-fn began(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // Its name may have spaces and brackets in it; what follows the last bracket begins with field 3.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::look::running::look;
     use crate::telemetry::health::State;
-
-    #[test]
-    fn this_process_has_begun_and_number_0_is_nobody() {
-        assert!(began(std::process::id()).is_some());
-        assert_eq!(began(0), None);
-    }
+    use gridwatch_event::time::UnixMillis;
 
     #[test]
     fn a_look_tells_by_the_lock_and_leaves_it_free() {

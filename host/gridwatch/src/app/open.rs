@@ -3,12 +3,14 @@
 //! A start that can't go on ends with its own words, or waits, and harms nothing: see [`damage`].
 
 use super::starts::{MAX_DEATHS, Starts};
+use crate::archive;
 use crate::clock::Clock;
+use crate::config::Sink;
 use crate::context::{Paths, Process, Until};
 use crate::stage::forgotten;
 use crate::store::checkpoint::Checkpoint;
 use crate::store::older::Reach;
-use crate::store::{Begun, Damaged, Older, Opened, Store, damage};
+use crate::store::{Again, Begun, Damaged, Left, Older, Opened, Place, Store, damage};
 use anyhow::{Context, Result};
 use gridwatch_event::org::OrgId;
 use std::path::{Path, PathBuf};
@@ -29,8 +31,11 @@ const SIGXFSZ: i32 = 25;
 /// How long the lock of a store that was just closed is waited for.
 const LOCK_TRIES: u32 = 250;
 const LOCK_EVERY: Duration = Duration::from_millis(20);
+/// A rebuilt store reads at least this far back, and at most this.
+const REBUILD_MIN_S: u64 = 86_400;
+const REBUILD_MAX_S: u64 = 30 * 86_400;
 /// Numbers left out after a lost store: more than can have been used since the last checkpoint.
-pub const NUMBER_GAP: u64 = 1_000_000_000;
+const NUMBER_GAP: u64 = 1_000_000_000;
 
 /// Somebody else's process is at work on this state: nothing of it is ours to touch.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +138,28 @@ pub fn enough_files() -> Result<()> {
     }
 }
 
+/// The store of a gridwatch that doesn't run, for whoever holds its lock and has something to note about an alert. Nothing is mended here.
+///
+/// # Errors
+/// gridwatch has to be started first.
+pub fn at_rest(paths: &Paths) -> Result<Store> {
+    let dir = paths.store.parent().unwrap_or(&paths.store);
+    let first = "hint: start gridwatch, which mends the store, and say it again";
+    if let Some(what) = damage::marked(&paths.damaged) {
+        anyhow::bail!("the store is damaged ({what})\n{first}");
+    }
+    let free = crate::disk::free_bytes(dir)?;
+    anyhow::ensure!(
+        free >= OPEN_MIN_BYTES,
+        "{free} bytes are free on the disk of {}\nhint: free some space",
+        dir.display()
+    );
+    damage::guarded(|| Store::at_rest(&paths.store)).map_err(|error| match damage::is_damage(&error) {
+        true => anyhow::anyhow!("the store can't be used as it is: {error:#}\n{first}"),
+        false => error,
+    })
+}
+
 /// The store, and how it came to be.
 #[derive(Debug)]
 pub struct Opening {
@@ -156,7 +183,7 @@ impl std::fmt::Display for Anew {
             Self::Damaged { why, from } => write!(
                 f,
                 "the store could not be used ({why}) and was set aside; Slack is read again {from}, and entries delivered \
-                 since then may be delivered once more, with the same ids"
+                 since then that the archive doesn't have may be delivered once more, with the same ids"
             ),
             Self::Older { layout, from } => write!(
                 f,
@@ -186,19 +213,16 @@ impl Anew {
 ///
 /// # Errors
 /// Nothing can be done about it here; [`ended`] says more.
-pub fn store(paths: &Paths, orgs: &[OrgId], reach: Reach, clock: Clock) -> Result<Opening> {
+pub fn store(paths: &Paths, (places, sinks): (&[Place], &[Sink]), reach: Reach, clock: Clock) -> Result<Opening> {
     let starts = Starts::begin(paths.starts.clone());
-    let checkpoints: Vec<(&OrgId, Option<Checkpoint>)> =
-        orgs.iter().map(|org| (org, Checkpoint::read(&paths.of_org(org).checkpoint))).collect();
-    let error = match open(paths, &checkpoints, &starts) {
+    let checkpoint = |place: &Place| (place.org.clone(), Checkpoint::read(&paths.of_org(&place.org).checkpoint));
+    let checkpoints: Vec<(OrgId, Option<Checkpoint>)> = places.iter().map(checkpoint).collect();
+    let error = match open(paths, places, &checkpoints, &starts) {
         Ok(Opened::Store(store)) => return Ok(Opening { store, anew: None }),
-        Ok(Opened::Older(older)) => {
-            let only = Checkpoint::read(&paths.of_org(&OrgId::default()).checkpoint);
-            match take_over(paths, older, reach, only, clock) {
-                Ok(opening) => return Ok(opening),
-                Err(error) => error,
-            }
-        }
+        Ok(Opened::Older(older)) => match take_over(paths, older, reach, (places, &checkpoints), clock) {
+            Ok(opening) => return Ok(opening),
+            Err(error) => error,
+        },
         Err(error) => error,
     };
     if !damage::is_damage(&error) {
@@ -209,20 +233,39 @@ pub fn store(paths: &Paths, orgs: &[OrgId], reach: Reach, clock: Clock) -> Resul
     let from = earliest.map_or("from the configured start".to_owned(), |at| format!("from before {at}"));
     let why = format!("{error:#}");
     tracing::error!(error = why, set_aside = %aside.display(), from,
-        "the store can't be used; rebuilding it by reading Slack again from before the checkpoint, or from the configured \
-         start if there is none (what was delivered since may be delivered once more, with the same ids)");
+        "the store can't be used; rebuilding it from its logs, and by reading Slack again from before the checkpoint, or from the \
+         configured start if there is none (what the logs don't have is delivered once more, with the same ids)");
     damage::set_aside(&paths.store, &aside)?;
-    let Opened::Store(store) = Store::open(&paths.store, orgs).context("can't make a new store")? else {
-        anyhow::bail!("can't make a new store: there is one already in {}", paths.store.display());
+    // It may have something to say all the same.
+    let left = match aside.exists() {
+        true => left(&aside, places),
+        false => Left::default(),
     };
-    let known = || checkpoints.iter().filter_map(|(org, checkpoint)| Some((*org, (*checkpoint)?)));
-    if let Some(next) = known().map(|(_, checkpoint)| checkpoint.next_record).max() {
+    let takes_events = |name: &str| sinks.iter().any(|sink| sink.name == name && sink.include.events);
+    let again = |org: &OrgId| {
+        let (_, checkpoint) = checkpoints.iter().find(|(known, _)| known == org)?;
+        again(checkpoint.as_ref()?, reach)
+    };
+    let (store, rebuilt) = Store::rebuild(&paths.store, places, (&left, takes_events), again, clock.now())
+        .context("can't make a new store of the logs")?;
+    tracing::warn!(
+        judged = rebuilt.judged,
+        waiting = rebuilt.waiting,
+        undelivered = rebuilt.undelivered,
+        "the store is made anew; entries that its logs say were judged are delivered to nobody a second time"
+    );
+    let known = || checkpoints.iter().filter_map(|(org, checkpoint)| Some((org, (*checkpoint)?)));
+    // Numbers that the logs don't know of were given out all the same.
+    if let Some(next) = known().map(|(_, checkpoint)| checkpoint.next_record).max().filter(|n| *n > store.next_record())
+    {
         store.skip_to(next + NUMBER_GAP)?;
     }
     for (org, checkpoint) in known() {
         let part = store.org(org)?;
-        part.skip_to(checkpoint.next_seq + NUMBER_GAP)?;
-        part.begin(&Begun { checkpoint: Some(checkpoint), again: None })?;
+        if checkpoint.next_seq > part.next_seq() {
+            part.skip_to(checkpoint.next_seq + NUMBER_GAP)?;
+        }
+        part.begin(&Begun { checkpoint: Some(checkpoint), again: again(org) })?;
     }
     if paths.damaged.exists() {
         std::fs::remove_file(&paths.damaged).with_context(|| format!("can't remove {}", paths.damaged.display()))?;
@@ -237,7 +280,7 @@ fn take_over(
     paths: &Paths,
     older: Older,
     reach: Reach,
-    checkpoint: Option<Checkpoint>,
+    (places, checkpoints): (&[Place], &[(OrgId, Option<Checkpoint>)]),
     clock: Clock,
 ) -> Result<Opening> {
     let layout = older.layout;
@@ -249,14 +292,19 @@ fn take_over(
     if successor.exists() {
         std::fs::remove_dir_all(&successor).with_context(|| format!("can't remove {}", successor.display()))?;
     }
+    for place in places {
+        if let Some(aside) = archive::set_aside(&place.archive, clock.now())? {
+            tracing::warn!(set_aside = %aside.display(), "logs that belong to no store, as of a start that was broken off");
+        }
+    }
     let handed = damage::guarded(|| {
-        let new = Store::make(&successor)?;
-        older.hand_over(&new, reach, checkpoint, clock.now())
+        let new = Store::make(&successor, places)?;
+        older.hand_over(&new, reach, checkpoints, clock.now())
     })?;
     drop(older);
     let aside = damage::set_older_aside(&paths.store, clock.now())?;
     std::fs::rename(&successor, &paths.store).with_context(|| format!("can't rename {}", successor.display()))?;
-    let store = open_when_free(&paths.store)?;
+    let store = open_when_free(&paths.store, places)?;
     handed.forgotten.into_iter().for_each(|row| store.note(row));
     let from =
         handed.begun.again.map_or("from the configured start".to_owned(), |again| format!("from {}", again.from));
@@ -266,16 +314,34 @@ fn take_over(
     Ok(Opening { store, anew: Some(Anew::Older { layout, from }) })
 }
 
+/// What a store that was just set aside still says; nothing, if it can't be read.
+fn left(aside: &Path, places: &[Place]) -> Left {
+    for _ in 0..LOCK_TRIES {
+        match damage::guarded(|| Left::read(aside, places)) {
+            Ok(left) => return left,
+            Err(error) if damage::is_damage(&error) => break,
+            Err(_) => std::thread::sleep(LOCK_EVERY),
+        }
+    }
+    Left::default()
+}
+
+/// How far back Slack is read again: as far as the longest window that a module declares reaches.
+fn again(checkpoint: &Checkpoint, reach: Reach) -> Option<Again> {
+    let from = checkpoint.watermark.minus(reach.span_s.clamp(REBUILD_MIN_S, REBUILD_MAX_S));
+    Some(Again { from, drained_from: from, ids_from: from })
+}
+
 fn successor(store: &Path) -> PathBuf {
     store.with_extension("new")
 }
 
 /// sled's own threads let go of a store's lock a moment after it was closed.
-fn open_when_free(dir: &Path) -> Result<Store> {
+fn open_when_free(dir: &Path, places: &[Place]) -> Result<Store> {
     let mut tries = 0;
     loop {
-        match Store::open(dir, &[]) {
-            Ok(Opened::Store(store)) => return Ok(store),
+        match Store::open(dir, places) {
+            Ok(Opened::Store(store)) => return store.take_up().map(|()| store),
             Ok(Opened::Older(_)) => anyhow::bail!("{} is still of an older layout", dir.display()),
             Err(error) if tries == LOCK_TRIES || damage::is_damage(&error) => return Err(error),
             Err(_) => std::thread::sleep(LOCK_EVERY),
@@ -284,7 +350,12 @@ fn open_when_free(dir: &Path) -> Result<Store> {
     }
 }
 
-fn open(paths: &Paths, checkpoints: &[(&OrgId, Option<Checkpoint>)], starts: &Starts) -> Result<Opened> {
+fn open(
+    paths: &Paths,
+    places: &[Place],
+    checkpoints: &[(OrgId, Option<Checkpoint>)],
+    starts: &Starts,
+) -> Result<Opened> {
     if let Some(what) = damage::marked(&paths.damaged) {
         return Err(Damaged(format!("in the last run: {what}")).into());
     }
@@ -304,8 +375,7 @@ fn open(paths: &Paths, checkpoints: &[(&OrgId, Option<Checkpoint>)], starts: &St
     }
     damage::drop_broken_snapshots(&paths.store)?;
     damage::guarded(|| {
-        let orgs: Vec<OrgId> = checkpoints.iter().map(|(org, _)| (*org).clone()).collect();
-        let opened = Store::open(&paths.store, &orgs)?;
+        let opened = Store::open(&paths.store, places)?;
         if let Opened::Store(store) = &opened {
             for (org, checkpoint) in checkpoints {
                 if let Some(checkpoint) = checkpoint
@@ -314,6 +384,7 @@ fn open(paths: &Paths, checkpoints: &[(&OrgId, Option<Checkpoint>)], starts: &St
                     return Err(Damaged("it is older than its checkpoint; commits are missing".into()).into());
                 }
             }
+            store.take_up()?;
         }
         Ok(opened)
     })

@@ -1,4 +1,4 @@
-//! A frame: a header that zstd skips, then records compressed by themselves.
+//! A frame of an archive of before: a header that zstd skips, then records compressed by themselves.
 //!
 //! Layout of the header, little endian (a "skippable frame", RFC 8878 section 3.1.2):
 //! ```text
@@ -8,12 +8,14 @@
 //! 52 first 8 bytes of SHA-256 over the bytes 0 to 51
 //! ```
 
+#[cfg(test)]
 use super::record::ArchiveRecord;
 use gridwatch_event::time::UnixSeconds;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+#[cfg(test)]
 use zstd::zstd_safe::CParameter;
 
 const HEADER_BYTES: usize = 60;
@@ -22,9 +24,11 @@ const START: &[u8; 12] = b"\x5e\x2a\x4d\x18\x34\x00\x00\x00gwa1";
 
 /// Content of a frame, lines of one record each; only a single larger record makes a larger frame. It bounds the memory
 /// that reading needs.
+#[cfg(test)]
 const MAX_CONTENT_BYTES: usize = 4 << 20;
 
 /// zstd's own default: audit entries shrink about tenfold, and much more CPU time buys little more.
+#[cfg(test)]
 const LEVEL: i32 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,7 @@ impl Found {
 }
 
 /// Compresses the first of these records into a frame; as many as fit, at least one. Returns how many.
+#[cfg(test)]
 pub(super) fn encode(records: &[ArchiveRecord]) -> io::Result<(Vec<u8>, usize)> {
     let mut content = Vec::new();
     let mut taken = 0;
@@ -74,6 +79,7 @@ pub(super) fn encode(records: &[ArchiveRecord]) -> io::Result<(Vec<u8>, usize)> 
 }
 
 impl Header {
+    #[cfg(test)]
     fn of(records: &[ArchiveRecord], frame_bytes: usize, content_bytes: usize) -> io::Result<Self> {
         let short = |n| u32::try_from(n).map_err(|_| io::Error::other("a record of more than 4 GiB"));
         let times = || records.iter().map(ArchiveRecord::time);
@@ -87,6 +93,7 @@ impl Header {
         })
     }
 
+    #[cfg(test)]
     fn to_bytes(self) -> Vec<u8> {
         let mut bytes = START.to_vec();
         for number in [self.first_seq, self.last_seq, self.oldest.0, self.newest.0] {
@@ -147,13 +154,6 @@ fn header_at(file: &File, at: u64, length: u64) -> io::Result<Option<Found>> {
     file.read_exact_at(&mut bytes, at)?;
     let found = Header::from_bytes(&bytes).map(|header| Found { at, header });
     Ok(found.filter(|found| found.end() <= length))
-}
-
-/// A frame with its header, as it stands.
-pub(super) fn bytes(file: &File, found: &Found) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; HEADER_BYTES + found.header.frame_bytes as usize];
-    file.read_exact_at(&mut bytes, found.at)?;
-    Ok(bytes)
 }
 
 /// The lines in a frame, or `None` if it is damaged.

@@ -1,167 +1,128 @@
-//! Reading the archive: a stream of records, one frame in memory at a time.
+//! Reading the archive: the events in the order in which they were judged, each with its entry.
 
-use super::frame::{self, Found};
-use super::record::ArchiveRecord;
-use super::{ArchiveError, SegmentName, segments};
+use super::{ArchiveError, ArchiveRecord, ENTRIES, Judged, ORDER, Reading, before};
 use gridwatch_event::time::UnixSeconds;
-use std::collections::{BTreeSet, VecDeque};
-use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use gridwatch_log::{Block, LogError, Reader};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
 
 /// Records in order of `seq` whose event time is in the closed range. Takes no lock and changes nothing: what a running
 /// gridwatch is just appending is not there yet, and a segment it removes meanwhile is passed over.
 ///
 /// After an `Err` the stream goes on with what can be read.
+///
+/// # Errors
+/// The folder can't be read.
 pub fn read(folder: &Path, from: Option<UnixSeconds>, to: Option<UnixSeconds>) -> Result<Records, ArchiveError> {
-    let segments = segments(folder)?;
-    Ok(Records::new(segments, from.unwrap_or_default(), to))
+    Records::open(folder, from.unwrap_or_default(), to.unwrap_or(UnixSeconds(u64::MAX)), None)
 }
 
-/// The same of events at exactly these times. Frames without one aren't unpacked.
+/// The same of events from a sequence number on, whatever their time.
+///
+/// # Errors
+/// The folder can't be read.
+pub fn read_from(folder: &Path, seq: u64) -> Result<Records, ArchiveError> {
+    let records = Records::open(folder, UnixSeconds(0), UnixSeconds(u64::MAX), Some(BTreeSet::new()))?;
+    Ok(Records { only_at: None, seq: records.seq.max(seq), ..records })
+}
+
+/// The same of events at exactly these times. Blocks without one aren't unpacked.
+///
+/// # Errors
+/// The folder can't be read.
 pub fn read_at(folder: &Path, times: BTreeSet<UnixSeconds>) -> Result<Records, ArchiveError> {
-    let mut records = read(folder, times.first().copied(), times.last().copied())?;
-    records.only_at = Some(times);
-    Ok(records)
+    let (from, to) = (times.first().copied(), times.last().copied());
+    Records::open(folder, from.unwrap_or_default(), to.unwrap_or_default(), Some(times))
 }
 
-/// All records from this number on.
-pub(super) fn from_seq(folder: &Path, seq: u64) -> Result<Records, ArchiveError> {
-    let mut segments = segments(folder)?;
-    let before = segments.partition_point(|segment| segment.first_seq <= seq);
-    segments.drain(..before.saturating_sub(1));
-    let mut records = Records::new(segments, UnixSeconds(0), None);
-    records.from_seq = seq;
-    Ok(records)
+/// What archives of before hold.
+///
+/// # Errors
+/// The folder can't be read.
+pub fn read_before(folder: &Path) -> Result<impl Iterator<Item = Result<ArchiveRecord, ArchiveError>>, ArchiveError> {
+    before::read(folder, UnixSeconds(0), UnixSeconds(u64::MAX), None)
 }
 
 #[derive(Debug)]
 pub struct Records {
-    segments: VecDeque<PathBuf>,
+    before: before::Records,
     from: UnixSeconds,
     to: UnixSeconds,
     only_at: Option<BTreeSet<UnixSeconds>>,
-    from_seq: u64,
-    segment: Option<OpenSegment>,
-    /// Lines of the frame at hand, and how much of them was handed out.
-    lines: Vec<u8>,
-    used: usize,
-}
-
-#[derive(Debug)]
-struct OpenSegment {
-    path: PathBuf,
-    file: File,
-    at: u64,
-    length: u64,
+    order: Reader,
+    entries: Reader,
+    /// Number of the next event.
+    seq: u64,
+    /// What is at hand of the order.
+    block: Option<Arc<Block>>,
 }
 
 impl Records {
-    fn new(segments: Vec<SegmentName>, from: UnixSeconds, to: Option<UnixSeconds>) -> Self {
-        Self {
-            segments: segments.into_iter().map(|segment| segment.path).collect(),
-            from,
-            to: to.unwrap_or(UnixSeconds(u64::MAX)),
-            only_at: None,
-            from_seq: 0,
-            segment: None,
-            lines: Vec::new(),
-            used: 0,
-        }
+    fn open(
+        folder: &Path,
+        from: UnixSeconds,
+        to: UnixSeconds,
+        only_at: Option<BTreeSet<UnixSeconds>>,
+    ) -> Result<Self, ArchiveError> {
+        let (order, entries) = (Reader::open(folder, ORDER)?, Reader::open(folder, ENTRIES)?);
+        // An archive of before may have some that were still to be delivered when it was left.
+        let after = before::last_seq(folder)?.map_or(0, |last| last + 1);
+        let seq = order.first().unwrap_or_default().max(after);
+        let before = before::read(folder, from, to, only_at.clone())?;
+        Ok(Self { before, from, to, only_at, order, entries, seq, block: None })
     }
 
-    fn next_line(&mut self) -> Option<&[u8]> {
-        let rest = self.lines.get(self.used..).filter(|rest| !rest.is_empty())?;
-        let bytes = rest.iter().position(|b| *b == b'\n').map_or(rest.len(), |at| at + 1);
-        self.used += bytes;
-        Some(&rest[..bytes])
+    fn is_wanted(&self, event: &Judged) -> bool {
+        let is_one = |times: &BTreeSet<UnixSeconds>| times.contains(&event.time);
+        !event.is_relearned
+            && (self.from..=self.to).contains(&event.time)
+            && self.only_at.as_ref().is_none_or(is_one)
+            // Its segment has gone before that of its place in the order.
+            && self.entries.first().is_some_and(|first| event.entry >= first)
     }
 
-    fn is_wanted(&self, record: &ArchiveRecord) -> bool {
-        let time = record.time();
-        record.seq >= self.from_seq
-            && (self.from..=self.to).contains(&time)
-            && self.only_at.as_ref().is_none_or(|times| times.contains(&time))
-    }
-
-    fn may_hold_wanted(&self, found: &Found) -> bool {
-        let header = &found.header;
-        let has_one = |times: &BTreeSet<UnixSeconds>| times.range(header.oldest..=header.newest).next().is_some();
-        header.last_seq >= self.from_seq
-            && header.newest >= self.from
-            && header.oldest <= self.to
-            && self.only_at.as_ref().is_none_or(has_one)
-    }
-
-    /// Loads the lines of the next frame that may hold something wanted. `false` at the end of the archive.
-    fn load_frame(&mut self) -> Result<bool, ArchiveError> {
+    /// The next event that is wanted.
+    fn next_event(&mut self) -> Result<Option<(u64, Judged)>, ArchiveError> {
         loop {
-            let segment = match self.segment.take() {
-                Some(segment) => segment,
-                None => match self.segments.pop_front() {
-                    None => return Ok(false),
-                    Some(path) => match OpenSegment::open(path)? {
-                        Some(segment) => segment,
-                        None => continue,
-                    },
-                },
+            let block = match self.block.take().filter(|block| self.seq < block.next) {
+                Some(block) => block,
+                None => {
+                    let (from, to, only_at) = (self.from.0, self.to.0, &self.only_at);
+                    let has_one = |lowest: u64, highest: u64| {
+                        let between = UnixSeconds(lowest)..=UnixSeconds(highest);
+                        highest >= from
+                            && lowest <= to
+                            && only_at.as_ref().is_none_or(|times| times.range(between).next().is_some())
+                    };
+                    let Some(block) = self.order.block(self.seq, has_one)? else { return Ok(None) };
+                    self.seq = self.seq.max(block.first);
+                    block
+                }
             };
-            if self.load_from(segment)? {
-                return Ok(true);
+            let (seq, found) = (self.seq, block.get(self.seq).map(Judged::from_bytes));
+            self.seq += 1;
+            self.block = Some(block);
+            match found {
+                Some(Some(event)) if self.is_wanted(&event) => return Ok(Some((seq, event))),
+                Some(None) => return Err(ArchiveError::Odd { log: ORDER, number: seq }),
+                _ => {}
             }
         }
     }
 
-    /// `false` when the frame was not wanted or the segment has no more.
-    fn load_from(&mut self, mut segment: OpenSegment) -> Result<bool, ArchiveError> {
-        let at = segment.at;
-        // A read error here ends the segment: there is no telling where it would go on.
-        let found = frame::find(&segment.file, at, segment.length).map_err(|e| segment.io(e))?;
-        let Some(found) = found else {
-            // Only the last segment can end in the middle of a frame that is being written.
-            let torn = at < segment.length && !self.segments.is_empty();
-            return if torn { Err(segment.damaged(at, segment.length)) } else { Ok(false) };
+    fn next_record(&mut self) -> Result<Option<ArchiveRecord>, ArchiveError> {
+        let event = match self.next_event() {
+            Err(ArchiveError::Log(error)) if error.is_damage() => {
+                let next = self.order.after_damage(self.seq)?;
+                (self.seq, self.block) = (next.unwrap_or(u64::MAX), None);
+                return Err(error.into());
+            }
+            event => event?,
         };
-        if found.at > at {
-            segment.at = found.at;
-            let damaged = segment.damaged(at, found.at);
-            self.segment = Some(segment);
-            return Err(damaged);
-        }
-        segment.at = found.end();
-        let result = match self.may_hold_wanted(&found) {
-            false => Ok(false),
-            true => match frame::decode(&segment.file, &found) {
-                Ok(Some(lines)) => {
-                    (self.lines, self.used) = (lines, 0);
-                    Ok(true)
-                }
-                Ok(None) => Err(segment.damaged(at, found.end())),
-                Err(e) => Err(segment.io(e)),
-            },
-        };
-        self.segment = Some(segment);
-        result
-    }
-}
-
-impl OpenSegment {
-    /// `None` if it has been removed since it was listed.
-    fn open(path: PathBuf) -> Result<Option<Self>, ArchiveError> {
-        let opened = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
-        match opened {
-            Ok((length, file)) => Ok(Some(Self { path, file, at: 0, length })),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(ArchiveError::io("open", &path, e)),
-        }
-    }
-
-    fn io(&self, error: io::Error) -> ArchiveError {
-        ArchiveError::io("read", &self.path, error)
-    }
-
-    fn damaged(&self, at: u64, end: u64) -> ArchiveError {
-        ArchiveError::Damaged { path: self.path.clone(), at, bytes: end - at }
+        let Some((seq, event)) = event else { return Ok(None) };
+        let received = self.entries.received(event.entry)?;
+        Ok(Some(ArchiveRecord { seq, sight: event.sight, raw: received.raw.into() }))
     }
 }
 
@@ -169,21 +130,25 @@ impl Iterator for Records {
     type Item = Result<ArchiveRecord, ArchiveError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(record) = self.before.next() {
+            return Some(record);
+        }
         loop {
-            while let Some(line) = self.next_line() {
-                // A line that passed the checksum but is no record is a newer gridwatch's; it has to be told, too.
-                let Some(record) = ArchiveRecord::from_line(line) else {
-                    let bytes = line.len() as u64;
-                    let (path, at) = self.segment.as_ref().map(|s| (s.path.clone(), s.at)).unwrap_or_default();
-                    return Some(Err(ArchiveError::Damaged { path, at, bytes }));
-                };
-                if self.is_wanted(&record) {
-                    return Some(Ok(record));
+            match self.next_record() {
+                Ok(record) => return record.map(Ok),
+                // A segment that was removed while it was read.
+                Err(ArchiveError::Log(LogError::Io { source, .. }))
+                    if source.kind() == std::io::ErrorKind::NotFound =>
+                {
+                    if let Err(error) = self.order.refresh().and_then(|()| self.entries.refresh()) {
+                        return Some(Err(error.into()));
+                    }
                 }
-            }
-            match self.load_frame() {
-                Ok(true) => {}
-                Ok(false) => return None,
+                Err(error @ ArchiveError::Log(LogError::Io { .. })) => {
+                    // There is no telling where it would go on.
+                    (self.seq, self.block) = (u64::MAX, None);
+                    return Some(Err(error));
+                }
                 Err(error) => return Some(Err(error)),
             }
         }

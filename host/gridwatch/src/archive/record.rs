@@ -1,4 +1,4 @@
-//! One archived entry and its line of text.
+//! One archived entry, and the line of text that it was in archives of before.
 
 use gridwatch_event::entry::Entry;
 use gridwatch_event::event::{Event, Sight};
@@ -46,6 +46,7 @@ impl ArchiveRecord {
         self.sight.counts_as.or_else(own).unwrap_or(self.sight.first_seen.seconds())
     }
 
+    #[cfg(test)]
     pub(super) fn write_line(&self, lines: &mut Vec<u8>) -> serde_json::Result<()> {
         let one_line = self.raw.starts_with('{') && !self.raw.contains(['\n', '\r']);
         let raw = one_line.then(|| serde_json::from_str::<&RawValue>(&self.raw).ok()).flatten();

@@ -1,245 +1,148 @@
-//! The archive beside its model: the list of records that were asked for.
+//! The archive by its promises: order, retention, damage, and archives of before. What a second reader makes of its files is in `tests/src/logs.rs`.
 
 use super::*;
-use crate::disk::faulty::FaultyDisk;
-use gridwatch_event::event::Sight;
 use gridwatch_event::time::UnixMillis;
-use rand::rngs::SmallRng;
-use rand::{Rng, SeedableRng};
 use std::collections::BTreeSet;
-use std::fs;
+use std::os::unix::fs::FileExt;
 
-const START_S: u64 = 1_600_000_000;
+const SECOND: u64 = 1_794_000_000;
 
-fn record(seq: u64) -> ArchiveRecord {
-    let time = START_S + seq * 3600;
-    ArchiveRecord {
-        seq,
-        sight: Sight::first(UnixMillis((time + 70) * 1000)),
-        raw: format!(r#"{{"id":"e{seq}","date_create":{time},"x":"{:x}"}}"#, seq.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-            .into(),
+fn raw(n: u64) -> String {
+    format!(r#"{{"id":"e{n}","date_create":{},"action":"user_login","x":"{}"}}"#, SECOND + n, "y".repeat(300))
+}
+
+fn sight(n: u64) -> Sight {
+    Sight::first(UnixMillis((SECOND + n) * 1_000))
+}
+
+fn judged(n: u64, entry: u64) -> Judged {
+    let (time, sight) = (UnixSeconds(SECOND + n), sight(n));
+    Judged { entry, record: n, time, sight, is_relearned: false, identity: [1; 16], bytes: [2; 16], organization: None }
+}
+
+/// Pages of ten, newest first, each judged in the order of time.
+fn fill(archive: &Archive, pages: std::ops::Range<u64>) {
+    for page in pages {
+        let numbers: Vec<u64> = (page * 10..page * 10 + 10).rev().collect();
+        let (first, raws) = (archive.ends().entries.next, numbers.iter().map(|n| raw(*n)).collect::<Vec<_>>());
+        archive.write_entries(numbers.iter().zip(&raws).map(|(n, raw)| (sight(*n), false, raw.as_str()))).unwrap();
+        archive.keep_entries();
+        let events: Vec<Judged> = (0..10).map(|at| judged(page * 10 + at, first + 9 - at)).collect();
+        archive.write_order(events.iter()).unwrap();
+        archive.keep_order();
     }
 }
 
-fn records(range: std::ops::Range<u64>) -> Vec<ArchiveRecord> {
-    range.map(record).collect()
+fn ids(records: Records) -> Vec<String> {
+    records.map(|record| record.unwrap().event().id().to_owned()).collect()
 }
 
-fn all(folder: &Path) -> Vec<ArchiveRecord> {
-    read(folder, None, None).unwrap().map(Result::unwrap).collect()
-}
-
-/// Small enough for many segments in a test.
-const SEGMENT: u64 = 600;
-
-/// A process: opens the archive and appends what it hasn't got a commit for, until it dies or all is appended. `lost` is the
-/// share of appends after which it dies before the commit.
-fn live(disk: &FaultyDisk, folder: &Path, saved: &mut u64, total: u64, lost: f64, rng: &mut SmallRng) {
-    let Ok(mut archive) = Archive::open_on(Box::new(disk.clone()), folder, SEGMENT) else {
-        // Killed, full or unable to sync; the next process finds better conditions.
-        disk.plan().room = None;
-        return;
-    };
-    while *saved < total {
-        let until = total.min(*saved + rng.random_range(1..12));
-        match archive.append(&records(*saved..until)) {
-            Ok(_) if rng.random_bool(lost) => return,
-            Ok(resume) => {
-                assert!(resume.last_seq.unwrap() + 1 >= until);
-                *saved = until;
-            }
-            Err(_) if disk.plan().killed => return,
-            Err(ArchiveError::Full { .. }) => disk.plan().room = None,
-            Err(ArchiveError::Io { .. }) => {}
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
-
-fn check(folder: &Path, saved: u64, what: &str) {
-    let held = all(folder);
-    assert!(held.len() as u64 >= saved, "{what}: a saved record is gone");
-    assert_eq!(held, records(0..held.len() as u64), "{what}");
-}
-
-/// More changes than a process in the test below makes.
-const MAX_STEPS: u64 = 500;
+use read::Records;
 
 #[test]
-fn killed_at_every_step_each_record_is_there_once() {
-    let total = 60;
-    for torn_at in [0, 60, 100, 255] {
-        for steps in 0..MAX_STEPS {
-            let folder = tempfile::tempdir().unwrap();
-            let (disk, mut saved) = (FaultyDisk::default(), 0);
-            let mut rng = SmallRng::seed_from_u64(steps);
-            let what = format!("killed after {steps} steps, write torn at {torn_at}/256");
-            disk.restart(Some(steps), torn_at);
-            live(&disk, folder.path(), &mut saved, total, 0.0, &mut rng);
-            let was_killed = disk.plan().killed;
-            disk.restart(None, 0);
-            while saved < total {
-                live(&disk, folder.path(), &mut saved, total, 0.1, &mut rng);
-                check(folder.path(), saved, &what);
-            }
-            if !was_killed {
-                check(folder.path(), total, &what);
-                break;
-            }
-            assert!(steps + 1 < MAX_STEPS, "the process never gets to its end");
-        }
-    }
+fn entries_come_back_in_the_order_in_which_they_were_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = Archive::open(folder.path(), 20_000, Ends::before(1)).unwrap();
+    fill(&archive, 0..30);
+    let all: Vec<String> = (0..300).map(|n| format!("e{n}")).collect();
+    assert_eq!(ids(read(folder.path(), None, None).unwrap()), all, "beside the one who writes");
+    let seqs: Vec<u64> = read(folder.path(), None, None).unwrap().map(|record| record.unwrap().seq).collect();
+    assert_eq!(seqs, (1..=300).collect::<Vec<_>>());
+    let time = |n: u64| UnixSeconds(SECOND + n);
+    assert_eq!(ids(read(folder.path(), Some(time(100)), Some(time(104))).unwrap()), all[100..105]);
+    assert_eq!(ids(read_at(folder.path(), BTreeSet::from([time(7), time(250)])).unwrap()), ["e7", "e250"]);
+    assert_eq!((archive.entry(1).unwrap().raw, archive.event(1).unwrap()), (raw(9), judged(0, 10)));
+    assert!(matches!(archive.entry(301), Err(ArchiveError::NoEntry { number: 301 })));
+    assert!(matches!(Archive::recover(folder.path(), 1), Err(ArchiveError::Locked { .. })));
+    let ends = archive.ends();
+    drop(archive);
+    assert_eq!(Archive::open(folder.path(), 20_000, ends).unwrap().ends(), ends);
+    let recovered = Archive::recover(folder.path(), 20_000).unwrap().ends();
+    assert_eq!((recovered.entries.next, recovered.order.next), (ends.entries.next, ends.order.next));
 }
 
 #[test]
-fn a_life_of_kills_power_cuts_full_disks_and_failing_syncs_loses_and_repeats_nothing() {
-    for seed in 0..200 {
-        let mut rng = SmallRng::seed_from_u64(seed);
+fn what_is_old_goes_when_nobody_needs_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = Archive::open(folder.path(), 2_000, Ends::before(1)).unwrap();
+    fill(&archive, 0..60);
+    let old = UnixSeconds(SECOND + 500);
+    let none = |removed: Result<usize, ArchiveError>| assert_eq!(removed.unwrap(), 0);
+    none(archive.prune(UnixSeconds(SECOND), u64::MAX, u64::MAX));
+    none(archive.prune(old, 1, u64::MAX));
+    none(archive.prune(old, u64::MAX, 1));
+    assert!(archive.prune(old, u64::MAX, 400).unwrap() > 0);
+    assert!(archive.entry(401).is_ok() && archive.first_entry() > 200, "{}", archive.first_entry());
+    archive.prune(old, u64::MAX, u64::MAX).unwrap();
+    let left = ids(read(folder.path(), None, None).unwrap());
+    assert_eq!(left.last().unwrap(), "e599");
+    assert!((100..200).contains(&left.len()), "{}", left.len());
+}
+
+#[test]
+fn an_entry_that_was_learned_again_is_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = Archive::open(folder.path(), 20_000, Ends::before(1)).unwrap();
+    fill(&archive, 0..1);
+    archive.write_entries([(sight(3), true, &*raw(3))].into_iter()).unwrap();
+    archive.keep_entries();
+    archive.write_order([Judged { is_relearned: true, record: 0, ..judged(3, 11) }].iter()).unwrap();
+    archive.keep_order();
+    assert!(archive.entry(11).unwrap().is_relearned && archive.event(11).unwrap().is_relearned);
+    assert_eq!(ids(read(folder.path(), None, None).unwrap()).len(), 10);
+}
+
+#[test]
+fn damage_is_told_and_costs_what_is_in_it() {
+    for log in ["order-00000000000000000001.log", "entries-00000000000000000001.log"] {
         let folder = tempfile::tempdir().unwrap();
-        let (disk, mut saved, total) = (FaultyDisk::default(), 0, 120);
-        while saved < total {
-            disk.restart(Some(rng.random_range(0..40)), rng.random());
-            disk.plan().room = rng.random_bool(0.3).then(|| rng.random_range(0..800));
-            disk.plan().failing_syncs = u32::from(rng.random_bool(0.2));
-            live(&disk, folder.path(), &mut saved, total, 0.1, &mut rng);
-            if rng.random_bool(0.3) {
-                disk.cut_power(folder.path(), &mut rng);
+        let archive = Archive::open(folder.path(), 1 << 20, Ends::before(1)).unwrap();
+        fill(&archive, 0..30);
+        let path = folder.path().join(log);
+        let file = File::options().read(true).write(true).open(&path).unwrap();
+        let half = file.metadata().unwrap().len() / 2;
+        file.write_all_at(&[0; 9], half).unwrap();
+        let (mut read_well, mut told) = (0, 0);
+        for record in read(folder.path(), None, None).unwrap() {
+            match record {
+                Ok(_) => read_well += 1,
+                Err(error) => {
+                    assert!(error.is_damage() && error.to_string().contains(log), "{error}");
+                    told += 1;
+                }
             }
         }
-        disk.restart(None, 0);
-        (disk.plan().failing_syncs, disk.plan().room) = (0, None);
-        Archive::open_on(Box::new(disk), folder.path(), SEGMENT).unwrap();
-        check(folder.path(), saved, &format!("seed {seed}"));
+        assert!((1..=20).contains(&told) && (280..300).contains(&read_well), "{log}: {told}, {read_well}");
     }
 }
 
-fn filled(folder: &Path) -> Archive {
-    let mut archive = Archive::open(folder, SEGMENT).unwrap();
-    for first in (0..100).step_by(5) {
-        archive.append(&records(first..first + 5)).unwrap();
-    }
-    archive
-}
-
-fn segment_paths(folder: &Path) -> Vec<PathBuf> {
-    segments(folder).unwrap().into_iter().map(|s| s.path).collect()
+/// An archive as gridwatch wrote it before, with frames of some records each.
+fn of_before(folder: &Path, numbers: std::ops::Range<u64>) {
+    let record = |n| ArchiveRecord { seq: n, sight: sight(n), raw: raw(n).into() };
+    let records: Vec<ArchiveRecord> = numbers.clone().map(record).collect();
+    let frames: Vec<u8> = records.chunks(7).flat_map(|some| frame::encode(some).unwrap().0).collect();
+    let day = record::day(sight(numbers.start).first_seen);
+    std::fs::write(folder.join(format!("seg-{:020}-{day}.ndjson.zst", numbers.start)), frames).unwrap();
 }
 
 #[test]
-fn a_range_of_time_is_closed_and_in_order() {
+fn an_archive_of_before_is_read_first_pruned_and_never_read_twice() {
     let folder = tempfile::tempdir().unwrap();
-    let archive = filled(folder.path());
-    for (first, last) in [(0, 99), (3, 3), (17, 58), (99, 99), (50, 49)] {
-        let at = |seq: u64| Some(UnixSeconds(START_S + seq * 3600));
-        let found: Vec<_> = archive.read(at(first), at(last)).unwrap().map(Result::unwrap).collect();
-        assert_eq!(found, records(first..last + 1));
-    }
-}
-
-#[test]
-fn records_of_single_times_are_found_without_unpacking_the_rest() {
-    let folder = tempfile::tempdir().unwrap();
-    drop(filled(folder.path()));
-    let time = |seq: u64| record(seq).time();
-    let wanted = BTreeSet::from([time(3), time(17), time(17).plus(1)]);
-    let mut found = read_at(folder.path(), wanted).unwrap();
-    let seqs: Vec<u64> = found.by_ref().map(|record| record.unwrap().seq).collect();
-    assert_eq!(seqs, [3, 17]);
-    assert!(read_at(folder.path(), BTreeSet::new()).unwrap().next().is_none());
-    // Damage in a frame that holds none of them isn't even seen.
-    let first = &segment_paths(folder.path())[0];
-    let mut bytes = fs::read(first).unwrap();
-    let last = bytes.len() - 1;
-    bytes[last] ^= 0xff;
-    fs::write(first, bytes).unwrap();
-    let found = read_at(folder.path(), BTreeSet::from([time(17)])).unwrap();
-    assert_eq!(found.map(|record| record.unwrap().seq).collect::<Vec<_>>(), [17]);
-    assert!(read(folder.path(), None, None).unwrap().any(|record| record.is_err()));
-}
-
-#[test]
-fn damage_costs_its_own_frames_and_is_reported() {
-    let folder = tempfile::tempdir().unwrap();
-    drop(filled(folder.path()));
-    let paths = segment_paths(folder.path());
-    let path = &paths[1];
-    let whole = fs::read(path).unwrap();
-    for at in (0..whole.len()).step_by(3) {
-        let mut damaged = whole.clone();
-        damaged[at] ^= 0x10;
-        fs::write(path, damaged).unwrap();
-        let (good, bad): (Vec<_>, Vec<_>) = read(folder.path(), None, None).unwrap().partition(Result::is_ok);
-        let good: Vec<_> = good.into_iter().map(Result::unwrap).collect();
-        // zstd has bits that mean nothing: then nothing is lost either.
-        assert!(matches!((good.len(), bad.len()), (95, 1) | (100, 0)), "byte {at}");
-        assert!(good.is_sorted_by_key(|r| r.seq) && good.iter().all(|r| *r == record(r.seq)));
-    }
-}
-
-#[test]
-fn a_torn_tail_is_cut_at_the_last_whole_frame_wherever_it_tore() {
-    let folder = tempfile::tempdir().unwrap();
-    drop(filled(folder.path()));
-    let path = segment_paths(folder.path()).pop().unwrap();
-    let whole = fs::read(&path).unwrap();
-    for length in (0..whole.len()).step_by(2) {
-        fs::write(&path, &whole[..length]).unwrap();
-        let mut archive = Archive::open(folder.path(), SEGMENT).unwrap();
-        let from = archive.resume().last_seq.unwrap() + 1;
-        assert_eq!(all(folder.path()), records(0..from));
-        archive.append(&records(from..100)).unwrap();
-        assert_eq!(all(folder.path()), records(0..100), "length {length}");
-    }
-}
-
-#[test]
-fn a_number_that_means_another_entry_is_a_conflict() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut archive = filled(folder.path());
-    assert_eq!(archive.append(&records(90..105)).unwrap().last_seq, Some(104));
-    let other = ArchiveRecord { raw: "{}".into(), ..record(20) };
-    let error = archive.append(&[other]).unwrap_err();
-    assert!(matches!(error, ArchiveError::Conflict { seq: 20, last_seq: 104 }) && error.hint().is_some());
-    let falling = [record(201), record(200)];
-    assert!(matches!(archive.append(&falling), Err(ArchiveError::OutOfOrder { seq: 200, after: 201 })));
-}
-
-#[test]
-fn only_segments_seen_wholly_before_the_day_are_removed() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut archive = filled(folder.path());
-    fs::write(folder.path().join("notes.txt"), "mine").unwrap();
-    let before = UnixSeconds(START_S + 60 * 3600);
-    assert!(archive.prune(before).unwrap() > 0);
-    let left = all(folder.path());
-    let day_start = before.0 - before.0 % 86_400;
-    assert!(left[0].seq > 0 && left.last() == Some(&record(99)));
-    let wanted = records(0..100).into_iter().filter(|r| r.sight.first_seen.seconds().0 >= day_start);
-    assert!(wanted.into_iter().all(|r| left.contains(&r)));
-    archive.prune(UnixSeconds(u64::MAX / 2000)).unwrap();
-    assert_eq!(segment_paths(folder.path()).len(), 1);
-    assert!(folder.path().join("notes.txt").exists());
-    archive.append(&records(100..101)).unwrap();
-    assert_eq!(all(folder.path()).last(), Some(&record(100)));
-}
-
-#[test]
-fn a_batch_larger_than_a_frame_is_split() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut archive = Archive::open(folder.path(), 1 << 30).unwrap();
-    let big: Vec<_> = (0..3)
-        .map(|seq| ArchiveRecord { raw: format!(r#"{{"x":"{}"}}"#, "y".repeat(3 << 20)).into(), ..record(seq) })
-        .collect();
-    archive.append(&big).unwrap();
-    assert_eq!(all(folder.path()), big);
-    assert!(matches!(Archive::open(folder.path(), SEGMENT), Err(ArchiveError::Locked { .. })));
-}
-
-#[test]
-fn other_zstd_software_reads_a_segment() {
-    let folder = tempfile::tempdir().unwrap();
-    drop(filled(folder.path()));
-    let path = segment_paths(folder.path()).remove(0);
-    let text = zstd::stream::decode_all(fs::File::open(path).unwrap()).unwrap();
-    assert!(text.starts_with(b"{\"seq\":0,\"first_seen\":1600000070000,\"raw\":{\"id\":\"e0\""));
+    of_before(folder.path(), 1..50);
+    of_before(folder.path(), 50..101);
+    let archive = Archive::open(folder.path(), 20_000, Ends::before(81)).unwrap();
+    // The newest twenty were still to be delivered when the older gridwatch ended.
+    let all: Vec<String> = (81..131).map(raw).collect();
+    archive.write_entries((81..131).zip(&all).map(|(n, raw)| (sight(n), false, raw.as_str()))).unwrap();
+    archive.keep_entries();
+    let events: Vec<Judged> = (81..131).map(|n| judged(n, n - 80)).collect();
+    archive.write_order(events.iter()).unwrap();
+    archive.keep_order();
+    let time = |n: u64| UnixSeconds(SECOND + n);
+    assert_eq!(ids(read(folder.path(), None, None).unwrap()), (1..131).map(|n| format!("e{n}")).collect::<Vec<_>>());
+    let some = BTreeSet::from([time(40), time(90), time(120)]);
+    assert_eq!(ids(read_at(folder.path(), some).unwrap()), ["e40", "e90", "e120"]);
+    assert_eq!(archive.prune(UnixSeconds(SECOND), u64::MAX, u64::MAX).unwrap(), 0);
+    assert_eq!(archive.prune(UnixSeconds(SECOND + 3 * 86_400), u64::MAX, u64::MAX).unwrap(), 2);
+    assert_eq!(ids(read(folder.path(), None, None).unwrap()).len(), 50);
 }

@@ -2,23 +2,22 @@
 
 use super::respond::Wrong;
 use super::state::State;
-use super::{show, values};
-use crate::app::lifetime;
-use crate::archive::{self, ArchiveError, ArchiveRecord};
+use super::{acts, show, values};
 use crate::clock::Clock;
 use crate::config::Since;
-use crate::history;
+use crate::history::{self, History, Recorded, Row};
+use crate::look::alerts::{Filter, Kept, Stands, cited};
+use crate::look::running;
 use crate::record::PRODUCT;
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use gridwatch_event::entry::Entry;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_manifest::Severity;
 use gridwatch_names::suggest::did_you_mean;
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::builtin;
 use gridwatch_views::{DEFAULT_MAX_BYTES, View};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -57,6 +56,8 @@ pub enum Command {
         #[arg(long, default_value = "ocsf", value_parser = values::view)]
         view: View,
     },
+    #[command(flatten)]
+    Act(acts::Command),
 }
 
 #[derive(Debug, Args)]
@@ -81,6 +82,18 @@ pub struct Which {
     /// Also those that an exception or one of gridwatch's own responses suppressed.
     #[arg(long)]
     suppressed: bool,
+    /// Only what modules and rules in shadow found, of which nobody was told.
+    #[arg(long, conflicts_with = "suppressed")]
+    shadow: bool,
+    /// Only those that nobody has acknowledged or closed. With --acked or --closed also those.
+    #[arg(long)]
+    open: bool,
+    /// Only those that somebody acknowledged.
+    #[arg(long)]
+    acked: bool,
+    /// Only those that somebody closed, or that are over.
+    #[arg(long)]
+    closed: bool,
 }
 
 /// How often `--follow` looks for more.
@@ -114,6 +127,7 @@ pub fn run(command: &Command, clock: Clock) -> Result<u8> {
             which.check_rule(&dir)?;
             list(&dir, &which.filter(now), usize::MAX, Form::View(*view), &mut out)?;
         }
+        Command::Act(command) => return acts::run(command, clock, &mut out),
     }
     Ok(0)
 }
@@ -126,44 +140,18 @@ impl Which {
             rule: self.rule.clone(),
             actor: self.actor.clone(),
             org: self.org.clone(),
-            suppressed: self.suppressed,
+            kept: match (self.shadow, self.suppressed) {
+                (true, _) => Kept::Shadow,
+                (false, true) => Kept::Suppressed,
+                (false, false) => Kept::Told,
+            },
+            stands: Stands { open: self.open, acknowledged: self.acked, closed: self.closed },
         }
     }
 
     /// A list that is empty because of a slip of the pen looks like one that is empty because nothing happened.
     fn check_rule(&self, state_dir: &Path) -> Result<()> {
         self.rule.as_ref().map_or(Ok(()), |rule| check_rule(state_dir, rule))
-    }
-}
-
-/// Which alerts to tell of; everything that is set has to hold.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    pub since: Option<UnixSeconds>,
-    pub severity: Option<Severity>,
-    /// A rule, or a module's whole `module.*`.
-    pub rule: Option<String>,
-    /// Id, name or e-mail address.
-    pub actor: Option<String>,
-    /// Its organization's name.
-    pub org: Option<String>,
-    /// Suppressed ones as well.
-    pub suppressed: bool,
-}
-
-impl Filter {
-    pub fn takes(&self, alert: &Alert) -> bool {
-        let actor = &alert.actor;
-        let is_rule = |rule: &String| match rule.strip_suffix('*') {
-            Some(prefix) => alert.rule.starts_with(prefix),
-            None => alert.rule == *rule,
-        };
-        self.since.is_none_or(|since| alert.last >= since)
-            && self.severity.is_none_or(|least| alert.severity >= least)
-            && self.rule.as_ref().is_none_or(is_rule)
-            && self.actor.as_ref().is_none_or(|who| [&actor.id, &actor.name, &actor.email].contains(&who))
-            && self.org.as_ref().is_none_or(|org| alert.org.to_string() == *org)
-            && (self.suppressed || alert.suppressed_by.is_none())
     }
 }
 
@@ -194,10 +182,10 @@ impl Form {
 /// # Errors
 /// There is none ([`Wrong`]), or the history can't be read.
 pub fn check_rule(state_dir: &Path, rule: &str) -> Result<()> {
-    let status = lifetime::status(state_dir).ok().flatten().unwrap_or_default();
+    let status = running::status(state_dir).ok().flatten().unwrap_or_default();
     let mut known: BTreeSet<String> = status.rule_ids().cloned().collect();
     known.extend(builtin::manifest().rules.iter().map(|rule| format!("{}.{}", builtin::NAME, rule.id)));
-    known.extend(history::alerts(state_dir)?.into_iter().map(|alert| alert.rule));
+    known.extend(History::open(state_dir)?.rules().into_iter().map(str::to_owned));
     let modules: BTreeSet<String> =
         known.iter().filter_map(|rule| Some(format!("{}.*", rule.split_once('.')?.0))).collect();
     if known.contains(rule) || modules.contains(rule) {
@@ -211,16 +199,18 @@ pub fn check_rule(state_dir: &Path, rule: &str) -> Result<()> {
 
 /// The newest `limit` alerts, oldest first.
 fn list(state_dir: &Path, filter: &Filter, limit: usize, form: Form, out: &mut dyn Write) -> Result<()> {
-    let mut alerts = history::alerts(state_dir)?;
-    alerts.retain(|alert| filter.takes(alert));
-    let left_out = alerts.len().saturating_sub(limit);
+    let mut history = History::open(state_dir)?;
+    let rows: Vec<Row> = filter.rows(&history).cloned().collect();
+    let left_out = rows.len().saturating_sub(limit);
     if left_out > 0 && form == Form::Line {
         writeln!(out, "… {left_out} older ones (--limit 0 shows all)")?;
     }
-    for alert in &alerts[left_out..] {
-        form.write(alert, out)?;
+    for row in &rows[left_out..] {
+        if let Some(alert) = history.alert(row)? {
+            form.write(&alert, out)?;
+        }
     }
-    if alerts.is_empty() && form == Form::Line {
+    if rows.is_empty() && form == Form::Line {
         writeln!(out, "no alerts")?;
     }
     Ok(out.flush()?)
@@ -228,18 +218,22 @@ fn list(state_dir: &Path, filter: &Filter, limit: usize, form: Form, out: &mut d
 
 /// The same, and then each new alert or revision as it comes, until nobody reads any more or the process is told to end.
 fn print_as_they_come(state_dir: &Path, filter: &Filter, limit: usize, form: Form, out: &mut dyn Write) -> Result<()> {
-    let mut told: HashMap<String, String> = HashMap::new();
+    let mut told: Option<HashSet<Recorded>> = None;
     let mut size = None;
     loop {
         let size_now = history::size(state_dir)?;
         if size != Some(size_now) {
-            let mut alerts = history::alerts(state_dir)?;
-            alerts.retain(|alert| filter.takes(alert) && told.get(&alert.uid) != Some(&alert.record_id()));
-            let from = if size.is_none() { alerts.len().saturating_sub(limit) } else { 0 };
-            for alert in &alerts[from..] {
-                form.write(alert, out)?;
+            let mut history = History::open(state_dir)?;
+            let rows: Vec<Row> = filter.rows(&history).cloned().collect();
+            let is_new = |row: &&Row| told.as_ref().is_none_or(|told| !told.contains(&row.record()));
+            let new: Vec<&Row> = rows.iter().filter(is_new).collect();
+            let from = if told.is_none() { new.len().saturating_sub(limit) } else { 0 };
+            for row in &new[from..] {
+                if let Some(alert) = history.alert(row)? {
+                    form.write(&alert, out)?;
+                }
             }
-            told.extend(alerts.into_iter().map(|alert| (alert.uid.clone(), alert.record_id())));
+            told = Some(rows.iter().map(Row::record).collect());
             out.flush()?;
             size = Some(size_now);
         }
@@ -256,18 +250,4 @@ pub fn entries(archive: &Path, alert: &Alert, out: &mut dyn Write) -> Result<()>
         writeln!(out, "{}", record?.raw)?;
     }
     Ok(out.flush()?)
-}
-
-/// What the archive has of the entries that an alert shows as evidence. After an `Err` it goes on with what can be read.
-///
-/// # Errors
-/// The archive's folder can't be read.
-pub fn cited(
-    archive: &Path,
-    alert: &Alert,
-) -> Result<impl Iterator<Item = Result<ArchiveRecord, ArchiveError>>, ArchiveError> {
-    let ids: BTreeSet<String> = alert.evidence.iter().map(|stub| stub.id.clone()).collect();
-    let times = alert.evidence.iter().map(|stub| stub.time).collect();
-    let is_cited = move |record: &ArchiveRecord| ids.contains(Entry::from_json(&record.raw).id());
-    Ok(archive::read_at(archive, times)?.filter(move |record| record.as_ref().map_or(true, &is_cited)))
 }

@@ -10,11 +10,13 @@ use crate::context::lists;
 use crate::exceptions;
 use crate::modules::Wanted;
 use crate::telemetry::log;
+use crate::telemetry::status::UNSIGNED;
 use anyhow::{Context, Result};
 use clap::Args;
 use gridwatch_detect::Module;
-use gridwatch_event::time::UnixMillis;
+use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_manifest::Manifest;
+use gridwatch_module::trust::Policy;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -54,7 +56,7 @@ pub fn run(options: &Options, log: Option<&str>, clock: Clock) -> Result<u8> {
         for config in configs.iter() {
             report.live.extend(runtime.block_on(live::ask(config, clock)));
         }
-        report.live.extend(live::sinks(&configs.process().sinks));
+        report.live.extend(live::sinks(&configs.process().sinks, clock));
     }
     let mut out = std::io::stdout().lock();
     match options.json {
@@ -261,6 +263,18 @@ fn warnings(config: &Config, wanted: &Wanted, manifests: &[&Manifest], now: Unix
         }
     }
     warnings.extend(unasked(config, manifests));
+    let trust = &config.modules.trust;
+    if trust.policy == Policy::AllowUnsigned {
+        warnings.push(Warning { about: "modules.allow_unsigned".into(), text: UNSIGNED.into() });
+    }
+    for key in trust.ending(now.seconds().0) {
+        let ends = key.ends_s.map(|ends| UnixSeconds(ends).to_string()).unwrap_or_default();
+        let text = format!(
+            "the key {} ({}) counts until {ends}; what it signed serves no more at a start after that",
+            key.key.id, key.name
+        );
+        warnings.push(Warning { about: "modules.trust".into(), text });
+    }
     warnings.extend(responders(config, manifests));
     warnings.extend(lists::old(config, now).into_iter().map(|(list, what)| Warning::of(list, &what)));
     warnings

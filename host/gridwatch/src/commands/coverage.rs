@@ -1,16 +1,18 @@
 //! `gridwatch coverage`: what the modules in a folder watch, what they don't, and why.
 
-use crate::history;
+use crate::history::History;
 use crate::input;
+use crate::look::coverage::{Seen, by_technique, in_history, is_recent};
 use crate::modules::embedded::Folder;
 use crate::modules::manifests;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use gridwatch_event::time::UnixMillis;
+use gridwatch_manifest::Manifest;
 use gridwatch_names::attack;
-use gridwatch_rules::alert::Alert;
 use gridwatch_rules::builtin;
 use gridwatch_rules::coverage::{Coverage, Why, coverage, layers};
+use gridwatch_settings::{Kind, SETTINGS, Setting, Source};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -24,6 +26,9 @@ pub struct Options {
     /// navigator is three layers for MITRE's ATT&CK Navigator: covered, gaps, observed in 30 days.
     #[arg(long, default_value = "table", value_enum)]
     format: Format,
+    /// Shows the settings of Slack instead: which way of each is looser, how that is known, and which rules read it.
+    #[arg(long, conflicts_with_all = ["format", "alerts", "state_dir"])]
+    settings: bool,
     /// A sink's file with alerts (OCSF), to count what was observed in the last 30 days. May be given more than once.
     #[arg(long, value_name = "FILE")]
     alerts: Vec<PathBuf>,
@@ -43,6 +48,10 @@ enum Format {
 /// The modules or the alerts can't be read, or standard output refuses.
 pub fn run(options: &Options, now: UnixMillis) -> Result<u8> {
     let folder = Folder::of(options.modules.as_deref())?;
+    if options.settings {
+        settings(&manifests(folder.path())?, &mut std::io::stdout().lock())?;
+        return Ok(0);
+    }
     let all = of(folder.path(), &options.alerts, options.state_dir.as_deref(), now)?;
     let mut out = std::io::stdout().lock();
     match options.format {
@@ -53,9 +62,6 @@ pub fn run(options: &Options, now: UnixMillis) -> Result<u8> {
     Ok(0)
 }
 
-/// How far back alerts count as observed.
-const OBSERVED_MS: u64 = 30 * 86_400_000;
-
 /// Coverage of the modules in a folder. `alerts` are files that a sink wrote, `state_dir` has the history of one gridwatch; without
 /// any, nobody has looked.
 fn of(dir: &Path, alerts: &[PathBuf], state_dir: Option<&Path>, now: UnixMillis) -> Result<Coverage> {
@@ -64,26 +70,10 @@ fn of(dir: &Path, alerts: &[PathBuf], state_dir: Option<&Path>, now: UnixMillis)
     let mut seen = BTreeSet::new();
     in_files(alerts, now, &mut seen)?;
     if let Some(state_dir) = state_dir {
-        in_history(state_dir, now, &mut seen)?;
+        in_history(&mut History::open(state_dir)?, now, |_| true, &mut seen)?;
     }
     let looked = !alerts.is_empty() || state_dir.is_some();
     Ok(coverage(&all, looked.then(|| by_technique(seen)).as_ref()))
-}
-
-/// An alert's id and one of its techniques: each alert counts once however often it was sent.
-type Seen = BTreeSet<(String, String)>;
-
-fn is_recent(time: UnixMillis, now: UnixMillis) -> bool {
-    now.since(time) <= OBSERVED_MS
-}
-
-/// Alerts that somebody was told of.
-fn in_history(state_dir: &Path, now: UnixMillis, seen: &mut Seen) -> Result<()> {
-    let is_shown = |alert: &Alert| is_recent(alert.seen, now) && alert.suppressed_by.is_none();
-    for alert in history::alerts(state_dir)?.into_iter().filter(is_shown) {
-        seen.extend(alert.attack.into_iter().map(|technique| (alert.uid.clone(), technique)));
-    }
-    Ok(())
 }
 
 /// OCSF Detection Findings of a sink's files, also packed or exported from a SIEM. What else is in there is told.
@@ -117,14 +107,6 @@ fn in_alert(alert: &Value, now: UnixMillis, seen: &mut Seen) {
     }
 }
 
-fn by_technique(seen: Seen) -> BTreeMap<String, u64> {
-    let mut counts = BTreeMap::new();
-    for (_, technique) in seen {
-        *counts.entry(technique).or_default() += 1;
-    }
-    counts
-}
-
 fn table(coverage: &Coverage, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "COVERED: {} techniques of ATT&CK v{}", coverage.covered.len(), attack::VERSION)?;
     for covered in &coverage.covered {
@@ -144,12 +126,54 @@ fn table(coverage: &Coverage, out: &mut dyn Write) -> Result<()> {
             writeln!(out, "  {:<10} {}{rest}", gap.technique, gap.means)?;
         }
     }
-    let unwatched: usize = coverage.unwatched.values().map(Vec::len).sum();
-    writeln!(out, "\nACTIONS: {} of {} watched by a rule", coverage.watched.len(), coverage.watched.len() + unwatched)?;
-    for (group, actions) in &coverage.unwatched {
-        writeln!(out, "  not watched, {group} ({}): {}", actions.len(), actions.join(", "))?;
+    let count = |groups: &BTreeMap<_, Vec<&str>>| groups.values().map(Vec::len).sum::<usize>();
+    let (watched, passed) = (coverage.watched.len(), count(&coverage.passed));
+    let all = watched + passed + count(&coverage.unwatched);
+    writeln!(
+        out,
+        "\nACTIONS: {watched} of {all} named by a rule, {passed} only by a pattern such as `pref.*`, which reads none of them"
+    )?;
+    for (how, groups) in [("only by a pattern", &coverage.passed), ("not watched", &coverage.unwatched)] {
+        for (group, actions) in groups {
+            writeln!(out, "  {how}, {group} ({}): {}", actions.len(), actions.join(", "))?;
+        }
     }
     Ok(())
+}
+
+/// Each setting, whether its direction can be told and why, and who reads it.
+fn settings(manifests: &[Manifest], out: &mut dyn Write) -> Result<()> {
+    let (prefs, controls): (Vec<&Setting>, Vec<_>) =
+        SETTINGS.iter().partition(|setting| setting.action.starts_with("pref."));
+    let told = prefs.iter().filter(|setting| setting.kind != Kind::Untold).count();
+    writeln!(
+        out,
+        "PREFERENCES: {} in Slack's catalogue; of {told} their values say which way they went\n",
+        prefs.len()
+    )?;
+    prefs.iter().try_for_each(|setting| line(setting, manifests, out))?;
+    writeln!(out, "\nCONTROLS that are no preference: {}\n", controls.len())?;
+    controls.iter().try_for_each(|setting| line(setting, manifests, out))
+}
+
+fn line(setting: &Setting, manifests: &[Manifest], out: &mut dyn Write) -> Result<()> {
+    let rules = manifests.iter().flat_map(|manifest| manifest.rules.iter().map(move |rule| (manifest, rule)));
+    let readers = rules.filter(|(_, rule)| rule.actions.iter().any(|action| action == setting.action));
+    let readers: Vec<String> = readers.map(|(manifest, rule)| format!("{}.{}", manifest.name, rule.id)).collect();
+    let known = match (setting.kind, setting.source) {
+        (Kind::Untold, _) => "can't be told",
+        (_, Source::Values) => "by values seen",
+        (_, Source::Name) => "by its name",
+    };
+    writeln!(out, "{}: {}", setting.action, setting.means)?;
+    writeln!(out, "    {known}: {}", setting.why)?;
+    let readers = if readers.is_empty() { "no rule".to_owned() } else { readers.join(", ") };
+    writeln!(out, "    guards {}; read by {readers}", first_or_nothing(setting.guards.name()))?;
+    Ok(())
+}
+
+fn first_or_nothing(text: &str) -> &str {
+    if text.is_empty() { "nothing that harms anybody" } else { text }
 }
 
 fn name(technique: &str) -> &'static str {

@@ -135,7 +135,7 @@ fn configuration(dir: &Path, base_url: &str, modules: &Path, from: u64) -> Resul
     let text = format!(
         "state_dir = \"state\"\n\
          [slack]\nbase_url = \"{base_url}\"\ntoken_file = \"token\"\nstart = \"{start}\"\nrequests_per_minute = {RATE}\n\
-         [modules]\ndir = {modules:?}\n[modules.grants]\nsign-in = [\"lookup\"]\nsessions = [\"lookup\"]\n\
+         [modules]\ndir = {modules:?}\nallow_unsigned = true\n[modules.grants]\nsign-in = [\"lookup\"]\nsessions = [\"lookup\"]\nplaces = [\"lookup\"]\n\
          channels = [\"lookup\"]\nconnect = [\"lookup\"]\n\
          [lookups]\ncorporate_egress = [\"198.51.100.0/24\"]\n\
          [store]\nmin_free = \"64MiB\"\n\

@@ -2,19 +2,20 @@
 
 mod check;
 mod found;
+mod lists;
 mod shipped;
 
 use self::check::{Report, Scope};
 use crate::config::{Config, Configs};
 use crate::exceptions::Source;
+use crate::look::exceptions::{Silencing, silencing, state, who};
 use crate::modules::Wanted;
 use crate::telemetry::log;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_manifest::Manifest;
-use gridwatch_rules::exception::{Exception, Exceptions, Who};
-use serde::Serialize;
+use gridwatch_rules::exception::{Exception, Exceptions};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
@@ -88,13 +89,13 @@ struct Read {
 impl Which {
     fn read(&self, now: UnixMillis) -> Result<Read> {
         let config = Configs::look(&self.config)?.one(self.org.as_deref())?;
-        let wanted = Wanted::of(&config).looking();
+        let wanted = Wanted::of(&config).looking().lenient();
         let path = self.file.as_ref().or(wanted.exceptions.as_ref());
         let path = path.context(
             "no exceptions file is configured\nhint: set `exceptions = \"exceptions.toml\"` in [detect], or use --file",
         )?;
         let modules = wanted.load()?;
-        let exceptions = Source::new(path, &wanted, &modules).read(now)?;
+        let exceptions = Source::new(path, &wanted, modules.iter().map(|module| &*module.manifest)).read(now)?;
         let manifests = modules.iter().map(|module| module.manifest.clone()).collect();
         Ok(Read { config, wanted, manifests, exceptions })
     }
@@ -124,7 +125,7 @@ fn checked(read: &Read, scope: Scope, strict: bool, now: UnixSeconds) -> Result<
     let lost = &report.lost_to_settings;
     if !lost.is_empty() {
         let word = if strict { "LOST   " } else { "note:" };
-        writeln!(out, "{word} with the modules' default settings there would be alerts for {}", list(lost))?;
+        writeln!(out, "{word} with the modules' default settings there would be alerts for {}", list_of(lost))?;
     }
     for dead in &report.dead {
         writeln!(out, "DEAD   {dead}")?;
@@ -144,8 +145,17 @@ fn checked(read: &Read, scope: Scope, strict: bool, now: UnixSeconds) -> Result<
         report.told,
         report.cases
     );
-    let fine = report.is_fine() && expired.is_empty() && (!strict || lost.is_empty());
+    let hidden: usize = report.by_lists.values().map(BTreeSet::len).sum();
+    for (list, stories) in report.by_lists.iter().filter(|(_, stories)| !stories.is_empty()) {
+        writeln!(out, "OPEN     nobody would be told if a member of `{list}` did {}", list_of(stories))?;
+    }
+    let fine = (!strict || hidden == 0) && report.is_fine() && expired.is_empty() && (!strict || lost.is_empty());
     match fine {
+        true if hidden > 0 => writeln!(
+            out,
+            "fine as far as the file goes: {counts}, and all of those still do with it; but {hidden} times a story would go untold \
+             if a member of a list of the configuration did it (OPEN above; `--strict` fails for these)"
+        )?,
         true => writeln!(out, "fine: {counts}, and all of those still do with them")?,
         false => writeln!(
             out,
@@ -160,26 +170,44 @@ fn checked(read: &Read, scope: Scope, strict: bool, now: UnixSeconds) -> Result<
 /// What doesn't make the check fail, and is good to know.
 fn notes(report: &Report, out: &mut impl Write) -> Result<()> {
     for (id, suppressed) in &report.by_design {
-        let (rules, stories) = (list(&suppressed.rules), list(&suppressed.stories));
+        let (rules, stories) = (list_of(&suppressed.rules), list_of(&suppressed.stories));
         writeln!(
             out,
             "note: `{id}` suppresses {rules} for its subject, as intended; there is still an alert if the subject does {stories}"
         )?;
     }
+    for (id, rules) in &report.alone {
+        writeln!(
+            out,
+            "note: `{id}` hides {} of its subject: if that is all there is to see of an attack, nobody is told",
+            list_of(rules)
+        )?;
+    }
+    let tried: Vec<&str> = report.by_lists.keys().map(String::as_str).collect();
+    if !tried.is_empty() {
+        writeln!(out, "note: tried with an attacker on each of these lists: {}", tried.join(", "))?;
+    }
+    if !report.untried.is_empty() {
+        writeln!(out, "note: not tried, for their members are nobody who does a story: {}", list_of(&report.untried))?;
+    }
     for (id, stories) in &report.accepted {
         writeln!(
             out,
             "note: there is no alert if the subject of `{id}` does {}, which the entry accepts",
-            list(stories)
+            list_of(stories)
         )?;
     }
     for (id, stories) in &report.idle {
-        writeln!(out, "note: `{id}` need not accept {}: there is an alert, or there is no such story", list(stories))?;
+        writeln!(
+            out,
+            "note: `{id}` need not accept {}: there is an alert, or there is no such story",
+            list_of(stories)
+        )?;
     }
     Ok(())
 }
 
-fn list(texts: &BTreeSet<String>) -> String {
+fn list_of(texts: &BTreeSet<String>) -> String {
     texts.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
@@ -203,17 +231,40 @@ fn listed(read: &Read, as_json: bool, now: UnixSeconds) -> Result<u8> {
                 let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
                 writeln!(out, "  scopes      as long as the app has no more than {}", scopes.join(", "))?;
             }
+            if let Some(hours) = exception.bounds.hours {
+                writeln!(out, "  hours       only between {hours} UTC")?;
+            }
+            if let Some(at_most) = exception.bounds.at_most {
+                writeln!(out, "  at most     {at_most} of what the rule counts")?;
+            }
+            for (label, values) in &exception.bounds.labels {
+                writeln!(out, "  label       only where {label} is {}", values.join(" or "))?;
+            }
             if !exception.accepts.is_empty() {
                 writeln!(out, "  accepts     no alert if that subject does {}", exception.accepts.join(", "))?;
             }
             writeln!(out, "  reason      {} ({}, {})", exception.reason, exception.owner, exception.ticket)?;
         }
     }
-    if exceptions.is_empty() && !as_json {
+    for lowered in exceptions.lowered() {
+        let most = lowered.most.map_or("nobody is told", |most| most.name());
+        if as_json {
+            let mut object = serde_json::to_value(lowered)?;
+            object["expires"] = json!(lowered.expires.to_string());
+            object["added"] = json!(lowered.added.map(|added| added.to_string()));
+            object["state"] = json!(if lowered.holds_at(now) { "holds" } else { "not in force" });
+            writeln!(out, "{object}")?;
+        } else {
+            let state = if lowered.holds_at(now) { "holds" } else { "not in force" };
+            writeln!(out, "{}  {state}, until {}", lowered.id, lowered.expires)?;
+            writeln!(out, "  rule        {} for everybody: {most} at most", lowered.rule)?;
+            writeln!(out, "  reason      {} ({}, {})", lowered.reason, lowered.owner, lowered.ticket)?;
+        }
+    }
+    if exceptions.is_empty() && exceptions.lowered().is_empty() && !as_json {
         writeln!(out, "no exceptions")?;
     }
-    let of_modules = manifests.iter().flat_map(|manifest| silencing(manifest, &wanted));
-    let silencing: Vec<Silencing> = of_modules.chain(provisioned(&wanted)).collect();
+    let silencing: Vec<Silencing> = silencing(manifests.iter().map(|manifest| &**manifest), wanted);
     if !silencing.is_empty() && !as_json {
         writeln!(out, "\nsettings that suppress alerts too, without owner or end:")?;
     }
@@ -224,61 +275,4 @@ fn listed(read: &Read, as_json: bool, now: UnixSeconds) -> Result<u8> {
         }
     }
     Ok(0)
-}
-
-/// A list among a module's settings that does what an exception does.
-#[derive(Serialize)]
-struct Silencing {
-    /// `apps.known_apps`
-    setting: String,
-    entries: usize,
-    /// Where it stands, or `default`.
-    place: String,
-}
-
-fn silencing(manifest: &Manifest, wanted: &Wanted) -> Vec<Silencing> {
-    let module = &manifest.name;
-    let lists = manifest.config.iter().filter(|(_, key)| key.silences);
-    let lists = lists.filter_map(|(name, key)| {
-        let given = wanted.settings.get(module).and_then(|settings| settings.get(name));
-        let entries = given.unwrap_or(&key.default).as_array().map_or(0, Vec::len);
-        let place = given.map_or_else(|| "default".to_owned(), |_| wanted.places.of(module, name));
-        (entries > 0).then(|| Silencing { setting: format!("{module}.{name}"), entries, place })
-    });
-    lists.collect()
-}
-
-/// Who provisions accounts is told of less, in every module.
-fn provisioned(wanted: &Wanted) -> Vec<Silencing> {
-    let lists = wanted.provisioning.lists().into_iter().filter(|(_, list)| !list.is_empty());
-    let silencing = |(name, list): (&str, &[String])| Silencing {
-        setting: format!("detect.provisioning.{name}"),
-        entries: list.len(),
-        place: wanted.places.file.display().to_string(),
-    };
-    lists.map(silencing).collect()
-}
-
-/// In a word.
-pub fn state(exception: &Exception, now: UnixSeconds) -> &'static str {
-    match () {
-        () if exception.holds_at(now) => "holds",
-        () if exception.expires <= now => "expired",
-        () => "not yet",
-    }
-}
-
-/// `actor W1 or W2, ip 198.51.100.0/24`
-fn who(who: &Who) -> String {
-    let ranges: Vec<String> = who.ip.iter().map(ToString::to_string).collect();
-    let parts = [
-        ("actor", &who.actor),
-        ("app", &who.app),
-        ("ip", &ranges),
-        ("asn", &who.asn),
-        ("channel", &who.channel),
-        ("organization", &who.organization),
-    ];
-    let said = parts.into_iter().filter(|(_, names)| !names.is_empty());
-    said.map(|(kind, names)| format!("{kind} {}", names.join(" or "))).collect::<Vec<_>>().join(", ")
 }

@@ -5,6 +5,9 @@ use super::{alerts, show};
 use crate::history;
 use anyhow::{Context, Result};
 use clap::Args;
+use gridwatch_event::time::{UnixMillis, UnixSeconds};
+use gridwatch_rules::alert::Alert;
+use gridwatch_rules::exception::propose;
 use std::io::Write;
 
 #[derive(Debug, Args)]
@@ -21,15 +24,37 @@ pub struct Options {
     json: bool,
 }
 
+/// The narrowest exception that would have quieted it, for whoever knows that it is wanted.
+fn proposal(alert: &Alert, now: UnixSeconds, out: &mut dyn Write) -> Result<()> {
+    if alert.suppressed_by.is_some() {
+        return Ok(());
+    }
+    writeln!(out, "\nIf it is known and wanted")?;
+    match propose(alert, now) {
+        Err(why) => writeln!(out, "  no exception can quiet it: {why}")?,
+        Ok(entry) => {
+            writeln!(
+                out,
+                "  the narrowest exception that would have quieted it; `gridwatch exceptions check` tries it with an attacker in it:\n"
+            )?;
+            entry.to_string().lines().try_for_each(|line| writeln!(out, "  {line}"))?;
+        }
+    }
+    Ok(())
+}
+
 /// # Errors
 /// No alert has that id, the history or the archive can't be read, or standard output refuses.
-pub fn run(options: &Options) -> Result<u8> {
+pub fn run(options: &Options, now: UnixMillis) -> Result<u8> {
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
     let homes = options.state.homes()?;
     let alert = history::find(&homes.state_dir, &options.alert)?;
     match options.json {
         true => writeln!(out, "{}", serde_json::to_string(&alert.basis)?)?,
-        false => show::explanation(&alert, &mut out)?,
+        false => {
+            show::explanation(&alert, &mut out)?;
+            proposal(&alert, now.seconds(), &mut out)?;
+        }
     }
     if options.entries {
         let archive = homes.archive(&alert.org).context("the configuration keeps no archive")?;

@@ -7,7 +7,7 @@
 use super::respond::identity;
 use crate::clock::Clock;
 use crate::config::{Config, Sink};
-use crate::slack::http::Http;
+use crate::http::Http;
 use crate::slack::logs::Client;
 use crate::slack::token::Keeper;
 use crate::slack::web_api::{Failure, UNREACHED, WebApi};
@@ -53,16 +53,20 @@ impl Line {
     }
 }
 
-/// The health check of each sink.
-pub fn sinks(sinks: &[Sink]) -> Vec<Line> {
+/// The health check of each sink, all at once: one that doesn't answer delays no other.
+pub fn sinks(sinks: &[Sink], clock: Clock) -> Vec<Line> {
     let line = |sink: &Sink| {
-        let (ok, text, hint) = match sink.setup.check() {
+        let (ok, text, hint) = match sink.setup.check(clock) {
             Ok(text) => (true, text, None),
             Err(problem) => (false, problem.what, problem.hint.map(str::to_owned)),
         };
         Line { of: "sink", name: sink.name.clone(), ok: Some(ok), text, hint }
     };
-    sinks.iter().map(line).collect()
+    let line = &line;
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = sinks.iter().map(|sink| scope.spawn(move || line(sink))).collect();
+        asked.into_iter().filter_map(|asked| asked.join().ok()).collect()
+    })
 }
 
 pub async fn ask(config: &Config, clock: Clock) -> Vec<Line> {
@@ -132,7 +136,9 @@ async fn page(config: &Config, slack: &crate::config::Slack, clock: Clock) -> Re
     let settings = PollSettings { min_range_s: PAGE_S, max_range_s: PAGE_S, start, backfill: None, ..settings };
     let mut machine = Machine::start(PollConfig::new(settings)?);
     let Step::Fetch(request) = machine.next(Now { wall: now }) else { anyhow::bail!("there is nothing to ask for") };
-    let answer = Client::new(slack, &config.org_dir())?.logs(&request, now.seconds()).await?;
+    // A page of one entry comes whole.
+    let mut client = Client::new(slack, &config.org_dir())?;
+    let answer = client.logs(&request, now.seconds(), &mut |_| Ok(())).await?;
     let at = clock.now();
     let mut lines = match answer.result {
         Ok(page) => vec![

@@ -1,21 +1,34 @@
-//! `gridwatch module`: which modules there are, and what one of them says of itself. Runs none of them.
+//! `gridwatch module`: which modules there are, and what one of them says of itself. Runs none of them; what a running gridwatch is asked
+//! about its own is in `serving`.
 
+mod backtest;
+mod fault;
+mod serving;
+
+use super::{FAILED, authoring, signing};
 use crate::config::Configs;
+use crate::look::detections::doubts;
 use crate::modules::embedded;
 use crate::modules::folder::{self, Folder, Served};
 use crate::modules::{Unusable, Wanted, asked_for};
 use crate::telemetry::log;
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use gridwatch_detect::Limits;
+use gridwatch_detect::{Component, Limits};
+use gridwatch_event::time::UnixMillis;
 use gridwatch_manifest::{ConfigKind, Grant, Manifest, WindowSpec, span_text};
+use gridwatch_module::trust::Signer;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    #[command(flatten)]
+    Authoring(authoring::Command),
+    #[command(flatten)]
+    Signing(signing::Command),
     /// List every module of a folder, one per line: version, digest, rules, grants, and what needs attention.
     List {
         #[command(flatten)]
@@ -24,6 +37,16 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    #[command(flatten)]
+    Serving(serving::Command),
+    /// Try a module file on the archive beside the version that serves: alerts added, lost and changed, noise, cost.
+    ///
+    /// Exits with 1 if it can't judge something, or if not all of the archive could be read.
+    Backtest(backtest::Options),
+    /// Give an event that a module could not judge to it again, or to another build: why it fails, in one command.
+    ///
+    /// Exits with 1 if it still can't be judged.
+    ReplayFault(fault::Options),
     /// Show one module: rules, settings with defaults and configured values, lookup tables, fields, grants, windows, limits.
     Inspect {
         /// The module's name, or a file.
@@ -52,12 +75,25 @@ pub struct Source {
 
 /// # Errors
 /// The configuration or the modules can't be read, there is no such module, or standard output refuses.
-pub fn run(command: &Command, log: Option<&str>) -> Result<u8> {
+pub fn run(command: &Command, log: Option<&str>, now: UnixMillis) -> Result<u8> {
+    match command {
+        Command::Authoring(command) => return authoring::run(command, log),
+        Command::Signing(command) => return signing::run(command, log),
+        _ => {}
+    }
     log::start(log.unwrap_or("warn"))?;
     let out = &mut std::io::stdout().lock();
     match command {
+        Command::Authoring(_) | Command::Signing(_) => Ok(()),
         Command::List { from, json } => list(&Place::of(from)?, *json, out),
-        Command::Inspect { module, from, json } => inspect(module, &Place::of(from)?, *json, out),
+        Command::Serving(command) => serving::run(command, out),
+        Command::ReplayFault(options) => {
+            return Ok(if fault::run(options, out)? { 0 } else { FAILED });
+        }
+        Command::Backtest(options) => {
+            return Ok(if backtest::run(options, now, out)? { 0 } else { FAILED });
+        }
+        Command::Inspect { module, from, json } => inspect(module, &Place::around(module, from)?, *json, out),
     }?;
     Ok(0)
 }
@@ -71,9 +107,17 @@ struct Place {
 }
 
 impl Place {
+    /// A file is looked at wherever it is: without a configuration there is no folder to look for.
+    fn around(module: &str, from: &Source) -> Result<Self> {
+        if from.config.is_none() && is_path(module) {
+            return Ok(Self { wanted: Wanted::in_dir(Path::new(".")), is_configured: false, _carried: None });
+        }
+        Self::of(from)
+    }
+
     fn of(from: &Source) -> Result<Self> {
         if let Some(config) = &from.config {
-            let wanted = Wanted::of(&Configs::look(config)?.one(from.org.as_deref())?).looking();
+            let wanted = Wanted::of(&Configs::look(config)?.one(from.org.as_deref())?).looking().lenient();
             return Ok(Self { wanted, is_configured: true, _carried: None });
         }
         let carried = embedded::Folder::of(from.modules.as_deref())?;
@@ -82,24 +126,19 @@ impl Place {
 
     /// Whether a module has been granted what it asks for isn't asked here: that is shown.
     fn folder(&self) -> Folder {
-        Folder::read(&self.wanted.dir, self.wanted.limits.component_bytes, &asked_for)
+        Folder::read(&self.wanted.dir, self.wanted.limits.component_bytes, &asked_for, self.wanted.judge())
     }
 
-    fn described(&self, served: &Served) -> Described {
+    fn described(&self, served: &Served, signer: Option<&Signer>) -> Described {
         let configured = self.is_configured.then_some(&self.wanted);
-        Described::of(
-            &served.component.manifest,
-            &served.component.digest,
-            &served.path,
-            configured,
-            &self.wanted.limits,
-        )
+        Described::of(&served.component, &served.path, configured, &self.wanted.limits, signer)
     }
 }
 
 fn list(place: &Place, json: bool, out: &mut dyn Write) -> Result<()> {
     let folder = place.folder();
-    let described: Vec<Described> = folder.serving.values().map(|served| place.described(served)).collect();
+    let described: Vec<Described> =
+        folder.serving.iter().map(|(name, served)| place.described(served, folder.signers.get(name))).collect();
     if json {
         described.iter().try_for_each(|module| writeln!(out, "{}", json!(module)))?;
     } else if !described.is_empty() {
@@ -128,17 +167,19 @@ fn list(place: &Place, json: bool, out: &mut dyn Write) -> Result<()> {
 }
 
 fn inspect(module: &str, place: &Place, json: bool, out: &mut dyn Write) -> Result<()> {
-    let described = match module.contains('/') || Path::new(module).is_file() {
+    let described = match is_path(module) {
         true => {
             let path = PathBuf::from(module);
-            let component = folder::component(&path, place.wanted.limits.component_bytes, &asked_for);
-            let component = component.map_err(|problem| Unusable { problems: vec![problem], ..Unusable::default() })?;
-            place.described(&Served { path, component })
+            let (max, judge) = (place.wanted.limits.component_bytes, place.wanted.judge());
+            let component = folder::component(&path, max, &asked_for, judge);
+            let (component, signer) =
+                component.map_err(|problem| Unusable { problems: vec![problem], ..Unusable::default() })?;
+            place.described(&Served { path, component }, Some(&signer))
         }
         false => {
             let folder = place.folder();
             match folder.serving.get(module) {
-                Some(served) => place.described(served),
+                Some(served) => place.described(served, folder.signers.get(module)),
                 None => return Err(missing(module, folder).into()),
             }
         }
@@ -149,6 +190,10 @@ fn inspect(module: &str, place: &Place, json: bool, out: &mut dyn Write) -> Resu
         described.write(out)?
     }
     Ok(())
+}
+
+fn is_path(module: &str) -> bool {
+    module.contains('/') || Path::new(module).is_file()
 }
 
 fn missing(module: &str, mut folder: Folder) -> Unusable {
@@ -167,18 +212,6 @@ pub fn warnings(wanted: &Wanted, manifests: &mut dyn Iterator<Item = &Manifest>)
     manifests.flat_map(told).collect()
 }
 
-/// Without a configuration nothing is filled in yet, which is no news.
-fn doubts(manifest: &Manifest, configured: Option<&Wanted>) -> Vec<String> {
-    let mut doubts = manifest.unknown_fields();
-    if let Some(wanted) = configured {
-        let none = Map::new();
-        let given = wanted.settings.get(&manifest.name).unwrap_or(&none);
-        doubts.extend(manifest.unfilled_tables(|table| wanted.tables.rows(table).unwrap_or(0)));
-        doubts.extend(manifest.empty_settings(given).into_iter().map(|what| format!("setting {what}")));
-    }
-    doubts
-}
-
 /// A module as it is told of. The field names are those of `--json`.
 #[derive(Debug, Serialize)]
 struct Described {
@@ -188,6 +221,11 @@ struct Described {
     file: PathBuf,
     /// SHA-256 of the file.
     digest: String,
+    /// Who answers for the file, as the configuration's keys (or, without one, this user's own) know it; and if nobody, why.
+    signer: String,
+    /// Whether `run` would serve it by default.
+    trusted: bool,
+    imports: Vec<String>,
     rules: Vec<RuleLine>,
     settings: Vec<Setting>,
     lookups: Vec<Lookup>,
@@ -245,7 +283,14 @@ struct Window {
 }
 
 impl Described {
-    fn of(manifest: &Manifest, digest: &str, file: &Path, configured: Option<&Wanted>, limits: &Limits) -> Self {
+    fn of(
+        component: &Component,
+        file: &Path,
+        configured: Option<&Wanted>,
+        limits: &Limits,
+        signer: Option<&Signer>,
+    ) -> Self {
+        let (manifest, digest) = (&component.manifest, &component.digest);
         let given = configured.and_then(|wanted| wanted.settings.get(&manifest.name));
         let granted = |grant: &Grant| Granted {
             grant: *grant,
@@ -283,10 +328,17 @@ impl Described {
             title: manifest.title.clone(),
             file: file.to_owned(),
             digest: digest.to_owned(),
+            signer: match signer {
+                Some(Signer::Nobody(why)) => format!("nobody: {why}"),
+                Some(signer) => signer.to_string(),
+                None => "unknown".into(),
+            },
+            trusted: signer.is_some_and(|signer| !signer.is_nobody()),
+            imports: component.imports.clone(),
             rules: manifest.rules.iter().map(rule).collect(),
             settings: manifest.config.iter().map(setting).collect(),
             lookups: manifest.lookups.iter().map(lookup).collect(),
-            fields: manifest.fields.iter().map(|field| field.name().to_owned()).collect(),
+            fields: manifest.fields.iter().map(|field| field.label().to_owned()).collect(),
             grants: manifest.grants.iter().map(granted).collect(),
             windows: manifest.windows.iter().map(window).collect(),
             limits: json!({
@@ -307,6 +359,12 @@ impl Described {
         writeln!(out, "{}@{}  {}", self.name, self.version, self.title)?;
         writeln!(out, "file     {}", self.file.display())?;
         writeln!(out, "digest   sha256:{}", self.digest)?;
+        writeln!(out, "signer   {}", self.signer)?;
+        writeln!(
+            out,
+            "imports  {}",
+            if self.imports.is_empty() { "none".to_owned() } else { self.imports.join(", ") }
+        )?;
         let grants = self.grants.iter().map(Granted::text).collect::<Vec<_>>();
         writeln!(out, "grants   {}", if grants.is_empty() { "none asked for".to_owned() } else { grants.join(", ") })?;
         for lookup in &self.lookups {
@@ -363,7 +421,7 @@ fn window(window: &WindowSpec) -> Window {
         name: window.name.clone(),
         kind: window.kind.name(),
         span: span_text(window.span_s),
-        key: window.key.iter().map(|field| field.name().to_owned()).collect(),
+        key: window.key.iter().map(|field| field.label().to_owned()).collect(),
         actions: window.actions.clone(),
     }
 }

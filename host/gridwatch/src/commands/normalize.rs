@@ -37,8 +37,12 @@ pub fn run(options: &Options, log: Option<&str>) -> Result<u8> {
 fn normalize(paths: &[PathBuf], view: View, raw_data: RawData, out: &mut dyn Write) -> Result<bool> {
     let mut out = BufWriter::with_capacity(1 << 16, out);
     let mut events = Events::open(paths)?;
+    let mut line = Vec::new();
     for event in events.by_ref() {
-        writeln!(out, "{}", view.event_line(&event, &PRODUCT, raw_data))?;
+        line.clear();
+        view.write_event(&event, &PRODUCT, raw_data, usize::MAX, &mut line);
+        line.push(b'\n');
+        out.write_all(&line)?;
     }
     out.flush()?;
     let report = events.into_report();

@@ -2,36 +2,46 @@
 //!
 //! What was read is told beside the alerts: no alert means something only if it is known what was looked at.
 
+mod as_judged;
 mod diff;
+mod feed;
+mod in_order;
 
-use super::alerts::Filter;
 use super::{FAILED, show, values};
-use crate::archive::{self, ArchiveRecord};
-use crate::config::{self, Configs, Since};
+use crate::config::{Configs, Since};
 use crate::exceptions::Live;
 use crate::input::{Entries, Given, Report};
+use crate::look::alerts::Filter;
 use crate::modules::embedded::Folder;
 use crate::modules::{Wanted, manifests};
 use crate::record::PRODUCT;
 use crate::stage::detect::log_faults;
 use crate::telemetry::log;
 use anyhow::{Context, Result};
+use as_judged::AsJudged;
 use clap::Args;
+use foldhash::quality::RandomState;
 use gridwatch_detect::module::grants;
 use gridwatch_detect::{Detected, Detector, DetectorConfig, Module};
-use gridwatch_event::entry::{Entry, Versions};
-use gridwatch_event::event::{Event, Sight};
+use gridwatch_event::entry::{Entry, Repeated};
+use gridwatch_event::event::Event;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_manifest::Severity;
 use gridwatch_rules::alert::Alert;
-use gridwatch_rules::batch::MAX_BATCH_BYTES;
 use gridwatch_rules::builtin;
 use gridwatch_rules::exception::Exceptions;
+use gridwatch_rules::pipeline::Fault;
 use gridwatch_views::{DEFAULT_MAX_BYTES, View};
+use in_order::OutOfOrder;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Events of a batch: with more, they leave the processor's own memory before the rules are done with them. `run` takes more at once, for
+/// each batch costs it a commit.
+const BATCH: u16 = 256;
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -66,6 +76,9 @@ pub struct Options {
     /// Print each difference as a JSON object.
     #[arg(long, requires = "diff")]
     json: bool,
+    /// Judge each event by the versions of the modules, with their settings, that judged it live, instead of those of a folder.
+    #[arg(long, requires = "archive", requires = "config", conflicts_with_all = ["modules", "diff"])]
+    as_judged: bool,
     /// Settings, grants and lookups for the modules, from a gridwatch configuration.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -73,7 +86,7 @@ pub struct Options {
     #[arg(long, value_name = "NAME", requires = "config")]
     org: Option<String>,
     /// Events per batch. Changes nothing but speed.
-    #[arg(long, default_value_t = config::DEFAULT_BATCH, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(long, default_value_t = BATCH, value_parser = clap::value_parser!(u16).range(1..=4096))]
     batch: u16,
     /// Grant a module something that its manifest asks for, for example `--grant NAME=lookup`.
     #[arg(long, value_name = "MODULE=GRANT")]
@@ -87,7 +100,11 @@ pub fn run(args: &Options, log: Option<&str>, now: UnixMillis) -> Result<u8> {
     log::start(log.unwrap_or("warn"))?;
     let configured = args.config.as_ref().map(|config| Configs::look(config)).transpose()?;
     let configured = configured.map(|configs| configs.one(args.org.as_deref())).transpose()?;
-    let configured = configured.map(|config| Wanted::of(&config).looking());
+    let as_judged = match &configured {
+        Some(config) if args.as_judged => Some(AsJudged::of(&config.state_dir, &config.org_dir())?),
+        _ => None,
+    };
+    let configured = configured.map(|config| Wanted::of(&config).looking().lenient());
     // Removed at the end, if it had to be unpacked.
     let carried;
     let mut wanted = match (&args.modules, configured) {
@@ -116,10 +133,15 @@ pub fn run(args: &Options, log: Option<&str>, now: UnixMillis) -> Result<u8> {
     let at = |time: Option<Since>| time.map(|time| time.from(now.seconds()));
     let source = match &args.archive {
         Some(dir) => Source::Archive { dir: dir.clone(), from: at(args.from), to: at(args.to) },
-        None => Source::files(&args.files)?,
+        None if args.diff.is_none() && args.files.iter().all(|path| can_be_read_again(path)) => {
+            Entries::open(&args.files)?;
+            Source::Files(args.files.clone())
+        }
+        None => Source::sorted(&args.files)?,
     };
     let filter = Filter { rule: args.rule.clone(), ..Filter::default() };
-    let replay = Replay { source: &source, batch: args.batch.into(), filter: &filter, now };
+    let as_judged = as_judged.as_ref();
+    let replay = Replay { source: &source, batch: args.batch.into(), filter: &filter, now, as_judged };
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
     let form = args.format.unwrap_or(if is_terminal { Form::Table } else { Form::Ndjson });
     let mut out: Box<dyn Write> = match form {
@@ -136,56 +158,50 @@ pub fn run(args: &Options, log: Option<&str>, now: UnixMillis) -> Result<u8> {
 
 /// Stored entries to run modules over, as often as one likes.
 pub enum Source {
-    /// Of files, in order of time and id, as a drained window would be; each with the version that it is of its id.
-    Entries(Vec<(Entry, (u32, bool))>, Report),
+    /// Of files, read as they stand: which is as good as sorted where their entries are in order.
+    Files(Vec<PathBuf>),
+    /// Of files, at hand.
+    Entries(Stored, Report),
     /// Of the archive, between two times: the same events with the same numbers as live.
     Archive { dir: PathBuf, from: Option<UnixSeconds>, to: Option<UnixSeconds> },
 }
 
+/// Entries in order of time and id, as a drained window would be.
+#[derive(Debug, Default)]
+pub struct Stored {
+    entries: Vec<Entry>,
+    /// Positions of those that are later versions of an id, in order.
+    later: Vec<(usize, (u32, bool))>,
+}
+
+/// Not standard input, nor a pipe under a name.
+fn can_be_read_again(path: &Path) -> bool {
+    path.metadata().is_ok_and(|file| file.is_file() || file.is_dir())
+}
+
+fn order(a: &Entry, b: &Entry) -> Ordering {
+    a.time.cmp(&b.time).then_with(|| a.id().cmp(b.id()))
+}
+
 impl Source {
+    /// Takes all entries of files, in whatever order they stand there.
+    ///
     /// # Errors
     /// A file isn't there.
-    pub fn files(paths: &[PathBuf]) -> Result<Self> {
-        let mut given = Entries::open(paths)?;
+    pub fn sorted(paths: &[PathBuf]) -> Result<Self> {
+        let mut given = Entries::open(paths)?.without_ids();
         let entry = |given| match given {
             Given::Entry(entry) => Some(entry),
             Given::Odd(_) => None,
         };
         let mut entries: Vec<Entry> = given.by_ref().filter_map(entry).collect();
-        entries.sort_by(|a, b| (a.time, a.id()).cmp(&(b.time, b.id())));
-        let mut versions = Versions::default();
-        let version = |entry: Entry| versions.see(&entry).map(|version| (entry, version));
-        Ok(Self::Entries(entries.into_iter().filter_map(version).collect(), given.into_report()))
-    }
-
-    fn events(&self) -> Result<Box<dyn Iterator<Item = Result<Event>> + '_>> {
-        match self {
-            Self::Entries(entries, _) => {
-                // Without a time of its own an entry counts as of the earliest one: at 1970 it would pass for years of history.
-                let earliest = entries.iter().find_map(|(entry, _)| entry.time).unwrap_or_default();
-                let event = move |(i, (entry, (version, other_act))): (usize, &(Entry, (u32, bool)))| {
-                    let seen = Sight::first(entry.time.unwrap_or(earliest).millis());
-                    let sight = Sight { version: *version, other_act: *other_act, ..seen };
-                    Ok(Event::seen(i as u64 + 1, sight, entry))
-                };
-                Ok(Box::new(entries.iter().enumerate().map(event)))
-            }
-            Self::Archive { dir, from, to } => {
-                let event = |record: Result<ArchiveRecord, _>| {
-                    let record = record.map_err(anyhow::Error::from)?;
-                    Ok(record.event())
-                };
-                Ok(Box::new(archive::read(dir, *from, *to)?.map(event)))
-            }
+        let mut report = given.into_report();
+        if !entries.is_sorted_by(|a, b| order(a, b).is_le()) {
+            entries.sort_by(order);
         }
-    }
-
-    /// What was read before anything ran.
-    fn report(&self) -> Report {
-        match self {
-            Self::Entries(_, report) => report.clone(),
-            Self::Archive { .. } => Report::default(),
-        }
+        let Repeated { again, later } = Repeated::take_out(&mut entries, &RandomState::default());
+        report.again = again;
+        Ok(Self::Entries(Stored { entries, later }, report))
     }
 }
 
@@ -205,6 +221,8 @@ pub struct Replay<'r> {
     pub filter: &'r Filter,
     /// When this is: exceptions hold as of events, and the file is read as of now.
     pub now: UnixMillis,
+    /// By whom, if not by the modules that are wanted.
+    pub as_judged: Option<&'r AsJudged>,
 }
 
 /// What came of it.
@@ -249,22 +267,28 @@ enum End {
 }
 
 impl Replay<'_> {
-    /// As live: so many events, but no more than a batch may weigh, save for the last.
-    fn next_batch(&self, events: &mut dyn Iterator<Item = Result<Event>>) -> Result<Vec<Event>> {
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        while batch.len() < self.batch && bytes < MAX_BATCH_BYTES {
-            let Some(event) = events.next().transpose()? else { break };
-            bytes += event.raw().len();
-            batch.push(event);
-        }
-        Ok(batch)
-    }
-
     /// Alerts, as a sink writes them that doesn't say otherwise, or a line each for a person.
     ///
     /// # Errors
     /// A module fails to start, the archive can't be read, or `out` refuses.
     pub fn print(&self, wanted: &Wanted, form: Form, out: &mut dyn Write) -> Result<Ran> {
+        let Source::Files(paths) = self.source else { return self.print_at_once(wanted, form, out) };
+        // Nothing is said before it is known that nothing has to be taken back.
+        let mut held = Held::new(MAX_HELD);
+        match self.print_at_once(wanted, form, &mut held) {
+            Err(error) if error.is::<OutOfOrder>() || held.is_full() => {
+                let sorted = Source::sorted(paths)?;
+                Replay { source: &sorted, ..*self }.print_at_once(wanted, form, out)
+            }
+            ran => {
+                out.write_all(&held.bytes)?;
+                out.flush()?;
+                ran
+            }
+        }
+    }
+
+    fn print_at_once(&self, wanted: &Wanted, form: Form, out: &mut dyn Write) -> Result<Ran> {
         let mut out = BufWriter::new(out);
         let mut newest: BTreeMap<String, Alert> = BTreeMap::new();
         // For a person the numbers are those of the whole input; a sink would get them when events of a later time came.
@@ -291,41 +315,90 @@ impl Replay<'_> {
         end: End,
         tell: &mut dyn FnMut(&Alert) -> Result<()>,
     ) -> Result<Ran> {
-        let modules = wanted.load()?;
+        let mut line = self.as_judged.map(|as_judged| as_judged.line(wanted)).transpose()?;
+        // Those who judged are loaded as their turns come. What the folder holds now only tells which rules exceptions may name.
+        let modules = match &line {
+            Some(_) => wanted.load().unwrap_or_default(),
+            None => wanted.load()?,
+        };
         let exceptions = match exceptions {
             Some(exceptions) => exceptions,
             None => Live::open(wanted, &modules, self.now)?.in_force(),
         };
         let troubles = Troubles::of(&modules);
+        let modules = if line.is_some() { Vec::new() } else { modules };
         let mut detector = Detector::new(
             DetectorConfig { exceptions: exceptions.clone(), saves_nothing: true, ..wanted.setting()? },
             modules,
         )?;
-        let mut ran = Ran { exceptions, report: self.source.report(), troubles, alerts: BTreeMap::new() };
-        let mut events = self.source.events()?;
-        loop {
-            let mut events = self.next_batch(&mut events)?;
-            if events.is_empty() {
-                if end == End::AtRest {
-                    let rest = detector.pipeline().rest();
-                    rest.iter().filter(|alert| self.filter.takes(alert)).try_for_each(&mut *tell)?;
-                }
-                if let Source::Archive { dir, .. } = self.source {
-                    ran.report.needs_some(dir);
-                }
-                return Ok(ran);
-            }
+        let mut ran = Ran { exceptions, report: Report::default(), troubles, alerts: BTreeMap::new() };
+        let mut faults: Vec<Vec<Fault>> = Vec::new();
+        let read = self.source.each_batch(self.batch, &mut |mut events| {
             detector.pipeline().place(&mut events);
             ran.count(self.source, &events);
-            let detected = detector.detect(&events);
-            log_faults(&detected.concluded.faults);
-            ran.troubles.follow(&detected);
-            for alert in detected.concluded.alerts.iter().filter(|alert| self.filter.takes(alert)) {
-                let worst = ran.alerts.entry(alert.uid.clone()).or_insert(alert.severity);
-                *worst = alert.severity.max(*worst);
-                tell(alert)?;
+            let detected = match &mut line {
+                Some(line) => line.judge(&mut detector, &events)?,
+                None => vec![detector.detect(&events)],
+            };
+            for detected in detected {
+                ran.troubles.follow(&detected);
+                for alert in detected.concluded.alerts.iter().filter(|alert| self.filter.takes(alert)) {
+                    let worst = ran.alerts.entry(alert.uid.clone()).or_insert(alert.severity);
+                    *worst = alert.severity.max(*worst);
+                    tell(alert)?;
+                }
+                if !detected.concluded.faults.is_empty() {
+                    faults.push(detected.concluded.faults);
+                }
             }
+            Ok(())
+        })?;
+        faults.iter().for_each(|faults| log_faults(faults));
+        if end == End::AtRest {
+            let rest = detector.pipeline().rest();
+            rest.iter().filter(|alert| self.filter.takes(alert)).try_for_each(&mut *tell)?;
         }
+        match self.source {
+            Source::Archive { dir, .. } => ran.report.needs_some(dir),
+            _ => ran.report = read.with_marks(std::mem::take(&mut ran.report)),
+        }
+        Ok(ran)
+    }
+}
+
+/// What is written, until it is known that it holds.
+#[derive(Debug)]
+struct Held {
+    bytes: Vec<u8>,
+    most: usize,
+    refused: bool,
+}
+
+/// Tens of thousands of alerts.
+const MAX_HELD: usize = 256 << 20;
+
+impl Held {
+    fn new(most: usize) -> Self {
+        Self { bytes: Vec::new(), most, refused: false }
+    }
+
+    fn is_full(&self) -> bool {
+        self.refused
+    }
+}
+
+impl Write for Held {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.refused |= self.bytes.len() + bytes.len() > self.most;
+        if self.refused {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -397,5 +470,19 @@ impl Troubles {
             };
             format!("module {name}@{version}: {faults} faults{last}{unjudged}")
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_has_a_bound_and_says_when_it_is_reached() {
+        let mut held = Held::new(8);
+        held.write_all(b"12345678").unwrap();
+        assert!(!held.is_full());
+        assert!(held.write_all(b"9").is_err() && held.is_full());
+        assert_eq!(held.bytes, b"12345678");
     }
 }

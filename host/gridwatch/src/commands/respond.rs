@@ -5,21 +5,20 @@
 //! one, each written down before and after. What was done for an alert is not done again, and an act whose end nobody knows
 //! is shown instead of repeated.
 
-mod evidence;
 mod show;
 
 use crate::app::signals;
 use crate::clock::Clock;
 use crate::config::{self, Config, Configs, Homes, Respond};
 use crate::history;
+use crate::http::Http;
+use crate::look::reach::{self, Reach};
 use crate::responses::{self, Journal};
-use crate::slack::http::Http;
 use crate::slack::token::Keeper;
 use crate::slack::web_api::{Failure, WebApi};
 use crate::telemetry::log;
 use anyhow::Result;
 use clap::Args;
-use evidence::Reach;
 use gridwatch_event::role::Role;
 use gridwatch_event::time::UnixMillis;
 use gridwatch_names::method::{Effect, Method};
@@ -118,7 +117,7 @@ fn named(options: &Options, homes: &Homes) -> Result<Alert> {
 }
 
 fn plan(options: &Options, homes: &Homes, alert: Alert, respond: &Respond, api: &str) -> Result<u8> {
-    let (alert, reach) = evidence::widened(alert, homes);
+    let (alert, reach) = reach::widened(alert, homes);
     let (plan, rows) =
         (ResponsePlan::of(&alert, &unasked(respond, options)), responses::read(&homes.of_org(&alert.org))?);
     let shown = show::Shown { alert: &alert, reach: &reach, plan: &plan, rows: &rows, api };
@@ -133,7 +132,7 @@ fn plan(options: &Options, homes: &Homes, alert: Alert, respond: &Respond, api: 
 async fn execute(options: &Options, homes: &Homes, configs: Configs, clock: Clock) -> Result<u8> {
     let alert = named(options, homes)?;
     let config = &configs.of(&alert)?;
-    let (alert, reach) = evidence::widened(alert, homes);
+    let (alert, reach) = reach::widened(alert, homes);
     if options.json && !options.yes {
         return wrong("--json has nobody to confirm with\nhint: add --yes");
     }

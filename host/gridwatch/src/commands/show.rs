@@ -1,9 +1,10 @@
 //! Alerts and status as a person wants to read them. Colour only on a terminal.
 
+use crate::look::alerts::who;
+use crate::look::now::{self, ago};
 use crate::telemetry::health::{Health, State, span};
-use crate::telemetry::progress::Progress;
 use crate::telemetry::status::{
-    self as board, Catalogue, Exceptions, ModuleStatus, OrgStatus, Poll, Reload, RosterStatus, Status,
+    self as board, Catalogue, Exceptions, ModuleStatus, OrgStatus, Poll, Reload, RosterStatus, Status, UNSIGNED,
 };
 use anstream::println;
 use anstyle::{AnsiColor, Style};
@@ -27,7 +28,7 @@ pub fn alert(alert: &Alert) {
         "{colour}{severity:<8}{colour:#} {BOLD}{}{BOLD:#}  {DIM}{} {}{DIM:#}",
         alert.title, alert.rule, alert.first
     );
-    let who = match alerts::who(alert) {
+    let who = match who(alert) {
         "" => "nobody is named",
         who => who,
     };
@@ -122,13 +123,8 @@ fn catalogue(catalogue: &Catalogue) {
 fn module(module: &ModuleStatus) {
     let digest = &module.digest[..12.min(module.digest.len())];
     println!("module   {}@{} {digest} ({} rules)", module.name, module.version, module.rules);
-    if let Some(set_aside) = &module.set_aside {
-        println!(
-            "         SET ASIDE since {}: {}; its rules watch nothing, {} events unjudged; a restart gives it another chance",
-            set_aside.at,
-            set_aside.why.text(),
-            module.unjudged
-        );
+    if let Some(what) = now::conspicuous(module) {
+        println!("         {what}");
     }
     if let Some(last) = &module.last_fault {
         println!("         {} faults, the last at {} on event {}: {}", module.faults, last.at, last.event, last.reason);
@@ -143,7 +139,7 @@ const CLOCK_SHOWN_S: u64 = 5;
 /// Unknown names that the text shows.
 const UNSEEN_SHOWN: usize = 10;
 /// What a state folder says; nothing but the verdict where no gridwatch ever ran.
-pub fn status(status: Option<&Status>, health: &Health, now: UnixMillis) {
+pub fn status(status: Option<&Status>, health: &Health, at: UnixMillis) {
     let mark = match (health.healthy, health.state) {
         (true, _) => Style::new().fg_color(Some(AnsiColor::Green.into())).bold(),
         (false, _) => colour(Severity::High),
@@ -154,12 +150,12 @@ pub fn status(status: Option<&Status>, health: &Health, now: UnixMillis) {
         return needs(health);
     };
     let is_there = matches!(health.state, State::Starting | State::Running | State::Draining | State::Stuck);
-    let up = if is_there { format!("  up {}", ago(now, status.started)) } else { String::new() };
+    let up = if is_there { format!("  up {}", ago(at, status.started)) } else { String::new() };
     println!(
         "{mark}{state}{mark:#}  pid {}{up}  version {}  written {} ago ({})",
         status.pid,
         status.version,
-        ago(now, status.written),
+        ago(at, status.written),
         status.written
     );
     if is_there && !status.doing.is_empty() {
@@ -171,7 +167,7 @@ pub fn status(status: Option<&Status>, health: &Health, now: UnixMillis) {
         if let Some(name) = org.name() {
             println!("{BOLD}org      {name}{BOLD:#}");
         }
-        organization(of_org, now);
+        organization(of_org, at);
     }
     let backlog = &status.backlog;
     if backlog.entries + backlog.records > 0 {
@@ -183,19 +179,15 @@ pub fn status(status: Option<&Status>, health: &Health, now: UnixMillis) {
         );
     }
     reload(&status.reload);
+    if status.unsigned_allowed {
+        println!("modules  {UNSIGNED}");
+    }
     if !status.modules_waiting.is_empty() {
-        println!("         the modules folder differs from what runs; restart to take it:");
+        println!("         the modules folder differs from what serves:");
         status.modules_waiting.iter().for_each(|line| println!("         {line}"));
     }
     for (name, sink) in &status.sinks {
-        let since = sink.behind_since.map(|since| format!(" for {}", ago(now, since))).unwrap_or_default();
-        let behind = if sink.behind == 0 {
-            "nothing waits".to_owned()
-        } else {
-            format!("{} records behind{since}", sink.behind)
-        };
-        let error = sink.error.as_ref().map(|e| format!("; failing: {e}")).unwrap_or_default();
-        println!("sink     {name}: {} delivered, {behind}{error}", sink.delivered);
+        println!("sink     {name}: {}", now::delivered(sink, at));
         if sink.removed_unread > 0 {
             println!(
                 "         {} files removed before `keep_for`; an agent may not have read them",
@@ -212,8 +204,8 @@ pub fn status(status: Option<&Status>, health: &Health, now: UnixMillis) {
 }
 
 /// What was read and found of one organization, and with which modules.
-fn organization(org: &OrgStatus, now: UnixMillis) {
-    reading(&org.poll, now);
+fn organization(org: &OrgStatus, at: UnixMillis) {
+    reading(&org.poll, at);
     let detect = &org.detect;
     let suppressed = if detect.suppressed > 0 { format!(", {} suppressed", detect.suppressed) } else { String::new() };
     println!(
@@ -255,19 +247,8 @@ fn remembered(state: &board::State) {
     }
 }
 
-fn reading(poll: &Poll, now: UnixMillis) {
-    let read = match poll.watermark {
-        Some(watermark) => {
-            let distance = match watermark > now.seconds() {
-                true => format!("{} ahead of this host's clock", span(watermark.0 - now.seconds().0)),
-                false => format!("{} ago", ago(now, watermark.millis())),
-            };
-            format!("read up to {distance} ({watermark})")
-        }
-        None => "nothing read to its end yet".to_owned(),
-    };
-    let last = poll.last_success.map_or("none yet".to_owned(), |at| format!("{} ago", ago(now, at)));
-    println!("poll     {read}; last page {last}");
+fn reading(poll: &Poll, at: UnixMillis) {
+    println!("poll     {}; {}", now::read_up_to(poll, at), now::last_page(poll, at));
     println!(
         "         {} pages, {} entries new, {} seen before, {} changed; {:.0} requests a minute allowed",
         poll.pages, poll.stored, poll.duplicates, poll.changed, poll.requests_per_minute
@@ -291,35 +272,7 @@ fn reading(poll: &Poll, now: UnixMillis) {
             poll.sampled, poll.sampled_late
         );
     }
-    if let Some(progress) = &poll.catching_up {
-        println!("         catching up from {} to now: {}", progress.from, of(progress));
-    }
-    if let Some(progress) = &poll.backfill {
-        println!("         older entries from {} back to {}: {}", progress.from, progress.to, of(progress));
-    }
-    if let Some(why) = &poll.paused {
-        println!("         paused: {why}");
-    }
-    if let Some(why) = &poll.waiting {
-        println!("         waiting: {why}");
-    }
-    for (label, advice) in &poll.problems {
-        println!("         {label}: {advice}");
-    }
-}
-
-/// `43 % (at 2026-11-12T00:00:00Z), 2.1 days a minute, about 14 minutes left`
-fn of(progress: &Progress) -> String {
-    let speed = progress.speed.map(|speed| match speed * 60.0 {
-        a_minute if a_minute >= 86_400.0 => format!(", {:.1} days a minute", a_minute / 86_400.0),
-        a_minute => format!(", {:.1} hours a minute", a_minute / 3_600.0),
-    });
-    let left = match (progress.left_s, progress.speed) {
-        (Some(left_s), _) => format!(", about {} left", span(left_s)),
-        (None, Some(_)) => ", no end in sight at this rate".to_owned(),
-        (None, None) => String::new(),
-    };
-    format!("{:.0} % (at {}){}{left}", progress.percent, progress.at, speed.unwrap_or_default())
+    now::waits(poll).iter().for_each(|line| println!("         {line}"));
 }
 
 fn reload(reload: &Reload) {
@@ -334,10 +287,6 @@ fn reload(reload: &Reload) {
             broken.lines().for_each(|line| println!("         {line}"));
         }
     }
-}
-
-fn ago(now: UnixMillis, then: UnixMillis) -> String {
-    span(now.since(then) / 1000)
 }
 
 /// `3.1 MiB`

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_sim::{Fault, Knobs, Sim, SimClock, SimConfig};
-use gridwatch_stories::{Benchmark, Labelled, OrgPlan, generate};
+use gridwatch_stories::{Benchmark, Extension, Labelled, OrgPlan, Shape, generate};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -37,6 +37,14 @@ pub struct Options {
     /// FILE.labels.json and the table of networks to FILE.networks.csv.
     #[arg(long, conflicts_with_all = ["entries", "every_action"])]
     benchmark: bool,
+    /// With `--benchmark`, the kind of organization: mixed, offices (one address each), home (changing addresses, carriers, relays,
+    /// VPNs) or shared (a factory and a call-centre: shifts, few machines for many people).
+    #[arg(long, value_name = "SHAPE", default_value_t, requires = "benchmark")]
+    shape: Shape,
+    /// With `--benchmark`, tell these stories too: attacks (slow, spread over people, in others' names), trouble (what honest people do
+    /// that looks like an attack), or single ones by name.
+    #[arg(long, value_name = "STORIES", value_delimiter = ',', requires = "benchmark")]
+    tell: Vec<String>,
     /// At least one entry of each action in Slack's catalogue.
     #[arg(long)]
     every_action: bool,
@@ -67,12 +75,14 @@ async fn serve(options: &Options, mut stop: watch::Receiver<bool>, now: UnixSeco
     let to = options.to.unwrap_or_else(|| now.0);
     let from = to.saturating_sub(options.days * 86_400);
     let org = if options.benchmark {
-        let days = u32::try_from(options.days).unwrap_or(u32::MAX).max(Benchmark::FEWEST_DAYS);
+        let extension = Extension::of(options.shape, &options.tell).map_err(anyhow::Error::msg)?;
+        let days = u32::try_from(options.days).unwrap_or(u32::MAX).max(extension.fewest_days());
         let from = to.saturating_sub(u64::from(days) * 86_400);
         let plan = Benchmark { seed: options.seed, users: options.users, from, days, stories: !options.benign };
+        let labelled = plan.run_with(&extension);
         match &options.export {
-            Some(path) => return export(&plan.run(), path),
-            None => plan.run().into_org(),
+            Some(path) => return export(&labelled, path),
+            None => labelled.into_org(),
         }
     } else {
         generate(&OrgPlan {
@@ -123,7 +133,8 @@ fn export(labelled: &Labelled, path: &Path) -> Result<()> {
     labels.flush()?;
     labelled.write_networks(&mut networks)?;
     networks.flush()?;
-    println!("{count} entries, {} stories in {}", labelled.labels.stories.len(), path.display());
+    let all = labelled.labels.stories.len() + labelled.labels.trouble.len();
+    println!("{count} entries, {all} stories in {}", path.display());
     Ok(())
 }
 

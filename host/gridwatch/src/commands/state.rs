@@ -3,7 +3,7 @@
 use crate::config::Homes;
 use anyhow::Result;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -26,6 +26,11 @@ impl State {
             (None, Some(dir)) => Ok(Homes::of_state_dir(dir)),
             (None, None) => anyhow::bail!("--config or --state-dir is needed"),
         }
+    }
+
+    /// `None`: there is only a state folder.
+    pub fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
     }
 
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::state::State;
 use super::{FAILED, show};
-use crate::app::lifetime;
+use crate::look::running;
 use anyhow::Result;
 use clap::Args;
 use gridwatch_event::time::UnixMillis;
@@ -20,7 +20,7 @@ pub struct Options {
 /// # Errors
 /// The state folder or its status can't be read.
 pub fn run(options: &Options, now: UnixMillis) -> Result<u8> {
-    let (status, health) = lifetime::look(&options.state.dir()?, now)?;
+    let (status, health) = running::look(&options.state.dir()?, now)?;
     if options.json {
         let mut all = json!(status.unwrap_or_default());
         all["health"] = json!(health);

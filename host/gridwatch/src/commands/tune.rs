@@ -1,4 +1,4 @@
-//! `gridwatch tune`: what is loud, what each exception hid, and what other thresholds would have given.
+//! `gridwatch tune`: what is loud, what people closed it as, what each exception hid, and what other thresholds would have given.
 //!
 //! Alerts are counted from the history, people and events from the archive; neither needs the running gridwatch. An alert
 //! counts on the day of its newest event. Where the archive doesn't reach back as far as was asked for, rates are over the days
@@ -8,11 +8,11 @@ mod judge;
 mod report;
 mod sweep;
 
-use super::exceptions::state;
 use crate::archive;
 use crate::config::{Configs, Homes};
 use crate::exceptions::Live;
-use crate::history;
+use crate::history::{History, Row};
+use crate::look::exceptions::state;
 use crate::modules;
 use crate::modules::Wanted;
 use crate::modules::embedded::Folder;
@@ -25,6 +25,7 @@ use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_manifest::{Manifest, Rule, Severity};
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::exception::Exceptions;
+use gridwatch_rules::handling::Reason;
 use judge::Judgement;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -107,9 +108,31 @@ pub struct RuleNumbers {
     pub by_day: Vec<u64>,
     /// Alerts that exceptions held back; not among `alerts`.
     pub suppressed: u64,
+    /// What people closed them as.
+    pub closed: Closed,
     /// Who made most of them: id, alerts.
     pub actors: Vec<(String, u64)>,
     pub apps: Vec<(String, u64)>,
+}
+
+/// Alerts by the reason that people closed them with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Closed {
+    pub r#true: u64,
+    pub r#false: u64,
+    pub expected: u64,
+}
+
+impl Closed {
+    fn of(alerts: &[&Alert]) -> Self {
+        let count =
+            |reason| alerts.iter().filter(|alert| alert.handling.status.reason() == Some(reason)).count() as u64;
+        Self { r#true: count(Reason::True), r#false: count(Reason::False), expected: count(Reason::Expected) }
+    }
+
+    pub const fn all(self) -> u64 {
+        self.r#true + self.r#false + self.expected
+    }
 }
 
 /// What an exception hid.
@@ -132,7 +155,7 @@ impl Options {
         match (&self.config, &self.state_dir) {
             (Some(path), _) => {
                 let config = Configs::look(path)?.one(self.org.as_deref())?;
-                Ok((Homes::read(path)?, config.org.clone(), Wanted::of(&config).looking(), None))
+                Ok((Homes::read(path)?, config.org.clone(), Wanted::of(&config).looking().lenient(), None))
             }
             (None, Some(dir)) => {
                 let folder = Folder::of(self.modules.as_deref())?;
@@ -164,8 +187,9 @@ pub fn run(options: &Options, log: Option<&str>, now: UnixMillis) -> Result<u8> 
     progress("counting who was active, from the archive");
     let seen = archive.map(|dir| Seen::between(dir, asked, now.seconds())).transpose()?;
     let from = seen.as_ref().and_then(|seen| seen.first).unwrap_or(asked).max(asked);
-    let mut alerts = history::alerts(&homes.state_dir)?;
-    alerts.retain(|alert| alert.org == org && (from..=now.seconds()).contains(&alert.last));
+    let name = org.to_string();
+    let is_of_then = |row: &Row| (from..=now.seconds()).contains(&row.last) && row.is_of(&name);
+    let mut alerts = History::open(&homes.state_dir)?.alerts(is_of_then)?;
     let period = Period { from, to: now.seconds(), users: seen.map(|seen| seen.actors.len() as u64) };
     let hid = hid(&alerts, &exceptions, now.seconds());
     let sweeps = match (&options.rule, archive) {
@@ -315,6 +339,7 @@ impl RuleNumbers {
             judgement,
             by_day: period.by_day(shown.iter().map(|alert| alert.last)),
             suppressed: (alerts.len() - shown.len()) as u64,
+            closed: Closed::of(&shown),
             actors: noisiest(shown.iter().map(|alert| actor(alert))),
             apps: noisiest(shown.iter().flat_map(|alert| apps(alert))),
         }

@@ -1,12 +1,12 @@
 //! From what was said to what is true: one function for each section.
 
-use super::secret::{Kind, Secret};
 use super::{
     Archive, Asking, Config, DEFAULT_BATCH, Detect, Homes, Include, ListFile, Log, LogFormat, Modules, Network, Place,
     Places, Respond, Since, Sink, Slack, Store, TokenRotation, Tuning, org_dir,
 };
 use crate::config::mmdb;
-use crate::reader::{DAY_S, Edge, GIB, HOUR_S, KIB, MIB, Problems, Purpose, Section, seconds_in};
+use crate::reader::{DAY_S, Edge, GIB, HOUR_S, KIB, MIB, Problems, Purpose, Section, read_text, seconds_in};
+use crate::secret::{self, Kind};
 use crate::sink;
 use gridwatch_event::network::{NetworkKind, Networks, NotNetworks};
 use gridwatch_event::org::OrgId;
@@ -16,14 +16,17 @@ use gridwatch_event::time::UnixSeconds;
 use gridwatch_event::zone::Zone;
 use gridwatch_manifest::Grant;
 use gridwatch_manifest::document::Document;
+use gridwatch_module::development::TRUST;
+use gridwatch_module::lock::{Lock, MAX_LOCK};
+use gridwatch_module::trust::{self, MAX_TRUST, Policy, Trust, TrustedKey};
 use gridwatch_names::suggest::did_you_mean;
 use gridwatch_poll::MAX_WAIT_MS;
 use gridwatch_rules::risk::RiskThreshold;
 use gridwatch_rules::subject::is_id;
 use gridwatch_rules::windows::MAX_TOTAL_BYTES;
-use gridwatch_views::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES, RawData, View};
+use gridwatch_views::{LEAST_MAX_BYTES, RawData, View};
 use reqwest::Url;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,7 +75,10 @@ fn orgs<'d>(document: &'d Document<'_>) -> Vec<(OrgId, Section<'d>)> {
         for (key, _) in section.entries().filter(|(key, _)| !OF_AN_ORG.contains(key)) {
             section.problem(key, "can't be set for an organization", whole.clone());
         }
-        for key in ["dir"].into_iter().filter(|key| section.free_section("modules").has(key)) {
+        for key in ["dir", "trust", "lock", "allow_unsigned"]
+            .into_iter()
+            .filter(|key| section.free_section("modules").has(key))
+        {
             section.free_section("modules").problem(key, "can't be set for an organization", whole.clone());
         }
         match OrgId::named(name) {
@@ -98,6 +104,15 @@ fn same_everywhere(document: &Document<'_>, configs: &[Option<Config>]) {
             let near =
                 did_you_mean(&org.to_string(), names().into_iter()).map(|near| format!("did you mean `{near}`?"));
             section.problem("orgs", format!("there is no organization `{org}`"), near);
+        }
+    }
+    let users = root.section("web").sections("user");
+    for (user, section) in known.first().iter().flat_map(|config| &config.web.users).zip(users) {
+        for (key, orgs) in [("see", &user.see), ("act", &user.act)] {
+            for org in orgs.names().filter(|org| known.iter().all(|config| config.org.to_string() != **org)) {
+                let near = did_you_mean(org, names().into_iter()).map(|near| format!("did you mean `{near}`?"));
+                section.problem(key, format!("there is no organization `{org}`"), near);
+            }
         }
     }
     for (i, config) in known.iter().enumerate() {
@@ -149,18 +164,18 @@ fn archive_dir(section: &mut Section<'_>, org: &OrgId, folder: &Path) -> Option<
     }
 }
 
-fn config_text(path: &Path) -> Result<String, Problems> {
+pub(super) fn config_text(path: &Path) -> Result<String, Problems> {
     read_text(path, MAX_CONFIG_BYTES).map_err(|e| {
         let hint = "`gridwatch check --example` prints one to start from";
         Problems::of_whole_file(path.to_owned(), format!("cannot be read: {e}"), hint)
     })
 }
 
-fn document<'t>(path: &Path, text: &'t str) -> Result<Document<'t>, Problems> {
+pub(super) fn document<'t>(path: &Path, text: &'t str) -> Result<Document<'t>, Problems> {
     Document::parse(text).map_err(|problem| Problems::of_file(path.to_owned(), vec![problem]))
 }
 
-fn folder_of(path: &Path) -> PathBuf {
+pub(super) fn folder_of(path: &Path) -> PathBuf {
     let folder = std::path::absolute(path).unwrap_or(path.to_owned());
     folder.parent().unwrap_or(Path::new("/")).to_owned()
 }
@@ -183,6 +198,9 @@ fn config(mut root: Section<'_>, org: OrgId, edge: &Edge<'_>) -> Option<Config> 
     let archive = archive(root.section("archive"), &org, edge, state_dir.as_deref());
     let store = store(root.section("store"));
     let respond = respond(root.section("respond"), edge);
+    let monitor = super::monitor::monitor(root.section("monitor"));
+    let telemetry = super::monitor::telemetry(root.section("telemetry"), edge);
+    let web = super::web::web(root.section("web"), edge);
     let log = log(root.section("log"));
     root.finish();
     Some(Config {
@@ -201,6 +219,9 @@ fn config(mut root: Section<'_>, org: OrgId, edge: &Edge<'_>) -> Option<Config> 
         archive,
         store,
         respond,
+        monitor,
+        telemetry,
+        web,
         log,
     })
 }
@@ -218,7 +239,7 @@ fn slack(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Slack> {
     // Slack adds actions a few times a month; both lists are public and count against no budget that polling needs.
     let catalogue_every_s = section.span("catalogue", 3_600..=30 * DAY_S, DAY_S);
     let base_url = base_url(&mut section);
-    let network = network(&mut section, edge);
+    let network = Network::read(&mut section, edge);
     // A day: long enough to see that it works, short enough to be there at once.
     let start = since(&mut section, "start").unwrap_or(Since::Ago(DAY_S));
     let backfill = since(&mut section, "backfill");
@@ -227,7 +248,7 @@ fn slack(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Slack> {
         (Since::At(start), Some(Since::At(back))) if back >= start => not_before_start(&section),
         _ => {}
     }
-    let token = secret(&mut section, "token_file", "token_env", edge);
+    let token = secret::required(&mut section, ("token_file", "token_env"), Kind::AuditLog, edge);
     let rotation_section = section.section("rotation");
     let is_rotating = rotation_section.is_present();
     let rotation = is_rotating.then(|| rotation(rotation_section, edge)).flatten();
@@ -256,84 +277,15 @@ fn not_before_start(section: &Section<'_>) {
 
 fn rotation(mut section: Section<'_>, edge: &Edge<'_>) -> Option<TokenRotation> {
     let client_id = section.required_text("client_id", "it is on the app's page, under Basic Information");
-    let client_secret = secret(&mut section, "client_secret_file", "client_secret_env", edge);
+    let client_secret =
+        secret::required(&mut section, ("client_secret_file", "client_secret_env"), Kind::AuditLog, edge);
     let refresh = section.required_text("refresh_token_file", "name a file with the first refresh token");
     let refresh_token = refresh.and_then(|path| {
         let place = Place::File(edge.folder.join(path));
-        secret_or_problem(&section, "refresh_token_file", place, Kind::AuditLog, edge)
+        secret::at(&section, "refresh_token_file", place, Kind::AuditLog, edge)
     });
     section.finish();
     Some(TokenRotation { client_id: client_id?, client_secret: client_secret?, refresh_token: refresh_token? })
-}
-
-/// A secret from exactly one of two keys.
-fn secret(section: &mut Section<'_>, file_key: &'static str, env_key: &'static str, edge: &Edge<'_>) -> Option<Secret> {
-    let (path, name) = (section.text(file_key), section.text(env_key));
-    match (section.has(file_key), section.has(env_key)) {
-        (false, false) => {
-            let hint = format!("give the path of a file that only its owner can read, or use `{env_key}`");
-            section.problem(file_key, "is missing", hint);
-        }
-        (true, true) => {
-            section.problem(env_key, format!("is there beside `{file_key}`"), "keep one of the two".to_owned())
-        }
-        _ => {}
-    }
-    secret_at(section, (file_key, path), (env_key, name), Kind::AuditLog, edge)
-}
-
-fn secret_at(
-    section: &Section<'_>,
-    (file_key, path): (&'static str, Option<String>),
-    (env_key, name): (&'static str, Option<String>),
-    kind: Kind,
-    edge: &Edge<'_>,
-) -> Option<Secret> {
-    let (key, place) = match (path, name) {
-        (Some(path), _) => (file_key, Place::File(edge.folder.join(path))),
-        (None, Some(name)) => (env_key, Place::Environment(name)),
-        (None, None) => return None,
-    };
-    secret_or_problem(section, key, place, kind, edge)
-}
-
-/// Who only looks has no use for secrets, and may not be allowed to read them.
-fn secret_or_problem(section: &Section<'_>, key: &str, place: Place, kind: Kind, edge: &Edge<'_>) -> Option<Secret> {
-    match edge.purpose {
-        Purpose::Look => Some(Secret::unread(place, kind)),
-        Purpose::Run => {
-            let read = Secret::read(place, kind, edge.env);
-            read.map_err(|bad| section.problem(key, bad.to_string(), bad.hint())).ok()
-        }
-    }
-}
-
-/// What begins each certificate of a PEM file.
-const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
-
-fn network(section: &mut Section<'_>, edge: &Edge<'_>) -> Network {
-    let proxy = section.text("proxy");
-    match proxy.as_deref().map(Url::parse) {
-        Some(Ok(url)) if !url.username().is_empty() || url.password().is_some() => {
-            let hint = "leave `proxy` out, and give the whole URL in the environment as HTTPS_PROXY".to_owned();
-            section.problem("proxy", "holds a user or a password, which don't belong in this file", hint);
-        }
-        Some(Ok(url)) if ["http", "https"].contains(&url.scheme()) => {}
-        Some(_) => {
-            section.problem("proxy", "is no http or https URL", "as in \"http://proxy.example.com:3128\"".to_owned())
-        }
-        None => {}
-    }
-    let ca_file = section.text("ca_file").map(|path| edge.folder.join(path));
-    let text = ca_file.as_deref().map(|path| read_text(path, MAX_CONFIG_BYTES));
-    match text {
-        Some(Err(error)) => section.problem("ca_file", format!("cannot be read: {error}"), None),
-        Some(Ok(text)) if !text.contains(CERTIFICATE) => {
-            section.problem("ca_file", "holds no certificate", format!("each begins with {CERTIFICATE}"));
-        }
-        _ => {}
-    }
-    Network { proxy, ca_file }
 }
 
 const BASE_URL: &str = "https://api.slack.com";
@@ -397,6 +349,7 @@ fn modules(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Modules> {
             "name the folder with the module files (.wasm); in gridwatch's sources `cargo xtask modules` builds ours";
         section.problem("dir", what, hint.to_owned());
     }
+    let shadow = section.texts("shadow").unwrap_or_default().into_iter().collect();
     let settings = section.section("config");
     let (mut config, mut places) = (BTreeMap::new(), Places { file: edge.file.to_owned(), ..Places::default() });
     places.settings.extend(settings.places().into_iter().map(|(module, at)| ((module.to_owned(), String::new()), at)));
@@ -414,8 +367,65 @@ fn modules(mut section: Section<'_>, edge: &Edge<'_>) -> Option<Modules> {
         Some((module.to_owned(), granted.free_choices(module, item, &GRANTS)?))
     });
     let grants = grants.collect();
+    let (trust, lock_file) = trusted(&mut section, edge);
+    let trust = Arc::new(trust);
     section.finish();
-    Some(Modules { dir: dir?, config, places, grants })
+    Some(Modules { dir: dir?, config, places, grants, trust, lock_file, shadow })
+}
+
+/// Whether a signature or a lock is needed is said here alone: what lies beside the modules decides nothing.
+fn trusted(section: &mut Section<'_>, edge: &Edge<'_>) -> (Trust, Option<PathBuf>) {
+    let policy = match section.flag("allow_unsigned", false) {
+        true => Policy::AllowUnsigned,
+        false => Policy::Signed,
+    };
+    let named = section.text("trust").map(|path| edge.folder.join(path));
+    let keys = match named.or_else(users_trust) {
+        None => Vec::new(),
+        Some(path) => match answered(&path, MAX_TRUST as u64).and_then(|text| trust::keys(&text)) {
+            Ok(keys) => keys,
+            Err(what) => {
+                let hint = "it has a [[key]] with `name` and `key` for each key whose modules may serve; `gridwatch module keygen` prints one";
+                section.problem("trust", format!("can't use {}: {what}", path.display()), hint.to_owned());
+                Vec::new()
+            }
+        },
+    };
+    let lock_file = section.text("lock").map(|path| edge.folder.join(path));
+    let lock = lock_file.as_ref().map(|path| {
+        let read = answered(path, MAX_LOCK as u64).and_then(|text| Lock::parse(&text));
+        read.unwrap_or_else(|what| {
+            // An empty lock lets nothing serve. `module lock`, which only looks, is about to write another.
+            if edge.purpose == Purpose::Look {
+                return Lock::default();
+            }
+            let hint = "`gridwatch module lock --config FILE` writes it of the modules that lie there now".to_owned();
+            section.problem("lock", format!("can't use {}: {what}", path.display()), hint);
+            Lock::default()
+        })
+    });
+    (Trust { keys, lock, policy, ..Trust::default() }, lock_file)
+}
+
+/// The keys of whoever runs this, for where a configuration names no others.
+fn users_trust() -> Option<PathBuf> {
+    dirs::config_dir().map(|dir| dir.join("gridwatch").join(TRUST)).filter(|path| path.is_file())
+}
+
+/// The same for a command without a configuration, which tells whose a file is and asks for nothing.
+pub fn users_keys() -> Vec<TrustedKey> {
+    let text = users_trust().and_then(|path| answered(&path, MAX_TRUST as u64).ok());
+    text.and_then(|text| trust::keys(&text).ok()).unwrap_or_default()
+}
+
+/// The text of a file that decides what may run: one that anybody can write decides nothing.
+fn answered(path: &Path, max_bytes: u64) -> Result<String, String> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(path).map_err(|e| e.to_string())?.permissions().mode();
+    if mode & 0o002 != 0 {
+        return Err("everybody may write it; take that away with `chmod o-w`".into());
+    }
+    read_text(path, max_bytes).map_err(|e| e.to_string())
 }
 
 fn lookups(section: Section<'_>, edge: &Edge<'_>) -> (BTreeMap<String, Vec<String>>, Vec<ListFile>) {
@@ -588,7 +598,7 @@ fn enrich(
     let wait = Duration::from_secs(section.span("wait", 0..=30, 0));
     let keep_s = section.span("keep", 60..=30 * DAY_S, DAY_S);
     let roster_every_s = Some(section.span("roster", 0..=30 * DAY_S, 0)).filter(|every_s| *every_s > 0);
-    let token = optional_secret(&mut section, edge);
+    let token = secret::optional(&mut section, ("token_file", "token_env"), Kind::Any, edge);
     if roster_every_s.is_some() && token.is_none() {
         let hint = "a user token with the scope `admin.users:read`, as `token_file` or `token_env`".to_owned();
         section.problem("roster", "needs a token".to_owned(), hint);
@@ -641,16 +651,7 @@ fn problems_of(path: &Path, bad: &NotNetworks) -> String {
     format!("{}: {}", path.display(), bad.problems.join("; "))
 }
 
-/// A secret from at most one of `token_file` and `token_env`. A bot's token will do.
-fn optional_secret(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Secret> {
-    let (path, name) = (section.text("token_file"), section.text("token_env"));
-    if section.has("token_file") && section.has("token_env") {
-        section.problem("token_env", "is there beside `token_file`", "keep one of the two".to_owned());
-    }
-    secret_at(section, ("token_file", path), ("token_env", name), Kind::Any, edge)
-}
-
-fn sinks(root: &mut Section<'_>, edge: &Edge<'_>) -> Vec<Sink> {
+pub(super) fn sinks(root: &mut Section<'_>, edge: &Edge<'_>) -> Vec<Sink> {
     let sections = root.sections("sink");
     if sections.is_empty() {
         let hint = "add [[sink]] with name = \"out\" and type = \"stdout\"".to_owned();
@@ -690,53 +691,35 @@ fn sink(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Sink> {
         let names = sink::TYPES.map(|kind| kind.name).join(", ");
         section.problem("type", format!("is missing; allowed is {names}"), None);
     }
-    let view = section.choice("view", &View::ALL.map(|view| (view.name(), view)), View::Ocsf);
+    let usual = chosen.unwrap_or(sink::Type::USUAL);
+    let view = section.choice("view", &View::ALL.map(|view| (view.name(), view)), usual.views[0]);
+    if !usual.views.contains(&view) {
+        let names: Vec<&str> = usual.views.iter().map(|view| view.name()).collect();
+        section.problem(
+            "view",
+            format!("is not for sinks of type \"{}\"; they take {}", usual.name, names.join(", ")),
+            None,
+        );
+    }
     let raw_data = if section.flag("raw_data", true) { RawData::Include } else { RawData::Omit };
     let least = LEAST_MAX_BYTES as u64;
-    let max_line = section.bytes("max_line", least..=16 * MIB, DEFAULT_MAX_BYTES as u64) as usize;
-    let include = include(section);
+    let max_line = section.bytes("max_line", least..=16 * MIB, usual.max_line as u64) as usize;
+    let include = Include::read(section, usual.takes);
     of_other_types(section, chosen);
     let setup = (chosen?.configure)(section, edge);
     Some(Sink { name: name?, setup: setup?, view, raw_data, max_line, include })
 }
 
-/// Keys that only sinks of another type have. Where the type isn't known, none of them is wrong.
+/// Keys that only sinks of other types have. Where the type isn't known, none of them is wrong.
 fn of_other_types(section: &mut Section<'_>, chosen: Option<sink::Type>) {
-    for other in sink::TYPES.iter().filter(|other| chosen.is_none_or(|chosen| chosen.name != other.name)) {
-        for key in other.keys.iter().copied().filter(|key| chosen.is_none_or(|chosen| !chosen.keys.contains(key))) {
-            if chosen.is_some() && section.has(key) {
-                section.problem(key, format!("is for sinks of type \"{}\"", other.name), None);
-            }
-            section.know(&[key]);
+    let all: BTreeSet<&'static str> = sink::TYPES.iter().flat_map(|kind| kind.keys.concat()).collect();
+    for key in all.into_iter().filter(|key| chosen.is_none_or(|chosen| !chosen.has_key(key))) {
+        if chosen.is_some() && section.has(key) {
+            let types = sink::TYPES.iter().filter(|kind| kind.has_key(key)).map(|kind| format!("\"{}\"", kind.name));
+            section.problem(key, format!("is for sinks of type {}", types.collect::<Vec<_>>().join(", ")), None);
         }
+        section.know(&[key]);
     }
-}
-
-fn include(section: &mut Section<'_>) -> Include {
-    #[derive(Clone, Copy, PartialEq)]
-    enum What {
-        Events,
-        Alerts,
-        Suppressed,
-    }
-    let both = vec![What::Events, What::Alerts];
-    let words = [("events", What::Events), ("alerts", What::Alerts), ("suppressed", What::Suppressed)];
-    let chosen = section.choices("include", &words).unwrap_or(both);
-    if chosen.is_empty() {
-        section.problem("include", "names nothing", "leave it out for events and alerts".to_owned());
-    }
-    let has = |what| chosen.contains(&what);
-    let orgs = section.texts("orgs").map(|names| {
-        let named = |name: &String| {
-            let org = OrgId::try_from(name.clone());
-            org.map_err(|problem| section.problem("orgs", format!("`{name}` {problem}"), None)).ok()
-        };
-        names.iter().filter_map(named).collect::<Vec<_>>()
-    });
-    if orgs.as_ref().is_some_and(Vec::is_empty) {
-        section.problem("orgs", "names nothing", "leave it out for all organizations".to_owned());
-    }
-    Include { events: has(What::Events), alerts: has(What::Alerts), suppressed: has(What::Suppressed), orgs }
 }
 
 fn archive(mut section: Section<'_>, org: &OrgId, edge: &Edge<'_>, state_dir: Option<&Path>) -> Option<Archive> {
@@ -799,7 +782,7 @@ fn respond(mut section: Section<'_>, edge: &Edge<'_>) -> Respond {
     }
 }
 
-fn log(mut section: Section<'_>) -> Log {
+pub(super) fn log(mut section: Section<'_>) -> Log {
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let levels = [
         ("error", Level::ERROR),
@@ -833,15 +816,4 @@ fn new_folder(section: &Section<'_>, key: &str, path: &Path, edge: &Edge<'_>) {
     } else if !path.exists() {
         edge.needs_parent(section, key, path);
     }
-}
-
-fn read_text(path: &Path, max_bytes: u64) -> std::io::Result<String> {
-    let meta = std::fs::metadata(path)?;
-    if !meta.is_file() {
-        return Err(std::io::Error::other("it is not a regular file"));
-    }
-    if meta.len() > max_bytes {
-        return Err(std::io::Error::other(format!("it is larger than {max_bytes} bytes")));
-    }
-    std::fs::read_to_string(path)
 }

@@ -26,6 +26,30 @@ impl Place {
         place
     }
 
+    /// And with what the sinks in its comments name.
+    fn with_receivers() -> Self {
+        let place = Self::new();
+        for name in ["siem-ca.pem", "siem-client.pem"] {
+            fs::write(place.path(name), "-----BEGIN CERTIFICATE-----\n").unwrap();
+        }
+        place.secret("siem-client.key", "-----BEGIN PRIVATE KEY-----\n", 0o600);
+        for name in [
+            "siem-token",
+            "siem-key",
+            "es-key",
+            "hec-token",
+            "pagerduty-key",
+            "jira-key",
+            "siem-password",
+            "app-secret",
+        ] {
+            place.secret(name, "s3cret", 0o600);
+        }
+        place.secret("slack-webhook", "https://hooks.slack.com/services/T0/B0/s3cret", 0o600);
+        fs::write(place.path("jira.json"), "{\"message\": \"{{ title }}\"}").unwrap();
+        place
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -70,19 +94,23 @@ type = "stdout"
 
 #[test]
 fn the_example_is_valid_and_so_is_every_key_in_its_comments() {
-    let place = Place::new();
+    let place = Place::with_receivers();
     let defaults = place.load(&example()).unwrap();
     // A comment that is a key: `# key = …` or `# [section]`, with no prose in it.
     let is_key =
         |line: &str| line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
     let example = example();
     let uncommented = example.lines().map(|line| match line.strip_prefix("# ") {
-        Some(rest) if is_key(rest) && !rest.starts_with("token_env") => format!("{rest}\n"),
+        Some(rest) if is_key(rest) && !rest.split(" = ").next().is_some_and(|key| key.ends_with("_env")) => {
+            format!("{rest}\n")
+        }
         _ => format!("{line}\n"),
     });
     fs::write(place.path("exceptions.toml"), "").unwrap();
     fs::create_dir(place.path("true-positives")).unwrap();
     fs::write(place.path("networks.csv"), "198.51.100.0/24,AS64500,DE\n").unwrap();
+    fs::write(place.path("trust.toml"), "").unwrap();
+    fs::write(place.path("modules.lock"), "version = 1\n").unwrap();
     for (name, kind) in [("GeoLite2-City.mmdb", "GeoLite2-City"), ("GeoLite2-ASN.mmdb", "GeoLite2-ASN")] {
         fs::write(place.path(name), mmdb::database(kind, &[])).unwrap();
     }
@@ -91,10 +119,16 @@ fn the_example_is_valid_and_so_is_every_key_in_its_comments() {
     fs::write(place.path("vpn-ranges.txt"), "192.0.2.0/24\n").unwrap();
     fs::write(place.path("proxy-ca.pem"), "-----BEGIN CERTIFICATE-----\n").unwrap();
     place.secret("people-token", "xoxb-s3cret", 0o600);
+    place.secret("ping-url", "https://hc.example.com/s3cret", 0o600);
+    fs::write(place.path("web.pem"), "-----BEGIN CERTIFICATE-----\n").unwrap();
+    place.secret("web.key", "-----BEGIN PRIVATE KEY-----\n", 0o600);
+    place.secret("web-night-shift", "0123456789abcdef0123456789abcdef", 0o600);
     let all = place.load(&uncommented.collect::<String>()).unwrap();
     assert!(!all.networks.is_empty());
     assert_eq!(Some(&all.detect.zone), Zone::named("Europe/Berlin").as_ref());
     assert!(all.slack.rotation.is_some() && all.asking.is_some());
+    assert!(all.telemetry.listen.is_some() && all.telemetry.ping.is_some());
+    assert!(all.web.tls.is_some() && all.web.user_header.is_some() && all.web.users[0].act == web::Orgs::All);
     let values = |config: &Config| {
         let s = &config.slack;
         let slack = (&s.base_url, s.start, s.interval_s, s.settle_s, s.overlap_s, s.max_range_s, s.page_limit);
@@ -102,11 +136,12 @@ fn the_example_is_valid_and_so_is_every_key_in_its_comments() {
             s.requests_per_minute,
             s.timeout_s,
             (config.detect.batch, config.detect.state_max_bytes, config.detect.risk),
-            &config.sinks,
+            &config.sinks[..2],
             &config.archive,
         );
-        format!("{slack:?} {rest:?} {:?} {:?}", config.store, config.log)
+        format!("{slack:?} {rest:?} {:?} {:?} {:?}", config.store, config.monitor, config.log)
     };
+    assert_eq!(all.sinks.len(), 12, "one of each type, and some of several");
     assert_eq!(values(&all), values(&defaults), "a default in the example is not the real one");
 }
 
@@ -130,7 +165,7 @@ fn defaults_need_four_keys() {
     assert_eq!(config.slack.base_url, "https://api.slack.com");
     assert_eq!(config.slack.token.expose(), "xoxp-s3cret");
     assert_eq!(config.archive.unwrap().dir, place.path("state/archive"));
-    assert_eq!(config.sinks[0].include, Include { events: true, alerts: true, suppressed: false, orgs: None });
+    assert_eq!(config.sinks[0].include, Include::USUAL);
 }
 
 #[test]
@@ -409,7 +444,7 @@ fn what_alerts_tell_of_addresses_and_people_is_read_or_each_problem_told() {
 fn the_example_names_every_type_of_sink_with_all_of_its_keys() {
     for kind in sink::TYPES {
         assert!(EXAMPLE.contains(&format!("type = \"{}\"", kind.name)), "{}", kind.name);
-        for key in kind.keys {
+        for key in kind.keys.concat() {
             let names_it = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
             assert!(EXAMPLE.lines().any(names_it), "{} of type \"{}\"", key, kind.name);
         }
@@ -548,4 +583,34 @@ fn what_is_wrong_with_an_organization_is_told_once_with_its_place() {
         let found = problems.iter().filter(|problem| problem.contains(what)).count();
         assert_eq!(found, times, "{what} in {problems:#?}");
     }
+}
+
+#[test]
+fn a_page_that_anybody_could_read_or_guess_is_refused() {
+    let place = Place::new();
+    place.secret("short", "0123456789", 0o600);
+    for (said, told) in [
+        ("listen = \"0.0.0.0:9900\"\nhosts = [\"a.example\"]", "web.listen: `0.0.0.0:9900` is not this machine's own"),
+        ("listen = \"0.0.0.0:9900\"\nbehind_proxy = true", "web.hosts: is needed"),
+        ("listen = \"9900\"", "web.listen: `9900` is not an address with a port"),
+        ("hosts = [\"https://a.example/\"]", "web.hosts: `https://a.example/` is no name of a host"),
+        ("cert_file = \"web.pem\"", "web.key_file: is needed"),
+        ("behind_proxy = true\n[web.proxy]\nuser_header = \"X-User\"", "web.proxy.addresses: is needed"),
+        ("[web.proxy]\naddresses = [\"192.0.2.1\"]", "web.proxy: says who is in front of the page"),
+        ("[[web.user]]\nname = \"ann\"", "web.user.see: is missing"),
+        (
+            "[[web.user]]\nname = \"ann\"\nsee = [\"*\"]\ntoken_file = \"short\"",
+            "web.user.token_file: holds a token of less than 24",
+        ),
+        ("[[web.user]]\nname = \"ann\"\nsee = [\"acme\"]", "web.user.see: there is no organization `acme`"),
+    ] {
+        let problems = place.problems(&format!("{SMALL}[web]\n{said}\n"));
+        assert!(problems.iter().any(|problem| problem.contains(told)), "{said}: {problems:?}");
+    }
+    let web = place
+        .load(&format!("{SMALL}[web]\nlisten = \"0.0.0.0:9900\"\nhosts = [\"a.example\"]\nbehind_proxy = true\n"))
+        .unwrap()
+        .web;
+    assert!(web.behind_proxy && web.users.is_empty());
+    assert_eq!(place.load(SMALL).unwrap().web.listen, None, "off unless it is set");
 }

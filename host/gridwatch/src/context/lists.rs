@@ -30,14 +30,14 @@ impl Lists {
         *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some((tables, networks));
     }
 
-    /// Puts what was read last into use. No module may be running.
-    pub fn take(&self, pipeline: &mut Pipeline) {
+    /// Puts what was read last into use. No module may be running. Are they others than before?
+    pub fn take(&self, pipeline: &mut Pipeline) -> bool {
         let next = self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((tables, networks)) = next {
-            self.tables.replace(&tables);
-            pipeline.set_networks(networks.clone());
-            *self.networks.lock().unwrap_or_else(PoisonError::into_inner) = networks;
-        }
+        let Some((tables, networks)) = next else { return false };
+        self.tables.replace(&tables);
+        pipeline.set_networks(networks.clone());
+        *self.networks.lock().unwrap_or_else(PoisonError::into_inner) = networks;
+        true
     }
 }
 

@@ -1,9 +1,11 @@
 //! From the bytes of a file to UTF-8 text: gzip and zstd by their magic numbers (any number of members), UTF-16 by its byte order
-//! mark or its zeros. What is no text at all is told by what it is.
+//! mark or its zeros; and what our archive holds. What is no text at all is told by what it is.
 //!
 //! Everything streams, so a file that unpacks to terabytes costs time and no memory. Bytes that aren't valid UTF-8 pass as they are.
 
+use crate::archive;
 use flate2::read::MultiGzDecoder;
+use gridwatch_log::Segment;
 use std::io::{Cursor, Read, Result};
 
 /// gzip in zstd in gzip: more is no file that somebody made for us.
@@ -56,6 +58,31 @@ const COLUMNS: [&str; 16] = [
     "_source",
 ];
 
+const LOG: Foreign = Foreign {
+    what: "a log of gridwatch's own",
+    hint: "an archive's entries are in its `entries-*.log`; `--archive` reads all of it, in the order in which they were judged",
+};
+
+/// A segment of an archive's entries, as lines of what Slack sent.
+struct Entries {
+    of: Segment<Box<dyn Read>>,
+    lines: Cursor<Vec<u8>>,
+}
+
+impl Read for Entries {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize> {
+        loop {
+            match self.lines.read(into)? {
+                0 if !into.is_empty() => {}
+                bytes => return Ok(bytes),
+            }
+            let Some(records) = self.of.next_records()? else { return Ok(0) };
+            let lines = records.iter().flat_map(|record| [archive::raw_of(record), &b"\n"[..]]);
+            self.lines = Cursor::new(lines.collect::<Vec<_>>().concat());
+        }
+    }
+}
+
 pub enum Decoded {
     Text(Box<dyn Read>),
     Foreign(Foreign),
@@ -73,6 +100,10 @@ pub fn decoded(file: Box<dyn Read>) -> Result<Decoded> {
             [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(whole)),
             // A skippable frame, as our archive begins with, is zstd too.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Box::new(zstd::Decoder::new(whole)?),
+            head if gridwatch_log::name_of(head) == Some(archive::ENTRIES) => {
+                return Ok(Decoded::Text(Box::new(Entries { of: Segment::new(whole), lines: Cursor::default() })));
+            }
+            head if gridwatch_log::name_of(head).is_some() => return Ok(Decoded::Foreign(LOG)),
             head => {
                 let magic = FOREIGN.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, foreign)| *foreign);
                 let foreign = magic.or_else(|| is_csv(head).then_some(CSV));

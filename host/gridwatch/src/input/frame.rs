@@ -205,8 +205,8 @@ impl<R: Read> Pieces<R> {
         }
     }
 
-    /// The line that begins here, if a value can begin with it and it is no longer than most; with its place.
-    pub fn whole_line(&mut self) -> Option<(&[u8], Place)> {
+    /// Length of the line that begins here, with its end, if a value can begin with it and it is no longer than most.
+    fn whole_line(&mut self) -> Option<usize> {
         while self.peek().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
             self.take();
         }
@@ -223,14 +223,25 @@ impl<R: Read> Pieces<R> {
                 return None;
             }
         };
-        Some((&self.buffer[self.at..self.at + end], self.place()))
+        Some(end + 1)
     }
 
-    /// Takes the line that [`Pieces::whole_line`] gave.
-    pub fn take_line(&mut self, length: usize) {
-        self.at += length + 1;
-        self.offset += length as u64 + 1;
-        (self.line, self.indent, self.is_blank) = (self.line + 1, 0, true);
+    /// The lines at hand, whole ones and no more bytes than that, if a value can begin with the first.
+    pub fn whole_lines(&mut self, at_most: usize) -> Option<&[u8]> {
+        let first = self.whole_line()?;
+        let at_hand = &self.buffer[self.at..];
+        let more = &at_hand[first..at_hand.len().min(at_most.max(first))];
+        let length = first + memchr::memrchr(b'\n', more).map_or(0, |end| end + 1);
+        Some(&at_hand[..length])
+    }
+
+    /// Takes so many bytes of the lines that [`Pieces::whole_lines`] gave: whole ones.
+    pub fn take_lines(&mut self, bytes: usize) {
+        let taken = &self.buffer[self.at..self.at + bytes];
+        self.line += memchr::memchr_iter(b'\n', taken).count() as u64;
+        self.at += bytes;
+        self.offset += bytes as u64;
+        (self.indent, self.is_blank) = (0, true);
     }
 
     fn place(&self) -> Place {

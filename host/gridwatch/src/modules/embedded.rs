@@ -2,13 +2,42 @@
 //! A running gridwatch takes its modules from the folder that its configuration names, and never from here.
 
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use tempfile::TempDir;
 
 include!(concat!(env!("OUT_DIR"), "/modules.rs"));
 
 /// Where `cargo xtask modules` puts ours.
 const BUILT: &str = "target/modules";
+
+/// Where `cargo xtask modules` puts what runs rules that nobody compiles.
+const BUILT_INTERPRETER: &str = "target/interpreter.wasm";
+
+/// The component that runs rules which nobody compiles: the one that the program carries, else the one built in the workspace that one
+/// stands in.
+///
+/// # Errors
+/// There is none.
+pub fn interpreter() -> Result<Vec<u8>> {
+    match INTERPRETER {
+        Some(bytes) => Ok(bytes.to_vec()),
+        None => std::fs::read(BUILT_INTERPRETER).with_context(|| {
+            format!(
+                "there is nothing to run Sigma rules with: this gridwatch was built without it, and {BUILT_INTERPRETER} can't be read\n\
+                 hint: `cargo xtask modules` builds it, to be used in gridwatch's sources; `cargo xtask release` makes a gridwatch that \
+                 carries it"
+            )
+        }),
+    }
+}
+
+/// Of the modules that the program carries: who trusts the program trusts them.
+pub fn digests() -> BTreeSet<String> {
+    static DIGESTS: OnceLock<BTreeSet<String>> = OnceLock::new();
+    DIGESTS.get_or_init(|| MODULES.iter().map(|(_, bytes)| gridwatch_module::digest::of(bytes)).collect()).clone()
+}
 
 /// A folder of modules to read from. What was unpacked for it is removed when it is dropped.
 #[derive(Debug)]

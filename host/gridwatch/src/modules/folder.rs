@@ -6,6 +6,9 @@
 use gridwatch_detect::Component;
 use gridwatch_event::text::clean;
 use gridwatch_manifest::{Grant, Manifest};
+use gridwatch_module::file::ModuleId;
+use gridwatch_module::sign::{MAX_SIGNATURE, signature_path};
+use gridwatch_module::trust::{Signer, Trust};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -24,6 +27,15 @@ pub struct Folder {
     pub problems: Vec<String>,
     /// What is no problem, and what somebody may not know.
     pub notes: Vec<String>,
+    /// Who answers for each module that serves, by its name.
+    pub signers: BTreeMap<String, Signer>,
+}
+
+/// Whom to trust, as of now.
+#[derive(Clone, Copy, Debug)]
+pub struct Judge<'t> {
+    pub trust: &'t Trust,
+    pub now_s: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -34,7 +46,12 @@ pub struct Served {
 
 impl Folder {
     /// `granted` says what the configuration lets a module have, by its manifest. A folder that can't be listed is a problem.
-    pub fn read(dir: &Path, max_bytes: usize, granted: &dyn Fn(&Manifest) -> BTreeSet<Grant>) -> Self {
+    pub fn read(
+        dir: &Path,
+        max_bytes: usize,
+        granted: &dyn Fn(&Manifest) -> BTreeSet<Grant>,
+        judge: Judge<'_>,
+    ) -> Self {
         let mut folder = Self { dir: dir.to_owned(), ..Self::default() };
         let (files, junk) = match list(dir) {
             Ok(found) => found,
@@ -52,8 +69,8 @@ impl Folder {
         let any = !files.is_empty();
         let mut taken: BTreeMap<(String, String), PathBuf> = BTreeMap::new();
         for path in files {
-            match component(&path, max_bytes, granted) {
-                Ok(component) => folder.take(path, component, &mut taken),
+            match component(&path, max_bytes, granted, judge) {
+                Ok((component, signer)) => folder.take(path, component, signer, &mut taken),
                 Err(problem) => folder.problems.push(problem),
             }
         }
@@ -67,7 +84,26 @@ impl Folder {
         folder
     }
 
-    fn take(&mut self, path: PathBuf, component: Component, taken: &mut BTreeMap<(String, String), PathBuf>) {
+    /// Says to the log what is no problem, and loudly which modules nobody answers for.
+    pub fn tell(&self) {
+        self.notes.iter().for_each(|note| tracing::info!(note, "modules folder"));
+        let unsigned = |(name, signer): (&String, &Signer)| match signer {
+            Signer::Nobody(why) => Some(format!("{name}: {why}")),
+            _ => None,
+        };
+        let unsigned: Vec<String> = self.signers.iter().filter_map(unsigned).collect();
+        if !unsigned.is_empty() {
+            tracing::warn!("nobody who is trusted answers for these modules: {}", unsigned.join("; "));
+        }
+    }
+
+    fn take(
+        &mut self,
+        path: PathBuf,
+        component: Component,
+        signer: Signer,
+        taken: &mut BTreeMap<(String, String), PathBuf>,
+    ) {
         let Manifest { name, version, .. } = &*component.manifest;
         if let Some(other) = taken.insert((name.clone(), version.to_string()), path.clone()) {
             self.problems.push(format!(
@@ -81,10 +117,13 @@ impl Folder {
             Some(served) if served.component.manifest.version > *version => {
                 Served { path, component: component.clone() }
             }
-            _ => match self.serving.insert(name.clone(), Served { path, component: component.clone() }) {
-                Some(older) => older,
-                None => return,
-            },
+            _ => {
+                self.signers.insert(name.clone(), signer);
+                match self.serving.insert(name.clone(), Served { path, component: component.clone() }) {
+                    Some(older) => older,
+                    None => return,
+                }
+            }
         };
         let serves = &self.serving[name];
         self.notes.push(format!(
@@ -98,23 +137,46 @@ impl Folder {
     }
 }
 
-/// One module file.
+/// One module file, and who answers for it. Nothing of it is parsed before its signature holds, and what is judged are the bytes that
+/// are loaded: the file isn't read twice.
 ///
 /// # Errors
-/// It can't be read, or is no module that may run: the message names the file.
+/// It can't be read, nobody who is trusted answers for it, or it is no module that may run: the message names the file.
 pub fn component(
     path: &Path,
     max_bytes: usize,
     granted: &dyn Fn(&Manifest) -> BTreeSet<Grant>,
-) -> Result<Component, String> {
+    judge: Judge<'_>,
+) -> Result<(Component, Signer), String> {
     let told = |what: String| format!("{}: {what}", path.display());
     let bytes = bytes(path, max_bytes).map_err(told)?;
+    let signature = signature(path).map_err(told)?;
+    let verified = judge.trust.verify(&bytes, signature.as_deref(), judge.now_s);
+    let verified = verified.map_err(|untrusted| told(untrusted.to_string()))?;
     // Grants go by the name in the manifest, which has to be read first; reading runs nothing.
     let granted = Component::manifest_of(&bytes).map(|manifest| granted(&manifest)).unwrap_or_default();
-    Component::from_bytes(bytes, &granted, max_bytes).map_err(|refused| told(indented(&refused.to_string())))
+    let component = Component::from_bytes(bytes, &granted, max_bytes);
+    let component = component.map_err(|refused| told(indented(&refused.to_string())))?;
+    let Manifest { name, version, .. } = &*component.manifest;
+    let signer = verified.of(&ModuleId { name: name.clone(), version: version.to_string() });
+    let signer = signer.map_err(|untrusted| told(untrusted.to_string()))?;
+    Ok((component, signer))
 }
 
-fn bytes(path: &Path, max_bytes: usize) -> Result<Vec<u8>, String> {
+/// The signature beside a module file; `None` only where there is no such file.
+fn signature(module: &Path) -> Result<Option<Vec<u8>>, String> {
+    let path = signature_path(module);
+    match std::fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        _ => bytes(&path, MAX_SIGNATURE).map(Some).map_err(|what| format!("its signature {what}")),
+    }
+}
+
+/// The bytes of a file, if it is one and no larger than allowed.
+///
+/// # Errors
+/// Why it can't be read, without its name.
+pub fn bytes(path: &Path, max_bytes: usize) -> Result<Vec<u8>, String> {
     let unreadable = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::PermissionDenied => {
             "can't be read: permission denied\n  hint: let the user that gridwatch runs as read it".to_owned()
@@ -167,7 +229,11 @@ fn list(dir: &Path) -> Result<(Vec<PathBuf>, Vec<String>), String> {
     for entry in std::fs::read_dir(dir).map_err(unlisted)?.take(MAX_FILES) {
         let path = entry.map_err(unlisted)?.path();
         let name = file_name(&path);
-        if is_meant(&name) { files.push(path) } else { junk.push(name) }
+        match () {
+            () if is_meant(&name) => files.push(path),
+            () if is_ours(&name) => {}
+            () => junk.push(name),
+        }
     }
     files.sort();
     junk.sort();
@@ -178,6 +244,11 @@ fn list(dir: &Path) -> Result<(Vec<PathBuf>, Vec<String>), String> {
 fn is_meant(name: &str) -> bool {
     let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
     !name.starts_with('.') && matches!(ending.as_deref(), Some("wasm" | "cwasm"))
+}
+
+/// What belongs to modules without being one.
+fn is_ours(name: &str) -> bool {
+    name == "modules.lock" || name.strip_suffix(".minisig").is_some_and(is_meant)
 }
 
 pub fn file_name(path: &Path) -> String {

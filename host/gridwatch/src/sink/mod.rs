@@ -7,6 +7,9 @@
 //! 3. After a crash the sink is opened with the last saved `resume` and gets everything again that comes after it. A sink that
 //!    can look back finds what it already has; one that can't is asked for the same record under the same [id](Delivery::id).
 //!
+//! What a receiver never acknowledges is settled when it is written; the saved position stays behind it as long as the sink holds it
+//! ([`Sink::held`]), so that a death of ours sends it again.
+//!
 //! Numbers only rise, and have gaps where a sink doesn't want a record. Between two attempts nothing torn is left.
 //!
 //! A type of sink is a folder here and a line in [`TYPES`]: its part of the configuration ([`Setup`]), how it sends ([`Sink`]), its
@@ -14,15 +17,26 @@
 
 pub mod batch;
 pub mod dead_letter;
+pub mod elasticsearch;
 pub mod file;
+pub mod http;
+pub mod message;
+pub mod pagerduty;
 pub mod render;
 pub mod retry;
+pub mod route;
+pub mod slack_webhook;
+pub mod splunk_hec;
 pub mod stdout;
+pub mod syslog;
+pub mod web;
+pub mod webhook;
 
 use crate::clock::Clock;
 use crate::reader::{Edge, Section};
 use anyhow::Result;
 use gridwatch_event::time::UnixMillis;
+use gridwatch_views::{DEFAULT_MAX_BYTES, View};
 use serde_json::Value;
 use std::fmt;
 use std::path::Path;
@@ -30,16 +44,56 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Every type of sink there is, in the order in which help and errors name them.
-pub const TYPES: [Type; 2] = [stdout::TYPE, file::TYPE];
+pub const TYPES: [Type; 9] = [
+    stdout::TYPE,
+    file::TYPE,
+    http::TYPE,
+    elasticsearch::TYPE,
+    splunk_hec::TYPE,
+    syslog::TYPE,
+    slack_webhook::TYPE,
+    pagerduty::TYPE,
+    webhook::TYPE,
+];
 
 /// A type of sink, as `type` in a `[[sink]]` section names it.
 #[derive(Clone, Copy, Debug)]
 pub struct Type {
     pub name: &'static str,
     /// The keys of the section that not all sinks have.
-    pub keys: &'static [&'static str],
+    pub keys: &'static [&'static [&'static str]],
     /// Reads those keys. `None` only after a problem was noted.
     pub configure: fn(&mut Section<'_>, &Edge<'_>) -> Option<Arc<dyn Setup>>,
+    /// In which views it can take records; where the configuration says nothing, in the first.
+    pub views: &'static [View],
+    pub takes: Takes,
+    /// Longest record, in bytes, where the configuration says nothing.
+    pub max_line: usize,
+}
+
+/// What a type of sink is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// All records, and where the configuration says nothing, events and alerts.
+    Everything,
+    /// Messages for people: alerts, and of these what is news.
+    Messages,
+}
+
+impl Type {
+    /// What most types are like.
+    pub const USUAL: Self = Self {
+        name: "",
+        keys: &[],
+        configure: |_, _| None,
+        views: &View::ALL,
+        takes: Takes::Everything,
+        max_line: DEFAULT_MAX_BYTES,
+    };
+
+    pub fn has_key(&self, key: &str) -> bool {
+        self.keys.iter().any(|keys| keys.contains(&key))
+    }
 }
 
 /// A configured sink that nobody has opened yet. Its `Debug` shows all of its settings and no secret: two that show the same are
@@ -54,7 +108,12 @@ pub trait Setup: fmt::Debug + Send + Sync {
     fn open(&self, resume: Option<&Value>, clock: Clock) -> Result<Box<dyn Sink>>;
 
     /// Could it take records now? Says what was tried. Leaves nothing behind, and works beside a gridwatch that is running.
-    fn check(&self) -> Result<String, Problem>;
+    fn check(&self, clock: Clock) -> Result<String, Problem>;
+
+    /// Puts in place what its receiver needs before the first record, and says what it did; `None` where nothing is needed.
+    fn prepare(&self, _clock: Clock) -> Option<Result<Vec<String>, Problem>> {
+        None
+    }
 
     /// The file that it alone may write to, if it writes to one.
     fn file(&self) -> Option<&Path> {
@@ -70,6 +129,15 @@ pub trait Setup: fmt::Debug + Send + Sync {
 pub trait Sink: Send {
     /// Tries to hand over a batch, which is never empty. An attempt that speaks to another machine ends by itself within `timeout`.
     fn send(&mut self, batch: &[Delivery], timeout: Duration) -> Answer;
+
+    /// Number of the first settled record that would have to be sent again after a death of ours. Asked after each attempt, and every
+    /// now and then when nothing waits, which is when such a sink looks after what it holds.
+    fn held(&mut self) -> Option<u64> {
+        None
+    }
+
+    /// Everything is delivered, and nothing more will come.
+    fn finish(&mut self) {}
 
     /// Delivered lines that were removed to make room, and may not have been read, since this was asked last.
     fn removed(&mut self) -> Option<Removed> {
@@ -97,6 +165,8 @@ pub enum Kind {
     Event,
     /// A record of an alert: its opening, a revision, or what else is said of it.
     Alert,
+    /// gridwatch says that it is there.
+    Heartbeat,
 }
 
 impl Kind {
@@ -104,6 +174,7 @@ impl Kind {
         match self {
             Self::Event => "event",
             Self::Alert => "alert",
+            Self::Heartbeat => "heartbeat",
         }
     }
 }

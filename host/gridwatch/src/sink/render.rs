@@ -98,9 +98,10 @@ fn rendered(number: u64, record: &Record, form: Form) -> Delivery {
     let kind = match record {
         Record::Event { .. } => Kind::Event,
         Record::Alert(_) => Kind::Alert,
+        Record::Heartbeat(_) => Kind::Heartbeat,
     };
     let rendered = record.render(form);
-    Delivery { number, id: rendered.id.into(), kind, time: rendered.time, bytes: rendered.line.into_bytes().into() }
+    Delivery { number, id: rendered.id.into(), kind, time: rendered.time, bytes: rendered.line.into() }
 }
 
 #[cfg(test)]
@@ -110,8 +111,8 @@ mod tests {
     use gridwatch_event::time::UnixMillis;
     use gridwatch_views::{RawData, View};
 
-    const OCSF: Form = Form::View { view: View::Ocsf, raw_data: RawData::Include, max_line: 16 << 10 };
-    const ECS: Form = Form::View { view: View::Ecs, raw_data: RawData::Include, max_line: 16 << 10 };
+    const OCSF: Form = Form { view: View::Ocsf, raw_data: RawData::Include, max_line: 16 << 10 };
+    const ECS: Form = Form { view: View::Ecs, raw_data: RawData::Include, max_line: 16 << 10 };
 
     fn record(number: u64) -> Record {
         let raw = format!(r#"{{"id":"e{number}","date_create":{number},"action":"user_login"}}"#);
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn what_two_sinks_ask_for_is_rendered_once_and_what_one_asks_for_isnt_kept() {
-        let renderer = Renderer::new([OCSF, ECS, OCSF, Form::Kept]);
+        let renderer = Renderer::new([OCSF, ECS, OCSF]);
         for number in 0..100 {
             let [first, second] = [(); 2].map(|()| renderer.delivery(number, &record(number), OCSF));
             assert!(is_same(&first, &second) && first.number == number && *first.id == *format!("e{number}"));

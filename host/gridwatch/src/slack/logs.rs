@@ -3,11 +3,13 @@
 //! It keeps no state but the connection and decides nothing: what an answer means is the poll machine's business. The
 //! token never enters an error or a log.
 
-use super::http::{self, Http};
 use super::public_lists::PublicLists;
 use super::token::Keeper;
 use crate::config::{Slack, Token};
+use crate::http::{self, Http};
+use crate::telemetry::status::TokenState;
 use gridwatch_event::entry::{Page, PageError};
+use gridwatch_event::slices::Slices;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_poll::{Failure, Request};
 use reqwest::StatusCode;
@@ -18,6 +20,8 @@ use std::time::Duration;
 
 /// Largest body taken. 9,999 entries of 20 KiB fit.
 const MAX_BODY: usize = 256 << 20;
+/// A larger body is handed on in parts of this size, while it comes.
+const PART: usize = 4 << 20;
 /// Of a refusal's body; only `error` is wanted.
 const MAX_ERROR_BODY: usize = 64 << 10;
 /// Causes of an error that are looked at.
@@ -37,8 +41,12 @@ pub struct Answer {
     pub date: Option<UnixSeconds>,
     /// How long to stay away, if it says so.
     pub retry_after_s: Option<u64>,
+    /// The page, or what is left of it after its parts.
     pub result: Result<Page, Failure>,
 }
+
+/// Takes the first entries of a page that is too large to be held.
+pub type TakePart<'t> = dyn FnMut(&Page) -> anyhow::Result<()> + Send + 't;
 
 impl Client {
     /// # Errors
@@ -55,29 +63,46 @@ impl Client {
         PublicLists { http: self.http.clone(), logs_url: self.logs_url.clone() }
     }
 
+    /// How exchanging the token goes; `None` where it isn't exchanged.
+    pub fn token_state(&self) -> Option<TokenState> {
+        self.keeper.state()
+    }
+
     /// Has a secret been replaced? The next request is made with it.
     pub fn has_new_secret(&mut self) -> bool {
         self.keeper.look(false)
     }
 
-    /// Asks for a page, with a renewed token where the old one expires or is rejected.
+    /// Asks for a page, with a renewed token where the old one expires or is rejected. Of a large one `part` gets what has come, before it is
+    /// known how it ends.
     ///
     /// # Errors
-    /// A renewed token could not be saved.
-    pub async fn logs(&mut self, request: &Request, now: UnixSeconds) -> anyhow::Result<Answer> {
+    /// A renewed token could not be saved, or `part` fails.
+    pub async fn logs(
+        &mut self,
+        request: &Request,
+        now: UnixSeconds,
+        part: &mut TakePart<'_>,
+    ) -> anyhow::Result<Answer> {
         self.keeper.renew(&self.http, now).await?;
         let token = self.keeper.token().clone();
-        let answer = self.ask(request, &token, now).await?;
+        let answer = self.ask(request, &token, now, part).await?;
         if !answer.result.as_ref().is_err_and(Failure::is_about_token) {
             return Ok(answer);
         }
         self.keeper.rejected();
         self.keeper.renew(&self.http, now).await?;
         let other = self.keeper.token().clone();
-        if other.expose() == token.expose() { Ok(answer) } else { self.ask(request, &other, now).await }
+        if other.expose() == token.expose() { Ok(answer) } else { self.ask(request, &other, now, part).await }
     }
 
-    async fn ask(&self, request: &Request, token: &Token, now: UnixSeconds) -> anyhow::Result<Answer> {
+    async fn ask(
+        &self,
+        request: &Request,
+        token: &Token,
+        now: UnixSeconds,
+        part: &mut TakePart<'_>,
+    ) -> anyhow::Result<Answer> {
         // A connection of its own may lead to another machine, and no cache may answer.
         let other = if request.anew { Some(self.http.anew()?) } else { None };
         let asked = other.as_ref().unwrap_or(&self.http).get(self.logs_url.clone());
@@ -92,7 +117,7 @@ impl Client {
             Ok(response) => {
                 let date = http::date(response.headers());
                 let retry_after_s = http::retry_after(response.headers(), now);
-                Ok(Answer { date, retry_after_s, result: read(response).await })
+                Ok(Answer { date, retry_after_s, result: read(response, part).await? })
             }
         }
     }
@@ -118,28 +143,48 @@ fn unanswered(error: &reqwest::Error) -> Failure {
     }
 }
 
-async fn read(response: reqwest::Response) -> Result<Page, Failure> {
-    match response.status() {
-        StatusCode::OK => {
-            let body = http::body(response, MAX_BODY).await.map_err(|_| Failure::Body)?;
-            Page::from_body(&body).map_err(|e| match e {
-                PageError::NotOk { error } => Failure::NotOk { error: Some(error) },
-                PageError::NotAPage { reason } => {
-                    tracing::warn!(reason, "Slack's answer is not a usable page");
-                    Failure::Body
-                }
-            })
+async fn read(response: reqwest::Response, part: &mut TakePart<'_>) -> anyhow::Result<Result<Page, Failure>> {
+    let failure = match response.status() {
+        StatusCode::OK => return page(response, part).await,
+        StatusCode::TOO_MANY_REQUESTS => Failure::RateLimited,
+        StatusCode::BAD_REQUEST => Failure::BadRequest { error: error_of(response).await },
+        StatusCode::UNAUTHORIZED => Failure::Unauthorized,
+        StatusCode::FORBIDDEN => Failure::Forbidden { error: error_of(response).await },
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE => Failure::NotThere,
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => Failure::ProxyWantsSignIn,
+        other if other.is_redirection() => Failure::Redirected,
+        other if other.is_success() => Failure::NoPage { status: other.as_u16() },
+        other => Failure::Server { status: other.as_u16() },
+    };
+    Ok(Err(failure))
+}
+
+async fn page(mut response: reqwest::Response, part: &mut TakePart<'_>) -> anyhow::Result<Result<Page, Failure>> {
+    let (mut slices, mut bytes) = (Slices::of(PART), 0);
+    loop {
+        let slice = match response.chunk().await {
+            Ok(Some(chunk)) if bytes + chunk.len() <= MAX_BODY => {
+                bytes += chunk.len();
+                slices.push(&chunk)
+            }
+            Ok(None) => return Ok(parsed(&slices.rest())),
+            Ok(Some(_)) | Err(_) => return Ok(Err(Failure::Body)),
+        };
+        match slice.as_deref().map(parsed).transpose() {
+            Ok(page) => page.as_ref().map_or(Ok(()), &mut *part)?,
+            Err(failure) => return Ok(Err(failure)),
         }
-        StatusCode::TOO_MANY_REQUESTS => Err(Failure::RateLimited),
-        StatusCode::BAD_REQUEST => Err(Failure::BadRequest { error: error_of(response).await }),
-        StatusCode::UNAUTHORIZED => Err(Failure::Unauthorized),
-        StatusCode::FORBIDDEN => Err(Failure::Forbidden { error: error_of(response).await }),
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE => Err(Failure::NotThere),
-        StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(Failure::ProxyWantsSignIn),
-        other if other.is_redirection() => Err(Failure::Redirected),
-        other if other.is_success() => Err(Failure::NoPage { status: other.as_u16() }),
-        other => Err(Failure::Server { status: other.as_u16() }),
     }
+}
+
+fn parsed(body: &[u8]) -> Result<Page, Failure> {
+    Page::from_body(body).map_err(|error| match error {
+        PageError::NotOk { error } => Failure::NotOk { error: Some(error) },
+        PageError::NotAPage { reason } => {
+            tracing::warn!(reason, "Slack's answer is not a usable page");
+            Failure::Body
+        }
+    })
 }
 
 /// Slack's refusals have been seen with and without a body.

@@ -1,6 +1,6 @@
 //! Slack's lists of actions and entity types. They need no token, and a token must not go where it isn't needed.
 
-use super::http::{self, Http};
+use crate::http::{self, Http};
 use anyhow::{Result, anyhow};
 use reqwest::StatusCode;
 use reqwest::header::ACCEPT;

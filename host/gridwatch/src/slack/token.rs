@@ -7,8 +7,9 @@
 //! Whoever replaces a secret in its file need not restart anything: files are looked at before each request, and read again
 //! when Slack refuses.
 
-use super::http::{self, Http};
 use crate::config::{Look, Secret, Slack, Token, TokenRotation};
+use crate::http::{self, Http};
+use crate::telemetry::status::TokenState;
 use anyhow::{Context, Result};
 use gridwatch_event::text::hex;
 use gridwatch_event::time::UnixSeconds;
@@ -18,8 +19,11 @@ use std::path::{Path, PathBuf};
 
 /// Access tokens live 12 hours; a new one is fetched this long before the end (Slack's SDK does the same).
 const EARLY_S: u64 = 2 * 3_600;
-/// After a refusal, the next try is this much later: a refresh is no way to find out whether Slack is up again.
-const RETRY_S: u64 = 60;
+/// After a failure, the next try is this much later, by how many there were in a row. Where only the answer was lost, Slack honours the old
+/// refresh token for a short time, so the first ones come soon; later, a refresh is no way to find out whether Slack is up again.
+const RETRY_S: [u64; 4] = [1, 5, 15, 60];
+/// Held on the disk while a pair is exchanged: more than a pair ever takes.
+const ROOM: [u8; 16 << 10] = [b' '; 16 << 10];
 /// Largest answer taken; a real one has less than 1 KiB.
 const MAX_BODY: usize = 64 << 10;
 
@@ -43,6 +47,9 @@ struct Rotating {
     /// 0: not known, as of a token that was configured.
     expires: UnixSeconds,
     not_before: UnixSeconds,
+    /// Exchanges in a row that failed, and what the last one came to.
+    failures: usize,
+    refused: Option<String>,
 }
 
 /// What `token.json` holds. Serialised for that file alone.
@@ -84,6 +91,8 @@ impl Keeper {
             refresh,
             expires,
             not_before: UnixSeconds(0),
+            failures: 0,
+            refused: None,
         };
         Ok(Self { current, configured, rotating: Some(rotating) })
     }
@@ -102,9 +111,16 @@ impl Keeper {
             rotating.begun_with = named(&rotating.app.refresh_token);
         }
         if is_new || has_new_secret || has_new_refresh {
-            (rotating.expires, rotating.not_before) = (UnixSeconds(0), UnixSeconds(0));
+            (rotating.expires, rotating.not_before, rotating.failures) = (UnixSeconds(0), UnixSeconds(0), 0);
         }
         is_new || has_new_secret || has_new_refresh
+    }
+
+    /// How exchanging goes; `None` where nothing is exchanged.
+    pub fn state(&self) -> Option<TokenState> {
+        let rotating = self.rotating.as_ref()?;
+        let expires = Some(rotating.expires).filter(|expires| expires.0 > 0);
+        Some(TokenState { expires, refused: rotating.refused.clone() })
     }
 
     pub fn token(&self) -> &Token {
@@ -124,13 +140,21 @@ impl Keeper {
         }
         match rotating.exchange(http, now).await {
             Err(why) => {
-                rotating.not_before = now.plus(RETRY_S);
-                tracing::error!(why, "Slack did not exchange the refresh token");
+                let wait_s = RETRY_S.get(rotating.failures).or(RETRY_S.last()).copied().unwrap_or_default();
+                rotating.not_before = now.plus(wait_s);
+                rotating.failures = rotating.failures.saturating_add(1);
+                tracing::error!(why, wait_s, "Slack did not exchange the refresh token");
+                rotating.refused = Some(why);
                 self.look(true);
             }
             Ok(pair) => {
-                crate::disk::replace_private(&rotating.file, &serde_json::to_vec(&pair)?)
+                // The room that was held is this file's.
+                let held = rotating.room();
+                let saved = serde_json::to_vec(&pair)?;
+                std::fs::remove_file(&held).with_context(|| format!("can't remove {}", held.display()))?;
+                crate::disk::replace_private(&rotating.file, &saved)
                     .with_context(|| format!("can't save the new token pair in {}", rotating.file.display()))?;
+                (rotating.failures, rotating.refused) = (0, None);
                 self.current = Token::new(&pair.access_token);
                 rotating.refresh = Token::new(&pair.refresh_token);
                 rotating.expires = pair.expires;
@@ -171,8 +195,17 @@ fn named(secret: &Secret) -> String {
 }
 
 impl Rotating {
+    /// Where room for the pair is held while it is exchanged.
+    fn room(&self) -> PathBuf {
+        self.file.with_extension("room")
+    }
+
     /// The error is fit for a log: Slack's word for it, never the request.
     async fn exchange(&self, http: &Http, now: UnixSeconds) -> Result<Pair, String> {
+        // What Slack has exchanged and the disk doesn't take would be lost: the old refresh token is used up by then.
+        crate::disk::replace_private(&self.room(), &ROOM).map_err(|error| {
+            format!("there is no room on the disk for the new pair, so it isn't exchanged: {error}")
+        })?;
         let form = [
             ("grant_type", "refresh_token"),
             ("client_id", &self.app.client_id),

@@ -4,8 +4,8 @@
 //! happened" and "nobody knows": a call that was sent and not answered may have been carried out. The token never enters an
 //! error or a log.
 
-use super::http::{self, Http};
 use crate::config::Token;
+use crate::http::{self, Http};
 use gridwatch_event::time::UnixSeconds;
 use reqwest::StatusCode;
 use serde_json::{Map, Value};

@@ -1,11 +1,11 @@
-//! The deliver stage: a thread for each sink, and one for the archive, brings records from the outbox there at its own pace.
+//! The deliver stage: a thread for each sink brings records from the logs there at its own pace.
 //!
 //! Here is what is alike for all: reading ahead, batches, waiting and trying again, dead letters, the position, and what is said of it
 //! all. What differs is a [`Target`]. What a thread promises is the contract of [`crate::sink`].
 
 mod target;
 
-pub use target::{Anywhere, ForArchive, ForSink, Target};
+pub use target::{ForSink, Target};
 
 use super::reminder::Reminders;
 use crate::clock::{Clock, chance};
@@ -117,7 +117,7 @@ impl<'p, T: Target> Lane<'p, T> {
 
     fn work(&mut self, ending: &Ending) -> Result<()> {
         let bells = self.at.bells;
-        loop {
+        while !bells.is_leaving() {
             // Before looking, so that nothing that happens meanwhile is missed.
             let (rung, hurried) = (bells.deliver.count(), bells.hurry.count());
             let is_last_round = ending.detected.load(Ordering::Acquire);
@@ -129,7 +129,8 @@ impl<'p, T: Target> Lane<'p, T> {
                         continue; // the target wanted none of it; there may be more
                     }
                     if is_last_round {
-                        return Ok(());
+                        self.target.finish();
+                        return self.pass_over();
                     }
                     self.heard("waiting for records", Duration::ZERO);
                     bells.deliver.wait(rung, IDLE);
@@ -163,6 +164,7 @@ impl<'p, T: Target> Lane<'p, T> {
                 }
             }
         }
+        Ok(())
     }
 
     /// Fills the queue, as long as there isn't a whole batch in it. Was there anything to read?
@@ -171,24 +173,34 @@ impl<'p, T: Target> Lane<'p, T> {
             return Ok(false);
         }
         let (from, now) = (self.ahead, self.at.clock.now());
-        for (number, record) in self.at.store.records(self.ahead, self.pace.batch.records, MAX_READ_BYTES)? {
+        let (store, most) = (self.at.store, self.pace.batch.records);
+        let (records, next) = store.records(self.ahead, self.target.kinds(), most, MAX_READ_BYTES)?;
+        for (number, record) in records {
             if let Some(load) = self.target.load(number, &record) {
                 self.queue.push(load, now);
             }
-            self.ahead = number + 1;
         }
+        self.ahead = next;
         Ok(self.ahead > from)
     }
 
     /// Nothing waits: what was read is done with, also if the target wanted none of it.
     fn pass_over(&mut self) -> Result<()> {
-        if self.ahead == self.position.next {
+        let reached = self.reached();
+        if reached == self.position.next {
             return Ok(());
         }
-        self.position.next = self.ahead;
+        self.position.next = reached;
         self.save(&[])?;
         self.tell(0, None);
         Ok(())
+    }
+
+    /// What is before it is settled, and held by nobody.
+    fn reached(&mut self) -> u64 {
+        let next = self.queue.first().unwrap_or(self.ahead);
+        let next = self.target.held().map_or(next, |held| next.min(held));
+        next.max(self.position.next)
     }
 
     fn attempt(&mut self) -> Answer {
@@ -221,7 +233,7 @@ impl<'p, T: Target> Lane<'p, T> {
         let refused: BTreeSet<u64> = answer.refused.iter().map(|refused| refused.number).collect();
         let settled = self.queue.settle(answer.settled, &refused) as u64;
         if settled > 0 {
-            self.position.next = self.queue.first().unwrap_or(self.ahead);
+            self.position.next = self.reached();
             self.position.resume = answer.resume.or(self.position.resume.take());
             let count = buried.as_ref().map_or(0, |buried| buried.count);
             self.position.delivered += settled - count;
@@ -340,7 +352,7 @@ impl<'p, T: Target> Lane<'p, T> {
     /// Some minutes; whoever ends doesn't wait.
     fn wait_for_a_person(&self, ending: &Ending) {
         let (bell, began) = (&self.at.bells.deliver, self.at.clock.now());
-        loop {
+        while !self.at.bells.is_leaving() {
             let rung = bell.count();
             let left = STOPPED.saturating_sub(Duration::from_millis(self.at.clock.now().since(began)));
             if left.is_zero() || ending.detected.load(Ordering::Acquire) {

@@ -1,14 +1,21 @@
 //! The detect stage: takes entries whose windows are drained, runs the modules, saves what they found.
 
+mod line;
+
+pub use line::{Line, judge};
+
 use super::enrich::{self, Known};
+use super::room;
+use crate::context::swaps::News;
 use crate::context::{Happening, Shared};
 use crate::record::Record;
 use crate::responses::Follower;
 use crate::store::{Pending, Wanting};
 use crate::telemetry::status::PATIENCE;
 use anyhow::Result;
-use gridwatch_detect::{Detected, Detector};
+use gridwatch_detect::{Detected, Detector, Relieved};
 use gridwatch_event::event::Event;
+use gridwatch_manifest::Manifest;
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::builtin;
 use gridwatch_rules::pipeline::{Fault, Pipeline};
@@ -33,21 +40,30 @@ pub fn log_faults(faults: &[Fault]) {
     }
 }
 
-/// Works until `polled` is set and nothing is left.
+/// Works until `polled` is set and nothing is left, or all is to be left.
 ///
 /// # Errors
 /// A result could not be saved.
-pub fn run(shared: &Shared, mut detector: Detector, known: &Known, polled: &Arc<AtomicBool>) -> Result<()> {
+pub fn run(
+    shared: &Shared,
+    (mut detector, mut line): (Detector, Line),
+    known: &Known,
+    polled: &Arc<AtomicBool>,
+) -> Result<()> {
     let mut responses = Follower::new(shared.paths().responses);
-    loop {
+    while !shared.process.bells.is_leaving() {
         let (rung, last_round) = (shared.detect.count(), polled.load(Ordering::Acquire));
         let pending = shared.store.next_pending(shared.config.detect.batch)?;
         let heard = |doing: &str| shared.heard("detect", doing, PATIENCE);
+        line.take(shared, &mut detector);
+        line.confirm(shared, &mut detector);
         if !pending.is_empty() {
             heard(&format!("running the modules over {} entries", pending.len()));
-            shared.lists.take(detector.pipeline());
+            if shared.lists.take(detector.pipeline()) {
+                room::save(shared, "detect", || line.lists(shared))?;
+            }
             learn_echoes(detector.pipeline(), &mut responses);
-            step(shared, &mut detector, known, &pending)?;
+            step(shared, (&mut detector, &mut line), known, &pending)?;
         } else if last_round {
             shared.ended("detect");
             return Ok(());
@@ -56,6 +72,8 @@ pub fn run(shared: &Shared, mut detector: Detector, known: &Known, polled: &Arc<
             shared.detect.wait(rung, IDLE);
         }
     }
+    shared.ended("detect");
+    Ok(())
 }
 
 /// Before each batch: an act is written down before it is done, so it is there before its echo is. Not being able to read
@@ -70,7 +88,12 @@ fn learn_echoes(pipeline: &mut Pipeline, responses: &mut Follower) {
 
 /// Judges the entries that wait, as far as they are of one kind: those that were delivered before are judged for what the rules
 /// remember, and what comes of them was told then.
-fn step(shared: &Shared, detector: &mut Detector, known: &Known, pending: &[Pending]) -> Result<()> {
+fn step(
+    shared: &Shared,
+    (detector, line): (&mut Detector, &mut Line),
+    known: &Known,
+    pending: &[Pending],
+) -> Result<()> {
     let began = shared.now();
     let is_delivered = pending.first().is_some_and(|pending| pending.is_delivered);
     let alike = pending.iter().take_while(|pending| pending.is_delivered == is_delivered).count();
@@ -79,23 +102,40 @@ fn step(shared: &Shared, detector: &mut Detector, known: &Known, pending: &[Pend
     let numbered = pending.iter().enumerate();
     let mut events: Vec<Event> = numbered.map(|(i, p)| Event::seen(first + i as u64, p.sight, &p.entry)).collect();
     detector.pipeline().place(&mut events);
-    detector.pipeline().except(shared.exceptions.in_force());
-    let Detected { mut concluded, changes, behaved } = detector.detect(&events);
+    let in_force = shared.exceptions.in_force_with_text();
+    room::save(shared, "detect", || line.except(shared, &in_force))?;
+    detector.pipeline().except(in_force.exceptions);
+    let Detected { mut concluded, mut changes, behaved, relieved } = detector.detect(&events);
     if is_delivered {
         // That a module is set aside is about now, whatever it failed on.
         concluded.alerts.retain(|alert| alert.rule == builtin::MODULE_SET_ASIDE);
     }
+    for relieved in &relieved {
+        line.follow(shared, relieved);
+        concluded.alerts.push(rolled_back(shared, relieved));
+    }
+    for alert in concluded.alerts.iter().filter(|alert| alert.rule == builtin::MODULE_SET_ASIDE) {
+        let name = alert.labels.get("module").and_then(|named| named.rsplit_once('@'));
+        if let (Some((name, _)), Some(at)) = (name, alert.evidence.first()) {
+            line.set_aside(name, at.seq + 1);
+        }
+    }
+    let (kept, judged_by) = line.unsaved(shared.now());
+    changes.extend(kept);
     let wanting = wanting(shared, known, &mut concluded.alerts);
     let is_held = |alert: &Alert| wanting.iter().any(|wanting| wanting.is_held && wanting.alert == *alert);
     let alerts = concluded.alerts.iter().filter(|alert| !is_held(alert));
-    let alerts = alerts.map(|alert| Record::Alert(Box::new(alert.clone())));
-    let undelivered = events.iter().filter(|_| !is_delivered);
-    let records: Vec<Record> = undelivered.map(Record::of_event).chain(alerts).collect();
-    shared.store.commit_detections(pending, &records, &changes, &concluded.faults, &wanting)?;
+    let alerts: Vec<Record> = alerts.map(|alert| Record::Alert(Box::new(alert.clone()))).collect();
+    room::save(shared, "detect", || {
+        shared.store.commit_detections((pending, &events), &alerts, &changes, &concluded.faults, &wanting, &judged_by)
+    })?;
+    line::saved(shared, &judged_by);
+    relieved.into_iter().for_each(|relieved| shared.swaps.tell(News::RolledBack(relieved)));
     if !wanting.is_empty() {
         shared.wanting.ring();
     }
     shared.process.bells.deliver.ring();
+    shared.pulse.note(&events);
     let now = shared.now();
     let suppressed = concluded.alerts.iter().filter(|alert| alert.suppressed_by.is_some()).count() as u64;
     shared.detected.events.inc_by(events.len() as u64);
@@ -131,6 +171,15 @@ fn step(shared: &Shared, detector: &mut Detector, known: &Known, pending: &[Pend
         (shared.process.observe)(&Happening::Alert(alert));
     }
     Ok(())
+}
+
+/// Says that a version didn't stay.
+fn rolled_back(shared: &Shared, relieved: &Relieved) -> Alert {
+    let Relieved { manifest, digest, by, by_digest, worse, from } = relieved;
+    let named = |manifest: &Manifest| format!("{}@{}", manifest.name, manifest.version);
+    let (went, back, why) = (named(manifest), named(by), worse.to_string());
+    tracing::error!(went, back, why, from_seq = from, "a new version of a module is rolled back");
+    builtin::module_rolled_back((&went, digest), (&back, by_digest), &why, *from, shared.now()).of_org(&shared.org)
 }
 
 /// Fills in what is known of the alerts, and gives those that Slack could tell more of. Without a token alerts say what a replay

@@ -6,10 +6,11 @@
 //! long. Only the actor, the target and the channel of an alert are asked about; answers are kept for a while, over restarts too.
 //! No rule reads any of this, so a replay, which asks nobody, finds the same.
 
+use super::room;
 use crate::config::{Asking, Look, Secret, Token};
 use crate::context::Shared;
+use crate::http::{self, Http, NoBody};
 use crate::record::Record;
-use crate::slack::http::{self, Http, NoBody};
 use crate::store::Wanting;
 use crate::telemetry::status::PATIENCE;
 use anyhow::Result;
@@ -126,12 +127,12 @@ const ROUND: Duration = Duration::from_secs(10);
 /// What an alert lacks that is on its way.
 const ON_ITS_WAY: &str = "Slack is being asked; what it says comes as another record of this alert";
 
-/// Asks until `detected` is set and nothing is left that can be asked now.
+/// Asks until `detected` is set and nothing is left that can be asked now, or all is to be left.
 ///
 /// # Errors
 /// A result could not be saved.
 pub fn run(shared: &Shared, known: &Known, mut asker: Option<Asker>, detected: &AtomicBool) -> Result<()> {
-    loop {
+    while !shared.process.bells.is_leaving() {
         let (rung, is_last_round) = (shared.wanting.count(), detected.load(Ordering::Acquire));
         let wanting = shared.store.wanting(MAX_ALERTS)?;
         let heard = |doing: &str, wait| shared.heard("enrich", doing, PATIENCE + wait);
@@ -155,6 +156,8 @@ pub fn run(shared: &Shared, known: &Known, mut asker: Option<Asker>, detected: &
             shared.wanting.wait(rung, REST);
         }
     }
+    shared.ended("enrich");
+    Ok(())
 }
 
 /// How many of the alerts are done with.
@@ -184,7 +187,7 @@ fn step(shared: &Shared, known: &Known, asker: Option<&mut Asker>, wanting: Vec<
     }
     let changes = answers.take_changes();
     drop(answers);
-    shared.store.commit_enrichment(&settled, &records, &changes)?;
+    room::save(shared, "enrich", || shared.store.commit_enrichment(&settled, &records, &changes))?;
     shared.process.bells.deliver.ring();
     Ok(settled.len())
 }

@@ -11,6 +11,7 @@ use gridwatch_rules::alert::Alert;
 use gridwatch_rules::builtin;
 use gridwatch_rules::state::Forgotten;
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 /// Keys named in the log, of each part.
 const KEYS_SHOWN: usize = 5;
@@ -25,11 +26,15 @@ pub fn store(process: &Process, why: &str, from: &str) -> Result<()> {
     save(process, &[], builtin::store_damaged(why, from, process.clock.now()))
 }
 
-/// Tells of the rows that couldn't be read since this was called last. What comes within a day of an alert waits for the next one.
+/// Tells of the rows that couldn't be read since this was called last. What comes within a day of an alert waits for the next one. Nothing is
+/// told before all of the store was read: one alert tells what is found by then.
 ///
 /// # Errors
 /// The alert can't be saved.
 pub fn look(process: &Process) -> Result<()> {
+    if process.reading.load(Ordering::Acquire) > 0 {
+        return Ok(());
+    }
     let now = process.clock.now();
     let new = process.store.new_forgotten();
     if !new.is_empty() {

@@ -2,20 +2,26 @@
 
 use super::forgotten;
 use super::reminder::Reminders;
+use super::room;
 use crate::context::{Happening, Shared};
 use crate::slack::logs::{Answer, Client};
 use crate::slack::public_lists::PublicLists;
 use crate::store::checkpoint::Checkpoint;
 use crate::store::{Arrival, Arrivals, Sighting};
+use crate::telemetry::ledger::LedgerMirror;
 use crate::telemetry::status::PATIENCE;
 use anyhow::Result;
 use gridwatch_event::entry::{Entry, Page};
 use gridwatch_event::range::Range;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_poll::{
-    Drained, Failed, Lane, LateHistogram, Machine, Note, Now, Outcome, PageReceived, PageSummary, Request, Step,
-    WaitReason,
+    Drained, Failed, Failure, Lane, LateHistogram, Machine, Note, Now, Outcome, PageReceived, PageSummary, Request,
+    Step, WaitReason,
 };
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -35,6 +41,31 @@ pub struct Halted {
     advice: String,
 }
 
+/// How far back somebody wants reading to go: `gridwatch backfill` writes it, the poller looks at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wish {
+    pub from: UnixSeconds,
+}
+
+impl Wish {
+    /// # Errors
+    /// The disk refuses.
+    pub fn write(self, path: &Path) -> Result<()> {
+        crate::disk::replace(path, &serde_json::to_vec(&self)?)?;
+        // Whoever asks may be another user than the one that has to read it.
+        let folder = std::fs::metadata(path.parent().unwrap_or(path))?;
+        if std::fs::metadata(path)?.uid() != folder.uid() {
+            std::os::unix::fs::chown(path, Some(folder.uid()), Some(folder.gid()))?;
+        }
+        Ok(())
+    }
+
+    /// `None` if there is none that can be read.
+    fn read(path: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    }
+}
+
 pub struct Poller {
     machine: Machine,
     late: LateHistogram,
@@ -44,7 +75,19 @@ pub struct Poller {
     goal: Option<UnixSeconds>,
     no_room: Option<NoRoom>,
     reminders: Reminders,
+    /// When it asked, within the last minute.
+    asked: VecDeque<UnixMillis>,
+    /// When it was last looked what the archive needn't hold any more.
+    pruned: UnixMillis,
+    /// So that a long read doesn't write the whole ledger after each range.
+    mirrored: UnixMillis,
+    /// Something was drained since.
+    is_unmirrored: bool,
 }
+
+const PRUNE_EVERY_MS: u64 = 60_000;
+const MINUTE_MS: u64 = 60_000;
+const MIRROR_EVERY_MS: u64 = 5_000;
 
 /// What a lack of room goes by among the reminders.
 const NO_ROOM: &str = "no_room";
@@ -79,7 +122,19 @@ impl Poller {
         shared: Arc<Shared>,
         goal: Option<UnixSeconds>,
     ) -> Self {
-        Self { machine, late, client, shared, goal, no_room: None, reminders: Reminders::default() }
+        Self {
+            machine,
+            late,
+            client,
+            shared,
+            goal,
+            no_room: None,
+            reminders: Reminders::default(),
+            asked: VecDeque::new(),
+            pruned: UnixMillis(0),
+            mirrored: UnixMillis(0),
+            is_unmirrored: false,
+        }
     }
 
     /// For the drift watch, which asks the same server.
@@ -95,6 +150,7 @@ impl Poller {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<()> {
         while !*stop.borrow() {
             self.look_for_room()?;
+            self.look_for_a_wish();
             self.remind();
             if let Some(why) = &self.no_room {
                 self.shared.update(|s| (s.poll.paused, s.poll.waiting) = (Some(why.to_string()), None));
@@ -102,7 +158,13 @@ impl Poller {
                 sleep(&mut stop, PAUSE).await;
                 continue;
             }
-            match self.machine.next(Now { wall: self.shared.now() }) {
+            let step = self.machine.next(Now { wall: self.shared.now() });
+            let is_idle =
+                matches!(&step, Step::Wait { why: WaitReason::UpToDate | WaitReason::WatermarkAhead { .. }, .. });
+            if is_idle && self.is_unmirrored {
+                self.mirror(true);
+            }
+            match step {
                 Step::Wait { why: WaitReason::UpToDate | WaitReason::WatermarkAhead { .. }, .. } if self.is_there() => {
                     return Ok(());
                 }
@@ -130,17 +192,41 @@ impl Poller {
                     self.shared.update(|s| (s.poll.paused, s.poll.waiting) = (None, None));
                     self.heard("waiting for Slack's answer", Duration::from_secs(self.shared.config.slack.timeout_s));
                     let asked = self.shared.now();
+                    let (shared, late, mut before) = (self.shared.clone(), &mut self.late, PageSummary::default());
+                    let mut part = |page: &Page| {
+                        let (arrivals, summary) = arrivals(&shared, late, &request, page)?;
+                        let save = || shared.store.commit_part(request.lane, &arrivals, shared.now());
+                        tokio::task::block_in_place(|| room::save(&shared, "poll", save))?;
+                        count(&shared, &arrivals.each);
+                        before = summary.with(before);
+                        Ok(())
+                    };
                     let answer = tokio::select! {
-                        answer = self.client.logs(&request, self.shared.now().seconds()) => answer?,
+                        answer = self.client.logs(&request, asked.seconds(), &mut part) => answer?,
                         _ = stop.wait_for(|stop| *stop) => return Ok(()),
                     };
                     self.shared.polled.took(Duration::from_millis(self.shared.now().since(asked)));
+                    self.note_request(asked, &answer);
                     self.heard("saving a page", Duration::ZERO);
-                    self.take(request, answer)?;
+                    self.take(request, answer, before)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Notes how much was asked within a minute when Slack says that it was too much, and how the token does.
+    fn note_request(&mut self, at: UnixMillis, answer: &Answer) {
+        self.asked.push_back(at);
+        while self.asked.front().is_some_and(|first| at.since(*first) > MINUTE_MS || *first > at) {
+            self.asked.pop_front();
+        }
+        let allowed = self.shared.config.slack.requests_per_minute as usize;
+        if matches!(answer.result, Err(Failure::RateLimited)) && self.asked.len() * 2 < allowed {
+            self.shared.polled.refused_early.inc();
+        }
+        let token = self.client.token_state();
+        self.shared.update(|status| status.poll.token = token);
     }
 
     /// A sign of life: what is being done, and how long that may rightly take beside the time that any work has.
@@ -197,11 +283,34 @@ impl Poller {
         self.goal.is_some_and(|goal| self.machine.state().watermark() >= Some(goal))
     }
 
+    /// Reads further back, if somebody wants it.
+    fn look_for_a_wish(&mut self) {
+        // Where reading begins isn't known before the first range is drained.
+        if self.machine.state().origin().is_none() {
+            return;
+        }
+        let Some(wish) = Wish::read(&self.shared.paths().backfill) else { return };
+        if self.machine.config().settings().backfill.is_some_and(|known| known <= wish.from) {
+            return;
+        }
+        match self.machine.reach_back(wish.from) {
+            Ok(()) => tracing::info!(from = %wish.from, "older entries are wanted and will be read"),
+            Err(error) => {
+                tracing::warn!(%error, "what `gridwatch backfill` asks for can't be read");
+                // Said once.
+                let _ = std::fs::remove_file(&self.shared.paths().backfill);
+            }
+        }
+        let to = self.machine.config().settings().backfill;
+        self.shared.update(|status| status.poll.backfill_to = to);
+    }
+
     /// Notes whether there is room for another page, and tells when that changes.
     fn look_for_room(&mut self) -> Result<()> {
         let (store, waiting) = (&self.shared.config.store, self.shared.process.store.backlog_bytes());
         let (min_free, max) = (store.min_free_bytes, store.outbox_max_bytes);
-        let free = crate::disk::free_bytes(&self.shared.config.state_dir)?;
+        let free_of_state = crate::disk::free_bytes(&self.shared.config.state_dir)?;
+        let free = free_of_state.min(crate::disk::free_bytes(self.shared.store.archive_folder())?);
         let no_room = if free < min_free {
             Some(NoRoom::Disk { free, min_free })
         } else if waiting > max {
@@ -218,9 +327,10 @@ impl Poller {
         Ok(())
     }
 
-    fn take(&mut self, request: Request, answer: Answer) -> Result<()> {
+    /// What came of a request. Some of a large page may have come before.
+    fn take(&mut self, request: Request, answer: Answer, before: PageSummary) -> Result<()> {
         match answer.result {
-            Ok(page) => self.page(request, answer.date, &page),
+            Ok(page) => self.page(request, answer.date, &page, before),
             Err(failure) => {
                 tracing::debug!(?request, ?failure, "request failed");
                 let lane = request.lane;
@@ -235,20 +345,16 @@ impl Poller {
         }
     }
 
-    fn page(&mut self, request: Request, server_date: Option<UnixSeconds>, page: &Page) -> Result<()> {
-        let (now, lane, range) = (self.shared.now(), request.lane, request.range);
-        // What lies between the newest range and now is read next; it is no misdated entry that a server shows it early.
-        let newest_until = if lane == Lane::Live { now.seconds() } else { range.latest() };
-        let counts_as = |entry: &Entry| entry.counts_as(range, newest_until);
-        let arrivals = self.shared.store.arrivals(&page.entries, now, counts_as)?;
-        let time = |a: &Arrival<'_>| a.counts_as.or(a.entry.time).unwrap_or(range.latest());
-        let seen = arrivals.each.iter();
-        let mut summary = PageSummary::of(range, seen.clone().map(|a| (time(a), a.sighting.is_delivered())));
-        summary.newest_inside = page.entries.iter().filter_map(|e| e.time.filter(|time| range.contains(*time))).max();
-        let fresh = lane == Lane::Reread || now.seconds().minus(FRESH_S) <= range.latest();
-        for arrival in seen.filter(|a| fresh && a.sighting == Sighting::New) {
-            self.late.record(now.seconds(), time(arrival));
-        }
+    fn page(
+        &mut self,
+        request: Request,
+        server_date: Option<UnixSeconds>,
+        page: &Page,
+        before: PageSummary,
+    ) -> Result<()> {
+        let (now, lane) = (self.shared.now(), request.lane);
+        let (arrivals, summary) = arrivals(&self.shared, &mut self.late, &request, page)?;
+        let summary = summary.with(before);
         let received = PageReceived {
             request,
             received_at: now,
@@ -257,11 +363,15 @@ impl Poller {
             next_cursor: page.next_cursor.clone(),
         };
         let commit = self.machine.apply(Outcome::Page(received));
-        self.shared.store.commit_page(lane, &arrivals, now, &commit, &self.late)?;
+        let save = || self.shared.store.commit_page(lane, &arrivals, now, &commit, &self.late);
+        tokio::task::block_in_place(|| room::save(&self.shared, "poll", save))?;
         self.log_notes(&commit.notes);
-        self.count(&arrivals.each, now, &commit.state);
+        count(&self.shared, &arrivals.each);
+        self.shared.polled.pages.inc();
+        self.shared.update(|status| status.poll.last_success = Some(now));
+        self.follow(&commit.state);
         forgotten::look(&self.shared.process)?;
-        (self.shared.process.observe)(&Happening::Page { entries: page.entries.len(), lane });
+        (self.shared.process.observe)(&Happening::Page { entries: summary.entries as usize, lane });
         if let Some(drained) = commit.drained {
             let range = drained.range.map_or("nothing yet: too young".to_owned(), |range| range.to_string());
             tracing::info!(lane = %drained.lane, range, entries = drained.entries, new = drained.new_entries,
@@ -272,35 +382,6 @@ impl Poller {
             self.drained(commit.state.watermark())?;
         }
         Ok(())
-    }
-
-    fn count(&self, arrivals: &[Arrival<'_>], now: UnixMillis, state: &gridwatch_poll::PollState) {
-        let count = |is: &dyn Fn(Sighting) -> bool| arrivals.iter().filter(|a| is(a.sighting)).count() as u64;
-        let delivered = count(&Sighting::is_delivered);
-        let relearned = count(&|s| s == Sighting::Relearned);
-        let (adopted, dropped) = (count(&|s| s == Sighting::Adopted), count(&|s| s == Sighting::TooMany));
-        if adopted > 0 {
-            tracing::info!(
-                entries = adopted,
-                "entries that an older gridwatch delivered look different now; taken for the same"
-            );
-        }
-        for arrival in arrivals.iter().filter(|a| a.sighting == Sighting::TooMany) {
-            tracing::warn!(id = arrival.entry.id(), "an entry has too many versions; this one is not delivered");
-        }
-        let polled = &self.shared.polled;
-        polled.pages.inc();
-        polled.entries.inc_by(arrivals.len() as u64);
-        polled.stored.inc_by(delivered);
-        polled.duplicates.inc_by(arrivals.len() as u64 - delivered - dropped);
-        polled.changed.inc_by(count(&|s| matches!(s, Sighting::Version { .. })));
-        polled.respelled.inc_by(count(&|s| s == Sighting::Respelled));
-        polled.adopted.inc_by(adopted);
-        polled.dropped_versions.inc_by(dropped);
-        self.shared.update(|status| status.poll.last_success = Some(now));
-        self.follow(state);
-        self.shared.process.board.update(|status| status.state.relearned += relearned);
-        self.shared.note_backlog();
     }
 
     /// Shows how far the machine is.
@@ -329,15 +410,30 @@ impl Poller {
             let present = watermark.min(self.shared.now().seconds());
             let horizon = present.minus(self.shared.config.store.dedup_s);
             store.forget_unseen_since(horizon, &open)?;
+            if self.shared.now().since(self.pruned) >= PRUNE_EVERY_MS {
+                self.pruned = self.shared.now();
+                store.prune(self.pruned)?;
+            }
             let checkpoint = Checkpoint {
                 watermark,
                 next_seq: store.next_seq(),
                 next_record: self.shared.process.store.next_record(),
             };
             checkpoint.write(&self.shared.paths().checkpoint)?;
+            self.mirror(false);
             self.machine.forgot_ids_before(horizon);
         }
         Ok(())
+    }
+
+    /// Mirrors the ledger, not more often than somebody looks.
+    fn mirror(&mut self, anyway: bool) {
+        let now = self.shared.now();
+        self.is_unmirrored = true;
+        if anyway || self.mirrored > now || now.since(self.mirrored) >= MIRROR_EVERY_MS {
+            (self.mirrored, self.is_unmirrored) = (now, false);
+            LedgerMirror::of(&self.machine, now).write(&self.shared.paths().ledger);
+        }
     }
 
     fn log_notes(&self, notes: &[Note]) {
@@ -364,6 +460,54 @@ impl Poller {
             }
         }
     }
+}
+
+/// Which of the entries are new, and what the machine has to know of them.
+fn arrivals<'p>(
+    shared: &Shared,
+    late: &mut LateHistogram,
+    request: &Request,
+    page: &'p Page,
+) -> Result<(Arrivals<'p>, PageSummary)> {
+    let (now, lane, range) = (shared.now(), request.lane, request.range);
+    // What lies between the newest range and now is read next; it is no misdated entry that a server shows it early.
+    let newest_until = if lane == Lane::Live { now.seconds() } else { range.latest() };
+    let arrivals = shared.store.arrivals(&page.entries, now, |entry: &Entry| entry.counts_as(range, newest_until))?;
+    let time = |a: &Arrival<'_>| a.counts_as.or(a.entry.time).unwrap_or(range.latest());
+    let seen = arrivals.each.iter();
+    let mut summary = PageSummary::of(range, seen.clone().map(|a| (time(a), a.sighting.is_delivered())));
+    summary.newest_inside = page.entries.iter().filter_map(|e| e.time.filter(|time| range.contains(*time))).max();
+    let fresh = lane == Lane::Reread || now.seconds().minus(FRESH_S) <= range.latest();
+    for arrival in seen.filter(|a| fresh && a.sighting == Sighting::New) {
+        late.record(now.seconds(), time(arrival));
+    }
+    Ok((arrivals, summary))
+}
+
+fn count(shared: &Shared, arrivals: &[Arrival<'_>]) {
+    let count = |is: &dyn Fn(Sighting) -> bool| arrivals.iter().filter(|a| is(a.sighting)).count() as u64;
+    let delivered = count(&Sighting::is_delivered);
+    let relearned = count(&|s| s == Sighting::Relearned);
+    let (adopted, dropped) = (count(&|s| s == Sighting::Adopted), count(&|s| s == Sighting::TooMany));
+    if adopted > 0 {
+        tracing::info!(
+            entries = adopted,
+            "entries that an older gridwatch delivered look different now; taken for the same"
+        );
+    }
+    for arrival in arrivals.iter().filter(|a| a.sighting == Sighting::TooMany) {
+        tracing::warn!(id = arrival.entry.id(), "an entry has too many versions; this one is not delivered");
+    }
+    let polled = &shared.polled;
+    polled.entries.inc_by(arrivals.len() as u64);
+    polled.stored.inc_by(delivered);
+    polled.duplicates.inc_by(arrivals.len() as u64 - delivered - dropped);
+    polled.changed.inc_by(count(&|s| matches!(s, Sighting::Version { .. })));
+    polled.respelled.inc_by(count(&|s| s == Sighting::Respelled));
+    polled.adopted.inc_by(adopted);
+    polled.dropped_versions.inc_by(dropped);
+    shared.process.board.update(|status| status.state.relearned += relearned);
+    shared.note_backlog();
 }
 
 fn wait_text(why: &WaitReason) -> String {

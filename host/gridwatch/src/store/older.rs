@@ -3,17 +3,21 @@
 //! Reading again brings back what the rules remember. It can't bring back what was done with the outside world: how far each sink
 //! has come, what still has to be delivered, which entries and exceptions were told of, which numbers are used up. So that is handed
 //! over, and entries that were delivered are marked as [`Sighting::Relearned`](super::Sighting): the rules count them once more,
-//! and nobody gets them a second time. (History of alerts, responses and tokens lie beside the store and aren't touched.)
+//! and nobody gets them a second time. Entries and alerts that were in the store go into the logs. (Responses and tokens lie beside the
+//! store and aren't touched.)
 //!
-//! Rule state itself is not converted: its rows are left behind.
+//! Rule state itself is not converted: its rows are left behind. Layouts 2 and 3 had bare rows and one organization; layout 4 had a
+//! checksum in each row, and several. Layout 5 isn't handed over: [`super::layout_5`].
 
+use super::changes::Changes;
 use super::checkpoint::Checkpoint;
-use super::rows::{DRIFT, NEXT_RECORD, NEXT_SEQ, OUTBOX, PENDING, POSITIONS, RELEASED, ROSTER, TOLD};
+use super::org::Released;
+use super::outbox::{Made, outbox_key};
+use super::pending::Queued;
+use super::rows::{DRIFT, NEXT_RECORD, ORDER, OUTBOX, POSITIONS, RELEASED, ROSTER, TOLD, prefix, unsealed};
 use super::seen::{Identity, Row, Version, day_of, identity_of};
-use super::{
-    Again, Begun, Damaged, MAX_BATCH_BYTES, OrgStore, Position, Released, SWEEP, Store, number, outbox_key,
-    pending_value, put, put_record,
-};
+use super::{Again, Begun, Damaged, OrgStore, Position, SWEEP, Store, number, put};
+use crate::archive::Judged;
 use crate::record::{self, Record};
 use anyhow::{Context, Result};
 use gridwatch_event::drift::Checked;
@@ -23,6 +27,7 @@ use gridwatch_event::org::OrgId;
 use gridwatch_event::roster::Roster;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_poll::{Lane, PollState};
+use gridwatch_rules::batch::MAX_BATCH_BYTES;
 use gridwatch_rules::state::Forgotten;
 use serde::de::DeserializeOwned;
 use std::collections::{HashMap, HashSet};
@@ -50,8 +55,9 @@ pub struct Reach {
 }
 
 /// What was handed over.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Handed {
+    /// How the successor begins, of the organization whose time is read again from the earliest.
     pub begun: Begun,
     /// Entries that were delivered.
     pub entries: usize,
@@ -72,7 +78,7 @@ struct Waiting {
 
 impl Older {
     pub fn is_known(layout: u32) -> bool {
-        (2..=3).contains(&layout)
+        (2..=4).contains(&layout)
     }
 
     pub(super) fn new(db: sled::Db, layout: u32) -> Self {
@@ -87,45 +93,81 @@ impl Older {
         &self,
         new: &Store,
         reach: Reach,
-        checkpoint: Option<Checkpoint>,
+        checkpoints: &[(OrgId, Option<Checkpoint>)],
         now: UnixMillis,
     ) -> Result<Handed> {
-        let state: Option<PollState> = self.get("mpoll")?;
-        let (next_seq, next_record) = (self.get("mnext_seq")?.unwrap_or(1), self.get("mnext_record")?.unwrap_or(1));
-        let watermark = state.as_ref().and_then(PollState::watermark);
-        if let Some(checkpoint) = checkpoint.filter(|checkpoint| self.get("mrebuilt").ok() != Some(Some(*checkpoint)))
-            && (watermark < Some(checkpoint.watermark)
-                || next_seq < checkpoint.next_seq
-                || next_record < checkpoint.next_record)
-        {
-            return Err(Damaged("it is older than its checkpoint; commits are missing".into()).into());
+        let mut handed = Handed::default();
+        let next_record = self.get(b"mnext_record")?.unwrap_or(1);
+        for (org, checkpoint) in checkpoints {
+            self.check_not_behind(org, *checkpoint, next_record)?;
         }
-        let again = state.as_ref().and_then(|state| self.again(state, reach));
-        let begun = Begun { checkpoint, again };
-        let mut batch = sled::Batch::default();
-        // What wrote it knew one organization, without a name.
-        let part = new.org(&OrgId::default())?;
-        part.put(&mut batch, NEXT_SEQ, &[], &next_seq)?;
+        let mut batch = Changes::default();
         put(&mut batch, NEXT_RECORD, NEXT_RECORD.key(&[]), &next_record)?;
         for row in self.db.scan_prefix(b"s") {
             let (key, value) = row?;
-            put(&mut batch, POSITIONS, POSITIONS.key(&key[1..]), &parse::<Position>(&key, &value)?)?;
+            // What is a log now was a sink then.
+            if key.get(1) != Some(&b'(') {
+                let position: Position = parse(&key, self.body(&key, &value)?)?;
+                put(&mut batch, POSITIONS, POSITIONS.key(&key[1..]), &position)?;
+            }
         }
-        let told: Option<Vec<String>> = self.get("mtold")?;
-        told.map(|told| part.put(&mut batch, TOLD, &[], &told)).transpose()?;
-        let checked: Option<Checked> = self.get("mdrift")?;
-        checked.map(|checked| part.put(&mut batch, DRIFT, &[], &checked)).transpose()?;
-        let roster: Option<Roster> = self.get("mroster")?;
-        roster.map(|roster| part.put(&mut batch, ROSTER, &[], &roster)).transpose()?;
         new.rows.commit(batch)?;
-        let mut forgotten = Vec::new();
-        let records = self.hand_over_records(new, &mut forgotten)?;
-        let waiting = self.hand_over_pending(&part, begun.again, now)?;
-        // Without a range that was read to its end, nothing was judged: all of it is new.
-        let entries = if begun.again.is_some() { self.hand_over_seen(&part, &waiting, now)? } else { 0 };
-        part.begin(&begun)?;
+        new.rows.lock().next_record = next_record;
+        handed.records = self.hand_over_records(new, next_record, &mut handed.forgotten)?;
+        for (org, checkpoint) in checkpoints {
+            let (part, at) = (new.org(org)?, org.name().map_or_else(Vec::new, prefix));
+            if self.layout < 4 && !at.is_empty() {
+                // What wrote it knew one organization, without a name.
+                continue;
+            }
+            let get = |name: &str| [&at[..], name.as_bytes()].concat();
+            let state: Option<PollState> = self.get(&get("mpoll"))?;
+            let again = state.as_ref().and_then(|state| self.again(state, reach));
+            let begun = Begun { checkpoint: *checkpoint, again };
+            let mut batch = Changes::default();
+            let told: Option<Vec<String>> = self.get(&get("mtold"))?;
+            told.map(|told| part.put(&mut batch, TOLD, &[], &told)).transpose()?;
+            let checked: Option<Checked> = self.get(&get("mdrift"))?;
+            checked.map(|checked| part.put(&mut batch, DRIFT, &[], &checked)).transpose()?;
+            let roster: Option<Roster> = self.get(&get("mroster"))?;
+            roster.map(|roster| part.put(&mut batch, ROSTER, &[], &roster)).transpose()?;
+            new.rows.commit(batch)?;
+            part.lock().seq = part.archive.ends().order.next;
+            part.skip_to(self.get(&get("mnext_seq"))?.unwrap_or(1))?;
+            let waiting = self.hand_over_pending(&part, &at, begun.again, now)?;
+            // Without a range that was read to its end, nothing was judged: all of it is new.
+            if begun.again.is_some() {
+                handed.entries += self.hand_over_seen(&part, &at, &waiting, now)?;
+            }
+            part.begin(&begun)?;
+            let from = |begun: &Begun| begun.again.map(|again| again.from);
+            if handed.begun == Begun::default() || from(&begun) < from(&handed.begun) {
+                handed.begun = begun;
+            }
+        }
+        new.take_in_before()?;
         new.finish()?;
-        Ok(Handed { begun, entries, records, forgotten })
+        new.count()?;
+        Ok(handed)
+    }
+
+    fn check_not_behind(&self, org: &OrgId, checkpoint: Option<Checkpoint>, next_record: u64) -> Result<()> {
+        let at = org.name().map_or_else(Vec::new, prefix);
+        let get = |name: &str| [&at[..], name.as_bytes()].concat();
+        let Some(checkpoint) = checkpoint else { return Ok(()) };
+        let begun = match self.layout {
+            4 => self.get::<Begun>(&get("mbegun"))?.and_then(|begun| begun.checkpoint),
+            _ => self.get(&get("mrebuilt")).ok().flatten(),
+        };
+        let state: Option<PollState> = self.get(&get("mpoll"))?;
+        let next_seq: u64 = self.get(&get("mnext_seq"))?.unwrap_or(1);
+        let is_behind = state.as_ref().and_then(PollState::watermark) < Some(checkpoint.watermark)
+            || next_seq < checkpoint.next_seq
+            || next_record < checkpoint.next_record;
+        match is_behind && begun != Some(checkpoint) {
+            true => Err(Damaged("it is older than its checkpoint; commits are missing".into()).into()),
+            false => Ok(()),
+        }
     }
 
     /// Where reading begins: as far back as the longest window reaches, and no further than where everything that was delivered
@@ -140,36 +182,51 @@ impl Older {
         Some(Again { from, drained_from, ids_from })
     }
 
-    fn hand_over_records(&self, new: &Store, forgotten: &mut Vec<Forgotten>) -> Result<usize> {
-        let (mut batch, mut bytes, mut records) = (sled::Batch::default(), 0, 0);
+    /// Puts undelivered records into the logs, and says in the outbox where they are.
+    fn hand_over_records(&self, new: &Store, next_record: u64, forgotten: &mut Vec<Forgotten>) -> Result<usize> {
+        let (mut some, mut bytes, mut records, mut expected) = (Vec::new(), 0, 0, None);
         for row in self.db.scan_prefix(b"o") {
             let (key, value) = row?;
-            match Record::from_bytes(&value) {
-                Ok(record) => {
-                    bytes += put_record(&mut batch, number(&key[1..]), &record)? as usize;
-                    records += 1;
-                }
-                Err(why) => forgotten.push(OUTBOX.forgotten(&outbox_key(number(&key[1..])), format!("{why:#}"))),
-            }
-            if bytes > MAX_BATCH_BYTES {
-                new.rows.commit(std::mem::take(&mut batch))?;
+            let place = number(&key[1..]);
+            let read = self.body(&key, &value).and_then(Record::from_bytes);
+            let follows = expected.is_none_or(|expected| expected == place);
+            let is_like = |record: &Record| some.last().is_none_or(|(_, last)| goes_with(last, record));
+            let fits = follows && read.as_ref().is_ok_and(is_like) && bytes <= MAX_BATCH_BYTES;
+            if !fits {
+                records += put_some(new, std::mem::take(&mut some))?;
                 bytes = 0;
             }
+            let missing = expected.unwrap_or(place)..place + u64::from(read.is_err());
+            if !missing.is_empty() {
+                put_lost(new, missing)?;
+            }
+            match read {
+                Ok(record) => {
+                    bytes += value.len();
+                    some.push((place, record));
+                }
+                Err(why) => forgotten.push(OUTBOX.forgotten(&outbox_key(place), format!("{why:#}"))),
+            }
+            expected = Some(place + 1);
         }
-        new.rows.commit(batch)?;
+        records += put_some(new, some)?;
+        if let Some(expected) = expected.filter(|expected| *expected < next_record) {
+            put_lost(new, expected..next_record)?;
+        }
         Ok(records)
     }
 
     /// Hands over the entries that wait and are older than what is read again, or dated ahead of it. The others come again by themselves.
-    fn hand_over_pending(&self, new: &OrgStore, again: Option<Again>, now: UnixMillis) -> Result<Waiting> {
-        let (mut waiting, mut batch) = (Waiting::default(), sled::Batch::default());
+    fn hand_over_pending(&self, new: &OrgStore, at: &[u8], again: Option<Again>, now: UnixMillis) -> Result<Waiting> {
+        let (mut waiting, mut batch) = (Waiting::default(), Changes::default());
         let Some(again) = again else { return Ok(waiting) };
-        for row in self.db.scan_prefix(b"p") {
+        let (first, mut handed, mut queued) = (new.archive.ends().entries.next, Vec::new(), Vec::new());
+        for row in self.db.scan_prefix([at, b"p"].concat()) {
             let (key, value) = row?;
-            let (entry, sight) = pending(&key, &value)?;
+            let Some((entry, sight)) = pending(&key, self.body(&key, &value)?)? else { continue };
             let time = sight.counts_as.or(entry.time).unwrap_or_default();
             // By the key, which has the date as it was written.
-            let is_ahead = number(key.get(2..).unwrap_or_default()) > now.seconds().0;
+            let is_ahead = number(key.get(at.len() + 2..).unwrap_or_default()) > now.seconds().0;
             if time >= again.from && !is_ahead {
                 waiting.unseen.entry(identity_of(&entry)).or_default().push(entry.content_hash());
                 continue;
@@ -177,18 +234,22 @@ impl Older {
             // No range that is read again has what is dated ahead. Layout 2 had it wait for its own time.
             let counts_as = if is_ahead { Some(sight.first_seen.min(now).seconds()) } else { sight.counts_as };
             let sight = Sight { counts_as, ..sight };
-            let key = new.pending_key(Lane::Reread, &entry, sight);
-            batch.insert(&*key, PENDING.seal(&key, &pending_value(&entry, sight, false)));
+            queued.push(Queued::of(Lane::Reread, (&entry, sight), first + handed.len() as u64, false));
             waiting.handed.insert(identity_of(&entry));
+            handed.push((sight, entry));
         }
-        new.put(&mut batch, RELEASED, &[], &Released { reread: !waiting.handed.is_empty(), ..Released::default() })?;
+        new.runs(queued).into_iter().for_each(|(key, value)| batch.insert_new(key, value));
+        new.put(&mut batch, RELEASED, &[], &Released { reread: !handed.is_empty(), ..Released::default() })?;
+        let end = new.archive.write_entries(handed.iter().map(|(sight, entry)| (*sight, false, entry.raw())))?;
+        new.put_entries_end(&mut batch, end)?;
         new.rows.commit(batch)?;
+        new.archive.keep_entries();
         Ok(waiting)
     }
 
-    fn hand_over_seen(&self, new: &OrgStore, waiting: &Waiting, now: UnixMillis) -> Result<usize> {
+    fn hand_over_seen(&self, new: &OrgStore, at: &[u8], waiting: &Waiting, now: UnixMillis) -> Result<usize> {
         let mut handed = 0;
-        let mut rows = self.db.scan_prefix(if self.layout == 2 { b"i" } else { b"v" });
+        let mut rows = self.db.scan_prefix([at, if self.layout == 2 { b"i" } else { b"v" }].concat());
         loop {
             let mut chunk: HashMap<Identity, Row> = HashMap::new();
             for row in rows.by_ref().take(SWEEP) {
@@ -207,34 +268,115 @@ impl Older {
                     let versions = row.versions.iter().copied().chain([Version::of_bytes(bytes)]).collect();
                     chunk.insert(identity, Row { day, time, versions, ..row });
                 } else {
-                    let identity: Identity = key[1..].try_into().map_err(|_| odd())?;
-                    chunk.insert(identity, Row::of_layout_3(&value).ok_or_else(odd)?);
+                    let identity: Identity = key[at.len() + 1..].try_into().map_err(|_| odd())?;
+                    let row = match self.layout {
+                        3 => Row::of_layout_3(&value),
+                        // One that can't be read is as good as none: the entry is shown again, and delivered again.
+                        _ => Row::of_layout_4(self.body(&key, &value)?),
+                    };
+                    chunk.insert(identity, row.ok_or_else(odd)?);
                 }
             }
             if chunk.is_empty() {
                 return Ok(handed);
             }
-            let mut batch = sled::Batch::default();
-            for (identity, mut row) in chunk {
-                let unseen = waiting.unseen.get(&identity).map(Vec::as_slice).unwrap_or_default();
+            for (identity, row) in &mut chunk {
+                let unseen = waiting.unseen.get(identity).map(Vec::as_slice).unwrap_or_default();
                 row.versions.retain(|version| !unseen.contains(&version.bytes));
-                row.is_unlearned = !waiting.handed.contains(&identity);
-                if !row.versions.is_empty() {
-                    row.put(&mut batch, new, &identity, None);
-                    handed += 1;
-                }
+                row.is_unlearned = !waiting.handed.contains(identity);
             }
+            chunk.retain(|_, row| !row.versions.is_empty());
+            handed += chunk.len();
+            let mut batch = Changes::default();
+            let noted = new.note_seen(&mut batch, chunk.iter())?;
             new.rows.commit(batch)?;
+            new.keep_seen(noted);
         }
     }
 
-    fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+    fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>> {
         let Some(value) = self.db.get(key)? else { return Ok(None) };
-        Ok(Some(parse(key.as_bytes(), &value)?))
+        Ok(Some(parse(key, self.body(key, &value)?)?))
+    }
+
+    /// What was saved in a row.
+    fn body<'v>(&self, key: &[u8], value: &'v [u8]) -> Result<&'v [u8]> {
+        match self.layout {
+            4 => Ok(unsealed(key, value).ok_or_else(|| damaged(key, "it isn't what was saved"))?),
+            _ => Ok(value),
+        }
     }
 }
 
-/// Rows of before were bare JSON.
+/// Do they follow each other in the logs?
+fn goes_with(last: &Record, record: &Record) -> bool {
+    match (last, record) {
+        (Record::Event { org, seq, .. }, Record::Event { org: other, seq: next, .. }) => {
+            org == other && seq + 1 == *next
+        }
+        (Record::Alert(_), Record::Alert(_)) => true,
+        _ => false,
+    }
+}
+
+/// Records of one kind that follow each other.
+fn put_some(new: &Store, records: Vec<(u64, Record)>) -> Result<usize> {
+    let Some((first, of)) = records.first().map(|(number, record)| (*number, record.org().clone())) else {
+        return Ok(0);
+    };
+    let (mut batch, mut made, mut judged, mut received) = (Changes::default(), Made::default(), Vec::new(), Vec::new());
+    let part = match &records[0].1 {
+        Record::Event { seq, .. } => {
+            (made.org, made.seq) = (of.clone(), *seq);
+            Some(new.org(&of)?)
+        }
+        Record::Alert(_) | Record::Heartbeat(_) => None,
+    };
+    let next_entry = part.as_ref().map_or(0, |part| part.archive.ends().entries.next);
+    for (number, record) in &records {
+        if let Record::Event { sight, organization, raw, .. } = record {
+            let entry = Entry::from_json(raw);
+            let time = sight.counts_as.or(entry.time).unwrap_or(sight.first_seen.seconds());
+            judged.push(Judged {
+                entry: next_entry + received.len() as u64,
+                record: *number,
+                time,
+                sight: *sight,
+                is_relearned: false,
+                identity: identity_of(&entry),
+                bytes: entry.content_hash(),
+                organization: organization.clone(),
+            });
+            received.push((*sight, false, raw.as_str()));
+            made.bytes += raw.len() as u64;
+        }
+    }
+    made.events = judged.len() as u64;
+    if let Some(part) = &part {
+        part.archive.skip_to(made.seq);
+        part.put_entries_end(&mut batch, part.archive.write_entries(received.into_iter())?)?;
+        part.put(&mut batch, ORDER, &[], &part.archive.write_order(judged.iter())?.to_bytes())?;
+    }
+    let alerts: Vec<Record> = records.iter().filter(|_| part.is_none()).map(|(_, record)| record.clone()).collect();
+    let alerts = new.rows.add_alerts(&mut batch, &mut made, first, &alerts)?;
+    put(&mut batch, OUTBOX, outbox_key(first), &made)?;
+    new.rows.commit(batch)?;
+    alerts.keep();
+    if let Some(part) = part {
+        part.archive.keep_entries();
+        part.archive.keep_order();
+    }
+    Ok(records.len())
+}
+
+/// Numbers whose records can't be read.
+fn put_lost(new: &Store, numbers: std::ops::Range<u64>) -> Result<()> {
+    let mut batch = Changes::default();
+    put(&mut batch, OUTBOX, outbox_key(numbers.start), &Made { lost: numbers.end - numbers.start, ..Made::default() })?;
+    new.rows.commit(batch)
+}
+
+/// The value of a row.
 fn parse<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T> {
     serde_json::from_slice(value).with_context(|| damaged(key, "it can't be read"))
 }
@@ -243,24 +385,28 @@ fn damaged(key: &[u8], why: &str) -> Damaged {
     Damaged(format!("row {}: {why}", super::rows::shown(key)))
 }
 
-/// Begins a row of layout 3. Layout 2 began with the milliseconds of the first sight, whose first byte is zero.
+/// Begins a row from layout 3 on, and one of layout 4 that waited although it was delivered. Layout 2 began with the milliseconds of the
+/// first sight, whose first byte is zero.
 const SIGHTED: u8 = 1;
+const DELIVERED: u8 = 2;
 
-fn pending(key: &[u8], value: &[u8]) -> Result<(Entry, Sight)> {
+/// `None` of one that was delivered before: it comes again, for the rules alone.
+fn pending(key: &[u8], value: &[u8]) -> Result<Option<(Entry, Sight)>> {
     let odd = || damaged(key, "it is too short");
     let (sight, raw) = match value.split_first() {
         Some((&SIGHTED, rest)) => record::sight_of(rest).ok_or_else(odd)?,
+        Some((&DELIVERED, _)) => return Ok(None),
         _ => {
             let (first_seen, raw) = value.split_first_chunk::<8>().ok_or_else(odd)?;
             (Sight::first(UnixMillis(u64::from_be_bytes(*first_seen))), raw)
         }
     };
-    Ok((Entry::from_json(&String::from_utf8_lossy(raw)), sight))
+    Ok(Some((Entry::from_json(&String::from_utf8_lossy(raw)), sight)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Opened, Sighting, rows};
+    use super::super::{Kinds, Opened, Sighting, rows};
     use super::*;
     use gridwatch_event::json;
     use gridwatch_poll::{Machine, PollConfig, PollSettings};
@@ -294,7 +440,8 @@ mod tests {
             db.insert(key, value.to_string().as_bytes()).unwrap();
         }
         for number in 48_u64..50 {
-            let value = [&b"e"[..], &number.to_be_bytes(), &NOW.0.to_be_bytes(), raw("out", W).as_bytes()].concat();
+            let seq = number - 20;
+            let value = [&b"e"[..], &seq.to_be_bytes(), &NOW.0.to_be_bytes(), raw("out", W).as_bytes()].concat();
             db.insert([&b"o"[..], &number.to_be_bytes()].concat(), value).unwrap();
         }
         db.insert([&b"o"[..], &47_u64.to_be_bytes()].concat(), b"?").unwrap();
@@ -320,8 +467,8 @@ mod tests {
 
     /// Hands over, and opens what came of it.
     fn successor(older: &Older, dir: &std::path::Path) -> (Store, Handed) {
-        let new = Store::make(dir).unwrap();
-        let handed = older.hand_over(&new, REACH, Some(CHECKPOINT), NOW).unwrap();
+        let new = Store::make(dir, &[]).unwrap();
+        let handed = older.hand_over(&new, REACH, &[(OrgId::default(), Some(CHECKPOINT))], NOW).unwrap();
         drop(new);
         let opened = (0..500).find_map(|_| {
             std::thread::sleep(std::time::Duration::from_millis(20));
@@ -357,7 +504,7 @@ mod tests {
             assert_eq!((part.next_seq(), store.next_record(), store.first_record()), (40, 50, 48));
             assert_eq!(store.position("events").unwrap().next, 48);
             assert_eq!(part.told().unwrap(), ["expired a"]);
-            assert_eq!(store.records(48, 9, 1 << 20).unwrap().len(), 2);
+            assert_eq!(store.records(48, Kinds::ALL, 9, 1 << 20).unwrap().0.len(), 2);
             assert_eq!(part.rule_state().count(), 0);
             assert_eq!(part.begun().unwrap(), handed.begun);
             assert!(!part.is_behind(&CHECKPOINT).unwrap());
@@ -377,7 +524,7 @@ mod tests {
         let again = |layout, origin, reach| {
             let dir = tempfile::tempdir().unwrap();
             let older = Older::new(written(&dir.path().join("old"), layout, origin), layout);
-            let state: PollState = older.get("mpoll").unwrap().unwrap();
+            let state: PollState = older.get(b"mpoll").unwrap().unwrap();
             (W - older.again(&state, reach).unwrap().from.0) / DAY_S
         };
         let long = Reach { span_s: 90 * DAY_S, ..REACH };
@@ -400,8 +547,8 @@ mod tests {
         let Some(Opened::Older(older)) = opened else { panic!("not known") };
         assert_eq!(older.layout, 3);
         let ahead = Checkpoint { next_seq: 41, ..CHECKPOINT };
-        let new = Store::make(&dir.path().join("new")).unwrap();
-        let error = older.hand_over(&new, REACH, Some(ahead), NOW).unwrap_err();
+        let new = Store::make(&dir.path().join("new"), &[]).unwrap();
+        let error = older.hand_over(&new, REACH, &[(OrgId::default(), Some(ahead))], NOW).unwrap_err();
         assert!(super::super::damage::is_damage(&error), "{error:#}");
         assert!(new.rows.db.get(rows::FORMAT_KEY).unwrap().is_none(), "it isn't complete");
     }

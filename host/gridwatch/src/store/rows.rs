@@ -28,28 +28,49 @@ const fn kind(begins: &'static [u8], version: u8, name: &'static str) -> Kind {
 }
 
 pub const LEDGER: Kind = kind(b"l", 1, "ranges read");
-/// Under each entry's identity, what was seen of it.
-pub const SEEN: Kind = kind(b"v", 1, "entries seen");
-/// By day and identity. Without a value: a key that is none isn't looked up.
-pub const SEEN_ON: Kind = kind(b"d", 1, "days of entries seen");
-pub const PENDING: Kind = kind(b"p", 1, "entries that wait");
+/// What was seen of some entries: see [`super::seen`].
+pub const SEEN: Kind = kind(b"k", 1, "entries seen");
+/// Where in the archive entries are that wait: see [`super::pending`].
+pub const PENDING: Kind = kind(b"p", 3, "entries that wait");
 /// What the rules remember: see [`gridwatch_rules::state`], whose keys and values these hold.
 pub const RULES: Kind = kind(b"t", 1, "rule state");
-pub const OUTBOX: Kind = kind(b"o", 1, "records to deliver");
+/// By the number of the first, some records that were made together: see [`super::outbox`].
+pub const OUTBOX: Kind = kind(b"o", 2, "records to deliver");
 pub const POSITIONS: Kind = kind(b"s", 1, "positions of sinks");
 pub const WANTING: Kind = kind(b"e", 1, "alerts to ask Slack about");
 pub const FAULTS: Kind = kind(b"f", 1, "faults of modules");
+/// By the sequence number from which on it holds: see [`super::judges`].
+pub const JUDGES: Kind = kind(b"j", 1, "who judged");
 
 // Rows that there is one of.
 pub const POLL: Kind = kind(b"mpoll", 1, "the state of polling");
 pub const RELEASED: Kind = kind(b"mreleased", 1, "what is released to the rules");
-pub const NEXT_SEQ: Kind = kind(b"mnext_seq", 1, "the next sequence number");
+/// How far the logs go: entries and their order, an organization's own, and alerts.
+pub const ENTRIES: Kind = kind(b"mentries", 1, "the end of the entries");
+pub const ORDER: Kind = kind(b"morder", 1, "the end of the order of events");
+/// Numbers of events that stand for nothing, since a store was lost.
+pub const SKIPPED: Kind = kind(b"mskipped", 1, "numbers of events that were skipped");
+pub const ALERTS: Kind = kind(b"malerts", 1, "the end of the history of alerts");
+/// How many rows of each kind there are: see [`super::changes`].
+pub const SUMS: Kind = kind(b"msums", 1, "the number of rows");
 pub const NEXT_RECORD: Kind = kind(b"mnext_record", 1, "the next record number");
 pub const BEGUN: Kind = kind(b"mbegun", 1, "how the store was begun");
 pub const LATE: Kind = kind(b"mlate", 1, "the histogram of lateness");
 pub const DRIFT: Kind = kind(b"mdrift", 1, "what was seen of Slack's catalogue");
 pub const ROSTER: Kind = kind(b"mroster", 1, "who had a second factor");
+pub const RHYTHMS: Kind = kind(b"mrhythms", 1, "what the log usually has in an hour");
+pub const MONITORED: Kind = kind(b"mmonitored", 1, "what was told of troubles");
+pub const CHAIN: Kind = kind(b"mchain", 1, "the chain of heartbeats");
 pub const TOLD: Kind = kind(b"mtold", 1, "what was told of exceptions");
+
+/// How many commits there were: see [`super::changes`].
+pub const COMMITS: Kind = kind(b"mcommits", 1, "the number of commits");
+
+// Rows of layout 5: see [`super::layout_5`].
+/// Under each entry's identity, what was seen of it.
+pub const SEEN_5: Kind = kind(b"v", 1, "entries seen");
+/// By day, some identities.
+pub const SEEN_ON_5: Kind = kind(b"d", 2, "days of entries seen");
 
 /// Says which layout all of this is. Not wrapped, so that every version can read it.
 pub const FORMAT_KEY: &[u8] = b"mformat";
@@ -64,6 +85,11 @@ const SUM_BYTES: usize = 4;
 impl Kind {
     pub fn key(self, rest: &[u8]) -> Vec<u8> {
         [self.begins, rest].concat()
+    }
+
+    /// What the keys of its kind begin with.
+    pub fn letter(self) -> char {
+        self.begins.first().copied().unwrap_or_default().into()
     }
 
     /// What sets a key apart from the others of its kind.
@@ -121,6 +147,13 @@ impl From<Forgotten> for Damaged {
     fn from(forgotten: Forgotten) -> Self {
         Self(format!("{forgotten} (key {})", shown(&forgotten.key)))
     }
+}
+
+/// What is in a value, of whatever kind and version; `None` if it isn't what was saved.
+pub(super) fn unsealed<'v>(key: &[u8], value: &'v [u8]) -> Option<&'v [u8]> {
+    let (found, rest) = value.split_first_chunk::<SUM_BYTES>()?;
+    let (_, body) = rest.split_first()?;
+    (sum(key, &[rest]) == *found).then_some(body)
 }
 
 /// A key as a person reads it: its text as far as it is one, and its bytes.

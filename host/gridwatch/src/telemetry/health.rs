@@ -14,6 +14,9 @@ const PASSING_MS: u64 = 300_000;
 /// Those: everything else needs somebody at once.
 const PASSING: [&str; 5] = ["rate_limited", "server_failing", "unreachable", "bad_body", "range_wont_finish"];
 
+/// Troubles that the status shows by what they are.
+const SHOWN: [&str; 4] = [".poll-failing", ".access-lost", ".sink-behind", ".lists-stale"];
+
 /// Who holds the lock of the state folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lock {
@@ -121,8 +124,8 @@ fn state(status: Option<&Status>, lock: Lock, now: UnixMillis) -> (State, Option
     }
 }
 
-/// A stage that should have been heard of by now.
-fn stuck(status: &Status, now: UnixMillis) -> Option<String> {
+/// A stage that should have been heard of by now: it makes no progress that it could make, or it would have said that it waits.
+pub fn stuck(status: &Status, now: UnixMillis) -> Option<String> {
     let late = status.stages.iter().filter(|(_, stage)| now > stage.due);
     let (name, stage) = late.min_by_key(|(_, stage)| stage.heard)?;
     let silent = span(now.since(stage.heard) / 1000);
@@ -144,8 +147,14 @@ fn wants(status: &Status, now: UnixMillis) -> Vec<String> {
     if let Some(broken) = &status.reload.broken {
         wants.push(format!("the configuration has errors: {}", broken.lines().next().unwrap_or_default()));
     }
+    if let Some(error) = status.ping.as_ref().and_then(|ping| ping.error.as_ref()) {
+        wants.push(format!("the dead-man service isn't told: {error}"));
+    }
+    for trouble in status.troubles.iter().filter(|trouble| !SHOWN.iter().any(|shown| trouble.rule.ends_with(shown))) {
+        wants.push(format!("since {}: {}", trouble.since, trouble.title));
+    }
     if !status.modules_waiting.is_empty() {
-        wants.push(format!("the modules folder waits for a restart: {}", status.modules_waiting.join(", ")));
+        wants.push(format!("the modules folder holds what does not serve: {}", status.modules_waiting.join(", ")));
     }
     wants
 }

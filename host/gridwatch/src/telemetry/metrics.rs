@@ -101,6 +101,7 @@ families! {
     respelled: Counter = "entries_respelled", "Known entries that came in other bytes and say the same";
     adopted: Counter = "entries_adopted", "Known entries of which an older gridwatch knew only the bytes";
     dropped_versions: Counter = "versions_dropped", "Versions of an entry beyond the bound, which are not stored";
+    refused_early: Counter = "requests_refused_early", "Requests refused as too many though less than half of what is allowed had been made";
     sampled: Counter = "ranges_sampled", "Old ranges that were read again without being due";
     sampled_late: Counter = "entries_found_late", "Entries that came too late for every re-read that was due";
     request_seconds: Histogram = "request_seconds", "Time from asking for a page to its last byte";
@@ -209,6 +210,7 @@ impl PollMetrics {
         poll.respelled = self.respelled.get();
         poll.adopted = self.adopted.get();
         poll.dropped_versions = self.dropped_versions.get();
+        poll.refused_early = self.refused_early.get();
         poll.sampled = self.sampled.get();
         poll.sampled_late = self.sampled_late.get();
         poll.requests_per_minute = self.requests_per_minute.get();

@@ -5,14 +5,17 @@
 use crate::bell::Bell;
 use crate::clock::Clock;
 use crate::disk::replace;
+use crate::telemetry::gauges;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::progress::{Pace, Progress};
 use gridwatch_detect::detector::Behaved;
 use gridwatch_event::drift::Checked;
 use gridwatch_event::org::OrgId;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
+use gridwatch_manifest::Manifest;
 use gridwatch_poll::{Lane, LateHistogram, PollState};
 use gridwatch_rules::conduct::{SetAside, Why};
+use gridwatch_rules::monitor::Heartbeat;
 use gridwatch_rules::pipeline::Fault;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -45,8 +48,16 @@ pub struct Status {
     pub state: State,
     /// By sink name.
     pub sinks: BTreeMap<String, SinkStatus>,
-    /// What lies otherwise in the modules folder than when it was read: it waits for a restart.
+    /// What of the modules folder does not serve, and why.
     pub modules_waiting: Vec<String>,
+    /// The configuration lets modules serve that nobody who is trusted answers for.
+    pub unsigned_allowed: bool,
+    /// What somebody was told of and isn't over, the oldest first.
+    pub troubles: Vec<TroubleStatus>,
+    /// The last one.
+    pub heartbeat: Option<Heartbeat>,
+    /// Of the dead-man service, if there is one.
+    pub ping: Option<PingStatus>,
     pub orgs: BTreeMap<OrgId, OrgStatus>,
 }
 
@@ -98,6 +109,10 @@ struct Written {
     state: State,
     sinks: BTreeMap<String, SinkStatus>,
     modules_waiting: Vec<String>,
+    unsigned_allowed: bool,
+    troubles: Vec<TroubleStatus>,
+    heartbeat: Option<Heartbeat>,
+    ping: Option<PingStatus>,
     #[serde(skip_serializing_if = "Option::is_none")]
     poll: Option<Poll>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,6 +153,10 @@ impl From<Status> for Written {
             state,
             sinks,
             modules_waiting,
+            unsigned_allowed,
+            troubles,
+            heartbeat,
+            ping,
             orgs,
         } = status;
         Self {
@@ -155,6 +174,10 @@ impl From<Status> for Written {
             state,
             sinks,
             modules_waiting,
+            unsigned_allowed,
+            troubles,
+            heartbeat,
+            ping,
             poll,
             detect,
             exceptions,
@@ -183,6 +206,10 @@ impl From<Written> for Status {
             state,
             sinks,
             modules_waiting,
+            unsigned_allowed,
+            troubles,
+            heartbeat,
+            ping,
             poll,
             detect,
             exceptions,
@@ -212,10 +239,18 @@ impl From<Written> for Status {
             state,
             sinks,
             modules_waiting,
+            unsigned_allowed,
+            troubles,
+            heartbeat,
+            ping,
             orgs,
         }
     }
 }
+
+/// Said at each start and in `status`.
+pub const UNSIGNED: &str = "UNSIGNED MODULES MAY SERVE: `allow_unsigned = true` stands under [modules], so whoever can write to the modules \
+                            folder decides what is detected; it is for development";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -256,6 +291,24 @@ pub struct Stage {
     /// By when it will have been heard of again, unless it is stuck.
     pub due: UnixMillis,
     pub doing: String,
+}
+
+/// An alert about gridwatch itself that isn't over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TroubleStatus {
+    pub rule: String,
+    pub title: String,
+    /// High or Critical.
+    pub is_grave: bool,
+    pub since: UnixMillis,
+}
+
+/// What the dead-man service was told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PingStatus {
+    /// When it last answered well.
+    pub last: Option<UnixMillis>,
+    pub error: Option<String>,
 }
 
 /// What waits in the store.
@@ -328,6 +381,15 @@ pub struct Poll {
     #[serde(default)]
     pub sampled_late: u64,
     pub last_success: Option<UnixMillis>,
+    /// From here up to the watermark all time has been read.
+    #[serde(default)]
+    pub read_from: Option<UnixSeconds>,
+    /// Requests that Slack refused as too many although less than half of what is allowed had been made.
+    #[serde(default)]
+    pub refused_early: u64,
+    /// Of a token that is exchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenState>,
     pub pages: u64,
     /// Entries in pages, those stored as new, those seen before, and those stored that are a later version of a known id.
     pub entries: u64,
@@ -353,6 +415,15 @@ pub struct Poll {
     pub problems: Vec<(String, String)>,
     /// Upper bound in seconds → entries first seen that long after their time.
     pub lateness: Vec<(u64, u64)>,
+}
+
+/// How exchanging the token goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenState {
+    /// `None`: not known, as of one that was configured.
+    pub expires: Option<UnixSeconds>,
+    /// What the last exchange came to, if it failed.
+    pub refused: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -440,6 +511,9 @@ pub struct ModuleStatus {
     /// Wall time that its calls took.
     #[serde(default)]
     pub busy_ms: u64,
+    /// It has taken over from another version, which judges on beside it and comes back if this one turns out worse.
+    #[serde(default)]
+    pub on_probation: bool,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -459,6 +533,18 @@ pub struct SetAsideStatus {
 }
 
 impl ModuleStatus {
+    /// Of a version that comes into service.
+    pub fn of(manifest: &Manifest, digest: &str) -> Self {
+        Self {
+            name: manifest.name.clone(),
+            version: manifest.version.to_string(),
+            digest: digest.to_owned(),
+            rules: manifest.rules.len(),
+            rule_ids: manifest.rules.iter().map(|rule| format!("{}.{}", manifest.name, rule.id)).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Takes in what the module did with a batch; the faults are those of all modules.
     pub fn follow(&mut self, behaved: &Behaved, faults: &[Fault], now: UnixMillis) {
         self.busy_ms += behaved.took.as_millis() as u64;
@@ -555,9 +641,8 @@ impl Board {
             tracing::warn!(%error, path = %path.display(), "status not written");
         }
         let path = path.with_file_name(METRICS);
-        let written =
-            self.metrics.text().map_err(std::io::Error::other).and_then(|text| replace(&path, text.as_bytes()));
-        if let Err(error) = written {
+        let text = gauges::openmetrics(&self.now(), &self.metrics);
+        if let Err(error) = replace(&path, text.as_bytes()) {
             tracing::warn!(%error, path = %path.display(), "metrics not written");
         }
     }
@@ -627,6 +712,7 @@ fn behind_s(at: UnixSeconds, now: UnixMillis) -> Option<i64> {
 impl Poll {
     pub fn follow(&mut self, state: &PollState, late: &LateHistogram) {
         self.watermark = state.watermark();
+        self.read_from = state.backfilled_to().or(state.origin());
         self.position = state.watermark().or(self.began_at).map(|at| at.plus(state.covered_s(Lane::Live)));
         self.backfill_from = self.backfill_to.and(state.origin());
         self.backfilled_to =

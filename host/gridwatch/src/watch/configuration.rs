@@ -1,12 +1,14 @@
 //! SIGHUP: the configuration is read again, and what can be taken while running is taken.
 //!
-//! Taken are the lookup tables, the lists and databases of networks, the exceptions file (which is watched anyway) and the log
-//! level. Everything else waits for a restart, and the log says what that is. A file with an error changes nothing. SIGHUP
+//! Taken are the lookup tables, the lists and databases of networks, the exceptions file (which is watched anyway), the settings and
+//! grants of modules (which are started anew with them, on probation) and the log level. Everything else waits for a restart, and the log says what that is. A file with an error changes nothing. SIGHUP
 //! never ends gridwatch: a terminal that closes, or a service manager's `reload`, must not cost a single entry.
 
 use super::{Looking, Reason, Watch};
 use crate::config::{Config, Configs};
 use crate::context::Shared;
+use crate::modules::Wanted;
+use crate::swap::{Swapper, beside};
 use crate::telemetry::log::Relevel;
 use crate::telemetry::status::Reload;
 use anyhow::Result;
@@ -17,22 +19,23 @@ use std::time::Duration;
 
 pub struct Configuration {
     /// Each organization, with what its configuration says.
-    orgs: Vec<(Arc<Shared>, Said)>,
+    orgs: Vec<(Arc<Shared>, Arc<Swapper>, Said)>,
     relevel: Relevel,
 }
 
 impl Configuration {
-    pub fn new(orgs: Vec<Arc<Shared>>, relevel: Relevel) -> Self {
-        let said = |shared: Arc<Shared>| {
+    pub fn new(orgs: Vec<(Arc<Shared>, Arc<Swapper>)>, relevel: Relevel) -> Self {
+        let said = |(shared, swapper): (Arc<Shared>, Arc<Swapper>)| {
             let said = Said::of(&shared.config);
-            (shared, said)
+            (shared, swapper, said)
         };
         Self { orgs: orgs.into_iter().map(said).collect(), relevel }
     }
 
-    fn take(&mut self, configs: &Configs) -> (Vec<String>, Vec<String>) {
+    /// Settings of modules are taken beside this task: it takes a while.
+    async fn take(&mut self, configs: &Configs) -> Result<(Vec<String>, Vec<String>)> {
         let (mut taken, mut waiting) = (BTreeSet::new(), BTreeSet::new());
-        for (shared, said) in &mut self.orgs {
+        for (shared, swapper, said) in &mut self.orgs {
             let whose = |name: &String| match shared.org.name() {
                 Some(org) => format!("{name} of organization {org}"),
                 None => name.clone(),
@@ -41,27 +44,31 @@ impl Configuration {
                 waiting.insert(format!("org.{} is gone", shared.org));
                 continue;
             };
-            let (taken_of_it, waiting_of_it) = take(shared, said, config);
+            let (mut taken_of_it, mut waiting_of_it) = take(shared, said, config);
+            let (swapper, wanted) = (swapper.clone(), Wanted::of(config));
+            let (settings, refused) = beside(move || swapper.reconfigure(wanted)).await??;
+            taken_of_it.extend(settings);
+            waiting_of_it.extend(refused);
             taken.extend(taken_of_it.iter().map(whose));
             waiting.extend(waiting_of_it.iter().map(whose));
         }
-        let is_known = |config: &Config| self.orgs.iter().any(|(shared, _)| shared.org == config.org);
+        let is_known = |config: &Config| self.orgs.iter().any(|(shared, ..)| shared.org == config.org);
         waiting.extend(configs.iter().filter(|config| !is_known(config)).map(|config| format!("org.{}", config.org)));
-        (Vec::from_iter(taken), Vec::from_iter(waiting))
+        Ok((Vec::from_iter(taken), Vec::from_iter(waiting)))
     }
 
     /// The log level is the process's own.
     fn relevel(&mut self, configs: &Configs, taken: &mut Vec<String>, waiting: &mut Vec<String>) {
         let level = configs.process().log.level;
         let said = level.as_str().to_lowercase();
-        if self.orgs.iter().all(|(_, before)| before.level == said) {
+        if self.orgs.iter().all(|(.., before)| before.level == said) {
             return;
         }
         match self.relevel.to(level) {
             true => taken.push(format!("log.level = {said}")),
             false => waiting.push("log.level (the command line says otherwise)".to_owned()),
         }
-        self.orgs.iter_mut().for_each(|(_, before)| before.level.clone_from(&said));
+        self.orgs.iter_mut().for_each(|(.., before)| before.level.clone_from(&said));
     }
 }
 
@@ -76,21 +83,21 @@ impl Watch for Configuration {
 
     fn look(&mut self, now: UnixMillis, _: Reason) -> Looking<'_> {
         Box::pin(async move {
-            let Some((first, _)) = self.orgs.first() else { return Ok(()) };
+            let Some((first, ..)) = self.orgs.first() else { return Ok(()) };
             let process = first.process.clone();
             // Lists may be large, and databases on a slow disk.
             let path = first.config.modules.places.file.clone();
             let read = tokio::task::spawn_blocking(move || Configs::load(&path)).await?;
             let reload = match read {
                 Ok(configs) => {
-                    let (mut taken, mut waiting) = self.take(&configs);
+                    let (mut taken, mut waiting) = self.take(&configs).await?;
                     self.relevel(&configs, &mut taken, &mut waiting);
                     let or_none =
                         |list: &[String]| if list.is_empty() { "nothing".to_owned() } else { list.join(", ") };
                     tracing::info!(
                         changed = or_none(&taken),
                         waiting_for_a_restart = or_none(&waiting),
-                        "SIGHUP: lookup tables, lists of networks and the exceptions file have been read again"
+                        "SIGHUP: lookup tables, lists of networks, settings of modules and the exceptions file have been read again"
                     );
                     Reload { at: Some(now), taken, waiting, broken: None }
                 }
@@ -156,11 +163,10 @@ impl Said {
         // Secrets are looked after by whoever uses them.
         let asking = config.asking.as_ref();
         let asking = asking.map(|asking| (&asking.base_url, asking.wait, asking.keep_s, asking.roster_every_s));
-        let modules = (&config.modules.dir, &config.modules.config, &config.modules.grants);
         let parts = [
             ("state_dir", format!("{:?}", config.state_dir)),
             ("slack", format!("{slack:?}")),
-            ("modules", format!("{modules:?}")),
+            ("modules.dir", format!("{:?}", config.modules.dir)),
             ("detect", format!("{:?}", config.detect)),
             ("enrich", format!("{asking:?}")),
             ("exceptions", format!("{:?}", config.tuning)),

@@ -69,15 +69,15 @@ impl Watch for ExceptionsFile {
 
 /// Reads the file again and puts it in force if nothing is wrong with it.
 fn take(shared: &Shared, source: &Source, now: UnixMillis) -> Result<()> {
-    match source.read(now) {
-        Ok(new) => {
+    match source.read_with_text(now) {
+        Ok((new, text)) => {
             let old = shared.exceptions.in_force();
             if *old != new {
                 let change = Change::between(&old, &new);
                 let [added, removed, changed] =
                     [&change.added, &change.removed, &change.changed].map(|ids| ids.join(", "));
                 tracing::info!(added, removed, changed, "exceptions taken");
-                shared.exceptions.put(new);
+                shared.exceptions.put((new, text));
                 shared.update(|status| status.exceptions.taken = Some(now));
             }
             shared.update(|status| status.exceptions.broken = None);

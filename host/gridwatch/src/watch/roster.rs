@@ -6,8 +6,8 @@
 use super::{Looking, Reason, Watch};
 use crate::config::Asking;
 use crate::context::Shared;
+use crate::http::Http;
 use crate::record::Record;
-use crate::slack::http::Http;
 use crate::slack::web_api::WebApi;
 use anyhow::{Context, Result, bail};
 use gridwatch_event::roster::{Member, Page, Roster};

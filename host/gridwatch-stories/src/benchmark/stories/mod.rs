@@ -1,13 +1,16 @@
 //! The attacks. Each is a short script; a file holds those of one kind and lists them as [`Plot`]s.
 //!
 //! A script has people of its own, who otherwise live as everybody does. Who they are, when it happens, how much and how
-//! fast comes from the seed.
+//! fast comes from the seed. What an extension adds is told as [`Tale`]s.
 
 mod apps;
 mod control;
 mod data;
 mod outsiders;
+mod slipping;
 mod takeover;
+mod tale;
+mod trouble;
 
 use super::life::{RESERVED_ADMINS, RESERVED_GUESTS, weekday};
 use super::stage::{HOUR, Stage};
@@ -19,6 +22,8 @@ use crate::org::cast::Person;
 use crate::org::dice::Dice;
 use crate::org::entry::{Context, Entity, Session};
 use crate::wire::Obj;
+pub(super) use tale::{MORE_FAMILIES, tales, tell_more};
+use tale::{Own, Tale};
 
 /// Kinds of rule, and what one of the kind says.
 pub(crate) const FAMILIES: &[(&str, &str)] = &[
@@ -88,10 +93,16 @@ pub(super) fn tell(world: &World) -> (Vec<SimEntry>, Vec<Label>) {
 }
 
 fn tell_one(plot: &Plot, world: &World, pool: &mut Pool, entries: &mut Vec<SimEntry>) -> Label {
+    const SLOWEST_DAYS: u64 = 4;
+    tell_over(plot, SLOWEST_DAYS, world, pool, entries)
+}
+
+/// Tells what takes at most so many days.
+fn tell_over(plot: &Plot, days: u64, world: &World, pool: &mut Pool, entries: &mut Vec<SimEntry>) -> Label {
     let name: Vec<u64> = plot.name.bytes().map(u64::from).collect();
     let mut dice = Dice::of(world.plan.seed, &name);
     let variant = dice.weighted(&[(50, Variant::Plain), (25, Variant::Near), (25, Variant::Slow)]);
-    let at = beginning(world, &mut dice) * SECS_A_DAY + 12 * HOUR;
+    let at = beginning(world, days, &mut dice) * SECS_A_DAY + 12 * HOUR;
     let mut script = Script {
         world,
         stage: Stage::new(world, dice, at),
@@ -121,16 +132,17 @@ fn tell_one(plot: &Plot, world: &World, pool: &mut Pool, entries: &mut Vec<SimEn
         decisive_entry,
         entry_ids: told.iter().map(|entry| entry.id.clone()).collect(),
         families: plot.families.iter().map(|family| (*family).into()).collect(),
+        expected: None,
     };
     entries.extend(stage.done);
     label
 }
 
-/// A workday after the first quarter, with the three days left that a slow story takes.
-fn beginning(world: &World, dice: &mut Dice) -> u64 {
+/// A workday after the first quarter, with the days left that the story takes.
+fn beginning(world: &World, lasts_days: u64, dice: &mut Dice) -> u64 {
     let days = u64::from(world.plan.days);
     let first = world.first_day + days / 4 + 1;
-    let last = world.first_day + days - 4;
+    let last = world.first_day + days - lasts_days;
     let workdays: Vec<u64> = (first..=last).filter(|day| !matches!(weekday(*day), 0 | 6)).collect();
     *dice.pick(&workdays)
 }
@@ -142,6 +154,8 @@ pub(super) struct Pool {
     guests: usize,
     members: usize,
     addresses: u64,
+    /// Of a tale, which doesn't share a pool with other stories.
+    own: Option<Own>,
 }
 
 /// One story being told, on a stage of its own.
@@ -161,29 +175,39 @@ pub(super) struct Script<'w> {
 impl<'w> Script<'w> {
     /// Somebody without special rights. The first person of a story sets its time: a working hour of theirs.
     pub(super) fn member(&mut self) -> usize {
+        let nth = self.pool.members;
         self.pool.members += 1;
-        self.cast(RESERVED_ADMINS + RESERVED_GUESTS + self.pool.members - 1)
+        let own = self.pool.own.as_ref().map(|own| own.members[nth]);
+        self.cast(own.unwrap_or_else(|| self.reserved(RESERVED_ADMINS + RESERVED_GUESTS + nth)))
     }
 
     /// Somebody of IT.
     pub(super) fn admin(&mut self) -> usize {
+        let nth = self.pool.admins;
         self.pool.admins += 1;
-        self.cast(self.pool.admins - 1)
+        let own = self.pool.own.as_ref().map(|own| own.admins[nth]);
+        self.cast(own.unwrap_or_else(|| self.reserved(nth)))
     }
 
     /// An admin who hasn't acted as one in the whole period.
     pub(super) fn dormant_admin(&mut self) -> usize {
-        self.cast(RESERVED_ADMINS - 1)
+        self.cast(self.reserved(RESERVED_ADMINS - 1))
     }
 
     pub(super) fn guest(&mut self) -> usize {
+        let nth = self.pool.guests;
         self.pool.guests += 1;
-        self.cast(RESERVED_ADMINS + self.pool.guests - 1)
+        let own = self.pool.own.as_ref().map(|own| own.guests[nth]);
+        self.cast(own.unwrap_or_else(|| self.reserved(RESERVED_ADMINS + nth)))
     }
 
-    fn cast(&mut self, nth: usize) -> usize {
+    fn reserved(&self, nth: usize) -> usize {
         let i = self.world.first_reserved() + nth;
         debug_assert!(i < self.world.cast.people.len(), "more people are needed than are kept for stories");
+        i
+    }
+
+    fn cast(&mut self, i: usize) -> usize {
         if self.actors.is_empty() {
             let local_noon = self.stage.at.saturating_add_signed(-self.world.utc_offset(i));
             self.stage.at = local_noon + self.stage.dice.between(0, 4 * HOUR) - 2 * HOUR;
@@ -233,6 +257,11 @@ impl<'w> Script<'w> {
     /// An address that no story has used before.
     pub(super) fn address(&mut self, kind: NetworkKind) -> String {
         self.pool.addresses += 1;
+        if let Some(own) = &self.pool.own {
+            // Only the first blocks are large enough for addresses of one's own.
+            let block = if kind == NetworkKind::Hosting { self.stage.dice.below(2) } else { 0 };
+            return internet::address(internet::rented(kind, block), own.first_address + self.pool.addresses);
+        }
         let (block, host) = (self.stage.dice.below(3), 7 * self.pool.addresses);
         internet::address(internet::rented(kind, block), 64 + host)
     }
@@ -284,6 +313,24 @@ impl<'w> Script<'w> {
     pub(super) fn gap(&self, count: u64, window_secs: u64) -> u64 {
         let pace = if self.variant == Variant::Slow { 8 } else { 1 };
         (window_secs * 8 / 10 * pace / count).max(1)
+    }
+
+    /// The same hour of the next workday, or thereabouts.
+    fn next_workday(&mut self) {
+        self.stage.at += SECS_A_DAY;
+        while matches!(weekday(self.stage.today()), 0 | 6) {
+            self.stage.at += SECS_A_DAY;
+        }
+        self.stage.at = self.stage.at + self.stage.dice.between(0, 3_600) - 1_800;
+    }
+
+    /// How many of something, and whether an optional step is taken.
+    fn between(&mut self, low: u64, high: u64) -> u64 {
+        self.stage.dice.between(low, high)
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.stage.dice.percent(percent)
     }
 
     /// Says that the latest act was the one that gives it away.

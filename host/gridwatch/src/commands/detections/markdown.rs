@@ -3,7 +3,7 @@
 //! A heading of a rule is its id alone, so that links to it survive a change of the title. Forges make an anchor of a heading
 //! by dropping its punctuation; [`anchor`] does the same.
 
-use super::one_line;
+use crate::look::detections::one_line;
 use anyhow::Result;
 use gridwatch_manifest::{ConfigKey, Manifest, Rule, Severity, Step, span_text};
 use gridwatch_names::attack;

@@ -15,16 +15,18 @@
 //! A case from last year has to be told of today as well, so an exception that holds now counts as if it held at any time. One
 //! that has expired suppresses nothing.
 //!
-//! Not asked: what the modules' settings silence of a subject that they name too.
+//! Lists of the configuration that silence (`bulk_apps`, `export_actors`, provisioning accounts and others) are tried too, one after the
+//! other: whoever does the stories is put on the list, and what nobody would be told of then is said. It doesn't make the check fail,
+//! for such a list has no owner who could accept it, unless `--strict` is given; but it is never passed over.
 
 use super::found::{Findings, Found};
-use super::shipped;
+use super::{lists, shipped};
 use crate::input::{Entries, Given};
 use crate::modules::{Wanted, manifests};
 use anyhow::{Context, Result, bail};
 use gridwatch_event::entry::Entry;
 use gridwatch_event::event::Event;
-use gridwatch_manifest::Severity;
+use gridwatch_manifest::{Manifest, Severity};
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::builtin;
 use gridwatch_rules::exception::{Exception, Exceptions};
@@ -53,6 +55,12 @@ pub struct Report {
     pub accepted: BTreeMap<String, BTreeSet<String>>,
     /// By exception: stories that it accepts without need.
     pub idle: BTreeMap<String, BTreeSet<String>>,
+    /// By exception: rules of Medium or above that it hides of its subject. Where nothing else tells, nobody is told.
+    pub alone: BTreeMap<String, BTreeSet<String>>,
+    /// By list of the configuration: stories that nobody would be told of if one of its members did them.
+    pub by_lists: BTreeMap<String, BTreeSet<String>>,
+    /// Lists whose members are nobody who could do a story, such as names: nothing was tried with them.
+    pub untried: BTreeSet<String>,
 }
 
 /// A known true positive that nobody would be told of.
@@ -99,7 +107,11 @@ pub fn check(
         progress(&format!("case {}", path.display()));
         own_case(&path, wanted, exceptions, &mut report)?;
     }
-    if scope == Scope::All && !(exceptions.is_empty() && wanted.settings.is_empty()) {
+    let is_plain = exceptions.is_empty()
+        && exceptions.lowered().is_empty()
+        && wanted.settings.is_empty()
+        && wanted.provisioning == Default::default();
+    if scope == Scope::All && !is_plain {
         shipped_cases(wanted, exceptions, progress, &mut report)?;
     }
     Ok(report)
@@ -137,6 +149,32 @@ fn shipped_cases(wanted: &Wanted, exceptions: &Exceptions, progress: &dyn Fn(&st
         let lost =
             |story: &&Label| Story::of(story, &plain).is_told_of() && !Story::of(story, &configured).is_told_of();
         report.lost_to_settings = stories.iter().filter(lost).map(|story| story.story.clone()).collect();
+    }
+    try_lists(wanted, &manifests, stories, &configured, run, progress, report)
+}
+
+/// The stories with whoever does them on a list, for each list that has members.
+fn try_lists(
+    wanted: &Wanted,
+    manifests: &[Manifest],
+    stories: &[Label],
+    configured: &Findings,
+    run: impl Fn(&Wanted) -> Result<Findings>,
+    progress: &dyn Fn(&str),
+    report: &mut Report,
+) -> Result<()> {
+    for list in lists::of(manifests, wanted) {
+        let attackers = list.like(configured);
+        if attackers.is_empty() {
+            report.untried.insert(list.setting);
+            continue;
+        }
+        progress(&format!("the stories, done by members of {}", list.setting));
+        let with = run(&list.with(wanted, attackers))?;
+        let is_lost =
+            |story: &&Label| Story::of(story, configured).is_told_of() && !Story::of(story, &with).is_told_of();
+        let lost = stories.iter().filter(is_lost).map(|story| story.story.clone()).collect();
+        report.by_lists.insert(list.setting, lost);
     }
     Ok(())
 }
@@ -181,6 +219,15 @@ impl<'r> Story<'r> {
                 }
                 let rules: BTreeSet<String> =
                     by.into_iter().filter(|(id, _)| *id == exception.id).map(|(_, rule)| rule).collect();
+                let alone = self
+                    .found
+                    .iter()
+                    .zip(&suppressed)
+                    .filter(|(found, by)| **by == Some(&*exception.id) && found.alert.severity >= Severity::Medium);
+                let alone: BTreeSet<String> = alone.map(|(found, _)| found.alert.rule.clone()).collect();
+                if !alone.is_empty() {
+                    report.alone.entry(exception.id.clone()).or_default().extend(alone);
+                }
                 if !rules.is_empty() {
                     let known = report.by_design.entry(exception.id.clone()).or_default();
                     known.rules.extend(rules);

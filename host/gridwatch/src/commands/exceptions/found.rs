@@ -93,8 +93,13 @@ impl Findings {
 
     /// The exception that would suppress a finding.
     pub fn hidden_by<'x>(&self, exceptions: &'x Exceptions, found: &Found) -> Option<&'x str> {
+        // What is rated lower for everybody hides what it takes below Medium.
+        let lowered = exceptions.lowering(&found.alert.rule, found.event.time);
+        if let Some(lowered) = lowered.filter(|lowered| lowered.most.is_none_or(|most| most < Severity::Medium)) {
+            return Some(&lowered.id);
+        }
         let known = AppKnowledge { networks: &self.networks, apps: &found.apps };
-        match exceptions.matching(&found.alert.rule, &found.event, known) {
+        match exceptions.matching(&found.alert, &found.event, known) {
             ExceptionMatch::Suppressed(exception) => Some(&exception.id),
             ExceptionMatch::None | ExceptionMatch::Exceeded(..) => None,
         }
@@ -107,7 +112,7 @@ impl Findings {
 
     pub fn add_up<'f>(&self, mut found: impl Iterator<Item = &'f Found>) -> bool {
         let mut risk = Risk::new(self.risk);
-        found.any(|found| risk.learn(&found.alert, found.event.time).is_some())
+        found.any(|found| risk.learn(&found.alert, None, found.event.time).is_some())
     }
 }
 

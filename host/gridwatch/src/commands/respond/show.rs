@@ -1,7 +1,7 @@
 //! What a person, or a script, gets to see of a plan and of what was done.
 
-use super::evidence::Reach;
 use super::{Chosen, Outcome};
+use crate::look::reach::Reach;
 use anstyle::{AnsiColor, Style};
 use gridwatch_event::role::Role;
 use gridwatch_names::method::Effect;

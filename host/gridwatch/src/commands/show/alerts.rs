@@ -1,10 +1,14 @@
 //! Alerts in full: a line each, one with all it has to say, and why it was made.
 
 use super::{BOLD, DIM, colour};
+use crate::look::alerts::{actor_text, object, phases, short_id, when, who};
 use anstyle::Style;
+use gridwatch_event::text::clean;
 use gridwatch_manifest::span_text;
+use gridwatch_rules::about::Standing;
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::basis::Counted;
+use gridwatch_rules::handling::Status;
 use std::io::{self, Write};
 
 /// One alert on one line: when, how bad, which, who, what.
@@ -12,13 +16,17 @@ use std::io::{self, Write};
 /// # Errors
 /// `out` refuses.
 pub fn alert_line(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
-    let (colour, dim) = (colour(alert.severity), if alert.suppressed_by.is_some() { DIM } else { Style::new() });
+    let (colour, dim) = (colour(alert.severity), if alert.is_open() { Style::new() } else { DIM });
     let severity = alert.severity.name().to_uppercase();
     let times = if alert.findings > 1 { format!(" ×{}", alert.findings) } else { String::new() };
     let suppressed = alert.suppressed_by.as_ref().map(|by| format!("  suppressed by {by}")).unwrap_or_default();
+    let stands = match alert.handling.status {
+        Status::Open => String::new(),
+        status => format!("  {status}"),
+    };
     writeln!(
         out,
-        "{DIM}{}{DIM:#}  {colour}{severity:<13}{colour:#} {}  {DIM}{:<34}{DIM:#} {dim}{}{times}  {DIM}{}{suppressed}{DIM:#}{dim:#}",
+        "{DIM}{}{DIM:#}  {colour}{severity:<13}{colour:#} {}  {DIM}{:<34}{DIM:#} {dim}{}{times}  {DIM}{}{suppressed}{stands}{DIM:#}{dim:#}",
         alert.last,
         short_id(alert),
         alert.rule,
@@ -27,68 +35,92 @@ pub fn alert_line(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-/// As much of an alert's id as tells it apart from others.
-fn short_id(alert: &Alert) -> &str {
-    alert.uid.get(..13).unwrap_or(&alert.uid)
-}
+/// Lines of what is unusual that are shown before the answer; the rest follows it.
+const UNUSUAL_SHOWN: usize = 6;
+/// Characters of a line that isn't the headline, before the answer.
+const MAX_LINE: usize = 220;
 
-/// Name, address or id: the first there is.
-pub(super) fn who(alert: &Alert) -> &str {
-    let actor = &alert.actor;
-    [&actor.name, &actor.email, &actor.id].into_iter().find(|text| !text.is_empty()).map_or("", String::as_str)
-}
-
-/// Everything an alert has to say to a person: who, why, what happened, what to do.
+/// Everything an alert has to say to a person. Who knows only its beginning knows who did what, whether that is usual, why it is that
+/// severe, and what to do now; then come the events with names, and what else is known.
 ///
 /// # Errors
 /// `out` refuses.
 pub fn whole_alert(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
-    let colour = colour(alert.severity);
-    writeln!(out, "{colour}{}{colour:#}  {BOLD}{}{BOLD:#}", alert.severity.name().to_uppercase(), alert.title)?;
-    let module = format!("{}@{} {}", alert.module.name, alert.module.version, clip_to(&alert.module.digest, 12));
-    let mut line = |label: &str, text: &str| writeln!(out, "  {DIM}{label:<14}{DIM:#} {text}");
-    line("alert", &format!("{}, revision {}", alert.uid, alert.revision))?;
-    line("rule", &format!("{} ({}), by {module}", alert.rule, alert.rule_title))?;
-    line("when", &format!("{} to {}, reported at {}", alert.first, alert.last, alert.seen))?;
-    line("count", &format!("{}, {}", count(alert.findings, "finding"), count(alert.evidence_total, "event")))?;
-    for news in &alert.news {
-        line("sent again", news)?;
+    let (colour, standing) = (colour(alert.severity), Standing::of(alert));
+    let severity = alert.severity.name();
+    writeln!(out, "{colour}{}{colour:#}  {BOLD}{}{BOLD:#}", severity.to_uppercase(), alert.title)?;
+    let mut line = |label: &str, text: &str| writeln!(out, "  {DIM}{label:<14}{DIM:#} {}", clip_to(text, MAX_LINE));
+    if !alert.reason.is_empty() {
+        line(&format!("why {severity}"), &alert.reason)?;
     }
+    line("who", &actor_text(alert))?;
+    line("when", &when(alert))?;
     if let Some(by) = &alert.suppressed_by {
         line("suppressed by", by)?;
     }
-    if !alert.attack.is_empty() {
-        line("ATT&CK", &alert.attack.join(", "))?;
+    if !alert.handling.is_untouched() {
+        line("status", &alert.handling.status.to_string())?;
     }
-    line("why", &alert.condition)?;
-    let actor = &alert.actor;
-    let names = [&actor.name, &actor.email, &actor.id].map(String::as_str);
-    let names: Vec<&str> = names.into_iter().filter(|text| !text.is_empty()).collect();
-    let roles = format!("role {} then, {} now", actor.role_at_event.name(), actor.role_now.name());
-    line("who", &if names.is_empty() { "nobody is named".into() } else { format!("{} ({roles})", names.join(", ")) })?;
-    for doer in &alert.others {
-        line("and", &doer.to_string())?;
+    for text in standing.unusual.iter().take(UNUSUAL_SHOWN) {
+        line("unusual", text)?;
     }
-    for (label, value) in &alert.labels {
-        line(label, value)?;
+    if !standing.usual.is_empty() {
+        line("as usual", &standing.usual.join("; "))?;
     }
-    about(alert, out)?;
+    if standing.unusual.is_empty() && standing.usual.is_empty() {
+        line("usual?", "nothing is known of them to compare it with")?;
+    }
+    steps(alert, out)?;
+    if alert.days > 1 && alert.suppressed_by.is_none() {
+        writeln!(
+            out,
+            "  It goes on, on {} days so far. If it is known and wanted, `gridwatch explain {}` proposes the narrowest exception.",
+            alert.days,
+            short_id(alert)
+        )?;
+    }
+    done(alert, out)?;
+    events(alert, out)?;
+    known(alert, &standing, out)?;
     writeln!(out, "\n{BOLD}Recently, by the same actor{BOLD:#}")?;
     for act in &alert.recent {
         writeln!(out, "  {}  {:<36} {}", act.time, act.action, act.ip_address)?;
     }
-    events(alert, out)?;
-    steps(alert, out)
+    Ok(())
 }
 
-/// Who it was, whether that is usual for them, and from where.
-fn about(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
-    let lines = alert.about.lines();
-    if !lines.is_empty() {
+/// What else there is to say, and in one line what nobody knows.
+fn known(alert: &Alert, standing: &Standing, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n{BOLD}The alert{BOLD:#}")?;
+    let module = format!("{}@{} {}", alert.module.name, alert.module.version, clip_to(&alert.module.digest, 12));
+    let mut line = |label: &str, text: &str| writeln!(out, "  {DIM}{label:<32}{DIM:#} {text}");
+    line("alert", &format!("{}, revision {}, reported at {}", alert.uid, alert.revision, alert.seen))?;
+    line("rule", &format!("{} ({}), by {module}", alert.rule, alert.rule_title))?;
+    line("what the rule detects", &alert.condition)?;
+    for news in &alert.news {
+        line("sent again", news)?;
+    }
+    if !alert.attack.is_empty() {
+        line("ATT&CK", &alert.attack.join(", "))?;
+    }
+    for doer in &alert.others {
+        line("and", &doer.to_string())?;
+    }
+    for text in standing.unusual.iter().skip(UNUSUAL_SHOWN) {
+        line("unusual", text)?;
+    }
+    for (label, value) in &alert.labels {
+        line(label, value)?;
+    }
+    let about = alert.about.known_lines();
+    if !about.is_empty() {
         writeln!(out, "\n{BOLD}Who it was, whether that is usual for them, and from where{BOLD:#}")?;
     }
-    for (label, text) in lines {
+    for (label, text) in about {
         writeln!(out, "  {DIM}{label:<32}{DIM:#} {text}")?;
+    }
+    if let Some(unknown) = alert.about.unknown_line() {
+        writeln!(out, "  {DIM}{:<32}{DIM:#} {unknown}", "unknown")?;
     }
     Ok(())
 }
@@ -98,11 +130,12 @@ fn events(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n{BOLD}Events{BOLD:#}")?;
     for stub in &alert.evidence {
         let (time, action, actor, ip) = (stub.time, &stub.action, &stub.actor_id, &stub.ip_address);
+        let object = object(stub);
         writeln!(
             out,
-            "  {time}  {action:<36} {actor:<12} {ip:<16} {DIM}{}  {}{DIM:#}",
+            "  {time}  {action:<36} {actor:<12} {ip:<16} {object}  {DIM}{}  {}{DIM:#}",
             stub.id,
-            clip_to(&stub.ua, 60)
+            clean(&stub.ua, 60)
         )?;
     }
     let more = alert.evidence_total.saturating_sub(alert.evidence.len() as u64);
@@ -113,10 +146,8 @@ fn events(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn steps(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
-    let phases =
-        [("Verify", &alert.playbook.verify), ("Contain", &alert.playbook.contain), ("Then", &alert.playbook.then)];
-    for (phase, steps) in phases.into_iter().filter(|(_, steps)| !steps.is_empty()) {
-        writeln!(out, "\n{BOLD}{phase}{BOLD:#}")?;
+    for (phase, steps) in phases(alert) {
+        writeln!(out, "{BOLD}{phase}{BOLD:#}")?;
         for (n, step) in steps.iter().enumerate() {
             let scope = step.scope.as_ref().map(|scope| format!(", scope {scope}")).unwrap_or_default();
             let how = step.method.as_ref().map(|method| format!("  {DIM}{method}{scope}{DIM:#}")).unwrap_or_default();
@@ -158,7 +189,18 @@ pub fn explanation(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     exceptions(alert, out)?;
+    done(alert, out)?;
     events(alert, out)
+}
+
+/// What people did about it, oldest first.
+fn done(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
+    let acts = &alert.handling.acts;
+    if acts.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{BOLD}What people did about it{BOLD:#}")?;
+    acts.iter().try_for_each(|act| writeln!(out, "  {}  {act}", act.at))
 }
 
 /// What hid the alert, in the words that its entry had then, or what kept an entry from hiding it.
@@ -197,11 +239,6 @@ fn windows(alert: &Alert, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  … and {silent} without a value")?;
     }
     Ok(())
-}
-
-/// `1 event`, `2 events`.
-fn count(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 fn clip_to(text: &str, max: usize) -> &str {

@@ -2,7 +2,7 @@
 
 use super::judge::Judgement;
 use super::sweep::{FEWEST, Given, Sweep};
-use super::{RuleNumbers, Tuning};
+use super::{Closed, RuleNumbers, Tuning};
 use anstyle::{AnsiColor, Color, Style};
 use anyhow::Result;
 use gridwatch_manifest::Manifest;
@@ -13,6 +13,8 @@ const BOLD: Style = Style::new().bold();
 const LOUD: Style = Style::new().fg_color(Some(Color::Ansi(AnsiColor::Red)));
 /// Characters of the longest bar.
 const BAR: f64 = 40.0;
+/// Closed alerts of a rule from which on it is said what most of them were.
+const FEW_CLOSED: u64 = 3;
 /// Days of which a column is shown.
 const SPARKS: usize = 31;
 
@@ -22,6 +24,7 @@ pub fn print(tuning: &Tuning, manifests: &[Manifest], out: &mut dyn Write) -> Re
     let people = tuning.active_users.map_or("no archive to count people in".into(), |n| format!("{n} active users"));
     writeln!(out, "{BOLD}{} to {}{BOLD:#}  {:.1} days, {people}\n", tuning.from, tuning.to, tuning.days)?;
     rules(&tuning.rules, out)?;
+    judged(&tuning.rules, out)?;
     let loud = |m: &Manifest, id: &str| tuning.rules.iter().any(|rule| rule.rule == format!("{}.{id}", m.name));
     let quiet: usize = manifests.iter().map(|m| m.rules.iter().filter(|rule| !loud(m, &rule.id)).count()).sum();
     if tuning.sweeps.is_none() {
@@ -48,8 +51,8 @@ fn rules(rules: &[RuleNumbers], out: &mut dyn Write) -> Result<()> {
     let days = rules.iter().map(|rule| rule.by_day.len()).max().unwrap_or_default().clamp(4, SPARKS);
     writeln!(
         out,
-        "{BOLD}{:<width$} {:>7} {:>7} {:>8} {:>11} {:>7} {:>10}  {:<days$}  NOISIEST{BOLD:#}",
-        "RULE", "ALERTS", "MEDIUM+", "A DAY", "/1000 USERS", "BUDGET", "SUPPRESSED", "DAYS"
+        "{BOLD}{:<width$} {:>7} {:>7} {:>8} {:>11} {:>7} {:>10} {:>9}  {:<days$}  NOISIEST{BOLD:#}",
+        "RULE", "ALERTS", "MEDIUM+", "A DAY", "/1000 USERS", "BUDGET", "SUPPRESSED", "T/F/E", "DAYS"
     )?;
     for rule in rules {
         let per_1000 = rule.a_day_per_1000_users.map_or("-".into(), |rate| format!("{rate:.3}"));
@@ -63,7 +66,7 @@ fn rules(rules: &[RuleNumbers], out: &mut dyn Write) -> Result<()> {
         let style = if over { LOUD } else { Style::new() };
         writeln!(
             out,
-            "{:<width$} {:>7} {:>7} {:>8.2} {:>11} {style}{:>7}{style:#} {:>10}  {:<days$}  {DIM}{}{}{DIM:#}",
+            "{:<width$} {:>7} {:>7} {:>8.2} {:>11} {style}{:>7}{style:#} {:>10} {:>9}  {:<days$}  {DIM}{}{}{DIM:#}",
             rule.rule,
             rule.alerts,
             rule.medium_or_above,
@@ -71,6 +74,7 @@ fn rules(rules: &[RuleNumbers], out: &mut dyn Write) -> Result<()> {
             per_1000,
             budget,
             rule.suppressed,
+            closed(rule.closed),
             sparks(&rule.by_day),
             named("actors", &rule.actors),
             named("apps", &rule.apps),
@@ -83,6 +87,32 @@ fn rules(rules: &[RuleNumbers], out: &mut dyn Write) -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// What people made of them, and what follows from that.
+fn judged(rules: &[RuleNumbers], out: &mut dyn Write) -> Result<()> {
+    if rules.iter().any(|rule| rule.closed.all() > 0) {
+        writeln!(out, "{DIM}T/F/E: alerts that people closed as true, false, expected{DIM:#}")?;
+    }
+    for rule in rules.iter().filter(|rule| rule.closed.all() >= FEW_CLOSED) {
+        let (all, name) = (rule.closed.all(), &rule.rule);
+        let said = [
+            (rule.closed.r#false, "false", format!("`--rule {name}` shows what other thresholds would give")),
+            (rule.closed.expected, "expected", "`gridwatch explain ALERT` proposes an exception".to_owned()),
+        ];
+        for (count, reason, hint) in said.into_iter().filter(|(count, ..)| 2 * count > all) {
+            writeln!(out, "{name}: {count} of {all} closed alerts were {reason}; {hint}")?;
+        }
+    }
+    Ok(())
+}
+
+/// `12/3/0`, in the order true, false, expected
+fn closed(closed: Closed) -> String {
+    match closed.all() {
+        0 => "-".to_owned(),
+        _ => format!("{}/{}/{}", closed.r#true, closed.r#false, closed.expected),
+    }
 }
 
 /// `actors W1 7, W2 3`

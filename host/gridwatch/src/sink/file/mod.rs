@@ -16,8 +16,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub const TYPE: Type =
-    Type { name: "file", keys: &["path", "rotate_bytes", "keep", "keep_for", "keep_bytes"], configure };
+pub const TYPE: Type = Type {
+    name: "file",
+    keys: &[&["path", "rotate_bytes", "keep", "keep_for", "keep_bytes"]],
+    configure,
+    ..Type::USUAL
+};
 
 /// How fast a file is written to. The history of alerts is one, too.
 pub const PACE: Pace = Pace {
@@ -66,7 +70,7 @@ impl Setup for ToFile {
         Ok(Box::new(FileSink::open(&self.path, self.rotation, resume, clock)?))
     }
 
-    fn check(&self) -> Result<String, Problem> {
+    fn check(&self, _: Clock) -> Result<String, Problem> {
         check::check(&self.path).map_err(|error| Problem::of(&error, error.hint()))
     }
 

@@ -4,8 +4,9 @@
 //! - Each record is in the files once, in order. What a lost commit had already written is found again and not repeated.
 //! - A rotated file never ends in, or contains, a part of a line. The current one may end in one until the next start or
 //!   delivery, which takes it away; agents don't read a line before its end.
-//! - A complete line is never taken back: an agent may have read it. So when what is there differs from what is asked for
-//!   (other software, other rendering after an upgrade), the records are written after it: twice rather than never.
+//! - A complete line is never taken back: an agent may have read it. So when what is there differs from what is asked for (a store that
+//!   was made anew, other rendering after an upgrade), the records are written after it. Those that are known again by their
+//!   [gist](gridwatch_views::gist) aren't; others are there twice rather than never.
 //! - Nothing that isn't ours is overwritten or removed.
 //!
 //! Rotation is by rename, at a saved position, to a name made of the number of the file's first record. Each step leaves a
@@ -22,9 +23,10 @@ use gridwatch_event::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufRead as _, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
@@ -52,6 +54,21 @@ pub struct Resume {
     /// What of the current file is delivered and saved. `None`: nothing yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<FileMark>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unnumbered: Vec<Unnumbered>,
+}
+
+/// Lines of which it isn't known under which numbers they were delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unnumbered {
+    /// Name of the file that they are in, once it was rotated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rotated: Option<String>,
+    /// Offsets between which they are.
+    from: u64,
+    to: u64,
+    /// The number from which on none of them will come again.
+    until: u64,
 }
 
 /// A place in a file and how to know that file again: inodes are used again and don't survive a restore, the bytes of the
@@ -126,6 +143,8 @@ pub struct FileSink {
     resume: Resume,
     /// `None` after an error, or before the first look at the disk.
     open: Option<OpenFile>,
+    /// Gists of the unnumbered lines.
+    unnumbered: HashSet<[u8; 32]>,
     /// What had to go before its time and nobody has been told of yet.
     removed: Option<Removed>,
     /// Held, not read: keeps a second gridwatch from this path.
@@ -137,6 +156,13 @@ struct OpenFile {
     file: File,
     /// End of the last complete line. Beyond `resume`'s offset when a commit was lost: lines delivered but not saved.
     end: u64,
+}
+
+/// Where what was delivered ends, and the line before.
+struct Written {
+    offset: u64,
+    line_bytes: u64,
+    line_hash: String,
 }
 
 /// How far the asked lines are already in the file.
@@ -154,6 +180,10 @@ enum Difference {
     Hole,
 }
 
+/// What was delivered before a store was lost comes again among the first records after it.
+const RECORDS_UNTIL_ALL_CAME: u64 = 1_000_000;
+/// Unnumbered lines that are looked at: more than a batch, which is what one lost commit can leave.
+const MAX_UNNUMBERED: u64 = 32 << 20;
 /// Names tried for a rotated file whose proper name is taken by an older life of this sink.
 const MAX_NAMES: u32 = 10_000;
 
@@ -182,9 +212,29 @@ impl FileSink {
         let lock = disk::lock(&lock_path)
             .map_err(|e| FileError::io("lock", &lock_path, e))?
             .ok_or_else(|| FileError::Locked { path: path.to_owned() })?;
-        let mut sink =
-            Self { path: path.to_owned(), rotation, disk, clock, resume, open: None, removed: None, _lock: lock };
-        sink.open = Some(sink.take_up()?);
+        let mut sink = Self {
+            path: path.to_owned(),
+            rotation,
+            disk,
+            clock,
+            resume,
+            open: None,
+            unnumbered: HashSet::new(),
+            removed: None,
+            _lock: lock,
+        };
+        let open = sink.take_up()?;
+        for Unnumbered { rotated, from, to, .. } in sink.resume.unnumbered.clone() {
+            match rotated {
+                None => sink.look_through(&open.file, from, to)?,
+                Some(name) => match File::open(path.with_file_name(name)) {
+                    Ok(file) => sink.look_through(&file, from, to)?,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(sink.io("open", error)),
+                },
+            }
+        }
+        sink.open = Some(open);
         Ok(sink)
     }
 
@@ -220,17 +270,40 @@ impl FileSink {
     /// The marked file isn't at its path any more. Says why, and starts with nothing.
     fn leave_marked_file(&mut self) -> Result<(), FileError> {
         let Some(mark) = self.resume.file.take() else { return Ok(()) };
-        let rotated = self.rotated_names(mark.first).take_while(|name| name.exists());
-        let ours = rotated.filter_map(|name| File::open(name).ok());
-        match ours.into_iter().any(|file| is_marked(&file, &mark).unwrap_or(false)) {
-            true => info!(path = %self.path.display(), "interrupted rotation taken up"),
-            false => warn!(
-                path = %self.path.display(),
-                saved_bytes = mark.offset,
-                "file was moved, replaced or truncated by someone else; going on with what is there"
-            ),
+        let is_ours = |name: &PathBuf| File::open(name).is_ok_and(|file| is_marked(&file, &mark).unwrap_or(false));
+        let rotated = self.rotated_names(mark.first).take_while(|name| name.exists()).find(is_ours);
+        match rotated {
+            Some(name) => {
+                info!(path = %self.path.display(), "interrupted rotation taken up");
+                self.note_rotated(&name);
+                // It is rotated where the store knows the end; one that was lost since may have known it better.
+                let end = name.metadata().map_err(|e| FileError::io("look at", &name, e))?.len();
+                if end > mark.offset {
+                    let file = File::open(&name).map_err(|e| FileError::io("open", &name, e))?;
+                    self.look_through(&file, mark.offset, end)?;
+                    let rotated = name.file_name().map(|name| name.to_string_lossy().into_owned());
+                    let until = self.resume.next + RECORDS_UNTIL_ALL_CAME;
+                    self.resume.unnumbered.push(Unnumbered { rotated, from: mark.offset, to: end, until });
+                }
+            }
+            None => {
+                warn!(
+                    path = %self.path.display(),
+                    saved_bytes = mark.offset,
+                    "file was moved, replaced or truncated by someone else; going on with what is there"
+                );
+                self.resume.unnumbered.retain(|lines| lines.rotated.is_some());
+            }
         }
         Ok(())
+    }
+
+    /// The current file has this name now.
+    fn note_rotated(&mut self, to: &Path) {
+        let name = to.file_name().map(|name| name.to_string_lossy().into_owned());
+        for lines in self.resume.unnumbered.iter_mut().filter(|lines| lines.rotated.is_none()) {
+            lines.rotated.clone_from(&name);
+        }
     }
 
     fn create(&self) -> Result<OpenFile, FileError> {
@@ -285,19 +358,40 @@ impl FileSink {
         if known == 0 && self.is_full(&open, batch) {
             open = self.rotate()?;
         }
-        let offset = self.write(&mut open, batch)?;
-        let last_line = [&last.bytes[..], b"\n"].concat();
-        self.resume = Resume {
-            next: last.number + 1,
-            file: Some(FileMark {
-                first: self.resume.file.as_ref().map_or(first.number, |mark| mark.first),
-                offset,
-                line_bytes: last_line.len() as u64,
-                line_hash: hash(&last_line),
-            }),
-        };
+        if let Some(Written { offset, line_bytes, line_hash }) = self.write(&mut open, batch)? {
+            let first = self.resume.file.as_ref().map_or(first.number, |mark| mark.first);
+            self.resume.file = Some(FileMark { first, offset, line_bytes, line_hash });
+        }
+        self.resume.next = last.number + 1;
         self.open = Some(open);
         Ok(())
+    }
+
+    /// Notes what these lines say. They may be more than what a lost commit had written: then only the newest of them count.
+    fn look_through(&mut self, file: &File, from: u64, to: u64) -> Result<(), FileError> {
+        let from = from.max(to.saturating_sub(MAX_UNNUMBERED));
+        let mut lines = io::BufReader::new(At { file, at: from, end: to });
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).map_err(|e| self.io("read", e))? > 0 {
+            self.unnumbered.extend(gridwatch_views::gist(&line));
+            line.clear();
+        }
+        Ok(())
+    }
+
+    /// Those of the records that aren't among the unnumbered lines.
+    fn unknown(&mut self, records: &[Delivery]) -> Vec<Delivery> {
+        let is_over = |lines: &Unnumbered| records.first().is_some_and(|first| first.number >= lines.until);
+        if !self.unnumbered.is_empty() && self.resume.unnumbered.iter().all(is_over) {
+            self.resume.unnumbered.clear();
+            self.unnumbered.clear();
+        }
+        let is_known =
+            |record: &Delivery| gridwatch_views::gist(&record.bytes).is_some_and(|g| self.unnumbered.contains(&g));
+        match self.unnumbered.is_empty() {
+            true => records.to_vec(),
+            false => records.iter().filter(|record| !is_known(record)).cloned().collect(),
+        }
     }
 
     /// Rotation waits until no unsaved lines are left: the position it happens at is one that the store has.
@@ -307,12 +401,14 @@ impl FileSink {
         offset > 0 && open.end == offset && offset.saturating_add(bytes) > self.rotation.rotate_bytes
     }
 
-    /// Writes what isn't there yet and saves it all. Returns the end of the last line asked for.
-    fn write(&self, open: &mut OpenFile, batch: &[Delivery]) -> Result<u64, FileError> {
+    /// Writes what isn't there yet and saves it all. Returns where the records end and with which line; nothing if all of them are among
+    /// the unnumbered lines.
+    fn write(&mut self, open: &mut OpenFile, batch: &[Delivery]) -> Result<Option<Written>, FileError> {
         let offset = self.offset();
         let found = find(&open.file, offset, open.end, batch).map_err(|e| self.io("read", e))?;
         let (there, missing) = batch.split_at(found.lines);
         let mut at = offset + found.bytes;
+        let mut tail = None;
         match found.differs {
             None => {}
             Some(Difference::Hole) => {
@@ -321,26 +417,34 @@ impl FileSink {
                 open.end = at;
             }
             Some(Difference::OtherLine) => {
+                self.look_through(&open.file, at, open.end)?;
+                let until = missing.first().map_or(0, |first| first.number) + RECORDS_UNTIL_ALL_CAME;
+                self.resume.unnumbered.push(Unnumbered { rotated: None, from: at, to: open.end, until });
                 warn!(
                     path = %self.path.display(),
                     at,
                     records = missing.len(),
-                    "lines that were not saved differ from what is to be delivered; both are kept"
+                    "lines that were not saved differ from what is to be delivered; what they don't say follows them"
                 );
                 at = open.end;
+                tail = Some(last_line(&open.file, at).map_err(|e| self.io("read", e))?);
             }
         }
+        let missing = self.unknown(missing);
         // Lines that are there are written again, over themselves: after a sync that failed, the kernel may hold them as
         // saved although they aren't, and would not try again.
         let write = |lines: &[Delivery], at: u64| match lines.is_empty() {
             true => Ok(()),
             false => self.disk.write_at(&open.file, &joined(lines), at),
         };
-        write(there, offset).and_then(|()| write(missing, at)).map_err(|e| self.io("write to", e))?;
+        write(there, offset).and_then(|()| write(&missing, at)).map_err(|e| self.io("write to", e))?;
         self.disk.sync(&open.file).map_err(|e| self.io("save", e))?;
-        at += joined_bytes(missing);
+        at += joined_bytes(&missing);
         open.end = open.end.max(at);
-        Ok(at)
+        let line =
+            missing.last().or(there.last().filter(|_| tail.is_none())).map(|last| [&last.bytes[..], b"\n"].concat());
+        let written = |line: Vec<u8>| Written { offset: at, line_bytes: line.len() as u64, line_hash: hash(&line) };
+        Ok(line.or(tail).map(written))
     }
 
     fn rotate(&mut self) -> Result<OpenFile, FileError> {
@@ -351,6 +455,7 @@ impl FileSink {
             .ok_or_else(|| self.io("find a free name to rotate", io::ErrorKind::AlreadyExists.into()))?;
         self.disk.rename(&self.path, &to).map_err(|e| self.io("rotate", e))?;
         self.resume.file = None;
+        self.note_rotated(&to);
         let open = self.create()?;
         info!(to = %to.display(), "file rotated");
         if let Err(error) = self.prune(self.clock.now()) {
@@ -499,6 +604,30 @@ fn end_of_lines(file: &File, from: u64, length: u64) -> io::Result<u64> {
         end = start;
     }
     Ok(from)
+}
+
+/// A part of a file, read without moving its position.
+struct At<'f> {
+    file: &'f File,
+    at: u64,
+    end: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX).min(into.len());
+        let read = self.file.read_at(&mut into[..left], self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+/// The line that ends there, with its line break.
+fn last_line(file: &File, end: u64) -> io::Result<Vec<u8>> {
+    let begin = end_of_lines(file, 0, end.saturating_sub(1))?;
+    let mut line = vec![0; usize::try_from(end - begin).unwrap_or(0)];
+    file.read_exact_at(&mut line, begin)?;
+    Ok(line)
 }
 
 /// Compares the lines asked for with those in `from..end`. Memory: one asked line.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub const TYPE: Type = Type { name: "stdout", keys: &[], configure };
+pub const TYPE: Type = Type { name: "stdout", configure, ..Type::USUAL };
 
 fn configure(_: &mut Section<'_>, _: &Edge<'_>) -> Option<Arc<dyn Setup>> {
     Some(Arc::new(Stdout))
@@ -40,7 +40,7 @@ impl Setup for Stdout {
     }
 
     /// Whoever reads it isn't there yet.
-    fn check(&self) -> Result<String, Problem> {
+    fn check(&self, _: Clock) -> Result<String, Problem> {
         Ok("standard output is always there; what reads it is not checked".to_owned())
     }
 }

@@ -1,23 +1,23 @@
-//! Where records go: to a sink in the form that it wants, or to the archive.
+//! Where records go: to a sink, in the form that it wants.
 
-use crate::archive::{Archive, ArchiveRecord};
 use crate::config::Include;
 use crate::record::{Form, Record};
-use crate::sink::batch::{Limits, Load};
+use crate::sink::batch::Load;
 use crate::sink::dead_letter::{DeadLetters, Letter};
 use crate::sink::render::Renderer;
-use crate::sink::retry::Backoff;
 use crate::sink::{Answer, Delivery, Pace, Problem, Removed, Sink};
-use gridwatch_event::org::OrgId;
+use crate::store::Kinds;
 use gridwatch_event::time::UnixMillis;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub trait Target: Send {
     /// What it gets of a record.
     type Load: Load;
 
     fn pace(&self) -> Pace;
+
+    /// Kinds of records that it may want.
+    fn kinds(&self) -> Kinds;
 
     /// `None`: it doesn't want this record.
     fn load(&self, number: u64, record: &Record) -> Option<Self::Load>;
@@ -29,6 +29,14 @@ pub trait Target: Send {
     fn bury(&mut self, refused: &[(&Self::Load, String)], from: u64, now: UnixMillis) -> Result<Buried, Problem>;
 
     fn removed(&mut self) -> Option<Removed>;
+
+    /// See [`Sink::held`].
+    fn held(&mut self) -> Option<u64> {
+        None
+    }
+
+    /// See [`Sink::finish`].
+    fn finish(&mut self) {}
 }
 
 /// What became of refused records.
@@ -40,12 +48,6 @@ pub struct Buried {
     pub reason: String,
     /// Where they are now.
     pub file: String,
-}
-
-/// A target of one kind or the other.
-pub enum Anywhere {
-    Sink(ForSink),
-    Archive(ForArchive),
 }
 
 pub struct ForSink {
@@ -62,6 +64,11 @@ impl Target for ForSink {
 
     fn pace(&self) -> Pace {
         self.pace
+    }
+
+    fn kinds(&self) -> Kinds {
+        let Include { events, alerts, suppressed, .. } = self.include;
+        Kinds { events, alerts: alerts || suppressed }
     }
 
     fn load(&self, number: u64, record: &Record) -> Option<Delivery> {
@@ -87,77 +94,12 @@ impl Target for ForSink {
     fn removed(&mut self) -> Option<Removed> {
         self.sink.removed()
     }
-}
 
-impl Include {
-    fn takes(&self, record: &Record) -> bool {
-        if self.orgs.as_ref().is_some_and(|orgs| !orgs.contains(record.org())) {
-            return false;
-        }
-        match record {
-            Record::Event { .. } => self.events,
-            Record::Alert(alert) if alert.suppressed_by.is_some() => self.suppressed,
-            Record::Alert(_) => self.alerts,
-        }
-    }
-}
-
-/// The archive of one organization.
-pub struct ForArchive {
-    pub archive: Archive,
-    pub keep_s: u64,
-    pub org: OrgId,
-}
-
-/// A record of the archive with its number in the outbox.
-pub struct Archived(u64, ArchiveRecord);
-
-impl Load for Archived {
-    fn number(&self) -> u64 {
-        self.0
+    fn held(&mut self) -> Option<u64> {
+        self.sink.held()
     }
 
-    fn bytes(&self) -> usize {
-        self.1.raw.len()
-    }
-}
-
-impl Target for ForArchive {
-    type Load = Archived;
-
-    fn pace(&self) -> Pace {
-        Pace {
-            batch: Limits { records: 1_000, bytes: 4 << 20, age: Duration::ZERO },
-            retry: Backoff { first: Duration::from_millis(400), most: Duration::from_secs(15) },
-            timeout: Duration::from_secs(60),
-        }
-    }
-
-    fn load(&self, number: u64, record: &Record) -> Option<Archived> {
-        match record {
-            Record::Event { org, seq, sight, raw, .. } if *org == self.org => {
-                Some(Archived(number, ArchiveRecord { seq: *seq, sight: *sight, raw: raw.as_str().into() }))
-            }
-            Record::Event { .. } | Record::Alert(_) => None,
-        }
-    }
-
-    fn attempt(&mut self, batch: &[Archived], now: UnixMillis) -> Answer {
-        let records: Vec<ArchiveRecord> = batch.iter().map(|Archived(_, record)| record.clone()).collect();
-        let archived = self.archive.append(&records);
-        let pruned = archived.and_then(|_| self.archive.prune(now.seconds().minus(self.keep_s)));
-        match (pruned, batch.last()) {
-            (Ok(_), last) => Answer::settled(last.map_or(0, |Archived(number, _)| number + 1)),
-            (Err(error), _) => Answer::wait(0, None, Problem::of(&error, error.hint())),
-        }
-    }
-
-    /// It never refuses any.
-    fn bury(&mut self, _: &[(&Archived, String)], _: u64, _: UnixMillis) -> Result<Buried, Problem> {
-        Err(Problem { what: "the archive has no dead letters".to_owned(), hint: None })
-    }
-
-    fn removed(&mut self) -> Option<Removed> {
-        None
+    fn finish(&mut self) {
+        self.sink.finish();
     }
 }

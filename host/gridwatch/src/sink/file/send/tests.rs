@@ -200,6 +200,35 @@ fn lines_that_differ_stay_and_ours_follow() {
     assert_eq!(lines(folder.path()), expected);
 }
 
+/// As a store made anew from its logs has them: entries that were read again, under other numbers and in other batches.
+#[test]
+fn lines_that_say_the_same_under_another_number_are_not_repeated() {
+    let line = |id: u64, sequence: u64| format!(r#"{{"metadata":{{"uid":"e{id}","sequence":{sequence}}}}}"#);
+    for (lives, rotation) in [(1, BIG), (2, BIG), (1, SMALL), (2, SMALL)] {
+        let folder = tempfile::tempdir().unwrap();
+        let old: Vec<String> = (0..10).map(|id| line(id, id)).collect();
+        let saved = sink_in(folder.path(), rotation, Resume::default()).deliver(0, &old[..2]).unwrap();
+        sink_in(folder.path(), rotation, saved.clone()).deliver(2, &old[2..]).unwrap();
+        // The last commit was lost, and so is which numbers these records have.
+        let mut sink = sink_in(folder.path(), rotation, saved);
+        let mut made = vec![vec![7, 12], vec![2, 3, 4, 13], vec![9], vec![5, 6, 8], vec![14]].into_iter();
+        let mut next = 20;
+        let mut resume = Resume::default();
+        for ids in made.by_ref() {
+            let lines: Vec<String> = ids.iter().map(|id| line(*id, 100 + id)).collect();
+            resume = sink.deliver(next, &lines).unwrap();
+            next += ids.len() as u64;
+            if lives == 2 {
+                drop(sink);
+                sink = sink_in(folder.path(), rotation, resume.clone());
+            }
+        }
+        let expected: Vec<String> = old.into_iter().chain([12, 13, 14].map(|id| line(id, 100 + id))).collect();
+        assert_eq!(lines(folder.path()), expected, "{lives} {rotation:?}");
+        assert_eq!(resume.next, next);
+    }
+}
+
 #[test]
 fn a_hole_left_by_a_power_cut_is_removed_with_what_follows() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,158 @@
+//! The server of orders: takes them from a socket, one connection each, and has them done.
+
+use crate::acts;
+use crate::context::Shared;
+use crate::control::{Answer, MAX_LINE, Order, Request, VERSION, fits, socket};
+use crate::swap::{Swapper, beside};
+use anyhow::{Context, Result, bail};
+use gridwatch_rules::handling::Act;
+use serde::Serialize;
+use serde_json::Value;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+/// Connections at a time; more wait.
+const MOST: usize = 8;
+/// Faults told at a time.
+const MOST_FAULTS: usize = 100;
+/// How long somebody may take to say what they want.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub type Orgs = Arc<Vec<(Arc<Shared>, Arc<Swapper>)>>;
+
+/// Answers until it is dropped, and leaves no socket behind.
+pub struct Server {
+    path: PathBuf,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// `None` where there can be none: that is told, and gridwatch runs without.
+    pub fn start(state_dir: &Path, orgs: Orgs) -> Option<Self> {
+        let path = socket(state_dir);
+        match listen(&path) {
+            Ok(listener) => Some(Self { path, task: tokio::spawn(serve(listener, orgs)) }),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::warn!(
+                    error,
+                    "`gridwatch module install`, `alerts ack` and their like won't reach this gridwatch"
+                );
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Whoever held the state folder's lock before us is gone, and so is who listened there.
+fn listen(path: &Path) -> Result<UnixListener> {
+    fits(path)?;
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("can't remove {}", path.display()));
+        }
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).with_context(|| format!("can't listen on {}", path.display()))?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o600))
+        .with_context(|| format!("can't keep {} private", path.display()))?;
+    Ok(listener)
+}
+
+async fn serve(listener: UnixListener, orgs: Orgs) {
+    let places = Arc::new(Semaphore::new(MOST));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let orgs = orgs.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = answer(stream, orgs).await {
+                        tracing::debug!(error = format!("{error:#}"), "an order was broken off");
+                    }
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "can't take an order");
+                tokio::time::sleep(PATIENCE).await;
+            }
+        }
+    }
+}
+
+async fn answer(stream: UnixStream, orgs: Orgs) -> Result<()> {
+    let (ours, theirs) = (rustix::process::geteuid().as_raw(), stream.peer_cred()?.uid());
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    let mut reader = BufReader::new(read.take(MAX_LINE));
+    tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await??;
+    let done = match theirs == ours || theirs == 0 {
+        true => beside(move || done(&line, &orgs)).await?,
+        false => {
+            tracing::warn!(uid = theirs, "somebody else's order was refused");
+            Err(anyhow::anyhow!("only the user that gridwatch runs as, and root, may ask it"))
+        }
+    };
+    let answer = match done {
+        Ok(done) => Answer { v: VERSION, done: Some(done), error: None },
+        Err(error) => Answer { v: VERSION, done: None, error: Some(format!("{error:#}")) },
+    };
+    write.write_all(&[serde_json::to_vec(&answer)?, vec![b'\n']].concat()).await?;
+    Ok(())
+}
+
+fn done(line: &str, orgs: &Orgs) -> Result<Value> {
+    let request: Request = serde_json::from_str(line).context("that is no order that this gridwatch knows")?;
+    if request.v != VERSION {
+        bail!("this gridwatch speaks version {VERSION} of the protocol, and was asked in version {}", request.v);
+    }
+    let (shared, swapper) = match (&request.org, &orgs[..]) {
+        (None, [(shared, swapper)]) => (shared, swapper),
+        // An alert's id says by itself whose it is.
+        (_, [(shared, swapper), ..]) if matches!(request.order, Order::Act { .. }) => (shared, swapper),
+        (None, _) => bail!("there are several organizations\nhint: name one with --org: {}", names(orgs)),
+        (Some(org), _) => {
+            let found = orgs.iter().find(|(shared, _)| shared.org.name() == Some(org));
+            let (shared, swapper) =
+                found.with_context(|| format!("there is no organization `{org}`: {}", names(orgs)))?;
+            (shared, swapper)
+        }
+    };
+    match &request.order {
+        Order::Install { file } => json(swapper.install(file)?),
+        Order::Rollback { module } => json(swapper.rollback(module)?),
+        Order::Pin { module } => json(swapper.pin(module, true)?),
+        Order::Unpin { module } => json(swapper.pin(module, false)?),
+        Order::Disable { module } => json(swapper.disable(module)?),
+        Order::Enable { module } => json(swapper.enable(module)?),
+        Order::List => json(swapper.list()),
+        Order::Faults { from } => json(shared.store.faults_from(*from, MOST_FAULTS)?),
+        Order::Act { alert, by, what, text } => {
+            json(acts::note(&shared.process, alert, Act::new(shared.now(), by, *what, text)?)?)
+        }
+    }
+}
+
+fn names(orgs: &Orgs) -> String {
+    let names: Vec<&str> = orgs.iter().filter_map(|(shared, _)| shared.org.name()).collect();
+    names.join(", ")
+}
+
+fn json(done: impl Serialize) -> Result<Value> {
+    Ok(serde_json::to_value(done)?)
+}
