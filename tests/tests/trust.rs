@@ -207,6 +207,51 @@ fn run_says_at_its_start_and_in_status_that_unsigned_modules_may_serve() {
     assert!(said(&status).contains("UNSIGNED MODULES MAY SERVE"), "{}", said(&status));
 }
 
+/// What served goes on from its kept copy, whatever the folder holds; but not by a key that nobody trusts any more.
+#[test]
+fn a_kept_copy_serves_only_while_its_signer_is_trusted() {
+    let slack = Served::always(Vec::new());
+    let scene = Scene::new();
+    let config = scene.path("gridwatch.toml");
+    let text = std::fs::read_to_string(&config).expect("a configuration");
+    std::fs::write(&config, text.replace("http://127.0.0.1:9", &slack.base_url())).expect("written");
+    let starts = |case: &str| {
+        let output = scene.run(&["run", "--once", "--config", "gridwatch.toml"]);
+        assert!(output.status.success(), "{case}: {}", said(&output));
+    };
+    let is_refused = |with: &str, case: &str| {
+        let output = scene.run(&["run", "--once", "--config", "gridwatch.toml"]);
+        let told = said(&output);
+        assert!(output.status.code() == Some(2) && told.contains(with), "{case}: {told}");
+        assert!(told.contains("healthy@1.0.0"), "{case}: {told}");
+    };
+    starts("signed");
+    let whole = std::fs::read(scene.file()).expect("a module");
+    let empty = || {
+        std::fs::remove_file(scene.file()).expect("removed");
+        std::fs::remove_file(scene.signature()).expect("removed");
+    };
+    empty();
+    starts("nothing in the folder");
+    scene.trust("team", "not_after = 2001-01-01\n");
+    starts("its key was trusted when it came");
+    for (name, more, with) in [
+        ("team", "revoked = true\n", "which is revoked"),
+        ("team", "modules = [\"acme-*\"]\n", "may sign acme-*, and not a module called healthy"),
+        ("stranger", "", "which is not trusted here"),
+    ] {
+        scene.trust(name, more);
+        is_refused(with, with);
+    }
+    scene.put(&whole);
+    scene.sign("stranger");
+    starts("signed anew, in the folder");
+    empty();
+    starts("the signature of the newer key was kept");
+    scene.trust("team", "");
+    is_refused("which is not trusted here", "the older key again");
+}
+
 #[test]
 fn a_lock_names_all_that_serves_and_a_lock_that_is_gone_lets_nothing_serve() {
     let scene = Scene::new();

@@ -91,7 +91,9 @@ pub enum Untrusted {
     Unknown(Unknown),
     #[error("{0}")]
     Signature(BadSignature),
-    #[error("it is signed with the key {id} ({name}), which is revoked")]
+    #[error(
+        "it is signed with the key {id} ({name}), which is revoked\n  hint: have it signed with another key, if you know what is in it"
+    )]
     Revoked { id: KeyId, name: String },
     #[error("the key {id} ({name}) may sign {}, and not a module called {module}", .modules.join(", "))]
     NotItsModule { id: KeyId, name: String, modules: Vec<String>, module: String },
@@ -156,6 +158,16 @@ impl Trust {
         Ok(Verified { trust: self, digest, signer, key: Some(key) })
     }
 
+    /// Whether a file that was taken in may serve again: who signed it has to answer for it still. That its key has ended since is no
+    /// reason against it, for the key was trusted when the file came; that it was revoked or is gone from the list is one. What the
+    /// lock names is about files that come in.
+    ///
+    /// # Errors
+    /// The policy wants a signature of somebody trusted and there is none any more.
+    pub fn still(&self, bytes: &[u8], signature: Option<&[u8]>, module: &str) -> Result<(), Untrusted> {
+        self.verify(bytes, signature, 0)?.key.map_or(Ok(()), |key| key.signs(module))
+    }
+
     /// Keys that end within [`SOON_S`], or have ended: what an operator has to know before a start is refused.
     pub fn ending(&self, now_s: u64) -> impl Iterator<Item = &TrustedKey> {
         let is_soon = move |key: &&TrustedKey| !key.revoked && key.ends_s.is_some_and(|ends| now_s + SOON_S >= ends);
@@ -169,12 +181,7 @@ impl Verified<'_> {
     /// # Errors
     /// The key may not sign a module of this name, or the lock has another file under it.
     pub fn of(self, id: &ModuleId) -> Result<Signer, Untrusted> {
-        if let Some(key) = self.key
-            && !key.may_sign(&id.name)
-        {
-            let (key_id, name, modules) = (key.key.id, key.name.clone(), key.modules.clone());
-            return Err(Untrusted::NotItsModule { id: key_id, name, modules, module: id.name.clone() });
-        }
+        self.key.map_or(Ok(()), |key| key.signs(&id.name))?;
         let Some(lock) = &self.trust.lock else { return Ok(self.signer) };
         let Some(locked) = lock.modules.get(&id.name) else {
             let names: Vec<&str> = lock.modules.keys().map(String::as_str).collect();
@@ -223,12 +230,17 @@ impl fmt::Display for Signer {
 }
 
 impl TrustedKey {
-    fn may_sign(&self, module: &str) -> bool {
+    /// Whether it may sign a module of this name.
+    fn signs(&self, module: &str) -> Result<(), Untrusted> {
         let matches = |pattern: &String| match pattern.strip_suffix('*') {
             Some(start) => module.starts_with(start),
             None => module == pattern,
         };
-        self.modules.is_empty() || self.modules.iter().any(matches)
+        if self.modules.is_empty() || self.modules.iter().any(matches) {
+            return Ok(());
+        }
+        let (id, name, modules) = (self.key.id, self.name.clone(), self.modules.clone());
+        Err(Untrusted::NotItsModule { id, name, modules, module: module.to_owned() })
     }
 }
 

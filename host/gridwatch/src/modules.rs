@@ -219,7 +219,7 @@ impl Wanted {
         let Folder { serving, mut problems, .. } = folder;
         problems.extend(self.unknown_names(&|name| serving.contains_key(name), !problems.is_empty()));
         let (mut modules, mut sound) = (Vec::new(), Vec::new());
-        for (name, Served { path, component }) in &serving {
+        for (name, Served { path, component, .. }) in &serving {
             match loader.load(self, component, &path.display().to_string()) {
                 Ok(module) => {
                     sound.push(format!("{name}@{}", component.manifest.version));

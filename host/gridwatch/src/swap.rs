@@ -19,7 +19,7 @@ use crate::context::swaps::{News, Turn, Turned};
 use crate::modules::contents::Contents;
 use crate::modules::lineup::{Lineup, Placed, Version};
 use crate::modules::start::Loader;
-use crate::modules::{Wanted, compiler};
+use crate::modules::{Served, Wanted, compiler};
 use crate::record::Record;
 use again::{Again, Unjudged};
 use anyhow::{Context, Result};
@@ -169,8 +169,8 @@ impl Swapper {
                 refused.push(format!("{setting}: no module `{name}` is in service"));
                 continue;
             };
-            let component = state.wanted.kept(&state.contents, &placed.serving.digest).map_err(anyhow::Error::msg);
-            match component.and_then(|component| self.bring(&mut state, &component, Origin::Settings)) {
+            let served = state.wanted.to_serve(&state.contents, &placed.serving.digest).map_err(anyhow::Error::msg);
+            match served.and_then(|served| self.bring(&mut state, &served, Origin::Settings)) {
                 Ok(_) => taken.push(setting),
                 Err(why) => {
                     // They stay what they were, and the file that says otherwise is told.
@@ -180,15 +180,33 @@ impl Swapper {
                 }
             }
         }
+        self.tell_untrusted(&mut state)?;
         self.save(&state)?;
         Ok((taken, refused))
     }
 
+    /// What is in service and nobody answers for any more goes on, as nothing else watches in its place; that is told.
+    fn tell_untrusted(&self, state: &mut State) -> Result<()> {
+        let served = state.lineup.modules.clone().into_iter().filter(|(_, placed)| !placed.disabled);
+        for (name, Placed { serving, .. }) in served {
+            let Ok(kept) = state.wanted.kept(&state.contents, &serving.digest) else { continue };
+            let signature = state.contents.signature(&serving.digest);
+            let Err(why) = state.wanted.trust.still(kept.bytes(), signature.as_deref(), &name) else { continue };
+            let (file, hint) = (
+                format!("of {name}@{}", serving.version),
+                "it goes on until another version comes or the next start, which refuses it",
+            );
+            self.refused(state, &file, &format!("{why}; {hint}"), Some(&name))?;
+        }
+        Ok(())
+    }
+
     /// From a component to a version that serves.
-    fn bring(&self, state: &mut State, component: &Component, origin: Origin) -> Result<Changed> {
+    fn bring(&self, state: &mut State, served: &Served, origin: Origin) -> Result<Changed> {
+        let component = &served.component;
         let (name, version) = (component.manifest.name.clone(), Version::of(component));
         let step = |step: &str| tracing::debug!(module = name, version = version.version, step, "swap");
-        let kept = state.contents.keep(component)?;
+        let kept = state.contents.keep(served)?;
         step("kept");
         // Without a cache there is nothing that a child could hand over.
         if let Some(cache) =

@@ -172,9 +172,9 @@ fn inspect(module: &str, place: &Place, json: bool, out: &mut dyn Write) -> Resu
             let path = PathBuf::from(module);
             let (max, judge) = (place.wanted.limits.component_bytes, place.wanted.judge());
             let component = folder::component(&path, max, &asked_for, judge);
-            let (component, signer) =
+            let (served, signer) =
                 component.map_err(|problem| Unusable { problems: vec![problem], ..Unusable::default() })?;
-            place.described(&Served { path, component }, Some(&signer))
+            place.described(&served, Some(&signer))
         }
         false => {
             let folder = place.folder();

@@ -4,7 +4,7 @@
 use super::FAILED;
 use crate::config::Configs;
 use crate::modules::folder::{self, Folder};
-use crate::modules::{Wanted, asked_for};
+use crate::modules::{Served, Wanted, asked_for};
 use crate::telemetry::log;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, Subcommand};
@@ -182,7 +182,7 @@ fn verify(files: &[PathBuf], wanted: &Wanted, out: &mut dyn Write) -> Result<u8>
     let mut refused = 0;
     for path in files {
         match folder::component(path, Limits::default().component_bytes, &asked_for, wanted.judge()) {
-            Ok((component, signer)) => {
+            Ok((Served { component, .. }, signer)) => {
                 let (manifest, digest) = (&component.manifest, &component.digest);
                 writeln!(
                     out,

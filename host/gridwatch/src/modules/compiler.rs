@@ -88,7 +88,7 @@ pub fn child(file: &Path, cache: &Path) -> Result<()> {
     // Whoever asks for this has judged the file.
     let anybodys = Wanted::in_dir(Path::new("."));
     let component = folder::component(file, Limits::default().component_bytes, &super::asked_for, anybodys.judge());
-    let (component, _) = component.map_err(anyhow::Error::msg)?;
-    Engine::new(Some(cache))?.compile(&component)?;
+    let (served, _) = component.map_err(anyhow::Error::msg)?;
+    Engine::new(Some(cache))?.compile(&served.component)?;
     Ok(())
 }

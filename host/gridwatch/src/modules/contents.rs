@@ -1,10 +1,11 @@
-//! Contents: the files of modules that serve or served, by digest, in the state folder. What serves doesn't depend on what becomes of
+//! Contents: the files of modules that serve or served, with their signatures, by digest, in the state folder. What serves doesn't depend on what becomes of
 //! the modules folder, and a former version is there when it is wanted back.
 
+use super::Served;
 use crate::{disk, folder};
 use anyhow::{Context, Result, ensure};
-use gridwatch_detect::Component;
 use gridwatch_event::text::hex;
+use gridwatch_module::sign::signature_path;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -20,18 +21,30 @@ impl Contents {
         Self { dir: state_dir.join("modules") }
     }
 
-    /// Keeps a module's file. When this returns it is on the disk.
+    /// Keeps a module's file, and its signature if it has one. When this returns they are on the disk.
     ///
     /// # Errors
     /// The disk refuses.
-    pub fn keep(&self, component: &Component) -> Result<PathBuf> {
+    pub fn keep(&self, Served { component, signature, .. }: &Served) -> Result<PathBuf> {
         let path = self.path(&component.digest);
+        let write = |path: &Path, bytes: &[u8]| {
+            disk::replace_private(path, bytes).with_context(|| format!("can't write {}", path.display()))
+        };
+        folder::make(&self.dir, folder::PRIVATE).with_context(|| format!("can't make {}", self.dir.display()))?;
+        if let Some(signature) =
+            signature.as_ref().filter(|new| self.signature(&component.digest).as_ref() != Some(*new))
+        {
+            write(&signature_path(&path), signature)?;
+        }
         if self.get(&component.digest).is_err() {
-            folder::make(&self.dir, folder::PRIVATE).with_context(|| format!("can't make {}", self.dir.display()))?;
-            disk::replace_private(&path, component.bytes())
-                .with_context(|| format!("can't write {}", path.display()))?;
+            write(&path, component.bytes())?;
         }
         Ok(path)
+    }
+
+    /// The signature that the file with a digest came with.
+    pub fn signature(&self, digest: &str) -> Option<Vec<u8>> {
+        std::fs::read(signature_path(&self.path(digest))).ok()
     }
 
     /// The file with a digest.
@@ -49,7 +62,8 @@ impl Contents {
     pub fn keep_only(&self, needed: &BTreeSet<String>) {
         for file in std::fs::read_dir(&self.dir).into_iter().flatten().filter_map(Result::ok) {
             let name = file.file_name().to_string_lossy().into_owned();
-            if name.strip_suffix(".wasm").is_none_or(|digest| !needed.contains(digest)) {
+            let digest = name.strip_suffix(".minisig").unwrap_or(&name).strip_suffix(".wasm");
+            if digest.is_none_or(|digest| !needed.contains(digest)) {
                 let _ = std::fs::remove_file(file.path());
             }
         }

@@ -42,6 +42,8 @@ pub struct Judge<'t> {
 pub struct Served {
     pub path: PathBuf,
     pub component: Component,
+    /// What lies beside it as its signature; whether it counts was judged when it was read.
+    pub signature: Option<Vec<u8>>,
 }
 
 impl Folder {
@@ -70,7 +72,7 @@ impl Folder {
         let mut taken: BTreeMap<(String, String), PathBuf> = BTreeMap::new();
         for path in files {
             match component(&path, max_bytes, granted, judge) {
-                Ok((component, signer)) => folder.take(path, component, signer, &mut taken),
+                Ok((served, signer)) => folder.take(served, signer, &mut taken),
                 Err(problem) => folder.problems.push(problem),
             }
         }
@@ -97,29 +99,22 @@ impl Folder {
         }
     }
 
-    fn take(
-        &mut self,
-        path: PathBuf,
-        component: Component,
-        signer: Signer,
-        taken: &mut BTreeMap<(String, String), PathBuf>,
-    ) {
-        let Manifest { name, version, .. } = &*component.manifest;
-        if let Some(other) = taken.insert((name.clone(), version.to_string()), path.clone()) {
+    fn take(&mut self, new: Served, signer: Signer, taken: &mut BTreeMap<(String, String), PathBuf>) {
+        let manifest = new.component.manifest.clone();
+        let Manifest { name, version, .. } = &*manifest;
+        if let Some(other) = taken.insert((name.clone(), version.to_string()), new.path.clone()) {
             self.problems.push(format!(
                 "{} and {} are both {name}@{version}, and only one can serve\n  hint: remove one of them",
                 other.display(),
-                file_name(&path)
+                file_name(&new.path)
             ));
             return;
         }
         let older = match self.serving.get(name) {
-            Some(served) if served.component.manifest.version > *version => {
-                Served { path, component: component.clone() }
-            }
+            Some(served) if served.component.manifest.version > *version => new,
             _ => {
                 self.signers.insert(name.clone(), signer);
-                match self.serving.insert(name.clone(), Served { path, component: component.clone() }) {
+                match self.serving.insert(name.clone(), new) {
                     Some(older) => older,
                     None => return,
                 }
@@ -147,7 +142,7 @@ pub fn component(
     max_bytes: usize,
     granted: &dyn Fn(&Manifest) -> BTreeSet<Grant>,
     judge: Judge<'_>,
-) -> Result<(Component, Signer), String> {
+) -> Result<(Served, Signer), String> {
     let told = |what: String| format!("{}: {what}", path.display());
     let bytes = bytes(path, max_bytes).map_err(told)?;
     let signature = signature(path).map_err(told)?;
@@ -160,7 +155,7 @@ pub fn component(
     let Manifest { name, version, .. } = &*component.manifest;
     let signer = verified.of(&ModuleId { name: name.clone(), version: version.to_string() });
     let signer = signer.map_err(|untrusted| told(untrusted.to_string()))?;
-    Ok((component, signer))
+    Ok((Served { path: path.to_owned(), component, signature }, signer))
 }
 
 /// The signature beside a module file; `None` only where there is no such file.

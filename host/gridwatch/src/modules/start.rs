@@ -5,7 +5,7 @@
 
 use super::contents::Contents;
 use super::lineup::{Lineup, Version};
-use super::{Unusable, Wanted};
+use super::{Served, Unusable, Wanted};
 use anyhow::Result;
 use gridwatch_detect::{Component, Engine, Limits, Module};
 use gridwatch_event::lookup::Tables;
@@ -65,6 +65,18 @@ impl Wanted {
         Component::from_bytes(bytes, &granted, self.limits.component_bytes).map_err(|refused| refused.to_string())
     }
 
+    /// A kept file that is to serve again.
+    ///
+    /// # Errors
+    /// It isn't kept, wants what it isn't granted, or nobody who is trusted answers for it any more.
+    pub fn to_serve(&self, contents: &Contents, digest: &str) -> Result<Served, String> {
+        let component = self.kept(contents, digest)?;
+        let signature = contents.signature(digest);
+        let still = self.trust.still(component.bytes(), signature.as_deref(), &component.manifest.name);
+        still.map_err(|untrusted| untrusted.to_string())?;
+        Ok(Served { path: contents.path(digest), component, signature })
+    }
+
     /// Puts together what is to serve from the start on.
     ///
     /// # Errors
@@ -82,19 +94,22 @@ impl Wanted {
         let served = lineup.modules.clone().into_iter().filter(|(_, placed)| !placed.disabled);
         for (name, placed) in served {
             let of_folder = folder.serving.get(&name).filter(|there| there.component.digest == placed.serving.digest);
-            let kept = match (self.kept(contents, &placed.serving.digest), of_folder) {
-                (Err(_), Some(there)) => Ok(there.component.clone()),
+            let kept = match (self.to_serve(contents, &placed.serving.digest), of_folder) {
+                (Err(_), Some(there)) => {
+                    contents.keep(there)?;
+                    Ok(there.clone())
+                }
                 (kept, _) => kept,
             };
             let file = contents.path(&placed.serving.digest).display().to_string();
-            let loaded = kept.map_err(|why| vec![why]).and_then(|component| loader.load(self, &component, &file));
+            let loaded = kept.map_err(|why| vec![why]).and_then(|served| loader.load(self, &served.component, &file));
             match loaded {
                 Ok(module) => _ = modules.insert(name.clone(), module),
                 Err(why) => problems.extend(why.iter().map(|why| format!("{name}@{}: {why}", placed.serving.version))),
             }
             let before = placed.before.last().filter(|_| placed.on_probation);
-            if let Some(before) = before.and_then(|before| self.kept(contents, &before.digest).ok())
-                && let Ok(before) = loader.load(self, &before, &file)
+            if let Some(before) = before.and_then(|before| self.to_serve(contents, &before.digest).ok())
+                && let Ok(before) = loader.load(self, &before.component, &file)
                 && let Some(on_probation) = modules.insert(name, before)
             {
                 successors.push(on_probation);
@@ -114,7 +129,7 @@ impl Wanted {
             }
             match loader.load(self, &there.component, &file) {
                 Ok(module) => {
-                    contents.keep(&there.component)?;
+                    contents.keep(there)?;
                     placed.offered = Some(there.component.digest.clone());
                     let is_successor = modules.contains_key(name);
                     problems.retain(|problem| !problem.starts_with(&format!("{name}@")));

@@ -59,7 +59,7 @@ impl Swapper {
         if disabled {
             return Ok(None);
         }
-        let Err(why) = self.bring(state, &there.component, Origin::Folder) else { return Ok(None) };
+        let Err(why) = self.bring(state, there, Origin::Folder) else { return Ok(None) };
         let line = format!("{name}@{version} of {file} can't serve: {why:#}");
         self.refused(state, &file, &format!("{why:#}"), Some(name))?;
         if state.refused.len() >= MAX_TOLD {

@@ -25,12 +25,12 @@ impl Swapper {
         let mut state = self.lock();
         let granted = |manifest: &gridwatch_manifest::Manifest| state.wanted.granted(&manifest.name);
         let component = folder::component(file, state.wanted.limits.component_bytes, &granted, state.wanted.judge());
-        let (component, _) = component.map_err(anyhow::Error::msg)?;
-        let name = component.manifest.name.clone();
+        let (served, _) = component.map_err(anyhow::Error::msg)?;
+        let name = served.component.manifest.name.clone();
         if state.lineup.modules.get(&name).is_some_and(|placed| placed.pinned) {
             bail!("{name} is pinned\nhint: `gridwatch module unpin {name}` first");
         }
-        let brought = self.bring(&mut state, &component, Origin::Installed);
+        let brought = self.bring(&mut state, &served, Origin::Installed);
         if let Err(why) = &brought {
             let file = folder::file_name(file);
             self.refused(&mut state, &file, &format!("{why:#}"), Some(&name))?;
@@ -66,8 +66,8 @@ impl Swapper {
                 return Ok(Changed::to(name, Some(&back), Some(&serving), &turned, None));
             }
         }
-        let component = state.wanted.kept(&state.contents, &before.digest).map_err(anyhow::Error::msg)?;
-        let changed = self.bring(&mut state, &component, Origin::Former)?;
+        let served = state.wanted.to_serve(&state.contents, &before.digest).map_err(anyhow::Error::msg)?;
+        let changed = self.bring(&mut state, &served, Origin::Former)?;
         // What was left is no former version that anybody wants back by the same word.
         placed(&mut state, name).before.retain(|version| *version != serving);
         self.save(&state)?;
@@ -122,8 +122,8 @@ impl Swapper {
         if !known.disabled {
             bail!("{name} is not disabled");
         }
-        let component = state.wanted.kept(&state.contents, &known.serving.digest).map_err(anyhow::Error::msg)?;
-        let changed = self.bring(&mut state, &component, Origin::Former)?;
+        let served = state.wanted.to_serve(&state.contents, &known.serving.digest).map_err(anyhow::Error::msg)?;
+        let changed = self.bring(&mut state, &served, Origin::Former)?;
         self.save(&state)?;
         Ok(changed)
     }

@@ -179,7 +179,7 @@ pub fn run(options: &Options, now: UnixMillis, out: &mut dyn Write) -> Result<bo
 pub(super) fn component(wanted: &Wanted, file: &Path) -> Result<Component> {
     let granted = |manifest: &Manifest| wanted.granted(&manifest.name);
     folder::component(file, wanted.limits.component_bytes, &granted, wanted.judge())
-        .map(|(component, _)| component)
+        .map(|(served, _)| served.component)
         .map_err(|problem| Unusable { problems: vec![problem], ..Unusable::default() }.into())
 }
 
