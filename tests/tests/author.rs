@@ -73,9 +73,13 @@ impl Desk {
     }
 }
 
-/// Where a language's tools are; fetched the first time.
+/// Where a language's tools are; fetched the first time, by one test for all.
 fn tools(language: &str, fetch: impl Fn(&Path) -> bool) -> Option<PathBuf> {
-    let dir = root().join("target/module-tools").join(language);
+    let all = root().join("target/module-tools");
+    std::fs::create_dir_all(&all).expect("a folder");
+    let lock = std::fs::File::create(all.join(format!("{language}.lock"))).expect("a lock");
+    lock.lock().expect("a lock");
+    let dir = all.join(language);
     if dir.join("whole").exists() {
         return Some(dir);
     }

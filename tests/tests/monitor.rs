@@ -209,7 +209,7 @@ fn an_ordinary_hour_tells_nothing() {
     let from = now() - 3_600;
     let slack = Slack::start(org_of((0..60).map(|n| entry(&format!("e{n}"), from + n * 55)).collect()));
     let setup = setup(&slack, from);
-    let host = Host::new(&Setup { more: setup.more.replace("\"2s\"", "\"4s\""), ..setup });
+    let host = Host::new(&Setup { more: setup.more.replace("\"2s\"", "\"30s\""), ..setup });
     let child = host.start(&[]);
     until("all is read", || host.delivered().len() == 60);
     for n in 0..12 {

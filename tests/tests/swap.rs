@@ -6,13 +6,15 @@
 
 use gridwatch_stories::SimEntry;
 use gridwatch_tests::guests::{built, importing, manifest_text, test_guest, with_manifest, without_manifest};
-use gridwatch_tests::host::{Host, Setup, ended, gridwatch, kill, our_modules, terminate, until};
+use gridwatch_tests::host::{Host, Setup, ended, gridwatch, kill, our_modules, signal, terminate, until};
 use gridwatch_tests::sim::{Slack, now, org_of};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::{Child, Command};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// The guest in a version, doing something with rows that ask for nothing.
 fn version(version: &str, misdeed: &str) -> Vec<u8> {
@@ -164,11 +166,6 @@ fn own_alerts(host: &Host, rule: &str) -> Vec<Value> {
     alerts.filter(|alert| alert["finding_info"]["analytic"]["uid"] == format!("gridwatch.{rule}")).collect()
 }
 
-fn hang_up(gridwatch: &Child) {
-    let told = Command::new("kill").arg("-HUP").arg(gridwatch.id().to_string()).status().expect("kill");
-    assert!(told.success());
-}
-
 fn edit(host: &Host, from: &str, to: &str) {
     let path = host.path("gridwatch.toml");
     let text = std::fs::read_to_string(&path).expect("the configuration");
@@ -194,17 +191,22 @@ fn until_delivered(host: &Host, entries: &[SimEntry]) {
 #[test]
 fn each_event_is_judged_once_whatever_comes_and_goes() {
     let began = now();
-    let entries = sign_ins(began - 20, 60, 20);
+    let mut entries = sign_ins(began - 20, 60, 20);
     let slack = Slack::start(org_of(entries.clone()));
     let host = host(&slack, began - 30, "");
     let gridwatch = host.start(&["--log", "gridwatch=debug"]);
     host.until_running(&gridwatch);
+    let stalls = Stalls::watch();
     put(&host, "misbehave.wasm", &version("1.1.0", ""));
     until("the folder's version takes over", || serves(&host, "1.1.0"));
     let file = host.path("build.wasm");
     let mut turn = 0;
-    while now() < began + 38 {
+    while turn < 6 || now() < began + 38 {
         turn += 1;
+        let more = (0..5).map(|n| sign_in(&format!("t{turn}x{n}"), now() - 1));
+        let more: Vec<SimEntry> = more.collect();
+        slack.push(more.clone());
+        entries.extend(more);
         let next = format!("2.0.{turn}");
         std::fs::write(&file, version(&next, "")).expect("written");
         let changed = well(&host, &["install", file.to_str().expect("UTF-8")]);
@@ -216,7 +218,7 @@ fn each_event_is_judged_once_whatever_comes_and_goes() {
             edit(&host, "[lookups]", &format!("[modules.config.misbehave]\nsetup = [\"{turn}\"]\n[lookups]"));
             let said = |host: &Host| host.log().matches("changed=\"modules.config.misbehave\"").count();
             let before = said(&host);
-            hang_up(&gridwatch);
+            signal(&gridwatch, "HUP");
             until("it is configured anew", || said(&host) > before);
             edit(&host, &format!("[modules.config.misbehave]\nsetup = [\"{turn}\"]\n"), "");
         }
@@ -225,12 +227,44 @@ fn each_event_is_judged_once_whatever_comes_and_goes() {
     terminate(gridwatch);
     assert_each_once(&host, &entries);
     let versions: BTreeSet<String> = judged(&host).into_values().collect();
-    assert!(turn > 5 && versions.len() > 3, "{turn} turns, {versions:?}");
+    assert!(versions.len() > 3, "{turn} turns, {versions:?}");
     let mut pauses = pauses(&host);
     pauses.sort_unstable();
     println!("{} swaps, pauses in µs: {pauses:?}", pauses.len());
     let p99 = pauses[(pauses.len() - 1) * 99 / 100];
-    assert!(p99 < 20_000, "evaluation waited {p99} µs");
+    let stall = stalls.longest();
+    assert!(p99 < 20_000 + stall, "evaluation waited {p99} µs, and a thread that only sleeps {stall} µs");
+}
+
+/// How long a thread that wants to go on has to wait for this machine, which runs other tests meanwhile.
+struct Stalls {
+    stop: Arc<AtomicBool>,
+    longest: JoinHandle<Duration>,
+}
+
+impl Stalls {
+    #[expect(clippy::disallowed_methods, reason = "how long this machine lets a thread wait is what is measured")]
+    fn watch() -> Self {
+        const NAP: Duration = Duration::from_millis(1);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let longest = std::thread::spawn(move || {
+            let mut longest = Duration::ZERO;
+            while !stopped.load(Ordering::Relaxed) {
+                let began = Instant::now();
+                std::thread::sleep(NAP);
+                longest = longest.max(began.elapsed().saturating_sub(NAP));
+            }
+            longest
+        });
+        Self { stop, longest }
+    }
+
+    /// In microseconds.
+    fn longest(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.longest.join().expect("a thread").as_micros() as u64
+    }
 }
 
 /// What lies in the folder and can't serve is told, once, and changes nothing.
@@ -293,14 +327,15 @@ fn a_version_that_turns_out_worse_is_taken_back_and_misses_nothing() {
     for (misdeed, why) in [("panic", "as I was told to"), ("spin", "took longer than"), ("flood 300", "findings")] {
         let began = now();
         // Nothing to try it on before it serves.
-        let entries = sign_ins(began + 8, 10, 5);
-        let slack = Slack::start(org_of(entries.clone()));
+        let slack = Slack::start(org_of(Vec::new()));
         let host = host(&slack, began - 5, "");
         let gridwatch = host.start(&[]);
         host.until_running(&gridwatch);
         std::fs::write(host.path("worse.wasm"), version("2.0.0", misdeed)).expect("written");
         well(&host, &["install", host.path("worse.wasm").to_str().expect("UTF-8")]);
         until("it serves", || serves(&host, "2.0.0") && module(&host, "misbehave")["on_probation"] == true);
+        let entries = sign_ins(now() - 9, 10, 5);
+        slack.push(entries.clone());
         until("it is taken back", || serves(&host, "1.0.0"));
         until_delivered(&host, &entries);
         let told = own_alerts(&host, "module-rolled-back");
@@ -327,8 +362,7 @@ fn a_window_that_is_half_full_fires_after_the_swap() {
         let entry = sign_in(&format!("f{n}"), at).json.replace("user_login", "user_login_failed");
         SimEntry::from_wire(&entry.replace(&format!("Wf{n}"), "W0VICTIM")).expect("an entry")
     };
-    let burst: Vec<SimEntry> = (0..9).map(|n| failed(n, began - 60 + n)).chain([failed(9, began + 15)]).collect();
-    let slack = Slack::start(org_of(burst));
+    let slack = Slack::start(org_of((0..9).map(|n| failed(n, began - 60 + n)).collect()));
     let host = host(&slack, began - 100, "");
     let gridwatch = host.start(&[]);
     until("nine have failed", || host.lines("events.ndjson").len() == 9);
@@ -339,7 +373,7 @@ fn a_window_that_is_half_full_fires_after_the_swap() {
         text.expect("module.toml").replace(&format!("version = \"{}\"", manifest.version), "version = \"9.9.9\"");
     put(&host, "sign-in.wasm", &with_manifest(ours, &text));
     until("it takes over", || module(&host, "sign-in")["version"] == "9.9.9");
-    assert!(now() < began + 15, "too slow to prove anything");
+    slack.push(vec![failed(9, now() - 1)]);
     let fired = || {
         let alerts = host.lines("alerts.ndjson");
         alerts.into_iter().find(|alert| alert["finding_info"]["analytic"]["uid"] == "sign-in.burst")
@@ -405,7 +439,7 @@ fn what_is_pinned_or_disabled_stays_so_and_without_a_host_nobody_is_asked() {
     let (code, _, error) = order(&host, &["install", &other]);
     assert!(code == Some(1) && error.contains("misbehave is pinned"), "{error}");
     well(&host, &["unpin", "misbehave"]);
-    hang_up(&gridwatch);
+    signal(&gridwatch, "HUP");
     until("it is taken", || serves(&host, "1.5.0"));
     assert_eq!(well(&host, &["disable", "misbehave"])["version"], Value::Null);
     until("it is gone", || module(&host, "misbehave").is_null());
@@ -445,7 +479,7 @@ fn what_a_module_in_shadow_finds_is_kept_and_delivered_to_nobody() {
     until("it finds", || list(&["--shadow"]) > 20);
     assert_eq!((list(&[]), list(&["--suppressed"]), found(&host)), (0, 0, 0));
     edit(&host, "shadow = [\"misbehave.does\"]", "shadow = []");
-    hang_up(&gridwatch);
+    signal(&gridwatch, "HUP");
     until("it is told", || found(&host) > 0);
     terminate(gridwatch);
     edit(&host, "shadow = []", "shadow = [\"misbehave.dose\"]");
@@ -626,7 +660,7 @@ fn a_replay_as_judged_knows_the_lists_and_the_exceptions_of_then() {
     host.until_running(&gridwatch);
     let events = || host.lines("events.ndjson").len();
     let reload = |times: usize| {
-        hang_up(&gridwatch);
+        signal(&gridwatch, "HUP");
         until("it is read again", || host.log().matches("SIGHUP: lookup tables").count() >= times);
         let so_far = events();
         until("events come", || events() > so_far + 20);

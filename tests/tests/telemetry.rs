@@ -330,7 +330,7 @@ fn systemd_hears_when_it_is_ready_that_it_lives_and_that_it_stops() {
 /// A watcher of what is said in `[watch]`, with a sink of its own.
 fn watcher(folder: &std::path::Path, watch: &str) -> Child {
     let text = format!(
-        "state_dir = \"state\"\n[watch]\n{watch}\nevery = \"1s\"\npatience = \"2s\"\nagain = \"10s\"\n\
+        "state_dir = \"state\"\n[watch]\n{watch}\nevery = \"1s\"\npatience = \"2s\"\nagain = \"5m\"\n\
          [[sink]]\nname = \"alarm\"\ntype = \"file\"\npath = \"alarm.ndjson\"\ninclude = [\"alerts\"]\n"
     );
     std::fs::write(folder.join("watch.toml"), text).expect("a configuration");

@@ -62,13 +62,18 @@ fn a_call_ends_when_its_time_is_up() {
 
 #[test]
 fn one_spinning_row_costs_its_share_of_a_timeout_for_each_halving() {
-    let mut module = misbehave(&Limits { evaluate_ms: 400, ..Limits::default() });
     let events: Vec<_> = (0..16).map(|n| if n == 11 { asks(n, "spin", 0) } else { plain(n) }).collect();
-    let (evaluation, took) = timed(|| evaluate(&mut module, &events));
-    assert_eq!(dead(&evaluation), [(11, "took longer than 100 ms")]);
-    assert_eq!(evaluation.failures.len(), 5, "16, 8, 4, 2 and 1 rows");
-    assert_eq!(rows(&evaluation).len(), 15, "nothing else is lost");
-    // 400, 200 and three times 100 ms; five whole timeouts would be two seconds.
+    let once = || {
+        let mut module = misbehave(&Limits { evaluate_ms: 400, ..Limits::default() });
+        let (evaluation, took) = timed(|| evaluate(&mut module, &events));
+        assert_eq!(dead(&evaluation), [(11, "took longer than 100 ms")]);
+        assert_eq!(evaluation.failures.len(), 5, "16, 8, 4, 2 and 1 rows");
+        assert_eq!(rows(&evaluation).len(), 15, "nothing else is lost");
+        took
+    };
+    // 400, 200 and three times 100 ms; five whole timeouts would be two seconds. A machine that does something else meanwhile
+    // makes it slower, but never faster.
+    let took = (0..5).map(|_| once()).min().expect("a try");
     assert!((Duration::from_millis(880)..Duration::from_millis(1_900)).contains(&took), "{took:?}");
 }
 
