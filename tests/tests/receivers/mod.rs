@@ -64,7 +64,7 @@ impl Place {
             // A sink that hasn't begun is not behind either.
             let is_done = |name: &&str| sink(name)["behind"] == 0 && (*name == "never" || sink(name)["delivered"] != 0);
             // One status says both, so that nothing is judged after it.
-            status["detect"]["events"] == all
+            status["backlog"]["entries"] == 0
                 && self.events().len() == all
                 && sinks.iter().all(is_done)
                 && ["events", "alerts"].iter().all(is_done)
@@ -98,9 +98,9 @@ impl Place {
     }
 }
 
-/// Waits for at most two minutes: several run beside each other.
+/// Waits for at least three minutes: several run beside each other.
 fn until(what: &str, host: &Host, mut happened: impl FnMut() -> bool) {
-    let waited = (0..2_400).find(|_| {
+    let waited = (0..3_600).find(|_| {
         let there = happened();
         if !there {
             std::thread::sleep(std::time::Duration::from_millis(50));
