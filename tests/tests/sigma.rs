@@ -204,14 +204,15 @@ fn rules_serve_are_swapped_and_are_taken_back_as_any_module_is() {
     let rules = example();
     let (folder, dir) = (rules.path().join("rules"), rules.path());
     let began = now();
-    let made = entries(began - 2_200).iter().map(|entry| SimEntry::from_wire(&entry.to_string()).expect("an entry"));
+    let found = entries(began - 2_200);
+    let made = found.iter().map(|entry| SimEntry::from_wire(&entry.to_string()).expect("an entry"));
     let slack = Slack::start(org_of(made.collect()));
     let setup =
         Setup { slack: "interval = \"1s\"\nsettle = \"5s\"".into(), ..Setup::new(&slack.base_url(), began - 2_300) };
     let host = Host::new(&setup);
     let path = host.path("gridwatch.toml");
-    let text = std::fs::read_to_string(&path).expect("the configuration");
-    let (before, after) = text.split_once("[modules.grants]\n").expect("grants");
+    let config = std::fs::read_to_string(&path).expect("the configuration");
+    let (before, after) = config.split_once("[modules.grants]\n").expect("grants");
     let (_, after) = after.split_once("[[sink]]\n").expect("sinks");
     let before = before.replace(&format!("dir = {:?}", our_modules()), "dir = \"modules\"\ntrust = \"trust.toml\"");
     std::fs::write(&path, format!("{before}[[sink]]\n{after}")).expect("the configuration");
@@ -260,8 +261,8 @@ fn rules_serve_are_swapped_and_are_taken_back_as_any_module_is() {
     };
     let is_told = |version: &str, who: &str| told().iter().any(|t| t.starts_with(version) && t.contains(who));
     build("1.0.0", 50, true);
-    let gridwatch = host.start(&[]);
-    host.until_running(&gridwatch);
+    let process = host.start(&[]);
+    host.until_running(&process);
     until("each rule has found something", || {
         let lines: String = host.lines("alerts.ndjson").iter().map(|alert| format!("{alert}\n")).collect();
         self::rules(&lines) == ALL.map(|rule| format!("sigma-examples.{rule}"))
@@ -289,8 +290,8 @@ fn rules_serve_are_swapped_and_are_taken_back_as_any_module_is() {
     // Who signed it is trusted no more: nothing else watches in its place, so it goes on, and somebody is told.
     let trust = std::fs::read_to_string(host.path("trust.toml")).expect("trust");
     std::fs::write(host.path("trust.toml"), format!("{trust}revoked = true\n")).expect("trust");
-    signal(&gridwatch, "HUP");
+    signal(&process, "HUP");
     until("what nobody answers for is told", || refused_for("which is revoked"));
     assert_eq!(serving(), ["1.0.0"]);
-    terminate(gridwatch);
+    terminate(process);
 }
