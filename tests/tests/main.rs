@@ -9,6 +9,7 @@ mod agree;
 mod alerts;
 mod answers;
 mod author;
+mod backup;
 mod bad_input;
 mod benign;
 mod crash;

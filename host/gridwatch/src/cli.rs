@@ -3,8 +3,8 @@
 use crate::clock::Clock;
 use crate::commands::{FAILED, WRONG};
 use crate::commands::{
-    alerts, backfill, check, compile, coverage, demo, detections, exceptions, explain, gaps, manual, module, normalize,
-    plan, replay, respond, run, schema, sim, sink, status, top, tune, verify, watch, web,
+    alerts, backfill, backup, check, compile, coverage, demo, detections, exceptions, explain, gaps, manual, module,
+    normalize, plan, replay, respond, run, schema, sim, sink, status, top, tune, verify, watch, web,
 };
 use crate::config::Problems;
 use crate::modules::Unusable;
@@ -90,6 +90,9 @@ enum Command {
     Backfill(backfill::Options),
     /// Show which time a start would read, with how many requests, and how long that takes. Asks nobody.
     Plan(plan::Options),
+    /// Write all that gridwatch remembers into one file, or put such a file in place: for a backup, or to move to another machine.
+    #[command(subcommand)]
+    State(backup::Command),
     /// Watch another gridwatch by its heartbeats, best from another machine, and tell through sinks of its own when they stop.
     ///
     /// Reads them from its `telemetry.listen`, or from the file of one of its sinks. See docs/operations.md.
@@ -148,6 +151,7 @@ fn dispatch(cli: Cli) -> Result<u8> {
         Command::Verify(options) => verify::run(&options, log, clock),
         Command::Backfill(options) => backfill::run(&options, clock),
         Command::Plan(options) => plan::run(&options, clock.now()),
+        Command::State(command) => backup::run(&command, clock.now()),
         Command::Watch(options) => watch::run(&options, log, clock),
         Command::Web(command) => web::run(&command, log, clock),
         Command::Completions(options) => manual::completions(&options, Cli::command()),

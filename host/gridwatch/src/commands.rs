@@ -4,6 +4,7 @@ pub mod acts;
 pub mod alerts;
 pub mod authoring;
 pub mod backfill;
+pub mod backup;
 pub mod check;
 mod compare;
 pub mod compile;

@@ -308,6 +308,11 @@ impl Homes {
         }
     }
 
+    /// Those that a configuration names, by organization.
+    pub fn archives(&self) -> impl Iterator<Item = (&OrgId, &PathBuf)> {
+        self.archives.iter().flatten()
+    }
+
     pub fn of_org(&self, org: &OrgId) -> PathBuf {
         org_dir(&self.state_dir, org)
     }
