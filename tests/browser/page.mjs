@@ -1,134 +1,27 @@
-// The page in Debian's Chromium: ten journeys by keyboard alone, and what must never happen on the way. `cargo xtask test --web` runs it.
+// The page in Debian's Chromium: ten journeys by keyboard alone, and what must never happen on the way; then each view in each state that it can be
+// in. `cargo xtask test --web` runs it.
 //
 // It starts a simulated Slack, a gridwatch that reads it and serves its page, and a browser; it leaves pictures of each view behind.
-// Nothing here waits for a time, but for what is to be seen.
 
-import { spawn, execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync, existsSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createRequire } from "node:module";
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
-
-const { GRIDWATCH, MODULES, CHROMIUM, PICTURES } = process.env;
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const TOKEN = "0123456789abcdef0123456789abcdef";
-const VIEWS = {
-  now: "/", alerts: "/alerts?since=all", ingestion: "/ingestion", modules: "/modules", detections: "/detections",
-  exceptions: "/exceptions", coverage: "/coverage", sinks: "/sinks",
-};
-const dir = mkdtempSync(join(tmpdir(), "gridwatch-page-"));
-const config = join(dir, "gridwatch.toml");
-const children = [];
-const wrong = [];
-
-const started = (args, options = {}) => {
-  const child = spawn(GRIDWATCH, args, { cwd: dir, stdio: ["ignore", "pipe", "pipe"], ...options });
-  child.said = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (child.said += data));
-  child.over = new Promise((resolve) => child.on("exit", resolve));
-  children.push(child);
-  return child;
-};
-const gridwatch = (...args) => execFileSync(GRIDWATCH, [...args, "--config", config], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-// What it says, or nothing while nobody runs.
-const quietly = (...args) => {
-  try {
-    return gridwatch(...args);
-  } catch (error) {
-    return error.stdout ?? "";
-  }
-};
-const until = async (what, happened) => {
-  for (let n = 0; n < 3000; n++) {
-    const found = await happened();
-    if (found) return found;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`waited in vain: ${what}`);
-};
-const freePort = () => new Promise((resolve) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const { port } = server.address();
-    server.close(() => resolve(port));
-  });
-});
-const secret = (name, text) => writeFileSync(join(dir, name), text, { mode: 0o600 });
+import { BEARER, CHROMIUM, PICTURES, Scene, TOKEN, cleared, freePort, inspected, lastWords, slack, until, watched, wrong } from "./scene.mjs";
+import { VIEWS, states } from "./states.mjs";
 
 // The same module under the next version: there is something to go back from.
-const another = (name) => {
-  const file = readdirSync(join(dir, "modules")).find((file) => file.startsWith(`${name}-`) && file.endsWith(".wasm"));
+const another = (scene, name) => {
+  const file = readdirSync(scene.path("modules")).find((file) => file.startsWith(`${name}-`) && file.endsWith(".wasm"));
   const version = file.slice(name.length + 1, -".wasm".length);
   const next = version.replace(/\d$/, (digit) => String((Number(digit) + 1) % 10));
-  const bytes = readFileSync(join(dir, "modules", file));
+  const bytes = readFileSync(scene.path("modules", file));
   const at = bytes.indexOf(`version = "${version}"`);
   assert.ok(at > 0, "the manifest's version");
   bytes.write(`version = "${next}"`, at);
-  writeFileSync(join(dir, "modules", `${name}-${next}.wasm`), bytes);
+  writeFileSync(scene.path("modules", `${name}-${next}.wasm`), bytes);
   return next;
-};
-
-const settings = (slack, page) => `state_dir = "state"
-[slack]
-base_url = "http://127.0.0.1:${slack}"
-token_file = "token"
-start = "4d"
-requests_per_minute = 6000
-settle = "5s"
-interval = "1s"
-[modules]
-dir = "modules"
-allow_unsigned = true
-[modules.grants]
-sign-in = ["lookup"]
-sessions = ["lookup"]
-places = ["lookup"]
-channels = ["lookup"]
-connect = ["lookup"]
-[lookups]
-corporate_egress = ["198.51.100.0/24"]
-[detect]
-exceptions = "exceptions.toml"
-[store]
-min_free = "16MiB"
-[[sink]]
-name = "siem"
-type = "file"
-path = "events.ndjson"
-include = ["events"]
-[[sink]]
-name = "alerts"
-type = "file"
-path = "alerts.ndjson"
-include = ["alerts"]
-[web]
-listen = "127.0.0.1:${page}"
-[[web.user]]
-name = "night-shift"
-token_file = "web-token"
-act = ["*"]
-`;
-
-/// A browser that notes what must not happen.
-const watched = async (browser, origin, options = {}) => {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, reducedMotion: "reduce", ...options });
-  // A machine that builds beside this takes its time.
-  context.setDefaultTimeout(120_000);
-  context.on("request", (request) => {
-    if (!request.url().startsWith(origin)) wrong.push(`asked outside: ${request.url()}`);
-  });
-  context.on("page", (page) => {
-    page.on("pageerror", (error) => wrong.push(`page error: ${error}`));
-    page.on("console", (message) => {
-      if (/content security policy/i.test(message.text())) wrong.push(`policy: ${message.text()}`);
-    });
-  });
-  await context.addInitScript(() => {
-    document.addEventListener("securitypolicyviolation", (event) => console.error(`Content Security Policy: ${event.violatedDirective} ${event.blockedURI}`));
-  });
-  return context;
 };
 
 const focused = (page) => page.evaluate(() => {
@@ -145,34 +38,39 @@ const tabTo = async (page, name, most = 400) => {
   }
   throw new Error(`${page.url()}: the keyboard doesn't get to ${name}`);
 };
+// And where that leads.
+const enter = (page) => Promise.all([page.waitForEvent("load"), page.keyboard.press("Enter")]);
 const follow = async (page, name) => {
   await tabTo(page, name);
-  await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+  await enter(page);
 };
 const heading = (page) => page.locator("h1").first().innerText();
+const main = (page) => page.locator("main").innerText();
+// Titles as the keyboard finds them.
+const titles = async (page) => (await page.locator("td.what a").allTextContents()).map((title) => title.trim().replace(/\s+/g, " "));
 
 const journeys = {
-  "log in with a token": async (page, base) => {
+  "log in with a token": async (page, { base }) => {
     await page.goto(`${base}/alerts`);
     assert.equal(await focused(page), "Token", "the field has the focus");
     await page.keyboard.type(TOKEN);
-    await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+    await enter(page);
     assert.equal(new URL(page.url()).pathname, "/alerts", "and leads to what was asked for");
   },
-  "what is open, and why did it fire": async (page, base) => {
+  "what is open, and why did it fire": async (page, { base }) => {
     await page.goto(base);
     assert.match(await heading(page), /well|somebody/);
     await tabTo(page, /^To the content$/);
     await page.keyboard.press("Enter");
-    const first = await page.locator("a.title").first().innerText();
-    await follow(page, first.trim());
-    assert.equal(await heading(page), first.trim());
+    const first = (await page.locator("a.title").first().innerText()).trim();
+    await follow(page, first);
+    assert.equal(await heading(page), first);
     await follow(page, "Why it was made");
-    assert.match(await page.locator("main").innerText(), /What the rule detects/);
+    assert.match(await main(page), /What the rule detects/);
     await follow(page, "All of it");
     assert.match(await page.locator("pre.json").innerText(), /"dedup_key"/);
   },
-  "only what is High": async (page, base) => {
+  "only what is High": async (page, { base }) => {
     await page.goto(`${base}/alerts?since=all`);
     await tabTo(page, "at least");
     await page.keyboard.type("High");
@@ -181,76 +79,77 @@ const journeys = {
     const words = await page.locator("table.alerts .severity").allInnerTexts();
     assert.ok(words.length > 0 && words.every((word) => /High|Critical/.test(word)), words.join());
   },
-  "the calls to copy": async (page, base) => {
+  "the calls to copy": async (page, { base }) => {
     await page.goto(`${base}/alerts?severity=high&since=all`);
-    const first = (await page.locator("td.what a").first().innerText()).trim();
-    await follow(page, first);
+    await follow(page, (await titles(page))[0]);
     await tabTo(page, "Show the calls to copy");
     await page.keyboard.press("Enter");
     await page.locator("ol.plan").waitFor();
     assert.match(await page.locator("#plan").innerText(), /gridwatch respond/);
   },
-  "acknowledge it, and close it as expected": async (page, base) => {
+  "acknowledge it, close it as expected, and open it again": async (page, { base }) => {
     await page.goto(`${base}/alerts?severity=high&since=all`);
-    await follow(page, (await page.locator("td.what a").first().innerText()).trim());
+    await follow(page, (await titles(page))[0]);
     await tabTo(page, "What there is to say");
     await page.keyboard.type("looking at it");
     await follow(page, "Acknowledge");
-    assert.match(await page.locator("main").innerText(), /acknowledged by night-shift: looking at it/);
+    assert.match(await main(page), /acknowledged by night-shift: looking at it/);
     await tabTo(page, "It turned out to be");
     await page.keyboard.type("expected");
     await follow(page, "Close");
-    assert.match(await heading(page), /./);
-    assert.match(await page.locator("main").innerText(), /closed as expected by night-shift/);
+    assert.match(await main(page), /closed as expected by night-shift/);
+    await follow(page, "Open again");
+    assert.match(await main(page), /Where it stands: open/);
   },
-  "who is it": async (page, base) => {
+  "who is it": async (page, { base }) => {
     await page.goto(`${base}/alerts?since=all`);
     const name = (await page.locator("td[data-label=who] a").first().innerText()).trim();
     await follow(page, name);
     assert.match(page.url(), /\/actor\?who=/);
     assert.ok((await page.locator("table.alerts tbody tr").count()) > 0);
   },
-  "from an alert to a committed exception": async (page, base) => {
-    await page.goto(`${base}/alerts?since=all`);
-    for (const address of await page.locator("td.what a").evaluateAll((links) => links.map((link) => link.href))) {
-      await page.goto(address);
+  "from what is open to a committed exception": async (page, scene) => {
+    await page.goto(`${scene.base}/alerts?since=all`);
+    for (const title of await titles(page)) {
+      await follow(page, title);
       if (await page.locator("pre.toml").count()) break;
+      await page.goBack();
     }
-    const entry = await page.locator("pre.toml").innerText();
-    const filled = entry.replace(/^(reason|owner|ticket) = .*$/gm, (_, key) => `${key} = "as agreed"`);
-    writeFileSync(join(dir, "exceptions.toml"), `${filled}\n`);
-    if (existsSync(join(dir, ".git"))) {
-      execFileSync("git", ["-C", dir, "add", "exceptions.toml"]);
-      execFileSync("git", ["-C", dir, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "Silence what is wanted"]);
-    }
+    const proposed = await page.locator("pre.toml").innerText();
+    const filled = proposed.replace(/^(reason|owner|ticket) = .*$/gm, (_, key) => `${key} = "as agreed"`);
+    writeFileSync(scene.path("exceptions.toml"), `${filled}\n`);
+    const git = (...args) => execFileSync("git", ["-C", scene.dir, "-c", "user.name=t", "-c", "user.email=t@t", ...args], { encoding: "utf8" });
+    git("add", "exceptions.toml");
+    git("commit", "-qm", "Silence what is wanted");
+    assert.match(git("show", "--stat"), /exceptions\.toml/);
     await follow(page, "Exceptions");
     await until("the exception holds", async () => {
       await page.reload();
       return (await page.locator("table.exceptions").count()) && /holds/.test(await page.locator("table.exceptions").innerText());
     });
+    const id = /^id = "(.*)"$/m.exec(proposed)[1];
+    assert.ok((await page.locator("table.exceptions").innerText()).includes(id), id);
   },
-  "a module is rolled back": async (page, base) => {
+  "a module is rolled back": async (page) => {
     await follow(page, "Modules");
-    await tabTo(page, "Roll back files");
-    await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+    await follow(page, "Roll back files");
     assert.match(await page.locator(".outcome").innerText(), /^files@\S+ serves from event/);
   },
-  "what is covered, and what was found of it": async (page, base) => {
+  "what is covered, and what was found of it": async (page) => {
     await follow(page, "Coverage");
     assert.ok((await page.locator(".matrix li").count()) > 40);
-    await tabTo(page, /^T1\d{3}/);
-    await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+    await follow(page, /^T1\d{3}/);
     assert.match(page.url(), /\/alerts\?rule=/);
   },
-  "is everything read, and does everybody have it": async (page, base) => {
+  "is everything read, and does everybody have it": async (page) => {
     await follow(page, "Ingestion");
     assert.equal(await page.locator("svg.ticks").count(), 2);
     await follow(page, "Sinks");
-    assert.match(await page.locator("main").innerText(), /has all/);
+    assert.match(await main(page), /has all/);
     await follow(page, "Detections");
     await tabTo(page, /^[A-Z].* /);
   },
-  "log out": async (page, base) => {
+  "log out": async (page, { base }) => {
     await page.goto(base);
     await follow(page, "Log out");
     await page.goto(base);
@@ -258,24 +157,19 @@ const journeys = {
   },
 };
 
-// Every view at two widths, light and dark: nothing wider than the screen, and nothing that axe would say of it. Under the real policy axe
-// can't be put into a page, so this is a browser without it.
-const looked = async (browser, base) => {
-  const headers = { Authorization: `Bearer ${TOKEN}` };
-  const alerts = JSON.parse(`[${gridwatch("alerts", "list", "--json", "--limit", "0").trim().split("\n").join(",")}]`);
+// Every view at two widths, light and dark: nothing wider than the screen, and nothing that axe would say of it.
+const looked = async (browser, scene) => {
+  const { base } = scene;
+  const alerts = scene.alerts();
   const grave = ["critical", "high", "medium"].map((severity) => alerts.findLast((alert) => alert.severity === severity)).find(Boolean);
-  const views = { ...VIEWS, alert: `/alerts/${grave.uid}`, why: `/alerts/${grave.uid}?depth=why`, plan: `/alerts/${grave.uid}/plan`, actor: `/actor?who=${grave.actor.id}` };
-  for (const [width, scheme] of [[1440, "light"], [1440, "dark"], [360, "light"]]) {
-    const context = await watched(browser, base, { bypassCSP: true, viewport: { width, height: 900 }, colorScheme: scheme, extraHTTPHeaders: headers });
+  const views = { ...VIEWS, alert: `/alerts/${grave.uid}`, why: `/alerts/${grave.uid}?depth=why`, json: `/alerts/${grave.uid}?depth=json`, plan: `/alerts/${grave.uid}/plan`, entries: `/alerts/${grave.uid}/entries`, actor: `/actor?who=${grave.actor.id}` };
+  for (const [width, colorScheme] of [[1440, "light"], [1440, "dark"], [360, "light"], [360, "dark"]]) {
+    const context = await watched(browser, base, { bypassCSP: true, viewport: { width, height: 900 }, colorScheme, extraHTTPHeaders: BEARER });
     const page = await context.newPage();
     for (const [name, path] of Object.entries(views)) {
       await page.goto(base + path);
-      await page.screenshot({ path: join(PICTURES, `${name}-${width}-${scheme}.png`), fullPage: name !== "alerts" });
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-      if (wide > width) wrong.push(`${name} is ${wide} pixels wide at ${width}`);
-      await page.evaluate(AXE);
-      const { violations } = await page.evaluate(() => globalThis.axe.run());
-      for (const { id, nodes } of violations) wrong.push(`axe, ${name} at ${width} ${scheme}: ${id} ${nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`);
+      await page.screenshot({ path: join(PICTURES, `${name}-${width}-${colorScheme}.png`), fullPage: name !== "alerts" });
+      await inspected(page, `${name}, ${colorScheme}`);
     }
     await page.emulateMedia({ media: "print" });
     await page.goto(base + views.alert);
@@ -284,79 +178,65 @@ const looked = async (browser, base) => {
   }
 };
 
-const withoutScript = async (browser, base) => {
-  const context = await watched(browser, base, { javaScriptEnabled: false, extraHTTPHeaders: { Authorization: `Bearer ${TOKEN}` } });
+const withoutScript = async (browser, { base }) => {
+  const context = await watched(browser, base, { javaScriptEnabled: false, extraHTTPHeaders: BEARER });
   const page = await context.newPage();
   for (const [path, said] of [["/", /Open, of the last 7 days/], ["/alerts?since=all", /Loudest rules/], ["/ingestion", /Which time was read/]]) {
     await page.goto(base + path);
-    assert.match(await page.locator("main").innerText(), said, `${path} without script`);
+    assert.match(await main(page), said, `${path} without script`);
   }
   await page.goto(`${base}/alerts?since=all`);
   await page.locator("td.what a").first().click();
+  await page.locator("section[aria-labelledby=do]").waitFor();
+  assert.match(await main(page), /What to do/);
   await page.getByText("Show the calls to copy").click();
-  assert.match(await page.locator("main").innerText(), /gridwatch respond/);
+  await page.locator("ol.plan").waitFor();
+  assert.match(await main(page), /gridwatch respond/);
   await context.close();
 };
 
-const main = async () => {
-  const [slack, port] = [await freePort(), await freePort()];
-  const base = `http://127.0.0.1:${port}`;
+const all = async () => {
+  rmSync(PICTURES, { recursive: true, force: true });
   mkdirSync(PICTURES, { recursive: true });
-  mkdirSync(join(dir, "modules"));
-  for (const file of readdirSync(MODULES).filter((file) => file.endsWith(".wasm"))) cpSync(join(MODULES, file), join(dir, "modules", file));
-  secret("token", "xoxp-test");
-  secret("web-token", TOKEN);
-  writeFileSync(join(dir, "exceptions.toml"), "");
-  try { execFileSync("git", ["init", "-q", dir]); } catch { /* then nothing is committed */ }
-  writeFileSync(config, settings(slack, port));
-  const sim = started(["sim", "--addr", `127.0.0.1:${slack}`, "--users", "60", "--days", "4", "--rate", "0"]);
-  await until("Slack", () => /serving/.test(sim.said));
-  const running = started(["run", "--config", config]);
-  const asked = (path) => fetch(base + path, { headers: { Authorization: `Bearer ${TOKEN}` } }).then((answer) => answer.text()).catch(() => "");
-  await until("everything is read", () => {
-    const { phase, poll = {} } = JSON.parse(quietly("status", "--json") || "{}");
-    return phase === "running" && poll.last_success && !poll.catching_up && quietly("alerts", "list", "--severity", "high").includes("HIGH");
-  });
-  const next = another("files");
-  await until("another version serves", () => quietly("module", "serving").includes(`files@${next} `));
+  const [from, page] = [await freePort(), await freePort()];
+  const scene = new Scene("watched", { slack: from, page });
+  execFileSync("git", ["init", "-q", scene.dir]);
+  await slack(from);
+  const running = await scene.read();
+  const next = another(scene, "files");
+  await until("another version serves", () => scene.quietly("module", "serving").includes(`files@${next} `));
 
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
   try {
-    const context = await watched(browser, base);
-    const page = await context.newPage();
+    const context = await watched(browser, scene.base);
+    const tab = await context.newPage();
     for (const [name, journey] of Object.entries(journeys)) {
-      await journey(page, base).catch(async (error) => {
-        await page.screenshot({ path: join(PICTURES, "failed.png") });
+      await journey(tab, scene).catch(async (error) => {
+        await tab.screenshot({ path: join(PICTURES, "failed.png") }).catch(() => {});
         throw new Error(`${name}: ${error.stack}`);
       });
       console.log(`went: ${name}`);
     }
     await context.close();
-    await looked(browser, base);
-    await withoutScript(browser, base);
-    running.kill("SIGKILL");
-    await running.over;
-    const alone = started(["web", "serve", "--config", config]);
-    await until("the page of nobody", async () => /running since/.test(await asked("/")));
-    const last = await (await watched(browser, base, { extraHTTPHeaders: { Authorization: `Bearer ${TOKEN}` } })).newPage();
-    await last.goto(base);
-    await last.screenshot({ path: join(PICTURES, "now-not-running.png"), fullPage: true });
-    alone.kill();
+    await looked(browser, scene);
+    console.log("looked at every view, at both widths, light and dark");
+    await withoutScript(browser, scene);
+    console.log("read without script");
+    await states(browser, scene, running);
   } finally {
     await browser.close();
   }
   assert.deepEqual(wrong, []);
-  console.log(`nothing was wrong; pictures are in ${PICTURES}`);
+  console.log(`${Object.keys(journeys).length} journeys; nothing was wrong; pictures are in ${PICTURES}`);
 };
 
 try {
-  await main();
+  await all();
 } catch (error) {
   console.error(error.message ?? error);
-  for (const child of children) if (child.said) console.error(child.said.split("\n").slice(-5).join("\n"));
+  for (const fault of wrong) console.error(`wrong: ${fault}`);
+  for (const said of lastWords()) console.error(said);
   process.exitCode = 1;
 } finally {
-  for (const child of children) child.kill();
-  await Promise.all(children.map((child) => child.over));
-  rmSync(dir, { recursive: true, force: true });
+  await cleared();
 }

@@ -11,11 +11,11 @@ use std::process::{Command, Stdio};
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
 /// Runs the journeys; pictures of the views are left in `target/browser/pictures`.
-pub(crate) fn test(workspace: &Workspace, gridwatch: &Path, modules: &Path) -> Result<()> {
+pub(crate) fn test(workspace: &Workspace, gridwatch: &Path, [modules, test_modules]: [&Path; 2]) -> Result<()> {
     let (browser, tools) = (browser()?, tools(workspace)?);
     let pictures = tools.join("pictures");
     let mut node = Command::new("node");
-    node.arg(tools.join("page.mjs")).env("GRIDWATCH", gridwatch).env("MODULES", modules);
+    node.arg(tools.join("page.mjs")).env("GRIDWATCH", gridwatch).env("MODULES", modules).env("TEST_MODULES", test_modules);
     process::run(node.env("CHROMIUM", browser).env("PICTURES", pictures))
 }
 
@@ -26,7 +26,7 @@ fn is_there(program: &str) -> bool {
 
 fn browser() -> Result<&'static str> {
     BROWSERS.into_iter().find(|name| is_there(name)).context(
-        "there is no Chromium to look at the page with\nhint: as root on Debian: apt-get install --no-install-recommends chromium nodejs npm",
+        "there is no Chromium to look at the page with\nhint: as root on Debian: apt-get install --no-install-recommends chromium",
     )
 }
 
@@ -36,7 +36,7 @@ fn tools(workspace: &Workspace) -> Result<PathBuf> {
     std::fs::create_dir_all(&to).with_context(|| format!("making {}", to.display()))?;
     let lock = std::fs::read(from.join("package-lock.json")).context("reading tests/browser/package-lock.json")?;
     let is_new = std::fs::read(to.join("package-lock.json")).ok().is_none_or(|before| before != lock);
-    for file in ["package.json", "package-lock.json", "page.mjs"] {
+    for file in ["package.json", "package-lock.json", "page.mjs", "scene.mjs", "states.mjs"] {
         std::fs::copy(from.join(file), to.join(file)).with_context(|| format!("copying {file}"))?;
     }
     if is_new || !to.join("node_modules").is_dir() {

@@ -75,8 +75,8 @@ enum Task {
         #[arg(long, value_name = "N")]
         seeds: Option<u64>,
 
-        /// Only the page, in Debian's Chromium: ten journeys by keyboard, and what must not happen on the way. Needs chromium, node and
-        /// npm, and leaves pictures in target/browser/pictures
+        /// Only the page, in Debian's Chromium: ten journeys by keyboard, what must not happen on the way, and each view in each state. Needs
+        /// chromium, node and npm, and leaves pictures in target/browser/pictures
         #[arg(long, conflicts_with_all = ["seeds", "args"])]
         web: bool,
 
@@ -125,6 +125,8 @@ enum Bench {
     Ingest,
     /// How soon alerts are there while entries come, `-- --rate N --seconds N`
     Latency,
+    /// What 200 browsers that have the page open and 20 that are slow cost: commits, and how soon alerts are there, with them and without
+    Page,
     /// How long a start takes, with nothing in the store and with much
     Start,
     /// Whether ten times as many entries cost ten times as much
@@ -214,9 +216,9 @@ impl Repo {
     }
 
     fn test_page(&self) -> Result<()> {
-        self.build_guests(&[("guest-rules", &self.modules())])?;
+        self.build_modules_and_test_guests()?;
         self.build_gridwatch()?;
-        browser::test(&self.workspace, &self.gridwatch(), &self.modules())
+        browser::test(&self.workspace, &self.gridwatch(), [&self.modules(), &self.test_modules()])
     }
 
     fn release(&self) -> Result<()> {
@@ -242,6 +244,7 @@ impl Repo {
             Bench::Normalize => ("performance", Some("normalize")),
             Bench::Ingest => ("performance", Some("ingest")),
             Bench::Latency => ("performance", Some("latency")),
+            Bench::Page => ("performance", Some("page")),
             Bench::Start => ("performance", Some("start")),
             Bench::Growth => ("performance", Some("growth")),
         };

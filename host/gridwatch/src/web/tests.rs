@@ -222,6 +222,7 @@ fn views(with: &str) -> Vec<(&'static str, Markup)> {
         columns: vec![column.clone()],
         rules: vec![(with.into(), 3)],
         has_orgs: true,
+        has_any: true,
         is_new: false,
     };
     let safeguards = Safeguards {

@@ -147,7 +147,7 @@ pub fn shell(title: &str, body: &Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                meta name="htmx-config" content="{\"noSwap\":[204,304,\"4xx\",\"5xx\"],\"history\":false,\"includeIndicatorCSS\":false}";
+                meta name="htmx-config" content="{\"noSwap\":[204,304,\"4xx\",\"5xx\"],\"history\":false,\"defaultTimeout\":30000,\"includeIndicatorCSS\":false}";
                 title { (plain(title)) " · gridwatch" }
                 link rel="icon" href=(*files::ICON_AT);
                 link rel="stylesheet" href=(*files::STYLE_AT);

@@ -9,6 +9,11 @@
     shown.textContent = `This page is as of ${last.toISOString().slice(11, 19)} UTC: gridwatch's page doesn't answer any more.`;
     shown.hidden = false;
   };
+  // A page that hangs says nothing at all: who has heard nothing for three times as long as usual says so by themselves.
+  const silent = () => {
+    if (document.querySelector("[hx-trigger^='every']") && Date.now() - last.getTime() > 30_000) failed();
+  };
+  setInterval(silent, 5_000);
   document.addEventListener("htmx:error", failed);
   document.addEventListener("htmx:response:error", failed);
   document.addEventListener("htmx:after:swap", () => {

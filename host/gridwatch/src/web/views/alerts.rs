@@ -50,6 +50,8 @@ pub struct Found {
     /// The loudest.
     pub rules: Vec<(String, u64)>,
     pub has_orgs: bool,
+    /// There is one at all, whatever is asked for.
+    pub has_any: bool,
     /// The history doesn't exist yet.
     pub is_new: bool,
 }
@@ -73,12 +75,13 @@ fn found(asking: &Asking<'_>) -> Result<Found> {
         columns: Vec::new(),
         rules: Vec::new(),
         has_orgs: asking.orgs().len() > 1,
+        has_any: false,
         is_new: true,
         sought,
     };
     asking.site.history(|history| {
         let rows: Vec<Row> = filter.rows(history).filter(|row| takes(row)).cloned().collect();
-        found.is_new = false;
+        (found.is_new, found.has_any) = (false, history.rows().iter().any(&takes));
         found.total = rows.len();
         found.counts = by_severity(&rows);
         found.columns = columns(&rows, filter.since, asking.now.seconds());
@@ -234,6 +237,7 @@ impl Found {
         let pages = self.total.div_ceil(PAGE);
         html! {
             @if self.is_new { (nothing("There is no history yet: gridwatch has not run on this state folder.")) }
+            @else if !self.has_any { (nothing("Nothing has been found yet: no rule has made an alert.")) }
             @else if self.total == 0 { (nothing("No alert is like this. Look further back, or ask for less.")) }
             @else {
                 section.summary aria-label="In numbers" {
