@@ -15,7 +15,10 @@ pub(crate) fn test(workspace: &Workspace, gridwatch: &Path, [modules, test_modul
     let (browser, tools) = (browser()?, tools(workspace)?);
     let pictures = tools.join("pictures");
     let mut node = Command::new("node");
-    node.arg(tools.join("page.mjs")).env("GRIDWATCH", gridwatch).env("MODULES", modules).env("TEST_MODULES", test_modules);
+    node.arg(tools.join("page.mjs"))
+        .env("GRIDWATCH", gridwatch)
+        .env("MODULES", modules)
+        .env("TEST_MODULES", test_modules);
     process::run(node.env("CHROMIUM", browser).env("PICTURES", pictures))
 }
 

@@ -1,6 +1,6 @@
-//! `cargo xtask bench replay|normalize|ingest|latency|start|growth`: see [`gridwatch_performance`].
+//! `cargo xtask bench replay|normalize|ingest|latency|page|start|growth`: see [`gridwatch_performance`].
 //!
-//! `--entries N` (20,000), `--runs N` (3), `--corpus realistic|hostile`, `--pages 1000,9999`, `--rate N` and `--seconds N` (of latency),
+//! `--entries N` (20,000), `--runs N` (3; 5 of page), `--corpus realistic|hostile`, `--pages 1000,9999`, `--rate N` and `--seconds N` (of latency and page),
 //! `--binary PATH` (another gridwatch than that of this build), `--modules DIR`, `--folder DIR` (where corpora and state are made:
 //! `target/bench`), and `--json`. What is printed names the commit and the program that it was measured with.
 
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         eprintln!("error: what to measure? {}", Bench::ALL.map(Bench::name).join(", "));
         return ExitCode::from(2);
     };
-    let options = options(&args);
+    let options = options(bench, &args);
     let report = measure(bench, &options);
     let (commit, cpus) = (commit(), std::thread::available_parallelism().map_or(0, usize::from));
     let program = options.gridwatch.display();
@@ -33,11 +33,12 @@ fn main() -> ExitCode {
         );
         print!("{report}");
     }
-    ExitCode::SUCCESS
+    report.over.iter().for_each(|what| eprintln!("over what it may be: {what}"));
+    if report.over.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// What cargo adds to the arguments is passed over.
-fn options(args: &[String]) -> Options {
+fn options(bench: Bench, args: &[String]) -> Options {
     let value = |name: &str| args.iter().position(|arg| arg == name).and_then(|at| args.get(at + 1));
     let number = |name: &str, otherwise: u64| {
         value(name)
@@ -54,7 +55,7 @@ fn options(args: &[String]) -> Options {
         folder: path("--folder", root().join("target/bench")),
         kinds,
         entries: number("--entries", 20_000),
-        runs: number("--runs", 3) as usize,
+        runs: number("--runs", if bench == Bench::Page { 5 } else { 3 }) as usize,
         pages: pages.map(|page| page.parse().expect("entries a page")).collect(),
         rate: number("--rate", 500),
         seconds: number("--seconds", 30),

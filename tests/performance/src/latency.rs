@@ -14,6 +14,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 const COLUMNS: &[&str] = &[
@@ -47,7 +48,7 @@ pub(super) fn measure(options: &Options) -> Report {
         let corpus = Corpus::make(*kind, options.rate * options.seconds, &options.folder);
         let floor = per_entry(floor(options, &corpus).cpu, &corpus);
         warm(options, &corpus);
-        let live = Live::run(options, &corpus);
+        let live = Live::run(options, &corpus, MARKERS_A_SECOND, &Alone);
         let [page, entry] = [live.since_page(), live.since_entry()];
         let each = per_entry(live.cpu, &corpus);
         report.row(vec![
@@ -70,21 +71,49 @@ pub(super) fn measure(options: &Options) -> Report {
     report
 }
 
-struct Live {
+/// Entries that come, and the alerts about some of them.
+pub(super) struct Live {
     /// By its place among the entries: the second at which it came.
-    markers: BTreeMap<usize, u64>,
+    pub(super) markers: BTreeMap<usize, u64>,
     /// By the same: when its alert was there, by both clocks.
-    shown: BTreeMap<usize, (Instant, SystemTime)>,
+    pub(super) shown: BTreeMap<usize, (Instant, SystemTime)>,
+    /// The second of the first entry.
+    pub(super) begin: u64,
     served: Served,
-    cpu: Duration,
-    wall: Duration,
-    peak_rss: u64,
+    pub(super) cpu: Duration,
+    pub(super) wall: Duration,
+    pub(super) peak_rss: u64,
+}
+
+/// What is there beside it.
+pub(super) trait Beside {
+    /// Before it starts.
+    fn prepare(&self, scene: &Scene) -> Command;
+    /// While it runs; what is returned is dropped before it is told to end.
+    fn begin(&self) -> Box<dyn std::any::Any>;
+    /// Once it has ended.
+    fn end(&self, scene: &Scene);
+}
+
+/// Nothing.
+pub(super) struct Alone;
+
+impl Beside for Alone {
+    fn prepare(&self, scene: &Scene) -> Command {
+        scene.run()
+    }
+
+    fn begin(&self) -> Box<dyn std::any::Any> {
+        Box::new(())
+    }
+
+    fn end(&self, _: &Scene) {}
 }
 
 impl Live {
-    fn run(options: &Options, corpus: &Corpus) -> Self {
+    pub(super) fn run(options: &Options, corpus: &Corpus, markers_a_second: u64, beside: &dyn Beside) -> Self {
         let begin = seconds() + AHEAD_S;
-        let every = (options.rate / MARKERS_A_SECOND).max(1);
+        let every = (options.rate / markers_a_second).max(1);
         let mut markers = BTreeMap::new();
         let mut coming = Vec::new();
         for (n, (_, json)) in entries(corpus).into_iter().enumerate() {
@@ -98,7 +127,8 @@ impl Live {
         }
         let slack = Slack::start(coming);
         let scene = Scene::new(options, &slack.base_url(), begin, 1_000);
-        let mut running = Running::start(&mut scene.run(), &scene.path("errors"));
+        let mut running = Running::start(&mut beside.prepare(&scene), &scene.path("errors"));
+        let others = beside.begin();
         let (mut shown, mut read) = (BTreeMap::new(), 0);
         let longest = Duration::from_secs(AHEAD_S + options.seconds) + PATIENCE;
         while shown.len() < markers.len() && running.began().elapsed() < longest {
@@ -110,13 +140,15 @@ impl Live {
             std::thread::sleep(LOOK_EVERY);
         }
         let wall = running.began().elapsed();
+        drop(others);
         let (cost, status) = running.terminated();
         assert!(status.success(), "{status}");
-        Self { markers, shown, served: slack.take_served(), cpu: cost.cpu, wall, peak_rss: cost.peak_rss }
+        beside.end(&scene);
+        Self { markers, shown, begin, served: slack.take_served(), cpu: cost.cpu, wall, peak_rss: cost.peak_rss }
     }
 
     /// Seconds from the end of the page to the alert, ascending.
-    fn since_page(&self) -> Vec<f64> {
+    pub(super) fn since_page(&self) -> Vec<f64> {
         let received = |n: usize| self.served.drained.iter().find(|(ends, _)| *ends > n).map(|(_, when)| *when);
         let of = |(n, (shown, _)): (&usize, &(Instant, SystemTime))| {
             Some(shown.saturating_duration_since(received(*n)?).as_secs_f64())
@@ -134,14 +166,14 @@ impl Live {
     }
 }
 
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+pub(super) fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values
 }
 
 /// The value that so many percent are not above, by nearest rank; 0 of nothing.
-fn share(ascending: &[f64], percent: usize) -> f64 {
+pub(super) fn share(ascending: &[f64], percent: usize) -> f64 {
     let rank = (ascending.len() * percent).div_ceil(100).max(1);
     ascending.get(rank - 1).copied().unwrap_or(0.0)
 }

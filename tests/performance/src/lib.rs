@@ -5,12 +5,14 @@
 //! multiple of the floor's of the same turn: machines differ and are shared, and seconds say little. `docs/performance.md` says what
 //! came of it so far.
 
+mod browsers;
 mod commands;
 mod corpus;
 pub mod floor;
 mod growth;
 mod ingest;
 mod latency;
+mod page;
 mod process;
 mod report;
 mod scene;
@@ -33,6 +35,8 @@ pub enum Bench {
     Ingest,
     /// `gridwatch run` while entries come: from the page that brings one to the alert about it.
     Latency,
+    /// The same with nobody looking at its page, and with many who look.
+    Page,
     /// From the start of `gridwatch run` to its first request, with nothing in the store and with much.
     Start,
     /// What ten times as many entries cost, and each tenth of them.
@@ -40,7 +44,8 @@ pub enum Bench {
 }
 
 impl Bench {
-    pub const ALL: [Self; 6] = [Self::Replay, Self::Normalize, Self::Ingest, Self::Latency, Self::Start, Self::Growth];
+    pub const ALL: [Self; 7] =
+        [Self::Replay, Self::Normalize, Self::Ingest, Self::Latency, Self::Page, Self::Start, Self::Growth];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -48,6 +53,7 @@ impl Bench {
             Self::Normalize => "normalize",
             Self::Ingest => "ingest",
             Self::Latency => "latency",
+            Self::Page => "page",
             Self::Start => "start",
             Self::Growth => "growth",
         }
@@ -87,6 +93,7 @@ pub fn measure(bench: Bench, options: &Options) -> Report {
         Bench::Normalize => commands::normalize(options),
         Bench::Ingest => ingest::measure(options),
         Bench::Latency => latency::measure(options),
+        Bench::Page => page::measure(options),
         Bench::Start => start::measure(options),
         Bench::Growth => growth::measure(options),
     }

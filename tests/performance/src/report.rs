@@ -84,11 +84,13 @@ pub struct Report {
     pub bench: &'static str,
     pub columns: Vec<&'static str>,
     pub rows: Vec<Vec<Cell>>,
+    /// What is more than it may be.
+    pub over: Vec<String>,
 }
 
 impl Report {
     pub fn new(bench: &'static str, columns: &[&'static str]) -> Self {
-        Self { bench, columns: columns.to_vec(), rows: Vec::new() }
+        Self { bench, columns: columns.to_vec(), rows: Vec::new(), over: Vec::new() }
     }
 
     /// # Panics

@@ -25,9 +25,7 @@ impl Scene {
         std::fs::create_dir(scene.path("state")).expect("a folder");
         let compiled = compiled.canonicalize().expect("a folder");
         symlink(compiled, scene.path("state/compiled")).expect("a link");
-        let token = scene.path("token");
-        std::fs::write(&token, "xoxp-bench").expect("a file");
-        std::fs::set_permissions(&token, Permissions::from_mode(0o600)).expect("permissions");
+        scene.put_secret("token", "xoxp-bench");
         let (start, modules) = (timestamp(start), &options.modules);
         let text = format!(
             "state_dir = \"state\"\n\
@@ -41,6 +39,20 @@ impl Scene {
         );
         std::fs::write(scene.path("gridwatch.toml"), text).expect("a file");
         scene
+    }
+
+    /// Says more in the configuration, and puts a secret beside it.
+    pub(super) fn configure(&self, more: &str, (name, secret): (&str, &str)) {
+        let path = self.path("gridwatch.toml");
+        let text = std::fs::read_to_string(&path).expect("the configuration");
+        std::fs::write(path, text + more).expect("a file");
+        self.put_secret(name, secret);
+    }
+
+    fn put_secret(&self, name: &str, secret: &str) {
+        let path = self.path(name);
+        std::fs::write(&path, secret).expect("a file");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("permissions");
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

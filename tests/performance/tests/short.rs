@@ -78,6 +78,22 @@ fn every_alert_is_awaited_while_entries_come() {
 }
 
 #[test]
+fn browsers_are_measured_beside_nobody() {
+    let rows = rows(Bench::Page);
+    assert_eq!(
+        rows.iter().map(|row| row["browsers"].as_str()).collect::<Vec<_>>(),
+        [Some("none"), Some("200 open, 20 slow"), Some("times without")]
+    );
+    for row in &rows[..2] {
+        assert_eq!((median(row, "alerts"), median(row, "missing")), (60.0, 0.0), "{row}");
+        assert!(median(row, "commits") > 10.0 && median(row, "commit, ms, 99 %") > 0.0, "{row}");
+    }
+    assert_eq!((median(&rows[0], "views"), median(&rows[1], "failed")), (0.0, 0.0), "{rows:?}");
+    assert!(median(&rows[1], "views") > 0.0 && median(&rows[1], "taken slowly, MB") > 0.0, "{rows:?}");
+    assert!(median(&rows[2], "page to alert, ms, 99 %") > 0.0, "{rows:?}");
+}
+
+#[test]
 fn a_start_is_measured_with_nothing_and_with_much() {
     let rows = rows(Bench::Start);
     assert_eq!(rows.len(), 1 + Kind::ALL.len());

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// What a commit writes, in the order of keys: then rows that lie beside each other are written one after another. Of one key the last word
 /// counts.
@@ -82,9 +83,15 @@ fn family(key: &[u8]) -> (&[u8], char) {
     (&key[..prefix], key.get(prefix).copied().unwrap_or_default().into())
 }
 
+#[expect(clippy::disallowed_methods, reason = "the log says how long a commit took; nothing depends on it")]
+fn now() -> Instant {
+    Instant::now()
+}
+
 impl Rows {
     /// The one way anything is written: all of it, on disk, or an error after which the process must not go on.
     pub(super) fn commit(&self, changes: Changes) -> Result<()> {
+        let began = now();
         let number = {
             // In the order in which they are applied, for each says how much there is after it.
             let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,7 +127,9 @@ impl Rows {
             number
         };
         self.db.flush().context("can't sync the store")?;
-        self.committed(number)
+        self.committed(number)?;
+        tracing::debug!(number, took_us = began.elapsed().as_micros() as u64, "committed");
+        Ok(())
     }
 
     /// Reads how much there is of each kind, under an organization's prefix.
