@@ -16,7 +16,7 @@ use gridwatch_log::{LogError, Reader};
 use gridwatch_manifest::Severity;
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::handling::Status;
-use index::Indexed;
+use index::{Indexed, Mark};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -28,6 +28,7 @@ const MATCHES_SHOWN: usize = 10;
 /// The history, by one who asks.
 #[derive(Debug)]
 pub struct History {
+    folder: PathBuf,
     reader: Reader,
     /// The newest record of each alert, the one of the newest event at the end.
     rows: Vec<Row>,
@@ -36,7 +37,15 @@ pub struct History {
     before: Vec<Alert>,
     /// Place behind the newest record that was read.
     next: u64,
+    /// How far the index was read.
+    mark: Mark,
+    /// The log had no more than the index.
+    is_indexed: bool,
 }
+
+/// A history that somebody looks at again and again: what was read of it is kept, and only what is news is read.
+#[derive(Debug, Default)]
+pub struct Watched(Option<(u64, History)>);
 
 /// An alert, as far as it can be told without reading it.
 #[derive(Clone, Debug)]
@@ -178,30 +187,74 @@ impl History {
         for (place, alert) in before.iter().enumerate() {
             gathered.add(Place::Before(place), Indexed::of(0, alert));
         }
-        let mut reader = Reader::open(&folder, LOG)?;
-        let (first, mut indexed, mut cut) = (reader.first().unwrap_or(0), None, Vec::new());
-        index::read(&folder, |row| {
-            indexed = Some(row.number + 1);
+        let reader = Reader::open(&folder, LOG)?;
+        let next = reader.first().unwrap_or(0);
+        let (rows, rules, mark, is_indexed) = Default::default();
+        let mut history = Self { folder, reader, rows, rules, before, next, mark, is_indexed };
+        history.read_on(gathered)?;
+        Ok(history)
+    }
+
+    /// Takes in what came since. False, and nothing was taken in, if it has to be opened anew for that: what was read isn't what is there now.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn refresh(&mut self) -> Result<bool> {
+        // What is in the log alone may be cut off and written otherwise.
+        if !self.is_indexed || !self.before.is_empty() {
+            return Ok(false);
+        }
+        self.reader.refresh()?;
+        let rules = std::mem::take(&mut self.rules);
+        let places = rules.iter().cloned().zip(0..).collect();
+        self.read_on(Gathered { rules, places, ..Gathered::default() })
+    }
+
+    fn read_on(&mut self, mut gathered: Gathered) -> Result<bool> {
+        let first = self.reader.first().unwrap_or(0);
+        let (mut next, mut cut) = (self.next, Vec::new());
+        let goes_on = index::read_on(&self.folder, &mut self.mark, |row| {
+            next = row.number + 1;
             match row.is_cut {
                 _ if row.number < first => {}
                 true => cut.push(row.number),
                 false => gathered.add(Place::Log(row.number), row),
             }
         })?;
+        if !goes_on {
+            return Ok(false);
+        }
         for number in cut {
-            each(&mut reader, number, number + 1, |number, alert| {
+            each(&mut self.reader, number, number + 1, |number, alert| {
                 gathered.add(Place::Log(number), Indexed::of(number, &alert));
             })?;
         }
-        let mut next = indexed.unwrap_or(first);
+        self.next = next;
         // What the index lacks.
-        each(&mut reader, next, u64::MAX, |number, alert| {
-            next = number + 1;
+        each(&mut self.reader, next, u64::MAX, |number, alert| {
+            self.next = number + 1;
             gathered.add(Place::Log(number), Indexed::of(number, &alert));
         })?;
-        let mut rows = gathered.rows;
-        rows.sort_unstable_by(|a, b| (a.last, &a.uid).cmp(&(b.last, &b.uid)));
-        Ok(Self { reader, rows, rules: gathered.rules, before, next })
+        self.is_indexed = self.next == next;
+        self.merge(gathered, first);
+        Ok(true)
+    }
+
+    /// Puts rows among those that are known. Of an alert the newest record counts; those before the oldest one that is kept have gone.
+    fn merge(&mut self, Gathered { rows: mut new, by_uid, rules, .. }: Gathered, first: u64) {
+        self.rules = rules;
+        let mut older = BTreeSet::new();
+        self.rows.retain(|row| {
+            let known = by_uid.get(&key(&row.uid)).copied();
+            let is_kept = !matches!(row.place, Place::Log(number) if number < first);
+            let counts = is_kept && known.is_none_or(|at| row.revision > new[at].revision);
+            older.extend(known.filter(|_| counts));
+            counts
+        });
+        older.iter().rev().for_each(|at| _ = new.remove(*at));
+        self.rows.append(&mut new);
+        // Of what is in order but for its end, this only sorts the end.
+        self.rows.sort_by(|a, b| (a.last, &a.uid).cmp(&(b.last, &b.uid)));
     }
 
     /// Place behind the newest record that it knows of.
@@ -272,6 +325,29 @@ impl History {
                 bail!("{} alerts begin with `{prefix}`:{shown}{more}\nhint: give more of the id", several.len())
             }
         }
+    }
+}
+
+impl Watched {
+    /// As it is now; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn look(&mut self, state_dir: &Path) -> Result<Option<&mut History>> {
+        let Ok(size) = size(state_dir) else {
+            self.0 = None;
+            return Ok(None);
+        };
+        let known = match self.0.take() {
+            Some((known, history)) if known == size => Some(history),
+            Some((_, mut history)) => history.refresh()?.then_some(history),
+            None => None,
+        };
+        let history = match known {
+            Some(history) => history,
+            None => History::open(state_dir)?,
+        };
+        Ok(Some(&mut self.0.insert((size, history)).1))
     }
 }
 

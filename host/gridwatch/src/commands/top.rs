@@ -6,7 +6,7 @@ use super::acts;
 use super::state::State;
 use crate::clock::Clock;
 use crate::config;
-use crate::history::{self, History};
+use crate::history::Watched;
 use crate::look::now::{Now, Open};
 use anyhow::{Context, Result};
 use clap::Args;
@@ -44,7 +44,7 @@ pub struct Options {
 /// The state folder can't be read, or the terminal refuses.
 pub fn run(options: &Options, clock: Clock) -> Result<u8> {
     let state_dir = options.state.dir()?;
-    let mut eyes = Eyes { state_dir: state_dir.clone(), seen: None };
+    let mut eyes = Eyes { state_dir: state_dir.clone(), seen: Watched::default() };
     let top = Top::new(eyes.look(clock.now())?);
     match std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         true => live(top, eyes, &state_dir, clock)?,
@@ -77,20 +77,15 @@ fn line(buffer: &Buffer, y: u16) -> String {
 /// Reads what there is. The history is read again when it has grown.
 struct Eyes {
     state_dir: PathBuf,
-    /// How large it was.
-    seen: Option<(u64, History)>,
+    seen: Watched,
 }
 
 impl Eyes {
     fn look(&mut self, at: UnixMillis) -> Result<Now> {
         let (status, health) = crate::look::running::look(&self.state_dir, at)?;
         // There is none before the first start.
-        let size = history::size(&self.state_dir).ok();
-        if self.seen.as_ref().map(|(size, _)| *size) != size {
-            self.seen = size.map(|size| Ok::<_, anyhow::Error>((size, History::open(&self.state_dir)?))).transpose()?;
-        }
-        let open = match &mut self.seen {
-            Some((_, history)) => Open::of(history, at, MOST, |_| true)?,
+        let open = match self.seen.look(&self.state_dir)? {
+            Some(history) => Open::of(history, at, MOST, |_| true)?,
             None => Open::default(),
         };
         Ok(Now { at, status, health, open })

@@ -14,7 +14,7 @@ use gridwatch_rules::alert::Alert;
 use gridwatch_rules::handling::{Reason, Status};
 use sha2::{Digest, Sha256};
 use std::fs::{File, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -165,22 +165,48 @@ impl<'t> Indexed<'t> {
     }
 }
 
+/// How far it was read: so many rows, and the last of them as it stood there.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mark {
+    rows: u64,
+    last: Option<Bytes>,
+}
+
 /// Gives each whole row in order; returns how many there are. It ends at the first one that isn't what was written.
-pub(super) fn read(folder: &Path, mut each: impl FnMut(Indexed<'_>)) -> io::Result<u64> {
+pub(super) fn read(folder: &Path, each: impl FnMut(Indexed<'_>)) -> io::Result<u64> {
+    let mut mark = Mark::default();
+    read_on(folder, &mut mark, each)?;
+    Ok(mark.rows)
+}
+
+/// The same from a mark on, which goes on with it. False, and nothing was given, if what was read before isn't what stands there now: a gridwatch
+/// that starts cuts off what was never saved, and writes something else.
+pub(super) fn read_on(folder: &Path, mark: &mut Mark, mut each: impl FnMut(Indexed<'_>)) -> io::Result<bool> {
     let mut file = match File::open(folder.join(FILE)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(mark.last.is_none()),
         opened => opened?,
     };
-    let (mut rows, mut some) = (0, Vec::with_capacity(SOME * BYTES));
+    if let Some(last) = mark.last {
+        let mut found = [0; BYTES];
+        file.seek(SeekFrom::Start((mark.rows - 1) * BYTES as u64))?;
+        match file.read_exact(&mut found) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            read => read?,
+        }
+        if found != last {
+            return Ok(false);
+        }
+    }
+    let mut some = Vec::with_capacity(SOME * BYTES);
     loop {
         some.clear();
         if Read::by_ref(&mut file).take((SOME * BYTES) as u64).read_to_end(&mut some)? == 0 {
-            return Ok(rows);
+            return Ok(true);
         }
         for bytes in some.chunks(BYTES) {
-            let Some(row) = Indexed::from_bytes(bytes) else { return Ok(rows) };
+            let Some(row) = Indexed::from_bytes(bytes) else { return Ok(true) };
             each(row);
-            rows += 1;
+            *mark = Mark { rows: mark.rows + 1, last: bytes.first_chunk().copied() };
         }
     }
 }

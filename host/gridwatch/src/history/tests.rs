@@ -118,3 +118,52 @@ fn damage_in_the_log_costs_the_alerts_in_it() {
     std::fs::remove_file(dir.join("alerts").join(index::FILE)).unwrap();
     assert_eq!(History::open(&dir).unwrap().rows().len(), 99);
 }
+
+/// Alerts, revisions of them, a store of before that comes back, lost segments: whoever looks again sees what whoever looks for the first time sees.
+#[test]
+fn who_looks_again_sees_what_is_there_now() {
+    for seed in 0..20_u64 {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().to_owned();
+        let (mut watched, mut dice) = (Watched::default(), seed);
+        let mut roll = |sides: u64| {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (dice >> 33) % sides
+        };
+        assert!(watched.look(&dir).unwrap().is_none(), "there is none yet");
+        let mut writer = Writer::recover(&dir).unwrap();
+        let mut end = writer.end();
+        for _ in 0..30 {
+            let alerts: Vec<Alert> = (0..=roll(5)).map(|_| alert(roll(40), roll(4) as u32 + 1)).collect();
+            writer.write(alerts.iter().map(|alert| (0, alert))).unwrap();
+            match roll(6) {
+                // Written and not kept: it may be seen, and go again.
+                0 => {
+                    watched.look(&dir).unwrap();
+                    drop(writer);
+                    writer = Writer::open(&dir, end).unwrap();
+                    writer.settle().unwrap();
+                }
+                1 => {
+                    writer.keep();
+                    watched.look(&dir).unwrap();
+                    // A store of before: what came since is cut off.
+                    drop(writer);
+                    writer = Writer::open(&dir, end).unwrap();
+                    writer.settle().unwrap();
+                }
+                _ => writer.keep(),
+            }
+            end = writer.end();
+            if roll(3) == 0 {
+                let (seen, fresh) = (watched.look(&dir).unwrap().unwrap(), &mut History::open(&dir).unwrap());
+                assert_eq!(uids(seen), uids(fresh), "seed {seed}");
+                assert_eq!((seen.next(), seen.rules()), (fresh.next(), fresh.rules()), "seed {seed}");
+                let rules = |history: &History| -> Vec<String> {
+                    history.rows().iter().map(|row| history.rule(row).to_owned()).collect()
+                };
+                assert_eq!(rules(seen), rules(fresh), "seed {seed}");
+            }
+        }
+    }
+}

@@ -5,11 +5,11 @@ use super::guard::{Guard, Visitor};
 use crate::clock::Clock;
 use crate::config::{Config, Configs, Homes};
 use crate::context::{OrgPaths, Paths};
-use crate::history::{self, History, Row};
+use crate::history::{History, Row, Watched};
 use crate::look::running;
 use crate::modules::contents::Contents;
 use crate::modules::{Wanted, asked_for, folder::Folder};
-use crate::telemetry::health::Health;
+use crate::telemetry::health::{Health, Lock};
 use crate::telemetry::status::{ModuleStatus, OrgStatus, Status};
 use anyhow::Result;
 use axum::extract::Query;
@@ -24,6 +24,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What takes long to count is counted this often.
 const COUNTED_MS: u64 = 60_000;
+/// What a state folder says is read this often.
+const LOOKED_MS: u64 = 500;
 
 pub struct Site {
     pub guard: Guard,
@@ -31,7 +33,8 @@ pub struct Site {
     /// `None`: only the state folder is known.
     pub configs: Option<Configs>,
     clock: Clock,
-    history: Mutex<Option<Kept>>,
+    history: Mutex<Watched>,
+    running: Mutex<Option<(UnixMillis, Arc<Running>)>>,
     /// By digest; `None` where it can't be had.
     manifests: Mutex<BTreeMap<String, Option<Arc<Manifest>>>>,
     /// Who answers for a module file, by its digest.
@@ -39,10 +42,10 @@ pub struct Site {
     counted: Mutex<BTreeMap<String, (UnixMillis, Arc<BTreeMap<String, u64>>)>>,
 }
 
-/// The history, as of so many bytes of its files.
-struct Kept {
-    size: u64,
-    history: History,
+/// What a state folder says of whoever runs on it.
+struct Running {
+    status: Option<Status>,
+    lock: Lock,
 }
 
 impl Site {
@@ -55,6 +58,7 @@ impl Site {
             configs: setup.configs,
             clock,
             history: Mutex::default(),
+            running: Mutex::default(),
             manifests: Mutex::default(),
             signers: Mutex::default(),
             counted: Mutex::default(),
@@ -78,14 +82,26 @@ impl Site {
     /// # Errors
     /// It can't be read.
     pub fn history<T>(&self, ask: impl FnOnce(&mut History) -> Result<T>) -> Result<Option<T>> {
-        let dir = &self.homes.state_dir;
-        let Ok(size) = history::size(dir) else { return Ok(None) };
-        let mut kept = lock(&self.history);
-        let kept = match &mut *kept {
-            Some(kept) if kept.size == size => kept,
-            kept => kept.insert(Kept { size, history: History::open(dir)? }),
-        };
-        ask(&mut kept.history).map(Some)
+        lock(&self.history).look(&self.homes.state_dir)?.map(ask).transpose()
+    }
+
+    /// What the state folder says of whoever runs on it, as of half a second ago at most: a page asks it several times, and there may be many pages.
+    ///
+    /// # Errors
+    /// It can't be read.
+    fn running(&self) -> Result<Arc<Running>> {
+        let (now, mut kept) = (self.now(), lock(&self.running));
+        if let Some((at, known)) = &*kept
+            && now >= *at
+            && now.since(*at) < LOOKED_MS
+        {
+            return Ok(known.clone());
+        }
+        let status = running::status(&self.homes.state_dir)?;
+        let lock = running::lock_of(&self.homes.state_dir, status.as_ref());
+        let known = Arc::new(Running { status, lock });
+        *kept = Some((now, known.clone()));
+        Ok(known)
     }
 
     /// What the modules that serve say of themselves, as far as their files can be read; gridwatch's own rules among them.
@@ -172,21 +188,21 @@ impl<'s> Asking<'s> {
     /// # Errors
     /// It can't be read.
     pub fn look(&self) -> Result<(Option<Status>, Health)> {
-        let status = running::status(&self.site.homes.state_dir)?;
-        let lock = running::lock_of(&self.site.homes.state_dir, status.as_ref());
-        let status = status.map(|mut status| {
+        let known = self.site.running()?;
+        let status = known.status.clone().map(|mut status| {
             status.orgs.retain(|org, _| self.visitor.may_see(org) && self.is_asked(org));
             status
         });
-        let health = Health::of(status.as_ref(), lock, self.now);
+        let health = Health::of(status.as_ref(), known.lock, self.now);
         Ok((status, health))
     }
 
     /// All organizations that may be seen.
     pub fn orgs(&self) -> Vec<OrgId> {
         let configured = self.site.configs.iter().flat_map(|configs| configs.iter().map(|config| config.org.clone()));
-        let status = running::status(&self.site.homes.state_dir).ok().flatten().unwrap_or_default();
-        let orgs: BTreeSet<OrgId> = configured.chain(status.orgs.into_keys()).collect();
+        let known = self.site.running().ok();
+        let seen = known.iter().filter_map(|known| known.status.as_ref()).flat_map(|status| status.orgs.keys().cloned());
+        let orgs: BTreeSet<OrgId> = configured.chain(seen).collect();
         orgs.into_iter().filter(|org| self.visitor.may_see(org)).collect()
     }
 
