@@ -1,7 +1,5 @@
 //! Text that others wrote, made fit to be shown, and bytes as text.
 
-use std::fmt::Write;
-
 /// Text for people: no control or bidirectional-override characters, at most `max` characters.
 pub fn clean(text: &str, max: usize) -> String {
     let hidden = |c: char| {
@@ -9,23 +7,6 @@ pub fn clean(text: &str, max: usize) -> String {
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
     text.chars().map(|c| if hidden(c) { ' ' } else { c }).take(max).collect()
-}
-
-/// Text of others as a person has to see it: what nobody would see, or what would change how other text is seen, is shown as `⟨U+202E⟩`. At
-/// most `max` characters of it.
-pub fn shown(text: &str, max: usize) -> String {
-    let mut out = String::with_capacity(text.len().min(4 * max));
-    for (n, letter) in text.chars().enumerate() {
-        match letter {
-            _ if n == max => {
-                out.push('…');
-                break;
-            }
-            letter if is_hidden(letter) => _ = write!(out, "⟨U+{:04X}⟩", u32::from(letter)),
-            letter => out.push(letter),
-        }
-    }
-    out
 }
 
 /// Would nobody see it, or would it change how others are seen?
@@ -64,13 +45,6 @@ mod tests {
     fn cleaned_text_cannot_repaint_a_terminal() {
         assert_eq!(clean("a\u{1b}[31mred\nline\u{202e}x", 200), "a [31mred line x");
         assert_eq!(clean(&"é".repeat(300), 200).chars().count(), 200);
-    }
-
-    #[test]
-    fn what_nobody_would_see_is_shown() {
-        assert_eq!(shown("a\u{202e}txt.exe\0\u{200b}\n", 20), "a⟨U+202E⟩txt.exe⟨U+0000⟩⟨U+200B⟩⟨U+000A⟩");
-        assert_eq!(shown("\u{1b}[31méè 日本", 20), "⟨U+001B⟩[31méè 日本");
-        assert_eq!((shown("abc", 3).as_str(), shown("abcd", 3).as_str()), ("abc", "abc…"));
     }
 
     #[test]

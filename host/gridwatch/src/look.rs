@@ -5,6 +5,7 @@ pub mod alerts;
 pub mod coverage;
 pub mod detections;
 pub mod exceptions;
+pub mod foreign;
 pub mod now;
 pub mod reach;
 pub mod running;

@@ -1,9 +1,10 @@
 //! The one place where text that somebody else wrote becomes a part of a page. Names, titles, user agents and file names are chosen by those
 //! whom gridwatch watches.
 //!
-//! Such a text stands in a `<bdi>`, so that it can't turn what stands beside it around. What nobody would see is shown: controls, marks that
-//! change the direction, letters without a width. It is bounded, and never a link. `maud` escapes whatever else is put into a page.
+//! Such a text stands in a `<bdi>`, so that it can't turn what stands beside it around. What nobody would see is shown, and so are letters that pass for
+//! others ([`foreign`]). It is bounded, and never a link. `maud` escapes whatever else is put into a page.
 
+use crate::look::foreign;
 use gridwatch_event::text::clip;
 use maud::Render;
 use std::fmt::Write;
@@ -53,28 +54,11 @@ pub fn plain(text: &str) -> String {
 }
 
 fn shown(text: &str, most: usize, has_lines: bool) -> String {
-    let mut out = String::with_capacity(text.len().min(most * 4));
-    for (n, letter) in text.chars().enumerate() {
-        if n == most {
-            let _ = write!(out, " … ({} bytes in all)", text.len());
-            break;
-        }
-        match letter {
-            '\n' | '\t' if has_lines => out.push(letter),
-            letter if is_hidden(letter) => _ = write!(out, "⟨U+{:04X}⟩", u32::from(letter)),
-            letter => out.push(letter),
-        }
+    let (mut shown, has_more) = foreign::shown(text, most, |letter| has_lines && matches!(letter, '\n' | '\t'));
+    if has_more {
+        _ = write!(shown, " … ({} bytes in all)", text.len());
     }
-    out
-}
-
-/// Would nobody see it, or would it change how others are seen?
-fn is_hidden(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}' | '\u{e000}'..='\u{f8ff}')
+    shown
 }
 
 /// An address on this page, whatever the parameters hold. What is longer than any id or name that is looked for is cut: it leads nowhere anyway.
@@ -120,6 +104,7 @@ mod tests {
         assert_eq!(html(text("a\u{202e}txt.exe\0\u{200b}")), "<bdi>a⟨U+202E⟩txt.exe⟨U+0000⟩⟨U+200B⟩</bdi>");
         assert_eq!(html(document("a\n\tb\r")), "<bdi>a\n\tb⟨U+000D⟩</bdi>");
         assert_eq!(plain("a\nb"), "a⟨U+000A⟩b");
+        assert_eq!(html(text("Pаypal")), "<bdi>Pа⟨U+0430⟩ypal</bdi>");
     }
 
     #[test]

@@ -201,7 +201,8 @@ impl<'s> Asking<'s> {
     pub fn orgs(&self) -> Vec<OrgId> {
         let configured = self.site.configs.iter().flat_map(|configs| configs.iter().map(|config| config.org.clone()));
         let known = self.site.running().ok();
-        let seen = known.iter().filter_map(|known| known.status.as_ref()).flat_map(|status| status.orgs.keys().cloned());
+        let seen =
+            known.iter().filter_map(|known| known.status.as_ref()).flat_map(|status| status.orgs.keys().cloned());
         let orgs: BTreeSet<OrgId> = configured.chain(seen).collect();
         orgs.into_iter().filter(|org| self.visitor.may_see(org)).collect()
     }

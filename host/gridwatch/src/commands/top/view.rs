@@ -3,9 +3,9 @@
 //! Whatever others wrote is shown so that it can neither hide nor repaint anything; colour says nothing that a word doesn't.
 
 use super::super::show;
+use crate::look::foreign;
 use crate::look::now::{Now, Sight, ago, conspicuous, delivered, last_page, read_up_to, waits};
 use anyhow::Result;
-use gridwatch_event::text::shown;
 use gridwatch_event::time::UnixMillis;
 use gridwatch_manifest::Severity;
 use gridwatch_rules::alert::Alert;
@@ -352,7 +352,7 @@ fn lines_of(alert: &Alert) -> Vec<String> {
 }
 
 fn harmless(text: &str) -> String {
-    shown(text, MAX_LINE)
+    foreign::line(text, MAX_LINE)
 }
 
 /// In lines of at most so many columns, between words where there are any; those after the first are as far in as the first.
