@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::exceptions::Live;
 use crate::store::{OrgStore, Store};
+use crate::telemetry::actions::Noted;
 use crate::telemetry::metrics::{DetectMetrics, PollMetrics};
 use crate::telemetry::status::{Board, ModuleStatus, OrgStatus};
 use gridwatch_event::org::OrgId;
@@ -77,6 +78,8 @@ pub struct Shared {
     pub lists: Lists,
     /// What its log usually has in an hour.
     pub pulse: Pulse,
+    /// Which actions its log has had.
+    pub actions: Noted,
     /// What is to change in its modules.
     pub swaps: Swaps,
 }
@@ -99,11 +102,12 @@ impl Shared {
         self.process.board.update_org(&self.org, change);
     }
 
-    /// Saves what its log usually has.
+    /// Saves what its log usually has, and has had.
     ///
     /// # Errors
     /// It can't be saved.
     pub fn save_pulse(&self) -> anyhow::Result<()> {
+        self.actions.write();
         self.store.commit_rhythms(&self.pulse.to_save())
     }
 
@@ -149,6 +153,8 @@ pub struct OrgPaths {
     pub checkpoint: PathBuf,
     /// Which time was read, for people and commands.
     pub ledger: PathBuf,
+    /// Which actions the log has had, for the same.
+    pub actions: PathBuf,
     /// How far back somebody wants it to read.
     pub backfill: PathBuf,
     /// What `gridwatch respond` has done.
@@ -172,6 +178,7 @@ impl Paths {
         OrgPaths {
             checkpoint: dir.join("checkpoint.json"),
             ledger: dir.join("ledger.json"),
+            actions: dir.join("actions.json"),
             backfill: dir.join("backfill.json"),
             responses: crate::responses::path(&dir),
             dir,

@@ -1,5 +1,6 @@
 //! What gridwatch says of itself: the status, the verdict on it, the log, metrics and probes.
 
+pub mod actions;
 mod gauges;
 pub mod health;
 pub mod ledger;

@@ -41,6 +41,7 @@ use crate::store::checkpoint::Checkpoint;
 use crate::store::damage;
 use crate::store::older::Reach;
 use crate::swap::Swapper;
+use crate::telemetry::actions::Noted;
 use crate::telemetry::health;
 use crate::telemetry::server;
 use crate::telemetry::status::{Catalogue, HowEnded, ModuleStatus, OrgStatus, Phase, SinkStatus, Status, UNSIGNED};
@@ -391,6 +392,9 @@ fn ready(process: &Arc<Process>, wants: Wants, until: Until) -> Result<Ready> {
     let (process_of_it, detect) = (process.clone(), Bell::default());
     let wanting = Bell::default();
     let pulse = Pulse::of(store.rhythms()?);
+    // What is judged already isn't counted again.
+    let from = store.poll_state()?.map(|_| process.clock.now().seconds());
+    let actions = Noted::begin(process.paths.of_org(&org).actions, from);
     let shared = Shared {
         process: process_of_it,
         org,
@@ -403,6 +407,7 @@ fn ready(process: &Arc<Process>, wants: Wants, until: Until) -> Result<Ready> {
         exceptions,
         lists,
         pulse,
+        actions,
         swaps: Swaps::default(),
     };
     // What serves is written down before it does.

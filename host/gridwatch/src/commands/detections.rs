@@ -2,7 +2,9 @@
 
 mod markdown;
 
-use crate::look::detections::{Detection, detections};
+use crate::context::Paths;
+use crate::look::detections::{Detection, Heard, detections};
+use crate::look::running;
 use crate::modules;
 use crate::modules::embedded::Folder;
 use anyhow::Result;
@@ -20,6 +22,9 @@ pub struct Options {
     /// table has one line per rule; md is a document with an index and a section per rule; json is for machines.
     #[arg(long, default_value = "table", value_enum)]
     format: Format,
+    /// The state folder of a gridwatch. Listed is which of the rules could not have found anything there, and which modules still learn.
+    #[arg(long, value_name = "DIR", conflicts_with = "format")]
+    state_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -34,6 +39,10 @@ enum Format {
 pub fn run(options: &Options) -> Result<u8> {
     let all = manifests(Folder::of(options.modules.as_deref())?.path())?;
     let mut out = std::io::stdout().lock();
+    if let Some(dir) = &options.state_dir {
+        unable(&all, dir, &mut out)?;
+        return Ok(0);
+    }
     match options.format {
         Format::Table => table(&detections(&all), &mut out)?,
         Format::Md => markdown::markdown(&all, &mut out)?,
@@ -57,6 +66,32 @@ fn table(detections: &[Detection], out: &mut dyn Write) -> Result<()> {
         writeln!(out, "{:<width$}  {:<13}  {:<22}  {}", d.id, d.severity, d.attack.join(" "), d.title)?;
     }
     writeln!(out, "{} rules; conditions, thresholds and responses: --format md or json", detections.len())?;
+    Ok(())
+}
+
+/// What of them could not have found anything on a state folder, and why.
+fn unable(manifests: &[Manifest], state_dir: &Path, out: &mut dyn Write) -> Result<()> {
+    let status = running::status(state_dir)?.unwrap_or_default();
+    for (org, of_org) in &status.orgs {
+        let heard = Heard::of(&Paths::of(state_dir).of_org(org), of_org);
+        let whose = org.name().map(|name| format!("{name}: ")).unwrap_or_default();
+        let (mut learn, mut silent) = (0, 0);
+        for manifest in manifests {
+            if let Some(what) = heard.learning(manifest, None) {
+                learn += 1;
+                writeln!(out, "{whose}{}: {what}", manifest.name)?;
+            }
+        }
+        for manifest in manifests {
+            for rule in &manifest.rules {
+                if let Some(why) = heard.silent(&manifest.name, rule) {
+                    silent += 1;
+                    writeln!(out, "{whose}{}.{}: {why}", manifest.name, rule.id)?;
+                }
+            }
+        }
+        writeln!(out, "{whose}{learn} modules still learn; {silent} rules could not have found anything")?;
+    }
     Ok(())
 }
 

@@ -136,6 +136,7 @@ fn step(
     }
     shared.process.bells.deliver.ring();
     shared.pulse.note(&events);
+    shared.actions.note(&events);
     let now = shared.now();
     let suppressed = concluded.alerts.iter().filter(|alert| alert.suppressed_by.is_some()).count() as u64;
     shared.detected.events.inc_by(events.len() as u64);

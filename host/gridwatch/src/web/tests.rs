@@ -271,7 +271,8 @@ fn views(with: &str) -> Vec<(&'static str, Markup)> {
         detection,
         severity: Severity::High,
         is_shadow: true,
-        last: Some(UnixSeconds(1)),
+        silent: Some(with.into()),
+        last: None,
         alerts: 1,
     };
     let rules = detections::Module {

@@ -2,7 +2,7 @@
 
 use super::parts::{ago, class, count, nothing, number, severity, time, wide};
 use super::{Page, Place, Reply};
-use crate::look::detections::{Detection, detections, doubts};
+use crate::look::detections::{Detection, Heard, detections, doubts};
 use crate::modules::Wanted;
 use crate::telemetry::status::ModuleStatus;
 use crate::web::html::{address, long, plain, text};
@@ -39,6 +39,8 @@ pub struct Rule {
     pub detection: Detection,
     pub severity: Severity,
     pub is_shadow: bool,
+    /// Why it could not have found anything.
+    pub silent: Option<String>,
     /// When it last found something, and how many alerts it made in the last 30 days.
     pub last: Option<UnixSeconds>,
     pub alerts: u64,
@@ -52,9 +54,10 @@ pub fn page(asking: &Asking<'_>) -> Result<Reply> {
     for (org, of_org) in status.unwrap_or_default().orgs {
         let found = found(asking, &org)?;
         let wanted = asking.site.config(&org).map(Wanted::of);
+        let heard = Heard::of(&asking.site.paths(&org), &of_org);
         let module = |manifest: &Manifest| {
             let status = of_org.modules.iter().find(|module| module.name == manifest.name);
-            Module::of(manifest, status, wanted.as_ref(), &found)
+            Module::of(manifest, (status, wanted.as_ref()), &heard, &found)
         };
         let mut modules: Vec<Module> = asking.site.manifests(&of_org).iter().map(|manifest| module(manifest)).collect();
         modules.sort_by(|a, b| {
@@ -89,12 +92,13 @@ fn found(asking: &Asking<'_>, org: &OrgId) -> Result<BTreeMap<String, (UnixSecon
 impl Module {
     fn of(
         manifest: &Manifest,
-        status: Option<&ModuleStatus>,
-        wanted: Option<&Wanted>,
+        (status, wanted): (Option<&ModuleStatus>, Option<&Wanted>),
+        heard: &Heard,
         found: &BTreeMap<String, (UnixSeconds, u64)>,
     ) -> Self {
         let is_own = manifest.name == builtin::NAME;
         let mut all = if is_own { Vec::new() } else { doubts(manifest, wanted) };
+        all.extend(heard.learning(manifest, wanted));
         let aside = status.and_then(|status| status.set_aside.as_ref());
         if let Some(aside) = aside {
             all.insert(0, format!("is set aside since {}: {}", aside.at, aside.why.text()));
@@ -105,7 +109,8 @@ impl Module {
         let rules =
             detections(std::slice::from_ref(manifest)).into_iter().zip(&manifest.rules).map(|(detection, rule)| {
                 let (last, alerts) = found.get(&detection.id).map_or((None, 0), |(last, n)| (Some(*last), *n));
-                Rule { is_shadow: is_shadow(&detection.id), severity: rule.severity, last, alerts, detection }
+                let silent = heard.silent(&manifest.name, rule).filter(|_| last.is_none());
+                Rule { is_shadow: is_shadow(&detection.id), silent, severity: rule.severity, last, alerts, detection }
             });
         Self {
             name: manifest.name.clone(),
@@ -164,7 +169,7 @@ impl Detections {
                 td { @for (n, action) in detection.actions.iter().take(ACTIONS).enumerate() { @if n > 0 { ", " } code { (text(action)) } } @if more > 0 { span.faint { " and " (more) " more" } } }
                 td { (text(&detection.threshold)) }
                 td { (text(&detection.attack.join(" "))) }
-                td { @match rule.last { Some(at) => { (ago(at.millis(), self.now)) p.faint { (time(at)) } }, None => span.faint { "never" } } }
+                td { @match (rule.last, &rule.silent) { (Some(at), _) => { (ago(at.millis(), self.now)) p.faint { (time(at)) } } (None, Some(why)) => { span.mark { "could not" } p.faint { (text(why)) } } (None, None) => span.faint { "never" } } }
                 td.n { (number(rule.alerts)) }
             }
         }
@@ -174,10 +179,12 @@ impl Detections {
 fn summary(modules: &[Module]) -> Markup {
     let rules: usize = modules.iter().map(|module| module.rules.len()).sum();
     let found = modules.iter().flat_map(|module| &module.rules).filter(|rule| rule.alerts > 0).count();
+    let silent = modules.iter().flat_map(|module| &module.rules).filter(|rule| rule.silent.is_some()).count();
     let doubtful = modules.iter().filter(|module| !module.doubts.is_empty()).count();
     html! {
         p.lead {
             strong { (count(rules as u64, "rule")) } " in " (count(modules.len() as u64, "module")) "; " (found) " of them found something in the last 30 days. "
+            @if silent > 0 { (count(silent as u64, "rule")) " could not have: no entry of " (if silent == 1 { "its" } else { "their" }) " actions has come. " }
             @if doubtful > 0 { (count(doubtful as u64, "module")) " could see more than " (if doubtful == 1 { "it does" } else { "they do" }) ": they come first." }
         }
     }
