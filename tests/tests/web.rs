@@ -399,6 +399,24 @@ fn what_runs_serves_its_page_and_its_end_is_told() {
     assert_eq!((&handling()["status"], &handling()["reason"]), (&"closed".into(), &"expected".into()));
     assert!(page.with(TOKEN, &format!("/alerts/{uid}")).body.contains("the yearly audit"));
     assert!(!page.with(TOKEN, "/alerts?since=all&stands=unclosed").body.contains(&uid));
+    // And open again: on the page, on the command line, and for who is told.
+    let done = about("act=reopen&text=it+came+back");
+    assert_eq!(
+        done.header("location"),
+        Some(&*format!("/alerts/{uid}?done=opened%20again%20by%20ann.")),
+        "{}",
+        done.body
+    );
+    let opened = handling();
+    let last = opened["acts"].as_array().and_then(|acts| acts.last()).expect("an act");
+    assert_eq!((&opened["status"], &last["text"]), (&"open".into(), &"it came back".into()));
+    assert!(page.with(TOKEN, "/alerts?since=all&stands=open").body.contains(&uid));
+    assert!(said(&host, &["alerts", "list", "--open", "--json", "--limit", "0"]).contains(&uid));
+    until("the sink has it", || {
+        let told = host.lines("alerts.ndjson");
+        let of = told.iter().filter(|line| line["finding_info"]["uid"] == *uid);
+        of.last().is_some_and(|line| (&line["status"], &line["status_code"]) == (&"New".into(), &"reopen".into()))
+    });
     kill(child);
     let page = Page::serve(&host);
     for view in VIEWS {

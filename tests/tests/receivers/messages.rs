@@ -1,7 +1,7 @@
 //! Sinks that send messages for people: Slack, PagerDuty, and templates.
 
 use super::Place;
-use gridwatch_tests::host::{ended, gridwatch};
+use gridwatch_tests::host::{ended, gridwatch, terminate};
 use gridwatch_tests::receiver::messages::Messages;
 use gridwatch_tests::receiver::{Fault, sometimes};
 use std::collections::BTreeSet;
@@ -60,6 +60,54 @@ fn pagerduty_gets_each_alert_under_its_own_key() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     assert!(check_live(&place, "pager").contains("nobody was called"));
+}
+
+#[test]
+fn what_somebody_does_about_an_alert_is_said_in_slack_and_done_in_pagerduty() {
+    let slack = Messages::slack(sometimes(&[Fault::Status(500)]));
+    let pagerduty = Messages::pagerduty(sometimes(&[Fault::Status(502)]));
+    let place = Place::new(&format!(
+        "[[sink]]\nname = \"chat\"\ntype = \"slack_webhook\"\nurl_file = \"webhook\"\nretry_most = \"1s\"\n\
+         [[sink]]\nname = \"pager\"\ntype = \"pagerduty\"\nurl = \"{}/v2/enqueue\"\nrouting_key_file = \"routing\"\nretry_most = \"1s\"\n",
+        pagerduty.server.url()
+    ));
+    place.secret("webhook", &format!("{}/services/T0/B0/secret", slack.server.url()));
+    place.secret("routing", "R0123456789ABCDEF0123456789ABCDE");
+    place.run_until_delivered(&["chat", "pager"]);
+    let uid = news(&place).first().and_then(|id| Some(id.split_once(':')?.0.to_owned())).expect("an alert");
+    let say = |args: &[&str]| {
+        let mut command = gridwatch();
+        command.args(["alerts"]).args(args).args(["--by", "anna", "--config"]).arg(place.host.path("gridwatch.toml"));
+        let output = ended(&mut command);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let in_slack = || -> Vec<String> {
+        let said = slack.messages();
+        let texts = said.iter().filter_map(|message| message["text"].as_str());
+        let of = texts.filter(|text| text.contains(&*uid)).filter_map(|text| text.split(':').next());
+        of.filter(|word| ["Acknowledged", "Note", "Closed"].contains(word)).map(str::to_owned).collect()
+    };
+    let in_pagerduty = || -> Vec<String> {
+        let events = pagerduty.messages();
+        let of = events.iter().filter(|event| event["dedup_key"] == *uid);
+        of.filter_map(|event| event["event_action"].as_str())
+            .filter(|act| *act != "trigger")
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!((in_slack().len(), in_pagerduty().len()), (0, 0));
+    // At rest: it is sent by the one that runs next.
+    say(&["ack", &uid]);
+    let running = place.start();
+    super::until("the acknowledgement", &place.host, || in_slack().len() == 1 && in_pagerduty().len() == 1);
+    say(&["note", &uid, "asked IT"]);
+    say(&["close", &uid, "--reason", "expected"]);
+    super::until("the end", &place.host, || in_slack().len() == 3 && in_pagerduty().len() == 2);
+    assert_eq!(in_slack(), ["Acknowledged", "Note", "Closed"]);
+    assert_eq!(in_pagerduty(), ["acknowledge", "resolve"], "PagerDuty knows no notes");
+    let closed = slack.messages().pop().expect("a message").to_string();
+    assert!(closed.contains("closed as expected by anna"), "{closed}");
+    terminate(running);
 }
 
 #[test]
