@@ -6,8 +6,8 @@ use super::acts;
 use super::state::State;
 use crate::clock::Clock;
 use crate::config;
-use crate::history::Watched;
-use crate::look::now::{Now, Open};
+use crate::history::{Recorded, Watched};
+use crate::look::now::{Extent, Now, Open};
 use anyhow::{Context, Result};
 use clap::Args;
 use gridwatch_event::time::UnixMillis;
@@ -21,16 +21,15 @@ use ratatui::termion::event::Key;
 use ratatui::termion::input::TermRead;
 use ratatui::termion::raw::IntoRawMode;
 use ratatui::termion::screen::IntoAlternateScreen;
+use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
-use view::{Top, Wish};
+use view::{FIRST, Top, Wish};
 
 /// How often it looks again.
 const EVERY: Duration = Duration::from_secs(1);
-/// Alerts that can be gone through.
-const MOST: usize = 200;
 /// What is shown where there is no terminal.
 const SIZE: Rect = Rect::new(0, 0, 100, 40);
 
@@ -44,8 +43,8 @@ pub struct Options {
 /// The state folder can't be read, or the terminal refuses.
 pub fn run(options: &Options, clock: Clock) -> Result<u8> {
     let state_dir = options.state.dir()?;
-    let mut eyes = Eyes { state_dir: state_dir.clone(), seen: Watched::default() };
-    let top = Top::new(eyes.look(clock.now())?);
+    let mut eyes = Eyes { state_dir: state_dir.clone(), seen: Watched::default(), alerts: HashMap::new() };
+    let top = Top::new(eyes.look(clock.now(), FIRST)?);
     match std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         true => live(top, eyes, &state_dir, clock)?,
         false => once(top)?,
@@ -78,14 +77,28 @@ fn line(buffer: &Buffer, y: u16) -> String {
 struct Eyes {
     state_dir: PathBuf,
     seen: Watched,
+    /// Those that were shown last: a record of an alert doesn't change.
+    alerts: HashMap<Recorded, Alert>,
 }
 
 impl Eyes {
-    fn look(&mut self, at: UnixMillis) -> Result<Now> {
+    fn look(&mut self, at: UnixMillis, extent: Extent) -> Result<Now> {
         let (status, health) = crate::look::running::look(&self.state_dir, at)?;
         // There is none before the first start.
+        let before = std::mem::take(&mut self.alerts);
         let open = match self.seen.look(&self.state_dir)? {
-            Some(history) => Open::of(history, at, MOST, |_| true)?,
+            Some(history) => Open::read(
+                history,
+                at,
+                extent,
+                |_| true,
+                |history, row| {
+                    let known = before.get(&row.record()).cloned();
+                    let alert = known.map_or_else(|| history.alert(row), |known| Ok(Some(known)))?;
+                    self.alerts.extend(alert.iter().map(|alert| (row.record(), alert.clone())));
+                    Ok(alert)
+                },
+            )?,
             None => Open::default(),
         };
         Ok(Now { at, status, health, open })
@@ -125,6 +138,7 @@ fn until_left<W: Write>(
             Ok(Event::Key(key)) => match top.press(key) {
                 None => continue,
                 Some(Wish::Leave) => return Ok(()),
+                Some(Wish::Look) => {}
                 Some(Wish::Act { alert, what, text }) => {
                     let act = Act::new(clock.now(), &config::operator(), what, &text);
                     let (state_dir, say) = (state_dir.to_owned(), say.clone());
@@ -141,7 +155,7 @@ fn until_left<W: Write>(
             Ok(Event::Closed) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
             Err(RecvTimeoutError::Timeout) => {}
         }
-        top.renew(eyes.look(clock.now())?);
+        top.renew(eyes.look(clock.now(), top.extent())?);
     }
 }
 

@@ -49,6 +49,13 @@ pub struct Open {
     pub gravest: Vec<Alert>,
 }
 
+/// Which of the open alerts are read: at most so many, and those before the last seven days as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    pub most: usize,
+    pub older: bool,
+}
+
 impl Sight {
     pub const fn name(self) -> &'static str {
         match self {
@@ -70,15 +77,30 @@ impl Open {
     /// # Errors
     /// One can't be read.
     pub fn of(history: &mut History, at: UnixMillis, most: usize, takes: impl Fn(&Row) -> bool) -> Result<Self> {
+        Self::read(history, at, Extent { most, older: false }, takes, History::alert)
+    }
+
+    /// The same of this extent; `alert` gives an alert itself.
+    ///
+    /// # Errors
+    /// One can't be read.
+    pub fn read(
+        history: &mut History,
+        at: UnixMillis,
+        extent: Extent,
+        takes: impl Fn(&Row) -> bool,
+        mut alert: impl FnMut(&mut History, &Row) -> Result<Option<Alert>>,
+    ) -> Result<Self> {
         let since = at.seconds().minus(RECENT_S);
         let open: Vec<&Row> = history.rows().iter().filter(|row| row.is_open() && takes(row)).collect();
-        let mut recent: Vec<Row> = open.iter().copied().filter(|row| row.last >= since).cloned().collect();
+        let recent: Vec<&Row> = open.iter().copied().filter(|row| row.last >= since).collect();
         let older = (open.len() - recent.len()) as u64;
         let count = |severity| (severity, recent.iter().filter(|row| row.severity == severity).count() as u64);
         let counts = Severity::ALL.into_iter().rev().map(count).collect();
         let acknowledged = recent.iter().filter(|row| row.status == handling::Status::Acknowledged).count() as u64;
-        recent.sort_by_key(|row| std::cmp::Reverse((row.severity, row.last)));
-        let read = recent.iter().take(most).filter_map(|row| history.alert(row).transpose());
+        let mut shown: Vec<Row> = if extent.older { open } else { recent }.into_iter().cloned().collect();
+        shown.sort_by_key(|row| std::cmp::Reverse((row.severity, row.last)));
+        let read = shown.iter().take(extent.most).filter_map(|row| alert(history, row).transpose());
         Ok(Self { counts, acknowledged, older, gravest: read.collect::<Result<_>>()? })
     }
 }

@@ -4,7 +4,7 @@
 
 use super::super::show;
 use crate::look::foreign;
-use crate::look::now::{Now, Sight, ago, conspicuous, delivered, last_page, read_up_to, waits};
+use crate::look::now::{Extent, Now, Sight, ago, conspicuous, delivered, last_page, read_up_to, waits};
 use anyhow::Result;
 use gridwatch_event::time::UnixMillis;
 use gridwatch_manifest::Severity;
@@ -22,6 +22,10 @@ pub const LEAST: (u16, u16) = (40, 10);
 const MAX_TYPED: usize = 1_000;
 /// Of a line, before it is cut to the screen.
 const MAX_LINE: usize = 2_000;
+/// Alerts that are read at first, and how many more whenever somebody comes near their end.
+pub const FIRST: Extent = Extent { most: SOME, older: false };
+const SOME: usize = 200;
+const NEAR: usize = 30;
 /// Lines of each part that isn't the list of alerts.
 const MAX_PART: usize = 4;
 
@@ -29,6 +33,7 @@ const MAX_PART: usize = 4;
 #[derive(Debug)]
 pub struct Top {
     now: Now,
+    extent: Extent,
     page: Page,
     /// Which of the open alerts.
     chosen: usize,
@@ -58,6 +63,8 @@ enum Asked {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Wish {
     Leave,
+    /// There is more to be shown.
+    Look,
     /// Something is to be noted about an alert.
     Act {
         alert: String,
@@ -68,7 +75,7 @@ pub enum Wish {
 
 impl Top {
     pub const fn new(now: Now) -> Self {
-        Self { now, page: Page::Now, chosen: 0, scrolled: 0, asked: None, said: String::new() }
+        Self { now, extent: FIRST, page: Page::Now, chosen: 0, scrolled: 0, asked: None, said: String::new() }
     }
 
     /// Things are as they are now. The alert that is chosen stays chosen, wherever it is in the list.
@@ -78,6 +85,11 @@ impl Top {
         let alerts = &self.now.open.gravest;
         let at = chosen.and_then(|uid| alerts.iter().position(|alert| alert.uid == uid));
         self.chosen = at.unwrap_or(self.chosen.min(alerts.len().saturating_sub(1)));
+    }
+
+    /// What is to be read of the open alerts.
+    pub const fn extent(&self) -> Extent {
+        self.extent
     }
 
     /// An act came to an end, or didn't.
@@ -121,10 +133,14 @@ impl Top {
                 let page = self.alert().map(|alert| Page::Alert(alert.uid.clone(), lines_of(alert)));
                 page.into_iter().for_each(|page| self.turn(page));
             }
-            (Key::Up | Key::Char('k'), page) => self.step(matches!(page, Page::Alert(..)), -1),
-            (Key::Down | Key::Char('j'), page) => self.step(matches!(page, Page::Alert(..)), 1),
-            (Key::PageUp, page) => self.step(matches!(page, Page::Alert(..)), -10),
-            (Key::PageDown | Key::Char(' '), page) => self.step(matches!(page, Page::Alert(..)), 10),
+            (Key::Up | Key::Char('k'), page) => return self.step(matches!(page, Page::Alert(..)), -1),
+            (Key::Down | Key::Char('j'), page) => return self.step(matches!(page, Page::Alert(..)), 1),
+            (Key::PageUp, page) => return self.step(matches!(page, Page::Alert(..)), -10),
+            (Key::PageDown | Key::Char(' '), page) => return self.step(matches!(page, Page::Alert(..)), 10),
+            (Key::Char('o'), Page::Now | Page::Alerts) => {
+                self.extent.older = !self.extent.older;
+                return Some(Wish::Look);
+            }
             (Key::Char('a'), _) => return self.act(What::Acknowledge, String::new()),
             (Key::Char('n'), _) if self.about().is_some() => self.asked = Some(Asked::Text(What::Note, String::new())),
             (Key::Char('c'), _) if self.about().is_some() => self.asked = Some(Asked::Reason),
@@ -163,12 +179,18 @@ impl Top {
         (self.page, self.scrolled) = (page, 0);
     }
 
-    fn step(&mut self, scrolls: bool, by: isize) {
-        let last = self.now.open.gravest.len().saturating_sub(1);
-        match scrolls {
-            true => self.scrolled = self.scrolled.saturating_add_signed(by),
-            false => self.chosen = self.chosen.saturating_add_signed(by).min(last),
+    fn step(&mut self, scrolls: bool, by: isize) -> Option<Wish> {
+        if scrolls {
+            self.scrolled = self.scrolled.saturating_add_signed(by);
+            return None;
         }
+        let shown = self.now.open.gravest.len();
+        self.chosen = self.chosen.saturating_add_signed(by).min(shown.saturating_sub(1));
+        let is_near = self.chosen + NEAR >= shown && shown == self.extent.most;
+        is_near.then(|| {
+            self.extent.most += SOME;
+            Wish::Look
+        })
     }
 
     /// Draws all of it.
@@ -206,9 +228,11 @@ impl Top {
                 let end: String = typed.chars().skip(typed.chars().count().saturating_sub(room)).collect();
                 (format!("{asked}{end}_"), "Enter does it, Esc leaves it")
             }
-            (None, Page::Now) => (self.said.clone(), "↑↓ choose  Enter alert  l list  a ack  n note  c close  q leave"),
+            (None, Page::Now) => {
+                (self.said.clone(), "↑↓ choose  Enter alert  l list  o older  a ack  n note  c close  q leave")
+            }
             (None, Page::Alerts) => {
-                (self.said.clone(), "↑↓ choose  Enter alert  a ack  n note  c close  Esc back  q leave")
+                (self.said.clone(), "↑↓ choose  Enter alert  o older  a ack  n note  c close  Esc back  q leave")
             }
             (None, Page::Alert(..)) => (self.said.clone(), "↑↓ read on  a ack  n note  c close  Esc back  q leave"),
         };
@@ -272,7 +296,11 @@ impl Top {
         let counts: Vec<String> = counts.map(|(severity, count)| format!("{count} {}", severity.name())).collect();
         let counts = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
         let acked = if open.acknowledged > 0 { format!("; {} acknowledged", open.acknowledged) } else { String::new() };
-        let older = if open.older > 0 { format!("; {} older", open.older) } else { String::new() };
+        let older = match (open.older, self.extent.older) {
+            (0, _) => String::new(),
+            (older, false) => format!("; {older} older"),
+            (older, true) => format!("; and {older} older, shown too"),
+        };
         let title = format!("Open alerts of 7 days: {counts}{acked}{older}");
         let rows = room.saturating_sub(1).max(1);
         let first = self.chosen.saturating_sub(rows.saturating_sub(1));

@@ -173,3 +173,17 @@ fn a_long_line_is_wrapped_between_words_and_loses_nothing() {
     assert_eq!(long.iter().map(String::len).collect::<Vec<_>>(), [20, 20, 10]);
     assert_eq!(wrap("", 10), [""]);
 }
+
+#[test]
+fn older_ones_and_more_of_them_are_asked_for() {
+    let many = |n: u64| (1..=n).map(|n| alert(n, Severity::Medium)).collect::<Vec<_>>();
+    let mut top = Top::new(now(many(200), |_| {}));
+    assert_eq!((press(&mut top, &[Key::Char('o')]), top.extent().older), (Some(Wish::Look), true));
+    assert!(screen(&mut top, 80, 24).contains("; and 4 older, shown too"));
+    assert_eq!((press(&mut top, &[Key::PageDown; 16]), top.extent().most), (None, 200));
+    assert_eq!((press(&mut top, &[Key::PageDown]), top.extent().most), (Some(Wish::Look), 400), "near the end");
+    top.renew(now(many(230), |_| {}));
+    assert_eq!((press(&mut top, &[Key::PageDown; 9]), top.extent().most), (None, 400), "there are no more");
+    assert!(screen(&mut top, 80, 24).contains("Alert number 230 of many"));
+    assert_eq!((press(&mut top, &[Key::Char('o')]), top.extent().older), (Some(Wish::Look), false));
+}
