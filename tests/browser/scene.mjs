@@ -73,7 +73,7 @@ export const slack = async (port, { seed = 1, users = 60, days = 4 } = {}) => {
 const polled = (port, token) => `base_url = "http://127.0.0.1:${port}"
 token_file = "${token}"
 `;
-const settings = ({ slack, orgs, page, modules, sinks, more }) => `state_dir = "state"
+const settings = ({ slack, orgs, page, modules, lookups, sinks }) => `state_dir = "state"
 [slack]
 ${slack ? polled(slack, "token") : ""}start = "4d"
 requests_per_minute = 6000
@@ -91,7 +91,7 @@ connect = ["lookup"]
 ${modules ?? ""}
 [lookups]
 corporate_egress = ["198.51.100.0/24"]
-names = ["x"]
+${lookups ?? ""}
 [detect]
 exceptions = "exceptions.toml"
 [store]
@@ -113,7 +113,6 @@ listen = "127.0.0.1:${page}"
 name = "night-shift"
 token_file = "web-token"
 act = ["*"]
-${more ?? ""}
 `;
 
 /// A folder with a configuration, modules and secrets; nothing runs in it yet.

@@ -89,6 +89,7 @@ const failing = async (browser) => {
     slack: from,
     page: await freePort(),
     modules: "misbehave = [\"kv\", \"lookup\"]\n[modules.config.misbehave]\nsetup = [\"always panic\"]",
+    lookups: "names = [\"x\"]",
     sinks: `[[sink]]\nname = "elsewhere"\ntype = "http"\nurl = "http://127.0.0.1:${away}/"\ninclude = ["alerts"]`,
   });
   copyFileSync(join(TEST_MODULES, "misbehave-1.0.0.wasm"), scene.path("modules", "misbehave-1.0.0.wasm"));
