@@ -9,3 +9,4 @@ pub mod foreign;
 pub mod now;
 pub mod reach;
 pub mod running;
+pub mod sinks;

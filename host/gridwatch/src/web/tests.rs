@@ -12,15 +12,16 @@ use super::views::exceptions::{Hid, OfOrg, Silenced};
 use super::views::ingestion::Ingestion;
 use super::views::modules::{self, Modules};
 use super::views::now;
-use super::views::sinks::{Disk, Sinks};
+use super::views::sinks::Sinks;
 use super::views::{Frame, Place};
 use crate::look::detections::Detection;
 use crate::look::exceptions::Silencing;
 use crate::look::now::{Now, Open};
+use crate::look::sinks::Room;
 use crate::modules::lineup::{Placed, Version};
 use crate::telemetry::health::{Health, State};
 use crate::telemetry::status::{
-    Backlog, Catalogue, ModuleStatus, PingStatus, SetAsideStatus, SinkStatus, Stage, Status, TokenState, TroubleStatus,
+    Catalogue, ModuleStatus, PingStatus, SetAsideStatus, SinkStatus, Stage, Status, TokenState, TroubleStatus,
 };
 use gridwatch_event::org::OrgId;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
@@ -252,6 +253,7 @@ fn views(with: &str) -> Vec<(&'static str, Markup)> {
         by_day: vec![0, 2],
         grave: 1,
         suppressed: 1,
+        shadowed: 1,
         budget: Some(0.1),
     };
     let of_org = modules::OfOrg { org: org.clone(), may_act: true, modules: vec![of_module], files: vec![with.into()] };
@@ -346,11 +348,7 @@ fn views(with: &str) -> Vec<(&'static str, Markup)> {
         ("coverage", Matrix { orgs: vec![(org.clone(), coverage)] }.markup()),
         ("actor", actor(false).whole()),
         ("address", actor(true).whole()),
-        (
-            "sinks",
-            Sinks { now: NOW, sinks: status.sinks.clone(), setups, backlog: Backlog::default(), disk: Disk::default() }
-                .markup(),
-        ),
+        ("sinks", Sinks { now: NOW, status: status.clone(), setups, room: Room::default() }.markup()),
         ("frame", frame.markup(with, &maud::Render::render(&text(with)))),
     ]
 }
@@ -502,13 +500,7 @@ fn views_say_what_it_means_that_there_is_nothing() {
     assert!(now.contains("has not run") && now.contains("Nothing is open of the last 7 days"), "{now}");
     let ingestion = Ingestion { now: NOW, orgs: Vec::new() }.markup().into_string();
     assert!(ingestion.contains("No organization is known yet"), "{ingestion}");
-    let sinks = Sinks {
-        now: NOW,
-        sinks: BTreeMap::new(),
-        setups: BTreeMap::new(),
-        backlog: Backlog::default(),
-        disk: Disk::default(),
-    };
+    let sinks = Sinks { now: NOW, status: Status::default(), setups: BTreeMap::new(), room: Room::default() };
     assert!(sinks.markup().into_string().contains("No sink has been opened yet"));
 }
 

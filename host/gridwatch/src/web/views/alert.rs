@@ -257,7 +257,7 @@ impl Shown {
                                 tr.decided[stub.id == alert.basis.event] {
                                     td { (time(stub.time)) @if stub.id == alert.basis.event { " " span.mark { "decided" } } }
                                     td { code { (text(&stub.action)) } }
-                                    td { (actor_or_nothing(&stub.actor_id)) }
+                                    td { (self.named(&stub.actor_id)) }
                                     td { (actor_or_nothing(&stub.ip_address)) }
                                     td { (text(&object(stub))) }
                                     td.faint { (text(&stub.ua)) }
@@ -269,6 +269,20 @@ impl Shown {
                 @if more > 0 { p.faint { "and " (number(more)) " more" } }
                 @if self.may_see_raw { p { a href=(address(&["alerts", &alert.uid, "entries"], &[])) { "Entries as Slack sent them" } } }
             }
+        }
+    }
+
+    /// Who did an event: by name, as far as the alert has it.
+    fn named(&self, id: &str) -> Markup {
+        let alert = &self.alert;
+        let other = || {
+            let doer = alert.others.iter().find(|doer| doer.id == id)?;
+            [&doer.name, &doer.email].into_iter().find(|name| !name.is_empty()).map(String::as_str)
+        };
+        let name = if alert.actor.id == id { Some(who(alert)) } else { other() };
+        match name.filter(|name| !name.is_empty() && *name != id) {
+            Some(name) => html! { (actor(name, id, "")) p.faint { (text(id)) } },
+            None => actor_or_nothing(id),
         }
     }
 

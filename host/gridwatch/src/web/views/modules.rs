@@ -47,6 +47,8 @@ pub struct Module {
     pub by_day: Vec<u64>,
     pub grave: u64,
     pub suppressed: u64,
+    /// Of rules in shadow: nobody was told.
+    pub shadowed: u64,
     /// Of all its rules: alerts a day and 1,000 people.
     pub budget: Option<f64>,
 }
@@ -85,6 +87,7 @@ fn of_org(asking: &Asking<'_>, status: &Status, org: &OrgId) -> Result<OfOrg> {
             by_day: noise.by_day,
             grave: noise.grave,
             suppressed: noise.suppressed,
+            shadowed: noise.shadowed,
             budget: manifest.map(|manifest| manifest.rules.iter().map(|rule| rule.budget).sum()),
             status: status.clone(),
         }
@@ -115,6 +118,7 @@ struct Noise {
     by_day: Vec<u64>,
     grave: u64,
     suppressed: u64,
+    shadowed: u64,
 }
 
 fn noise(asking: &Asking<'_>, org: &OrgId) -> Result<BTreeMap<String, Noise>> {
@@ -131,7 +135,8 @@ fn noise(asking: &Asking<'_>, org: &OrgId) -> Result<BTreeMap<String, Noise>> {
             let of_module =
                 noise.entry(module.to_owned()).or_insert_with(|| Noise { by_day: vec![0; DAYS], ..Noise::default() });
             if row.is_suppressed {
-                of_module.suppressed += 1;
+                of_module.suppressed += u64::from(!row.is_shadow);
+                of_module.shadowed += u64::from(row.is_shadow);
                 continue;
             }
             of_module.by_day[day] += 1;
@@ -196,7 +201,9 @@ impl Modules {
                     p { @match &module.signer { Some(signer) => { "signed: " (text(signer)) }, None => span.faint { "signer not known here" } } }
                 }
                 td { @match module.since { Some((seq, at)) => { "event " (number(seq)) p.faint { (ago(at, self.now)) } }, None => span.faint { "not known" } } }
-                td { (chart::spark(&loud, &module.by_day)) p { (count(sum, "alert")) ", " (number(module.grave)) " of Medium or above" } @if module.suppressed > 0 { p.faint { (number(module.suppressed)) " held back" } } }
+                td { (chart::spark(&loud, &module.by_day)) p { (count(sum, "alert")) ", " (number(module.grave)) " of Medium or above" } @if module.suppressed > 0 { p.faint { (number(module.suppressed)) " held back" } }
+                    @if module.shadowed > 0 { p.faint { a href=(address(&["alerts"], &[("rule", &format!("{}.*", status.name)), ("since", "30d"), ("kept", "shadow"), ("org", &of_org.org.to_string())])) { (number(module.shadowed)) " in shadow" } } }
+                }
                 td { @match module.budget { Some(budget) => { (format!("{budget:.2}")) p.faint { "a day and 1,000 people" } }, None => span.faint { "not known" } } }
                 td { (self.fares(status, placed)) }
                 @if of_org.may_act { td { (acts(&of_org.org, status, placed)) } }

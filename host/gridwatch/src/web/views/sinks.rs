@@ -2,8 +2,8 @@
 
 use super::parts::{ago, count, live, nothing, number, size, wide};
 use super::{Page, Place, Reply};
-use crate::disk;
-use crate::telemetry::status::{Backlog, SinkStatus};
+use crate::look::sinks::Room;
+use crate::telemetry::status::{SinkStatus, Status};
 use crate::web::html::{address, long, text};
 use crate::web::site::Asking;
 use anyhow::Result;
@@ -13,19 +13,10 @@ use std::collections::BTreeMap;
 
 pub struct Sinks {
     pub now: UnixMillis,
-    pub sinks: BTreeMap<String, SinkStatus>,
+    pub status: Status,
     /// What each is and where it sends, and in which view, as configured.
     pub setups: BTreeMap<String, (String, &'static str)>,
-    pub backlog: Backlog,
-    pub disk: Disk,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Disk {
-    pub free: Option<u64>,
-    /// Less than this, and polling pauses; more than that waits for sinks, and it does too.
-    pub min_free: Option<u64>,
-    pub outbox_max: Option<u64>,
+    pub room: Room,
 }
 
 /// # Errors
@@ -38,12 +29,8 @@ pub fn page(asking: &Asking<'_>) -> Result<Reply> {
         .iter()
         .flat_map(|config| &config.sinks)
         .map(|sink| (sink.name.clone(), (sink.setup.place(), sink.view.name())));
-    let disk = Disk {
-        free: disk::free_bytes(&asking.site.homes.state_dir).ok(),
-        min_free: config.map(|config| config.store.min_free_bytes),
-        outbox_max: config.map(|config| config.store.outbox_max_bytes),
-    };
-    let shown = Sinks { now: asking.now, sinks: status.sinks, setups: setups.collect(), backlog: status.backlog, disk };
+    let room = Room::of(&asking.site.homes.state_dir, config);
+    let shown = Sinks { now: asking.now, status, setups: setups.collect(), room };
     let own = address(&["sinks"], &[("org", asking.org())]);
     let body = html! { h1 { "Sinks" } (live("live", &own, &shown.markup())) };
     Page { place: Place::Sinks, title: "Sinks".into(), body }.reply(asking)
@@ -52,23 +39,24 @@ pub fn page(asking: &Asking<'_>) -> Result<Reply> {
 impl Sinks {
     pub fn markup(&self) -> Markup {
         html! {
-            @if self.sinks.is_empty() { (nothing("No sink has been opened yet.")) }
+            @if self.status.sinks.is_empty() { (nothing("No sink has been opened yet.")) }
             @else { (wide("Sinks", &self.table())) }
             div.columns {
                 section aria-label="What waits" {
                     h2 { "What waits in the store" }
                     dl {
-                        dt { "to be judged" } dd { (count(self.backlog.entries, "entry").replace("entrys", "entries")) }
-                        dt { "to be delivered" } dd { (count(self.backlog.records, "record")) }
-                        dt { "of both" } dd { (size(self.backlog.bytes)) }
-                        @if let Some(most) = self.disk.outbox_max { dt { "polling pauses at" } dd { (size(most)) " that no sink has taken" } }
+                        dt { "to be judged" } dd { (count(self.status.backlog.entries, "entry").replace("entrys", "entries")) }
+                        dt { "to be delivered" } dd { (count(self.status.backlog.records, "record")) }
+                        dt { "of both" } dd { (size(self.status.backlog.bytes)) }
+                        @if let Some(most) = self.room.outbox_max { dt { "polling pauses at" } dd { (size(most)) " that no sink has taken" } }
                     }
                 }
                 section aria-label="The disk" {
                     h2 { "The disk" }
                     dl {
-                        dt { "free" } dd { @match self.disk.free { Some(free) => { span.mark.good[self.has_room()].bad[!self.has_room()] { (size(free)) } } None => "not known" } }
-                        @if let Some(least) = self.disk.min_free { dt { "polling pauses below" } dd { (size(least)) } }
+                        dt { "free" } dd { @match self.room.free { Some(free) => { span.mark.good[self.room.is_enough()].bad[!self.room.is_enough()] { (size(free)) } } None => "not known" } }
+                        @if let Some(least) = self.room.min_free { dt { "polling pauses below" } dd { (size(least)) } }
+                        @if let Some(lasts) = self.room.lasts(&self.status, self.now) { dt { "there is room for" } dd { (lasts) } }
                     }
                     p.faint { "Nothing is dropped: polling waits, and goes on when there is room." }
                 }
@@ -76,15 +64,11 @@ impl Sinks {
         }
     }
 
-    fn has_room(&self) -> bool {
-        self.disk.free.zip(self.disk.min_free).is_none_or(|(free, least)| free >= least)
-    }
-
     fn table(&self) -> Markup {
         html! {
             table {
                 thead { tr { th scope="col" { "sink" } th scope="col" { "state" } th scope="col" { "delivered" } th scope="col" { "behind" } th scope="col" { "refused for good" } th scope="col" { "last error" } } }
-                tbody { @for (name, sink) in &self.sinks { (self.row(name, sink)) } }
+                tbody { @for (name, sink) in &self.status.sinks { (self.row(name, sink)) } }
             }
         }
     }
