@@ -66,7 +66,7 @@ const justStarted = async (browser) => {
   const gone = await stub(from);
   const scene = new Scene("started", { slack: from, page: await freePort() });
   const running = scene.start("run");
-  await until("it runs", () => scene.status().phase === "running");
+  await until("it runs", () => scene.status().health?.state === "running");
   await pictures(browser, scene.base, "just-started", {
     now: [/nothing has been read to its end yet/, /Nothing is open/],
     alerts: /Nothing has been found yet/,

@@ -27,8 +27,11 @@ fn is_there(program: &str) -> bool {
     found.is_ok_and(|status| status.success())
 }
 
-fn browser() -> Result<&'static str> {
-    BROWSERS.into_iter().find(|name| is_there(name)).context(
+/// Where it is: whoever drives it doesn't look for it.
+fn browser() -> Result<PathBuf> {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let mut found = BROWSERS.iter().flat_map(|name| std::env::split_paths(&paths).map(move |folder| folder.join(name)));
+    found.find(|path| path.is_file()).context(
         "there is no Chromium to look at the page with\nhint: as root on Debian: apt-get install --no-install-recommends chromium",
     )
 }

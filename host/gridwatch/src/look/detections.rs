@@ -126,7 +126,7 @@ impl Heard {
         let looks_at = |(action, last): (&String, &UnixSeconds)| *last >= from && rule.looks_at(action).is_some();
         let has_come = actions.last.iter().any(looks_at);
         (!has_come && to > since)
-            .then(|| format!("no entry of its actions has come since {since}, in {}", span(to.0 - since.0)))
+            .then(|| format!("no entry of its actions in {} (since {since})", span(to.0 - since.0)))
     }
 
     /// Which windows of a module don't know yet what is usual or new, and until when.
@@ -184,7 +184,7 @@ mod tests {
         let rule = manifest.rules.iter().find(|rule| rule.id == "downloads").unwrap();
         let silent = |heard: &Heard| heard.silent("files", rule);
         let none = silent(&heard(Some((100, 100 + 3 * DAY_S)), &[("user_login", 500)], 0));
-        assert_eq!(none.unwrap(), "no entry of its actions has come since 1970-01-01T00:01:40Z, in 3 days");
+        assert_eq!(none.unwrap(), "no entry of its actions in 3 days (since 1970-01-01T00:01:40Z)");
         assert_eq!(silent(&heard(Some((100, 900)), &[("file_downloaded", 500)], 0)), None);
         let later = silent(&heard(Some((100, 400_000)), &[], 200_000)).unwrap();
         assert!(

@@ -170,8 +170,14 @@ pub fn waits(poll: &Poll) -> Vec<String> {
     }
     waits.extend(poll.paused.iter().map(|why| format!("paused: {why}")));
     waits.extend(poll.waiting.iter().map(|why| format!("waiting: {why}")));
-    waits.extend(poll.problems.iter().map(|(label, advice)| format!("{label}: {advice}")));
+    waits.extend(news(poll).map(|(label, advice)| format!("{label}: {advice}")));
     waits
+}
+
+/// Problems beside the one that it is paused for.
+pub fn news(poll: &Poll) -> impl Iterator<Item = &(String, String)> {
+    let is_said = |label: &str| poll.paused.as_ref().is_some_and(|paused| paused.starts_with(label));
+    poll.problems.iter().filter(move |(label, _)| !is_said(label))
 }
 
 /// `43 % (at 2026-11-12T00:00:00Z), 2.1 days a minute, about 14 minutes left`

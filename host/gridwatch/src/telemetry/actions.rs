@@ -32,10 +32,10 @@ impl Actions {
     }
 
     fn note(&mut self, action: &str, time: UnixSeconds) {
-        match self.last.get_mut(action) {
-            Some(last) => *last = time.max(*last),
-            None if self.last.len() < MOST => _ = self.last.insert(action.to_owned(), time),
-            None => {}
+        if let Some(last) = self.last.get_mut(action) {
+            *last = time.max(*last);
+        } else if self.last.len() < MOST {
+            self.last.insert(action.to_owned(), time);
         }
     }
 }

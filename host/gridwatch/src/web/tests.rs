@@ -285,14 +285,14 @@ fn views(with: &str) -> Vec<(&'static str, Markup)> {
         rules: vec![rule],
     };
     let hid = BTreeMap::from([("backup".to_owned(), hid()), (with.to_owned(), hid())]);
-    let silenced = |file| Silenced {
+    let silenced = |file, broken: Option<String>| Silenced {
         now: NOW,
         orgs: vec![OfOrg {
             org: org.clone(),
             file: Some((with.into(), file)),
             silencing: vec![Silencing { setting: with.into(), entries: 1, place: with.into() }],
             hid: hid.clone(),
-            broken: Some(with.into()),
+            broken,
         }],
     };
     let covered = gridwatch_rules::coverage::Covered {
@@ -343,8 +343,8 @@ fn views(with: &str) -> Vec<(&'static str, Markup)> {
             .markup(),
         ),
         ("detections", Detections { now: NOW, orgs: vec![(org.clone(), vec![rules])] }.markup()),
-        ("exceptions", silenced(Ok(exceptions(with))).markup()),
-        ("broken exceptions", silenced(Err(with.to_owned())).markup()),
+        ("exceptions", silenced(Ok(exceptions(with)), Some(with.into())).markup()),
+        ("broken exceptions", silenced(Err(with.to_owned()), None).markup()),
         ("coverage", Matrix { orgs: vec![(org.clone(), coverage)] }.markup()),
         ("actor", actor(false).whole()),
         ("address", actor(true).whole()),

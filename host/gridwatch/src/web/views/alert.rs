@@ -281,7 +281,7 @@ impl Shown {
         };
         let name = if alert.actor.id == id { Some(who(alert)) } else { other() };
         match name.filter(|name| !name.is_empty() && *name != id) {
-            Some(name) => html! { (actor(name, id, "")) p.faint { (text(id)) } },
+            Some(name) => html! { (actor(name, id, "")) p.faint.id { (text(id)) } },
             None => actor_or_nothing(id),
         }
     }

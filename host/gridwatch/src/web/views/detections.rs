@@ -139,7 +139,10 @@ impl Detections {
             section.module aria-label=(plain(&module.name)) {
                 h2 { (text(&module.name)) " " span.faint { (text(&module.title)) } }
                 @if !module.doubts.is_empty() {
-                    ul.doubts { @for doubt in &module.doubts { li { span.mark.bad[module.is_blind] { @if module.is_blind { "blind" } @else { "sees less" } } " " (long(doubt)) } } }
+                    ul.doubts { @for (n, doubt) in module.doubts.iter().enumerate() {
+                        @let is_blind = module.is_blind && n == 0;
+                        li { span.mark.bad[is_blind] { @if is_blind { "blind" } @else { "sees less" } } " " (long(doubt)) }
+                    } }
                 }
                 (wide(&format!("Rules of {}", module.name), &html! {
                     table.rules {

@@ -5,7 +5,7 @@ use super::{Page, Place, Reply};
 use crate::exceptions::Source;
 use crate::look::exceptions::{Silencing, silencing, state, who};
 use crate::modules::Wanted;
-use crate::web::html::{address, long, plain, text};
+use crate::web::html::{address, document, long, plain, text};
 use crate::web::site::Asking;
 use anyhow::Result;
 use gridwatch_event::org::OrgId;
@@ -108,10 +108,14 @@ impl Silenced {
         };
         let gone: Vec<_> = of_org.hid.iter().filter(|(by, _)| !known(by)).collect();
         html! {
-            @if let Some(broken) = &of_org.broken { p.warning role="status" { "The file has errors, and what was read before stays in force: " (long(broken)) } }
+            @if let Some(broken) = &of_org.broken { div.warning role="status" { "The file has errors, and what was read before stays in force:" pre tabindex="0" { (document(broken)) } } }
             @match &of_org.file {
                 None => (nothing("No exceptions file is configured: nothing is silenced by one.")),
-                Some((path, Err(problems))) => { p.warning role="status" { "The file can't be read: " (long(problems)) } p.faint { (text(path)) } }
+                Some((path, Err(problems))) => {
+                    // What gridwatch says of it has been said.
+                    @if of_org.broken.is_none() { div.warning role="status" { "The file has errors, and nothing is silenced by it:" pre tabindex="0" { (document(problems)) } } }
+                    p.faint { (text(path)) }
+                }
                 Some((path, Ok(file))) => {
                     p.faint { (text(path)) }
                     @if file.is_empty() && file.lowered().is_empty() { (nothing("The file is empty: nothing is silenced by it.")) }

@@ -3,6 +3,7 @@
 
 use super::parts::{ago, count, live, nothing, number, time, wide};
 use super::{Page, Place, Reply};
+use crate::look::now::news;
 use crate::telemetry::health::span;
 use crate::telemetry::ledger::{LedgerMirror, Unproven, Why};
 use crate::telemetry::status::{OrgStatus, Poll};
@@ -180,7 +181,7 @@ impl Ingestion {
                 }
                 @if let Some(why) = &poll.paused { dt { "paused" } dd.bad { (long(why)) } }
                 @if let Some(why) = &poll.waiting { dt { "waits" } dd { (long(why)) } }
-                @for (label, advice) in &poll.problems { dt { (text(label)) } dd.bad { (long(advice)) } }
+                @for (label, advice) in news(poll) { dt { (text(label)) } dd.bad { (long(advice)) } }
                 @if let Some(token) = &poll.token { dt { "token" } dd { @match token.expires { Some(at) => { "expires " (time(at)) }, None => "is exchanged" } @if let Some(refused) = &token.refused { " " span.mark.bad { "refused" } " " (long(refused)) } } }
             }
         }

@@ -92,7 +92,11 @@ fn of_org(asking: &Asking<'_>, status: &Status, org: &OrgId) -> Result<OfOrg> {
             status: status.clone(),
         }
     };
-    let modules = of_org.modules.iter().map(module).collect();
+    let mut modules: Vec<Module> = of_org.modules.iter().map(module).collect();
+    // What needs somebody comes first.
+    modules.sort_by_key(|module| {
+        module.status.set_aside.is_none() && module.status.faults == 0 && !module.placed.disabled
+    });
     let files = site.config(org).map(|config| files(&config.modules.dir)).unwrap_or_default();
     Ok(OfOrg { org: org.clone(), may_act: asking.visitor.may_act(org), modules, files })
 }

@@ -193,7 +193,8 @@ impl Shown {
             div {
                 a.title #(format!("a-{}", plain(&alert.uid))) href=(address(&["alerts", &alert.uid], &[])) { (text(&alert.title)) }
                 p.faint {
-                    (ago(alert.last.millis(), self.at())) " · " (text(&alert.rule)) " · " (text(who(alert)))
+                    (ago(alert.last.millis(), self.at())) " · " (text(&alert.rule))
+                    @if !who(alert).is_empty() { " · " (text(who(alert))) }
                     @if alert.org.name().is_some() { " · " (alert.org) }
                     @if alert.handling.status != handling::Status::Open { " · " span.mark.good { (alert.handling.status.to_string()) } }
                 }
