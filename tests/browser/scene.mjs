@@ -24,23 +24,32 @@ const root = mkdtempSync(join(tmpdir(), "gridwatch-page-"));
 // Compiled once for all of them.
 mkdirSync(join(root, "compiled"), { mode: 0o700 });
 const children = [];
+/// Who ended without being told to: nobody waits for them.
+const left = [];
 
 export const started = (args, options = {}) => {
   const child = spawn(GRIDWATCH, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], ...options });
   child.said = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (child.said += data));
-  child.over = new Promise((resolve) => child.on("exit", resolve));
+  child.over = new Promise((resolve) => child.on("exit", (code, signal) => {
+    if (!child.isTold) left.push(`${args.join(" ")} ended with ${code ?? signal}: ${child.said.split("\n").slice(-9).join("\n")}`);
+    resolve();
+  }));
   children.push(child);
   return child;
 };
 export const ended = async (child, signal = "SIGTERM") => {
+  child.isTold = true;
   child.kill(signal);
   await child.over;
 };
 /// Ends whatever still runs, and takes all folders away.
 export const cleared = async () => {
   // Who was stopped can't end.
-  for (const child of children) for (const signal of ["SIGCONT", "SIGKILL"]) child.kill(signal);
+  for (const child of children) {
+    child.isTold = true;
+    for (const signal of ["SIGCONT", "SIGKILL"]) child.kill(signal);
+  }
   await Promise.all(children.map((child) => child.over));
   rmSync(root, { recursive: true, force: true });
 };
@@ -52,16 +61,25 @@ export const until = async (what, happened) => {
   while (Date.now() < end) {
     const found = await happened();
     if (found) return found;
+    if (left.length) throw new Error(`waited in vain: ${what}: ${left.join("\n")}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error(`waited in vain: ${what}`);
 };
-export const freePort = () => new Promise((resolve) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const { port } = server.address();
-    server.close(() => resolve(port));
-  });
-});
+/// A port that nobody has, below those that the system gives to connections: one of them could take it before it is listened on.
+const given = new Set();
+export const freePort = async () => {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const isFree = new Promise((resolve) => {
+      const server = createServer().on("error", () => resolve(false)).listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+    });
+    if (!given.has(port) && (await isFree)) {
+      given.add(port);
+      return port;
+    }
+  }
+};
 
 /// A simulated Slack with some days of an organization.
 export const slack = async (port, { seed = 1, users = 60, days = 4 } = {}) => {
