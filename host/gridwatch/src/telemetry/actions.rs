@@ -91,8 +91,8 @@ mod tests {
         assert_eq!(again.lock().since, UnixSeconds(0), "of before the restart, too");
         assert_eq!(again.lock().last["user_login"], UnixSeconds(20));
         std::fs::write(&path, "{").unwrap();
-        let anew = Noted::begin(path, Some(UnixSeconds(99)));
-        assert_eq!((anew.lock().since, anew.lock().last.len()), (UnixSeconds(99), 0));
+        let anew = Noted::begin(path, Some(UnixSeconds(99))).lock().clone();
+        assert_eq!((anew.since, anew.last.len()), (UnixSeconds(99), 0));
     }
 
     #[test]
