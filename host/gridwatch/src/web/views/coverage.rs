@@ -1,6 +1,6 @@
 //! *Coverage*: ATT&CK as a matrix. What rules cover, what was observed, what is a gap and why.
 
-use super::parts::{command, count, nothing, number, wide};
+use super::parts::{command, count, nothing, number, whose, wide};
 use super::{Page, Place, Reply};
 use crate::history::Row;
 use crate::look::coverage::{by_technique, in_history};
@@ -137,7 +137,7 @@ impl Matrix {
                 @if self.orgs.len() > 1 { h2.org { (org) } }
                 (lead(coverage))
                 p.legend { @for (class, name) in KEY { span { span.key.(class) {} " " (name) } " " } }
-                (wide("The matrix", &matrix(org, coverage)))
+                (wide(&whose("The matrix", org, self.orgs.len()), &matrix(org, coverage, self.orgs.len())))
                 (gaps(coverage))
             }
             (command("gridwatch coverage --state-dir DIR --format navigator > layers.json"))
@@ -157,12 +157,13 @@ fn lead(coverage: &Coverage) -> Markup {
     }
 }
 
-fn matrix(org: &OrgId, coverage: &Coverage) -> Markup {
+fn matrix(org: &OrgId, coverage: &Coverage, orgs: usize) -> Markup {
+    let called = |tactic: &str| whose(tactic, org, orgs);
     let org = org.name().unwrap_or_default();
     html! {
         div.matrix {
             @for (tactic, cells) in columns(coverage) {
-                section aria-label=(tactic) {
+                section aria-label=(called(tactic)) {
                     h2 { (tactic.replace('-', " ")) }
                     ul {
                         @for cell in cells {

@@ -1,6 +1,6 @@
 //! *Detections*: what is watched, on which actions and how severely, when it last found something, and what could not have.
 
-use super::parts::{ago, class, count, nothing, number, severity, time, wide};
+use super::parts::{ago, class, count, nothing, number, severity, time, whose, wide};
 use super::{Page, Place, Reply};
 use crate::look::detections::{Detection, Heard, detections, doubts};
 use crate::modules::Wanted;
@@ -136,7 +136,7 @@ impl Detections {
 
     fn module(&self, org: &OrgId, module: &Module) -> Markup {
         html! {
-            section.module aria-label=(plain(&module.name)) {
+            section.module aria-label=(plain(&whose(&module.name, org, self.orgs.len()))) {
                 h2 { (text(&module.name)) " " span.faint { (text(&module.title)) } }
                 @if !module.doubts.is_empty() {
                     ul.doubts { @for (n, doubt) in module.doubts.iter().enumerate() {
@@ -144,7 +144,7 @@ impl Detections {
                         li { span.mark.bad[is_blind] { @if is_blind { "blind" } @else { "sees less" } } " " (long(doubt)) }
                     } }
                 }
-                (wide(&format!("Rules of {}", module.name), &html! {
+                (wide(&whose(&format!("Rules of {}", module.name), org, self.orgs.len()), &html! {
                     table.rules {
                         thead { tr { th scope="col" { "rule" } th scope="col" { "up to" } th scope="col" { "actions" } th scope="col" { "threshold" } th scope="col" { "ATT&CK" } th scope="col" { "last found" } th scope="col" { "30 days" } } }
                         tbody { @for rule in &module.rules { (self.rule(org, rule)) } }

@@ -1,6 +1,6 @@
 //! *Exceptions*: what is silenced, by whom and until when, what it hid; and the settings that silence as well.
 
-use super::parts::{ago, command, count, nothing, number, severity, time, wide};
+use super::parts::{ago, command, count, nothing, number, severity, time, whose, wide};
 use super::{Page, Place, Reply};
 use crate::exceptions::Source;
 use crate::look::exceptions::{Silencing, silencing, state, who};
@@ -119,7 +119,7 @@ impl Silenced {
                 Some((path, Ok(file))) => {
                     p.faint { (text(path)) }
                     @if file.is_empty() && file.lowered().is_empty() { (nothing("The file is empty: nothing is silenced by it.")) }
-                    @else { (wide("Exceptions", &self.table(of_org, file))) }
+                    @else { (wide(&whose("Exceptions", &of_org.org, self.orgs.len()), &self.table(of_org, file))) }
                 }
             }
             @if !gone.is_empty() {
@@ -128,7 +128,7 @@ impl Silenced {
             }
             @if !of_org.silencing.is_empty() {
                 h2 { "Settings that silence too, without owner or end" }
-                (wide("Settings that silence", &html! {
+                (wide(&whose("Settings that silence", &of_org.org, self.orgs.len()), &html! {
                     table {
                         thead { tr { th scope="col" { "setting" } th scope="col" { "entries" } th scope="col" { "where" } } }
                         tbody { @for list in &of_org.silencing { tr { td { code { (text(&list.setting)) } } td.n { (number(list.entries as u64)) } td { (text(&list.place)) } } } }

@@ -1,7 +1,7 @@
 //! *Ingestion*: which time was read, read again, is open or missing; how late entries come, what Slack says, and what the log has that
 //! nobody knows.
 
-use super::parts::{ago, count, live, nothing, number, time, wide};
+use super::parts::{ago, count, live, nothing, number, time, whose, wide};
 use super::{Page, Place, Reply};
 use crate::look::now::news;
 use crate::telemetry::health::span;
@@ -98,18 +98,19 @@ impl Ingestion {
         html! {
             @if self.orgs.is_empty() { (nothing("No organization is known yet: gridwatch has not run on this state folder.")) }
             @for (org, of_org, ledger) in &self.orgs {
+                @let called = |what: &str| whose(what, org, self.orgs.len());
                 @if self.orgs.len() > 1 { h2.org { (org) } }
-                section aria-label="Which time was read" { (self.ledger(ledger.as_ref())) }
+                section aria-label=(called("Which time was read")) { (self.ledger(ledger.as_ref(), &called("What isn't proven"))) }
                 div.columns {
-                    section aria-label="Polling" { (self.polling(&of_org.poll)) }
-                    section aria-label="How late entries come" { (lateness(&of_org.poll)) }
+                    section aria-label=(called("Polling")) { (self.polling(&of_org.poll)) }
+                    section aria-label=(called("How late entries come")) { (lateness(&of_org.poll)) }
                 }
-                section aria-label="What the log has that is not known" { (self.drift(of_org)) }
+                section aria-label=(called("What the log has that is not known")) { (self.drift(of_org, &called("Names that the built-in catalogue doesn't have"))) }
             }
         }
     }
 
-    fn ledger(&self, ledger: Option<&LedgerMirror>) -> Markup {
+    fn ledger(&self, ledger: Option<&LedgerMirror>, unproven: &str) -> Markup {
         html! {
             h2 { "Which time was read" }
             @match ledger {
@@ -121,7 +122,7 @@ impl Ingestion {
                     p.legend {
                         @for read in [Read::Settled, Read::Drained, Read::Open, Read::Refused, Read::Unknown] { span { span.key.(read.class()) {} " " (read.text()) } " " }
                     }
-                    (self.unproven(ledger))
+                    (self.unproven(ledger, unproven))
                 }
             }
         }
@@ -143,7 +144,7 @@ impl Ingestion {
         html! { figure { (chart::ticks(&format!("{what}; {told}"), &ticks)) figcaption { (what) "; " (told) } } }
     }
 
-    fn unproven(&self, ledger: &LedgerMirror) -> Markup {
+    fn unproven(&self, ledger: &LedgerMirror, called: &str) -> Markup {
         let unproven = ledger.unproven(UnixSeconds(0), UnixSeconds(u64::MAX));
         let table = html! {
             table {
@@ -158,7 +159,7 @@ impl Ingestion {
         };
         html! {
             @if unproven.is_empty() { (nothing("All of it was read as often as it is going to be: there is no gap.")) }
-            @else { (wide("What isn't proven", &table)) }
+            @else { (wide(called, &table)) }
         }
     }
 
@@ -187,7 +188,7 @@ impl Ingestion {
         }
     }
 
-    fn drift(&self, org: &OrgStatus) -> Markup {
+    fn drift(&self, org: &OrgStatus, called: &str) -> Markup {
         let (catalogue, detect) = (&org.catalogue, &org.detect);
         html! {
             h2 { "What the log has that is not known" }
@@ -203,7 +204,7 @@ impl Ingestion {
                 @for (mark, n) in &detect.marked { dt { "marked" } dd { (count(*n, "event")) ": " (text(mark)) } }
             }
             @if !detect.unseen.is_empty() {
-                (wide("Names that the built-in catalogue doesn't have", &html! {
+                (wide(called, &html! {
                     table {
                         caption { "Names that the built-in catalogue doesn't have" }
                         thead { tr { th scope="col" { "what" } th scope="col" { "name" } th scope="col" { "events" } } }

@@ -1,6 +1,6 @@
 //! *Modules*: which version of each serves, by whom it is signed and since when; how loud it is, and how it fares.
 
-use super::parts::{ago, command, count, nothing, number, wide};
+use super::parts::{ago, command, count, nothing, number, whose, wide};
 use super::{Page, Place, Reply};
 use crate::history::Row;
 use crate::modules::lineup::{Lineup, Placed};
@@ -167,7 +167,7 @@ impl Modules {
                 section aria-label=(plain(&format!("Modules of {}", of_org.org))) {
                     @if self.orgs.len() > 1 { h2.org { (of_org.org) } }
                     @if of_org.modules.is_empty() { (nothing("No module serves.")) }
-                    @else { (wide("Modules", &self.table(of_org))) }
+                    @else { (wide(&whose("Modules that serve", &of_org.org, self.orgs.len()), &self.table(of_org))) }
                     @if of_org.may_act && !of_org.files.is_empty() { (install(of_org)) }
                 }
             }

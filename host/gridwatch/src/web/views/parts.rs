@@ -2,6 +2,7 @@
 
 use crate::look::alerts::who;
 use crate::web::html::{address, plain, text};
+use gridwatch_event::org::OrgId;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_manifest::Severity;
 use gridwatch_rules::alert::Alert;
@@ -83,6 +84,11 @@ pub fn size(bytes: u64) -> String {
 /// Where there is nothing, what that means.
 pub fn nothing(what: &str) -> Markup {
     html! { p.nothing { (what) } }
+}
+
+/// What a part of a page that each organization has is called by, so that no two are called alike.
+pub fn whose(what: &str, org: &OrgId, orgs: usize) -> String {
+    if orgs > 1 { format!("{what} of {org}") } else { what.to_owned() }
 }
 
 /// A command to copy.
