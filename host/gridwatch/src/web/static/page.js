@@ -8,6 +8,7 @@
     if (!shown) return;
     shown.textContent = `This page is as of ${last.toISOString().slice(11, 19)} UTC: gridwatch's page doesn't answer any more.`;
     shown.hidden = false;
+    document.body.classList.add("old");
   };
   // A page that hangs says nothing at all: who has heard nothing for three times as long as usual says so by themselves.
   const silent = () => {
@@ -20,5 +21,6 @@
     last = new Date();
     const shown = line();
     if (shown) shown.hidden = true;
+    document.body.classList.remove("old");
   });
 })();

@@ -100,7 +100,8 @@ impl Shown {
 
     fn org(&self, org: &OrgId, of_org: &OrgStatus, is_named: bool) -> Markup {
         let poll = &of_org.poll;
-        let is_seen = self.now.is_there() && crate::look::now::sight(of_org, self.at()) == Sight::Watching;
+        let is_awake = self.now.is_there() && self.now.health.state != State::Stuck;
+        let is_seen = is_awake && crate::look::now::sight(of_org, self.at()) == Sight::Watching;
         html! {
             div.org {
                 @if is_named { h3 { a href=(address(&[], &[("org", &org.to_string())])) { (org) } } }
