@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Several organizations keep theirs in one folder, and a file that is replaced is written under one name beside it: one at a time.
+static WRITING: Mutex<()> = Mutex::new(());
 
 const ENDING: &str = ".zst";
 /// They are short, and rarely written.
@@ -41,6 +45,7 @@ impl Kept {
     /// The disk refuses.
     pub fn put(&self, text: &[u8]) -> Result<String> {
         let digest = hex(&Sha256::digest(text));
+        let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         if self.get(&digest).is_err() {
             let path = self.path(&digest);
             folder::make(&self.dir, folder::PRIVATE).with_context(|| format!("can't make {}", self.dir.display()))?;
@@ -81,6 +86,7 @@ impl Kept {
 
     /// Removes all that nobody needs any more. What can't be removed is no harm.
     pub fn keep_only(&self, needed: &BTreeSet<String>) {
+        let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         for file in std::fs::read_dir(&self.dir).into_iter().flatten().filter_map(Result::ok) {
             let name = file.file_name().to_string_lossy().into_owned();
             if name.strip_suffix(ENDING).is_none_or(|digest| !needed.contains(digest)) {
@@ -97,6 +103,18 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn organizations_that_have_the_same_keep_it_at_the_same_time() {
+        let dir = tempfile::tempdir().unwrap();
+        for n in 0..50_u32 {
+            let text = n.to_be_bytes();
+            std::thread::scope(|scope| {
+                let each = (0..4).map(|_| scope.spawn(|| Kept::of(dir.path()).put(&text)));
+                each.collect::<Vec<_>>().into_iter().for_each(|put| _ = put.join().unwrap().unwrap());
+            });
+        }
+    }
 
     #[test]
     fn lists_are_read_as_they_were_kept_and_nothing_else_is() {

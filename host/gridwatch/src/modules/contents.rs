@@ -9,6 +9,10 @@ use gridwatch_module::sign::signature_path;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Several organizations keep theirs in one folder, and a file that is replaced is written under one name beside it: one at a time.
+static WRITING: Mutex<()> = Mutex::new(());
 
 #[derive(Clone, Debug)]
 pub struct Contents {
@@ -27,6 +31,7 @@ impl Contents {
     /// The disk refuses.
     pub fn keep(&self, Served { component, signature, .. }: &Served) -> Result<PathBuf> {
         let path = self.path(&component.digest);
+        let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         let write = |path: &Path, bytes: &[u8]| {
             disk::replace_private(path, bytes).with_context(|| format!("can't write {}", path.display()))
         };
@@ -60,6 +65,7 @@ impl Contents {
 
     /// Removes all that nobody needs any more. What can't be removed is no harm.
     pub fn keep_only(&self, needed: &BTreeSet<String>) {
+        let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         for file in std::fs::read_dir(&self.dir).into_iter().flatten().filter_map(Result::ok) {
             let name = file.file_name().to_string_lossy().into_owned();
             let digest = name.strip_suffix(".minisig").unwrap_or(&name).strip_suffix(".wasm");
