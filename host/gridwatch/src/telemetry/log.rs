@@ -45,7 +45,8 @@ pub fn start_as(format: LogFormat, filter: &str) -> Result<Relevel> {
         .parse(filter)
         .with_context(|| format!("`{filter}` is not a log filter; try info, or gridwatch=debug"))?;
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(terminal);
+    // A line that can't be written, as on a full disk, is lost. To say so on standard error would be a panic.
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(terminal).log_internal_errors(false);
     let at = |level: tracing::Level| EnvFilter::new(level.as_str());
     // The filter last: what is set after it would make it one that can't be changed.
     Ok(match format {
