@@ -66,6 +66,17 @@ pub struct Row {
     org: u64,
 }
 
+impl Row {
+    /// The alert's id.
+    pub fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    pub const fn revision(&self) -> u32 {
+        self.revision
+    }
+}
+
 /// Which record of an alert it is.
 pub type Recorded = (Box<str>, Place);
 

@@ -183,6 +183,9 @@ pub struct Begun {
     pub checkpoint: Option<Checkpoint>,
     /// Where reading begins again, if the one before said enough for it.
     pub again: Option<Again>,
+    /// From here on alerts may be lost that some sink hadn't got.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerts_from: Option<UnixSeconds>,
 }
 
 /// Time that was read and delivered before, and is read again for what the rules remember.

@@ -265,7 +265,12 @@ pub fn store(paths: &Paths, (places, sinks): (&[Place], &[Sink]), reach: Reach, 
         if checkpoint.next_seq > part.next_seq() {
             part.skip_to(checkpoint.next_seq + NUMBER_GAP)?;
         }
-        part.begin(&Begun { checkpoint: Some(checkpoint), again: again(org) })?;
+        part.begin(&Begun { checkpoint: Some(checkpoint), again: again(org), alerts_from: rebuilt.alerts_from })?;
+    }
+    for place in places.iter().filter(|place| known().all(|(org, _)| *org != place.org)) {
+        // Nobody knows how far it had come; what of its alerts may be lost is known all the same.
+        let alerts_from = rebuilt.alerts_from;
+        store.org(&place.org)?.begin(&Begun { alerts_from, ..Begun::default() })?;
     }
     if paths.damaged.exists() {
         std::fs::remove_file(&paths.damaged).with_context(|| format!("can't remove {}", paths.damaged.display()))?;

@@ -1,6 +1,7 @@
 //! The detect stage: takes entries whose windows are drained, runs the modules, saves what they found.
 
 mod line;
+mod retold;
 
 pub use line::{Line, judge};
 
@@ -19,6 +20,7 @@ use gridwatch_manifest::Manifest;
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::builtin;
 use gridwatch_rules::pipeline::{Fault, Pipeline};
+use retold::Retold;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -51,6 +53,7 @@ pub fn run(
     polled: &Arc<AtomicBool>,
 ) -> Result<()> {
     let mut responses = Follower::new(shared.paths().responses);
+    let retold = Retold::open(shared)?;
     while !shared.process.bells.is_leaving() {
         let (rung, last_round) = (shared.detect.count(), polled.load(Ordering::Acquire));
         let pending = shared.store.next_pending(shared.config.detect.batch)?;
@@ -63,7 +66,7 @@ pub fn run(
                 room::save(shared, "detect", || line.lists(shared))?;
             }
             learn_echoes(detector.pipeline(), &mut responses);
-            step(shared, (&mut detector, &mut line), known, &pending)?;
+            step(shared, (&mut detector, &mut line), (known, &retold), &pending)?;
         } else if last_round {
             shared.ended("detect");
             return Ok(());
@@ -91,7 +94,7 @@ fn learn_echoes(pipeline: &mut Pipeline, responses: &mut Follower) {
 fn step(
     shared: &Shared,
     (detector, line): (&mut Detector, &mut Line),
-    known: &Known,
+    (known, retold): (&Known, &Retold),
     pending: &[Pending],
 ) -> Result<()> {
     let began = shared.now();
@@ -106,10 +109,7 @@ fn step(
     room::save(shared, "detect", || line.except(shared, &in_force))?;
     detector.pipeline().except(in_force.exceptions);
     let Detected { mut concluded, mut changes, behaved, relieved } = detector.detect(&events);
-    if is_delivered {
-        // That a module is set aside is about now, whatever it failed on.
-        concluded.alerts.retain(|alert| alert.rule == builtin::MODULE_SET_ASIDE);
-    }
+    retold.retain(&mut concluded.alerts, is_delivered);
     for relieved in &relieved {
         line.follow(shared, relieved);
         concluded.alerts.push(rolled_back(shared, relieved));

@@ -123,7 +123,7 @@ impl Older {
             let get = |name: &str| [&at[..], name.as_bytes()].concat();
             let state: Option<PollState> = self.get(&get("mpoll"))?;
             let again = state.as_ref().and_then(|state| self.again(state, reach));
-            let begun = Begun { checkpoint: *checkpoint, again };
+            let begun = Begun { checkpoint: *checkpoint, again, alerts_from: None };
             let mut batch = Changes::default();
             let told: Option<Vec<String>> = self.get(&get("mtold"))?;
             told.map(|told| part.put(&mut batch, TOLD, &[], &told)).transpose()?;

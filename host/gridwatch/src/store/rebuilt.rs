@@ -22,6 +22,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 
+/// Alerts come at most this many records after the events that they are about: a batch has no more.
+const BEFORE_ALERTS: u64 = 4_096;
 /// What an event weighs whose entry isn't read for this.
 const EVENT_BYTES: u64 = 700;
 
@@ -34,6 +36,8 @@ pub struct Rebuilt {
     pub waiting: u64,
     /// Records that still have to be delivered, at most.
     pub undelivered: u64,
+    /// Records are lost that some sink hadn't got: the time of the first events that those among them which are alerts may be about.
+    pub alerts_from: Option<UnixSeconds>,
 }
 
 /// Numbers of records, and where each is.
@@ -47,7 +51,11 @@ enum At {
 
 /// What a store that was set aside still says.
 #[derive(Debug, Default)]
-pub struct Left(BTreeMap<OrgId, LeftOf>);
+pub struct Left {
+    orgs: BTreeMap<OrgId, LeftOf>,
+    /// How far the history of alerts went.
+    alerts: Option<u64>,
+}
 
 /// What it says of an organization.
 #[derive(Debug)]
@@ -114,7 +122,7 @@ impl Left {
                 left.insert(org.clone(), LeftOf { entries, seq, waiting, skipped, undelivered });
             }
         }
-        Ok(Self(left))
+        Ok(Self { orgs: left, alerts: super::alerts_end(&db)?.map(|end| end.next) })
     }
 }
 
@@ -131,6 +139,16 @@ impl LeftOf {
             seqs.is_empty() || seqs.end <= first_left.max(*first) || seqs.start >= first + count
         })
     }
+}
+
+/// Since when alerts are about events with records like these that are numbered from `lowest` on. They come after the events of their batch, which
+/// follow each other.
+fn time_of_alerts(mut newest: Vec<(u64, UnixSeconds)>, lowest: u64) -> Option<UnixSeconds> {
+    newest.sort_unstable();
+    let before = newest.partition_point(|(record, _)| *record < lowest);
+    let is_gap = |pair: &[(u64, UnixSeconds)]| pair[0].0 + 1 < pair[1].0;
+    let begin = newest[..before].windows(2).rposition(is_gap).map_or(0, |at| at + 1);
+    newest[begin..].iter().map(|(_, time)| *time).min()
 }
 
 /// What of some ranges, the lowest first, isn't in others.
@@ -165,7 +183,7 @@ impl Store {
         let of_events = positions.iter().filter(|(name, _)| takes_events(name)).map(|(_, position)| position.next);
         let of_events = of_events.min().unwrap_or(u64::MAX);
         let mut numbered = Numbered::new();
-        let (mut last, mut all_judged) = (0, Vec::new());
+        let (mut last, mut all_judged, mut newest) = (0, Vec::new(), Vec::new());
         for place in places {
             let part = store.org(&place.org)?;
             let (mut gaps, mut next) = (Vec::new(), 1);
@@ -173,6 +191,9 @@ impl Store {
                 gaps.extend(Some(next..seq).filter(|gap| !gap.is_empty()));
                 next = seq + 1;
                 last = last.max(event.record);
+                if event.record > 0 && event.record.saturating_add(BEFORE_ALERTS) >= lowest {
+                    newest.push((event.record, event.time));
+                }
                 // What can't be read can't be delivered: it comes again from Slack.
                 let is_readable = event.record < lowest
                     || match part.archive.entry(event.entry) {
@@ -201,7 +222,7 @@ impl Store {
         drop(alerts);
         rebuilt.undelivered = numbered.len() as u64;
         for (part, judged, gaps) in all_judged {
-            let left = left.0.get(&part.org);
+            let left = left.orgs.get(&part.org);
             if let Some(left) = left {
                 let ended = gaps.into_iter().map(|gap| gap.start..gap.end.min(left.seq));
                 part.know_lost(&judged, (left, ended.filter(|gap| !gap.is_empty()).collect()), of_events, now)?;
@@ -212,7 +233,10 @@ impl Store {
             }
             rebuilt.waiting += part.know_waiting(&judged, again(&part.org), now)?;
         }
-        store.deliver_on(numbered, positions, last + 1)?;
+        let is_history_lost = left.alerts.is_some_and(|next| store.rows.history().end().next < next);
+        if store.deliver_on(numbered, positions, last + 1)? > 0 || is_history_lost {
+            rebuilt.alerts_from = time_of_alerts(newest, lowest);
+        }
         store.finish()?;
         store.count()?;
         for part in store.orgs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).values() {
@@ -222,10 +246,11 @@ impl Store {
     }
 
     /// Puts what has a number into the outbox, and the sinks to where they were.
-    fn deliver_on(&self, numbered: Numbered, positions: BTreeMap<String, Position>, next: u64) -> Result<()> {
+    /// Returns how many records are lost that some sink hasn't got.
+    fn deliver_on(&self, numbered: Numbered, positions: BTreeMap<String, Position>, next: u64) -> Result<u64> {
         let next = positions.values().map(|position| position.next).fold(next, u64::max);
         let mut changes = Changes::default();
-        let mut made: Option<(u64, Made)> = None;
+        let (mut made, mut all_lost): (Option<(u64, Made)>, _) = (None, 0);
         let flush = |changes: &mut Changes, made: Option<(u64, Made)>| {
             made.map_or(Ok(()), |(number, made)| put(changes, OUTBOX, outbox_key(number), &made))
         };
@@ -255,6 +280,7 @@ impl Store {
                         first = lost,
                         "records to deliver are lost with their logs"
                     );
+                    all_lost += number - lost;
                     put(&mut changes, OUTBOX, outbox_key(lost), &Made { lost: number - lost, ..Made::default() })?;
                 }
                 made = Some((number, Made { org, ..Made::default() }));
@@ -276,6 +302,7 @@ impl Store {
         flush(&mut changes, made)?;
         let lost_at_end = newest.map_or(begin.unwrap_or(next), |newest| newest + 1);
         if lost_at_end < next {
+            all_lost += next - lost_at_end;
             put(&mut changes, OUTBOX, outbox_key(lost_at_end), &Made { lost: next - lost_at_end, ..Made::default() })?;
         }
         for (name, position) in &positions {
@@ -283,7 +310,8 @@ impl Store {
         }
         put(&mut changes, NEXT_RECORD, NEXT_RECORD.key(&[]), &next)?;
         put(&mut changes, ALERTS, ALERTS.key(&[]), &self.rows.history().end().to_bytes())?;
-        self.rows.commit(changes)
+        self.rows.commit(changes)?;
+        Ok(all_lost)
     }
 }
 
