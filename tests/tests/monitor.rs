@@ -5,6 +5,7 @@ use gridwatch_stories::SimEntry;
 use gridwatch_tests::host::{Host, Setup, kill, private, terminate, until};
 use gridwatch_tests::sim::{Slack, entry, now, org, org_of};
 use serde_json::Value;
+use std::time::Duration;
 
 /// A monitor without patience: what takes minutes takes seconds.
 const HASTY: &str = "[monitor]\npatience = \"2s\"\nheartbeat = \"0s\"\n";
@@ -214,7 +215,7 @@ fn an_ordinary_hour_tells_nothing() {
     until("all is read", || host.delivered().len() == 60);
     for n in 0..12 {
         slack.push(vec![entry(&format!("now{n}"), now())]);
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        std::thread::sleep(Duration::from_millis(500));
     }
     until("the last ones are there", || host.delivered().len() == 72);
     let own: Vec<Value> = host.lines("alerts.ndjson");

@@ -17,7 +17,7 @@ use std::time::Duration;
 const LOST: &str = "gridwatch.state-lost";
 const PEOPLE_TOKEN: &str = "xoxb-people";
 /// Rows that gridwatch goes on without: what their keys begin with, and what they are called.
-const FORGETTABLE: [(&[u8], &str); 20] = [
+const FORGETTABLE: [(&[u8], &str); 21] = [
     (b"ta", "open alerts"),
     (b"tb", "profiles of people and channels"),
     (b"tc", "answers about channels"),
@@ -37,6 +37,7 @@ const FORGETTABLE: [(&[u8], &str); 20] = [
     (b"mlate", "the histogram of lateness"),
     (b"mdrift", "what was seen of Slack's catalogue"),
     (b"mroster", "who had a second factor"),
+    (b"mrhythms", "what the log usually has in an hour"),
     (b"mtold", "what was told of exceptions"),
 ];
 /// Rows without which the store can't be used.
@@ -57,8 +58,11 @@ const VITAL: [(&[u8], &str); 15] = [
     (b"o", "records to deliver"),
     (b"e", "alerts to ask Slack about"),
 ];
+/// Those that only a gridwatch which runs on writes.
+const OF_THE_MONITOR: [(&[u8], &str); 2] =
+    [(b"mmonitored", "what was told of troubles"), (b"mchain", "the chain of heartbeats")];
 /// Of which no byte can be flipped in this way: the layout is told by a bare number.
-const OTHERS: [&[u8]; 2] = [b"mformat", b"mrhythms"];
+const OTHERS: [&[u8]; 1] = [b"mformat"];
 const WITHOUT_HURRY_S: u64 = 60;
 
 /// One module that finds something about every entry, and remembers what it is told to.
@@ -284,5 +288,43 @@ fn damage_to_what_the_store_cant_do_without_is_told_and_it_is_begun_anew() {
         assert!(alerts[before]["title"].to_string().contains("damaged and set aside"), "{name}: {alerts:#?}");
         let delivered = copy.delivered();
         assert!(entries(at).iter().all(|entry| delivered.contains_key(&entry.id)), "{name}: {delivered:?}");
+    }
+}
+
+/// What was told before is told once more, for nobody knows any longer that it was; and what was written since is kept.
+#[test]
+fn what_the_monitor_remembers_is_told_when_it_is_lost_and_what_it_writes_anew_stays() {
+    let at = now() - 600;
+    let slack = Slack::start(org_of(vec![entry("Lone", at)]));
+    let setup = Setup {
+        more: "[store]\nmin_free = \"16MiB\"\n[monitor]\npatience = \"1s\"\nheartbeat = \"1s\"\n".into(),
+        ..setup(&slack.base_url(), at - 600)
+    };
+    let host = Host::new(&setup);
+    let failing = |host: &Host| {
+        let alerts = host.lines("alerts.ndjson").into_iter();
+        alerts.filter(|alert| alert["metadata"]["event_code"] == "gridwatch.poll-failing").count()
+    };
+    let gridwatch = host.start(&[]);
+    until("all is read", || host.status()["poll"]["stored"] == 1);
+    slack.set_faults(vec![gridwatch_sim::FaultKind::DropConnection.at(gridwatch_sim::When::Every(1))]);
+    until("it is told", || failing(&host) == 1);
+    kill(gridwatch);
+    let db = open(&host);
+    OF_THE_MONITOR.iter().for_each(|(begins, _)| flip(&db, begins));
+    drop(db);
+
+    let gridwatch = host.start(&[]);
+    until("it is told anew", || failing(&host) == 2);
+    until("it is told that rows were lost", || told(&host).len() == 1);
+    for (_, name) in OF_THE_MONITOR {
+        assert!(told(&host)[0].to_string().contains(name), "{name}: {:#?}", told(&host));
+        assert_eq!(forgotten(&host).get(name), Some(&1));
+    }
+    kill(gridwatch);
+    // What was written since the loss is there: the next start knows what was told, and goes on in the chain.
+    let db = open(&host);
+    for (begins, name) in OF_THE_MONITOR {
+        assert!(db.contains_key(begins).expect("a store"), "{name} was removed with what had been lost");
     }
 }

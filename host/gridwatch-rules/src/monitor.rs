@@ -12,4 +12,4 @@ pub use heartbeat::Heartbeat;
 pub use rhythm::{Quiet, Rhythm};
 pub use tail::Tail;
 pub use trend::Trend;
-pub use troubles::{Sign, Troubles};
+pub use troubles::{Sign, Troubles, Unknown};

@@ -160,8 +160,8 @@ pub struct OrgStore {
 struct Unreadable {
     /// By key, of which nothing has been said yet.
     new: BTreeMap<Vec<u8>, Forgotten>,
-    /// Keys of rows of which something was said, and that are still to be removed.
-    said: BTreeSet<Vec<u8>>,
+    /// Keys of all of them that are still to be removed: neither was anything else written under them since they were read.
+    rows: BTreeSet<Vec<u8>>,
     /// Of which no alert has told yet.
     untold: Vec<Forgotten>,
     /// When an alert last did.
@@ -521,7 +521,6 @@ impl Store {
     pub fn new_forgotten(&self) -> Vec<Forgotten> {
         let mut lost = self.rows.unreadable();
         let new: Vec<Forgotten> = std::mem::take(&mut lost.new).into_values().collect();
-        lost.said.extend(new.iter().map(|row| row.key.clone()));
         lost.untold.extend(new.iter().cloned());
         new
     }
@@ -541,12 +540,9 @@ impl Store {
         let mut batch = Changes::default();
         // The history is a log.
         for row in forgotten.iter().filter(|row| row.key != ALERTS.key(&[])) {
-            batch.remove(&*row.key);
+            batch.forget(&*row.key);
         }
-        self.rows.commit_with(batch, alerts)?;
-        let mut unreadable = self.rows.unreadable();
-        forgotten.iter().for_each(|row| _ = unreadable.said.remove(&row.key));
-        Ok(())
+        self.rows.commit_with(batch, alerts)
     }
 
     /// Notes what somebody did about an alert: another record of it. `alert` is its newest one below the place `next` of the history; what came since is
@@ -740,7 +736,7 @@ impl Rows {
         let mut unreadable = self.unreadable();
         // Two may have read the same row, and one of them may be long done with it.
         let is_there = self.db.contains_key(&forgotten.key).unwrap_or(true);
-        if is_there && !unreadable.said.contains(&forgotten.key) {
+        if is_there && unreadable.rows.insert(forgotten.key.clone()) {
             unreadable.new.insert(forgotten.key.clone(), forgotten);
         }
     }

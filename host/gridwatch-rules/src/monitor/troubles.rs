@@ -34,6 +34,29 @@ pub struct Sign {
     pub again_ms: u64,
 }
 
+/// Something of which can't be said at this moment whether it is wrong. What was told of it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    pub rule: &'static str,
+    pub org: OrgId,
+    /// `None`: whatever the rule is about.
+    pub about: Option<String>,
+}
+
+impl Unknown {
+    fn covers(&self, key: &str) -> bool {
+        match &self.about {
+            Some(about) => key == key_of(&self.org, self.rule, about),
+            None => key.starts_with(&key_of(&self.org, self.rule, "")),
+        }
+    }
+}
+
+/// By which a trouble is known. No rule's name has a space in it.
+fn key_of(org: &OrgId, rule: &str, about: &str) -> String {
+    format!("{org}/{rule} {about}")
+}
+
 /// By whose, rule and about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Troubles {
@@ -54,12 +77,12 @@ struct Trouble {
 }
 
 impl Troubles {
-    /// Takes in what is wrong now, and gives what is to be told.
-    pub fn look(&mut self, signs: Vec<Sign>, now: UnixMillis) -> Vec<Alert> {
+    /// Takes in what is wrong now and what can't be known, and gives what is to be told.
+    pub fn look(&mut self, signs: Vec<Sign>, unknown: &[Unknown], now: UnixMillis) -> Vec<Alert> {
         let mut alerts = Vec::new();
         let mut shown = std::collections::BTreeSet::new();
         for sign in signs {
-            let key = format!("{}/{} {}", sign.org, sign.rule, sign.about);
+            let key = key_of(&sign.org, sign.rule, &sign.about);
             if self.known.len() >= MAX_TROUBLES && !self.known.contains_key(&key) {
                 continue;
             }
@@ -69,6 +92,10 @@ impl Troubles {
         }
         self.known.retain(|key, trouble| {
             if shown.contains(key) {
+                return true;
+            }
+            if unknown.iter().any(|unknown| unknown.covers(key)) && trouble.rests_until.is_none() {
+                trouble.gone = None;
                 return true;
             }
             let (alert, is_known) = trouble.is_gone(now);
@@ -87,7 +114,7 @@ impl Troubles {
 
     /// Was somebody told of this one?
     pub fn is_told(&self, org: &OrgId, rule: &str, about: &str) -> bool {
-        self.known.get(&format!("{org}/{rule} {about}")).is_some_and(Trouble::is_told)
+        self.known.get(&key_of(org, rule, about)).is_some_and(Trouble::is_told)
     }
 }
 
@@ -189,7 +216,7 @@ mod tests {
             // It outlasts a restart at any moment.
             troubles = serde_json::from_str(&serde_json::to_string(&troubles).unwrap()).unwrap();
             let now = UnixMillis(1_790_000_000_000 + minute as u64 * MINUTE);
-            let alerts = troubles.look(severity.map(sign).into_iter().collect(), now);
+            let alerts = troubles.look(severity.map(sign).into_iter().collect(), &[], now);
             all.extend(alerts.iter().map(|a| (minute, a.revision, a.severity, a.over.is_some())));
         }
         all
@@ -228,17 +255,42 @@ mod tests {
         for minute in 0..1_000u64 {
             let now = UnixMillis(1_790_000_000_000 + minute * MINUTE);
             let signs = if minute % 200 < 100 { vec![sign(Severity::High)] } else { vec![] };
-            uids.extend(troubles.look(signs, now).into_iter().map(|alert| alert.uid));
+            uids.extend(troubles.look(signs, &[], now).into_iter().map(|alert| alert.uid));
         }
         assert_eq!(uids.len(), 5);
         assert!(troubles.told().is_empty());
     }
 
     #[test]
+    fn what_cannot_be_known_is_not_over() {
+        let mut troubles = Troubles::default();
+        let at = |minute: u64| UnixMillis(1_790_000_000_000 + minute * MINUTE);
+        let about = |about: &str| Sign { about: about.into(), ..sign(Severity::High) };
+        let unknown = |about: Option<&str>| Unknown {
+            rule: "poll-failing",
+            org: OrgId::default(),
+            about: about.map(str::to_owned),
+        };
+        let told: usize =
+            (0..10).map(|minute| troubles.look(vec![about("a"), about("ab")], &[], at(minute)).len()).sum();
+        assert_eq!(told, 2);
+        for minute in 10..60 {
+            assert_eq!(troubles.look(vec![], &[unknown(None)], at(minute)), []);
+        }
+        // One of them is known again, and over.
+        let over: Vec<String> = (60..70)
+            .flat_map(|minute| troubles.look(vec![], &[unknown(Some("a"))], at(minute)))
+            .map(|alert| alert.labels.iter().map(|(_, value)| value.clone()).collect::<String>() + &alert.title)
+            .collect();
+        assert_eq!((over.len(), troubles.told().len()), (1, 1), "{over:?}");
+        assert!(troubles.is_told(&OrgId::default(), "poll-failing", "a"));
+    }
+
+    #[test]
     fn many_are_bounded() {
         let mut troubles = Troubles::default();
         let signs = (0..2_000).map(|n| Sign { about: n.to_string(), ..sign(Severity::Low) }).collect();
-        troubles.look(signs, UnixMillis(1));
+        troubles.look(signs, &[], UnixMillis(1));
         assert_eq!(troubles.known.len(), MAX_TROUBLES);
     }
 }

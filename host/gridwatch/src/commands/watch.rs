@@ -147,7 +147,7 @@ impl<'c> Watcher<'c> {
         }
         let signs = self.signs(now);
         let wrong = !signs.is_empty();
-        for alert in self.state.troubles.look(signs, now) {
+        for alert in self.state.troubles.look(signs, &[], now) {
             let (rule, severity, uid, title) = (&alert.rule, alert.severity.name(), &alert.uid, &alert.title);
             tracing::warn!(rule, severity, uid, title, "alert");
             self.state.outgoing.add(alert, &self.config.sinks);

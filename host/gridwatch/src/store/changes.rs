@@ -26,6 +26,8 @@ enum Change {
     New(Vec<u8>),
     Put(Vec<u8>),
     Gone,
+    /// Gone if it still can't be read: somebody may have written it anew since.
+    Forgotten,
 }
 
 impl Changes {
@@ -40,6 +42,11 @@ impl Changes {
 
     pub(super) fn remove(&mut self, key: impl Into<Vec<u8>>) {
         self.rows.insert(key.into(), Change::Gone);
+    }
+
+    /// Of a row that couldn't be read, and of which that was told.
+    pub(super) fn forget(&mut self, key: impl Into<Vec<u8>>) {
+        self.rows.insert(key.into(), Change::Forgotten);
     }
 }
 
@@ -96,7 +103,14 @@ impl Rows {
             // In the order in which they are applied, for each says how much there is after it.
             let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
             let (mut batch, mut touched) = (sled::Batch::default(), BTreeMap::<Vec<u8>, Tallies>::new());
+            let mut unreadable = self.unreadable();
             for (key, change) in changes.rows {
+                let is_unreadable = unreadable.rows.remove(&key);
+                let change = match change {
+                    Change::Forgotten if is_unreadable => Change::Gone,
+                    Change::Forgotten => continue,
+                    change => change,
+                };
                 let (prefix, letter) = family(&key);
                 if letter != 'm' {
                     let known = || tallies.get(prefix).cloned().unwrap_or_default();
@@ -112,9 +126,10 @@ impl Rows {
                 }
                 match change {
                     Change::New(value) | Change::Put(value) => batch.insert(key, value),
-                    Change::Gone => batch.remove(key),
+                    Change::Gone | Change::Forgotten => batch.remove(key),
                 }
             }
+            drop(unreadable);
             for (prefix, changed) in &touched {
                 let key = [&prefix[..], &SUMS.key(&[])].concat();
                 batch.insert(&*key, SUMS.seal_json(&key, changed)?);

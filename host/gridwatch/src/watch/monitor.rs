@@ -9,6 +9,7 @@ use super::{Looking, Reason, Watch};
 use crate::context::lists;
 use crate::context::{Process, Shared};
 use crate::record::Record;
+use crate::stage::forgotten;
 use crate::telemetry::status::{Phase, Status, TroubleStatus};
 use anyhow::Result;
 use gridwatch_event::org::OrgId;
@@ -16,7 +17,7 @@ use gridwatch_event::time::UnixMillis;
 use gridwatch_manifest::Severity;
 use gridwatch_rules::alert::Alert;
 use gridwatch_rules::monitor::tail::Counts;
-use gridwatch_rules::monitor::{Quiet, Sign, Tail, Trend, Troubles};
+use gridwatch_rules::monitor::{Quiet, Sign, Tail, Trend, Troubles, Unknown};
 use serde::{Deserialize, Serialize};
 use signs::{Looked, OrgSeen, OrgTrends};
 use std::collections::BTreeMap;
@@ -74,11 +75,15 @@ impl Monitor {
         }
         let before = match self.remembered.take() {
             Some(remembered) => remembered,
-            None => self.process.store.monitored()?,
+            None => {
+                // Read with it, so that one alert tells of both if they can't be.
+                self.process.store.chain()?;
+                self.process.store.monitored()?
+            }
         };
         let mut after = before.clone();
-        let signs = self.signs(&status, &mut after, now)?;
-        let alerts = after.troubles.look(signs, now);
+        let (signs, unknown) = self.signs(&status, &mut after, now)?;
+        let alerts = after.troubles.look(signs, &unknown, now);
         for alert in &alerts {
             let (rule, severity, uid, title) = (&alert.rule, alert.severity.name(), &alert.uid, &alert.title);
             tracing::warn!(rule, severity, uid, title, "alert");
@@ -92,6 +97,8 @@ impl Monitor {
         }
         let told = after.troubles.told().into_iter().map(trouble_status).collect();
         self.process.board.update(|status| status.troubles = told);
+        // Also while no page comes.
+        forgotten::look(&self.process)?;
         self.leave_out_silence(&after.troubles);
         self.remembered = Some(after);
         let is_much = self.orgs.iter().any(|org| org.pulse.unsaved() >= SAVE_EACH);
@@ -102,11 +109,16 @@ impl Monitor {
         Ok(())
     }
 
-    fn signs(&mut self, status: &Status, remembered: &mut Remembered, now: UnixMillis) -> Result<Vec<Sign>> {
-        let Some(first) = self.orgs.first() else { return Ok(Vec::new()) };
+    fn signs(
+        &mut self,
+        status: &Status,
+        remembered: &mut Remembered,
+        now: UnixMillis,
+    ) -> Result<(Vec<Sign>, Vec<Unknown>)> {
+        let Some(first) = self.orgs.first() else { return Ok((Vec::new(), Vec::new())) };
         let settings = &first.config.monitor;
         let looked = Looked { now, started: status.started, settings };
-        let mut signs = Vec::new();
+        let (mut signs, mut unknown) = (Vec::new(), Vec::new());
         for shared in &self.orgs {
             let of_org = status.org(&shared.org);
             let trends = self.trends.entry(shared.org.clone()).or_default();
@@ -131,6 +143,7 @@ impl Monitor {
                 waiting: status.backlog.entries,
             };
             signs.extend(looked.org(&seen));
+            unknown.extend(looked.unknown_of_org(&seen));
         }
         for (name, sink) in &status.sinks {
             let (trend, fails_since) = self.sinks.entry(name.clone()).or_default();
@@ -142,6 +155,7 @@ impl Monitor {
                 *trend = Trend::default();
             }
             signs.extend(looked.sink(name, sink, trend.stands_ms(now), fails_ms));
+            unknown.extend(looked.unknown_of_sink(name, sink));
         }
         let folders = self.orgs.iter().map(|org| org.store.archive_folder().to_owned());
         let folders =
@@ -159,7 +173,7 @@ impl Monitor {
                 told.push(disk);
             }
         }
-        Ok(signs)
+        Ok((signs, unknown))
     }
 
     /// Nothing is learned from a silence that was told.
@@ -206,11 +220,12 @@ fn trouble_status(alert: &Alert) -> TroubleStatus {
     }
 }
 
-/// Which parts of the log are quiet at the end of what was read and judged.
-fn quiet(shared: &Shared, poll: &crate::telemetry::status::Poll, waiting: u64) -> BTreeMap<String, Quiet> {
-    let (Some(from), Some(to)) = (poll.read_from, poll.watermark) else { return BTreeMap::new() };
+/// Which parts of the log are quiet at the end of what was read and judged. `None` while that can't be said: what waits to be judged may be
+/// what is missed.
+fn quiet(shared: &Shared, poll: &crate::telemetry::status::Poll, waiting: u64) -> Option<BTreeMap<String, Quiet>> {
+    let (from, to) = (poll.read_from?, poll.watermark?);
     if waiting > 0 {
-        return BTreeMap::new();
+        return None;
     }
     let rhythms = shared.pulse.lock();
     let of = |family: &str| rhythms.get(family).and_then(|rhythm| rhythm.quiet(from, to));
@@ -221,7 +236,7 @@ fn quiet(shared: &Shared, poll: &crate::telemetry::status::Poll, waiting: u64) -
     if let Some(all) = all.filter(|all| all.missed.is_none_or(|missed| missed > 3.0)) {
         quiet = BTreeMap::from([(crate::context::pulse::ALL.to_owned(), all)]);
     }
-    quiet
+    Some(quiet)
 }
 
 fn lateness(buckets: &[(u64, u64)]) -> Counts {

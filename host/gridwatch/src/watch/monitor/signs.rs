@@ -8,7 +8,7 @@ use gridwatch_event::org::OrgId;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_manifest::Severity;
 use gridwatch_rules::monitor::tail::Grown;
-use gridwatch_rules::monitor::{Quiet, Sign, Trend};
+use gridwatch_rules::monitor::{Quiet, Sign, Trend, Unknown};
 use std::collections::BTreeMap;
 
 /// Problems of the account: somebody has to give access again.
@@ -56,8 +56,8 @@ pub struct OrgSeen<'s> {
     pub status: &'s OrgStatus,
     pub config: &'s Config,
     pub trends: &'s OrgTrends,
-    /// By group of actions; [`ALL`](crate::context::pulse::ALL) is of the whole log. Only while nothing waits to be judged.
-    pub quiet: BTreeMap<String, Quiet>,
+    /// By group of actions; [`ALL`](crate::context::pulse::ALL) is of the whole log. `None` while something waits to be judged.
+    pub quiet: Option<BTreeMap<String, Quiet>>,
     pub tail: Option<Grown>,
     pub old_lists: Vec<(String, String)>,
     /// Entries that wait for the rules.
@@ -104,13 +104,50 @@ impl Looked<'_> {
         signs.extend(self.foreign(seen));
         signs.extend(self.clock(seen.org, poll));
         signs.extend(self.late(seen));
-        signs.extend(seen.quiet.iter().filter_map(|(family, quiet)| self.silence(seen.org, family, *quiet)));
+        let quiet = seen.quiet.iter().flatten();
+        signs.extend(quiet.filter_map(|(family, quiet)| self.silence(seen.org, family, *quiet)));
         for (list, what) in &seen.old_lists {
             let title = format!("`{list}`: {what}");
             let sign = self.sign("lists-stale", seen.org, Severity::Informational, title);
             signs.push(Sign { about: list.clone(), labels: vec![("list", list.clone())], again_ms: DAY_MS, ..sign });
         }
         signs
+    }
+
+    /// What of it can't be known now: numbers of the time before a start are gone with the process, and what waits hasn't been looked at.
+    pub fn unknown_of_org(&self, seen: &OrgSeen<'_>) -> Vec<Unknown> {
+        let (poll, is_young) = (&seen.status.poll, self.now.since(self.started) < self.times(3));
+        let has_page = poll.last_success.is_some_and(|at| at >= self.started);
+        let is_whole_log_silent =
+            seen.quiet.as_ref().is_some_and(|quiet| quiet.len() == 1 && quiet.contains_key(crate::context::pulse::ALL));
+        let is_behind = poll.watermark_behind_s.is_none_or(|behind| behind >= LAG_S);
+        let knows_pace = has_page && seen.trends.behind.grew(self.now, self.times(3)).is_some();
+        let unknown = [
+            ("log-silent", seen.quiet.is_none()),
+            ("family-silent", seen.quiet.is_none() || is_whole_log_silent),
+            ("poll-failing", has_no_room(poll) || (!has_page && self.now.since(self.started) < self.least_ms(seen))),
+            ("lagging", is_behind && !(knows_pace && self.passes(poll))),
+            ("detection-behind", seen.waiting > 0 && is_young),
+        ];
+        let unknown = unknown.into_iter().filter(|(_, is_unknown)| *is_unknown);
+        unknown.map(|(rule, _)| Unknown { rule, org: seen.org.clone(), about: None }).collect()
+    }
+
+    /// Whether it takes anything shows when it has had time to.
+    pub fn unknown_of_sink(&self, name: &str, sink: &SinkStatus) -> Option<Unknown> {
+        let is_young = self.now.since(self.started) < self.times(3);
+        let unknown = Unknown { rule: "sink-behind", org: OrgId::default(), about: Some(name.to_owned()) };
+        (sink.behind > 0 && is_young).then_some(unknown)
+    }
+
+    /// Without a page for so long is without one.
+    fn least_ms(&self, seen: &OrgSeen<'_>) -> u64 {
+        self.settings.patience_ms.max(3_000 * seen.config.slack.interval_s)
+    }
+
+    /// Pages come.
+    fn passes(&self, poll: &Poll) -> bool {
+        poll.last_success.is_some_and(|at| self.now.since(at) < self.times(1))
     }
 
     fn access(&self, org: &OrgId, poll: &Poll) -> Option<Sign> {
@@ -125,10 +162,7 @@ impl Looked<'_> {
         let poll = &seen.status.poll;
         let since = poll.last_success.unwrap_or(self.started).max(self.started);
         let without_ms = self.now.since(since);
-        let least = self.settings.patience_ms.max(3_000 * seen.config.slack.interval_s);
-        // Without room it doesn't ask; the disk and the sinks have signs of their own.
-        let has_no_room = poll.paused.as_ref().is_some_and(|why| why.starts_with("disk") || why.starts_with("backlog"));
-        if without_ms < least || has_no_room {
+        if without_ms < self.least_ms(seen) || has_no_room(poll) {
             return None;
         }
         let (problem, advice) = poll.problems.first().cloned().unwrap_or_default();
@@ -163,8 +197,7 @@ impl Looked<'_> {
         let settle = i64::try_from(seen.status.poll.settle_s).unwrap_or(i64::MAX);
         let grew = seen.trends.behind.grew(self.now, self.times(3))?;
         // As fast as time passes it grows while no page comes, which is another sign's.
-        let passes = seen.status.poll.last_success.is_some_and(|at| self.now.since(at) < self.times(1));
-        if behind - settle < LAG_S || grew <= 0 || !passes {
+        if behind - settle < LAG_S || grew <= 0 || !self.passes(&seen.status.poll) {
             return None;
         }
         let title =
@@ -290,4 +323,9 @@ impl Looked<'_> {
         ];
         Some(Sign { about: folder.to_owned(), labels, patience_ms, ..sign })
     }
+}
+
+/// Without room it doesn't ask; the disk and the sinks have signs of their own.
+fn has_no_room(poll: &Poll) -> bool {
+    poll.paused.as_ref().is_some_and(|why| why.starts_with("disk") || why.starts_with("backlog"))
 }
