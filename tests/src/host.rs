@@ -97,10 +97,16 @@ impl Host {
 
     /// The same, with somewhere for its standard output.
     pub fn start_into(&self, args: &[&str], stdout: Stdio) -> Child {
+        self.run(args).stdout(stdout).spawn().expect("gridwatch starts")
+    }
+
+    /// `gridwatch run --config … <args>`, to be started. What it says goes into the log.
+    pub fn run(&self, args: &[&str]) -> Command {
         let mut command = gridwatch();
         command.arg("run").arg("--config").arg(self.path("gridwatch.toml")).args(args);
         let log = std::fs::File::options().create(true).append(true).open(self.path("log")).expect("log");
-        command.stdout(stdout).stderr(log).spawn().expect("gridwatch starts")
+        command.stdout(Stdio::null()).stderr(log);
+        command
     }
 
     /// `gridwatch run --once`, to its end.

@@ -1,7 +1,9 @@
 //! What the integration tests share. The tests themselves are in `tests/tests`, misbehaving guests in `tests/guests`.
 
 pub mod about;
+pub mod chaos;
 pub mod detection;
+pub mod disk;
 pub mod duckdb;
 pub mod guests;
 pub mod host;
@@ -11,6 +13,7 @@ pub mod mmdb;
 pub mod raw;
 pub mod receiver;
 pub mod served;
+pub mod shim;
 pub mod sim;
 pub mod web;
 

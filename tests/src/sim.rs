@@ -103,6 +103,11 @@ pub fn now() -> u64 {
     SimClock::Real.now_secs()
 }
 
+/// The same in milliseconds.
+pub fn now_ms() -> u64 {
+    SimClock::Real.now_ms()
+}
+
 /// An org without stories: this many entries between two times.
 pub fn org(entries: u64, from: u64, to: u64) -> Org {
     let entries = Some(entries);

@@ -1,7 +1,9 @@
 //! HTTP as small as a test needs it: to ask, and to be asked.
 
+use crate::sim::now_ms;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,16 +36,23 @@ pub fn get_as(port: u16, path: &str, accept: &str) -> Option<(u16, String)> {
 pub struct Heard {
     pub port: u16,
     requests: Arc<Mutex<Vec<(String, String, String)>>>,
+    /// When the last one came, in milliseconds since 1970.
+    last_ms: Arc<AtomicU64>,
 }
 
 impl Heard {
     pub fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-        let heard = Self { port: listener.local_addr().expect("its address").port(), requests: Arc::default() };
-        let requests = heard.requests.clone();
+        let heard = Self {
+            port: listener.local_addr().expect("its address").port(),
+            requests: Arc::default(),
+            last_ms: Arc::default(),
+        };
+        let (requests, last_ms) = (heard.requests.clone(), heard.last_ms.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if let Some(request) = request(&stream) {
+                    last_ms.store(now_ms(), Ordering::SeqCst);
                     requests.lock().expect("requests").push(request);
                     let _ = (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK");
                 }
@@ -54,6 +63,12 @@ impl Heard {
 
     pub fn requests(&self) -> Vec<(String, String, String)> {
         self.requests.lock().expect("requests").clone()
+    }
+
+    /// Milliseconds since the last request; `None` before the first.
+    pub fn silent_ms(&self) -> Option<u64> {
+        let last_ms = self.last_ms.load(Ordering::SeqCst);
+        (last_ms > 0).then(|| now_ms().saturating_sub(last_ms))
     }
 }
 

@@ -102,6 +102,16 @@ enum Task {
         args: Vec<OsString>,
     },
 
+    /// The program through every fault that it has to outlast, and a table of what came of each
+    ///
+    /// Kills at each write, full disks, receivers and a Slack that fail, clocks that are off, late entries, damaged files. The whole takes most of an
+    /// hour; `cargo xtask chaos --short` a minute or two. `--only points,moments,disks,sinks,file-sinks,slack,clocks,late,files,processes`
+    /// runs some of them, `--kills N`, `--points N`, `--away S`, `--full S` and `--damages N` say how much, `--json` prints the table as JSON.
+    Chaos {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        args: Vec<OsString>,
+    },
+
     /// Write docs/: the event mapping, a JSON Schema per view, the rules and what they cover, as gridwatch itself prints them
     Docs,
 
@@ -176,6 +186,7 @@ fn run(cli: &Cli) -> Result<()> {
         Task::Test { seeds, args, web: false } => repo.test(*seeds, args),
         Task::Release => repo.release(),
         Task::Bench { what, args } => repo.bench(*what, args),
+        Task::Chaos { args } => repo.chaos(args),
         Task::Docs => repo.docs(),
         Task::Ci => repo.ci(),
     }
@@ -254,6 +265,13 @@ impl Repo {
         }
         let bench = ["bench", "--profile", "dev", "--workspace", "--bench", name, "--"];
         process::run(self.cargo().args(bench).args(part).args(args))
+    }
+
+    fn chaos(&self, args: &[OsString]) -> Result<()> {
+        self.build_guests(&[("guest-rules", &self.modules())])?;
+        self.build_gridwatch()?;
+        let bench = ["bench", "--profile", "dev", "--workspace", "--bench", "chaos", "--"];
+        process::run(self.cargo().args(bench).args(args))
     }
 
     /// What DOCS lists is never written by hand; a test compares it with what is printed.

@@ -90,15 +90,81 @@ type Faults = dyn Fn(&Request) -> Option<Fault> + Send + Sync;
 
 /// Listens until it is dropped.
 pub struct Server {
-    addr: SocketAddr,
+    door: Door,
     is_tls: bool,
-    is_over: Arc<AtomicBool>,
     requests: Arc<AtomicU64>,
+}
+
+/// An address at which somebody listens, or for a while nobody.
+#[derive(Clone, Debug)]
+pub struct Door {
+    addr: SocketAddr,
+    is_over: Arc<AtomicBool>,
+    is_shut: Arc<AtomicBool>,
+}
+
+impl Door {
+    /// Each connection is for a thread of its own.
+    pub fn open(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let addr = listener.local_addr().expect("its address");
+        let door = Self { addr, is_over: Arc::default(), is_shut: Arc::default() };
+        let (own, serve) = (door.clone(), Arc::new(serve));
+        std::thread::spawn(move || own.listen(listener, &serve));
+        door
+    }
+
+    fn listen(&self, listener: TcpListener, serve: &Arc<impl Fn(TcpStream) + Send + Sync + 'static>) {
+        let mut open = Some(listener);
+        while !self.is_over.load(Ordering::SeqCst) {
+            if self.is_shut.load(Ordering::SeqCst) {
+                // Nobody listens at the port now: connections are refused.
+                open = None;
+            } else if open.is_none() {
+                // Somebody's connection may have the port for a moment.
+                open = TcpListener::bind(self.addr).ok();
+            }
+            let Some(listener) = &open else {
+                std::thread::sleep(Duration::from_millis(5));
+                continue;
+            };
+            let Ok((stream, _)) = listener.accept() else { continue };
+            if !self.is_shut.load(Ordering::SeqCst) {
+                let serve = serve.clone();
+                std::thread::spawn(move || serve(stream));
+            }
+        }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.addr.port()
+    }
+
+    /// Connections are refused from now on.
+    pub fn shut(&self) {
+        self.is_shut.store(true, Ordering::SeqCst);
+        self.knock();
+    }
+
+    /// They are taken again.
+    pub fn unshut(&self) {
+        self.is_shut.store(false, Ordering::SeqCst);
+    }
+
+    /// For whoever waits for a connection to look around.
+    fn knock(&self) {
+        let _ = TcpStream::connect(self.addr);
+    }
+
+    fn close(&self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        self.knock();
+    }
 }
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Server({})", self.addr)
+        write!(f, "Server({})", self.door.addr)
     }
 }
 
@@ -107,7 +173,7 @@ impl Server {
         faults: impl Fn(&Request) -> Option<Fault> + Send + Sync + 'static,
         look: impl Fn(&Request, bool) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::listen(([127, 0, 0, 1], 0).into(), None, Arc::new(faults), Arc::new(look))
+        Self::listen(None, Arc::new(faults), Arc::new(look))
     }
 
     /// Over TLS, with these certificates.
@@ -115,38 +181,32 @@ impl Server {
         tls: Arc<rustls::ServerConfig>,
         look: impl Fn(&Request, bool) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::listen(([127, 0, 0, 1], 0).into(), Some(tls), Arc::new(|_: &Request| None), Arc::new(look))
+        Self::listen(Some(tls), Arc::new(|_: &Request| None), Arc::new(look))
     }
 
-    fn listen(addr: SocketAddr, tls: Option<Arc<rustls::ServerConfig>>, faults: Arc<Faults>, look: Arc<Look>) -> Self {
-        let listener = TcpListener::bind(addr).expect("a port");
-        let addr = listener.local_addr().expect("its address");
-        let (is_over, requests) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (over, count, is_tls) = (is_over.clone(), requests.clone(), tls.is_some());
-        std::thread::spawn(move || {
-            for stream in listener.incoming().filter_map(Result::ok) {
-                if over.load(Ordering::SeqCst) {
-                    return;
-                }
-                let (faults, look, count, tls) = (faults.clone(), look.clone(), count.clone(), tls.clone());
-                std::thread::spawn(move || match tls {
-                    None => serve(&stream, stream.try_clone().ok(), &count, &*faults, &*look),
-                    Some(tls) => {
-                        let connection = rustls::ServerConnection::new(tls).expect("a TLS server");
-                        let stream = rustls::StreamOwned::new(connection, stream);
-                        serve(stream, None, &count, &*faults, &*look);
-                    }
-                });
+    fn listen(tls: Option<Arc<rustls::ServerConfig>>, faults: Arc<Faults>, look: Arc<Look>) -> Self {
+        let requests = Arc::new(AtomicU64::new(0));
+        let (count, is_tls) = (requests.clone(), tls.is_some());
+        let door = Door::open(move |stream| match &tls {
+            None => serve(&stream, stream.try_clone().ok(), &count, &*faults, &*look),
+            Some(tls) => {
+                let connection = rustls::ServerConnection::new(tls.clone()).expect("a TLS server");
+                serve(rustls::StreamOwned::new(connection, stream), None, &count, &*faults, &*look);
             }
         });
-        Self { addr, is_tls, is_over, requests }
+        Self { door, is_tls, requests }
     }
 
     pub fn url(&self) -> String {
         match self.is_tls {
-            true => format!("https://localhost:{}", self.addr.port()),
-            false => format!("http://{}", self.addr),
+            true => format!("https://localhost:{}", self.door.port()),
+            false => format!("http://{}", self.door.addr),
         }
+    }
+
+    /// The way in, to be shut for a while.
+    pub fn door(&self) -> &Door {
+        &self.door
     }
 
     /// Requests so far.
@@ -157,8 +217,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.is_over.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(self.addr);
+        self.door.close();
     }
 }
 
@@ -180,6 +239,8 @@ fn serve(stream: impl Read + Write, raw: Option<TcpStream>, count: &AtomicU64, f
     }
     request.body = unpacked(request.header("content-encoding"), body);
     let reply = match fault {
+        // A word of Slack's for a message that it will never take.
+        Some(Fault::Status(400)) => Reply::new(400, "invalid_payload"),
         Some(Fault::Status(status)) => Reply::new(status, "out of order"),
         Some(Fault::Away(status, seconds)) => Reply::new(status, "").with("retry-after", seconds.to_string()),
         Some(Fault::Hang) => {
@@ -280,6 +341,16 @@ impl Stored {
         self.lock().order.clone()
     }
 
+    /// How often each is there.
+    pub fn times(&self) -> BTreeMap<String, u64> {
+        self.lock().times.clone()
+    }
+
+    /// How often each came in a request whose answer got lost.
+    pub fn unheard(&self) -> BTreeMap<String, u64> {
+        self.lock().unheard.clone()
+    }
+
     /// All are there, nothing else is, and none came again whose sender had heard that it is stored.
     pub fn assert_complete<'i>(&self, ids: impl IntoIterator<Item = &'i String>) {
         let inside = self.lock();
@@ -298,6 +369,25 @@ impl Stored {
             few(&owned(foreign)),
             few(&owned(doubled))
         );
+    }
+}
+
+/// What goes wrong with every request, until it is said otherwise.
+#[derive(Clone, Debug, Default)]
+pub struct Weather(Arc<Mutex<Option<Fault>>>);
+
+impl Weather {
+    pub fn set(&self, fault: Option<Fault>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
+    pub fn now(&self) -> Option<Fault> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn faults(&self) -> impl Fn(&Request) -> Option<Fault> + Send + Sync + 'static {
+        let weather = self.clone();
+        move |_| weather.now()
     }
 }
 

@@ -1,12 +1,14 @@
 //! Receivers of syslog over TLS: Debian's rsyslog, and one that breaks connections.
 
 use super::tls::Certificates;
+use super::{Door, Fault, Weather};
 use serde_json::Value;
 use std::io::Read;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// rsyslog with GnuTLS's or OpenSSL's driver, writing what it gets into a file.
 #[derive(Debug)]
@@ -92,30 +94,47 @@ impl Drop for Rsyslog {
     }
 }
 
-/// Reads frames as RFC 5425 has them, and resets each connection after so many.
+/// Reads frames as RFC 5425 has them.
 #[derive(Debug)]
 pub struct Syslog {
-    pub port: u16,
+    pub door: Door,
     ids: Arc<Mutex<Vec<String>>>,
     connections: Arc<AtomicU64>,
 }
 
 impl Syslog {
+    /// Resets each connection after so many frames; later ones live longer, so that it comes to an end.
     pub fn start(certificates: &Certificates, frames: usize) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("its address").port();
+        Self::with(certificates, move |connection, frame| match frame >= frames * connection {
+            true => Reading::Reset,
+            false => Reading::On,
+        })
+    }
+
+    /// Reads as its weather is: `ResetMidBody` and `Slow` are known to it.
+    pub fn in_weather(certificates: &Certificates, weather: &Weather) -> Self {
+        let weather = weather.clone();
+        Self::with(certificates, move |_, frame| match weather.now() {
+            Some(Fault::ResetMidBody) if frame > 0 => Reading::Reset,
+            Some(Fault::Slow(ms)) => Reading::After(Duration::from_millis(ms)),
+            _ => Reading::On,
+        })
+    }
+
+    /// `how` is asked with the number of the connection, from 1, and how many of its frames were read.
+    fn with(certificates: &Certificates, how: impl Fn(usize, usize) -> Reading + Send + Sync + 'static) -> Self {
         let (ids, connections) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicU64::new(0)));
         let (keeps, count, tls) = (ids.clone(), connections.clone(), certificates.server(true));
-        std::thread::spawn(move || {
-            for socket in listener.incoming().filter_map(Result::ok) {
-                let n = count.fetch_add(1, Ordering::SeqCst) + 1;
-                let (keeps, connection) = (keeps.clone(), rustls::ServerConnection::new(tls.clone()).expect("TLS"));
-                // Later connections live longer, so that it comes to an end.
-                let frames = frames * n as usize;
-                std::thread::spawn(move || read(rustls::StreamOwned::new(connection, socket), frames, &keeps));
-            }
+        let door = Door::open(move |socket| {
+            let n = count.fetch_add(1, Ordering::SeqCst) + 1;
+            let connection = rustls::ServerConnection::new(tls.clone()).expect("TLS");
+            read(rustls::StreamOwned::new(connection, socket), |frame| how(n as usize, frame), &keeps);
         });
-        Self { port, ids, connections }
+        Self { door, ids, connections }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.door.port()
     }
 
     pub fn ids(&self) -> Vec<String> {
@@ -127,9 +146,22 @@ impl Syslog {
     }
 }
 
-/// What is read and unread when it ends makes closing a reset.
-fn read(mut stream: impl Read, frames: usize, ids: &Mutex<Vec<String>>) {
-    for _ in 0..frames {
+/// What becomes of the next frame.
+#[derive(Clone, Copy, Debug)]
+enum Reading {
+    On,
+    After(Duration),
+    Reset,
+}
+
+/// What is unread when it ends makes closing a reset.
+fn read(mut stream: impl Read, how: impl Fn(usize) -> Reading, ids: &Mutex<Vec<String>>) {
+    for number in 0.. {
+        match how(number) {
+            Reading::On => {}
+            Reading::After(wait) => std::thread::sleep(wait),
+            Reading::Reset => return,
+        }
         let mut length = 0_usize;
         loop {
             let mut byte = [0];

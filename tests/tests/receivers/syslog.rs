@@ -54,7 +54,7 @@ fn what_a_broken_connection_may_have_lost_comes_again_with_the_same_ids() {
     let Some(certificates) = Certificates::make() else { return };
     // Each connection is reset after some frames, of which the last are never looked at.
     let syslog = Syslog::start(&certificates, 90);
-    let place = place(syslog.port, &certificates, "resend = \"5s\"");
+    let place = place(syslog.port(), &certificates, "resend = \"5s\"");
     let gridwatch = place.start();
     place.until_delivered(&[]);
     until("all of it", &place.host, || missing(&place, &syslog.ids()) == 0);
