@@ -28,8 +28,9 @@ use std::process::ExitCode;
 
 /// The most that the whole set may cost: alerts of Medium or above a day and thousand users. None of them may be High.
 const MEDIUM_BUDGET: f64 = 0.1;
-/// Told only if somebody says what nobody has a reason to touch, which no log does.
-const NEEDS_SETTINGS: &[&str] = &["decoy-touched"];
+/// Told only if somebody says what nobody has a reason to touch, or whom to watch more closely, which no log does.
+const NEEDS_SETTINGS: &[&str] =
+    &["decoy-touched", "leaver-takes-along", "executive-elsewhere", "emergency-account-used"];
 const BATCH: usize = 4_096;
 /// How many of the heaviest windows are shown.
 const HEAVIEST: usize = 5;

@@ -31,6 +31,7 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     }
     findings.extend(drained(row));
     findings.extend(shared_outside(row));
+    findings.extend(sent_outside(row, config));
     findings.extend(policy_changed(row));
     findings.extend(guest_made_durable(row));
     findings.extend(guests_created(row, config));
@@ -265,6 +266,47 @@ fn shared_outside(row: &Row<'_>) -> Option<Finding> {
             .title(format!("{} {did} {what}: {whom}, {how}", row.who()))
             .labels([("action", row.action()), ("to", whom), ("access", row.details_access_level())])
             .labels([("object", row.entity_id())])
+            .labels(facts(row)),
+    )
+}
+
+/// Files and messages that somebody sends to where another organization reads along.
+fn sent_outside(row: &Row<'_>, config: &Config) -> Option<Finding> {
+    let (count, usual, least, window, what, to) = match row.action() {
+        "file_shared" => (
+            row.window(windows::SHARED_OUT_24H),
+            row.usual(windows::USUAL_SHARED_OUT_A_DAY),
+            config.sent_files,
+            windows::SHARED_OUT_24H,
+            "files",
+            row.details_shared_with_channel_id(),
+        ),
+        "private_message_forwarded" => (
+            row.window(windows::FORWARDED_OUT_24H),
+            row.usual(windows::USUAL_FORWARDED_OUT_A_DAY),
+            config.sent_messages,
+            windows::FORWARDED_OUT_24H,
+            "private messages",
+            row.details_destination_channel(),
+        ),
+        _ => return None,
+    };
+    let (severity, usual) = match usual {
+        _ if count < least || row.is_by_nobody() || row.actor_external() == "true" => return None,
+        Usual::Learning => (Severity::Low, "can't tell yet".to_owned()),
+        Usual::AtMost(usual) if count >= usual.saturating_mul(config.sent_times) => {
+            (Severity::Medium, usual.to_string())
+        }
+        Usual::AtMost(_) => return None,
+    };
+    Some(
+        row.finding(rules::SENT_OUTSIDE, severity)
+            .key(row.actor_id())
+            .title(format!("{} sent {count} {what} into channels of other organizations in a day", row.who()))
+            .window(window)
+            .labels([("what", what), ("to", to)])
+            .label("count_24h", count.to_string())
+            .label("usual_day", usual)
             .labels(facts(row)),
     )
 }

@@ -8,6 +8,8 @@ pub(crate) const KNOWN: u64 = 3;
 /// While nothing is known of anybody, so many times the minimum.
 const UNKNOWN_TIMES: u64 = 3;
 
+/// Three weeks of usual days, in one.
+const BY_HAND_TIMES: u64 = 15;
 /// So many times the people who take much in usual days make a season.
 const SEASON_TIMES: u64 = 2;
 
@@ -108,7 +110,8 @@ fn looked_at(row: &Row<'_>, config: &Config) -> Option<Finding> {
     };
     let severity = week.severity(config.slow_looks, config).filter(|_| has_actor(row))?;
     let others = row.window(windows::PEOPLE_LOOKING);
-    let severity = if is_newcomer(row) || others >= config.season_people { Severity::Low } else { severity };
+    let is_roll_out = others >= config.season_people && !is_by_hand(row, config);
+    let severity = if is_newcomer(row) || is_roll_out { Severity::Low } else { severity };
     let finding = of_actor(row, row.finding(rules::LOOKED_AT, severity))
         .title(format!(
             "{} looked at {} things in 7 days, by themselves or by an assistant, {}",
@@ -118,9 +121,17 @@ fn looked_at(row: &Row<'_>, config: &Config) -> Option<Finding> {
         ))
         .window(windows::LOOKS_24H)
         .label("looks_7d", week.now.to_string())
+        .label("of_them_by_hand", row.window(windows::LOOKS_BY_HAND_7D).to_string())
         .label("people_who_do_so_too", others.to_string())
         .labels([("by_app", first_or([row.context_app_name()], row.context_app_id()))]);
     Some(week.told(finding))
+}
+
+/// What they previewed and opened themselves is unusual, and not everybody's these days.
+fn is_by_hand(row: &Row<'_>, config: &Config) -> bool {
+    let usual = row.usual(windows::USUAL_DAY_OF_LOOKS_BY_HAND);
+    usual.is_exceeded(row.window(windows::LOOKS_BY_HAND_7D), BY_HAND_TIMES, config.looks_by_hand)
+        && row.window(windows::PEOPLE_LOOKING_BY_HAND) < config.season_people
 }
 
 fn app_day(row: &Row<'_>, config: &Config) -> Option<Finding> {

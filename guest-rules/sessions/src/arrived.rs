@@ -74,6 +74,8 @@ pub(crate) fn dormant_admin(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (severity, says) = match row.last_seen(windows::ACTED_IN_90D) {
         _ if is_new_context(row, config) => (Severity::High, "no, and network and client are new"),
         Seen::Learning => (Severity::Low, "not since gridwatch watches"),
+        // Whoever wasn't watched in these days did nothing, as far as anybody can tell.
+        _ if row.window(windows::DAYS_SEEN) < config.seen_days => (Severity::Low, "not in what gridwatch saw of them"),
         _ => (Severity::Medium, "no"),
     };
     let finding = row

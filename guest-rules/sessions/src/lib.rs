@@ -23,6 +23,7 @@ pub fn detect(row: &Row<'_>, config: &Config, findings: &mut Findings) {
     findings.extend(moved::session_moved(row, config));
     findings.extend(places::two_places(row, config));
     findings.extend(places::hidden_place(row, config));
+    findings.extend(places::woken_session(row, config));
     findings.extend(ended::reset_ignored(row, config));
     findings.extend(arrived::new_context_collects(row, config));
     findings.extend(arrived::dormant_admin(row, config));

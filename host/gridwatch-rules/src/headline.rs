@@ -90,7 +90,9 @@ fn person(event: &Event) -> String {
 /// The whole headline of an alert that has its title from a module: with what is usual, and with the names of what it was done to.
 pub fn of(alert: &Alert) -> String {
     let title = &alert.title;
-    let usual = usual(alert).map(|usual| format!(" ({usual})")).unwrap_or_default();
+    // Some titles say it themselves.
+    let usual = usual(alert).filter(|_| !title.contains("usual"));
+    let usual = usual.map(|usual| format!(" ({usual})")).unwrap_or_default();
     let names = objects(alert).said_beside(title);
     clean(&format!("{title}{usual}{names}"), MAX_HEADLINE)
 }
@@ -320,6 +322,9 @@ mod tests {
             alert.labels.insert(label.to_owned(), value.to_owned());
             assert_eq!(of(&alert), want);
         }
+        let mut alert = alert("x took 30 files, where 4 a day are usual", &[], 0);
+        alert.labels.insert("usual_day".to_owned(), "4".to_owned());
+        assert_eq!(of(&alert), "x took 30 files, where 4 a day are usual", "once");
     }
 
     #[test]

@@ -172,6 +172,8 @@ const MORE: &[Network] = &[
     // Lines for rent in ordinary homes, out of which proxies are made.
     net("198.19.112.0/21", 4_200_000_109, "DE", 51.34, 12.37, Home),
     net("198.19.120.0/21", 4_200_000_110, "US", 32.78, -96.8, Home),
+    // Homes in a country where nobody of the organization has been.
+    net("198.19.19.0/24", 4_200_000_111, "KZ", 43.24, 76.89, Home),
 ];
 
 /// [`NETWORKS`] and what the shapes need beyond them.
@@ -245,6 +247,12 @@ pub(crate) fn training_centre() -> String {
 pub(crate) fn proxy(country: &str, n: u64) -> String {
     const FIRST: usize = 35;
     address(&MORE[FIRST + usize::from(country != "DE")], n)
+}
+
+/// A line in somebody's home where nobody of the organization ever is.
+pub(crate) fn far_away(n: u64) -> String {
+    const AT: usize = 37;
+    address(&MORE[AT], n)
 }
 
 /// `site` and `host` in a block of a /64 or shorter, counted round.
@@ -396,6 +404,7 @@ mod tests {
                 assert_eq!(of(&rented_v6(n, n, n)).kind, Hosting);
                 assert_eq!((of(&bought_home(n)).country, of(&bought_office(n)).country), ("IE", "IE"));
                 assert_eq!(of(&proxy(there.country, n)).kind, Home);
+                assert_eq!((of(&far_away(n)).kind, of(&far_away(n)).country), (Home, "KZ"));
             }
         }
         assert_eq!(of(&training_centre()).kind, Office);

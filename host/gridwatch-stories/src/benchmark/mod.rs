@@ -96,7 +96,7 @@ impl Benchmark {
         let families = stories::FAMILIES.iter().chain(if plain { &[] } else { stories::MORE_FAMILIES });
         let labels = Labels {
             version: 1,
-            facts: Facts::of(&world),
+            facts: if plain { Facts::of(&world) } else { Facts::with_lists(&world) },
             families: families.map(|(name, means)| ((*name).into(), (*means).into())).collect(),
             plan,
             extension: (!plain).then(|| extension.clone()),
@@ -204,6 +204,15 @@ pub struct Facts {
     pub incident_channels: Vec<String>,
     pub decoy_channels: Vec<String>,
     pub decoy_files: Vec<String>,
+    /// User ids of people who leave, or have given notice; like the following, only with an [`Extension`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leavers: Vec<String>,
+    /// User ids of those whose accounts are worth most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub executives: Vec<String>,
+    /// User ids of accounts that nobody uses but in emergencies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub break_glass: Vec<String>,
 }
 
 impl Facts {
@@ -217,6 +226,7 @@ impl Facts {
     /// | `own_teams`, `own_domains`, `own_networks` | what is the organization's own |
     /// | `known_partners` | organizations dealt with every day |
     /// | `incident_channels`, `decoy_channels`, `decoy_files` | what is dear, and what nobody has a reason to touch |
+    /// | `leavers`, `executives`, `break_glass` | whom to watch more closely |
     pub fn settings(&self) -> Vec<(&'static str, Vec<String>)> {
         let one = |id: &String| if id.is_empty() { Vec::new() } else { vec![id.clone()] };
         vec![
@@ -238,6 +248,9 @@ impl Facts {
             ("incident_channels", self.incident_channels.clone()),
             ("decoy_channels", self.decoy_channels.clone()),
             ("decoy_files", self.decoy_files.clone()),
+            ("leavers", self.leavers.clone()),
+            ("executives", self.executives.clone()),
+            ("break_glass", self.break_glass.clone()),
         ]
     }
 
@@ -283,6 +296,19 @@ impl Facts {
             incident_channels: channels(&["incident"]).iter().map(|c| c.id.clone()).collect(),
             decoy_channels: vec![world.cast.channels[world.decoy_channel].id.clone()],
             decoy_files: vec![world::DECOY_FILE.into()],
+            ..Self::default()
+        }
+    }
+
+    /// The same, and the lists of those who are watched more closely.
+    fn with_lists(world: &World) -> Self {
+        let ids = |people: Vec<usize>| people.into_iter().map(|i| world.person(i).user.id.clone()).collect();
+        let chiefs = world.staff(Job::Executive).chain([world.chief()]).collect();
+        Self {
+            leavers: ids(world.leaving().chain(world.under_notice()).collect()),
+            executives: ids(chiefs),
+            break_glass: vec![world.emergency.user.id.clone()],
+            ..Self::of(world)
         }
     }
 }
@@ -330,6 +356,7 @@ impl Labelled {
         let services = [&self.world.discovery, &self.world.backup, &self.world.ci];
         let mut users = self.world.cast.directory();
         users.extend(services.map(|service| service.account.user.clone()));
+        users.extend(self.labels.extension.is_some().then(|| self.world.emergency.user.clone()));
         users
     }
 

@@ -7,7 +7,7 @@ use super::extension::Shape;
 use super::life::{Job, Life, RESERVED, Shift, TEAMS, reserved_role};
 use super::{Benchmark, SECS_A_DAY, clients};
 use crate::internet::{self, Gateway, Network};
-use crate::org::cast::{App, Cast, Channel, Person, machine, user_wire};
+use crate::org::cast::{App, Cast, Channel, DOMAINS, Person, machine, user_wire};
 use crate::org::dice::{Dice, mixed};
 use crate::org::entities;
 use crate::org::entry::{Context, Entity, Session, location_of, session_form};
@@ -49,6 +49,8 @@ pub(crate) struct World {
     pub(crate) watcher: App,
     /// Through which people let an assistant read Slack.
     pub(crate) assistant: App,
+    /// An owner's account that nobody uses, kept for emergencies. Ordinary life knows nothing of it.
+    pub(crate) emergency: Person,
     /// Nobody has a reason to touch these: a channel's index and a file's number.
     pub(crate) decoy_channel: usize,
     pub(crate) decoy_file: u64,
@@ -92,6 +94,7 @@ impl World {
             ci: service("Build Robot", &["chat:write", "commands"], 131, "slack-cli/3.4.0", &mut dice),
             watcher: app("gridwatch", &["auditlogs:read"], &mut dice),
             assistant: app("Desk Assistant", &["search:read", "channels:history", "files:read"], &mut dice),
+            emergency: emergency(seed, &cast),
             decoy_channel,
             decoy_file: mixed(seed, &[0xdec0]),
             cast,
@@ -126,6 +129,39 @@ impl World {
 
     pub(crate) fn employs(&self, i: usize, day: u64) -> bool {
         (self.lives[i].first_day..=self.lives[i].last_day).contains(&day)
+    }
+
+    /// People of the early shift with a machine of their own, in the same order always. No story has them but those of the lists below: an
+    /// operator's lists name people, so whoever a story needs on one has to be known before it is told.
+    fn early(&self) -> Vec<usize> {
+        let plain = |i: &usize| {
+            let life = &self.lives[*i];
+            let special = matches!(
+                life.job,
+                Job::It | Job::Security | Job::Counsel | Job::Compliance | Job::Guest | Job::Contractor
+            );
+            !special && life.shift == Shift::Early && life.first_day == 0 && life.last_day == u64::MAX
+        };
+        let mut early: Vec<usize> = (0..self.first_reserved()).filter(plain).collect();
+        early.sort_by_key(|i| (self.lives[*i].job.shares_machines(), self.drawn(*i, [0x0ea7, 0])));
+        early
+    }
+
+    /// People who have given notice, and leave after the period: one of them is a story's.
+    pub(crate) fn under_notice(&self) -> Vec<usize> {
+        const COUNT: usize = 3;
+        self.early().into_iter().take(COUNT).collect()
+    }
+
+    /// People who leave within the period, guests apart.
+    pub(crate) fn leaving(&self) -> impl Iterator<Item = usize> {
+        let lives = self.lives.iter().enumerate();
+        lives.filter(|(_, life)| life.last_day != u64::MAX && life.job != Job::Guest).map(|(i, _)| i)
+    }
+
+    /// Whose account is worth most to an attacker, and who is a story's victim for that.
+    pub(crate) fn chief(&self) -> usize {
+        self.early().last().copied().unwrap_or(0)
     }
 
     /// Seconds that the local clock of somebody's office is ahead of UTC.
@@ -452,6 +488,13 @@ fn service(
     };
     let account = machine(user, None, 0, ua, dice);
     Service { account, app, ip: format!("192.0.2.{host}"), ua }
+}
+
+fn emergency(seed: u64, cast: &Cast) -> Person {
+    let mut dice = Dice::of(seed, &[0xe3e6]);
+    let (name, email) = ("emergency-access".to_owned(), format!("emergency-access@{}", DOMAINS[0]));
+    let user = User { id: dice.id("W"), name, email, role: Role::Owner };
+    machine(user, Some(&cast.workspaces[0].id), 0, "", &mut dice)
 }
 
 /// The wire form of somebody who is not of the cast, in the words of Slack.

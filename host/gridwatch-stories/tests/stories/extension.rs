@@ -159,7 +159,7 @@ fn labels_say_what_is_there_and_what_is_wanted() {
         assert_eq!(families, labels_of.families.keys().collect(), "all families are told of, and only those");
         let is_new = |label: &&Label| label.expected.is_some();
         let attacks: Vec<&Label> = labels_of.stories.iter().filter(is_new).collect();
-        assert_eq!((attacks.len(), labels_of.trouble.len(), names.len()), (32, 16, 37 + 32 + 16));
+        assert_eq!((attacks.len(), labels_of.trouble.len(), names.len()), (35, 16, 37 + 35 + 16));
         assert_eq!(names.len() - 37, Extension::stories().len());
         for attack in attacks {
             let wanted = attack.expected.as_ref().expect("is new");
@@ -205,7 +205,7 @@ fn the_same_seed_gives_the_same_bytes_and_another_another_telling() {
     let lengths =
         |labels_of: &Labels| labels(labels_of).map(|l| (l.story.clone(), l.entry_ids.len())).collect::<BTreeSet<_>>();
     let same = lengths(&one.labels).intersection(&lengths(&other.labels)).count();
-    assert!(same < 12, "{same} of 48 stories are as long as with the other seed");
+    assert!(same < 12, "{same} of 51 stories are as long as with the other seed");
 }
 
 #[test]
@@ -379,8 +379,8 @@ fn each_attacks_numbers_hold() {
         for label in &labelled.labels.stories {
             let people: Vec<&String> = label.actors.iter().filter(|id| users.contains(*id)).collect();
             let acts = |id: &str| entries.values().filter(|e| e.actor == *id && !told.contains(&e.id)).count();
-            // Counsel and those who export are few.
-            let few = ["bulk-app-tenfold", "exporter-at-night"].contains(&&*label.story);
+            // Counsel and those who export are few, and nobody uses the account for emergencies.
+            let few = ["bulk-app-tenfold", "exporter-at-night", "emergency-account-used"].contains(&&*label.story);
             assert!(acts(people[0]) >= 20 || few, "{shape}, {}: {} other acts", label.story, acts(people[0]));
             let provisioner = |id: &String| label.story == "provisioning-turns" && *id != label.actors[0];
             assert!(people.into_iter().all(|id| once.insert(id) || provisioner(id)), "{shape}, {}", label.story);
@@ -582,6 +582,22 @@ fn each_attacks_numbers_hold() {
                     mine.len() >= 10 && distinct(&mine, |e| &e.actor) == 1,
                     distinct(&mine, |e| e.details("external_organization_id")) == mine.len(),
                 ),
+                "leaver-takes-along" => {
+                    let on_first = files.iter().filter(|e| e.day() == first.day()).count();
+                    all!(facts.leavers.iter().any(|id| id == hero), (20..60).contains(&on_first), days >= 2)
+                }
+                "executive-elsewhere" => all!(
+                    facts.executives.iter().any(|id| id == hero),
+                    mine.iter().all(|e| network(&e.ip).0 == "KZ"),
+                    from_a_new_place(&mine),
+                    files.len() <= 6,
+                ),
+                "emergency-account-used" => all!(
+                    facts.break_glass.iter().any(|id| id == hero),
+                    mine.iter().all(|e| e.actor == hero),
+                    logins.iter().filter(|e| e.is("user_login")).count() == 1,
+                    last.at - first.at < 3_600,
+                ),
                 other => panic!("{other} has no numbers to hold"),
             };
             if let Err(condition) = holds {
@@ -638,6 +654,22 @@ fn each_troubles_numbers_hold() {
                 "vendor-renews-scopes" => people(&of("app_scopes_expanded")) >= 60,
                 "file-sync-migration" => of("file_downloaded").len() >= 1_400 && mine[0].is("app_approved"),
                 "scripted-anomalies" => of("anomaly").len() >= 280,
+                "leaver-takes-along" => {
+                    let on_first = files.iter().filter(|e| e.day() == first.day()).count();
+                    all!(facts.leavers.iter().any(|id| id == hero), (20..60).contains(&on_first), days >= 2)
+                }
+                "executive-elsewhere" => all!(
+                    facts.executives.iter().any(|id| id == hero),
+                    mine.iter().all(|e| network(&e.ip).0 == "KZ"),
+                    from_a_new_place(&mine),
+                    files.len() <= 6,
+                ),
+                "emergency-account-used" => all!(
+                    facts.break_glass.iter().any(|id| id == hero),
+                    mine.iter().all(|e| e.actor == hero),
+                    logins.iter().filter(|e| e.is("user_login")).count() == 1,
+                    last.at - first.at < 3_600,
+                ),
                 other => panic!("{other} has no numbers to hold"),
             };
             assert!(holds, "seed {seed}, {shape}, {}: {} entries", label.story, mine.len());

@@ -35,6 +35,7 @@ pub(crate) const MORE_FAMILIES: &[(&str, &str)] = &[
     ("spraying-by-network", "one provider's addresses tried a few passwords each, over days"),
     ("trust-ended", "somebody who is trusted with much did it at an hour, in an amount or from a place that is new"),
     ("two-places-at-once", "one session was used in two networks within minutes"),
+    ("watched-closely", "somebody or something on an operator's list of those to watch did what is ordinary of others"),
 ];
 
 /// A story of an [`Extension`].

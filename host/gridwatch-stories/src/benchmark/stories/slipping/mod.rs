@@ -6,6 +6,7 @@
 
 mod accounts;
 mod collecting;
+mod listed;
 mod programs;
 mod trust;
 
@@ -16,7 +17,8 @@ use crate::org::entities;
 use crate::org::entry::Context;
 
 /// In the order in which people are given out: append.
-pub(super) const TALES: [&[Tale]; 4] = [accounts::TALES, collecting::TALES, trust::TALES, programs::TALES];
+pub(super) const TALES: [&[Tale]; 5] =
+    [accounts::TALES, collecting::TALES, trust::TALES, programs::TALES, listed::TALES];
 
 /// How somebody proves at a sign-in who they are.
 #[derive(Clone, Copy, PartialEq, Eq)]
