@@ -107,10 +107,14 @@ fn what<'b>(row: &Row<'b>) -> &'b str {
     given.unwrap_or_default()
 }
 
-/// Twice as many people's assistants read much today as usually do.
-fn is_roll_out(row: &Row<'_>) -> bool {
+/// Twice as many people's assistants read much today as usually do, of all or of those who seldom let them. What is far more than
+/// everybody's is no part of it.
+fn is_roll_out(row: &Row<'_>, read: u64, config: &Config) -> bool {
     const PEOPLE: u64 = 5;
-    row.usual(windows::USUAL_PEOPLE_READING).is_exceeded(row.window(windows::PEOPLE_READING), 2, PEOPLE)
+    let all = row.usual(windows::USUAL_PEOPLE_READING).is_exceeded(row.window(windows::PEOPLE_READING), 2, PEOPLE);
+    let starting =
+        row.usual(windows::USUAL_PEOPLE_STARTING).is_exceeded(row.window(windows::PEOPLE_STARTING), 2, PEOPLE);
+    (all || starting) && read < config.sweep_day.saturating_mul(2)
 }
 
 fn read_sweep(row: &Row<'_>, config: &Config) -> Option<Finding> {
@@ -131,9 +135,12 @@ fn read_sweep(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (severity, count, span, cited) = match () {
         () if unusual && hour >= config.sweep_high => (Severity::High, hour, "an hour", most),
         () if unusual => (Severity::Medium, hour, "an hour", most),
-        () if usual_day.is_exceeded(day, config.times_usual, config.sweep_day) => {
-            (if is_roll_out(row) { Severity::Low } else { Severity::Medium }, day, "a day", windows::READ_24H)
-        }
+        () if usual_day.is_exceeded(day, config.times_usual, config.sweep_day) => (
+            if is_roll_out(row, day, config) { Severity::Low } else { Severity::Medium },
+            day,
+            "a day",
+            windows::READ_24H,
+        ),
         () => return None,
     };
     let usual = match (span, usual_hour, usual_day) {

@@ -201,7 +201,10 @@ fn links(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let many = week.0 >= config.links_a_week && week.0 >= usual_week.saturating_mul(config.slow_times);
     let pace = Pace::of(hour, day, usual, config.links, config.usual_times);
     let pace = pace.or_else(|| many.then(|| Pace::of_a_week(week))).filter(|_| has_actor(row))?;
-    let finding = of_actor(row, row.finding(rules::LINKS, pace.severity))
+    // A day's work of somebody who makes as many a week.
+    let is_habit = pace.span == "a day" && !many && week.0 < usual_week.saturating_mul(config.slow_times);
+    let severity = if is_habit { Severity::Low } else { pace.severity };
+    let finding = of_actor(row, row.finding(rules::LINKS, severity))
         .title(format!("{} opened {} files by link in {}", row.who(), pace.count, pace.span))
         .window(pace.window)
         .label(format!("opened_{}", pace.label), pace.count.to_string())

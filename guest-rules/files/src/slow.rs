@@ -127,11 +127,10 @@ fn looked_at(row: &Row<'_>, config: &Config) -> Option<Finding> {
     Some(week.told(finding))
 }
 
-/// What they previewed and opened themselves is unusual, and not everybody's these days.
+/// What they previewed and opened themselves is as unusual by itself.
 fn is_by_hand(row: &Row<'_>, config: &Config) -> bool {
-    let usual = row.usual(windows::USUAL_DAY_OF_LOOKS_BY_HAND);
+    let usual = row.usual(windows::USUAL_DAY_OF_LOOKS);
     usual.is_exceeded(row.window(windows::LOOKS_BY_HAND_7D), BY_HAND_TIMES, config.looks_by_hand)
-        && row.window(windows::PEOPLE_LOOKING_BY_HAND) < config.season_people
 }
 
 fn app_day(row: &Row<'_>, config: &Config) -> Option<Finding> {
@@ -154,8 +153,9 @@ fn app_day(row: &Row<'_>, config: &Config) -> Option<Finding> {
     }?;
     // The hour is told already, or the first such hour of an app that was let in this week.
     let was_let_in = !row.last_seen(windows::APP_LET_IN_7D).is_never();
-    let hour_is_told =
-        is_unusual_hour_of_app(row, config) || was_let_in && row.window(windows::APP_FILES_60M) >= config.least_files;
+    let was_loud = matches!(row.usual(windows::USUAL_APP_FILES), Usual::AtMost(hour) if hour >= config.least_files);
+    let hour_is_told = is_unusual_hour_of_app(row, config)
+        || was_let_in && (was_loud || row.window(windows::APP_FILES_60M) >= config.least_files);
     let severity = if hour_is_told { Severity::Low } else { severity };
     let name = first_or([row.context_app_name()], app);
     let finding = row
@@ -187,7 +187,7 @@ fn told(usual: Usual, days: u64) -> String {
 
 fn opened_then_taken(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (brought, let_in) = (row.window(windows::BROUGHT_INTO_2H), row.window(windows::LET_INTO_PRIVATE_2H));
-    let (files, taking) = (row.window(windows::FILES_2H), row.action().ends_with("_downloaded"));
+    let (files, taking) = (row.window(windows::FILES_60M), row.action().ends_with("_downloaded"));
     let (channels, how, window) = match () {
         () if brought >= config.brought_into => (brought, "was brought into", windows::BROUGHT_INTO_2H),
         () if let_in >= config.let_into => (let_in, "let themselves into", windows::LET_INTO_PRIVATE_2H),
@@ -207,9 +207,9 @@ fn opened_then_taken(row: &Row<'_>, config: &Config) -> Option<Finding> {
         .key(row.actor_id())
         .title(format!("{} {how} {channels} channels within 2 hours{then}", row.who()))
         .window(window)
-        .window(windows::FILES_2H)
+        .window(windows::FILES_60M)
         .label("channels", channels.to_string())
-        .label("files_2h", files.to_string())
+        .label("files_60m", files.to_string())
         .labels([
             ("actor", row.actor_id()),
             ("inviter", first_or(inviter, "")),

@@ -66,7 +66,7 @@ fn granted(row: &Row<'_>, config: &Config) -> Option<Finding> {
         .finding(rules::GRANTED, severity)
         .key(if row.is_by_nobody() { target.key() } else { row.actor_id().into() })
         .label("action", row.action())
-        .title(format!("{} {}", row.who(), did(row.action(), &target, to_self)))
+        .title(format!("{} {}{}", row.who(), did(row.action(), &target, to_self), which_role(row)))
         .label("target", &target.id);
     let yes = |holds: bool| if holds { "yes" } else { "" };
     let facts = [
@@ -301,6 +301,17 @@ impl Target {
 
     fn person_name(&self) -> &str {
         if self.joined.is_empty() { &self.name } else { &self.joined }
+    }
+}
+
+/// Which role it is, and how far it reaches.
+fn which_role(row: &Row<'_>) -> String {
+    if row.action() != "role_assigned" || row.entity_name().is_empty() {
+        return String::new();
+    }
+    match row.target_scope() {
+        "" => format!(": {}", row.entity_name()),
+        scope => format!(": {}, for one {scope}", row.entity_name()).replace("one organization", "the organization"),
     }
 }
 

@@ -89,7 +89,9 @@ pub(crate) fn bulk_reset(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let people = json::count(row.details_succeeded_users(), row.details_succeeded_users_count());
     let (severity, how_many) = match people {
         0 => (Severity::Medium, "an unknown number of".to_owned()),
-        n if n >= config.people_reset && is_at_home(row) => (Severity::Medium, n.to_string()),
+        n if n >= config.people_reset && (is_at_home(row) || is_with_own_client(row)) => {
+            (Severity::Medium, n.to_string())
+        }
         n if n >= config.people_reset => (Severity::High, n.to_string()),
         _ => return None,
     };
@@ -102,12 +104,19 @@ pub(crate) fn bulk_reset(row: &Row<'_>, config: &Config) -> Option<Finding> {
         .title(format!("{} ended the sessions of {how_many} people at once", row.who()))
         .label("people", people.to_string())
         .label("actor_role", row.actor_role())
-        .label("usual_network", if is_at_home(row) { "yes" } else { "not known" });
+        .label("usual_network", if is_at_home(row) { "yes" } else { "not known" })
+        .label("usual_client", if is_with_own_client(row) { "yes" } else { "not known" });
     Some(with_context(finding, row))
 }
 
-/// In a network where they were before today: whoever took the account just now isn't there. The client says nothing, for an admin's
-/// pages are opened in a browser that does nothing else.
+/// With a client in which they did other things before today. That it is new says nothing, for an admin's pages are often opened in a browser
+/// that does nothing else; but whoever works at home comes from other networks every other day.
+fn is_with_own_client(row: &Row<'_>) -> bool {
+    let client = seen(row, windows::CLIENTS, row.context_client());
+    matches!(client, Some(Seen::At(since)) if since + DAY_MS <= row.time_ms())
+}
+
+/// In a network where they were before today: whoever took the account just now isn't there.
 fn is_at_home(row: &Row<'_>) -> bool {
     let network = seen(row, windows::ANY_NETWORKS, row.context_network());
     matches!(network, Some(Seen::At(since)) if since + DAY_MS <= row.time_ms())

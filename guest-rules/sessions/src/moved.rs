@@ -1,7 +1,7 @@
 //! One session in two places, and one person in two.
 
 use crate::{Config, Fields, fields, rules, windows, with_context};
-use gridwatch_sdk::{Finding, Row, Severity};
+use gridwatch_sdk::{Finding, Row, Severity, first_or};
 
 pub(crate) fn session_moved(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (networks, clients) = (row.window(windows::SESSION_NETWORKS), row.window(windows::SESSION_CLIENTS));
@@ -12,7 +12,12 @@ pub(crate) fn session_moved(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let finding = row
         .finding(rules::SESSION_MOVED, Severity::High)
         .key(row.context_session_id())
-        .title(format!("one session of {} on {networks} networks and with {clients} clients within an hour", row.who()))
+        .title(format!(
+            "one session of {} on {networks} networks and with {clients} clients within an hour; the last is {} on {}",
+            row.who(),
+            first_or([row.context_client()], "an unknown client"),
+            first_or([row.context_network()], "an unknown network")
+        ))
         .window(windows::SESSION_NETWORKS)
         .window(windows::SESSION_CLIENTS)
         .label("actor", row.actor_id())

@@ -142,13 +142,20 @@ fn spray_network(row: &Row<'_>, config: &Config) -> Option<Finding> {
         return None;
     }
     let Tries { users, failed, .. } = tries;
+    let severity = if is_everywhere(row, users, config) { Severity::Low } else { Severity::Medium };
     let finding = row
-        .finding(rules::SPRAY_NETWORK, Severity::Medium)
+        .finding(rules::SPRAY_NETWORK, severity)
         .key(network)
         .title(format!("{failed} failed sign-ins of {users} users from {addresses} addresses of {network} in an hour"))
         .label("network", network)
         .label("addresses", addresses.to_string());
     Some(tries.told_by(finding))
+}
+
+/// Most who fail do so elsewhere, and they are far more than usual: the identity provider is out, which `spike` tells once.
+fn is_everywhere(row: &Row<'_>, here: u64, config: &Config) -> bool {
+    let (all, usual) = (row.window(windows::USERS_FAILED_60M), row.usual(windows::USERS_FAILED_USUAL));
+    usual.is_exceeded(all, config.spike_times, config.spike_users) && here.saturating_mul(2) < all
 }
 
 fn spike(row: &Row<'_>, config: &Config) -> Option<Finding> {

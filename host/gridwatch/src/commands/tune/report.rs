@@ -187,7 +187,8 @@ fn recurring(all: &[Recurring], out: &mut dyn Write) -> Result<()> {
             0 => String::new(),
             n => format!(", {n} closed as expected"),
         };
-        writeln!(out, "\n{}: {} alerts, found {} times{expected}", one.entry.rule, one.alerts, one.times)?;
+        let alerts = if one.alerts == 1 { "alert" } else { "alerts" };
+        writeln!(out, "\n{}: found {} times, in {} {alerts}{expected}", one.entry.rule, one.times, one.alerts)?;
         one.entry.to_string().lines().try_for_each(|line| writeln!(out, "  {line}"))?;
     }
     if all.len() > PROPOSED {
