@@ -184,7 +184,8 @@ fn spray_success(row: &Row<'_>, config: &Config) -> Option<Finding> {
     let (users, failed, window) = fast.or_else(slow)?;
     let severity = match row.first_seen(windows::NETWORKS) {
         Seen::Never => Severity::High,
-        Seen::Learning => Severity::Medium,
+        // A first day's failures behind an office that nobody knows yet look like that; `spray` tells those that have its shape.
+        Seen::Learning => Severity::Low,
         Seen::At(_) => return None,
     };
     let by_nobody = row.is_by_nobody();

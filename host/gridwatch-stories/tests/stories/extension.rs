@@ -654,22 +654,6 @@ fn each_troubles_numbers_hold() {
                 "vendor-renews-scopes" => people(&of("app_scopes_expanded")) >= 60,
                 "file-sync-migration" => of("file_downloaded").len() >= 1_400 && mine[0].is("app_approved"),
                 "scripted-anomalies" => of("anomaly").len() >= 280,
-                "leaver-takes-along" => {
-                    let on_first = files.iter().filter(|e| e.day() == first.day()).count();
-                    all!(facts.leavers.iter().any(|id| id == hero), (20..60).contains(&on_first), days >= 2)
-                }
-                "executive-elsewhere" => all!(
-                    facts.executives.iter().any(|id| id == hero),
-                    mine.iter().all(|e| network(&e.ip).0 == "KZ"),
-                    from_a_new_place(&mine),
-                    files.len() <= 6,
-                ),
-                "emergency-account-used" => all!(
-                    facts.break_glass.iter().any(|id| id == hero),
-                    mine.iter().all(|e| e.actor == hero),
-                    logins.iter().filter(|e| e.is("user_login")).count() == 1,
-                    last.at - first.at < 3_600,
-                ),
                 other => panic!("{other} has no numbers to hold"),
             };
             assert!(holds, "seed {seed}, {shape}, {}: {} entries", label.story, mine.len());
