@@ -19,7 +19,8 @@ pub(super) const TALES: &[Tale] = &[
             tell: leaver_takes_along,
         },
         takes: [0, 0, 0],
-        days: 4,
+        // Four workdays with a weekend in between.
+        days: 7,
         told: "this leaver took so many files in a day, and what they gave out",
         wanted: AtLeast(Level::Medium, HOUR),
     },
