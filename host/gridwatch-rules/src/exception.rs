@@ -15,7 +15,7 @@ mod read;
 
 pub use bounds::{Beyond, Bounds, Hours, Said, volume};
 pub use lowered::Lowered;
-pub use proposal::{Proposal, Recurring, propose, recurring};
+pub use proposal::{Proposal, propose};
 pub use read::{Known, MAX_BYTES, parse};
 
 use crate::apps::{Apps, Scopes, scopes_at};

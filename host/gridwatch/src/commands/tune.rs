@@ -1,5 +1,4 @@
-//! `gridwatch tune`: what is loud, what people closed it as, what each exception hid, what comes again and again, and what other thresholds
-//! would have given.
+//! `gridwatch tune`: what is loud, what people closed it as, what each exception hid, and what other thresholds would have given.
 //!
 //! Alerts are counted from the history, people and events from the archive; neither needs the running gridwatch. An alert
 //! counts on the day of its newest event. Where the archive doesn't reach back as far as was asked for, rates are over the days
@@ -25,7 +24,7 @@ use gridwatch_event::org::OrgId;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_manifest::{Manifest, Rule, Severity};
 use gridwatch_rules::alert::Alert;
-use gridwatch_rules::exception::{Exceptions, Recurring, recurring};
+use gridwatch_rules::exception::Exceptions;
 use gridwatch_rules::handling::Reason;
 use judge::Judgement;
 use serde::Serialize;
@@ -37,8 +36,6 @@ use sweep::Sweep;
 const DAY_S: u64 = 86_400;
 /// Actors and apps named of each rule.
 const NOISIEST: usize = 3;
-/// Exceptions proposed at most.
-const MOST_PROPOSED: usize = 20;
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -87,8 +84,6 @@ pub struct Tuning {
     /// The loudest first.
     pub rules: Vec<RuleNumbers>,
     pub exceptions: Vec<Hid>,
-    /// What comes again and again, the most frequent first, with the narrowest exception that would have quieted each; at most 20.
-    pub recurring: Vec<Recurring>,
     /// Of `--rule` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sweeps: Option<Vec<Sweep>>,
@@ -207,10 +202,7 @@ pub fn run(options: &Options, log: Option<&str>, now: UnixMillis) -> Result<u8> 
     let is_asked = |rule: &str| options.rule.as_ref().is_none_or(|asked| asked == rule);
     alerts.retain(|alert| is_asked(&alert.rule));
     let shown = || alerts.iter().filter(|alert| alert.suppressed_by.is_none());
-    let mut recurring = recurring(shown(), now.seconds());
-    recurring.truncate(MOST_PROPOSED);
     let tuning = Tuning {
-        recurring,
         actors: noisiest(shown().map(actor)),
         apps: noisiest(shown().flat_map(apps)),
         from,

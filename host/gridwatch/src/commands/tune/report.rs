@@ -6,7 +6,6 @@ use super::{Closed, RuleNumbers, Tuning};
 use anstyle::{AnsiColor, Color, Style};
 use anyhow::Result;
 use gridwatch_manifest::Manifest;
-use gridwatch_rules::exception::Recurring;
 use std::io::Write;
 
 const DIM: Style = Style::new().dimmed();
@@ -16,8 +15,6 @@ const LOUD: Style = Style::new().fg_color(Some(Color::Ansi(AnsiColor::Red)));
 const BAR: f64 = 40.0;
 /// Closed alerts of a rule from which on it is said what most of them were.
 const FEW_CLOSED: u64 = 3;
-/// Proposals shown.
-const PROPOSED: usize = 3;
 /// Days of which a column is shown.
 const SPARKS: usize = 31;
 
@@ -35,7 +32,6 @@ pub fn print(tuning: &Tuning, manifests: &[Manifest], out: &mut dyn Write) -> Re
         writeln!(out, "{DIM}{quiet} other rules did not fire{DIM:#}")?;
     }
     exceptions(tuning, out)?;
-    recurring(&tuning.recurring, out)?;
     for sweep in tuning.sweeps.iter().flatten().filter(|sweep| sweep.matters()) {
         plot(sweep, out)?;
     }
@@ -102,11 +98,7 @@ fn judged(rules: &[RuleNumbers], out: &mut dyn Write) -> Result<()> {
         let (all, name) = (rule.closed.all(), &rule.rule);
         let said = [
             (rule.closed.r#false, "false", format!("`--rule {name}` shows what other thresholds would give")),
-            (
-                rule.closed.expected,
-                "expected",
-                "an exception is for that, see below or `gridwatch explain ALERT`".to_owned(),
-            ),
+            (rule.closed.expected, "expected", "`gridwatch explain ALERT` proposes an exception".to_owned()),
         ];
         for (count, reason, hint) in said.into_iter().filter(|(count, ..)| 2 * count > all) {
             writeln!(out, "{name}: {count} of {all} closed alerts were {reason}; {hint}")?;
@@ -168,31 +160,6 @@ fn exceptions(tuning: &Tuning, out: &mut dyn Write) -> Result<()> {
     let idle: Vec<&str> = tuning.exceptions.iter().filter(|hid| hid.alerts == 0).map(|hid| hid.id.as_str()).collect();
     if !idle.is_empty() {
         writeln!(out, "suppressed nothing: {}", idle.join(", "))?;
-    }
-    Ok(())
-}
-
-/// What comes again and again, each with the exception that would have quieted it.
-fn recurring(all: &[Recurring], out: &mut dyn Write) -> Result<()> {
-    if all.is_empty() {
-        return Ok(());
-    }
-    writeln!(
-        out,
-        "\n{BOLD}Comes again and again{BOLD:#}\n{DIM}If it is known and wanted: the narrowest exception that would have quieted each. \
-         `gridwatch exceptions check` tries it with an attacker in it.{DIM:#}"
-    )?;
-    for one in all.iter().take(PROPOSED) {
-        let expected = match one.expected {
-            0 => String::new(),
-            n => format!(", {n} closed as expected"),
-        };
-        let alerts = if one.alerts == 1 { "alert" } else { "alerts" };
-        writeln!(out, "\n{}: found {} times, in {} {alerts}{expected}", one.entry.rule, one.times, one.alerts)?;
-        one.entry.to_string().lines().try_for_each(|line| writeln!(out, "  {line}"))?;
-    }
-    if all.len() > PROPOSED {
-        writeln!(out, "\n{DIM}{} more in `--format json`{DIM:#}", all.len() - PROPOSED)?;
     }
     Ok(())
 }
