@@ -26,7 +26,8 @@ use tokio_rustls::TlsAcceptor;
 const MOST: usize = 512;
 /// A browser asks anew every few seconds, or not at all.
 const SILENCE: Duration = Duration::from_secs(20);
-const HEADERS: Duration = Duration::from_secs(10);
+/// Between two requests as well: longer than a page waits before it renews itself, which would find its connection closed else.
+const HEADERS: Duration = Duration::from_secs(15);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// However busy: whoever takes one byte of a page at a time is done then.
 const LONGEST: Duration = Duration::from_secs(300);
