@@ -1,3 +1,5 @@
+//! What an expression means, asked of nested JSON in place of events.
+
 use super::*;
 use serde_json::{Value, json};
 
