@@ -63,6 +63,9 @@ pub enum Order {
         what: What,
         text: String,
     },
+    /// Commit nothing while the state folder is copied. The answer says that it is so; another line ends it, and is answered if it was so
+    /// until then.
+    Hold,
 }
 
 /// Nobody listens.
@@ -106,9 +109,35 @@ pub fn fits(path: &Path) -> Result<()> {
 /// # Errors
 /// None runs there ([`NotRunning`]), it can't be reached, or it says why it doesn't do so.
 pub fn ask(state_dir: &Path, request: &Request) -> Result<Value> {
+    say(&mut reach(state_dir)?, &serde_json::to_vec(request)?)
+}
+
+/// A gridwatch that commits nothing.
+#[derive(Debug)]
+pub struct Held(UnixStream);
+
+impl Held {
+    /// # Errors
+    /// As for [`ask`].
+    pub fn by(state_dir: &Path) -> Result<Self> {
+        let mut stream = reach(state_dir)?;
+        say(&mut stream, &serde_json::to_vec(&Request { v: VERSION, org: None, order: Order::Hold })?)?;
+        Ok(Self(stream))
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// It went on before it was let.
+    pub fn end(mut self) -> Result<()> {
+        say(&mut self.0, b"").map(|_| ())
+    }
+}
+
+fn reach(state_dir: &Path) -> Result<UnixStream> {
     let path = socket(state_dir);
     fits(&path)?;
-    let mut stream = UnixStream::connect(&path).map_err(|error| match error.kind() {
+    let stream = UnixStream::connect(&path).map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => NotRunning(state_dir.display().to_string()).into(),
         ErrorKind::PermissionDenied => anyhow::anyhow!(
             "only the user that gridwatch runs as, and root, may ask it ({}: permission denied)",
@@ -118,8 +147,12 @@ pub fn ask(state_dir: &Path, request: &Request) -> Result<Value> {
     })?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let line = [serde_json::to_vec(request)?, vec![b'\n']].concat();
-    stream.write_all(&line).context("gridwatch hung up")?;
+    Ok(stream)
+}
+
+/// One line, and the line that answers it.
+fn say(stream: &mut UnixStream, line: &[u8]) -> Result<Value> {
+    stream.write_all(&[line, b"\n"].concat()).context("gridwatch hung up")?;
     let mut said = String::new();
     BufReader::new(stream.take(MAX_LINE)).read_line(&mut said).context("gridwatch didn't answer")?;
     let answer: Answer = serde_json::from_str(&said).context("gridwatch ended before it answered")?;

@@ -67,6 +67,7 @@ mod pending;
 mod rebuilt;
 pub mod rows;
 mod seen;
+mod still;
 
 pub use damage::Damaged;
 pub use older::Older;
@@ -110,6 +111,8 @@ struct Rows {
     /// Number of the newest commit, handed out under the lock of the tallies.
     commits: AtomicU64,
     beside: Mutex<Beside>,
+    /// What each commit passes.
+    gate: still::Gate,
     /// Held by who removes what all sinks have.
     trimming: Mutex<()>,
     /// Held by who writes the mirror of positions.
@@ -366,6 +369,7 @@ impl Store {
             tallies: Mutex::default(),
             commits: commits.into(),
             beside: Mutex::new(beside),
+            gate: still::Gate::default(),
             trimming: Mutex::default(),
             mirroring: Mutex::default(),
             unreadable: Mutex::default(),

@@ -9,6 +9,7 @@ use gridwatch_rules::handling::Act;
 use serde::Serialize;
 use serde_json::Value;
 use std::fs::Permissions;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +25,8 @@ const MOST: usize = 8;
 const MOST_FAULTS: usize = 100;
 /// How long somebody may take to say what they want.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long somebody may keep us from committing anything.
+const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
 pub type Orgs = Arc<Vec<(Arc<Shared>, Arc<Swapper>)>>;
 
@@ -101,26 +104,64 @@ async fn answer(stream: UnixStream, orgs: Orgs) -> Result<()> {
     let mut line = String::new();
     let mut reader = BufReader::new(read.take(MAX_LINE));
     tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await??;
-    let done = match theirs == ours || theirs == 0 {
-        true => beside(move || done(&line, &orgs)).await?,
+    let request = match theirs == ours || theirs == 0 {
+        true => understood(&line),
         false => {
             tracing::warn!(uid = theirs, "somebody else's order was refused");
             Err(anyhow::anyhow!("only the user that gridwatch runs as, and root, may ask it"))
         }
     };
+    let done = match request {
+        Ok(Request { order: Order::Hold, .. }) => {
+            let stream = reader.into_inner().into_inner().reunite(write)?.into_std()?;
+            return beside(move || hold(stream, &orgs)).await?;
+        }
+        Ok(request) => beside(move || done(&request, &orgs)).await?,
+        Err(error) => Err(error),
+    };
+    write.write_all(&line_of(done)?).await?;
+    Ok(())
+}
+
+fn line_of(done: Result<Value>) -> Result<Vec<u8>> {
     let answer = match done {
         Ok(done) => Answer { v: VERSION, done: Some(done), error: None },
         Err(error) => Answer { v: VERSION, done: None, error: Some(format!("{error:#}")) },
     };
-    write.write_all(&[serde_json::to_vec(&answer)?, vec![b'\n']].concat()).await?;
-    Ok(())
+    Ok([serde_json::to_vec(&answer)?, vec![b'\n']].concat())
 }
 
-fn done(line: &str, orgs: &Orgs) -> Result<Value> {
+/// Commits nothing until whoever asked says another line, hangs up, or takes too long. On a thread of its own, which needs no other to go on.
+fn hold(mut stream: std::os::unix::net::UnixStream, orgs: &Orgs) -> Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(LONGEST_HOLD))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let (shared, _) = orgs.first().context("there is no organization")?;
+    let Some(_still) = shared.process.store.hold() else {
+        let taken = anyhow::anyhow!("it is being copied already\nhint: try again when that is done");
+        return Ok(stream.write_all(&line_of(Err(taken))?)?);
+    };
+    tracing::info!("holding still while the state is copied");
+    stream.write_all(&line_of(Ok(Value::Bool(true)))?)?;
+    match stream.read(&mut [0; 1]) {
+        Ok(1..) => Ok(stream.write_all(&line_of(Ok(Value::Bool(true)))?)?),
+        Ok(0) => bail!("whoever copied the state hung up"),
+        Err(error) => {
+            tracing::warn!(%error, "the state was being copied for too long; going on");
+            Ok(())
+        }
+    }
+}
+
+fn understood(line: &str) -> Result<Request> {
     let request: Request = serde_json::from_str(line).context("that is no order that this gridwatch knows")?;
     if request.v != VERSION {
         bail!("this gridwatch speaks version {VERSION} of the protocol, and was asked in version {}", request.v);
     }
+    Ok(request)
+}
+
+fn done(request: &Request, orgs: &Orgs) -> Result<Value> {
     let (shared, swapper) = match (&request.org, &orgs[..]) {
         (None, [(shared, swapper)]) => (shared, swapper),
         // An alert's id says by itself whose it is.
@@ -145,6 +186,7 @@ fn done(line: &str, orgs: &Orgs) -> Result<Value> {
         Order::Act { alert, by, what, text } => {
             json(acts::note(&shared.process, alert, Act::new(shared.now(), by, *what, text)?)?)
         }
+        Order::Hold => bail!("that is done elsewhere"),
     }
 }
 

@@ -1,12 +1,13 @@
 //! `gridwatch state export|import`: all that a gridwatch remembers as one file, and put in place elsewhere.
 //!
-//! A gridwatch that runs is copied while it goes on. The store is taken first and the logs last, so the logs of a copy are never behind
-//! its store; a start on a store that its logs have overtaken makes it anew from them (`app::open`), as it does with any old copy. What
-//! was delivered after the copy was made is delivered again by whoever goes on from it, under the same ids.
+//! A gridwatch that runs commits nothing while its store is copied, and goes on while its logs are, as long as they were: a copy is what
+//! a crash at that moment would have left. What was delivered after the copy was made is delivered again by whoever goes on from it, under the same ids, and so is the batch that a
+//! sink was being given at that moment.
 
 use super::state::State;
 use crate::config::Homes;
 use crate::context::Paths;
+use crate::control::Held;
 use crate::{disk, folder};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
@@ -29,7 +30,7 @@ const LEVEL: i32 = 3;
 /// Bytes of the list of files that are read.
 const MOST_CONTENTS: u64 = 64 << 20;
 /// In the state folder, and about one process or made anew: locks, compiled code, what a process says of itself.
-const LEFT_OUT: [&str; 6] = ["compiled", "gridwatch.lock", "status.json", "metrics.prom", "starts", "store.open"];
+const LEFT_OUT: [&str; 5] = ["compiled", "gridwatch.lock", "status.json", "metrics.prom", "starts"];
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -110,47 +111,98 @@ fn export(homes: &Homes, to: &Path, now: UnixMillis) -> Result<Contents> {
         "{} is no folder\nhint: name the `state_dir` of the configuration",
         homes.state_dir.display()
     );
-    let mut found = Vec::new();
-    for (name, folder) in folders(homes) {
-        list(&folder, &name, &mut found).with_context(|| format!("can't read {}", folder.display()))?;
-    }
-    ensure!(!found.is_empty(), "{} holds nothing that gridwatch remembers", homes.state_dir.display());
-    found.sort_by_key(|(name, _)| (turn(name), name.clone()));
+    let folders = folders(homes);
+    let holds_nothing = listed(&folders)?.is_empty();
+    ensure!(!holds_nothing, "{} holds nothing that gridwatch remembers", homes.state_dir.display());
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
     let file = file.with_context(|| format!("can't make {}", to.display()))?;
-    let written = write(file, &found, now);
+    let written = Still::of(homes).and_then(|still| write(file, &folders, still, now));
     if written.is_err() {
         let _ = std::fs::remove_file(to);
     }
     written.with_context(|| format!("can't write {}", to.display()))
 }
 
-fn write(file: File, found: &[(String, PathBuf)], now: UnixMillis) -> Result<Contents> {
+/// A store that nobody changes.
+struct Still {
+    /// None runs, and none starts meanwhile.
+    _lock: Option<File>,
+    /// One runs, and commits nothing.
+    held: Option<Held>,
+}
+
+impl Still {
+    fn of(homes: &Homes) -> Result<Self> {
+        let lock = Paths::of(&homes.state_dir).lock;
+        let lock = disk::lock(&lock).with_context(|| format!("can't lock {}", lock.display()))?;
+        let held = match &lock {
+            Some(_) => None,
+            None => {
+                Some(Held::by(&homes.state_dir).context("a gridwatch runs there, and can't be asked to hold still")?)
+            }
+        };
+        Ok(Self { _lock: lock, held })
+    }
+
+    fn let_go(&mut self) -> Result<()> {
+        let told = self.held.take().map_or(Ok(()), Held::end);
+        told.context(
+            "gridwatch went on before its store was copied\nhint: try again when less is going on, or stop it first",
+        )
+    }
+}
+
+fn write(file: File, folders: &BTreeMap<String, PathBuf>, mut still: Still, now: UnixMillis) -> Result<Contents> {
     let mut packed = zstd::Encoder::new(BufWriter::new(file), LEVEL)?;
     packed.include_checksum(true)?;
     let mut tar = tar::Builder::new(packed);
     let gridwatch = env!("CARGO_PKG_VERSION").to_owned();
     let mut contents = Contents { version: VERSION, gridwatch, made: now, files: BTreeMap::new() };
-    for (name, path) in found {
-        // What retention has removed meanwhile is needed by nobody.
-        let file = match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            file => file.with_context(|| format!("can't read {}", path.display()))?,
-        };
-        let meta = file.metadata()?;
-        // A file that grows meanwhile is taken as it was; one that is cut meanwhile would be a torn copy, and is told.
-        let mut header = header(meta.len(), meta.mode());
-        let mut read = Hashed::of(BufReader::new(file).take(meta.len()));
-        tar.append_data(&mut header, name, &mut read).with_context(|| format!("can't copy {}", path.display()))?;
-        let content = read.content();
-        ensure!(content.bytes == meta.len(), "{} became shorter while it was copied: try again", path.display());
-        contents.files.insert(name.clone(), content);
+    let found = listed(folders)?.into_iter().map(|(name, path)| Ok((bytes_of(&path)?, name, path)));
+    let found = found.collect::<Result<Vec<_>>>()?;
+    let (logs, rest): (Vec<_>, Vec<_>) = found.iter().partition(|(_, name, _)| is_log(name));
+    for (bytes, name, path) in rest {
+        copy(&mut tar, &mut contents, (name, path), *bytes)?;
+    }
+    still.let_go()?;
+    // As long as they were then: what came since belongs to changes that the copy of the store doesn't know of.
+    for (bytes, name, path) in logs {
+        copy(&mut tar, &mut contents, (name, path), *bytes)?;
     }
     let list = serde_json::to_vec_pretty(&contents)?;
     tar.append_data(&mut header(list.len() as u64, 0o600), CONTENTS, list.as_slice())?;
     let file = tar.into_inner()?.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
     Ok(contents)
+}
+
+/// 0 for one that retention has just removed.
+fn bytes_of(path: &Path) -> Result<u64> {
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        meta => Ok(meta.with_context(|| format!("can't look at {}", path.display()))?.len()),
+    }
+}
+
+/// Copies the first bytes of a file. One that retention has removed is needed by nobody.
+fn copy(
+    tar: &mut tar::Builder<impl io::Write>,
+    contents: &mut Contents,
+    (name, path): (&String, &Path),
+    bytes: u64,
+) -> Result<()> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file.with_context(|| format!("can't read {}", path.display()))?,
+    };
+    let mut header = header(bytes, file.metadata()?.mode());
+    let mut read = Hashed::of(BufReader::new(file).take(bytes));
+    tar.append_data(&mut header, name, &mut read).with_context(|| format!("can't copy {}", path.display()))?;
+    let content = read.content();
+    // It would be a torn copy.
+    ensure!(content.bytes == bytes, "{} became shorter while it was copied: try again", path.display());
+    contents.files.insert(name.clone(), content);
+    Ok(())
 }
 
 fn header(bytes: u64, mode: u32) -> tar::Header {
@@ -161,6 +213,16 @@ fn header(bytes: u64, mode: u32) -> tar::Header {
     header.set_uid(0);
     header.set_gid(0);
     header
+}
+
+/// Files of all folders, by the names that they have in an export.
+fn listed(folders: &BTreeMap<String, PathBuf>) -> Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    for (name, folder) in folders.iter().filter(|(_, folder)| folder.is_dir()) {
+        list(folder, name, &mut found).with_context(|| format!("can't read {}", folder.display()))?;
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Files below a folder, with the names that they have in an export. What is no file, as the control socket, isn't remembered.
@@ -183,16 +245,10 @@ fn list(folder: &Path, name: &str, found: &mut Vec<(String, PathBuf)>) -> Result
     Ok(())
 }
 
-/// When a file is copied: the store first, then what mirrors it, then what only grows, entries last, for all else counts them.
-fn turn(name: &str) -> u8 {
+/// A segment of a log: it only grows, also while gridwatch runs.
+fn is_log(name: &str) -> bool {
     let file = name.rsplit('/').next().unwrap_or(name);
-    match () {
-        () if name.starts_with("state/store/") => 0,
-        () if file.starts_with("entries-") => 4,
-        () if file.starts_with("order-") => 3,
-        () if file.starts_with("alerts-") => 2,
-        () => 1,
-    }
+    file.ends_with(".log") && ["entries-", "order-", "alerts-"].iter().any(|log| file.starts_with(log))
 }
 
 fn import(homes: &Homes, from: &Path) -> Result<Contents> {
@@ -212,11 +268,7 @@ fn import(homes: &Homes, from: &Path) -> Result<Contents> {
     let lock = Paths::of(&homes.state_dir).lock;
     let held = disk::lock(&lock).with_context(|| format!("can't lock {}", lock.display()))?;
     ensure!(held.is_some(), "a gridwatch runs on {}\nhint: stop it first", homes.state_dir.display());
-    let mut there = Vec::new();
-    for (name, folder) in folders.iter().filter(|(_, folder)| folder.is_dir()) {
-        list(folder, name, &mut there).with_context(|| format!("can't read {}", folder.display()))?;
-    }
-    if let Some((_, path)) = there.first() {
+    if let Some((_, path)) = listed(&folders)?.first() {
         bail!(
             "{} is there already\nhint: an export is put in place where no gridwatch has run; move what is there away",
             path.display()

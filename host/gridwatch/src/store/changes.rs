@@ -98,6 +98,7 @@ fn now() -> Instant {
 impl Rows {
     /// The one way anything is written: all of it, on disk, or an error after which the process must not go on.
     pub(super) fn commit(&self, changes: Changes) -> Result<()> {
+        let _pass = self.gate.pass();
         let began = now();
         let number = {
             // In the order in which they are applied, for each says how much there is after it.
