@@ -31,6 +31,7 @@
 //! heaviest kind, gives up the keys that were fed longest ago, so that a flood of one kind of event costs the windows that count
 //! it. What is dropped, and when, depends on the events alone.
 
+mod bounds;
 mod identity;
 mod kind;
 mod member;
@@ -44,6 +45,7 @@ use crate::by_action::ByAction;
 use crate::reading::Reading;
 use crate::state::{self, Forgotten, StateOp};
 use crate::stub::{PackedStub, Stub};
+use bounds::Bounds;
 use gridwatch_event::event::Event;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_manifest::{Conditions, WindowKind, WindowSpec, WindowTest};
@@ -91,6 +93,7 @@ pub struct Windows {
     /// Which members an action feeds; emptied when a window comes.
     plans: ByAction<Arc<[Fed]>>,
     table: Table,
+    bounds: Bounds,
     clock: Clock,
     /// Does some window have yet to see its first event?
     unstarted: bool,
@@ -115,6 +118,7 @@ impl Default for Windows {
             members: Members::default(),
             plans: ByAction::default(),
             table: Table::new(MAX_TOTAL_BYTES),
+            bounds: Bounds::default(),
             clock: Clock::default(),
             unstarted: false,
             sighted: Vec::new(),
@@ -209,6 +213,7 @@ impl Windows {
     /// Windows or members are others than before.
     fn settle_members(&mut self) {
         self.plans.clear();
+        self.bounds.clear();
         self.members.number_fields();
         self.has_header = false;
         let members = &self.members.list;
@@ -446,6 +451,7 @@ impl Windows {
             windows: &self.windows,
             members: &self.members,
             table: &self.table,
+            bounds: &self.bounds,
             sighted: &self.sighted,
             newest,
             seed: self.seed,

@@ -20,10 +20,10 @@ pub(super) use seen::{Seen, Sighted};
 pub(super) use travel::place_of;
 
 /// What a window says of an event: see the table in [`super`].
-pub(super) fn value(window: &Window, seeing: &Seeing<'_, '_>) -> u64 {
+pub(super) fn value((position, window): (usize, &Window), seeing: &Seeing<'_, '_>) -> u64 {
     match &window.spec.kind {
         WindowKind::Count => count::value(window, seeing),
-        WindowKind::Distinct { .. } => distinct::value(window, seeing),
+        WindowKind::Distinct { .. } => distinct::value((position, window), seeing),
         WindowKind::Turns { .. } => turns::value(window, seeing),
         WindowKind::FirstSeen | WindowKind::LastSeen => seen::value(window, seeing),
         WindowKind::Sequence { steps } => sequence::chain(window, steps, seeing).0,
@@ -33,14 +33,19 @@ pub(super) fn value(window: &Window, seeing: &Seeing<'_, '_>) -> u64 {
 }
 
 /// Can the value be so much? `true` where that takes as long to say as the value.
-pub(super) fn may_reach(window: &Window, number: u64, seeing: &Seeing<'_, '_>) -> bool {
+pub(super) fn may_reach((position, window): (usize, &Window), number: u64, seeing: &Seeing<'_, '_>) -> bool {
     match &window.spec.kind {
-        WindowKind::Count | WindowKind::Distinct { .. } | WindowKind::Turns { .. } => {
-            let most = seeing.read_key(window).map_or(0, |key| seeing.most(key, window.members[0]));
-            most as u64 >= number
+        WindowKind::Count | WindowKind::Turns { .. } => most_hits(window, seeing) >= number,
+        WindowKind::Distinct { .. } => {
+            most_hits(window, seeing) >= number && distinct::most((position, window), seeing) >= number
         }
+        WindowKind::Sequence { steps } => sequence::most(window, steps, seeing) >= number,
         _ => true,
     }
+}
+
+fn most_hits(window: &Window, seeing: &Seeing<'_, '_>) -> u64 {
+    seeing.read_key(window).map_or(0, |key| seeing.most(key, window.members[0], window.spec.span_s)) as u64
 }
 
 /// The hits behind the value that an event read at its turn.

@@ -544,6 +544,33 @@ proptest! {
     }
 
     #[test]
+    fn what_a_bound_says_can_t_be_reached_is_not_reached(
+        acts in prop_oneof![acts(seconds()), busy(seconds())],
+        is_read in prop::collection::vec(prop::bool::weighted(0.3), 60),
+        narrow in prop::sample::select(Narrow::EVERY.to_vec()),
+    ) {
+        let manifest = manifest(TABLES);
+        // What one says was counted lately, the other doesn't know.
+        let (mut asked, mut told) = (watched(&manifest, narrow), watched(&manifest, narrow));
+        for (i, act) in acts.iter().enumerate() {
+            let event = act.event(i + 1);
+            let values = told.read_all(&event);
+            asked.directory.learn(&event);
+            let reading = Reading::of(&event, &asked.directory, &asked.networks);
+            asked.windows.feed(&reading);
+            let seeing = asked.windows.seeing(&reading, asked.windows.clock.newest);
+            for (position, value) in asked.positions.iter().zip(values) {
+                let window = &asked.windows.windows[*position];
+                let most = (1..9).take_while(|number| kind::may_reach((*position, window), *number, &seeing)).count() as u64;
+                prop_assert!(most >= value.min(8), "{} at {}: {} of {}", window.spec.name, i, most, value);
+                if is_read[i] {
+                    prop_assert_eq!(seeing.value(*position), value);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn evidence_is_the_same_asked_at_once_and_at_the_end_of_a_batch(acts in acts(seconds()), narrow in prop::sample::select(Narrow::EVERY.to_vec())) {
         let manifest = manifest(TABLES);
         let events: Vec<Event> = acts.iter().enumerate().map(|(i, act)| act.event(i + 1)).collect();

@@ -1,5 +1,6 @@
 //! Seeing: one event and all that windows go by when they look at it. What a kind reads of the table, it reads through this.
 
+use super::bounds::Bounds;
 use super::kind::{self, Sighted};
 use super::member::{Members, Window};
 use super::near::{Near, NearHit};
@@ -18,6 +19,7 @@ pub(super) struct Seeing<'s, 'e> {
     pub(super) windows: &'s [Window],
     pub(super) members: &'s Members,
     pub(super) table: &'s Table,
+    pub(super) bounds: &'s Bounds,
     pub(super) sighted: &'s [Sighted],
     pub(super) newest: UnixSeconds,
     pub(super) seed: u64,
@@ -56,7 +58,7 @@ impl<'s> Seeing<'s, '_> {
     pub(super) fn value(&self, position: usize) -> u64 {
         let known = self.reading.values.borrow().get(position).copied().flatten();
         known.unwrap_or_else(|| {
-            let value = self.windows.get(position).map_or(0, |window| kind::value(window, self));
+            let value = self.windows.get(position).map_or(0, |window| kind::value((position, window), self));
             let mut values = self.reading.values.borrow_mut();
             if values.len() <= position {
                 values.resize(self.windows.len().max(position + 1), None);
@@ -70,7 +72,7 @@ impl<'s> Seeing<'s, '_> {
         if let Saying::AtLeast(threshold) = &test.says {
             // What can't be reached needn't be counted.
             let window = self.windows.get(test.window);
-            if !window.is_some_and(|window| kind::may_reach(window, threshold.number, self)) {
+            if !window.is_some_and(|window| kind::may_reach((test.window, window), threshold.number, self)) {
                 return false;
             }
         }
@@ -97,10 +99,18 @@ impl<'s> Seeing<'s, '_> {
             })
     }
 
-    /// How many hits of a member there are under a key, near or not; of those that went in this batch, all.
-    pub(super) fn most(&self, key: Key, member: u32) -> usize {
+    /// How many hits of a member under a key may share a stretch with the event, at most: of those that went in this batch, all.
+    pub(super) fn most(&self, key: Key, member: u32, span_s: u64) -> usize {
+        let at = self.event().time;
         let lanes = self.table.lanes(key).filter(|lane| self.table.class(lane.class).has(member));
-        lanes.map(|lane| lane.hits.len()).sum::<usize>() + self.table.gone_under(key)
+        let near = lanes.map(|lane| match (lane.hits.front(), lane.hits.back()) {
+            (Some(first), Some(last)) if first.time.plus(span_s) > at && last.time < at.plus(span_s) => lane.hits.len(),
+            _ => {
+                let start = lane.hits.partition_point(|hit| hit.time.plus(span_s) <= at);
+                lane.hits.partition_point(|hit| hit.time < at.plus(span_s)) - start
+            }
+        });
+        near.sum::<usize>() + self.table.gone_under(key)
     }
 
     /// Did anything under a key take a step, as far as that is remembered?

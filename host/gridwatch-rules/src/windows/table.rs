@@ -71,6 +71,8 @@ pub(super) struct Held {
     /// The hour in which something of it will be dead.
     pub(super) due: u64,
     bytes: usize,
+    /// Grows with each hit; begins where no other of this key has been.
+    pushed: u64,
     pub(super) lanes: Vec<Lane>,
     pub(super) seen: Vec<(u32, Seen)>,
     pub(super) buckets: Vec<(u32, Buckets)>,
@@ -94,7 +96,7 @@ impl Held {
         seen: Vec<(u32, Seen)>,
         buckets: Vec<(u32, Buckets)>,
     ) -> Self {
-        Self { key, kind, fed, queued, due, bytes: 0, lanes, seen, buckets }
+        Self { key, kind, fed, queued, due, bytes: 0, pushed: 0, lanes, seen, buckets }
     }
 
     fn weigh(&self) -> usize {
@@ -196,6 +198,8 @@ pub(super) struct Table {
     wheel: BTreeMap<u64, Vec<HeldId>>,
     /// The hour that event time is in.
     hour: u64,
+    /// Keys that were ever put here.
+    puts: u32,
     gone: HashMap<Key, Vec<Gone>>,
     pub(super) max_keys: usize,
     pub(super) max_hits: usize,
@@ -425,6 +429,8 @@ impl Table {
     /// Puts a key there that wasn't.
     pub(super) fn put(&mut self, mut held: Held) -> HeldId {
         (held.bytes, held.due) = (0, 0);
+        self.puts = self.puts.wrapping_add(1);
+        held.pushed = u64::from(self.puts) << 32;
         let (key, at, queued) = (held.key, usize::from(held.kind), held.queued);
         self.kinds.resize_with(self.kinds.len().max(at + 1), Kind::default);
         let id = match self.free.pop() {
@@ -509,6 +515,7 @@ impl Table {
         let life_s = self.classes[class as usize].life_s;
         let Some(held) = &mut self.held[id as usize] else { return };
         let hit = Hit { time: feeding.time, row };
+        held.pushed += 1;
         let at = held.lanes.iter().position(|lane| lane.class == class).unwrap_or_else(|| {
             held.lanes.push(Lane { class, hits: VecDeque::new() });
             held.lanes.len() - 1
@@ -558,11 +565,15 @@ impl Table {
             gone.extend(hits.pop_front().map(|hit| Gone { by, class, hit }));
             return gone;
         }
-        let mut kept: HashMap<u16, HashSet<u64>> = HashMap::new();
+        let mut kept: Vec<(u16, HashSet<u64, BuildHasherDefault<Hashed>>)> = Vec::new();
         let newest_first = hits.iter().rev().map(|hit| {
             let mut is_kept = false;
             for (column, value) in &rows[hit.row as usize].values {
-                let values = kept.entry(*column).or_default();
+                let at = kept.iter().position(|(of, _)| of == column).unwrap_or_else(|| {
+                    kept.push((*column, HashSet::default()));
+                    kept.len() - 1
+                });
+                let values = &mut kept[at].1;
                 is_kept |= values.len() < KEPT_VALUES && values.insert(*value);
             }
             is_kept
@@ -620,6 +631,11 @@ impl Table {
     /// The hits under a key that a window counts, and those of this batch that it counted when it was this event's turn.
     pub(super) fn lanes(&self, key: Key) -> impl Iterator<Item = &Lane> {
         self.get(key).into_iter().flat_map(|held| &held.lanes)
+    }
+
+    /// How many hits a key has had, since a number that is this stay's own.
+    pub(super) fn pushed(&self, key: Key) -> u64 {
+        self.get(key).map_or(0, |held| held.pushed)
     }
 
     /// Hits that went since an event's turn.

@@ -5,14 +5,25 @@ use crate::windows::member::Window;
 use crate::windows::near::{Near, NearHit};
 use std::collections::{HashMap, HashSet};
 
-pub(in crate::windows) fn value(window: &Window, seeing: &Seeing<'_, '_>) -> u64 {
+pub(in crate::windows) fn value((position, window): (usize, &Window), seeing: &Seeing<'_, '_>) -> u64 {
     let Some(key) = seeing.read_key(window) else { return 0 };
     let near = near(window, seeing, key);
     match seeing.is_last(key, &window.members) {
         // In the usual order no stretch has more than the last one, which is all that is near.
-        true => distinct(near.hits.iter()) as u64,
+        true => {
+            let count = distinct(near.hits.iter());
+            seeing.bounds.note(position as u32, key, seeing.table.pushed(key), count as u32);
+            count as u64
+        }
         false => distinct(most_values(&near).iter()) as u64,
     }
+}
+
+/// The most that it can be, by when it was counted last.
+pub(in crate::windows) fn most((position, window): (usize, &Window), seeing: &Seeing<'_, '_>) -> u64 {
+    let key = seeing.read_key(window).filter(|key| seeing.is_last(*key, &window.members));
+    let known = key.and_then(|key| seeing.bounds.of(position as u32, key, seeing.table.pushed(key)));
+    known.unwrap_or(u64::MAX)
 }
 
 /// One hit for each value: the newest.

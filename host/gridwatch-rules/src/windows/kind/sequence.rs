@@ -35,6 +35,20 @@ pub(in crate::windows) fn chain(window: &Window, steps: &[SequenceStep], seeing:
     }
 }
 
+/// The most steps that any chain can have done: as many as there are hits for, in whatever order.
+pub(in crate::windows) fn most(window: &Window, steps: &[SequenceStep], seeing: &Seeing<'_, '_>) -> u64 {
+    let keys = window.feed_keys.iter().filter_map(|number| seeing.key(*number)).chain(seeing.read_key(window));
+    let under = |key| {
+        let hits = |member: u32| seeing.most(key, member, window.spec.span_s) as u64;
+        steps
+            .iter()
+            .zip(&window.members)
+            .take_while(|(step, member)| hits(**member) >= step.at_least.number.max(1))
+            .count()
+    };
+    keys.map(under).max().unwrap_or(0) as u64
+}
+
 fn near(window: &Window, seeing: &Seeing<'_, '_>, key: u128) -> Near {
     seeing.near(window, key, |steps, row| {
         let taken = window
