@@ -240,6 +240,7 @@ impl Case {
             let mut judged = |batch| if Batch::rows(batch) == 0 { ModuleOutcome::default() } else { run(batch) };
             let outcomes: Vec<_> = prepared.asked.iter().map(|a| (a.service, judged(&a.batch))).collect();
             let concluded = pipeline.conclude(events, &prepared, outcomes);
+            pipeline.take_changes();
             made.sent.extend(concluded.alerts);
             made.faults.extend(concluded.faults);
         }

@@ -24,6 +24,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Events judged at once: what is made of so many stays in the processor's cache.
+const PART: usize = 256;
+
 /// What a detector goes by beside its modules.
 #[derive(Clone, Debug, Default)]
 pub struct DetectorConfig {
@@ -275,7 +278,7 @@ impl Detector {
         }
     }
 
-    /// One batch of events, in order, through everything.
+    /// One batch of events, in order, through everything, in parts: what changed is told once for all of them.
     pub fn detect(&mut self, events: &[Event]) -> Detected {
         let (mut detected, mut rest) = (Detected::default(), events);
         while let Some((at, _)) = self.coming.first_key_value() {
@@ -285,7 +288,7 @@ impl Detector {
             if new.is_empty() && old.last().is_none_or(|event| event.seq + 1 < at) {
                 break;
             }
-            self.part(old, &mut detected);
+            self.parts(old, &mut detected);
             rest = new;
             for module in self.coming.remove(&at).unwrap_or_default() {
                 let manifest = module.manifest.clone();
@@ -294,14 +297,16 @@ impl Detector {
                 self.pipeline.has_come(&manifest);
             }
         }
-        self.part(rest, &mut detected);
+        self.parts(rest, &mut detected);
+        detected.changes.append(&mut self.pipeline.take_changes());
         detected
     }
 
+    fn parts(&mut self, events: &[Event], detected: &mut Detected) {
+        events.chunks(PART).for_each(|part| self.part(part, detected));
+    }
+
     fn part(&mut self, events: &[Event], detected: &mut Detected) {
-        if events.is_empty() {
-            return;
-        }
         let prepared = self.pipeline.prepare(events);
         let mut outcomes = Vec::with_capacity(prepared.asked.len());
         let mut evaluations = self.workers.evaluate(&prepared.asked);
@@ -319,7 +324,6 @@ impl Detector {
             detected.changes.extend(evaluation.changes);
         }
         let mut concluded = self.pipeline.conclude(events, &prepared, outcomes);
-        detected.changes.append(&mut concluded.changes);
         detected.concluded.alerts.append(&mut concluded.alerts);
         detected.concluded.faults.append(&mut concluded.faults);
         for (new, worse) in worse {

@@ -156,7 +156,7 @@ mod tests {
         let about = of("/properties/slack/properties/base_url").get("description");
         assert!(about.is_none(), "what was said of the key above isn't said of this one: {about:?}");
         let about = of("/properties/detect/properties/batch")["description"].as_str().unwrap();
-        assert!(about.starts_with("Events that a module gets at once."), "{about}");
+        assert!(about.starts_with("Entries that are judged, at most,"), "{about}");
         assert_eq!(of("/properties/modules/properties/grants")["additionalProperties"], true);
     }
 

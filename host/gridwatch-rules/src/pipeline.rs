@@ -124,8 +124,6 @@ enum Builtin {
 pub struct Concluded {
     pub alerts: Vec<Alert>,
     pub faults: Vec<Fault>,
-    /// To be saved in the same commit as the alerts.
-    pub changes: Vec<StateOp>,
 }
 
 #[derive(Debug, Default)]
@@ -490,7 +488,6 @@ impl Pipeline {
         }
         self.directory.settle();
         self.sweep();
-        concluded.changes = self.take_changes();
         concluded
     }
 
@@ -756,7 +753,8 @@ impl Pipeline {
         }
     }
 
-    fn take_changes(&mut self) -> Vec<StateOp> {
+    /// What there is to save since it was asked last, in the same commit as the alerts. Evidence of events before that can't be asked for any more.
+    pub fn take_changes(&mut self) -> Vec<StateOp> {
         let mut changes = self.windows.take_changes();
         if self.saves_nothing {
             return changes;

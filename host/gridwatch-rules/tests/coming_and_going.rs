@@ -187,7 +187,8 @@ fn judged(pipeline: &mut Pipeline, event: &Event) -> (Option<Vec<u64>>, Vec<grid
     let told = |batch: &Batch| (0..9).map(|window| batch.window_at(window, 0)).collect();
     let values = prepared.asked.first().map(|asked| told(&asked.batch));
     let silent: Vec<_> = prepared.asked.iter().map(|asked| (asked.service, ModuleOutcome::default())).collect();
-    (values, pipeline.conclude(events, &prepared, silent).changes)
+    pipeline.conclude(events, &prepared, silent);
+    (values, pipeline.take_changes())
 }
 
 fn event(seq: u64, at: u64, actor: u8, fails: bool, address: u8) -> Event {

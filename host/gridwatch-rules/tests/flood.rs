@@ -74,6 +74,7 @@ fn take_in(pipeline: &mut Pipeline, events: &[Event]) {
     let prepared = pipeline.prepare(events);
     let silent = prepared.asked.iter().map(|asked| (asked.service, ModuleOutcome::default()));
     assert!(pipeline.conclude(events, &prepared, silent).faults.is_empty());
+    pipeline.take_changes();
 }
 
 #[test]

@@ -106,6 +106,7 @@ fn asked(events: &[Event], mut pipeline: Pipeline) -> BTreeMap<u64, BTreeMap<Str
         }
         let silent: Vec<_> = prepared.asked.iter().map(|asked| (asked.service, ModuleOutcome::default())).collect();
         pipeline.conclude(batch, &prepared, silent);
+        pipeline.take_changes();
     }
     asked
 }

@@ -407,7 +407,7 @@ fn run(events: &[Event], sizes: &[usize], restarts: bool) -> Vec<String> {
         let prepared = pipeline.prepare(batch);
         let concluded = pipeline.conclude(batch, &prepared, []);
         sent.extend(concluded.alerts.iter().map(|alert: &Alert| serde_json::to_string(alert).unwrap()));
-        for StateOp { key, value } in concluded.changes {
+        for StateOp { key, value } in pipeline.take_changes() {
             match value.unwrap() {
                 Some(value) => rows.insert(key, value),
                 None => rows.remove(&key),

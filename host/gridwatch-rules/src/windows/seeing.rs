@@ -99,7 +99,7 @@ impl<'s> Seeing<'s, '_> {
             })
     }
 
-    /// How many hits of a member under a key may share a stretch with the event, at most: of those that went in this batch, all.
+    /// How many hits of a member under a key may share a stretch with the event, at most: of those that went since, all.
     pub(super) fn most(&self, key: Key, member: u32, span_s: u64) -> usize {
         let at = self.event().time;
         let lanes = self.table.lanes(key).filter(|lane| self.table.class(lane.class).has(member));
@@ -110,13 +110,14 @@ impl<'s> Seeing<'s, '_> {
                 lane.hits.partition_point(|hit| hit.time < at.plus(span_s)) - start
             }
         });
-        near.sum::<usize>() + self.table.gone_under(key)
+        near.sum::<usize>() + self.table.gone_since(key, self.event().seq).len()
     }
 
     /// Did anything under a key take a step, as far as that is remembered?
     pub(super) fn has_step(&self, window: &Window, key: Key, step: usize) -> bool {
         let member = window.members[step];
-        self.table.lanes(key).any(|lane| self.table.class(lane.class).has(member)) || self.table.has_gone(key)
+        self.table.lanes(key).any(|lane| self.table.class(lane.class).has(member))
+            || self.table.gone_since(key, self.event().seq).len() > 0
     }
 
     /// The hits of a window under a key that may share a stretch with the event, as they were at its turn. `tag` says what a hit

@@ -200,7 +200,8 @@ pub(super) struct Table {
     hour: u64,
     /// Keys that were ever put here.
     puts: u32,
-    gone: HashMap<Key, Vec<Gone>>,
+    /// In the order in which they went.
+    gone: HashMap<Key, Vec<Gone>, BuildHasherDefault<Hashed>>,
     pub(super) max_keys: usize,
     pub(super) max_hits: usize,
     pub(super) max_bytes: usize,
@@ -638,19 +639,11 @@ impl Table {
         self.get(key).map_or(0, |held| held.pushed)
     }
 
-    /// Hits that went since an event's turn.
-    pub(super) fn gone_since(&self, key: Key, seq: u64) -> impl Iterator<Item = (u32, Hit)> {
-        let gone = self.gone.get(&key).into_iter().flatten();
-        gone.filter(move |gone| gone.by > seq).map(|gone| (gone.class, gone.hit))
-    }
-
-    /// How many hits of a key went in this batch.
-    pub(super) fn gone_under(&self, key: Key) -> usize {
-        if self.gone.is_empty() { 0 } else { self.gone.get(&key).map_or(0, Vec::len) }
-    }
-
-    pub(super) fn has_gone(&self, key: Key) -> bool {
-        !self.gone.is_empty() && self.gone.contains_key(&key)
+    /// Hits that went since an event's turn, with their classes.
+    pub(super) fn gone_since(&self, key: Key, seq: u64) -> impl ExactSizeIterator<Item = (u32, Hit)> {
+        let gone = if self.gone.is_empty() { None } else { self.gone.get(&key) };
+        let gone = gone.map_or(&[][..], |gone| &gone[gone.partition_point(|gone| gone.by <= seq)..]);
+        gone.iter().map(|gone| (gone.class, gone.hit))
     }
 
     pub(super) fn stub(&self, row: RowId) -> Arc<Stub> {

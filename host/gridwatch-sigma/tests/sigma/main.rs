@@ -61,6 +61,7 @@ fn alerts(pack: &Pack, entries: &[Value]) -> Vec<Alert> {
             let mut judged = |batch: &Batch| if batch.rows() == 0 { ModuleOutcome::default() } else { module(batch) };
             let outcomes: Vec<_> = prepared.asked.iter().map(|asked| (asked.service, judged(&asked.batch))).collect();
             let concluded = pipeline.conclude(events, &prepared, outcomes);
+            pipeline.take_changes();
             assert!(concluded.faults.is_empty(), "{:?}", concluded.faults);
             alerts.extend(concluded.alerts);
         }
