@@ -31,7 +31,7 @@
 //! heaviest kind, gives up the keys that were fed longest ago, so that a flood of one kind of event costs the windows that count
 //! it. What is dropped, and when, depends on the events alone.
 
-mod bounds;
+mod counted;
 mod identity;
 mod kind;
 mod member;
@@ -45,7 +45,7 @@ use crate::by_action::ByAction;
 use crate::reading::Reading;
 use crate::state::{self, Forgotten, StateOp};
 use crate::stub::{PackedStub, Stub};
-use bounds::Bounds;
+use counted::Counted;
 use gridwatch_event::event::Event;
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_manifest::{Conditions, WindowKind, WindowSpec, WindowTest};
@@ -93,7 +93,7 @@ pub struct Windows {
     /// Which members an action feeds; emptied when a window comes.
     plans: ByAction<Arc<[Fed]>>,
     table: Table,
-    bounds: Bounds,
+    counted: Counted,
     clock: Clock,
     /// Does some window have yet to see its first event?
     unstarted: bool,
@@ -118,7 +118,7 @@ impl Default for Windows {
             members: Members::default(),
             plans: ByAction::default(),
             table: Table::new(MAX_TOTAL_BYTES),
-            bounds: Bounds::default(),
+            counted: Counted::default(),
             clock: Clock::default(),
             unstarted: false,
             sighted: Vec::new(),
@@ -213,7 +213,7 @@ impl Windows {
     /// Windows or members are others than before.
     fn settle_members(&mut self) {
         self.plans.clear();
-        self.bounds.clear();
+        self.counted.clear();
         self.members.number_fields();
         self.has_header = false;
         let members = &self.members.list;
@@ -440,7 +440,7 @@ impl Windows {
             return Vec::new();
         };
         let seeing = self.seeing(reading, self.clock.as_of(reading.event.seq));
-        let hits = kind::evidence(window, &seeing);
+        let hits = kind::evidence(window, &seeing, max);
         let newest = &hits[hits.len().saturating_sub(max)..];
         newest.iter().map(|hit| self.table.stub(hit.row)).collect()
     }
@@ -451,7 +451,7 @@ impl Windows {
             windows: &self.windows,
             members: &self.members,
             table: &self.table,
-            bounds: &self.bounds,
+            counted: &self.counted,
             sighted: &self.sighted,
             newest,
             seed: self.seed,

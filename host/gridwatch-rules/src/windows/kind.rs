@@ -32,15 +32,18 @@ pub(super) fn value((position, window): (usize, &Window), seeing: &Seeing<'_, '_
     }
 }
 
-/// Can the value be so much? `true` where that takes as long to say as the value.
-pub(super) fn may_reach((position, window): (usize, &Window), number: u64, seeing: &Seeing<'_, '_>) -> bool {
-    match &window.spec.kind {
-        WindowKind::Count | WindowKind::Turns { .. } => most_hits(window, seeing) >= number,
-        WindowKind::Distinct { .. } => {
-            most_hits(window, seeing) >= number && distinct::most((position, window), seeing) >= number
-        }
-        WindowKind::Sequence { steps } => sequence::most(window, steps, seeing) >= number,
-        _ => true,
+/// Is the value so much at least? `None` where that takes as long to say as the value.
+pub(super) fn reaches((position, window): (usize, &Window), number: u64, seeing: &Seeing<'_, '_>) -> Option<bool> {
+    let (least, most) = match &window.spec.kind {
+        WindowKind::Count | WindowKind::Turns { .. } => (0, most_hits(window, seeing)),
+        WindowKind::Distinct { .. } => distinct::bounds((position, window), most_hits(window, seeing), seeing),
+        WindowKind::Sequence { steps } => (0, sequence::most(window, steps, seeing)),
+        _ => return None,
+    };
+    match () {
+        () if most < number => Some(false),
+        () if least >= number => Some(true),
+        () => None,
     }
 }
 
@@ -48,11 +51,11 @@ fn most_hits(window: &Window, seeing: &Seeing<'_, '_>) -> u64 {
     seeing.read_key(window).map_or(0, |key| seeing.most(key, window.members[0], window.spec.span_s)) as u64
 }
 
-/// The hits behind the value that an event read at its turn.
-pub(super) fn evidence(window: &Window, seeing: &Seeing<'_, '_>) -> Vec<NearHit> {
+/// The hits behind the value that an event read at its turn, oldest first: at least the newest `max` of them, if there are so many.
+pub(super) fn evidence(window: &Window, seeing: &Seeing<'_, '_>, max: usize) -> Vec<NearHit> {
     match &window.spec.kind {
         WindowKind::Count => count::evidence(window, seeing),
-        WindowKind::Distinct { .. } => distinct::evidence(window, seeing),
+        WindowKind::Distinct { .. } => distinct::evidence(window, seeing, max),
         WindowKind::Turns { .. } => turns::evidence(window, seeing),
         WindowKind::FirstSeen | WindowKind::LastSeen | WindowKind::Baseline(_) => Vec::new(),
         WindowKind::Sequence { steps } => sequence::chain(window, steps, seeing).1,

@@ -32,9 +32,13 @@ impl Near {
         self.best_run(|hits, start, end| (end - start).min(hits.len()))
     }
 
-    /// Two pointers: for each start, as many hits as fit into the span and still contain the time.
+    /// Two pointers: for each start, as many hits as fit into the span and still contain the time. More hits never weigh less: where none comes
+    /// after the time, as in the usual order, that is all of them.
     pub(super) fn best_run(&self, mut weigh: impl FnMut(&[NearHit], usize, usize) -> usize) -> &[NearHit] {
         let hits = &self.hits;
+        if hits.last().is_none_or(|last| last.time <= self.at) {
+            return hits;
+        }
         let (mut best, mut most, mut end) = (&hits[..0], 0, 0);
         // A stretch that starts after the time doesn't contain it; one may start with it.
         let until = hits.partition_point(|h| h.time <= self.at);

@@ -1,6 +1,6 @@
 //! Seeing: one event and all that windows go by when they look at it. What a kind reads of the table, it reads through this.
 
-use super::bounds::Bounds;
+use super::counted::Counted;
 use super::kind::{self, Sighted};
 use super::member::{Members, Window};
 use super::near::{Near, NearHit};
@@ -19,7 +19,7 @@ pub(super) struct Seeing<'s, 'e> {
     pub(super) windows: &'s [Window],
     pub(super) members: &'s Members,
     pub(super) table: &'s Table,
-    pub(super) bounds: &'s Bounds,
+    pub(super) counted: &'s Counted,
     pub(super) sighted: &'s [Sighted],
     pub(super) newest: UnixSeconds,
     pub(super) seed: u64,
@@ -70,10 +70,10 @@ impl<'s> Seeing<'s, '_> {
 
     pub(super) fn holds(&self, test: &WindowTest) -> bool {
         if let Saying::AtLeast(threshold) = &test.says {
-            // What can't be reached needn't be counted.
-            let window = self.windows.get(test.window);
-            if !window.is_some_and(|window| kind::may_reach((test.window, window), threshold.number, self)) {
-                return false;
+            // What can or can't be reached at all needn't be counted.
+            let Some(window) = self.windows.get(test.window) else { return false };
+            if let Some(reaches) = kind::reaches((test.window, window), threshold.number, self) {
+                return reaches;
             }
         }
         let value = self.value(test.window);
@@ -111,6 +111,26 @@ impl<'s> Seeing<'s, '_> {
             }
         });
         near.sum::<usize>() + self.table.gone_since(key, self.event().seq).len()
+    }
+
+    /// Values of a window's hits under a key, in order: of those that came after an event, where no other came between older ones; or of all that
+    /// share the stretch with this one.
+    pub(super) fn values_since(&self, window: &Window, key: Key, seq: Option<u64>) -> Vec<(UnixSeconds, u64)> {
+        let (at, span_s, column) = (self.event().time, window.spec.span_s, window.columns[0]);
+        let lanes = self.table.lanes(key).filter(|lane| self.table.class(lane.class).has(window.members[0]));
+        let mut values: Vec<(UnixSeconds, u64, u64)> = Vec::new();
+        for lane in lanes {
+            let new = lane.hits.iter().rev().take_while(|hit| match seq {
+                Some(seq) => self.table.row(hit.row).seq > seq,
+                None => hit.time.plus(span_s) > at,
+            });
+            values.extend(new.filter_map(|hit| {
+                let row = self.table.row(hit.row);
+                Some((hit.time, row.seq, row.value(column?)?))
+            }));
+        }
+        values.sort_unstable();
+        values.into_iter().map(|(time, _, value)| (time, value)).collect()
     }
 
     /// Did anything under a key take a step, as far as that is remembered?

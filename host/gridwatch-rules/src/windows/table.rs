@@ -71,7 +71,7 @@ pub(super) struct Held {
     /// The hour in which something of it will be dead.
     pub(super) due: u64,
     bytes: usize,
-    /// Grows with each hit; begins where no other of this key has been.
+    /// See [`Table::pushed`].
     pushed: u64,
     pub(super) lanes: Vec<Lane>,
     pub(super) seen: Vec<(u32, Seen)>,
@@ -198,8 +198,8 @@ pub(super) struct Table {
     wheel: BTreeMap<u64, Vec<HeldId>>,
     /// The hour that event time is in.
     hour: u64,
-    /// Keys that were ever put here.
-    puts: u32,
+    /// How often a key was put here, or came to have other hits than its last ones and new ones.
+    stays: u32,
     /// In the order in which they went.
     gone: HashMap<Key, Vec<Gone>, BuildHasherDefault<Hashed>>,
     pub(super) max_keys: usize,
@@ -430,8 +430,8 @@ impl Table {
     /// Puts a key there that wasn't.
     pub(super) fn put(&mut self, mut held: Held) -> HeldId {
         (held.bytes, held.due) = (0, 0);
-        self.puts = self.puts.wrapping_add(1);
-        held.pushed = u64::from(self.puts) << 32;
+        self.stays = self.stays.wrapping_add(1);
+        held.pushed = u64::from(self.stays) << 32;
         let (key, at, queued) = (held.key, usize::from(held.kind), held.queued);
         self.kinds.resize_with(self.kinds.len().max(at + 1), Kind::default);
         let id = match self.free.pop() {
@@ -525,6 +525,8 @@ impl Table {
         match hits.back().is_none_or(|last| last.time <= hit.time) {
             true => hits.push_back(hit),
             false => {
+                self.stays = self.stays.wrapping_add(1);
+                held.pushed = u64::from(self.stays) << 32;
                 let place = hits.partition_point(|h| (h.time, rows[h.row as usize].seq) < (hit.time, feeding.seq));
                 hits.insert(place, hit);
             }
@@ -563,9 +565,16 @@ impl Table {
             return gone;
         }
         if hits.back().is_some_and(|hit| rows[hit.row as usize].values.is_empty()) {
-            gone.extend(hits.pop_front().map(|hit| Gone { by, class, hit }));
+            let oldest = hits.pop_front();
+            if oldest.is_some_and(|hit| !rows[hit.row as usize].values.is_empty()) {
+                self.stays = self.stays.wrapping_add(1);
+                held.pushed = u64::from(self.stays) << 32;
+            }
+            gone.extend(oldest.map(|hit| Gone { by, class, hit }));
             return gone;
         }
+        self.stays = self.stays.wrapping_add(1);
+        held.pushed = u64::from(self.stays) << 32;
         let mut kept: Vec<(u16, HashSet<u64, BuildHasherDefault<Hashed>>)> = Vec::new();
         let newest_first = hits.iter().rev().map(|hit| {
             let mut is_kept = false;
@@ -634,7 +643,7 @@ impl Table {
         self.get(key).into_iter().flat_map(|held| &held.lanes)
     }
 
-    /// How many hits a key has had, since a number that is this stay's own.
+    /// How many hits a key has had, from a number on that is another whenever more has changed than that.
     pub(super) fn pushed(&self, key: Key) -> u64 {
         self.get(key).map_or(0, |held| held.pushed)
     }

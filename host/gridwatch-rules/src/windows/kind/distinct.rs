@@ -7,32 +7,41 @@ use std::collections::{HashMap, HashSet};
 
 pub(in crate::windows) fn value((position, window): (usize, &Window), seeing: &Seeing<'_, '_>) -> u64 {
     let Some(key) = seeing.read_key(window) else { return 0 };
-    let near = near(window, seeing, key);
-    match seeing.is_last(key, &window.members) {
-        // In the usual order no stretch has more than the last one, which is all that is near.
-        true => {
-            let count = distinct(near.hits.iter());
-            seeing.bounds.note(position as u32, key, seeing.table.pushed(key), count as u32);
-            count as u64
-        }
-        false => distinct(most_values(&near).iter()) as u64,
+    if !seeing.is_last(key, &window.members) {
+        return distinct(most_values(&near(window, seeing, key)).iter());
     }
+    // In the usual order no stretch has more than the last one, which is all that is near.
+    let hits = seeing.most(key, window.members[0], window.spec.span_s);
+    let (place, pushed, event) = ((position as u32, key), seeing.table.pushed(key), seeing.event());
+    let values = match hits < seeing.counted.many {
+        true => distinct(near(window, seeing, key).hits.iter()),
+        false => seeing.counted.count(place, (event.seq, pushed), (event.time, window.spec.span_s), |seq| {
+            seeing.values_since(window, key, seq)
+        }),
+    };
+    seeing.counted.note(place, (values, hits as u64), pushed);
+    values
 }
 
-/// The most that it can be, by when it was counted last.
-pub(in crate::windows) fn most((position, window): (usize, &Window), seeing: &Seeing<'_, '_>) -> u64 {
+/// The least and the most that it can be with so many hits, by when it was counted last.
+pub(in crate::windows) fn bounds(
+    (position, window): (usize, &Window),
+    hits: u64,
+    seeing: &Seeing<'_, '_>,
+) -> (u64, u64) {
     let key = seeing.read_key(window).filter(|key| seeing.is_last(*key, &window.members));
-    let known = key.and_then(|key| seeing.bounds.of(position as u32, key, seeing.table.pushed(key)));
-    known.unwrap_or(u64::MAX)
+    let known = key.and_then(|key| seeing.counted.bounds((position as u32, key), hits, seeing.table.pushed(key)));
+    let (least, most) = known.unwrap_or((0, hits));
+    (least, most.min(hits))
 }
 
-/// One hit for each value: the newest.
-pub(in crate::windows) fn evidence(window: &Window, seeing: &Seeing<'_, '_>) -> Vec<NearHit> {
+/// One hit for each value, the newest: of the `max` newest values.
+pub(in crate::windows) fn evidence(window: &Window, seeing: &Seeing<'_, '_>, max: usize) -> Vec<NearHit> {
     let Some(key) = seeing.read_key(window) else { return Vec::new() };
     let near = near(window, seeing, key);
     let mut seen = HashSet::new();
     let mut newest: Vec<NearHit> =
-        most_values(&near).iter().rev().filter(|hit| seen.insert(hit.tag)).copied().collect();
+        most_values(&near).iter().rev().filter(|hit| seen.insert(hit.tag)).take(max).copied().collect();
     newest.reverse();
     newest
 }
@@ -74,9 +83,9 @@ impl Values {
     }
 }
 
-fn distinct<'h>(hits: impl Iterator<Item = &'h NearHit>) -> usize {
+fn distinct<'h>(hits: impl Iterator<Item = &'h NearHit>) -> u64 {
     let mut values: Vec<u64> = hits.map(|hit| hit.tag).collect();
     values.sort_unstable();
     values.dedup();
-    values.len()
+    values.len() as u64
 }
