@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub struct RiskThreshold {
     /// Within this time …
     pub span_s: u64,
-    /// … so many rules, or so many points …
+    /// … so many rules, Informational findings left aside, or so many points …
     pub rules: u64,
     pub points: u64,
     /// … and in either case so many tactics, each by a rule of its own.
@@ -76,6 +76,8 @@ struct Mark {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sum {
     pub rules: Vec<String>,
+    /// How many of them found something that is worth more than a note: an admin's day is full of what is expected.
+    pub serious: u64,
     pub points: u64,
     pub span_s: u64,
     pub tactics: Vec<&'static str>,
@@ -96,7 +98,7 @@ impl RiskThreshold {
     }
 
     fn is_reached(&self, sum: &Sum) -> bool {
-        sum.tactics.len() as u64 >= self.tactics && (sum.rules.len() as u64 >= self.rules || sum.points >= self.points)
+        sum.tactics.len() as u64 >= self.tactics && (sum.serious >= self.rules || sum.points >= self.points)
     }
 }
 
@@ -188,6 +190,7 @@ impl Sum {
         let tactics: Vec<BTreeSet<&str>> = near.iter().map(|(_, mark)| tactics_of(&mark.attack)).collect();
         Self {
             rules: near.iter().map(|(rule, _)| (*rule).clone()).collect(),
+            serious: near.iter().filter(|(_, mark)| mark.severity >= Severity::Low).count() as u64,
             span_s: threshold.span_s,
             points: near.iter().map(|(_, mark)| points(mark.severity)).sum(),
             tactics: different(&tactics),
@@ -297,6 +300,19 @@ mod tests {
         let of_many: Vec<Alert> =
             (0..9).map(|i| alert(&format!("W{i}"), &format!("m.r{i}"), 1_000, LOW, &[THREE[i % 3]])).collect();
         assert_eq!(learned(&of_many), None, "of different people");
+    }
+
+    #[test]
+    fn what_is_only_noted_is_none_of_the_five_but_weighs() {
+        let rule = |i: usize, severity| alert("W1", &format!("m.r{i}"), 1_000 + i as u64, severity, &[THREE[i % 3]]);
+        let four_and = |severity| -> Vec<Alert> {
+            let four = (0..4).map(|i| rule(i, LOW));
+            four.chain([rule(4, severity), rule(5, severity)]).collect()
+        };
+        assert_eq!(learned(&four_and(Severity::Informational)), None);
+        assert_eq!(learned(&four_and(LOW)).map(|sum| sum.serious), Some(6));
+        let noted = four_and(Severity::Informational).into_iter().chain([rule(6, LOW)]).collect::<Vec<_>>();
+        assert_eq!(learned(&noted).map(|sum| (sum.serious, sum.rules.len(), sum.points)), Some((5, 7, 52)));
     }
 
     #[test]

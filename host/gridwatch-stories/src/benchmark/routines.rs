@@ -189,7 +189,7 @@ fn promote_by_hand(stage: &mut Stage<'_>) {
 /// IT gives somebody a system role in one workspace, mostly that of managing its channels.
 fn assign_role_in_workspace(stage: &mut Stage<'_>) {
     let (by, context) = it_at_desk(stage);
-    let target = anybody(stage);
+    let target = stage.anybody_but(by);
     let world = stage.world;
     let role = stage.dice.weighted(&[(60, 4), (30, 1), (10, 0)]);
     let scope = stage.dice.pick(&world.cast.workspaces).id.clone();

@@ -37,6 +37,14 @@ impl<'w> Stage<'w> {
         self.at / SECS_A_DAY
     }
 
+    /// Whoever is employed but one: nobody lends themselves a role at the help desk.
+    pub(crate) fn anybody_but(&mut self, i: usize) -> usize {
+        const MOST_TRIES: usize = 50;
+        let (world, day) = (self.world, self.today());
+        let drawn = (0..MOST_TRIES).map(|_| world.anybody(day, &mut self.dice)).find(|other| *other != i);
+        drawn.unwrap_or(if i == 1 { 2 } else { 1 })
+    }
+
     /// The local date at somebody's office.
     pub(crate) fn day_of(&self, i: usize) -> u64 {
         self.at.saturating_add_signed(self.world.utc_offset(i)) / SECS_A_DAY

@@ -293,7 +293,8 @@ fn sync_profiles(stage: &mut Stage<'_>) {
 
 /// The help desk gives somebody a system role for an afternoon.
 fn lend_admin_role(stage: &mut Stage<'_>) {
-    let ((by, context), to) = (it(stage), anybody(stage));
+    let (by, context) = it(stage);
+    let to = stage.anybody_but(by);
     let world = stage.world;
     let scope = stage.dice.pick(&world.cast.workspaces).id.clone();
     stage.assign_role(4, world.person(by), world.person(to), &scope, &context);
