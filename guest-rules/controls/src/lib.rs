@@ -179,9 +179,10 @@ fn changed(row: &Row<'_>, change: &Change) -> Option<Finding> {
         first_or([row.details_previous_value()], row.details_old_retention_policy()),
         first_or([row.details_new_value()], row.details_new_retention_policy()),
     );
+    let did = of_apps(row.action()).map_or_else(|| format!(": {}", row.action()), |did| format!(" {did}"));
     let title = match (before, after) {
-        ("", "") => format!("{}: {}{}", row.who(), row.action(), on(row)),
-        _ => format!("{}: {}{} from {} to {}", row.who(), row.action(), on(row), said(before), said(after)),
+        ("", "") => format!("{}{did}{}", row.who(), on(row)),
+        _ => format!("{}{did}{} from {} to {}", row.who(), on(row), said(before), said(after)),
     };
     Some(
         row.finding(change.rule, severity)
@@ -421,6 +422,23 @@ fn key<'b>(row: &Row<'b>) -> &'b str {
 
 fn facts<'b>(row: &Row<'b>) -> [(&'static str, &'b str); 3] {
     [("actor_role", row.actor_role()), ("address", row.context_ip_address()), ("app", row.context_app_id())]
+}
+
+/// What was done to the rules on apps, whose names in the log few people know.
+fn of_apps(action: &str) -> Option<&'static str> {
+    Some(match action {
+        "pref.app_whitelist_enabled" => "changed whether apps have to be approved",
+        "pref.app_dir_only" => "changed whether apps have to be in Slack's directory",
+        "app_allowlist_rule_deactivated" => "switched off a rule on which apps are allowed",
+        "app_allowlist_rule_deleted" => "deleted a rule on which apps are allowed",
+        "app_allowlist_rule_created" => "made a rule on which apps are allowed",
+        "app_allowlist_rule_updated" => "edited a rule on which apps are allowed",
+        "app_allowlist_rule_reordered" => "reordered the rules on which apps are allowed",
+        "app_allowlist_scopes_rating_updated" => "rated a scope of apps anew",
+        "child_app_auto_install_rule_created" => "let apps install other apps",
+        "org_app_future_workspace_install_enabled" => "had apps added to all future workspaces",
+        _ => return None,
+    })
 }
 
 /// What was changed, where it isn't the organization as such.

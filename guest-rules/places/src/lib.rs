@@ -139,8 +139,11 @@ fn entered_after_tries(row: &Row<'_>, config: &Config) -> Option<Finding> {
         }
         () => return None,
     };
+    // No identity provider knows a guest: a link or a password, whichever is at hand, from wherever they are.
+    let is_guests_own = window == windows::STRANGE_TRIES && kind == Place::Other && row.actor_role() == "guest";
+    let severity = if is_guests_own { Severity::Medium } else { Severity::High };
     let finding = row
-        .finding(rules::ENTERED_AFTER_TRIES, Severity::High)
+        .finding(rules::ENTERED_AFTER_TRIES, severity)
         .key(row.actor_id())
         .title(format!("{} signed in from {}, {why} within two weeks", row.who(), row.context_ip_address()))
         .window(window)
