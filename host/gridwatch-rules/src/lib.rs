@@ -7,6 +7,7 @@ pub mod about;
 pub mod alert;
 pub mod answer;
 pub mod apps;
+pub mod audit;
 pub mod basis;
 pub mod batch;
 pub mod builtin;

@@ -19,6 +19,7 @@ pub use line::{DEFAULT_MAX_BYTES, LEAST_MAX_BYTES};
 use gridwatch_event::event::Event;
 use gridwatch_event::json::{self, Out};
 use gridwatch_rules::alert::Alert;
+use gridwatch_rules::audit::Audited;
 use gridwatch_rules::monitor::Heartbeat;
 use leaves::Taken;
 use line::{Layout, Order};
@@ -131,6 +132,18 @@ impl View {
             Self::Ocsf | Self::Raw => (ocsf::heartbeat_shown(beat, product, Version::V1_8_0), Self::Ocsf),
             Self::Ocsf1_1 => (ocsf::heartbeat_shown(beat, product, Version::V1_1_0), self),
             Self::Ecs => (ecs::heartbeat_shown(beat, product), self),
+        };
+        let mut line = Vec::new();
+        line::write(&shown, &Taken::default(), view.layout(), None, max_bytes, &mut line);
+        into_text(line)
+    }
+
+    /// What somebody did to gridwatch itself, at most this long with its line feed. In the view `raw`, as OCSF 1.8.0, like alerts.
+    pub fn audit_line_within(self, audited: &Audited, product: &Product<'_>, max_bytes: usize) -> String {
+        let (shown, view) = match self {
+            Self::Ocsf | Self::Raw => (ocsf::audit_shown(audited, product, Version::V1_8_0), Self::Ocsf),
+            Self::Ocsf1_1 => (ocsf::audit_shown(audited, product, Version::V1_1_0), self),
+            Self::Ecs => (ecs::audit_shown(audited, product), self),
         };
         let mut line = Vec::new();
         line::write(&shown, &Taken::default(), view.layout(), None, max_bytes, &mut line);

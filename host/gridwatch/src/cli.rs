@@ -3,8 +3,8 @@
 use crate::clock::Clock;
 use crate::commands::{FAILED, WRONG};
 use crate::commands::{
-    alerts, backfill, backup, check, compile, coverage, demo, detections, exceptions, explain, gaps, manual, module,
-    normalize, plan, replay, respond, run, schema, sim, sink, status, top, tune, verify, watch, web,
+    alerts, audit, backfill, backup, check, compile, coverage, demo, detections, exceptions, explain, gaps, manual,
+    module, normalize, plan, replay, respond, run, schema, sim, sink, status, top, tune, verify, watch, web,
 };
 use crate::config::Problems;
 use crate::modules::Unusable;
@@ -93,6 +93,9 @@ enum Command {
     /// Write all that gridwatch remembers into one file, or put such a file in place: for a backup, or to move to another machine.
     #[command(subcommand)]
     State(backup::Command),
+    /// Show what people did to gridwatch itself, and check that nothing of that trail is missing or altered.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Watch another gridwatch by its heartbeats, best from another machine, and tell through sinks of its own when they stop.
     ///
     /// Reads them from its `telemetry.listen`, or from the file of one of its sinks. See docs/operations.md.
@@ -140,7 +143,7 @@ fn dispatch(cli: Cli) -> Result<u8> {
         Command::Module(command) => module::run(&command, log, clock.now()),
         Command::Replay(options) => replay::run(&options, log, clock.now()),
         Command::Alerts(command) => alerts::run(&command, clock),
-        Command::Explain(options) => explain::run(&options, clock.now()),
+        Command::Explain(options) => explain::run(&options, clock),
         Command::Exceptions(command) => exceptions::run(&command, log, clock.now()),
         Command::Sink(command) => sink::run(&command, log, clock),
         Command::Tune(options) => tune::run(&options, log, clock.now()),
@@ -151,7 +154,8 @@ fn dispatch(cli: Cli) -> Result<u8> {
         Command::Verify(options) => verify::run(&options, log, clock),
         Command::Backfill(options) => backfill::run(&options, clock),
         Command::Plan(options) => plan::run(&options, clock.now()),
-        Command::State(command) => backup::run(&command, clock.now()),
+        Command::State(command) => backup::run(&command, clock),
+        Command::Audit(command) => audit::run(&command, &mut anstream::AutoStream::auto(std::io::stdout().lock())),
         Command::Watch(options) => watch::run(&options, log, clock),
         Command::Web(command) => web::run(&command, log, clock),
         Command::Completions(options) => manual::completions(&options, Cli::command()),

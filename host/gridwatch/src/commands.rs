@@ -2,6 +2,7 @@
 
 pub mod acts;
 pub mod alerts;
+pub mod audit;
 pub mod authoring;
 pub mod backfill;
 pub mod backup;
@@ -20,6 +21,7 @@ pub mod module;
 pub mod normalize;
 mod period;
 pub mod plan;
+mod recorded;
 pub mod replay;
 pub mod respond;
 pub mod run;

@@ -78,6 +78,17 @@ pub struct Config {
     pub telemetry: monitor::Telemetry,
     pub web: web::Web,
     pub log: Log,
+    /// The file itself, to tell whether it is another one.
+    pub written: Arc<Written>,
+}
+
+/// A configuration file as digests: what changed can be named without what it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// SHA-256 of the file.
+    pub digest: String,
+    /// Of what stands behind each key, by `section.key`; of a sink or a user, with its name.
+    pub keys: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug)]

@@ -1,5 +1,6 @@
 //! What the stages and the watches share: configuration, store, status, bells and lists. It holds things and starts none.
 
+pub mod in_force;
 pub mod kept;
 pub mod lists;
 pub mod pulse;
@@ -9,7 +10,7 @@ use crate::bell::Bell;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::exceptions::Live;
-use crate::store::{OrgStore, Store};
+use crate::store::{InForce, OrgStore, Store};
 use crate::telemetry::actions::Noted;
 use crate::telemetry::metrics::{DetectMetrics, PollMetrics};
 use crate::telemetry::status::{Board, ModuleStatus, OrgStatus};
@@ -17,6 +18,7 @@ use gridwatch_event::org::OrgId;
 use gridwatch_event::time::UnixMillis;
 use gridwatch_poll::Lane;
 use gridwatch_rules::alert::Alert;
+use gridwatch_rules::audit::Deed;
 use lists::Lists;
 use pulse::Pulse;
 use std::path::{Path, PathBuf};
@@ -35,6 +37,27 @@ pub struct Process {
     pub observe: Observe,
     /// Organizations whose rules don't remember yet what was saved for them.
     pub reading: AtomicUsize,
+}
+
+impl Process {
+    /// Notes in the audit trail what somebody does, before it takes effect.
+    ///
+    /// # Errors
+    /// It can't be saved; then it must not be done.
+    pub fn record(&self, deed: Deed) -> anyhow::Result<()> {
+        self.record_with(deed, None)
+    }
+
+    /// The same, with what is in force from then on.
+    ///
+    /// # Errors
+    /// As for [`Process::record`].
+    pub fn record_with(&self, deed: Deed, in_force: Option<InForce>) -> anyhow::Result<()> {
+        let audited = self.store.commit_deed_with(deed, in_force)?;
+        self.bells.deliver.ring();
+        tracing::info!(number = audited.deed.number, "audit: {}", audited.deed);
+        Ok(())
+    }
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +110,14 @@ pub struct Shared {
 impl Shared {
     pub fn now(&self) -> UnixMillis {
         self.process.clock.now()
+    }
+
+    /// Notes in the audit trail what somebody does to what is this organization's.
+    ///
+    /// # Errors
+    /// It can't be saved; then it must not be done.
+    pub fn record(&self, deed: Deed) -> anyhow::Result<()> {
+        self.process.record(deed.of_org(self.org.name().unwrap_or_default()))
     }
 
     pub fn paths(&self) -> OrgPaths {

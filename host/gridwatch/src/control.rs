@@ -2,7 +2,9 @@
 //!
 //! Who may ask is the user that gridwatch runs as, and root: the socket's rights say so, and the server asks the system who it is.
 
+use crate::config::operator;
 use anyhow::{Context, Result, bail};
+use gridwatch_rules::audit::{Deed, Who};
 use gridwatch_rules::handling::What;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -26,8 +28,18 @@ pub struct Request {
     /// Of several organizations: whose modules. An alert's id says it by itself.
     #[serde(default)]
     pub org: Option<String>,
+    /// Who asks, as they name themselves. Whose process it is, the system says.
+    #[serde(default)]
+    pub who: Who,
     #[serde(flatten)]
     pub order: Order,
+}
+
+impl Request {
+    /// As a command asks: in the name of the user who runs it.
+    pub fn new(org: Option<String>, order: Order) -> Self {
+        Self { v: VERSION, org, who: Who { by: operator(), ..Who::default() }, order }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,9 +75,22 @@ pub enum Order {
         what: What,
         text: String,
     },
+    /// Note in the audit trail what somebody does elsewhere.
+    Record {
+        deed: Box<Deed>,
+    },
+    /// How far the audit trail goes.
+    Trail,
     /// Commit nothing while the state folder is copied. The answer says that it is so; another line ends it, and is answered if it was so
     /// until then.
     Hold,
+}
+
+impl Order {
+    /// Is it about no organization's modules?
+    pub fn is_of_process(&self) -> bool {
+        matches!(self, Self::Act { .. } | Self::Record { .. } | Self::Trail)
+    }
 }
 
 /// Nobody listens.
@@ -121,7 +146,7 @@ impl Held {
     /// As for [`ask`].
     pub fn by(state_dir: &Path) -> Result<Self> {
         let mut stream = reach(state_dir)?;
-        say(&mut stream, &serde_json::to_vec(&Request { v: VERSION, org: None, order: Order::Hold })?)?;
+        say(&mut stream, &serde_json::to_vec(&Request::new(None, Order::Hold))?)?;
         Ok(Self(stream))
     }
 

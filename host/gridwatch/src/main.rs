@@ -32,6 +32,7 @@ mod stage;
 mod store;
 mod swap;
 mod telemetry;
+mod trail;
 mod watch;
 mod web;
 

@@ -9,11 +9,12 @@ use gridwatch_event::event::{Event, Sight};
 use gridwatch_event::org::OrgId;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_rules::alert::Alert;
+use gridwatch_rules::audit::Audited;
 use gridwatch_rules::monitor::Heartbeat;
 use gridwatch_views::{Product, RawData, View};
 use std::sync::{Arc, LazyLock};
 
-/// Whose a heartbeat is.
+/// Whose heartbeats and deeds are.
 static NOBODY: LazyLock<OrgId> = LazyLock::new(OrgId::default);
 
 /// What an alert takes of memory, about: some 8 KB as JSON (measured on generated orgs).
@@ -56,6 +57,8 @@ pub enum Record {
     Alert(Box<Alert>),
     /// What gridwatch says of itself at an interval.
     Heartbeat(Box<Heartbeat>),
+    /// What somebody did to gridwatch itself.
+    Audited(Box<Audited>),
 }
 
 impl Record {
@@ -63,7 +66,7 @@ impl Record {
     pub fn weight(&self) -> usize {
         match self {
             Self::Event { raw, .. } => raw.len(),
-            Self::Alert(_) | Self::Heartbeat(_) => ALERT_BYTES,
+            Self::Alert(_) | Self::Heartbeat(_) | Self::Audited(_) => ALERT_BYTES,
         }
     }
 
@@ -72,7 +75,7 @@ impl Record {
         match self {
             Self::Event { org, .. } => org,
             Self::Alert(alert) => &alert.org,
-            Self::Heartbeat(_) => &NOBODY,
+            Self::Heartbeat(_) | Self::Audited(_) => &NOBODY,
         }
     }
 
@@ -99,6 +102,10 @@ impl Record {
                 let line = view.heartbeat_line_within(beat, &PRODUCT, max_line).into_bytes();
                 Rendered { id: beat.record_id(), time: beat.at, line }
             }
+            Self::Audited(audited) => {
+                let line = view.audit_line_within(audited, &PRODUCT, max_line).into_bytes();
+                Rendered { id: audited.record_id(), time: audited.deed.at, line }
+            }
         }
     }
 
@@ -117,7 +124,7 @@ impl Record {
             Self::Alert(alert) => {
                 [&b"a"[..], &serde_json::to_vec(alert).context("an alert can't be written")?].concat()
             }
-            Self::Heartbeat(_) => bail!("layout 4 knows no heartbeat"),
+            Self::Heartbeat(_) | Self::Audited(_) => bail!("layout 4 knows no such record"),
         })
     }
 
@@ -136,7 +143,7 @@ impl Record {
                     Self::Event { seq, sight, organization, raw, .. } => {
                         Ok(Self::Event { org: named, seq, sight, organization, raw })
                     }
-                    other @ (Self::Alert(_) | Self::Heartbeat(_)) => Ok(other),
+                    other @ (Self::Alert(_) | Self::Heartbeat(_) | Self::Audited(_)) => Ok(other),
                 }
             }
             Some((b'E', rest)) => {

@@ -40,11 +40,14 @@ use gridwatch_event::org::OrgId;
 use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_log::{End, LogError};
 use gridwatch_rules::alert::Alert;
+use gridwatch_rules::audit::Deed;
 use gridwatch_rules::handling::Act;
 use gridwatch_rules::monitor::Heartbeat;
 use gridwatch_rules::monitor::heartbeat::Chain;
 use gridwatch_rules::state::Forgotten;
-use rows::{ALERTS, CHAIN, COMMITS, ENTRIES, FORMAT_KEY, Kind, MONITORED, NEXT_RECORD, ORDER, OUTBOX, POSITIONS};
+use rows::{
+    ALERTS, AUDIT, CHAIN, COMMITS, ENTRIES, FORMAT_KEY, Kind, MONITORED, NEXT_RECORD, ORDER, OUTBOX, POSITIONS,
+};
 use seen::runs::Known;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -68,12 +71,14 @@ mod rebuilt;
 pub mod rows;
 mod seen;
 mod still;
+mod trail;
 
 pub use damage::Damaged;
 pub use older::Older;
 pub use pending::Pending;
 pub use rebuilt::Left;
 pub use seen::{Arrival, Arrivals, Sighting};
+pub use trail::InForce;
 
 /// What is used again lies in few pages of sled's: 64 MiB were no faster.
 const CACHE_BYTES: u64 = 8 << 20;
@@ -105,6 +110,7 @@ struct Rows {
     archives: Mutex<BTreeMap<OrgId, Arc<Archive>>>,
     history: Mutex<history::Writer>,
     alerts: Mutex<history::Places>,
+    trail: Mutex<trail::State>,
     /// Numbers handed out, and the one lock that keeps commits in order.
     counters: Mutex<Counters>,
     tallies: Mutex<BTreeMap<Vec<u8>, Tallies>>,
@@ -304,6 +310,7 @@ impl Store {
     /// The disk refuses.
     pub fn take_up(&self) -> Result<()> {
         self.rows.history().settle()?;
+        self.settle_trail()?;
         for archive in self.rows.archives.lock().unwrap_or_else(PoisonError::into_inner).values() {
             archive.settle()?;
         }
@@ -353,6 +360,7 @@ impl Store {
             },
             None => history::Writer::recover(&state_dir)?,
         };
+        let (trail, forgotten_trail) = trail::State::open(&db, &state_dir)?;
         let file = dir.join("db");
         let inode = std::fs::metadata(&file).with_context(|| format!("can't look at {}", file.display()))?.ino();
         let rows = Rows {
@@ -365,6 +373,7 @@ impl Store {
             was_open: !is_new && open_marker(dir).exists(),
             archives: Mutex::default(),
             history: Mutex::new(history),
+            trail: Mutex::new(trail),
             counters: Mutex::default(),
             tallies: Mutex::default(),
             commits: commits.into(),
@@ -381,6 +390,7 @@ impl Store {
             rows.commit(changes)?;
             rows.note(forgotten);
         }
+        forgotten_trail.into_iter().for_each(|forgotten| rows.note(forgotten));
         Ok(Self { rows: Arc::new(rows), orgs: Mutex::default() })
     }
 
@@ -398,9 +408,11 @@ impl Store {
         if let Some(end) = alerts_end(&db)? {
             history::Writer::open(dir.parent().unwrap_or(dir), end).map_err(log_damage)?;
         }
+        trail::State::check(&db, dir.parent().unwrap_or(dir)).map_err(log_damage)?;
         let store = Self::of_db(db, dir, &[], false)?;
         store.count()?;
         store.rows.history().settle()?;
+        store.settle_trail()?;
         Ok(store)
     }
 
@@ -542,8 +554,8 @@ impl Store {
     /// Removes rows that can't be read, with the alert that tells of them on its way: the next start has nothing to tell again.
     pub fn commit_forgotten(&self, forgotten: &[Forgotten], alerts: &[Record]) -> Result<()> {
         let mut batch = Changes::default();
-        // The history is a log.
-        for row in forgotten.iter().filter(|row| row.key != ALERTS.key(&[])) {
+        // Histories and trails are logs, and how far they go is saved anew.
+        for row in forgotten.iter().filter(|row| row.key != ALERTS.key(&[]) && row.key != AUDIT.key(&[])) {
             batch.forget(&*row.key);
         }
         self.rows.commit_with(batch, alerts)
@@ -554,7 +566,13 @@ impl Store {
     ///
     /// # Errors
     /// It can't be read or saved.
-    pub fn commit_act(&self, mut alert: Alert, next: u64, act: Act) -> Result<(Alert, bool)> {
+    pub fn commit_act(
+        &self,
+        mut alert: Alert,
+        next: u64,
+        act: Act,
+        deed: impl FnOnce(&Alert) -> Deed,
+    ) -> Result<(Alert, bool)> {
         let mut counters = self.rows.lock();
         let end = self.rows.history().end().next;
         for place in next..end {
@@ -565,7 +583,8 @@ impl Store {
         }
         let Some(acted) = alert.acted(act) else { return Ok((alert, false)) };
         let record = Record::Alert(Box::new(acted.clone()));
-        self.rows.commit_numbered(Changes::default(), &[record], &mut counters)?;
+        let deed = deed(&acted);
+        self.rows.commit_numbered(Changes::default(), &[record], Some(deed), &mut counters)?;
         Ok((acted, true))
     }
 
@@ -755,17 +774,30 @@ impl Rows {
             return self.commit(batch);
         }
         // Held until it is saved: others hand out numbers of records too.
-        self.commit_numbered(batch, alerts, &mut self.lock())
+        self.commit_numbered(batch, alerts, None, &mut self.lock())
     }
 
-    fn commit_numbered(&self, mut batch: Changes, alerts: &[Record], counters: &mut Counters) -> Result<()> {
+    fn commit_numbered(
+        &self,
+        mut batch: Changes,
+        alerts: &[Record],
+        deed: Option<Deed>,
+        counters: &mut Counters,
+    ) -> Result<()> {
         let (first, mut made) = (counters.next_record, Made::default());
         let alerts = self.add_alerts(&mut batch, &mut made, first, alerts)?;
         self.add_made(&mut batch, &made, first)?;
+        let next = first + made.count();
+        let deed = deed.map(|deed| self.add_deed(&mut batch, deed, None, next)).transpose()?;
         self.commit(batch)?;
         alerts.keep();
-        counters.next_record += made.count();
+        counters.next_record = next;
         counters.backlog_bytes += made.bytes;
+        if let Some((_, made, noted)) = deed {
+            noted.keep();
+            counters.next_record += made.count();
+            counters.backlog_bytes += made.bytes;
+        }
         Ok(())
     }
 
@@ -773,7 +805,7 @@ impl Rows {
     fn add_alerts(&self, batch: &mut Changes, made: &mut Made, first: u64, alerts: &[Record]) -> Result<Added<'_>> {
         let alerts = alerts.iter().filter_map(|record| match record {
             Record::Alert(alert) => Some(&**alert),
-            Record::Event { .. } | Record::Heartbeat(_) => None,
+            Record::Event { .. } | Record::Heartbeat(_) | Record::Audited(_) => None,
         });
         let mut history = self.history();
         let before = history.end();

@@ -24,6 +24,7 @@ use crate::record::Record;
 use again::{Again, Unjudged};
 use anyhow::{Context, Result};
 use gridwatch_detect::{Component, Module};
+use gridwatch_rules::audit::{Deed, What, Who};
 use gridwatch_rules::builtin;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -124,7 +125,19 @@ impl Swapper {
         let mut state = self.lock();
         for news in news {
             match news {
-                News::RolledBack(relieved) => state.lineup.go_back(&relieved.manifest.name, &relieved.by_digest),
+                News::RolledBack(relieved) => {
+                    let name = &relieved.manifest.name;
+                    let serving = state.lineup.modules.get(name).map(|placed| placed.serving.clone());
+                    let back = Version { version: relieved.by.version.to_string(), digest: relieved.by_digest.clone() };
+                    let deed = self.deed(What::ModuleRollback, &Who::itself(), name, &back, serving.as_ref());
+                    if let Err(error) = self.shared.record(deed) {
+                        tracing::error!(
+                            error = format!("{error:#}"),
+                            "that it was rolled back can't be noted in the audit trail"
+                        );
+                    }
+                    state.lineup.go_back(name, &relieved.by_digest);
+                }
                 News::Confirmed(name) => placed(&mut state, &name).on_probation = false,
             }
         }
@@ -170,7 +183,7 @@ impl Swapper {
                 continue;
             };
             let served = state.wanted.to_serve(&state.contents, &placed.serving.digest).map_err(anyhow::Error::msg);
-            match served.and_then(|served| self.bring(&mut state, &served, Origin::Settings)) {
+            match served.and_then(|served| self.bring(&mut state, &served, Origin::Settings, None)) {
                 Ok(_) => taken.push(setting),
                 Err(why) => {
                     // They stay what they were, and the file that says otherwise is told.
@@ -202,7 +215,8 @@ impl Swapper {
     }
 
     /// From a component to a version that serves.
-    fn bring(&self, state: &mut State, served: &Served, origin: Origin) -> Result<Changed> {
+    /// Who is behind it is noted in the audit trail before anything is decided; of other settings, the change of the configuration is.
+    fn bring(&self, state: &mut State, served: &Served, origin: Origin, by: Option<(What, &Who)>) -> Result<Changed> {
         let component = &served.component;
         let (name, version) = (component.manifest.name.clone(), Version::of(component));
         let step = |step: &str| tracing::debug!(module = name, version = version.version, step, "swap");
@@ -232,6 +246,9 @@ impl Swapper {
         };
         step("tried");
         let on_probation = origin != Origin::Former && old.is_some();
+        if let Some((what, who)) = by {
+            self.shared.record(self.deed(what, who, &name, &version, old.as_ref()))?;
+        }
         state.lineup.decide(&name, version.clone(), on_probation);
         self.save(state)?;
         step("decided");
@@ -258,6 +275,14 @@ impl Swapper {
             "a module takes over"
         );
         Ok(Changed { again, ..Changed::to(&name, Some(&version), old.as_ref(), &turned, trial) })
+    }
+
+    fn deed(&self, what: What, who: &Who, name: &str, to: &Version, before: Option<&Version>) -> Deed {
+        let deed =
+            Deed::new(self.shared.now(), what, who, name).with("version", &to.version).with("digest", &to.digest);
+        let before = before.filter(|before| *before != to);
+        let version = before.map(|before| &before.version);
+        deed.maybe("version_before", version).maybe("digest_before", before.map(|before| &before.digest))
     }
 
     /// What the version that serves has failed on, and since when it judges nothing, if it was set aside.

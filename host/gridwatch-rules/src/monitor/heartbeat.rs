@@ -45,6 +45,9 @@ pub struct Statement {
     pub sinks: Vec<SinkBeat>,
     /// `name@version sha256:digest`, those that are set aside with a mark.
     pub modules: Vec<String>,
+    /// The newest record of the audit trail, so that a trail that lost its end shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditBeat>,
     /// Rules of gridwatch's own that somebody was told of and that aren't over.
     pub troubles: Vec<String>,
 }
@@ -80,6 +83,13 @@ pub struct SinkBeat {
     pub waiting: u64,
     pub refused: u64,
     pub failing: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AuditBeat {
+    pub number: u64,
+    pub hash: String,
 }
 
 /// Where a chain has come to.
@@ -171,7 +181,8 @@ impl Heartbeat {
     }
 }
 
-fn hash(previous: &str, statement: &str) -> String {
+/// What a link of a chain is known by.
+pub(crate) fn hash(previous: &str, statement: &str) -> String {
     hex(&Sha256::digest(format!("{previous}\n{statement}")))
 }
 

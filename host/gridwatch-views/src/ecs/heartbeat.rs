@@ -20,6 +20,8 @@ pub(crate) fn shown<'e>(beat: &'e Heartbeat, product: &Product<'e>) -> Shown<'e>
     document.put("message", beat.message());
     document.put("observer.product", Product::NAME);
     document.put("observer.vendor", Product::NAME);
+    document.maybe("gridwatch.heartbeat.audit_hash", beat.says.audit.as_ref().map(|audit| audit.hash.as_str()));
+    document.maybe("gridwatch.heartbeat.audit_number", beat.says.audit.as_ref().map(|audit| audit.number));
     document.put("gridwatch.heartbeat.chain", beat.chain.as_str());
     document.put("gridwatch.heartbeat.hash", beat.hash.as_str());
     document.maybe("gridwatch.heartbeat.next", beat.next.and_then(date));

@@ -37,6 +37,7 @@
 //! package declares `event.dataset` a constant. Text longer than 32,766 bytes needs `ignore_above` on its field.
 
 mod alert;
+mod audit;
 mod categories;
 mod document;
 mod event;
@@ -47,6 +48,7 @@ mod shape;
 
 pub use alert::alert;
 pub(crate) use alert::shown as alert_shown;
+pub(crate) use audit::shown as audit_shown;
 pub use categories::categories;
 pub use event::event;
 pub(crate) use event::shown as event_shown;

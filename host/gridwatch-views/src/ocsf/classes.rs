@@ -447,9 +447,9 @@ const GROUP_ADD_USER: Activity = Activity::new(Class::GroupManagement, 3, "Add U
 const GROUP_REMOVE_USER: Activity = Activity::new(Class::GroupManagement, 4, "Remove User");
 const GROUP_OTHER: Activity = Activity::other(Class::GroupManagement);
 
-const ENTITY_CREATE: Activity = Activity::new(Class::EntityManagement, 1, "Create");
-const ENTITY_READ: Activity = Activity::new(Class::EntityManagement, 2, "Read");
-const ENTITY_UPDATE: Activity = Activity::new(Class::EntityManagement, 3, "Update");
+pub(super) const ENTITY_CREATE: Activity = Activity::new(Class::EntityManagement, 1, "Create");
+pub(super) const ENTITY_READ: Activity = Activity::new(Class::EntityManagement, 2, "Read");
+pub(super) const ENTITY_UPDATE: Activity = Activity::new(Class::EntityManagement, 3, "Update");
 const ENTITY_DELETE: Activity = Activity::new(Class::EntityManagement, 4, "Delete");
 const ENTITY_MOVE: Activity = Activity::new(Class::EntityManagement, 5, "Move");
 const ENTITY_ENROLL: Activity = Activity::new(Class::EntityManagement, 6, "Enroll");

@@ -31,6 +31,7 @@ pub(crate) fn shown<'e>(beat: &'e Heartbeat, product: &Product<'e>, version: Ver
         .maybe("next", beat.next.map(|next| next.0))
         .set("orgs", json!(says.orgs))
         .set("sinks", json!(says.sinks))
+        .maybe("audit", says.audit.as_ref().map(|audit| json!(audit)))
         .set("troubles", json!(says.troubles))
         .set("statement", beat.statement.as_str());
     classified(version, classes::HEARTBEAT, "Heartbeat", Severity::Informational)

@@ -14,6 +14,7 @@
 mod agency;
 mod alert;
 mod anomaly;
+mod audit;
 mod classes;
 mod event;
 mod heartbeat;
@@ -24,6 +25,7 @@ mod vocabulary;
 
 pub(crate) use alert::shown as alert_shown;
 pub use alert::{EVIDENCES_MAX, detection_finding};
+pub(crate) use audit::shown as audit_shown;
 pub(crate) use classes::matches;
 pub use classes::{ActionMapping, Activity, Class, Mapping, Status, mapping, mapping_rows};
 pub use event::event;

@@ -5,6 +5,7 @@ use crate::context::Shared;
 use crate::control::{Answer, MAX_LINE, Order, Request, VERSION, fits, socket};
 use crate::swap::{Swapper, beside};
 use anyhow::{Context, Result, bail};
+use gridwatch_rules::audit::{self, Deed, Who};
 use gridwatch_rules::handling::Act;
 use serde::Serialize;
 use serde_json::Value;
@@ -116,7 +117,10 @@ async fn answer(stream: UnixStream, orgs: Orgs) -> Result<()> {
             let stream = reader.into_inner().into_inner().reunite(write)?.into_std()?;
             return beside(move || hold(stream, &orgs)).await?;
         }
-        Ok(request) => beside(move || done(&request, &orgs)).await?,
+        Ok(mut request) => {
+            request.who.uid = Some(theirs);
+            beside(move || done(&request, &orgs)).await?
+        }
         Err(error) => Err(error),
     };
     write.write_all(&line_of(done)?).await?;
@@ -164,8 +168,8 @@ fn understood(line: &str) -> Result<Request> {
 fn done(request: &Request, orgs: &Orgs) -> Result<Value> {
     let (shared, swapper) = match (&request.org, &orgs[..]) {
         (None, [(shared, swapper)]) => (shared, swapper),
-        // An alert's id says by itself whose it is.
-        (_, [(shared, swapper), ..]) if matches!(request.order, Order::Act { .. }) => (shared, swapper),
+        // An alert's id says by itself whose it is, and there is one trail.
+        (_, [(shared, swapper), ..]) if request.order.is_of_process() => (shared, swapper),
         (None, _) => bail!("there are several organizations\nhint: name one with --org: {}", names(orgs)),
         (Some(org), _) => {
             let found = orgs.iter().find(|(shared, _)| shared.org.name() == Some(org));
@@ -174,20 +178,49 @@ fn done(request: &Request, orgs: &Orgs) -> Result<Value> {
             (shared, swapper)
         }
     };
+    let who = &request.who;
     match &request.order {
-        Order::Install { file } => json(swapper.install(file)?),
-        Order::Rollback { module } => json(swapper.rollback(module)?),
-        Order::Pin { module } => json(swapper.pin(module, true)?),
-        Order::Unpin { module } => json(swapper.pin(module, false)?),
-        Order::Disable { module } => json(swapper.disable(module)?),
-        Order::Enable { module } => json(swapper.enable(module)?),
+        Order::Install { file } => json(told(shared, request, swapper.install(file, who))?),
+        Order::Rollback { module } => json(told(shared, request, swapper.rollback(module, who))?),
+        Order::Pin { module } => json(told(shared, request, swapper.pin(module, true, who))?),
+        Order::Unpin { module } => json(told(shared, request, swapper.pin(module, false, who))?),
+        Order::Disable { module } => json(told(shared, request, swapper.disable(module, who))?),
+        Order::Enable { module } => json(told(shared, request, swapper.enable(module, who))?),
         Order::List => json(swapper.list()),
         Order::Faults { from } => json(shared.store.faults_from(*from, MOST_FAULTS)?),
         Order::Act { alert, by, what, text } => {
-            json(acts::note(&shared.process, alert, Act::new(shared.now(), by, *what, text)?)?)
+            json(acts::note(&shared.process, alert, Act::new(shared.now(), by, *what, text)?, who)?)
         }
+        Order::Record { deed } => {
+            let deed = Deed { at: shared.now(), who: Who { uid: who.uid, ..deed.who.clone() }, ..(**deed).clone() };
+            shared.process.record(deed)?;
+            Ok(Value::Bool(true))
+        }
+        Order::Trail => json(shared.process.store.trail_head()),
         Order::Hold => bail!("that is done elsewhere"),
     }
+}
+
+/// Notes in the audit trail that an order about a module came to nothing. What it came to, whoever did it has noted.
+fn told<T>(shared: &Shared, request: &Request, done: Result<T>) -> Result<T> {
+    let Err(error) = &done else { return done };
+    let (what, about) = match &request.order {
+        Order::Install { file } => (audit::What::ModuleInstall, file.display().to_string()),
+        Order::Rollback { module } => (audit::What::ModuleRollback, module.clone()),
+        Order::Pin { module } => (audit::What::ModulePin, module.clone()),
+        Order::Unpin { module } => (audit::What::ModuleUnpin, module.clone()),
+        Order::Disable { module } => (audit::What::ModuleDisable, module.clone()),
+        Order::Enable { module } => (audit::What::ModuleEnable, module.clone()),
+        _ => return done,
+    };
+    let deed = Deed::new(shared.now(), what, &request.who, &about).failed(&format!("{error:#}"));
+    if let Err(error) = shared.record(deed) {
+        tracing::error!(
+            error = format!("{error:#}"),
+            "an order that came to nothing can't be noted in the audit trail"
+        );
+    }
+    done
 }
 
 fn names(orgs: &Orgs) -> String {

@@ -16,6 +16,7 @@ use super::starts::Starts;
 use crate::bell::Bell;
 use crate::clock::{self, Clock};
 use crate::config::{self, Config, Configs};
+use crate::context::in_force;
 use crate::context::kept::Kept;
 use crate::context::lists::{self, Lists};
 use crate::context::pulse::Pulse;
@@ -45,6 +46,7 @@ use crate::telemetry::actions::Noted;
 use crate::telemetry::health;
 use crate::telemetry::server;
 use crate::telemetry::status::{Catalogue, HowEnded, ModuleStatus, OrgStatus, Phase, SinkStatus, Status, UNSIGNED};
+use crate::trail;
 use crate::watch;
 use crate::web::{self, Setup};
 use anyhow::{Context, Result};
@@ -52,6 +54,7 @@ use gridwatch_detect::{Detector, DetectorConfig, Module};
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_module::trust::Policy;
 use gridwatch_poll::{LateHistogram, Machine, PollConfig, PollSettings};
+use gridwatch_rules::audit::{Deed, Via, What};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -121,6 +124,8 @@ struct Wants {
     lists: Lists,
     wanted: Wanted,
     started: Started,
+    /// What was to serve, before the folder was looked at; `None` at the first start.
+    decided: Option<Lineup>,
     exceptions: Live,
 }
 
@@ -179,6 +184,7 @@ async fn work(
     Kept::of(&process_config.state_dir).keep_only(&kept);
     life.doing("opening the sinks");
     let shareds: Vec<Arc<Shared>> = orgs.iter().map(|org| org.shared.clone()).collect();
+    in_force::tell_start(&process, &shareds)?;
     let targets = targets(&process, &shareds)?;
     orgs.iter().for_each(say_start);
 
@@ -315,10 +321,10 @@ fn want(config: Config, clock: Clock) -> Result<Wants> {
     let lists = Lists::of(&config);
     let wanted = Wanted { tables: lists.tables.clone(), ..Wanted::of(&config) };
     let decided = Lineup::read(&Lineup::path(&config.org_dir()));
-    let started = wanted.start(&Contents::of(&config.state_dir), decided)?;
+    let started = wanted.start(&Contents::of(&config.state_dir), decided.clone())?;
     let exceptions = Live::open(&wanted, &started.modules, clock.now())?;
     started.successors.iter().for_each(|module| exceptions.renew(&module.manifest));
-    Ok(Wants { config, lists, wanted, started, exceptions })
+    Ok(Wants { config, lists, wanted, started, decided, exceptions })
 }
 
 fn longest_span_s(started: &Started) -> u64 {
@@ -381,7 +387,7 @@ fn has_read(process: &Process) -> Result<()> {
 
 /// One organization's part of the store, and what is made of it.
 fn ready(process: &Arc<Process>, wants: Wants, until: Until) -> Result<Ready> {
-    let Wants { config, lists, wanted, started, exceptions } = wants;
+    let Wants { config, lists, wanted, started, decided, exceptions } = wants;
     let span_s = longest_span_s(&started);
     let Started { loader, modules, successors, lineup } = started;
     let (org, store) = (config.org.clone(), process.store.org(&config.org)?);
@@ -410,6 +416,9 @@ fn ready(process: &Arc<Process>, wants: Wants, until: Until) -> Result<Ready> {
         actions,
         swaps: Swaps::default(),
     };
+    if let Some(decided) = &decided {
+        tell_modules(&shared, decided, &lineup)?;
+    }
     // What serves is written down before it does.
     lineup.write(&Lineup::path(&shared.paths().dir))?;
     for module in successors {
@@ -425,6 +434,22 @@ fn ready(process: &Arc<Process>, wants: Wants, until: Until) -> Result<Ready> {
     let swapper = Arc::new(Swapper::new(shared.clone(), wanted.clone(), (loader, lineup)));
     let asker = shared.config.asking.as_ref().map(Asker::new).transpose()?;
     Ok(Ready { shared, poller, wanted, modules, swapper, asker })
+}
+
+/// Notes in the audit trail what the modules folder brought while gridwatch didn't run.
+fn tell_modules(shared: &Shared, before: &Lineup, now: &Lineup) -> Result<()> {
+    for (name, placed) in &now.modules {
+        let old = before.modules.get(name).map(|old| &old.serving).filter(|old| !old.digest.is_empty());
+        if old == Some(&placed.serving) || placed.disabled {
+            continue;
+        }
+        let who = trail::owner(&shared.config.modules.dir, Via::Start);
+        let deed = Deed::new(shared.now(), What::ModuleInstall, &who, name);
+        let deed = deed.with("version", &placed.serving.version).with("digest", &placed.serving.digest);
+        let deed = deed.maybe("version_before", old.map(|old| &old.version));
+        shared.record(deed.maybe("digest_before", old.map(|old| &old.digest)))?;
+    }
+    Ok(())
 }
 
 fn poller(shared: &Arc<Shared>, span_s: u64, until: Until) -> Result<Poller> {

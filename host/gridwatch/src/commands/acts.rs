@@ -1,19 +1,18 @@
 //! `gridwatch alerts ack`, `note` and `close`: what a person does about an alert, said to the gridwatch that runs, or written down where none does.
 
+use super::recorded;
 use super::respond::Wrong;
 use super::state::State;
 use crate::acts::{self, Done};
-use crate::app::{lifetime, open};
 use crate::clock::Clock;
 use crate::config;
-use crate::context::Paths;
-use crate::control::{self, NotRunning, Order, Request};
-use anyhow::{Result, bail};
+use crate::control::{Order, Request};
+use crate::store::Store;
+use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use gridwatch_rules::handling::{Act, Reason, What};
 use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -66,10 +65,6 @@ pub enum Turned {
     Expected,
 }
 
-/// How often, and how long, a gridwatch that starts or ends is waited for.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-const LOOKS: u32 = 100;
-
 /// # Errors
 /// There is no such alert, it is no act, or it can't be saved.
 pub fn run(command: &Command, clock: Clock, out: &mut dyn Write) -> Result<u8> {
@@ -99,35 +94,13 @@ impl Turned {
     }
 }
 
-/// Notes an act, by whoever has the store: the gridwatch that runs, or else this process. One that starts or ends takes no orders and is waited
-/// for.
+/// Notes an act, by whoever has the store.
 ///
 /// # Errors
 /// There is no such alert, or it can't be saved.
 pub fn note(state_dir: &Path, alert: &str, act: &Act) -> Result<Done> {
     let Act { by, what, text, .. } = act.clone();
-    let order = Order::Act { alert: alert.to_owned(), by, what, text };
-    let request = Request { v: control::VERSION, org: None, order };
-    let paths = Paths::of(state_dir);
-    for _ in 0..LOOKS {
-        match control::ask(state_dir, &request) {
-            Err(error) if error.is::<NotRunning>() => {}
-            said => return Ok(serde_json::from_value(said?)?),
-        }
-        if !paths.store.is_dir() {
-            bail!(
-                "gridwatch has not run on state_dir {} yet\nhint: name the `state_dir` of the configuration",
-                state_dir.display()
-            );
-        }
-        if let Some(_held) = lifetime::hold(&paths)? {
-            return acts::note_in(&open::at_rest(&paths)?, alert, act.clone());
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
-    bail!(
-        "the gridwatch on state_dir {} is starting or ending, and takes no orders yet\nhint: say it again when `gridwatch status` says \
-         that it runs",
-        state_dir.display()
-    )
+    let request = Request::new(None, Order::Act { alert: alert.to_owned(), by, what, text });
+    let at_rest = |store: &Store| acts::note_in(store, alert, act.clone(), &recorded::who());
+    recorded::by_whoever_has_the_store(state_dir, &request, at_rest)
 }

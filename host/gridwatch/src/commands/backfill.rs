@@ -2,6 +2,7 @@
 //!
 //! The wish is a small file that the poller looks at; it stays, so that a restart goes on with it.
 
+use super::recorded::{self, NeverRan};
 use super::state::State;
 use super::values;
 use super::{FAILED, WRONG};
@@ -16,6 +17,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use gridwatch_event::org::OrgId;
 use gridwatch_event::time::UnixSeconds;
+use gridwatch_rules::audit::What;
 use std::path::Path;
 use std::time::Duration;
 
@@ -60,6 +62,12 @@ pub fn run(options: &Options, clock: Clock) -> Result<u8> {
             );
             return Ok(WRONG);
         }
+    }
+    let deed = recorded::deed(clock, What::EntriesBackfill, &from.to_string()).of_org(org.name().unwrap_or_default());
+    match recorded::record(&dir, deed) {
+        // There is no trail yet, and nothing that it could be about.
+        Err(error) if error.is::<NeverRan>() => {}
+        recorded => recorded.context("nothing was asked for, for the audit trail can't have it")?,
     }
     Wish { from }.write(&paths.backfill).with_context(|| format!("can't write {}", paths.backfill.display()))?;
     println!("gridwatch reads back to {from}: at once if it runs, else when it starts. Live entries come first.");

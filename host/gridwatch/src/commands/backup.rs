@@ -4,7 +4,9 @@
 //! a crash at that moment would have left. What was delivered after the copy was made is delivered again by whoever goes on from it, under the same ids, and so is the batch that a
 //! sink was being given at that moment.
 
+use super::recorded;
 use super::state::State;
+use crate::clock::Clock;
 use crate::config::Homes;
 use crate::context::Paths;
 use crate::control::Held;
@@ -14,6 +16,7 @@ use clap::{Args, Subcommand};
 use gridwatch_event::org::OrgId;
 use gridwatch_event::text::hex;
 use gridwatch_event::time::UnixMillis;
+use gridwatch_rules::audit::What;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -78,16 +81,22 @@ struct Content {
 
 /// # Errors
 /// What is to be copied can't be read or written; or there is something in the way.
-pub fn run(command: &Command, now: UnixMillis) -> Result<u8> {
+pub fn run(command: &Command, clock: Clock) -> Result<u8> {
     match command {
         Command::Export(Export { state, to }) => {
-            let contents = export(&state.homes()?, to, now)?;
+            let homes = state.homes()?;
+            let contents = export(&homes, to, clock)?;
             let bytes = std::fs::metadata(to).map_or(0, |meta| meta.len());
             println!("{}: {} files, {:.1} MB", to.display(), contents.files.len(), bytes as f64 / 1e6);
         }
         Command::Import(Import { state, from }) => {
             let homes = state.homes()?;
             let contents = import(&homes, from)?;
+            let deed = recorded::deed(clock, What::StateImport, &from.display().to_string());
+            recorded::looked(
+                &homes.state_dir,
+                deed.with("files", contents.files.len()).with("made", contents.made.seconds()),
+            );
             let (files, made) = (contents.files.len(), contents.made.seconds());
             println!("{}: {files} files, as of {made}; the next start goes on from there", homes.state_dir.display());
         }
@@ -105,7 +114,7 @@ fn folders(homes: &Homes) -> BTreeMap<String, PathBuf> {
     elsewhere.map(named).chain([("state".to_owned(), homes.state_dir.clone())]).collect()
 }
 
-fn export(homes: &Homes, to: &Path, now: UnixMillis) -> Result<Contents> {
+fn export(homes: &Homes, to: &Path, clock: Clock) -> Result<Contents> {
     ensure!(
         homes.state_dir.is_dir(),
         "{} is no folder\nhint: name the `state_dir` of the configuration",
@@ -116,7 +125,8 @@ fn export(homes: &Homes, to: &Path, now: UnixMillis) -> Result<Contents> {
     ensure!(!holds_nothing, "{} holds nothing that gridwatch remembers", homes.state_dir.display());
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
     let file = file.with_context(|| format!("can't make {}", to.display()))?;
-    let written = Still::of(homes).and_then(|still| write(file, &folders, still, now));
+    recorded::looked(&homes.state_dir, recorded::deed(clock, What::StateExport, &to.display().to_string()));
+    let written = Still::of(homes).and_then(|still| write(file, &folders, still, clock.now()));
     if written.is_err() {
         let _ = std::fs::remove_file(to);
     }
@@ -248,7 +258,7 @@ fn list(folder: &Path, name: &str, found: &mut Vec<(String, PathBuf)>) -> Result
 /// A segment of a log: it only grows, also while gridwatch runs.
 fn is_log(name: &str) -> bool {
     let file = name.rsplit('/').next().unwrap_or(name);
-    file.ends_with(".log") && ["entries-", "order-", "alerts-"].iter().any(|log| file.starts_with(log))
+    file.ends_with(".log") && ["entries-", "order-", "alerts-", "audit-"].iter().any(|log| file.starts_with(log))
 }
 
 fn import(homes: &Homes, from: &Path) -> Result<Contents> {

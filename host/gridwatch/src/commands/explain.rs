@@ -1,12 +1,14 @@
 //! `gridwatch explain`: why an alert was made.
 
 use super::state::State;
-use super::{alerts, show};
+use super::{alerts, recorded, show};
+use crate::clock::Clock;
 use crate::history;
 use anyhow::{Context, Result};
 use clap::Args;
-use gridwatch_event::time::{UnixMillis, UnixSeconds};
+use gridwatch_event::time::UnixSeconds;
 use gridwatch_rules::alert::Alert;
+use gridwatch_rules::audit::What;
 use gridwatch_rules::exception::propose;
 use std::io::Write;
 
@@ -45,7 +47,7 @@ fn proposal(alert: &Alert, now: UnixSeconds, out: &mut dyn Write) -> Result<()> 
 
 /// # Errors
 /// No alert has that id, the history or the archive can't be read, or standard output refuses.
-pub fn run(options: &Options, now: UnixMillis) -> Result<u8> {
+pub fn run(options: &Options, clock: Clock) -> Result<u8> {
     let mut out = anstream::AutoStream::auto(std::io::stdout().lock());
     let homes = options.state.homes()?;
     let alert = history::find(&homes.state_dir, &options.alert)?;
@@ -53,11 +55,13 @@ pub fn run(options: &Options, now: UnixMillis) -> Result<u8> {
         true => writeln!(out, "{}", serde_json::to_string(&alert.basis)?)?,
         false => {
             show::explanation(&alert, &mut out)?;
-            proposal(&alert, now.seconds(), &mut out)?;
+            proposal(&alert, clock.now().seconds(), &mut out)?;
         }
     }
     if options.entries {
         let archive = homes.archive(&alert.org).context("the configuration keeps no archive")?;
+        let deed = recorded::deed(clock, What::EntriesRead, &alert.uid);
+        recorded::looked(&homes.state_dir, deed.of_org(alert.org.name().unwrap_or_default()).with("rule", &alert.rule));
         writeln!(out, "\nEntries")?;
         alerts::entries(&archive, &alert, &mut out)?;
     }

@@ -7,6 +7,7 @@
 
 mod show;
 
+use super::recorded;
 use crate::app::signals;
 use crate::clock::Clock;
 use crate::config::{self, Config, Configs, Homes, Respond};
@@ -17,12 +18,13 @@ use crate::responses::{self, Journal};
 use crate::slack::token::Keeper;
 use crate::slack::web_api::{Failure, WebApi};
 use crate::telemetry::log;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use gridwatch_event::role::Role;
 use gridwatch_event::time::UnixMillis;
 use gridwatch_names::method::{Effect, Method};
 use gridwatch_rules::alert::Alert;
+use gridwatch_rules::audit::What;
 use gridwatch_rules::plan::{
     Admins, Asked, Calls, Clearance, How, Planned, PlannedCall, Refusal, ResponsePlan, Safeguards,
 };
@@ -316,6 +318,9 @@ impl Execution<'_> {
         if !todo.is_empty() && !self.options.yes {
             confirm(todo.len(), std::io::stdin().is_terminal(), &mut std::io::stdin().lock(), out)?;
         }
+        if !todo.is_empty() {
+            self.record(&todo)?;
+        }
         for chosen in todo {
             let outcome = self.perform(&chosen).await?;
             if !self.options.json {
@@ -331,6 +336,17 @@ impl Execution<'_> {
             writeln!(out, "{}", shown.json_with(&outcomes))?;
         }
         Ok(exit_code(&outcomes))
+    }
+
+    /// Notes in the audit trail what is about to be done. What came of it is in responses.ndjson.
+    fn record(&self, todo: &[Chosen]) -> Result<()> {
+        let said = |Chosen { step, method, act }: &Chosen| format!("{step}. {} {}", method.name, act.targets.join(" "));
+        let steps: Vec<String> = todo.iter().map(said).collect();
+        let deed = recorded::deed(self.clock, What::AlertRespond, &self.alert.uid);
+        let deed = deed.of_org(self.alert.org.name().unwrap_or_default()).with("rule", &self.alert.rule);
+        let deed = deed.with("steps", steps.join("; ")).with("reason", &self.config.respond.reason);
+        let recorded = recorded::record(&self.config.state_dir, deed);
+        recorded.context("nothing was done, for the audit trail can't have it")
     }
 
     /// The steps to execute: those named, which have to be executable, or all that are.

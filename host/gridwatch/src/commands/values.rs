@@ -25,6 +25,15 @@ pub fn severity(text: &str) -> Result<Severity, String> {
     })
 }
 
+/// A link of a chain.
+///
+/// # Errors
+/// How one is written.
+pub fn link(text: &str) -> Result<(u64, String), String> {
+    let link = text.split_once(':').and_then(|(number, hash)| Some((number.parse().ok()?, hash.to_owned())));
+    link.ok_or_else(|| "write NUMBER:HASH, as heartbeats and records of the trail have them".to_owned())
+}
+
 /// # Errors
 /// How a time or a span is written.
 pub fn since(text: &str) -> Result<Since, String> {

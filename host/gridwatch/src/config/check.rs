@@ -2,7 +2,7 @@
 
 use super::{
     Archive, Asking, Config, DEFAULT_BATCH, Detect, Homes, Include, ListFile, Log, LogFormat, Modules, Network, Place,
-    Places, Respond, Since, Sink, Slack, Store, TokenRotation, Tuning, org_dir,
+    Places, Respond, Since, Sink, Slack, Store, TokenRotation, Tuning, Written, org_dir,
 };
 use crate::config::mmdb;
 use crate::reader::{DAY_S, Edge, GIB, HOUR_S, KIB, MIB, Problems, Purpose, Section, read_text, seconds_in};
@@ -11,11 +11,11 @@ use crate::sink;
 use gridwatch_event::network::{NetworkKind, Networks, NotNetworks};
 use gridwatch_event::org::OrgId;
 use gridwatch_event::provisioning::Provisioning;
-use gridwatch_event::text::clean;
+use gridwatch_event::text::{clean, hex};
 use gridwatch_event::time::UnixSeconds;
 use gridwatch_event::zone::Zone;
 use gridwatch_manifest::Grant;
-use gridwatch_manifest::document::Document;
+use gridwatch_manifest::document::{Document, Item};
 use gridwatch_module::development::TRUST;
 use gridwatch_module::lock::{Lock, MAX_LOCK};
 use gridwatch_module::trust::{self, MAX_TRUST, Policy, Trust, TrustedKey};
@@ -26,6 +26,7 @@ use gridwatch_rules::subject::is_id;
 use gridwatch_rules::windows::MAX_TOTAL_BYTES;
 use gridwatch_views::{LEAST_MAX_BYTES, RawData, View};
 use reqwest::Url;
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -51,10 +52,41 @@ pub(super) fn load(path: &Path, env: Env<'_>, purpose: Purpose) -> Result<Vec<Co
     let orgs = orgs(&document);
     let configs: Vec<Option<Config>> = orgs.into_iter().map(|(org, section)| config(section, org, &edge)).collect();
     same_everywhere(&document, &configs);
+    let written = Arc::new(written(&text, &document));
     let problems = document.into_problems();
     match configs.into_iter().collect::<Option<Vec<_>>>() {
-        Some(configs) if problems.is_empty() => Ok(configs),
+        Some(configs) if problems.is_empty() => {
+            Ok(configs.into_iter().map(|config| Config { written: written.clone(), ..config }).collect())
+        }
         _ => Err(Problems::of_file(path.to_owned(), problems)),
+    }
+}
+
+fn written(text: &str, document: &Document<'_>) -> Written {
+    let mut keys = BTreeMap::new();
+    for (key, item) in document.root().entries() {
+        leaves(text, key.to_owned(), item, &mut keys);
+    }
+    Written { digest: hex(&Sha256::digest(text)), keys }
+}
+
+/// Each key below an item, with a digest of what stands behind it.
+fn leaves(text: &str, path: String, item: Item<'_>, to: &mut BTreeMap<String, String>) {
+    if let Some(table) = item.get_ref().as_table() {
+        for (key, item) in table.iter() {
+            leaves(text, format!("{path}.{}", key.get_ref()), item, to);
+        }
+        return;
+    }
+    let tables = item.get_ref().as_array().filter(|all| all.iter().any(|item| item.get_ref().as_table().is_some()));
+    match tables {
+        Some(all) => {
+            for (place, item) in (1..).zip(all.iter()) {
+                let name = item.get_ref().as_table().and_then(|table| table.get("name")?.get_ref().as_str());
+                leaves(text, format!("{path}.{}", name.map_or_else(|| place.to_string(), str::to_owned)), item, to);
+            }
+        }
+        None => _ = to.insert(path, hex(&Sha256::digest(text.get(item.span()).unwrap_or_default()))),
     }
 }
 
@@ -223,6 +255,7 @@ fn config(mut root: Section<'_>, org: OrgId, edge: &Edge<'_>) -> Option<Config> 
         telemetry,
         web,
         log,
+        written: Arc::default(),
     })
 }
 

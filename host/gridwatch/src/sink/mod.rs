@@ -167,6 +167,8 @@ pub enum Kind {
     Alert,
     /// gridwatch says that it is there.
     Heartbeat,
+    /// What somebody did to gridwatch itself.
+    Audit,
 }
 
 impl Kind {
@@ -175,6 +177,7 @@ impl Kind {
             Self::Event => "event",
             Self::Alert => "alert",
             Self::Heartbeat => "heartbeat",
+            Self::Audit => "audit",
         }
     }
 }

@@ -99,6 +99,7 @@ fn rendered(number: u64, record: &Record, form: Form) -> Delivery {
         Record::Event { .. } => Kind::Event,
         Record::Alert(_) => Kind::Alert,
         Record::Heartbeat(_) => Kind::Heartbeat,
+        Record::Audited(_) => Kind::Audit,
     };
     let rendered = record.render(form);
     Delivery { number, id: rendered.id.into(), kind, time: rendered.time, bytes: rendered.line.into() }

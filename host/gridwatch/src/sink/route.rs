@@ -21,6 +21,8 @@ pub struct Include {
     pub suppressed: bool,
     /// What gridwatch says of itself at an interval. Whoever takes events gets it too, of whatever organization.
     pub heartbeats: bool,
+    /// What people did to gridwatch itself. Whoever takes events gets it too, of whatever organization.
+    pub audit: bool,
     /// Of these organizations; `None`: of all.
     pub orgs: Option<Vec<OrgId>>,
     /// Alerts of these modules or rules; `None`: of all.
@@ -55,6 +57,7 @@ impl Include {
         alerts: true,
         suppressed: false,
         heartbeats: true,
+        audit: true,
         orgs: None,
         modules: None,
         rules: None,
@@ -71,6 +74,7 @@ impl Include {
             Alerts,
             Suppressed,
             Heartbeats,
+            Audit,
         }
         let is_for_people = takes == Takes::Messages;
         let usual = if is_for_people { vec![What::Alerts] } else { vec![What::Events, What::Alerts] };
@@ -79,16 +83,17 @@ impl Include {
             ("alerts", What::Alerts),
             ("suppressed", What::Suppressed),
             ("heartbeat", What::Heartbeats),
+            ("audit", What::Audit),
         ];
         let chosen = section.choices("include", &words).unwrap_or(usual);
         if chosen.is_empty() {
             section.problem("include", "names nothing", "leave it out for what is usual".to_owned());
         }
         let has = |what| chosen.contains(&what);
-        if is_for_people && (has(What::Events) || has(What::Heartbeats)) {
+        if is_for_people && (has(What::Events) || has(What::Heartbeats) || has(What::Audit)) {
             section.problem(
                 "include",
-                "names events or heartbeats, and this type of sink sends messages about alerts",
+                "names events, heartbeats or the audit trail, and this type of sink sends messages about alerts",
                 None,
             );
         }
@@ -119,17 +124,20 @@ impl Include {
                 section.problem(key, format!("is about {of}, which `include` leaves out"), None);
             }
         }
-        let heartbeats = has(What::Heartbeats) || events;
-        Self { events, alerts, suppressed, heartbeats, orgs, modules, rules, severity, updates, actions, hours }
+        let (heartbeats, audit) = (has(What::Heartbeats) || events, has(What::Audit) || events);
+        Self { events, alerts, suppressed, heartbeats, audit, orgs, modules, rules, severity, updates, actions, hours }
     }
 
     pub fn takes(&self, record: &Record) -> bool {
-        if matches!(record, Record::Heartbeat(_)) {
-            return self.heartbeats;
+        match record {
+            Record::Heartbeat(_) => return self.heartbeats,
+            Record::Audited(_) => return self.audit,
+            Record::Event { .. } | Record::Alert(_) => {}
         }
         self.orgs.as_ref().is_none_or(|orgs| orgs.contains(record.org()))
             && match record {
                 Record::Heartbeat(_) => self.heartbeats,
+                Record::Audited(_) => self.audit,
                 Record::Event { sight, raw, .. } => {
                     self.events && self.is_in_hours(sight.first_seen.seconds()) && self.takes_action(record, raw)
                 }

@@ -330,7 +330,7 @@ fn put_some(new: &Store, records: Vec<(u64, Record)>) -> Result<usize> {
             (made.org, made.seq) = (of.clone(), *seq);
             Some(new.org(&of)?)
         }
-        Record::Alert(_) | Record::Heartbeat(_) => None,
+        Record::Alert(_) | Record::Heartbeat(_) | Record::Audited(_) => None,
     };
     let next_entry = part.as_ref().map_or(0, |part| part.archive.ends().entries.next);
     for (number, record) in &records {

@@ -11,6 +11,7 @@ use crate::record::Record;
 use anyhow::{Context, Result};
 use gridwatch_event::org::OrgId;
 use gridwatch_rules::alert::Alert;
+use gridwatch_rules::audit::Audited;
 use gridwatch_rules::monitor::Heartbeat;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -35,6 +36,9 @@ pub(super) struct Made {
     /// A heartbeat, which is in no log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) heartbeat: Option<Box<Heartbeat>>,
+    /// What somebody did to gridwatch: a copy, so that delivery doesn't depend on the trail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) audited: Option<Box<Audited>>,
     /// What they weigh, about.
     pub(super) bytes: u64,
 }
@@ -60,7 +64,7 @@ fn is_none(count: &u64) -> bool {
 
 impl Made {
     pub(super) fn count(&self) -> u64 {
-        self.events + self.alerts + self.lost + u64::from(self.heartbeat.is_some())
+        self.events + self.alerts + self.lost + u64::from(self.heartbeat.is_some()) + u64::from(self.audited.is_some())
     }
 }
 
@@ -104,7 +108,7 @@ impl Rows {
             let first_alert = begin + made.events;
             let wanted = match kinds {
                 // There are few, and whoever wants none passes them over.
-                _ if made.heartbeat.is_some() => begin..begin + made.count(),
+                _ if made.heartbeat.is_some() || made.audited.is_some() => begin..begin + made.count(),
                 Kinds { events: true, alerts: true } => begin..begin + made.count(),
                 Kinds { events: true, alerts: false } => begin..first_alert,
                 Kinds { events: false, alerts: true } => first_alert..begin + made.count(),
@@ -135,6 +139,9 @@ impl Rows {
     fn record(&self, made: &Made, at: u64) -> Result<Record> {
         if let Some(beat) = &made.heartbeat {
             return Ok(Record::Heartbeat(beat.clone()));
+        }
+        if let Some(audited) = &made.audited {
+            return Ok(Record::Audited(audited.clone()));
         }
         if at < made.events {
             let (seq, archive) = (made.seq + at, self.archive(&made.org)?);

@@ -61,6 +61,7 @@ pub const ROSTER: Kind = kind(b"mroster", 1, "who had a second factor");
 pub const RHYTHMS: Kind = kind(b"mrhythms", 1, "what the log usually has in an hour");
 pub const MONITORED: Kind = kind(b"mmonitored", 1, "what was told of troubles");
 pub const CHAIN: Kind = kind(b"mchain", 1, "the chain of heartbeats");
+pub const AUDIT: Kind = kind(b"maudit", 1, "the end of the audit trail");
 pub const TOLD: Kind = kind(b"mtold", 1, "what was told of exceptions");
 
 /// How many commits there were: see [`super::changes`].

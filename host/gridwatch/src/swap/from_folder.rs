@@ -3,7 +3,9 @@
 use super::{MAX_TOLD, Origin, State, Swapper, placed};
 use crate::modules::lineup::Placed;
 use crate::modules::{Folder, Served, folder};
+use crate::trail;
 use anyhow::Result;
+use gridwatch_rules::audit::{Via, What};
 use std::path::Path;
 
 impl Swapper {
@@ -59,7 +61,9 @@ impl Swapper {
         if disabled {
             return Ok(None);
         }
-        let Err(why) = self.bring(state, there, Origin::Folder) else { return Ok(None) };
+        let who = trail::owner(&there.path, Via::File);
+        let by = Some((What::ModuleInstall, &who));
+        let Err(why) = self.bring(state, there, Origin::Folder, by) else { return Ok(None) };
         let line = format!("{name}@{version} of {file} can't serve: {why:#}");
         self.refused(state, &file, &format!("{why:#}"), Some(name))?;
         if state.refused.len() >= MAX_TOLD {

@@ -5,6 +5,7 @@ use crate::context::swaps::Turn;
 use crate::modules::folder;
 use crate::modules::lineup::{Placed, Version};
 use anyhow::{Context, Result, bail};
+use gridwatch_rules::audit::{What, Who};
 use serde::Serialize;
 use std::path::Path;
 
@@ -21,7 +22,7 @@ impl Swapper {
     ///
     /// # Errors
     /// Why it can't serve; what serves goes on.
-    pub fn install(&self, file: &Path) -> Result<Changed> {
+    pub fn install(&self, file: &Path, who: &Who) -> Result<Changed> {
         let mut state = self.lock();
         let granted = |manifest: &gridwatch_manifest::Manifest| state.wanted.granted(&manifest.name);
         let component = folder::component(file, state.wanted.limits.component_bytes, &granted, state.wanted.judge());
@@ -30,7 +31,7 @@ impl Swapper {
         if state.lineup.modules.get(&name).is_some_and(|placed| placed.pinned) {
             bail!("{name} is pinned\nhint: `gridwatch module unpin {name}` first");
         }
-        let brought = self.bring(&mut state, &served, Origin::Installed);
+        let brought = self.bring(&mut state, &served, Origin::Installed, Some((What::ModuleInstall, who)));
         if let Err(why) = &brought {
             let file = folder::file_name(file);
             self.refused(&mut state, &file, &format!("{why:#}"), Some(&name))?;
@@ -43,7 +44,7 @@ impl Swapper {
     ///
     /// # Errors
     /// There is none, or it can't serve any more.
-    pub fn rollback(&self, name: &str) -> Result<Changed> {
+    pub fn rollback(&self, name: &str, who: &Who) -> Result<Changed> {
         self.follow();
         let mut state = self.lock();
         let known = known(&state, name)?;
@@ -51,7 +52,10 @@ impl Swapper {
             bail!("there is no version of {name} before {}", known.serving.version);
         };
         let serving = known.serving.clone();
-        if known.on_probation {
+        let by = Some((What::ModuleRollback, who));
+        let is_noted = known.on_probation;
+        if is_noted {
+            self.shared.record(self.deed(What::ModuleRollback, who, name, &before, Some(&serving)))?;
             let turned = self.turn(Turn::Back { name: name.to_owned() })?;
             if let Some(relieved) = &turned.relieved {
                 state.lineup.go_back(name, &relieved.by_digest);
@@ -67,7 +71,7 @@ impl Swapper {
             }
         }
         let served = state.wanted.to_serve(&state.contents, &before.digest).map_err(anyhow::Error::msg)?;
-        let changed = self.bring(&mut state, &served, Origin::Former)?;
+        let changed = self.bring(&mut state, &served, Origin::Former, by.filter(|_| !is_noted))?;
         // What was left is no former version that anybody wants back by the same word.
         placed(&mut state, name).before.retain(|version| *version != serving);
         self.save(&state)?;
@@ -78,9 +82,11 @@ impl Swapper {
     ///
     /// # Errors
     /// There is no such module.
-    pub fn pin(&self, name: &str, is_pinned: bool) -> Result<Placed> {
+    pub fn pin(&self, name: &str, is_pinned: bool, who: &Who) -> Result<Placed> {
         let mut state = self.lock();
-        known(&state, name)?;
+        let serving = known(&state, name)?.serving.clone();
+        let what = if is_pinned { What::ModulePin } else { What::ModuleUnpin };
+        self.shared.record(self.deed(what, who, name, &serving, None))?;
         placed(&mut state, name).pinned = is_pinned;
         self.save(&state)?;
         tracing::info!(module = name, is_pinned, "as ordered");
@@ -97,13 +103,14 @@ impl Swapper {
     ///
     /// # Errors
     /// There is no such module in service.
-    pub fn disable(&self, name: &str) -> Result<Changed> {
+    pub fn disable(&self, name: &str, who: &Who) -> Result<Changed> {
         self.follow();
         let mut state = self.lock();
         let serving = known(&state, name)?.serving.clone();
         if state.lineup.modules[name].disabled {
             bail!("{name} is disabled already");
         }
+        self.shared.record(self.deed(What::ModuleDisable, who, name, &serving, None))?;
         let placed = placed(&mut state, name);
         (placed.disabled, placed.on_probation) = (true, false);
         self.save(&state)?;
@@ -116,14 +123,15 @@ impl Swapper {
     ///
     /// # Errors
     /// There is none, or it can't serve any more.
-    pub fn enable(&self, name: &str) -> Result<Changed> {
+    pub fn enable(&self, name: &str, who: &Who) -> Result<Changed> {
         let mut state = self.lock();
         let known = known(&state, name)?.clone();
         if !known.disabled {
             bail!("{name} is not disabled");
         }
         let served = state.wanted.to_serve(&state.contents, &known.serving.digest).map_err(anyhow::Error::msg)?;
-        let changed = self.bring(&mut state, &served, Origin::Former)?;
+        let by = Some((What::ModuleEnable, who));
+        let changed = self.bring(&mut state, &served, Origin::Former, by)?;
         self.save(&state)?;
         Ok(changed)
     }

@@ -6,13 +6,15 @@
 
 use super::{Looking, Reason, Watch};
 use crate::config::{Config, Configs};
-use crate::context::Shared;
+use crate::context::{Shared, in_force};
 use crate::modules::Wanted;
 use crate::swap::{Swapper, beside};
 use crate::telemetry::log::Relevel;
 use crate::telemetry::status::Reload;
+use crate::trail::owner;
 use anyhow::Result;
 use gridwatch_event::time::UnixMillis;
+use gridwatch_rules::audit::{Deed, Via, What};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,11 +89,16 @@ impl Watch for Configuration {
             let process = first.process.clone();
             // Lists may be large, and databases on a slow disk.
             let path = first.config.modules.places.file.clone();
+            let first_file = path.clone();
             let read = tokio::task::spawn_blocking(move || Configs::load(&path)).await?;
             let reload = match read {
                 Ok(configs) => {
                     let (mut taken, mut waiting) = self.take(&configs).await?;
                     self.relevel(&configs, &mut taken, &mut waiting);
+                    let (file, in_force) = (&first_file, in_force::configuration(configs.iter()));
+                    in_force::tell_configuration_with(&process, (file, Via::Reload), &in_force, |deed| {
+                        deed.with("taken", taken.join(", ")).with("waiting_for_a_restart", waiting.join(", "))
+                    })?;
                     let or_none =
                         |list: &[String]| if list.is_empty() { "nothing".to_owned() } else { list.join(", ") };
                     tracing::info!(
@@ -107,6 +114,9 @@ impl Watch for Configuration {
                         problems,
                         "SIGHUP: the configuration has errors; everything stays as it was read before"
                     );
+                    let (who, file) = (owner(&first_file, Via::Reload), first_file.display().to_string());
+                    let deed = Deed::new(now, What::ConfigurationChange, &who, &file);
+                    process.record(deed.failed("the file has errors; everything stays as it was"))?;
                     Reload { at: Some(now), broken: Some(problems), ..Reload::default() }
                 }
             };

@@ -6,13 +6,14 @@
 
 use super::stamp::{Stamp, stamp};
 use super::{Looking, Reason, Watch};
-use crate::context::Shared;
+use crate::context::{Shared, in_force};
 use crate::exceptions::Source;
 use crate::record::Record;
 use anyhow::Result;
 use gridwatch_event::text::hex;
 use gridwatch_event::time::UnixMillis;
 use gridwatch_rules::alert::Alert;
+use gridwatch_rules::audit::Via;
 use gridwatch_rules::builtin;
 use gridwatch_rules::exception::{Exception, Exceptions};
 use sha2::{Digest, Sha256};
@@ -54,7 +55,7 @@ impl Watch for ExceptionsFile {
             let Some(source) = self.shared.exceptions.source() else { return Ok(()) };
             let is = stamp(&source.path);
             if reason == Reason::Asked || self.seen == Some(is) && self.taken != Some(is) {
-                take(&self.shared, source, now)?;
+                take(&self.shared, source, reason, now)?;
                 self.taken = Some(is);
             }
             self.seen = Some(is);
@@ -68,10 +69,14 @@ impl Watch for ExceptionsFile {
 }
 
 /// Reads the file again and puts it in force if nothing is wrong with it.
-fn take(shared: &Shared, source: &Source, now: UnixMillis) -> Result<()> {
+fn take(shared: &Shared, source: &Source, reason: Reason, now: UnixMillis) -> Result<()> {
     match source.read_with_text(now) {
         Ok((new, text)) => {
             let old = shared.exceptions.in_force();
+            // What hides something is in the audit trail before it does.
+            let via = if reason == Reason::Asked { Via::Reload } else { Via::File };
+            let in_force = in_force::exceptions(shared, Some(&text), &new);
+            in_force::tell_exceptions(shared, &source.path, via, &in_force)?;
             if *old != new {
                 let change = Change::between(&old, &new);
                 let [added, removed, changed] =

@@ -9,7 +9,7 @@ use anyhow::Result;
 use gridwatch_event::range::Range;
 use gridwatch_event::time::UnixMillis;
 use gridwatch_poll::gaps;
-use gridwatch_rules::monitor::heartbeat::{Chain, OrgBeat, SinkBeat, Statement};
+use gridwatch_rules::monitor::heartbeat::{AuditBeat, Chain, OrgBeat, SinkBeat, Statement};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,6 +74,7 @@ fn beat(process: &Process, orgs: &[Arc<Shared>], next: Option<UnixMillis>) -> Re
         orgs: orgs.iter().map(|org| org_beat(org, &status.org(&org.org), now)).collect::<Result<_>>()?,
         sinks: sinks(&status),
         modules: modules(&status),
+        audit: audit(process.store.trail_head()),
         troubles: status.troubles.iter().map(|trouble| trouble.rule.clone()).collect(),
         ..Statement::default()
     };
@@ -83,6 +84,11 @@ fn beat(process: &Process, orgs: &[Arc<Shared>], next: Option<UnixMillis>) -> Re
     tracing::debug!(number = beat.number, "heartbeat");
     process.board.update(|status| status.heartbeat = Some(beat));
     Ok(())
+}
+
+/// How far the audit trail goes.
+fn audit(head: Chain) -> Option<AuditBeat> {
+    (head.number > 0).then_some(AuditBeat { number: head.number, hash: head.hash })
 }
 
 fn org_beat(shared: &Shared, status: &OrgStatus, now: UnixMillis) -> Result<OrgBeat> {

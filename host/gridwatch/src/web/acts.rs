@@ -5,7 +5,7 @@ use super::guard::Visitor;
 use super::html::address;
 use super::site::Site;
 use super::views::{self, modules};
-use crate::control::{self, Order, Request, VERSION};
+use crate::control::{self, Order, Request};
 use crate::swap::beside;
 use anyhow::{Context, Result, bail};
 use axum::Extension;
@@ -13,6 +13,7 @@ use axum::extract::{Form, Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use gridwatch_event::org::OrgId;
+use gridwatch_rules::audit::{Via, Who};
 use gridwatch_rules::handling::{Reason, What};
 use serde::Deserialize;
 use serde_json::Value;
@@ -67,8 +68,14 @@ fn of_alert(site: &Site, visitor: &Visitor, uid: &str, act: &OfAlert) -> Result<
     };
     let (alert, by) = (uid.to_owned(), visitor.name.clone());
     let order = Order::Act { alert, by, what, text: act.text.clone() };
-    control::ask(&site.homes.state_dir, &Request { v: VERSION, org: None, order })?;
+    control::ask(&site.homes.state_dir, &ordered(visitor, None, order))?;
     Ok(format!("{what} by {}.", visitor.name))
+}
+
+/// An order of whoever is logged in.
+pub fn ordered(visitor: &Visitor, org: Option<String>, order: Order) -> Request {
+    let who = Who { by: visitor.name.clone(), uid: None, via: Via::Page };
+    Request { who, ..Request::new(org, order) }
 }
 
 /// What is to be done with a module.
@@ -123,8 +130,8 @@ fn of_module(site: &Site, visitor: &Visitor, act: &OfModule) -> Result<String> {
         other => bail!("there is no act `{other}`"),
     };
     tracing::warn!(name = visitor.name, org = %act.org, act = act.act, module = act.module, "ordered on the page");
-    let request = Request { v: VERSION, org: act.org.name().map(str::to_owned), order };
-    let done = control::ask(&site.homes.state_dir, &request)?;
+    let org = act.org.name().map(str::to_owned);
+    let done = control::ask(&site.homes.state_dir, &ordered(visitor, org, order))?;
     Ok(told(act, &done))
 }
 

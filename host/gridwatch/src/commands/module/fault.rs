@@ -3,7 +3,7 @@
 
 use crate::archive;
 use crate::config::Configs;
-use crate::control::{self, Order, Request, VERSION};
+use crate::control::{self, Order, Request};
 use crate::modules::contents::Contents;
 use crate::modules::start::Loader;
 use crate::modules::{Unusable, Wanted};
@@ -46,7 +46,7 @@ pub struct Options {
 /// No gridwatch runs there, it knows no such fault, or the event or the module's file isn't there any more.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<bool> {
     let config = Configs::look(&options.config)?.one(options.org.as_deref())?;
-    let request = Request { v: VERSION, org: options.org.clone(), order: Order::Faults { from: options.number } };
+    let request = Request::new(options.org.clone(), Order::Faults { from: options.number });
     let faults: Vec<(u64, Fault)> = serde_json::from_value(control::ask(&config.state_dir, &request)?)?;
     let fault = faults.into_iter().find(|(number, _)| *number == options.number).map(|(_, fault)| fault);
     let fault = fault

@@ -1,7 +1,7 @@
 //! What a running gridwatch is asked about its modules: to install, roll back, pin, disable and list them.
 
 use crate::commands::state::State;
-use crate::control::{self, Order, Request, VERSION};
+use crate::control::{self, Order, Request};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use gridwatch_rules::pipeline::Fault;
@@ -78,7 +78,7 @@ pub fn run(command: &Command, out: &mut dyn Write) -> Result<()> {
         Command::Serving { of } => (Order::List, of),
         Command::Faults { of } => (Order::Faults { from: 0 }, of),
     };
-    let request = Request { v: VERSION, org: of.org.clone(), order };
+    let request = Request::new(of.org.clone(), order);
     let done = control::ask(&of.state.dir()?, &request)?;
     if of.json {
         return Ok(writeln!(out, "{done}")?);

@@ -54,7 +54,7 @@ struct Target {
 impl Targets {
     fn of(&self, kind: Kind) -> &Target {
         match kind {
-            Kind::Event | Kind::Heartbeat => &self.events,
+            Kind::Event | Kind::Heartbeat | Kind::Audit => &self.events,
             Kind::Alert => &self.alerts,
         }
     }

@@ -92,7 +92,7 @@ fn configure(section: &mut Section<'_>, edge: &Edge<'_>) -> Option<Arc<dyn Setup
 impl Labels {
     fn sourcetype(&self, kind: Kind) -> &str {
         match kind {
-            Kind::Event | Kind::Heartbeat => &self.events_sourcetype,
+            Kind::Event | Kind::Heartbeat | Kind::Audit => &self.events_sourcetype,
             Kind::Alert => &self.alerts_sourcetype,
         }
     }

@@ -51,9 +51,9 @@ impl Header {
     }
 }
 
-/// Syslog's severity: an event is informational; an alert as its own says.
+/// Syslog's severity: an alert as its own says; all else is informational.
 fn severity(delivery: &Delivery) -> u8 {
-    if delivery.kind == Kind::Event {
+    if delivery.kind != Kind::Alert {
         return 6;
     }
     let record: Value = serde_json::from_slice(&delivery.bytes).unwrap_or_default();

@@ -75,6 +75,7 @@ fn undelivered(store: &Store) -> Vec<(u64, String)> {
         Record::Event { raw, seq, .. } => format!("{seq} {raw}"),
         Record::Alert(alert) => alert.uid.clone(),
         Record::Heartbeat(beat) => beat.record_id(),
+        Record::Audited(audited) => audited.record_id(),
     };
     records.iter().map(|(number, record)| (*number, shown(record))).collect()
 }

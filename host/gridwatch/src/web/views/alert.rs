@@ -3,9 +3,11 @@
 use super::parts::{actor, ago, class, command, count, known_by, nothing, number, rule, severity, time, wide};
 use super::{NotFound, Page, Place, Reply, found};
 use crate::config::{Respond, WEB_API};
+use crate::control::{self, Order};
 use crate::look::alerts::{actor_text, cited, object, phases, when, who};
 use crate::look::reach;
 use crate::responses;
+use crate::web::acts::ordered;
 use crate::web::chart;
 use crate::web::guard::Visitor;
 use crate::web::html::{address, document, long, text};
@@ -16,6 +18,7 @@ use gridwatch_manifest::span_text;
 use gridwatch_names::attack;
 use gridwatch_rules::about::Standing;
 use gridwatch_rules::alert::Alert;
+use gridwatch_rules::audit::{Deed, Via, What, Who};
 use gridwatch_rules::basis::Counted;
 use gridwatch_rules::exception::propose;
 use gridwatch_rules::handling::{Reason, Status};
@@ -570,6 +573,7 @@ pub fn entries(asking: &Asking<'_>) -> Result<Reply> {
         );
     }
     tracing::info!(name = asking.visitor.name, alert = alert.uid, "looked at entries as Slack sent them");
+    let is_recorded = record(asking, &alert);
     let archive = asking.site.homes.archive(&alert.org).context("the configuration keeps no archive")?;
     let raw: Vec<String> =
         cited(&archive, &alert)?.filter_map(|record| Some(record.ok()?.raw.to_string())).take(ENTRIES).collect();
@@ -577,11 +581,26 @@ pub fn entries(asking: &Asking<'_>) -> Result<Reply> {
     let body = html! {
         h1 { "Entries as Slack sent them" }
         p { a href=(address(&["alerts", &alert.uid], &[])) { (text(&alert.title)) } }
+        @if !is_recorded { p.faint { "No gridwatch runs that could note this look in the audit trail; the log of this page has it." } }
         @if missing > 0 { p.faint { (count(missing as u64, "event")) " of the alert are not in the archive, no longer or not yet." } }
         @for entry in &raw { pre.json tabindex="0" { code { (document(&pretty(entry))) } } }
         (command(&format!("gridwatch explain {} --config FILE --entries", alert.uid)))
     };
     Page { place: Place::Alerts, title: "Entries".into(), body }.reply(asking)
+}
+
+/// Notes in the audit trail that somebody looks at entries. False where no gridwatch runs that could: whoever only looks is not kept from it.
+fn record(asking: &Asking<'_>, alert: &Alert) -> bool {
+    let (visitor, org) = (asking.visitor, alert.org.name().unwrap_or_default());
+    let who = Who { by: visitor.name.clone(), uid: None, via: Via::Page };
+    let deed = Deed::new(asking.now, What::EntriesRead, &who, &alert.uid).of_org(org).with("rule", &alert.rule);
+    let order = ordered(visitor, None, Order::Record { deed: Box::new(deed) });
+    let recorded = control::ask(&asking.site.homes.state_dir, &order);
+    if let Err(error) = &recorded {
+        let error = format!("{error:#}");
+        tracing::warn!(name = visitor.name, alert = alert.uid, error, "the audit trail doesn't have a look at entries");
+    }
+    recorded.is_ok()
 }
 
 fn pretty(entry: &str) -> String {
