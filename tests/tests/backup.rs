@@ -58,6 +58,9 @@ fn another_machine_goes_on_where_the_first_one_ended() {
     assert_eq!(mode & 0o777, 0o600);
     let second = imported(&setup, &file);
     second.run_once_well();
+    let listed = ended(gridwatch().args(["audit", "list", "--config"]).arg(second.path("gridwatch.toml")));
+    let trail = said(&listed);
+    assert!(trail.contains("state.export") && trail.contains("state.import"), "the trail came along: {trail}");
     exactly("both", &together([&first, &second]), &slack.truth().ids);
     let alerts = |host: &Host| host.alerts().into_keys().collect::<Vec<_>>();
     assert!(alerts(&first).iter().all(|alert| !alerts(&second).contains(alert)), "an alert came twice");

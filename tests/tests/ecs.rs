@@ -11,9 +11,10 @@ use gridwatch_event::time::{UnixMillis, UnixSeconds};
 use gridwatch_manifest::{Playbook, Severity, Step};
 use gridwatch_names::catalogue;
 use gridwatch_rules::alert::{Actor, Alert, Counts, Doer, ModuleRef, Source};
+use gridwatch_rules::audit::{self, Audited, Deed, Via, Who};
 use gridwatch_rules::directory::RecentAct;
 use gridwatch_rules::handling::{Act, Handling, Reason, What};
-use gridwatch_rules::monitor::heartbeat::{Chain, Heartbeat, OrgBeat, SinkBeat, Statement};
+use gridwatch_rules::monitor::heartbeat::{AuditBeat, Chain, Heartbeat, OrgBeat, SinkBeat, Statement};
 use gridwatch_rules::stub::Stub;
 use gridwatch_rules::subject::Subjects;
 use gridwatch_tests::KINDS;
@@ -213,6 +214,8 @@ fn every_field_of_ecs_in_the_table_is_made_by_something() {
     let views = entries.map(|entry| view(&entry)).chain(alerts.iter().map(finding)).chain([unreadable, cut]);
     let beat = View::Ecs.heartbeat_line_within(&heartbeat(), &PRODUCT, LEAST_MAX_BYTES);
     let views = views.chain([serde_json::from_str(&beat).expect("JSON")]);
+    let deed = View::Ecs.audit_line_within(&audited(), &PRODUCT, LEAST_MAX_BYTES);
+    let views = views.chain([serde_json::from_str(&deed).expect("JSON")]);
     views.for_each(|view| types(&view, "", &mut made, &mut Vec::new()));
     let idle: Vec<_> = ecs::fields()
         .filter(|field| !field.name.starts_with("slack.") && !made.contains_key(&format!(".{}", field.name)))
@@ -969,9 +972,18 @@ fn heartbeat() -> Heartbeat {
         sinks: vec![SinkBeat { name: "siem".into(), ..SinkBeat::default() }],
         modules: vec!["sign-in@1.5.0 sha256:00ff".into()],
         troubles: vec!["gridwatch.sink-behind".into()],
+        audit: Some(AuditBeat { number: 7, hash: "00ff".into() }),
         ..Statement::default()
     };
     Chain { hash: "00ff".into(), ..Chain::begin(7, FIRST_SEEN) }.next(says, FIRST_SEEN, Some(FIRST_SEEN.plus(1)))
+}
+
+/// One that says all that a record of the audit trail can.
+fn audited() -> Audited {
+    let who = Who { by: "anna".into(), uid: Some(1_000), via: Via::CommandLine };
+    let deed =
+        Deed::new(FIRST_SEEN, audit::What::ModuleInstall, &who, "sign-in").of_org("acme").with("version", "1.5.0");
+    Audited::next(&Chain { hash: "00ff".into(), ..Chain::begin(7, FIRST_SEEN) }, deed.failed("nobody answers for it"))
 }
 
 /// Every text that an entry or a module can choose is one that a careless view would trip over.

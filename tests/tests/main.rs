@@ -8,6 +8,7 @@ mod acts;
 mod agree;
 mod alerts;
 mod answers;
+mod audit;
 mod author;
 mod backup;
 mod bad_input;

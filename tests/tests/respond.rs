@@ -705,6 +705,15 @@ fn the_echo_of_an_act_is_suppressed_and_the_same_act_on_another_target_alerts() 
     let output = ended(command.arg(scene.host.path("gridwatch.toml")).stdin(Stdio::null()));
     assert_says(&output, 0, &["admin.users.session.reset", "done"]);
     assert_eq!(scene.acts(), [format!("admin.users.session.reset user_id={taken}")]);
+    // Whoever did it is in the audit trail of gridwatch itself too, without a token.
+    let mut command = gridwatch();
+    command.args(["audit", "list", "--json", "--config"]);
+    let listed = ended(command.arg(scene.host.path("gridwatch.toml")));
+    scene.assert_no_secret(&listed);
+    let deed: Value = serde_json::from_slice(&listed.stdout).expect("one record");
+    assert_eq!((&deed["what"], &deed["about"]), (&json!("alert.respond"), &watcher["uid"]), "{deed}");
+    let steps = deed["details"]["steps"].as_str().expect("steps");
+    assert!(steps.contains("admin.users.session.reset") && steps.contains(&taken), "{steps}");
     scene.slack.push(vec![entry("stolen", "user_session_reset_by_admin", &responder, ("user", &colleague))]);
     read_on(&scene.host);
 

@@ -2,7 +2,7 @@
 //!
 //! The wish is a small file that the poller looks at; it stays, so that a restart goes on with it.
 
-use super::recorded::{self, NeverRan};
+use super::recorded;
 use super::state::State;
 use super::values;
 use super::{FAILED, WRONG};
@@ -64,11 +64,7 @@ pub fn run(options: &Options, clock: Clock) -> Result<u8> {
         }
     }
     let deed = recorded::deed(clock, What::EntriesBackfill, &from.to_string()).of_org(org.name().unwrap_or_default());
-    match recorded::record(&dir, deed) {
-        // There is no trail yet, and nothing that it could be about.
-        Err(error) if error.is::<NeverRan>() => {}
-        recorded => recorded.context("nothing was asked for, for the audit trail can't have it")?,
-    }
+    recorded::record(&dir, deed).context("nothing was asked for, for the audit trail can't have it")?;
     Wish { from }.write(&paths.backfill).with_context(|| format!("can't write {}", paths.backfill.display()))?;
     println!("gridwatch reads back to {from}: at once if it runs, else when it starts. Live entries come first.");
     if options.follow { follow(&dir, &org, from, clock) } else { Ok(0) }

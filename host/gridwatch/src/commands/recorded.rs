@@ -62,11 +62,21 @@ pub fn by_whoever_has_the_store<T: DeserializeOwned>(
     )
 }
 
-/// Notes what is about to be done.
+/// Notes what is about to be done. Where gridwatch has never run there is no trail yet, and that is said.
 ///
 /// # Errors
 /// It can't be saved; then it must not be done.
 pub fn record(state_dir: &Path, deed: Deed) -> Result<()> {
+    match noted(state_dir, deed) {
+        Err(error) if error.is::<NeverRan>() => {
+            eprintln!("note: gridwatch has not run there yet, so there is no audit trail that could have this");
+            Ok(())
+        }
+        noted => noted,
+    }
+}
+
+fn noted(state_dir: &Path, deed: Deed) -> Result<()> {
     let request = Request::new(None, Order::Record { deed: Box::new(deed.clone()) });
     by_whoever_has_the_store(state_dir, &request, |store| store.commit_deed(deed).map(|_| true)).map(|_: bool| ())
 }
