@@ -145,7 +145,7 @@ pub fn tell_exceptions(shared: &Shared, path: &Path, via: Via, now: &InForce) ->
         return Ok(());
     }
     let all = replaced(&before, |name| name == file || name.starts_with(&entries), now);
-    let is_first = !before.contains_key(FILE);
+    let is_first = !before.contains_key(FILE) || !before.contains_key(&file) && change.is_nothing();
     if is_first || before.get(&file) == now.get(&file) {
         return process.store.commit_in_force(all);
     }

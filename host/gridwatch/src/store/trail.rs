@@ -20,11 +20,10 @@ use std::sync::{MutexGuard, PoisonError};
 pub type InForce = BTreeMap<String, String>;
 
 /// How far the trail goes.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Saved {
     chain: Chain,
-    end: Option<[u8; 32]>,
+    end: [u8; 32],
     in_force: InForce,
 }
 
@@ -36,11 +35,14 @@ pub(super) struct Noted<'r>(MutexGuard<'r, State>, Option<InForce>);
 pub(super) struct State {
     writer: Writer,
     in_force: InForce,
+    /// It isn't where the row says any more.
+    is_elsewhere: bool,
 }
 
 impl Noted<'_> {
     pub(super) fn keep(mut self) {
         self.0.writer.keep();
+        self.0.is_elsewhere = false;
         if let Some(in_force) = self.1.take() {
             self.0.in_force = in_force;
         }
@@ -51,34 +53,32 @@ impl State {
     /// Opens the trail, which is set aside if it isn't what was saved; that is returned.
     pub(super) fn open(db: &sled::Db, state_dir: &Path) -> Result<(Self, Option<Forgotten>)> {
         let key = AUDIT.key(&[]);
-        let saved = match db.get(&key)? {
-            None => None,
-            Some(value) => match AUDIT.open_json::<Saved>(&key, &value) {
-                Ok(saved) => Some(saved),
-                Err(forgotten) => {
-                    let state = Self { writer: Writer::recover(state_dir)?, in_force: InForce::new() };
-                    return Ok((state, Some(forgotten)));
-                }
-            },
-        };
-        let Some(Saved { chain, end: Some(end), in_force }) = saved else {
-            let in_force = saved.map(|saved| saved.in_force).unwrap_or_default();
-            return Ok((Self { writer: Writer::recover(state_dir)?, in_force }, None));
+        let recovered = |in_force| Ok::<_, anyhow::Error>(Self::elsewhere(Writer::recover(state_dir)?, in_force));
+        let Some(value) = db.get(&key)? else { return Ok((recovered(InForce::new())?, None)) };
+        let Saved { chain, end, in_force } = match AUDIT.open_json(&key, &value) {
+            Ok(saved) => saved,
+            Err(forgotten) => return Ok((recovered(InForce::new())?, Some(forgotten))),
         };
         match Writer::open(state_dir, End::from_bytes(&end), chain.clone()) {
             Err(error) if trail::is_damage(&error) => {
                 let forgotten = Forgotten { part: "the audit trail", key, why: format!("{error:#}; it was set aside") };
-                Ok((Self { writer: Writer::set_aside(state_dir, &chain)?, in_force }, Some(forgotten)))
+                Ok((Self::elsewhere(Writer::set_aside(state_dir, &chain)?, in_force), Some(forgotten)))
             }
-            opened => Ok((Self { writer: opened?, in_force }, None)),
+            opened => Ok((Self { writer: opened?, in_force, is_elsewhere: false }, None)),
         }
+    }
+
+    fn elsewhere(writer: Writer, in_force: InForce) -> Self {
+        // Of a trail without records there is nothing to say.
+        let is_elsewhere = writer.chain().number > 0;
+        Self { writer, in_force, is_elsewhere }
     }
 
     /// Is it what was saved? Nothing is changed.
     pub(super) fn check(db: &sled::Db, state_dir: &Path) -> Result<()> {
         let key = AUDIT.key(&[]);
         let Some(value) = db.get(&key)? else { return Ok(()) };
-        let Ok(Saved { chain, end: Some(end), .. }) = AUDIT.open_json::<Saved>(&key, &value) else { return Ok(()) };
+        let Ok(Saved { chain, end, .. }) = AUDIT.open_json::<Saved>(&key, &value) else { return Ok(()) };
         Writer::open(state_dir, End::from_bytes(&end), chain).map(drop)
     }
 }
@@ -111,12 +111,13 @@ impl Store {
     /// # Errors
     /// It can't be saved.
     pub fn commit_in_force(&self, in_force: InForce) -> Result<()> {
-        let mut batch = Changes::default();
+        // Locks are taken in one order everywhere.
+        let (mut batch, _counters) = (Changes::default(), self.rows.lock());
         let mut state = self.rows.trail();
         let end = state.writer.end();
         self.rows.put_trail(&mut batch, state.writer.chain(), end, &in_force)?;
         self.rows.commit(batch)?;
-        state.in_force = in_force;
+        (state.in_force, state.is_elsewhere) = (in_force, false);
         Ok(())
     }
 
@@ -130,7 +131,11 @@ impl Store {
     }
 
     pub(super) fn settle_trail(&self) -> Result<()> {
-        self.rows.trail().writer.settle()
+        let mut state = self.rows.trail();
+        state.writer.settle()?;
+        let (is_elsewhere, in_force) = (state.is_elsewhere, state.in_force.clone());
+        drop(state);
+        if is_elsewhere { self.commit_in_force(in_force) } else { Ok(()) }
     }
 }
 
@@ -157,7 +162,7 @@ impl Rows {
     }
 
     fn put_trail(&self, batch: &mut Changes, chain: &Chain, end: End, in_force: &InForce) -> Result<()> {
-        let saved = Saved { chain: chain.clone(), end: Some(end.to_bytes()), in_force: in_force.clone() };
+        let saved = Saved { chain: chain.clone(), end: end.to_bytes(), in_force: in_force.clone() };
         put(batch, AUDIT, AUDIT.key(&[]), &saved)
     }
 }
