@@ -6,9 +6,10 @@ use crate::config::operator;
 use crate::context::Paths;
 use crate::control::{self, NotRunning, Order, Request};
 use crate::store::Store;
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use gridwatch_rules::audit::{Deed, What, Who};
 use serde::de::DeserializeOwned;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ pub fn by_whoever_has_the_store<T: DeserializeOwned>(
             return Err(NeverRan(dir.to_string()).into());
         }
         if let Some(_held) = lifetime::hold(&paths)? {
+            is_ours(&paths.store)?;
             return at_rest(&open::at_rest(&paths)?);
         }
         std::thread::sleep(LOOK_EVERY);
@@ -60,6 +62,16 @@ pub fn by_whoever_has_the_store<T: DeserializeOwned>(
         "the gridwatch on state_dir {dir} is starting or ending, and takes no orders yet\nhint: say it again when `gridwatch status` says \
          that it runs"
     )
+}
+
+/// What another user writes into a store, even root, gridwatch may not be able to open afterwards.
+fn is_ours(store: &Path) -> Result<()> {
+    let (owner, own) = (std::fs::metadata(store)?.uid(), uzers::get_effective_uid());
+    ensure!(
+        owner == own,
+        "no gridwatch runs, and its store belongs to another user (uid {owner})\nhint: say it as that user, or start gridwatch first"
+    );
+    Ok(())
 }
 
 /// Notes what is about to be done. Where gridwatch has never run there is no trail yet, and that is said.
