@@ -17,7 +17,7 @@ use std::time::Duration;
 const LOST: &str = "gridwatch.state-lost";
 const PEOPLE_TOKEN: &str = "xoxb-people";
 /// Rows that gridwatch goes on without: what their keys begin with, and what they are called.
-const FORGETTABLE: [(&[u8], &str); 21] = [
+const FORGETTABLE: [(&[u8], &str); 22] = [
     (b"ta", "open alerts"),
     (b"tb", "profiles of people and channels"),
     (b"tc", "answers about channels"),
@@ -39,6 +39,7 @@ const FORGETTABLE: [(&[u8], &str); 21] = [
     (b"mroster", "who had a second factor"),
     (b"mrhythms", "what the log usually has in an hour"),
     (b"mtold", "what was told of exceptions"),
+    (b"maudit", "the end of the audit trail"),
 ];
 /// Rows without which the store can't be used.
 const VITAL: [(&[u8], &str); 15] = [
