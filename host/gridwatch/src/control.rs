@@ -177,7 +177,8 @@ fn reach(state_dir: &Path) -> Result<UnixStream> {
 
 /// One line, and the line that answers it.
 fn say(stream: &mut UnixStream, line: &[u8]) -> Result<Value> {
-    stream.write_all(&[line, b"\n"].concat()).context("gridwatch hung up")?;
+    // Not as an error of the system's: a broken pipe is none of a command's that nobody reads any more.
+    stream.write_all(&[line, b"\n"].concat()).map_err(|error| anyhow::anyhow!("gridwatch hung up: {error}"))?;
     let mut said = String::new();
     BufReader::new(stream.take(MAX_LINE)).read_line(&mut said).context("gridwatch didn't answer")?;
     let answer: Answer = serde_json::from_str(&said).context("gridwatch ended before it answered")?;

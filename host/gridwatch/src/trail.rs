@@ -190,10 +190,12 @@ pub fn each(state_dir: &Path, mut take: impl FnMut(u64, Found) -> Result<()>) ->
             Err(error) if error.is_damage() => {
                 let next = reader.after_damage(place)?;
                 take(place, Found::No(error.to_string()))?;
-                match next {
-                    Some(next) if next > place => place = next,
-                    _ => return Ok(()),
+                let Some(next) = next else { return Ok(()) };
+                // What is damaged lies before it, and was passed over.
+                if next == place && reader.block(place, |_, _| true).is_err() {
+                    return Ok(());
                 }
+                place = next.max(place);
             }
             Err(error) => return Err(error.into()),
         }
