@@ -38,7 +38,7 @@ fn several_accounts(row: &Row<'_>, config: &Config) -> Option<Finding> {
     // More of them than most hotels have of one organization at once.
     let crowd = people > config.crowd;
     let (severity, why, window) = match kind {
-        _ if arrives && by_way >= 2 => {
+        _ if arrives && people >= 2 && by_way >= 2 => {
             (Severity::High, "two of them by a way that isn't theirs", windows::BY_OTHER_WAY)
         }
         Place::Rented if arrives && people >= 2 => (Severity::High, "it is rented servers' or Tor", windows::ARRIVED),
