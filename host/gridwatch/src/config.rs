@@ -209,8 +209,8 @@ pub struct Tuning {
     pub true_positives: Option<PathBuf>,
 }
 
-/// Entries that are judged before what came of them is saved; modules get them in smaller parts. Measured over 100,000 entries: 1,024 write a
-/// fifth more, for whoever acts in four batches is saved four times.
+/// Entries that are judged before what came of them is saved; modules get them in smaller parts. Measured over 100,000 entries: 1,024 write an
+/// eighth more, for whoever acts in four batches is saved four times.
 pub const DEFAULT_BATCH: u16 = 4_096;
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -430,8 +430,7 @@ impl Table {
     /// Puts a key there that wasn't.
     pub(super) fn put(&mut self, mut held: Held) -> HeldId {
         (held.bytes, held.due) = (0, 0);
-        self.stays = self.stays.wrapping_add(1);
-        held.pushed = u64::from(self.stays) << 32;
+        held.pushed = another_stay(&mut self.stays);
         let (key, at, queued) = (held.key, usize::from(held.kind), held.queued);
         self.kinds.resize_with(self.kinds.len().max(at + 1), Kind::default);
         let id = match self.free.pop() {
@@ -525,8 +524,7 @@ impl Table {
         match hits.back().is_none_or(|last| last.time <= hit.time) {
             true => hits.push_back(hit),
             false => {
-                self.stays = self.stays.wrapping_add(1);
-                held.pushed = u64::from(self.stays) << 32;
+                held.pushed = another_stay(&mut self.stays);
                 let place = hits.partition_point(|h| (h.time, rows[h.row as usize].seq) < (hit.time, feeding.seq));
                 hits.insert(place, hit);
             }
@@ -567,14 +565,12 @@ impl Table {
         if hits.back().is_some_and(|hit| rows[hit.row as usize].values.is_empty()) {
             let oldest = hits.pop_front();
             if oldest.is_some_and(|hit| !rows[hit.row as usize].values.is_empty()) {
-                self.stays = self.stays.wrapping_add(1);
-                held.pushed = u64::from(self.stays) << 32;
+                held.pushed = another_stay(&mut self.stays);
             }
             gone.extend(oldest.map(|hit| Gone { by, class, hit }));
             return gone;
         }
-        self.stays = self.stays.wrapping_add(1);
-        held.pushed = u64::from(self.stays) << 32;
+        held.pushed = another_stay(&mut self.stays);
         let mut kept: Vec<(u16, HashSet<u64, BuildHasherDefault<Hashed>>)> = Vec::new();
         let newest_first = hits.iter().rev().map(|hit| {
             let mut is_kept = false;
@@ -708,6 +704,12 @@ impl Table {
 /// Past its span and the late allowance: no value depends on it any more.
 pub(super) fn is_dead(time: UnixSeconds, span_s: u64, newest: UnixSeconds) -> bool {
     time.plus(span_s.saturating_add(LATE_S)) < newest
+}
+
+/// What was counted under a key before says nothing of it from now on: the number that [`Table::pushed`] goes on from.
+fn another_stay(stays: &mut u32) -> u64 {
+    *stays = stays.wrapping_add(1);
+    u64::from(*stays) << 32
 }
 
 /// Without the words at its end in which nothing is.

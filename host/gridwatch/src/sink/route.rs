@@ -129,20 +129,18 @@ impl Include {
     }
 
     pub fn takes(&self, record: &Record) -> bool {
+        let is_of_its_orgs = || self.orgs.as_ref().is_none_or(|orgs| orgs.contains(record.org()));
         match record {
-            Record::Heartbeat(_) => return self.heartbeats,
-            Record::Audited(_) => return self.audit,
-            Record::Event { .. } | Record::Alert(_) => {}
-        }
-        self.orgs.as_ref().is_none_or(|orgs| orgs.contains(record.org()))
-            && match record {
-                Record::Heartbeat(_) => self.heartbeats,
-                Record::Audited(_) => self.audit,
-                Record::Event { sight, raw, .. } => {
-                    self.events && self.is_in_hours(sight.first_seen.seconds()) && self.takes_action(record, raw)
-                }
-                Record::Alert(alert) => self.takes_alert(alert),
+            Record::Heartbeat(_) => self.heartbeats,
+            Record::Audited(_) => self.audit,
+            Record::Event { sight, raw, .. } => {
+                is_of_its_orgs()
+                    && self.events
+                    && self.is_in_hours(sight.first_seen.seconds())
+                    && self.takes_action(record, raw)
             }
+            Record::Alert(alert) => is_of_its_orgs() && self.takes_alert(alert),
+        }
     }
 
     fn takes_alert(&self, alert: &Alert) -> bool {
